@@ -1,0 +1,1 @@
+//! The constraint language of Masterminds/semver: see helm.md 5.2.

@@ -1,0 +1,59 @@
+//! JSON byte for byte as Go's `encoding/json` writes it: compact, `<`, `>` and `&` and the two Unicode line
+//! separators escaped. Config blobs, manifests, lock digests and signed payloads are hashed, so a
+//! different but equal spelling is a different artifact.
+
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+use std::io;
+
+/// Serialises `value` as Go's `json.Marshal` does a struct with the same fields in the same order.
+pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    value.serialize(&mut Serializer::with_formatter(&mut out, Go)).expect(
+        "writing to memory fails only for maps with keys that are no strings, and we have none",
+    );
+    out
+}
+
+struct Go;
+
+impl Formatter for Go {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut plain = 0;
+        for (at, c) in fragment.char_indices() {
+            let escape = match c {
+                '<' => "\\u003c",
+                '>' => "\\u003e",
+                '&' => "\\u0026",
+                '\u{2028}' => "\\u2028",
+                '\u{2029}' => "\\u2029",
+                _ => continue,
+            };
+            CompactFormatter.write_string_fragment(writer, &fragment[plain..at])?;
+            writer.write_all(escape.as_bytes())?;
+            plain = at + c.len_utf8();
+        }
+        CompactFormatter.write_string_fragment(writer, &fragment[plain..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_escaped_as_go_does() {
+        for (text, json) in [
+            ("a<b>&c", r#""a\u003cb\u003e\u0026c""#),
+            ("\u{2028}x\u{2029}", r#""\u2028x\u2029""#),
+            ("tab\t nl\n q\" b\\ \u{1}\u{8}\u{c}", r#""tab\t nl\n q\" b\\ \u0001\b\f""#),
+            ("é😀\u{7f}", "\"é😀\u{7f}\""),
+        ] {
+            assert_eq!(String::from_utf8(to_vec(text)).expect("UTF-8"), json);
+        }
+    }
+}

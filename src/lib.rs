@@ -1,0 +1,33 @@
+//! chartferry carries Helm charts and other OCI artifacts between chart repositories and OCI registries.
+//!
+//! The rooms, in reading order; each may use those above it, never those below (`tests/it/layers.rs` holds it so):
+//!
+//! - [`error`], [`limits`]: the one error; every cap.
+//! - [`version`], [`constraint`]: loose versions; the constraint language of Helm.
+//! - [`json`], [`yaml`]: the only doors to JSON as Go writes it and to YAML as Helm reads and writes it.
+//! - [`chart`]: what a chart is.
+//! - [`archive`]: bytes and directories to charts and back.
+//! - [`oci`]: what an artifact is.
+//! - [`store`]: where bytes live, on this machine.
+//! - [`client`]: the wire to registries elsewhere, by the same traits.
+//! - [`ops`]: one verb, one file: options in, report out.
+//! - [`server`]: a router over a store.
+//! - `cli`: arguments to options, reports to text.
+
+pub mod archive;
+pub mod chart;
+#[doc(hidden)]
+pub mod cli;
+pub mod client;
+pub mod constraint;
+pub mod error;
+pub mod json;
+pub mod limits;
+pub mod oci;
+pub mod ops;
+pub mod server;
+pub mod store;
+pub mod version;
+pub mod yaml;
+
+pub use error::{Error, ErrorKind, Result};

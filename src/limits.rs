@@ -1,0 +1,79 @@
+//! Every cap in one struct, each with its number and its reason. Nothing reads without one of these.
+
+/// One kibibyte.
+pub const KIB: u64 = 1024;
+/// One mebibyte.
+pub const MIB: u64 = 1024 * KIB;
+
+/// The caps on what is read, expanded and kept. [`Limits::default`] is what the command line uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of one chart archive once inflated. Helm's `MaxDecompressedChartSize`.
+    pub chart_bytes: u64,
+    /// Bytes of one file of a chart. Helm's `MaxDecompressedFileSize`.
+    pub chart_file_bytes: u64,
+    /// Bytes of a chart archive as it lies on disk or in a registry. No chart that inflates within
+    /// `chart_bytes` is larger: deflate adds 5 bytes in 16 KiB to what it cannot compress.
+    pub archive_bytes: u64,
+    /// Files and directories of one chart, its subcharts included. The largest public chart
+    /// has about 600; a million empty entries would otherwise cost a gigabyte of headers.
+    pub chart_entries: u64,
+    /// Bytes of a file's path within a chart. Linux's `PATH_MAX`.
+    pub path_bytes: usize,
+    /// Archives within archives. Helm sets no bound and gives each level a new budget; real charts nest two.
+    pub nesting: usize,
+    /// Bytes of all `charts/*.tgz` of one chart, inflated, at every depth together: one budget, not one a level.
+    pub nested_bytes: u64,
+    /// Directories within directories of a chart's source.
+    pub depth: usize,
+    /// Nodes of one small YAML document (Chart.yaml, values.yaml, plugin.yaml). The largest public
+    /// values.yaml has about 12,000.
+    pub yaml_nodes: usize,
+    /// Nesting of one YAML document. Helm stops at 10,000 by stack size; no chart needs 64.
+    pub yaml_depth: usize,
+    /// Bytes that a YAML document's aliases may expand to in all (the "billion laughs").
+    pub yaml_alias_bytes: usize,
+    /// Bytes of a manifest or index. The specification asks for 4 MiB at least; ORAS takes 4.
+    pub manifest_bytes: u64,
+    /// Bytes of a config blob of a chart. It is Chart.yaml as JSON, so at most a chart file, and JSON escapes.
+    pub config_bytes: u64,
+    /// Bytes of a provenance file: Chart.yaml, a digest and a signature.
+    pub provenance_bytes: u64,
+    /// Bytes of an answer that only tells something: an error body, a token, a page of tags.
+    pub answer_bytes: u64,
+    /// Pages of a list that we follow before we believe the registry is lying.
+    pub pages: usize,
+    /// Redirects followed for one request. Go's number.
+    pub redirects: usize,
+    /// A blob up to this size is held in memory on its way; a larger one goes through a file.
+    pub memory_blob: u64,
+    /// Bytes of a blob that a registry of ours takes in one upload.
+    pub upload_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            chart_bytes: 100 * MIB,
+            chart_file_bytes: 5 * MIB,
+            archive_bytes: 101 * MIB,
+            chart_entries: 65_536,
+            path_bytes: 4096,
+            nesting: 8,
+            nested_bytes: 200 * MIB,
+            depth: 64,
+            yaml_nodes: 1_000_000,
+            yaml_depth: 128,
+            yaml_alias_bytes: 10 * 1024 * 1024,
+            manifest_bytes: 8 * MIB,
+            config_bytes: 8 * MIB,
+            provenance_bytes: 8 * MIB,
+            answer_bytes: 8 * MIB,
+            pages: 10_000,
+            redirects: 10,
+            memory_blob: 4 * MIB,
+            upload_bytes: 64 * 1024 * MIB,
+        }
+    }
+}

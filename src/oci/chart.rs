@@ -1,0 +1,1 @@
+//! Chart to manifest and back.

@@ -1,0 +1,437 @@
+//! References: `[oci://]host[:port]/name[:tag][@digest]`, parsed once. Grammar of distribution-spec 1.1; the tag
+//! mapping `+` <-> `_` is Helm's.
+
+use super::Digest;
+use std::{fmt, str::FromStr};
+
+/// A text that is no reference, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid reference `{text}`: {reason}")]
+pub struct ParseReferenceError {
+    text: String,
+    reason: String,
+}
+
+impl ParseReferenceError {
+    fn new(text: &str, reason: impl Into<String>) -> Self {
+        Self { text: text.to_owned(), reason: reason.into() }
+    }
+}
+
+impl From<ParseReferenceError> for crate::Error {
+    fn from(error: ParseReferenceError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+/// A registry: host and, if given, port. Never a scheme, never a path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Registry(Box<str>);
+
+impl Registry {
+    /// `host[:port]` as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The host without its port; an IPv6 literal without its brackets.
+    pub fn host(&self) -> &str {
+        let text = self.as_str();
+        if let Some(rest) = text.strip_prefix('[') {
+            return rest.split(']').next().unwrap_or(rest);
+        }
+        text.rsplit_once(':').map_or(text, |(host, _)| host)
+    }
+
+    /// The port, if one was written.
+    pub fn port(&self) -> Option<u16> {
+        let text = self.as_str();
+        let after = text.rfind(']').map_or(text, |at| &text[at + 1..]);
+        after.rsplit_once(':').and_then(|(_, port)| port.parse().ok())
+    }
+
+    /// Whether the host is this machine: `localhost`, 127.0.0.0/8 or `[::1]`.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host();
+        host.eq_ignore_ascii_case("localhost")
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
+    /// Whether this is one of Docker Hub's names.
+    pub fn is_docker_hub(&self) -> bool {
+        matches!(self.as_str(), "docker.io" | "index.docker.io" | "registry-1.docker.io")
+    }
+}
+
+impl FromStr for Registry {
+    type Err = ParseReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = |reason: &str| {
+            ParseReferenceError::new(text, format!("invalid registry \"{text}\": {reason}"))
+        };
+        if text.is_empty() {
+            return Err(bad("it is empty"));
+        }
+        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+            let (address, after) = rest.split_once(']').ok_or_else(|| bad("`[` without `]`"))?;
+            address
+                .parse::<std::net::Ipv6Addr>()
+                .map_err(|_| bad("no IPv6 address between the brackets"))?;
+            match after.strip_prefix(':') {
+                Some(port) => ("", Some(port)),
+                None if after.is_empty() => ("", None),
+                None => return Err(bad("text after `]`")),
+            }
+        } else {
+            match text.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            }
+        };
+        if !text.starts_with('[') {
+            let label = |l: &str| {
+                !l.is_empty()
+                    && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+                    && !l.starts_with('-')
+                    && !l.ends_with('-')
+            };
+            if !host.split('.').all(label) {
+                return Err(bad("expected host[:port]"));
+            }
+        }
+        if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+            return Err(bad("the port is no number up to 65535"));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A repository's name within its registry, such as `team/charts/demo`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RepositoryName(Box<str>);
+
+/// Longest `host/name` of the specification; of the name alone here, since the host may be an alias.
+const MAX_NAME: usize = 255;
+
+impl RepositoryName {
+    /// The name as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last segment: for a chart, its name.
+    pub fn last_segment(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+
+    /// This name with `segment` below it.
+    pub fn join(&self, segment: &str) -> Result<Self, ParseReferenceError> {
+        format!("{}/{segment}", self.0).parse()
+    }
+}
+
+impl FromStr for RepositoryName {
+    type Err = ParseReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() > MAX_NAME || !text.split('/').all(is_name_component) {
+            let mut reason = format!("invalid repository \"{text}\"");
+            if text.bytes().any(|b| b.is_ascii_uppercase()) {
+                reason.push_str(": registries take lower case only");
+            }
+            return Err(ParseReferenceError::new(text, reason));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+fn is_name_component(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let alphanumeric = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let mut at = 0;
+    loop {
+        let run = bytes[at..].iter().take_while(|b| alphanumeric(b)).count();
+        if run == 0 {
+            return false;
+        }
+        at += run;
+        if at == bytes.len() {
+            return true;
+        }
+        let separator = bytes[at..].iter().take_while(|b| !alphanumeric(b)).count();
+        let legal = match &bytes[at..at + separator] {
+            b"." | b"_" | b"__" => true,
+            other => other.iter().all(|b| *b == b'-'),
+        };
+        if !legal {
+            return false;
+        }
+        at += separator;
+    }
+}
+
+impl fmt::Display for RepositoryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A tag as a registry holds it. A version's `+` is a `_` here.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tag(Box<str>);
+
+impl Tag {
+    /// The tag of a version: every `+` becomes `_`.
+    pub fn from_version(version: &str) -> Result<Self, ParseReferenceError> {
+        version.replace('+', "_").parse().map_err(|_| {
+            ParseReferenceError::new(version, format!("invalid tag \"{version}\": {TAG_RULE}"))
+        })
+    }
+
+    /// The tag as the registry holds it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The version this tag stands for: every `_` becomes `+`.
+    pub fn to_version(&self) -> String {
+        self.0.replace('_', "+")
+    }
+}
+
+const TAG_RULE: &str =
+    "a tag is up to 128 letters, digits, `.`, `_` and `-`, and begins with a letter, digit or `_`";
+
+impl FromStr for Tag {
+    type Err = ParseReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        let bytes = text.as_bytes();
+        let legal = (1..=128).contains(&bytes.len())
+            && word(bytes[0])
+            && bytes.iter().all(|&b| word(b) || b == b'.' || b == b'-');
+        if !legal {
+            return Err(ParseReferenceError::new(
+                text,
+                format!("invalid tag \"{text}\": {TAG_RULE}"),
+            ));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What names a manifest within a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum TagOrDigest {
+    /// By a name that may move.
+    Tag(Tag),
+    /// By its content.
+    Digest(Digest),
+}
+
+impl TagOrDigest {
+    /// As it stands in a URL.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Tag(tag) => tag.as_str(),
+            Self::Digest(digest) => digest.as_str(),
+        }
+    }
+}
+
+impl fmt::Display for TagOrDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for TagOrDigest {
+    type Err = ParseReferenceError;
+
+    /// A text with a `:` is a digest, as in the specification; anything else must be a tag.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains(':') {
+            return text.parse().map(Self::Digest).map_err(
+                |error: super::digest::ParseDigestError| {
+                    ParseReferenceError::new(text, error.to_string())
+                },
+            );
+        }
+        text.parse().map(Self::Tag)
+    }
+}
+
+/// A whole reference.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reference {
+    /// The registry.
+    pub registry: Registry,
+    /// The repository.
+    pub repository: RepositoryName,
+    /// The tag, if one was written.
+    pub tag: Option<Tag>,
+    /// The digest, if one was written. With a tag beside it the digest decides, and the tag must agree.
+    pub digest: Option<Digest>,
+}
+
+impl Reference {
+    /// Takes `text` as a place for artifacts: `[oci://]host[:port][/name]…` without tag or digest; the name may be
+    /// missing, as in `oci://host`.
+    pub fn parse_namespace(
+        text: &str,
+    ) -> Result<(Registry, Option<RepositoryName>), ParseReferenceError> {
+        let bare = text.strip_prefix("oci://").unwrap_or(text).trim_end_matches('/');
+        match bare.split_once('/') {
+            None => Ok((bare.parse()?, None)),
+            Some((host, name)) => Ok((host.parse()?, Some(name.parse()?))),
+        }
+    }
+
+    /// `host/name`, without tag and digest.
+    pub fn repository_path(&self) -> String {
+        format!("{}/{}", self.registry, self.repository)
+    }
+
+    /// What to ask the registry for: the digest if there is one, else the tag.
+    pub fn target(&self) -> Option<TagOrDigest> {
+        match (&self.digest, &self.tag) {
+            (Some(digest), _) => Some(TagOrDigest::Digest(digest.clone())),
+            (None, Some(tag)) => Some(TagOrDigest::Tag(tag.clone())),
+            (None, None) => None,
+        }
+    }
+
+    /// The same repository by another tag.
+    #[must_use]
+    pub fn with_tag(&self, tag: Tag) -> Self {
+        Self { tag: Some(tag), digest: None, ..self.clone() }
+    }
+
+    /// The same repository by digest alone.
+    #[must_use]
+    pub fn with_digest(&self, digest: Digest) -> Self {
+        Self { tag: None, digest: Some(digest), ..self.clone() }
+    }
+}
+
+impl FromStr for Reference {
+    type Err = ParseReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bare = text.strip_prefix("oci://").unwrap_or(text);
+        let fail = |reason: &str| ParseReferenceError::new(text, reason);
+        let name_its_input =
+            |error: ParseReferenceError| ParseReferenceError::new(text, error.reason);
+        let (rest, digest) = match bare.rsplit_once('@') {
+            Some((rest, digest)) => {
+                let digest = digest.parse().map_err(|error: super::digest::ParseDigestError| {
+                    ParseReferenceError::new(text, error.to_string())
+                })?;
+                (rest, Some(digest))
+            }
+            None => (bare, None),
+        };
+        let (host, path) =
+            rest.split_once('/').ok_or_else(|| fail("missing registry or repository"))?;
+        let (name, tag) = match path.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => {
+                (name, Some(Tag::from_version(tag).map_err(name_its_input)?))
+            }
+            _ => (path, None),
+        };
+        if host.is_empty() || name.is_empty() {
+            return Err(fail("missing registry or repository"));
+        }
+        Ok(Self {
+            registry: host.parse().map_err(name_its_input)?,
+            repository: name.parse().map_err(name_its_input)?,
+            tag,
+            digest,
+        })
+    }
+}
+
+impl fmt::Display for Reference {
+    /// `host/name[:tag][@digest]`, the tag as the registry holds it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.registry, self.repository)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const D: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+    #[test]
+    fn references_parse_and_print() {
+        for (text, printed) in [
+            ("oci://127.0.0.1:5000/ns/demo:1.0.0", "127.0.0.1:5000/ns/demo:1.0.0"),
+            ("localhost/demo", "localhost/demo"),
+            ("reg.example.com/a/b-c/d__e.f:1.0.0+b1", "reg.example.com/a/b-c/d__e.f:1.0.0_b1"),
+            ("[::1]:5000/x:y", "[::1]:5000/x:y"),
+        ] {
+            assert_eq!(text.parse::<Reference>().expect(text).to_string(), printed);
+        }
+        let both: Reference = format!("h:1/r:t@{D}").parse().expect("tag and digest");
+        assert_eq!(both.tag.as_ref().map(Tag::as_str), Some("t"));
+        assert_eq!(both.target().map(|t| t.to_string()).as_deref(), Some(D));
+    }
+
+    #[test]
+    fn bad_references_say_why() {
+        for (text, reason) in [
+            ("demo", "missing registry or repository"),
+            ("h/UP:1", "invalid repository \"UP\": registries take lower case only"),
+            ("h/a//b", "invalid repository \"a//b\""),
+            ("h/a___b", "invalid repository \"a___b\""),
+            ("h/a:", "invalid tag \"\""),
+            ("h/a:-x", "invalid tag \"-x\""),
+            ("h/a@sha256:abc", "is no digest"),
+            ("https://h/a", "invalid registry \"https:\""),
+            ("/a:1", "missing registry or repository"),
+        ] {
+            let error = text.parse::<Reference>().expect_err(text).to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics_and_what_prints_parses_again(text in "\\PC{0,60}") {
+            if let Ok(reference) = text.parse::<Reference>() {
+                prop_assert_eq!(reference.to_string().parse::<Reference>().expect("printed form"), reference);
+            }
+        }
+
+        #[test]
+        fn legal_references_parse(host in "[a-z]{1,8}(:[0-9]{1,4})?", name in "[a-z0-9]{1,5}(-{1,2}[a-z0-9]{1,3})?(/[a-z0-9]{1,5}){0,3}", tag in "[A-Za-z0-9_][A-Za-z0-9._-]{0,20}") {
+            let text = format!("{host}/{name}:{tag}");
+            prop_assert_eq!(text.parse::<Reference>().expect("legal").to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Where bytes live. Small traits by ability, over one repository of a store; the disk store, an image layout, memory
+//! and the client of a remote registry implement them alike, so that push, pull, export and copy are one engine with
+//! different ends.
+
+use crate::{
+    Result,
+    oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
+};
+use bytes::Bytes;
+use std::{future::Future, path::PathBuf, sync::Arc};
+
+pub mod disk;
+pub mod layout;
+pub mod memory;
+
+/// Bytes on their way into a store. It can be read again from the start, so a transfer can be repeated.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// In memory.
+    Bytes(Bytes),
+    /// A file, read as it is sent.
+    File(PathBuf),
+}
+
+/// A verified blob, larger than fits memory, as a file to read.
+#[derive(Clone, Debug)]
+pub enum BlobFile {
+    /// A file of our own; it goes away with the last copy of this value.
+    Temporary(Arc<tempfile::TempPath>),
+    /// A file of a store on this machine: to be read, never moved or changed.
+    Stored(PathBuf),
+}
+
+impl BlobFile {
+    /// Where the bytes are.
+    pub fn path(&self) -> &std::path::Path {
+        match self {
+            Self::Temporary(path) => path,
+            Self::Stored(path) => path,
+        }
+    }
+}
+
+/// Gives manifests and blobs. Everything it hands over has been checked against its digest and size.
+pub trait Fetch: Send + Sync {
+    /// The manifest by tag or digest. By digest, the bytes have that digest.
+    ///
+    /// # Errors
+    /// `NotFound` only when the store said so.
+    fn fetch_manifest(&self, target: &TagOrDigest)
+    -> impl Future<Output = Result<Manifest>> + Send;
+
+    /// A whole blob in memory; refused when its descriptor says more than `cap` bytes.
+    fn fetch_blob(&self, blob: &Descriptor, cap: u64)
+    -> impl Future<Output = Result<Bytes>> + Send;
+
+    /// A whole blob as a file, however large. It never lies beside any target.
+    fn fetch_blob_file(&self, blob: &Descriptor) -> impl Future<Output = Result<BlobFile>> + Send;
+}
+
+/// What became of a blob that was to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It was sent.
+    Uploaded,
+    /// It was there.
+    Present,
+}
+
+/// Takes blobs and manifests.
+pub trait Push: Send + Sync {
+    /// Stores a blob, if it is not there.
+    fn push_blob(
+        &self,
+        blob: &Descriptor,
+        source: &Source,
+    ) -> impl Future<Output = Result<Sent>> + Send;
+
+    /// Stores a manifest under its digest and, if given, a tag. The store's own digest is compared with ours.
+    fn push_manifest(
+        &self,
+        manifest: &Manifest,
+        tag: Option<&Tag>,
+    ) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Says what a tag or digest is, without fetching it.
+pub trait Resolve: Send + Sync {
+    /// The descriptor, or `None` on a definite not-found.
+    fn resolve(
+        &self,
+        target: &TagOrDigest,
+    ) -> impl Future<Output = Result<Option<Descriptor>>> + Send;
+}
+
+/// Lists tags and takes them away.
+pub trait Tags: Send + Sync {
+    /// Every tag, in the store's order. `NotFound` when the repository does not exist.
+    fn tags(&self) -> impl Future<Output = Result<Vec<String>>> + Send;
+
+    /// Removes a tag, or a manifest with all its tags.
+    fn delete(&self, target: &TagOrDigest) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Lists what speaks of a manifest.
+pub trait Referrers: Send + Sync {
+    /// Descriptors of the manifests whose subject is `subject`, of one artifact type or of all.
+    fn referrers(
+        &self,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+    ) -> impl Future<Output = Result<Vec<Descriptor>>> + Send;
+}

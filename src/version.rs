@@ -1,0 +1,1 @@
+//! Loose versions, as Masterminds/semver reads them: see helm.md 5.1.

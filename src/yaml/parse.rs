@@ -1,0 +1,1 @@
+//! Events to values, under a budget.

@@ -1,0 +1,1 @@
+//! Go's idea of a scalar.
