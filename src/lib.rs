@@ -3,6 +3,7 @@
 //! The rooms, in reading order; each may use those above it, never those below (`tests/it/layers.rs` holds it so):
 //!
 //! - [`error`], [`limits`]: the one error; every cap.
+//! - [`digest`]: digests and the hashers that make them.
 //! - [`version`], [`constraint`]: loose versions; the constraint language of Helm.
 //! - [`json`], [`yaml`]: the only doors to JSON as Go writes it and to YAML as Helm reads and writes it.
 //! - [`chart`]: what a chart is.
@@ -20,6 +21,7 @@ pub mod chart;
 pub mod cli;
 pub mod client;
 pub mod constraint;
+pub mod digest;
 pub mod error;
 pub mod json;
 pub mod limits;

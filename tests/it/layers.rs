@@ -1,0 +1,333 @@
+//! The order of the rooms: each may use those before it in [`ROOMS`], never those after it. Read from the text of
+//! `src`, so that a wrong arrow fails here and not in a review. The length of files is held here too.
+//! It judges only what the paths say; what a room does with what it may use is the compiler's affair.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The rooms, each of which may use those to its left. `main` and `lib` stand outside.
+const ROOMS: [&str; 16] = [
+    "error",
+    "limits",
+    "digest",
+    "version",
+    "constraint",
+    "json",
+    "yaml",
+    "chart",
+    "archive",
+    "index",
+    "oci",
+    "store",
+    "client",
+    "ops",
+    "server",
+    "cli",
+];
+
+/// What a room may not use although it stands to its left, with the reason.
+const FORBIDDEN: [(&str, &str, &str); 1] =
+    [("server", "client", "a server that serves an upstream is given it as a store")];
+
+/// Lines of a source file, its tests apart, beyond which it must be divided.
+const LONGEST: usize = 600;
+
+#[test]
+fn rooms_use_only_those_before_them() {
+    let mut wrong = Vec::new();
+    for file in sources() {
+        let place = file.strip_prefix(src()).unwrap();
+        let Some(room) = room_of(place) else { continue };
+        let rank = rank(&room).unwrap_or_else(|| {
+            panic!("`src/{}` lies in no room of the table: `{room}`", place.display())
+        });
+        let code = without_tests(&without_comments(&fs::read_to_string(&file).unwrap()));
+        for used in used_rooms(&code) {
+            let place = place.display();
+            match self::rank(&used) {
+                None => wrong.push(format!("src/{place}: `crate::{used}` is no room")),
+                Some(used_rank) if used_rank > rank => {
+                    wrong.push(format!("src/{place}: `{room}` must not use `{used}`"));
+                }
+                Some(_) => {
+                    for (from, to, reason) in FORBIDDEN {
+                        if from == room && to == used {
+                            wrong.push(format!(
+                                "src/{place}: `{room}` must not use `{used}`: {reason}"
+                            ));
+                        }
+                    }
+                }
+            }
+        }
+        if code.contains("super::super") {
+            wrong.push(format!(
+                "src/{}: write `crate::` for what lies beyond the parent",
+                place.display()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_short() {
+    let mut lengths: Vec<(usize, PathBuf)> = sources()
+        .into_iter()
+        .filter(|file| !is_test(file))
+        .map(|file| {
+            // Comments count as the lines they are; tests do not.
+            let code = without_comments(&fs::read_to_string(&file).unwrap());
+            (without_tests(&code).lines().count(), file)
+        })
+        .collect();
+    lengths.sort();
+    let median = lengths[lengths.len() / 2].0;
+    let long: Vec<_> = lengths
+        .iter()
+        .filter(|(lines, _)| *lines > 400)
+        .map(|(lines, file)| format!("{lines} {}", file.strip_prefix(src()).unwrap().display()))
+        .collect();
+    println!("{} files, median {median} lines; over 400: {long:?}", lengths.len());
+    assert!(median < 150, "the median file has {median} lines");
+    let (lines, longest) = lengths.last().unwrap();
+    assert!(*lines <= LONGEST, "`{}` has {lines} lines, more than {LONGEST}", longest.display());
+}
+
+#[test]
+fn files_lie_at_most_two_folders_deep_and_say_what_they_are_for() {
+    for file in sources() {
+        let place = file.strip_prefix(src()).unwrap();
+        // A file of tests may lie one deeper, beside what it tests.
+        let deepest = if is_test(&file) { 3 } else { 2 };
+        assert!(place.components().count() <= deepest, "`src/{}` lies too deep", place.display());
+        let stem = place.file_stem().unwrap().to_str().unwrap();
+        assert!(
+            !["utils", "util", "helpers", "common", "misc"].contains(&stem),
+            "`src/{}` has a name that says nothing",
+            place.display()
+        );
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with("//!"), "`src/{}` does not open with `//!`", place.display());
+    }
+}
+
+#[test]
+fn the_reader_of_paths_sees_what_it_must_see() {
+    for (code, expected) in [
+        ("use crate::oci::Digest;", vec!["oci"]),
+        (
+            "use crate::{\n    Error, Result,\n    oci::{Digest, Tag},\n    store,\n};",
+            vec!["error", "oci", "store"],
+        ),
+        ("pub(crate) use crate::json;", vec!["json"]),
+        ("fn f() -> crate::Result<()> { crate::yaml::parse(x) }", vec!["error", "yaml"]),
+        ("use crate::{self, chart::{lock::{self, Lock}, Metadata}};", vec!["chart"]),
+        (
+            "// crate::cli\n/* crate::server */ let s = \"crate::ops\"; let c = '\"'; crate::json::x()",
+            vec!["json"],
+        ),
+        ("let s = r#\"crate::ops \" \"#; crate::yaml::x()", vec!["yaml"]),
+        (
+            "#[cfg(test)]\nmod tests {\n    use crate::cli::X;\n    fn f() { if a { b } }\n}\nuse crate::oci::X;",
+            vec!["oci"],
+        ),
+        ("#[cfg(test)]\nmod tests;\nuse crate::oci::X;", vec!["oci"]),
+        ("pub(in crate::archive) fn f() {}", vec!["archive"]),
+        ("fn f<'a>(x: &'a str) { crate::json::x(x) }", vec!["json"]),
+    ] {
+        let seen = used_rooms(&without_tests(&without_comments(code)));
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), expected, "{code}");
+    }
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn sources() -> Vec<PathBuf> {
+    fn walk(dir: &Path, into: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, into);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                into.push(path);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    walk(&src(), &mut files);
+    files.sort();
+    assert!(files.len() > 20, "found only {files:?}");
+    files
+}
+
+/// A module that holds only tests: `tests.rs`, or a file in a folder `tests`.
+fn is_test(file: &Path) -> bool {
+    file.file_stem().is_some_and(|stem| stem == "tests")
+        || file.parent().and_then(Path::file_name).is_some_and(|folder| folder == "tests")
+}
+
+/// The room a file belongs to: its first folder, or its own name at the top.
+fn room_of(place: &Path) -> Option<String> {
+    if is_test(place) {
+        return None;
+    }
+    let mut parts = place.components().map(|part| part.as_os_str().to_str().unwrap());
+    let first = parts.next().unwrap();
+    let name = first.strip_suffix(".rs").unwrap_or(first);
+    (name != "lib" && name != "main").then(|| name.to_owned())
+}
+
+fn rank(room: &str) -> Option<usize> {
+    ROOMS.iter().position(|one| *one == room)
+}
+
+/// The rooms that code without comments names as `crate::room` or in `crate::{room, …}`.
+fn used_rooms(code: &str) -> BTreeSet<String> {
+    let mut rooms = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let rest = &code[at + "crate::".len()..];
+        let heads = match rest.strip_prefix('{') {
+            Some(group) => heads_of_group(group),
+            None => vec![word(rest)],
+        };
+        for head in heads {
+            match head {
+                "" | "self" => {}
+                // What lib.rs re-exports comes from the room of errors.
+                _ if head.starts_with(char::is_uppercase) => drop(rooms.insert("error".into())),
+                _ => drop(rooms.insert(head.to_owned())),
+            }
+        }
+    }
+    rooms
+}
+
+/// The first words of the members of `{…}`, whose opening brace has been read.
+fn heads_of_group(group: &str) -> Vec<&str> {
+    let mut heads = Vec::new();
+    let (mut depth, mut start) = (0, true);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => start = true,
+            c if start && !c.is_whitespace() => {
+                heads.push(word(&group[at..]));
+                start = false;
+            }
+            _ => {}
+        }
+    }
+    heads
+}
+
+fn word(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    &text[..end]
+}
+
+/// The code with comments, strings and characters blanked; lines stay where they are.
+fn without_comments(text: &str) -> String {
+    let mut code = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let kept = code.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let blank = match first {
+            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            '"' => quoted(rest),
+            '\'' => character(rest),
+            'r' | 'b' | 'c' if !kept => raw_string(rest),
+            _ => 0,
+        };
+        if blank == 0 {
+            code.push(first);
+            rest = &rest[first.len_utf8()..];
+        } else {
+            code.extend(rest[..blank].chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
+            rest = &rest[blank..];
+        }
+    }
+    code
+}
+
+/// Length of the string literal that `text` opens with.
+fn quoted(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Length of the character literal that `text` opens with; nothing for a lifetime.
+fn character(text: &str) -> usize {
+    let mut chars = text.char_indices().skip(1);
+    match chars.next() {
+        Some((_, '\\')) => text[2..].find('\'').map_or(0, |end| {
+            // `'\''` closes with the third quote.
+            if end == 0 { 4 } else { end + 3 }
+        }),
+        Some(_) => match chars.next() {
+            Some((at, '\'')) => at + 1,
+            _ => 0,
+        },
+        None => 0,
+    }
+}
+
+/// Length of the raw string literal that `text` opens with (`r"…"`, `br#"…"#`, …); nothing for any other word.
+fn raw_string(text: &str) -> usize {
+    let opening = text.trim_start_matches(['b', 'c']);
+    let Some(hashes) = opening.strip_prefix('r') else { return 0 };
+    let count = hashes.len() - hashes.trim_start_matches('#').len();
+    if !hashes[count..].starts_with('"') {
+        return 0;
+    }
+    let start = text.len() - hashes.len() + count + 1;
+    let close = format!("\"{}", "#".repeat(count));
+    text[start..].find(&close).map_or(text.len(), |end| start + end + close.len())
+}
+
+/// The code, comments already blanked, without its `#[cfg(test)]` items.
+fn without_tests(code: &str) -> String {
+    let mut kept = String::with_capacity(code.len());
+    let mut rest = code;
+    while let Some(at) = rest.find("#[cfg(test)]") {
+        kept.push_str(&rest[..at]);
+        rest = &rest[at..];
+        rest = &rest[item(rest)..];
+    }
+    kept.push_str(rest);
+    kept
+}
+
+/// Length of the item that `code` opens with: to its `;`, or to the brace that closes it.
+fn item(code: &str) -> usize {
+    let mut depth = 0_usize;
+    for (at, c) in code.char_indices() {
+        match c {
+            ';' if depth == 0 => return at + 1,
+            '{' => depth += 1,
+            '}' if depth == 1 => return at + 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    code.len()
+}
