@@ -1,0 +1,84 @@
+//! The time and how to wait, brought in from outside so that tests neither sleep nor depend on the day.
+
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+/// The real clock, or one that only moves when somebody waits on it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Clock {
+    /// The machine's.
+    #[default]
+    System,
+    /// A clock of its own: waiting moves it and returns at once.
+    Virtual(VirtualClock),
+}
+
+impl Clock {
+    /// Now.
+    pub(crate) fn now(&self) -> SystemTime {
+        match self {
+            Self::System => SystemTime::now(),
+            Self::Virtual(clock) => clock.now(),
+        }
+    }
+
+    /// Waits.
+    pub(crate) async fn wait(&self, time: Duration) {
+        match self {
+            Self::System => tokio::time::sleep(time).await,
+            Self::Virtual(clock) => clock.advance(time),
+        }
+    }
+
+    /// A random part of `most`, so that clients that failed together do not come back together. The virtual clock
+    /// always takes all of it.
+    pub(crate) fn jitter(&self, most: Duration) -> Duration {
+        match self {
+            Self::System => {
+                // Each RandomState has keys of its own: a random number without a crate for it.
+                let part = RandomState::new().build_hasher().finish() >> 32;
+                most.mul_f64(part as f64 / f64::from(u32::MAX))
+            }
+            Self::Virtual(_) => most,
+        }
+    }
+}
+
+/// A clock that stands still until somebody waits on it. It begins at 2026-01-01T00:00:00Z.
+#[derive(Clone, Debug, Default)]
+pub struct VirtualClock(Arc<Mutex<Duration>>);
+
+const START: Duration = Duration::from_secs(1_767_225_600);
+
+impl VirtualClock {
+    /// Moves it.
+    pub fn advance(&self, time: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += time;
+    }
+
+    /// How far it has moved.
+    pub fn waited(&self) -> Duration {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its time.
+    pub fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + START + self.waited()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_stays_within_its_bound() {
+        let most = Duration::from_millis(250);
+        assert!((0..100).all(|_| Clock::System.jitter(most) <= most));
+        assert_eq!(Clock::Virtual(VirtualClock::default()).jitter(most), most);
+    }
+}

@@ -1,0 +1,126 @@
+//! What a client tells its user on the way: waits, resumptions, second choices. They are events, not log lines;
+//! the command line decides how they look.
+
+use crate::oci::Digest;
+use std::{fmt, sync::Arc, time::Duration};
+
+/// Something worth telling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The client waits before it tries again.
+    Waiting {
+        /// For whom.
+        host: String,
+        /// How long.
+        wait: Duration,
+        /// What went wrong, in one line.
+        why: String,
+    },
+    /// A download goes on where it had stopped.
+    Resumed {
+        /// From where.
+        host: String,
+        /// Which blob.
+        digest: Digest,
+        /// The first byte that is asked for.
+        at: u64,
+        /// The whole length.
+        total: u64,
+    },
+    /// Bytes of a blob went by.
+    Moved {
+        /// Which blob.
+        digest: Digest,
+        /// Up or down.
+        way: Way,
+        /// So far.
+        done: u64,
+        /// In all.
+        total: u64,
+    },
+    /// A read was refused with stored credentials and is tried once more without.
+    WithoutCredentials {
+        /// By whom.
+        host: String,
+    },
+    /// The registry sent a warning; each text once.
+    Warning {
+        /// Who.
+        host: String,
+        /// What.
+        text: String,
+    },
+    /// A host of this machine answered TLS in plain text and is spoken to so.
+    PlainHttp {
+        /// Which.
+        host: String,
+    },
+    /// Something about stored credentials that is not fatal, such as a helper that is not there.
+    Credentials {
+        /// What.
+        text: String,
+    },
+}
+
+/// The direction of a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the registry.
+    Down,
+    /// To the registry.
+    Up,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waiting { host, wait, why } => {
+                let seconds = wait.as_secs_f64();
+                write!(f, "waiting {seconds:.1} s for `{host}`: {why}")
+            }
+            Self::Resumed { host, digest, at, total } => {
+                write!(f, "resuming `{digest}` from `{host}` at byte {at} of {total}")
+            }
+            Self::Moved { digest, way, done, total } => {
+                let verb = match way {
+                    Way::Down => "received",
+                    Way::Up => "sent",
+                };
+                write!(f, "{verb} {done} of {total} bytes of `{digest}`")
+            }
+            Self::WithoutCredentials { host } => {
+                write!(f, "`{host}` refused the stored credentials; trying without them")
+            }
+            Self::Warning { host, text } => write!(f, "`{host}` warns: {text}"),
+            Self::PlainHttp { host } => {
+                write!(f, "`{host}` does not speak TLS; using plain HTTP, since it is this machine")
+            }
+            Self::Credentials { text } => f.write_str(text),
+        }
+    }
+}
+
+/// Who hears notices. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Notify(Option<Arc<dyn Fn(Notice) + Send + Sync>>);
+
+impl Notify {
+    /// Hands every notice to `listener`.
+    pub fn new(listener: impl Fn(Notice) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(listener)))
+    }
+
+    /// Tells it.
+    pub(crate) fn tell(&self, notice: Notice) {
+        if let Some(listener) = &self.0 {
+            listener(notice);
+        }
+    }
+}
+
+impl fmt::Debug for Notify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Notify(someone)" } else { "Notify(nobody)" })
+    }
+}
