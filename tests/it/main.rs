@@ -1,3 +1,7 @@
 //! The one integration binary.
 
+// A test that cannot go on says so by a panic.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod layers;
+mod support;
