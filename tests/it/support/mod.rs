@@ -17,6 +17,7 @@ use std::{
 
 pub(crate) mod daemon;
 pub(crate) mod peers;
+pub(crate) mod proxy;
 
 /// A home, a working folder and a search path of its own; gone when dropped.
 pub(crate) struct Test {
