@@ -1,1 +1,222 @@
-//! ignore
+//! `.helmignore`: which files of a chart's directory are no part of the chart. It looks like `.gitignore` and is
+//! not (helm.md 1.7): the first rule that decides wins, and a negated rule ignores whatever it does *not* match.
+
+use super::glob::{BadPattern, Glob};
+use crate::{Error, ErrorKind, Result};
+
+/// Helm appends this to every set of rules: files such as editors leave, directly in `templates/`.
+const BUILT_IN: &str = "templates/.?*";
+
+/// Bytes of a line at which Go's scanner gives up.
+const LINE_BYTES: usize = 64 * 1024;
+
+/// What a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A file, or whatever a link to a file points to.
+    File,
+    /// A directory. One that is ignored is not entered.
+    Directory,
+}
+
+/// The rules of one chart, Helm's built-in rule last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules(Vec<Rule>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Rule {
+    negated: bool,
+    only_directories: bool,
+    scope: Scope,
+    /// `None`: what is left of the rule without its `!` and `/` is no pattern, and Helm says it matches nothing.
+    glob: Option<Glob>,
+}
+
+/// What of a path a rule looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    /// All of it, for a rule with a slash within or in front.
+    Path,
+    /// Its last segment.
+    Name,
+}
+
+impl Default for Rules {
+    /// Only the built-in rule: for a chart without a `.helmignore`.
+    fn default() -> Self {
+        let built_in = Rule::parse(BUILT_IN.as_bytes()).expect("the built-in rule is a pattern");
+        Self(built_in.into_iter().collect())
+    }
+}
+
+impl Rules {
+    /// Reads a `.helmignore`. A byte order mark is skipped.
+    ///
+    /// # Errors
+    /// Helm's: `double-star (**) syntax is not supported` and `syntax error in pattern`, with the line in the hint.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let mut rules = Vec::new();
+        for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            if line.len() >= LINE_BYTES {
+                return Err(Error::new(ErrorKind::Limit, "bufio.Scanner: token too long")
+                    .with_hint(format!("line {} of .helmignore is longer than 64 KiB", at + 1)));
+            }
+            let rule = Rule::parse(line).map_err(|error| {
+                let text = String::from_utf8_lossy(line);
+                error.with_hint(format!("see line {} of .helmignore: `{}`", at + 1, text.trim()))
+            })?;
+            rules.extend(rule);
+        }
+        rules.extend(Self::default().0);
+        Ok(Self(rules))
+    }
+
+    /// Whether `path`, relative to the chart and separated by `/`, is left out. For files below an ignored directory
+    /// this need not say so: the directory is pruned.
+    pub fn ignores(&self, path: &str, kind: Kind) -> bool {
+        if matches!(path, "" | "." | "./") {
+            return false;
+        }
+        for rule in &self.0 {
+            let matches = (!rule.only_directories || kind == Kind::Directory) && rule.matches(path);
+            if matches != rule.negated {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Rule {
+    fn parse(line: &[u8]) -> Result<Option<Self>> {
+        let line = trim(line);
+        if line.is_empty() || line.starts_with(b"#") {
+            return Ok(None);
+        }
+        if line.windows(2).any(|pair| pair == b"**") {
+            return Err(Error::invalid("double-star (**) syntax is not supported"));
+        }
+        Glob::parse(line).map_err(|error: BadPattern| Error::invalid(error.to_string()))?;
+        let (negated, line) = strip(line, line.strip_prefix(b"!"));
+        let (only_directories, line) = strip(line, line.strip_suffix(b"/"));
+        let (anchored, line) = strip(line, line.strip_prefix(b"/"));
+        let scope = if anchored || line.contains(&b'/') { Scope::Path } else { Scope::Name };
+        Ok(Some(Self { negated, only_directories, scope, glob: Glob::parse(line).ok() }))
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        let subject = match self.scope {
+            Scope::Path => path,
+            Scope::Name => {
+                let path = path.trim_end_matches('/');
+                path.rsplit_once('/').map_or(path, |(_, name)| name)
+            }
+        };
+        self.glob.as_ref().is_some_and(|glob| glob.matches(subject.as_bytes()))
+    }
+}
+
+fn strip<'l>(line: &'l [u8], stripped: Option<&'l [u8]>) -> (bool, &'l [u8]) {
+    (stripped.is_some(), stripped.unwrap_or(line))
+}
+
+/// Without the white space of Unicode at both ends, also when what is between is no UTF-8.
+fn trim(line: &[u8]) -> &[u8] {
+    let Ok(text) = std::str::from_utf8(line) else {
+        return line.trim_ascii();
+    };
+    text.trim().as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What Helm's own code answered: `"rules" path=verdict …`, or what it refused.
+    const ANSWERS: &str = include_str!("../../testdata/chart/ign.txt");
+
+    fn unquote(text: &str) -> String {
+        serde_json::from_str(text).expect("a quoted string")
+    }
+
+    fn judge(rules: &Rules, path: &str) -> bool {
+        match path.strip_suffix('/') {
+            Some(directory) => rules.ignores(directory, Kind::Directory),
+            None => rules.ignores(path, Kind::File),
+        }
+    }
+
+    #[test]
+    fn every_answer_of_helm_is_ours() {
+        let mut checked = 0;
+        for line in ANSWERS.lines() {
+            let Some(end) = line.rfind('"') else {
+                let (path, verdict) = line.rsplit_once(' ').expect("path and verdict");
+                assert_eq!(judge(&Rules::default(), path).to_string(), verdict, "built-in: {path}");
+                checked += 1;
+                continue;
+            };
+            let text = unquote(&line[..=end]);
+            let rest = line[end + 1..].trim();
+            let rules = Rules::parse(text.as_bytes());
+            if let Some(message) = rest.strip_prefix("ERR ").or_else(|| rest.strip_prefix("-> ")) {
+                assert_eq!(rules.expect_err(&text).message(), message, "{text}");
+                checked += 1;
+                continue;
+            }
+            let rules = rules.expect(&text);
+            for (path, verdict) in
+                rest.split(' ').map(|pair| pair.rsplit_once('=').expect("path=verdict"))
+            {
+                assert_eq!(judge(&rules, path).to_string(), verdict, "{text:?} on {path}");
+                checked += 1;
+            }
+        }
+        assert_eq!(checked, 59, "the whole table was read");
+    }
+
+    #[test]
+    fn marks_blanks_and_crlf_around_a_line_do_not_count() {
+        let rules = Rules::parse("\u{feff}\u{a0}a.txt \r\n\r\n  # note\r\n\tb.txt".as_bytes())
+            .expect("rules");
+        assert!(rules.ignores("a.txt", Kind::File) && rules.ignores("x/b.txt", Kind::File));
+        assert!(!rules.ignores("# note", Kind::File));
+    }
+
+    #[test]
+    fn what_is_left_of_a_rule_may_be_no_pattern_and_then_matches_nothing() {
+        for (text, ignored) in
+            [("\\/", false), ("!\\/", true), ("/", false), ("!", true), ("!/", true), ("//", false)]
+        {
+            let rules = Rules::parse(text.as_bytes()).expect(text);
+            assert_eq!(rules.ignores("a", Kind::Directory), ignored, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refused_line_is_named() {
+        let error = Rules::parse(b"a\nb/**\n").expect_err("double star");
+        assert_eq!(error.hint(), Some("see line 2 of .helmignore: `b/**`"));
+        assert!(Rules::parse(&[b'a'; LINE_BYTES]).is_err());
+        assert!(Rules::parse(&[b'a'; LINE_BYTES - 1]).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_judged_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64), path in ".{0,24}") {
+            if let Ok(rules) = Rules::parse(&bytes) {
+                rules.ignores(&path, Kind::File);
+                rules.ignores(&path, Kind::Directory);
+            }
+        }
+
+        #[test]
+        fn the_chart_itself_is_never_ignored(text in "[!*?a-z/.\n]{0,24}") {
+            if let Ok(rules) = Rules::parse(text.as_bytes()) {
+                prop_assert!(!rules.ignores(".", Kind::Directory));
+            }
+        }
+    }
+}

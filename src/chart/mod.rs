@@ -5,6 +5,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 pub mod dependency;
+mod glob;
 pub mod ignore;
 pub mod lint;
 pub mod lock;

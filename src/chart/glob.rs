@@ -1,0 +1,217 @@
+//! Patterns as Go's `filepath.Match` understands them on Unix, which is what `.helmignore` is written in. Not
+//! gitignore's: no `**`, `*`, `?` and literals stop at `/`, a negated class is `[^a]`, and a class does match `/`.
+
+/// A pattern that is known to be well-formed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Glob(Vec<Chunk>);
+
+/// Go's `ErrBadPattern`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("syntax error in pattern")]
+pub(crate) struct BadPattern;
+
+/// What stands between two `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Chunk {
+    after_star: bool,
+    items: Vec<Item>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Item {
+    Byte(u8),
+    AnyButSlash,
+    Class { negated: bool, ranges: Vec<(char, char)> },
+}
+
+impl Glob {
+    pub(crate) fn parse(pattern: &[u8]) -> Result<Self, BadPattern> {
+        let mut chunks = vec![Chunk { after_star: false, items: Vec::new() }];
+        let mut rest = pattern;
+        while let [first, tail @ ..] = rest {
+            rest = tail;
+            let item = match first {
+                b'*' => {
+                    if chunks.last().is_some_and(|last| !last.after_star || !last.items.is_empty())
+                    {
+                        chunks.push(Chunk { after_star: true, items: Vec::new() });
+                    }
+                    continue;
+                }
+                b'?' => Item::AnyButSlash,
+                b'[' => class(&mut rest)?,
+                b'\\' => {
+                    let (escaped, tail) = rest.split_first().ok_or(BadPattern)?;
+                    rest = tail;
+                    Item::Byte(*escaped)
+                }
+                byte => Item::Byte(*byte),
+            };
+            if let Some(last) = chunks.last_mut() {
+                last.items.push(item);
+            }
+        }
+        Ok(Self(chunks))
+    }
+
+    /// Whether the whole of `name` matches. Each chunk takes the first place that fits and is never
+    /// tried again, as in Go; with classes that match `/` that is not the same as trying all.
+    pub(crate) fn matches(&self, name: &[u8]) -> bool {
+        let mut name = name;
+        for (at, chunk) in self.0.iter().enumerate() {
+            let last = at + 1 == self.0.len();
+            if chunk.after_star && chunk.items.is_empty() {
+                return !name.contains(&b'/'); // a closing `*`
+            }
+            let reach = if chunk.after_star { leading_segment(name) } else { 0 };
+            let rest = (0..=reach)
+                .filter_map(|skipped| chunk.matches(&name[skipped..]))
+                .find(|rest| !last || rest.is_empty());
+            match rest {
+                Some(rest) => name = rest,
+                None => return false,
+            }
+        }
+        name.is_empty()
+    }
+}
+
+/// Bytes before the first `/`: what a `*` can skip.
+fn leading_segment(name: &[u8]) -> usize {
+    memchr::memchr(b'/', name).unwrap_or(name.len())
+}
+
+impl Chunk {
+    /// What is left of `name` once this chunk has matched its beginning.
+    fn matches<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
+        let mut name = name;
+        for item in &self.items {
+            let first = *name.first()?;
+            let width = match item {
+                Item::Byte(byte) if *byte == first => 1,
+                Item::AnyButSlash if first != b'/' => decode(name).1,
+                Item::Class { negated, ranges } => {
+                    let (c, width) = decode(name);
+                    let inside = ranges.iter().any(|(low, high)| (*low..=*high).contains(&c));
+                    if inside == *negated {
+                        return None;
+                    }
+                    width
+                }
+                _ => return None,
+            };
+            name = &name[width..];
+        }
+        Some(name)
+    }
+}
+
+/// A class, its `[` already taken.
+fn class(rest: &mut &[u8]) -> Result<Item, BadPattern> {
+    let negated = rest.first() == Some(&b'^');
+    if negated {
+        *rest = &rest[1..];
+    }
+    let mut ranges = Vec::new();
+    loop {
+        if !ranges.is_empty() && rest.first() == Some(&b']') {
+            *rest = &rest[1..];
+            return Ok(Item::Class { negated, ranges });
+        }
+        let low = class_char(rest)?;
+        let mut high = low;
+        if rest.first() == Some(&b'-') {
+            *rest = &rest[1..];
+            high = class_char(rest)?;
+        }
+        ranges.push((low, high));
+    }
+}
+
+/// One end of a range, perhaps escaped. Something must follow it: the class has to be closed.
+fn class_char(rest: &mut &[u8]) -> Result<char, BadPattern> {
+    match rest.first() {
+        None | Some(b'-' | b']') => return Err(BadPattern),
+        Some(b'\\') => *rest = &rest[1..],
+        Some(_) => {}
+    }
+    if rest.is_empty() {
+        return Err(BadPattern);
+    }
+    let (c, width) = decode(rest);
+    let invalid = c == char::REPLACEMENT_CHARACTER && width == 1;
+    *rest = &rest[width..];
+    if invalid || rest.is_empty() { Err(BadPattern) } else { Ok(c) }
+}
+
+/// The first character and its width, of bytes that are not empty. A byte that begins none counts as U+FFFD
+/// of width 1, as in Go, whose `*` steps by bytes and so may stop within a character.
+fn decode(bytes: &[u8]) -> (char, usize) {
+    let head = &bytes[..bytes.len().min(4)];
+    let valid = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    valid.chars().next().map_or((char::REPLACEMENT_CHARACTER, 1), |c| (c, c.len_utf8()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn matches(pattern: &str, name: &str) -> bool {
+        Glob::parse(pattern.as_bytes()).expect("a pattern").matches(name.as_bytes())
+    }
+
+    #[test]
+    fn stars_take_the_first_fit_and_stop_at_slashes() {
+        assert!(matches("a*b*c", "abbc"));
+        assert!(matches("*", "") && matches("a*", "a") && matches("**", "a"));
+        assert!(!matches("*", "a/b") && !matches("a*b", "a/b") && !matches("?", "/"));
+        assert!(matches("a[^b]c", "a/c"));
+        assert!(
+            !matches("*[^a]*b", "xx/b"),
+            "the class takes the first x, and then `*` stops at the slash"
+        );
+        assert!(matches("*x", "xxx") && matches("*/x", "a/x"));
+    }
+
+    #[test]
+    fn stars_step_by_bytes_as_in_go() {
+        assert!(matches("?", "€") && !matches("??", "€"));
+        assert!(matches("*[^a]?", "€"), "stopped within the character");
+        assert!(matches("[α-ω]*", "λx") && !matches("[α-ω]*", "x"));
+    }
+
+    #[test]
+    fn bad_patterns_are_told_apart_from_odd_ones() {
+        for bad in [
+            "[", "[a", "[]a]", "[-]", "[x-]", "[-x]", "[a-b-c]", "[^]", "a\\", "[\\", "[a\\",
+            "x*[", "x*[",
+        ] {
+            assert_eq!(Glob::parse(bad.as_bytes()), Err(BadPattern), "{bad}");
+        }
+        assert_eq!(Glob::parse(b"[\xff]"), Err(BadPattern));
+        for odd in ["]", "a]b", "[\\]a]", "[\\-x]", "[x\\-]", "[^^]", "[[]", "[b-a]", "", "\\*"] {
+            assert!(Glob::parse(odd.as_bytes()).is_ok(), "{odd}");
+        }
+        assert!(matches("[\\-x]", "-") && matches("\\*", "*") && !matches("[b-a]", "a"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_judged_without_panic(pattern in proptest::collection::vec(any::<u8>(), 0..24), name in ".{0,16}") {
+            if let Ok(glob) = Glob::parse(&pattern) {
+                glob.matches(name.as_bytes());
+            }
+        }
+
+        #[test]
+        fn an_escaped_name_matches_itself_alone(name in "[^/]{1,12}", other in "[^/]{1,12}") {
+            let escaped: String = name.chars().flat_map(|c| ['\\', c]).collect();
+            prop_assert!(matches(&escaped, &name));
+            prop_assert_eq!(matches(&escaped, &other), name == other);
+        }
+    }
+}
