@@ -1,7 +1,8 @@
 //! The one integration binary.
 
 // A test that cannot go on says so by a panic.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod layers;
+mod peers;
 mod support;

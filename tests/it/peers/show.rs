@@ -1,0 +1,74 @@
+//! `show`: the very bytes helm prints, from a source, from an archive of helm's, and from a registry.
+
+use super::{fixtures, helm_archives, name_of};
+use crate::support::{Test, daemon::Daemon, peers};
+
+const PARTS: [&str; 5] = ["all", "chart", "values", "readme", "crds"];
+
+#[test]
+#[ignore = "needs peers"]
+fn sources_are_shown_as_helm_shows_them() {
+    for fixture in fixtures() {
+        let test = Test::new();
+        let name = name_of(&fixture);
+        test.copy(&fixture, name);
+        compare(&test, &[&format!("./{name}")]);
+    }
+}
+
+#[test]
+#[ignore = "needs peers"]
+fn archives_are_shown_as_helm_shows_them() {
+    let test = Test::new();
+    for archive in helm_archives(&test) {
+        compare(&test, &[&format!("helm/{archive}")]);
+    }
+}
+
+#[test]
+#[ignore = "needs peers"]
+fn a_chart_in_a_registry_is_shown_without_a_word_more() {
+    let registry = Daemon::chartferry([]);
+    let test = Test::new();
+    let helm = peers::find("helm");
+    for archive in helm_archives(&test) {
+        let path = format!("helm/{archive}");
+        let to = format!("{}/charts", registry.oci());
+        test.run_program(&helm, ["push", &path, &to, "--plain-http"]).anything().succeeds();
+        let chart = archive.strip_suffix(".tgz").unwrap();
+        let name = test.run(["show", "chart", &path]).anything().succeeds().stdout;
+        let field = |key: &str| {
+            let line = name.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+            line.trim_matches(['\'', '"', ' ']).to_owned()
+        };
+        let reference = format!("{to}/{}", field("name:"));
+        for part in PARTS {
+            // Of a chart in a registry, helm prints `Pulled:` and `Digest:` before it: what we compare with is the file.
+            let theirs = test.run_program(&helm, ["show", part, &path]).any_stderr().any_stdout();
+            let theirs = theirs.succeeds();
+            let ours = test
+                .run(["show", part, &reference, "--version", &field("version:")])
+                .any_stdout()
+                .any_stderr()
+                .succeeds();
+            assert!(theirs.bytes == ours.bytes, "show {part} of {chart}: {theirs:?}\n{ours:?}");
+        }
+    }
+}
+
+fn compare(test: &Test, location: &[&str]) {
+    let helm = peers::find("helm");
+    for part in PARTS {
+        let args = || ["show", part].into_iter().chain(location.iter().copied());
+        let theirs = test.run_program(&helm, args()).outcome();
+        let ours = test.run(args()).outcome();
+        assert_eq!(
+            (ours.code == Some(0), &ours.stdout),
+            (theirs.code == Some(0), &theirs.stdout),
+            "show {part} {location:?}: helm said {:?}, we {:?}",
+            theirs.stderr,
+            ours.stderr
+        );
+        assert!(theirs.bytes == ours.bytes, "show {part} {location:?}: bytes differ");
+    }
+}
