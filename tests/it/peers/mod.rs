@@ -22,7 +22,7 @@ fn fixtures() -> Vec<PathBuf> {
         .filter(|path| path.is_dir() && path.file_name().unwrap() != "hostile")
         .collect();
     found.sort();
-    assert!(found.len() >= 15, "only {} fixtures", found.len());
+    assert!(found.len() >= 25, "only {} fixtures", found.len());
     found
 }
 
@@ -43,7 +43,7 @@ fn helm_archives(test: &Test) -> Vec<String> {
         found.push(path.file_name().unwrap().to_str().unwrap().to_owned());
     });
     found.sort();
-    assert!(found.len() >= 12, "helm packaged only {found:?}");
+    assert!(found.len() >= 25, "helm packaged only {found:?}");
     found
 }
 
