@@ -1,1 +1,1 @@
-//! layout
+//! OCI image layouts.

@@ -1,1 +1,1 @@
-//! memory
+//! The same traits in memory, for tests.

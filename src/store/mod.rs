@@ -9,9 +9,15 @@ use crate::{
 use bytes::Bytes;
 use std::{future::Future, path::PathBuf, sync::Arc};
 
+mod commit;
 pub mod disk;
 pub mod layout;
+pub(crate) mod local;
 pub mod memory;
+pub mod repository;
+pub mod upload;
+
+pub use commit::{Durability, Removed};
 
 /// Bytes on their way into a store. It can be read again from the start, so a transfer can be repeated.
 #[derive(Clone, Debug)]

@@ -1,0 +1,131 @@
+//! Manifests in and out, by tag or digest, in the very bytes that were pushed.
+
+use super::{
+    blobs::accepted,
+    refusal::{Code, Refusal},
+    registry::{DIGEST_HEADER, Query, Registry, header_value},
+    uploads::frame,
+};
+use crate::{
+    oci::{Manifest, Tag, TagOrDigest},
+    store::{Removed, local::blocking, repository::Repository},
+};
+use axum::{body::Body, extract::Request, response::Response};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderName, Method, StatusCode, header};
+
+/// Tags of one request, by the `tag` parameter. The specification asks for ten.
+const MAX_TAGS: usize = 64;
+
+pub(super) fn get(
+    repository: &Repository,
+    target: &TagOrDigest,
+    request: &Request,
+) -> Result<Response, Refusal> {
+    let found = repository.manifest(target)?.ok_or_else(|| unknown(repository, target))?;
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header_value(&found.media_type));
+    headers.insert(DIGEST_HEADER, header_value(found.digest.as_str()));
+    let etag = header_value(&format!("\"{}\"", found.digest));
+    let unchanged = request.headers().get(header::IF_NONE_MATCH).is_some_and(|tag| *tag == etag);
+    headers.insert(header::ETAG, etag);
+    if unchanged {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(response);
+    }
+    headers.insert(header::CONTENT_LENGTH, found.bytes.len().into());
+    if *request.method() == Method::GET {
+        *response.body_mut() = Body::from(found.bytes);
+    }
+    Ok(response)
+}
+
+pub(super) async fn put(
+    registry: &Registry,
+    repository: Repository,
+    target: &TagOrDigest,
+    query: &Query,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let asked = tags(query)?;
+    let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
+    let bytes = read(registry, request).await?;
+    let content_type = content_type.as_ref().and_then(|value| value.to_str().ok());
+    let manifest = Manifest::parse(bytes, content_type)?;
+    let (digest, mut tags) = match target {
+        TagOrDigest::Tag(tag) => (manifest.digest().clone(), vec![tag.clone()]),
+        TagOrDigest::Digest(digest) => (digest.clone(), Vec::new()),
+    };
+    tags.extend(asked.iter().cloned());
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::CREATED;
+    let headers = response.headers_mut();
+    let location = format!("/v2/{}/manifests/{digest}", repository.name());
+    headers.insert(header::LOCATION, header_value(&location));
+    headers.insert(DIGEST_HEADER, header_value(digest.as_str()));
+    if let Some(subject) = &manifest.document().subject {
+        let name = HeaderName::from_static("oci-subject");
+        headers.insert(name, header_value(subject.digest.as_str()));
+    }
+    if !asked.is_empty() {
+        let list = asked.iter().map(Tag::as_str).collect::<Vec<_>>().join(", ");
+        headers.insert(HeaderName::from_static("oci-tag"), header_value(&list));
+    }
+    let missing = registry.config.missing;
+    blocking(move || repository.put_manifest(&manifest, &digest, &tags, missing)).await?;
+    Ok(response)
+}
+
+pub(super) async fn delete(
+    repository: Repository,
+    target: TagOrDigest,
+) -> Result<Response, Refusal> {
+    let unknown = unknown(&repository, &target);
+    match blocking(move || repository.remove(&target)).await? {
+        Removed::Yes => Ok(accepted()),
+        Removed::WasAbsent => Err(unknown),
+    }
+}
+
+fn unknown(repository: &Repository, target: &TagOrDigest) -> Refusal {
+    let message = format!("`{}` has no manifest `{target}`", repository.name());
+    Refusal::not_found(Code::ManifestUnknown, message)
+}
+
+fn tags(query: &Query) -> Result<Vec<Tag>, Refusal> {
+    let mut tags: Vec<Tag> = Vec::new();
+    for text in query.values("tag") {
+        if tags.len() == MAX_TAGS {
+            let message = format!("more than {MAX_TAGS} tags in one request");
+            return Err(Refusal::new(StatusCode::URI_TOO_LONG, Code::Unsupported, message));
+        }
+        let tag = text.parse().map_err(|error: crate::oci::reference::ParseReferenceError| {
+            Refusal::bad_request(Code::ManifestInvalid, error.to_string())
+        })?;
+        tags.push(tag);
+    }
+    Ok(tags)
+}
+
+/// The whole body, within the cap on manifests.
+async fn read(registry: &Registry, request: Request) -> Result<Bytes, Refusal> {
+    let cap = registry.config.limits.manifest_bytes;
+    let too_large = || {
+        let message = format!("a manifest may have {cap} bytes");
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid, message)
+    };
+    let mut body = request.into_body();
+    let declared = http_body::Body::size_hint(&body);
+    if declared.lower() > cap {
+        return Err(too_large());
+    }
+    let mut bytes = BytesMut::with_capacity(declared.lower() as usize);
+    while let Some(chunk) = frame(&mut body, registry.config.stall).await? {
+        if (bytes.len() + chunk.len()) as u64 > cap {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}

@@ -1,0 +1,260 @@
+//! The registry API: which request goes where, and the lists.
+
+use super::{
+    Config, blobs, manifests,
+    refusal::{Code, Refusal},
+    route::Route,
+    uploads,
+};
+use crate::{
+    oci::{Descriptor, Digest, RepositoryName, media},
+    store::{disk::Disk, local::blocking, repository::Repository},
+};
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use serde_json::json;
+use std::sync::Arc;
+
+pub(super) const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// A registry over one store.
+#[derive(Debug)]
+pub(super) struct Registry {
+    pub(super) disk: Disk,
+    pub(super) config: Config,
+}
+
+/// The registry API over `disk`, to be served by [`super::bind`] or called as it is.
+pub fn router(disk: Disk, config: Config) -> Router {
+    Router::new().fallback(serve).with_state(Arc::new(Registry { disk, config }))
+}
+
+async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Response {
+    let mut response = match registry.answer(request).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.into_response(),
+    };
+    // Docker takes an answer without it for another kind of registry.
+    response.headers_mut().insert(
+        HeaderName::from_static("docker-distribution-api-version"),
+        HeaderValue::from_static("registry/2.0"),
+    );
+    response
+}
+
+impl Registry {
+    async fn answer(&self, request: Request) -> Result<Response, Refusal> {
+        let route = Route::parse(request.uri().path())?;
+        let query = Query::parse(request.uri().query());
+        let read = *request.method() == Method::GET || *request.method() == Method::HEAD;
+        match (&route, request.method()) {
+            (Route::Base, _) if read => Ok(json_answer(&json!({}))),
+            (Route::Catalog, _) if read => self.catalog(&query).await,
+            (Route::Tags(name), _) if read => self.tags(name, &query).await,
+            (Route::Referrers(name, subject), _) if read => {
+                self.referrers(name, subject, &query).await
+            }
+            (Route::Blob(name, digest), _) if read => {
+                blobs::get(&self.repository(name), digest, &request)
+            }
+            (Route::Blob(name, digest), &Method::DELETE) => {
+                blobs::delete(self.repository(name), digest.clone()).await
+            }
+            (Route::Manifest(name, target), _) if read => {
+                manifests::get(&self.repository(name), target, &request)
+            }
+            (Route::Manifest(name, target), &Method::PUT) => {
+                manifests::put(self, self.repository(name), target, &query, request).await
+            }
+            (Route::Manifest(name, target), &Method::DELETE) => {
+                manifests::delete(self.repository(name), target.clone()).await
+            }
+            (Route::Uploads(name), &Method::POST) => {
+                uploads::start(self, self.repository(name), &query, request).await
+            }
+            (Route::Upload(name, id), &Method::GET) => uploads::status(&self.repository(name), id),
+            (Route::Upload(name, id), &Method::PATCH) => {
+                uploads::append(self, self.repository(name), id, request).await
+            }
+            (Route::Upload(name, id), &Method::PUT) => {
+                uploads::finish(self, self.repository(name), id, &query, request).await
+            }
+            (Route::Upload(name, id), &Method::DELETE) => {
+                uploads::cancel(self.repository(name), id).await
+            }
+            (route, method) => Err(method_not_allowed(route, method)),
+        }
+    }
+
+    fn repository(&self, name: &RepositoryName) -> Repository {
+        self.disk.repository(name)
+    }
+
+    async fn catalog(&self, query: &Query) -> Result<Response, Refusal> {
+        let disk = self.disk.clone();
+        let names = blocking(move || disk.repositories()).await?;
+        let names = names.iter().map(RepositoryName::as_str);
+        let page = Page::cut(names, query)?;
+        let answer = json_answer(&json!({"repositories": page.items}));
+        Ok(page.link(answer, "/v2/_catalog"))
+    }
+
+    async fn tags(&self, name: &RepositoryName, query: &Query) -> Result<Response, Refusal> {
+        let repository = self.repository(name);
+        let tags =
+            blocking(
+                move || {
+                    if repository.exists() { repository.tag_names().map(Some) } else { Ok(None) }
+                },
+            );
+        let tags = tags.await?.ok_or_else(|| {
+            Refusal::not_found(Code::NameUnknown, format!("there is no repository `{name}`"))
+        })?;
+        let page = Page::cut(tags.iter().map(crate::oci::Tag::as_str), query)?;
+        let answer = json_answer(&json!({"name": name.as_str(), "tags": page.items}));
+        Ok(page.link(answer, &format!("/v2/{name}/tags/list")))
+    }
+
+    async fn referrers(
+        &self,
+        name: &RepositoryName,
+        subject: &Digest,
+        query: &Query,
+    ) -> Result<Response, Refusal> {
+        let (repository, wanted) = (self.repository(name), subject.clone());
+        let mut referrers = blocking(move || repository.list_referrers(&wanted)).await?;
+        let filter = query.value("artifactType");
+        if let Some(filter) = filter {
+            referrers.retain(|referrer| referrer.artifact_type.as_deref() == Some(filter));
+        }
+        if let Some(last) = query.value("last") {
+            referrers.retain(|referrer| referrer.digest.as_str() > last);
+        }
+        let (page, more) = cut_by_size(&referrers);
+        let answer = json!({
+            "schemaVersion": 2,
+            "mediaType": media::INDEX,
+            "manifests": page,
+        });
+        let mut response = Response::new(Body::from(crate::json::to_vec(&answer)));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media::INDEX));
+        if filter.is_some() {
+            headers.insert(
+                HeaderName::from_static("oci-filters-applied"),
+                HeaderValue::from_static("artifactType"),
+            );
+        }
+        if let (true, Some(last)) = (more, page.last()) {
+            let mut next = url::form_urlencoded::Serializer::new(String::new());
+            if let Some(filter) = filter {
+                next.append_pair("artifactType", filter);
+            }
+            next.append_pair("last", last.digest.as_str());
+            let path = format!("/v2/{name}/referrers/{subject}?{}", next.finish());
+            headers.insert(header::LINK, link(&path));
+        }
+        Ok(response)
+    }
+}
+
+/// As many referrers as clients take in one answer: ORAS reads 4 MiB of one.
+fn cut_by_size(referrers: &[Descriptor]) -> (&[Descriptor], bool) {
+    let mut room: usize = 3 * 1024 * 1024;
+    for (at, referrer) in referrers.iter().enumerate() {
+        let size = crate::json::to_vec(referrer).len() + 1;
+        if size > room && at > 0 {
+            return (&referrers[..at], true);
+        }
+        room = room.saturating_sub(size);
+    }
+    (referrers, false)
+}
+
+/// One page of a sorted list, by the `n` and `last` of its request.
+struct Page<'a> {
+    items: Vec<&'a str>,
+    size: Option<usize>,
+    more: bool,
+}
+
+impl<'a> Page<'a> {
+    fn cut(sorted: impl Iterator<Item = &'a str>, query: &Query) -> Result<Self, Refusal> {
+        let size = match query.value("n") {
+            None => None,
+            Some(text) => Some(text.parse::<usize>().map_err(|_| {
+                Refusal::bad_request(Code::Unsupported, format!("`n={text}` is no number"))
+            })?),
+        };
+        let last = query.value("last").unwrap_or_default();
+        let mut rest = sorted.skip_while(|item| *item <= last).peekable();
+        let items: Vec<_> = rest.by_ref().take(size.unwrap_or(usize::MAX)).collect();
+        let more = size != Some(0) && rest.peek().is_some();
+        Ok(Self { items, size, more })
+    }
+
+    fn link(&self, mut response: Response, path: &str) -> Response {
+        if let (true, Some(size), Some(last)) = (self.more, self.size, self.items.last()) {
+            let next = format!("{path}?n={size}&last={last}");
+            response.headers_mut().insert(header::LINK, link(&next));
+        }
+        response
+    }
+}
+
+fn link(path: &str) -> HeaderValue {
+    header_value(&format!("<{path}>; rel=\"next\""))
+}
+
+/// A header of text that was parsed by grammars without control characters.
+pub(super) fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+pub(super) fn json_answer(value: &serde_json::Value) -> Response {
+    let mut response = Response::new(Body::from(crate::json::to_vec(value)));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn method_not_allowed(route: &Route, method: &Method) -> Refusal {
+    let allowed = match route {
+        Route::Base | Route::Catalog | Route::Tags(_) | Route::Referrers(..) => "GET, HEAD",
+        Route::Blob(..) => "GET, HEAD, DELETE",
+        Route::Manifest(..) => "GET, HEAD, PUT, DELETE",
+        Route::Uploads(_) => "POST",
+        Route::Upload(..) => "GET, PATCH, PUT, DELETE",
+    };
+    let message = format!("`{method}` does not apply here");
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, message)
+        .with(header::ALLOW, HeaderValue::from_static(allowed))
+}
+
+/// The parameters after `?`, decoded.
+#[derive(Debug, Default)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn parse(text: Option<&str>) -> Self {
+        Self(
+            url::form_urlencoded::parse(text.unwrap_or_default().as_bytes()).into_owned().collect(),
+        )
+    }
+
+    /// The first parameter of that name.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every parameter of that name.
+    pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}

@@ -1,0 +1,185 @@
+//! The traits of this room over a repository on disk. What may take long leaves the executor's threads.
+
+use super::{
+    BlobFile, Fetch, Push, Referrers, Resolve, Sent, Source, Tags,
+    commit::Removed,
+    repository::{Missing, Repository},
+    upload::{Upload, read_through},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
+};
+use bytes::Bytes;
+
+impl Fetch for Repository {
+    async fn fetch_manifest(&self, target: &TagOrDigest) -> Result<Manifest> {
+        let (this, wanted) = (self.clone(), target.clone());
+        let found = blocking(move || this.manifest(&wanted)).await?;
+        let found = found.ok_or_else(|| {
+            Error::not_found(format!("`{}` has no manifest `{target}`", self.name()))
+        })?;
+        if !found.digest.matches(&found.bytes) {
+            return Err(damaged(&found.digest));
+        }
+        Manifest::parse(found.bytes, Some(&found.media_type))
+    }
+
+    async fn fetch_blob(&self, blob: &Descriptor, cap: u64) -> Result<Bytes> {
+        if blob.size > cap {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!("blob `{}` has {} bytes, more than {cap}", blob.digest, blob.size),
+            ));
+        }
+        let (this, wanted) = (self.clone(), blob.clone());
+        blocking(move || {
+            let found = this.require_blob(&wanted)?;
+            let bytes = std::fs::read(found.path())
+                .map_err(|error| Error::io("read blob", found.path(), error))?;
+            if !wanted.digest.matches(&bytes) {
+                return Err(damaged(&wanted.digest));
+            }
+            Ok(Bytes::from(bytes))
+        })
+        .await
+    }
+
+    async fn fetch_blob_file(&self, blob: &Descriptor) -> Result<BlobFile> {
+        let (this, wanted) = (self.clone(), blob.clone());
+        blocking(move || {
+            let found = this.require_blob(&wanted)?;
+            let mut hasher = wanted.digest.algorithm().hasher();
+            read_through(found.path(), |bytes| hasher.update(bytes))?;
+            if hasher.finish() != wanted.digest {
+                return Err(damaged(&wanted.digest));
+            }
+            Ok(found)
+        })
+        .await
+    }
+}
+
+impl Push for Repository {
+    async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
+        let (this, wanted, source) = (self.clone(), blob.clone(), source.clone());
+        blocking(move || {
+            if this.blob(&wanted.digest)?.is_some() {
+                return Ok(Sent::Present);
+            }
+            let mut upload = this.start_upload(wanted.digest.algorithm())?;
+            if let Err(error) = fill(&mut upload, &wanted, &source) {
+                upload.give_up();
+                return Err(error);
+            }
+            upload.finish(&wanted.digest).map(|()| Sent::Uploaded)
+        })
+        .await
+    }
+
+    async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
+        let (this, manifest) = (self.clone(), manifest.clone());
+        let tags: Vec<Tag> = tag.cloned().into_iter().collect();
+        blocking(move || this.put_manifest(&manifest, manifest.digest(), &tags, Missing::Refuse))
+            .await
+    }
+}
+
+impl Resolve for Repository {
+    async fn resolve(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
+        let (this, target) = (self.clone(), target.clone());
+        blocking(move || this.find(&target)).await
+    }
+}
+
+impl Tags for Repository {
+    async fn tags(&self) -> Result<Vec<String>> {
+        let this = self.clone();
+        blocking(move || {
+            if !this.exists() {
+                return Err(Error::not_found(format!("there is no repository `{}`", this.name())));
+            }
+            Ok(this.tag_names()?.iter().map(|tag| tag.as_str().to_owned()).collect())
+        })
+        .await
+    }
+
+    async fn delete(&self, target: &TagOrDigest) -> Result<()> {
+        let (this, wanted) = (self.clone(), target.clone());
+        match blocking(move || this.remove(&wanted)).await? {
+            Removed::Yes => Ok(()),
+            Removed::WasAbsent => {
+                Err(Error::not_found(format!("`{}` has no manifest `{target}`", self.name())))
+            }
+        }
+    }
+}
+
+impl Referrers for Repository {
+    async fn referrers(
+        &self,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<Descriptor>> {
+        let (this, subject) = (self.clone(), subject.clone());
+        let mut found = blocking(move || this.list_referrers(&subject)).await?;
+        if let Some(wanted) = artifact_type {
+            found.retain(|referrer| referrer.artifact_type.as_deref() == Some(wanted));
+        }
+        Ok(found)
+    }
+}
+
+impl Repository {
+    fn require_blob(&self, wanted: &Descriptor) -> Result<BlobFile> {
+        let found = self.blob(&wanted.digest)?.ok_or_else(|| {
+            Error::not_found(format!("`{}` has no blob `{}`", self.name(), wanted.digest))
+        })?;
+        if found.size != wanted.size {
+            return Err(Error::new(
+                ErrorKind::Integrity,
+                format!("blob `{}` has {} bytes, not {}", wanted.digest, found.size, wanted.size),
+            ));
+        }
+        Ok(BlobFile::Stored(found.path))
+    }
+}
+
+fn fill(upload: &mut Upload, wanted: &Descriptor, source: &Source) -> Result<()> {
+    match source {
+        Source::Bytes(bytes) => upload.append(&[bytes])?,
+        Source::File(path) => {
+            let mut result = Ok(());
+            read_through(path, |bytes| {
+                if result.is_ok() {
+                    result = upload.append(&[bytes]);
+                }
+            })?;
+            result?;
+        }
+    }
+    let size = upload.size();
+    if size == wanted.size {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Integrity,
+        format!("blob `{}` has {size} bytes, not {}", wanted.digest, wanted.size),
+    ))
+}
+
+/// Runs what blocks on a thread that may. A panic there goes on here.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // It never began: the runtime is going away, and this task with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+fn damaged(digest: &Digest) -> Error {
+    Error::new(ErrorKind::Integrity, format!("the stored content of `{digest}` is damaged"))
+}

@@ -1,0 +1,401 @@
+//! One repository of the store on disk: which blobs, manifests, tags and referrers it has. Every call blocks on the
+//! disk; [`super::local`] puts the asynchronous traits over it.
+
+use super::{
+    commit::Removed,
+    disk::{Disk, TagCase, read_directory, read_file},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    oci::{Descriptor, Digest, Document, Manifest, RepositoryName, Tag, TagOrDigest},
+};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::PoisonError,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// One repository of a [`Disk`], whether it exists yet or not.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    pub(super) disk: Disk,
+    name: RepositoryName,
+}
+
+/// A blob as it lies on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredBlob {
+    /// Where it is. Never to be changed.
+    pub path: PathBuf,
+    /// How long it is.
+    pub size: u64,
+}
+
+/// A manifest as it lies on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredManifest {
+    /// The digest it was pushed by.
+    pub digest: Digest,
+    /// The media type it was pushed as.
+    pub media_type: String,
+    /// Its raw bytes.
+    pub bytes: Bytes,
+}
+
+/// Whether a manifest may name blobs and manifests that its repository does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Missing {
+    /// No: such a manifest could not be pulled.
+    #[default]
+    Refuse,
+    /// Yes, as a sparse mirror needs it.
+    Accept,
+}
+
+/// Where a blob may be mounted from.
+#[derive(Clone, Copy, Debug)]
+pub enum MountSource<'a> {
+    /// One repository of the same store.
+    Repository(&'a RepositoryName),
+    /// Any of them.
+    Anywhere,
+}
+
+/// What became of a mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mounted {
+    /// The repository now has the blob.
+    Yes,
+    /// The blob is not there to be mounted.
+    NotThere,
+}
+
+/// A manifest names content that its repository does not have: the source of the error that refuses it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the repository does not have `{0}`")]
+pub struct MissingContent(pub Digest);
+
+/// What the repository keeps about a manifest beside its bytes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    media_type: String,
+    size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<Digest>,
+}
+
+impl Repository {
+    pub(super) fn new(disk: Disk, name: RepositoryName) -> Self {
+        Self { disk, name }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &RepositoryName {
+        &self.name
+    }
+
+    /// Whether anything was ever stored in it.
+    pub fn exists(&self) -> bool {
+        self.references().is_dir()
+    }
+
+    /// The blob, if this repository has it.
+    pub fn blob(&self, digest: &Digest) -> Result<Option<StoredBlob>> {
+        let Some(marker) = read_file(&self.blob_marker(digest))? else { return Ok(None) };
+        let path = self.disk.blob_path(digest);
+        let Ok(metadata) = fs::metadata(&path) else { return Ok(None) };
+        // A blob that lost bytes to a crash without durability is no blob: who has it may push it again.
+        let whole =
+            std::str::from_utf8(&marker).is_ok_and(|size| size.parse() == Ok(metadata.len()));
+        Ok(whole.then_some(StoredBlob { path, size: metadata.len() }))
+    }
+
+    /// Makes a blob that lies among the store's blobs one of this repository's.
+    pub(super) fn mark_blob(&self, digest: &Digest, size: u64) -> Result<()> {
+        let writer = self.disk.writable()?;
+        let _shared = self.disk.guard(&self.name).read().unwrap_or_else(PoisonError::into_inner);
+        writer.write(&self.blob_marker(digest), size.to_string().as_bytes())
+    }
+
+    /// Makes a blob of another repository one of this one, without copying it.
+    pub fn mount_blob(&self, digest: &Digest, source: MountSource<'_>) -> Result<Mounted> {
+        let size = match source {
+            MountSource::Repository(name) => {
+                self.disk.repository(name).blob(digest)?.map(|blob| blob.size)
+            }
+            MountSource::Anywhere => {
+                fs::metadata(self.disk.blob_path(digest)).ok().map(|metadata| metadata.len())
+            }
+        };
+        let Some(size) = size else { return Ok(Mounted::NotThere) };
+        self.mark_blob(digest, size).map(|()| Mounted::Yes)
+    }
+
+    /// Takes a blob away from this repository; its bytes stay while another has it.
+    pub fn delete_blob(&self, digest: &Digest) -> Result<Removed> {
+        let writer = self.disk.writable()?;
+        let _alone = self.disk.guard(&self.name).write().unwrap_or_else(PoisonError::into_inner);
+        writer.remove(&self.blob_marker(digest))
+    }
+
+    /// The descriptor of a manifest, if this repository has it.
+    pub fn find(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
+        let Some(digest) = self.digest_of(target)? else { return Ok(None) };
+        let record = self.record(&digest)?;
+        Ok(record.map(|record| Descriptor::new(&record.media_type, digest, record.size)))
+    }
+
+    /// A manifest with its raw bytes, if this repository has it.
+    pub fn manifest(&self, target: &TagOrDigest) -> Result<Option<StoredManifest>> {
+        let Some(found) = self.find(target)? else { return Ok(None) };
+        let Some(bytes) = read_file(&self.disk.blob_path(&found.digest))? else { return Ok(None) };
+        if bytes.len() as u64 != found.size {
+            return Ok(None);
+        }
+        let Descriptor { digest, media_type, .. } = found;
+        Ok(Some(StoredManifest { digest, media_type, bytes: bytes.into() }))
+    }
+
+    /// Stores a manifest by `digest`, which its bytes must have, lists it as a referrer of its subject, and moves
+    /// `tags` to it, in this order.
+    ///
+    /// # Errors
+    /// `Integrity` when the bytes have another digest; `Invalid` with a [`MissingContent`] as its source.
+    pub fn put_manifest(
+        &self,
+        manifest: &Manifest,
+        digest: &Digest,
+        tags: &[Tag],
+        missing: Missing,
+    ) -> Result<()> {
+        let writer = self.disk.writable()?;
+        let bytes = manifest.bytes();
+        if digest != manifest.digest() && !digest.matches(bytes) {
+            return Err(Error::new(
+                ErrorKind::Integrity,
+                format!("the manifest does not have the digest `{digest}`"),
+            ));
+        }
+        let _shared = self.disk.guard(&self.name).read().unwrap_or_else(PoisonError::into_inner);
+        if missing == Missing::Refuse {
+            self.require_content(manifest.document())?;
+        }
+        let place = self.disk.blob_path(digest);
+        if fs::metadata(&place).is_ok_and(|there| there.len() == bytes.len() as u64) {
+            writer.sync_parent(&place)?;
+        } else {
+            writer.write(&place, bytes)?;
+        }
+        let document = manifest.document();
+        let record = Record {
+            media_type: manifest.media_type().to_owned(),
+            size: bytes.len() as u64,
+            artifact_type: document.effective_artifact_type().map(str::to_owned),
+            subject: document.subject.as_ref().map(|subject| subject.digest.clone()),
+        };
+        writer.write(&self.manifest_record(digest), &crate::json::to_vec(&record))?;
+        if let Some(subject) = &record.subject {
+            let mut referrer = Descriptor::new(&record.media_type, digest.clone(), record.size);
+            referrer.artifact_type.clone_from(&record.artifact_type);
+            referrer.annotations.clone_from(&document.annotations);
+            let entry = self.referrer_entry(subject, digest);
+            writer.write(&entry, &crate::json::to_vec(&referrer))?;
+        }
+        tags.iter().try_for_each(|tag| self.write_tag(tag, digest))
+    }
+
+    /// Takes away a tag, or a manifest with all its tags.
+    pub fn remove(&self, target: &TagOrDigest) -> Result<Removed> {
+        let writer = self.disk.writable()?;
+        let _alone = self.disk.guard(&self.name).write().unwrap_or_else(PoisonError::into_inner);
+        let digest = match target {
+            TagOrDigest::Tag(tag) => return writer.remove(&self.tag_path(tag)),
+            TagOrDigest::Digest(digest) => digest,
+        };
+        let Some(record) = self.record(digest)? else { return Ok(Removed::WasAbsent) };
+        for tag in self.tag_names()? {
+            if self.read_tag(&tag)?.as_ref() == Some(digest) {
+                writer.remove(&self.tag_path(&tag))?;
+            }
+        }
+        if let Some(subject) = &record.subject {
+            writer.remove(&self.referrer_entry(subject, digest))?;
+        }
+        writer.remove(&self.manifest_record(digest))
+    }
+
+    /// All tags in byte order.
+    pub fn tag_names(&self) -> Result<Vec<Tag>> {
+        let directory = self.references().join("tags");
+        let mut tags = Vec::new();
+        for entry in read_directory(&directory)? {
+            let entry = entry.map_err(|error| Error::io("read directory", &directory, error))?;
+            tags.extend(entry.file_name().to_str().and_then(decode_tag));
+        }
+        tags.sort_unstable();
+        Ok(tags)
+    }
+
+    /// The descriptors of the manifests whose subject is `subject`, in the order of their digests.
+    pub fn list_referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+        let directory = self.subject_directory(subject);
+        let mut referrers: Vec<Descriptor> = Vec::new();
+        for entry in read_directory(&directory)? {
+            let path =
+                entry.map_err(|error| Error::io("read directory", &directory, error))?.path();
+            // It may be gone since the directory was read.
+            if let Some(bytes) = read_file(&path)? {
+                referrers.push(parse(&path, &bytes)?);
+            }
+        }
+        referrers.sort_unstable_by(|a, b| a.digest.cmp(&b.digest));
+        Ok(referrers)
+    }
+
+    fn digest_of(&self, target: &TagOrDigest) -> Result<Option<Digest>> {
+        match target {
+            TagOrDigest::Digest(digest) => Ok(Some(digest.clone())),
+            TagOrDigest::Tag(tag) => self.read_tag(tag),
+        }
+    }
+
+    fn read_tag(&self, tag: &Tag) -> Result<Option<Digest>> {
+        let path = self.tag_path(tag);
+        let Some(bytes) = read_file(&path)? else { return Ok(None) };
+        let digest = std::str::from_utf8(&bytes)
+            .ok()
+            .and_then(|text| text.split_ascii_whitespace().next())
+            .and_then(|text| text.parse().ok());
+        digest.map(Some).ok_or_else(|| damaged(&path))
+    }
+
+    fn write_tag(&self, tag: &Tag, digest: &Digest) -> Result<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let line = format!("{digest} {now}\n");
+        self.disk.writable()?.write(&self.tag_path(tag), line.as_bytes())
+    }
+
+    fn record(&self, digest: &Digest) -> Result<Option<Record>> {
+        let path = self.manifest_record(digest);
+        read_file(&path)?.map(|bytes| parse(&path, &bytes)).transpose()
+    }
+
+    /// Everything the manifest needs must be here, but what is by definition elsewhere and its subject.
+    fn require_content(&self, document: &Document) -> Result<()> {
+        let blobs = document.config.iter().chain(document.layers());
+        for blob in blobs.filter(|blob| !is_elsewhere(blob)) {
+            if self.blob(&blob.digest)?.is_none() {
+                return Err(missing_content("blob", &blob.digest));
+            }
+        }
+        for manifest in document.manifests() {
+            if self.record(&manifest.digest)?.is_none() {
+                return Err(missing_content("manifest", &manifest.digest));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn directory(&self) -> PathBuf {
+        self.disk.directory_of(&self.name)
+    }
+
+    fn references(&self) -> PathBuf {
+        self.directory().join("_r")
+    }
+
+    fn blob_marker(&self, digest: &Digest) -> PathBuf {
+        in_directory(self.references().join("blobs"), digest)
+    }
+
+    fn manifest_record(&self, digest: &Digest) -> PathBuf {
+        in_directory(self.references().join("manifests"), digest)
+    }
+
+    fn subject_directory(&self, subject: &Digest) -> PathBuf {
+        self.references().join("subjects").join(file_name(subject))
+    }
+
+    fn referrer_entry(&self, subject: &Digest, referrer: &Digest) -> PathBuf {
+        self.subject_directory(subject).join(file_name(referrer))
+    }
+
+    fn tag_path(&self, tag: &Tag) -> PathBuf {
+        self.references().join("tags").join(encode_tag(tag, self.disk.0.tag_case))
+    }
+}
+
+fn in_directory(directory: PathBuf, digest: &Digest) -> PathBuf {
+    directory.join(digest.algorithm().as_str()).join(digest.hex())
+}
+
+fn file_name(digest: &Digest) -> String {
+    format!("{}-{}", digest.algorithm().as_str(), digest.hex())
+}
+
+/// A tag as a file's name: as it is, or with its capitals escaped where the file system folds case.
+fn encode_tag(tag: &Tag, case: TagCase) -> String {
+    match case {
+        TagCase::Kept => tag.as_str().to_owned(),
+        TagCase::Folded => tag.as_str().chars().fold(String::new(), |mut name, c| {
+            if c.is_ascii_uppercase() {
+                name.push('%');
+            }
+            name.push(c.to_ascii_lowercase());
+            name
+        }),
+    }
+}
+
+/// No tag has a `%`, so both spellings can be read wherever the store was written.
+fn decode_tag(name: &str) -> Option<Tag> {
+    let mut tag = String::with_capacity(name.len());
+    let mut chars = name.chars();
+    while let Some(c) = chars.next() {
+        tag.push(if c == '%' { chars.next()?.to_ascii_uppercase() } else { c });
+    }
+    tag.parse().ok()
+}
+
+/// A layer that its maker forbids to distribute is fetched from its own addresses.
+fn is_elsewhere(blob: &Descriptor) -> bool {
+    !blob.urls.is_empty()
+        || blob.media_type.contains(".nondistributable.")
+        || blob.media_type == "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+}
+
+fn missing_content(what: &str, digest: &Digest) -> Error {
+    Error::invalid(format!("the manifest names the {what} `{digest}`, which was not pushed"))
+        .with_source(MissingContent(digest.clone()))
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| damaged(path).with_source(error))
+}
+
+fn damaged(path: &Path) -> Error {
+    Error::new(ErrorKind::Integrity, format!("`{}` is damaged", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_survive_a_file_system_that_folds_case() {
+        for text in ["latest", "v1.0.0", "V1.0.0-RC1_B2", "_A"] {
+            let tag: Tag = text.parse().expect("tag");
+            let folded = encode_tag(&tag, TagCase::Folded);
+            assert_eq!(folded, folded.to_ascii_lowercase());
+            assert_eq!(decode_tag(&folded).as_ref(), Some(&tag), "{folded}");
+            assert_eq!(decode_tag(&encode_tag(&tag, TagCase::Kept)), Some(tag));
+        }
+        assert_eq!(decode_tag("trailing%"), None);
+    }
+}

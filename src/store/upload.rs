@@ -1,0 +1,390 @@
+//! Upload sessions of the store on disk: bytes appended and hashed as they come, then verified and moved to their
+//! place. A session outlives the process; its hash is then computed again from the file.
+
+use super::{
+    commit::{Writer, unique},
+    disk::{Disk, read_file},
+    repository::Repository,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    oci::{Digest, Hasher, digest::Algorithm},
+};
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+
+/// The sessions that this process has touched, by their directory.
+#[derive(Debug, Default)]
+pub(super) struct Sessions(Mutex<HashMap<PathBuf, Arc<Session>>>);
+
+impl Sessions {
+    fn map(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<Session>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+struct Session {
+    size: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    hashers: Hashers,
+    /// Grows with each request that takes the session over; the one before it must then stop.
+    turn: u64,
+}
+
+/// SHA-256 always, so that content is kept once whatever it is called; the other algorithm if it was asked for.
+#[derive(Clone, Debug)]
+struct Hashers {
+    sha256: Hasher,
+    other: Option<Hasher>,
+}
+
+impl Hashers {
+    fn new(algorithm: Algorithm) -> Self {
+        let other = (algorithm != Algorithm::Sha256).then(|| algorithm.hasher());
+        Self { sha256: Algorithm::Sha256.hasher(), other }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        if let Some(other) = &mut self.other {
+            other.update(bytes);
+        }
+    }
+}
+
+/// One request's hold on an upload session. Whoever takes the session next ends this hold: a client that lost its
+/// connection goes on at once, though the server has not yet noticed.
+#[derive(Debug)]
+pub struct Upload {
+    repository: Repository,
+    directory: PathBuf,
+    session: Arc<Session>,
+    turn: u64,
+    file: Option<File>,
+}
+
+impl Repository {
+    /// Opens a session for content that will go by a digest of `algorithm`.
+    pub fn start_upload(&self, algorithm: Algorithm) -> Result<Upload> {
+        let writer = self.disk.writable()?;
+        let directory = self.uploads().join(unique());
+        writer.create_directory(&self.uploads())?;
+        fs::create_dir(&directory)
+            .map_err(|error| Error::io("create directory", &directory, error))?;
+        let file = create(&directory.join(DATA)).and_then(|file| {
+            let meta = directory.join(META);
+            fs::write(&meta, algorithm.as_str())
+                .map_err(|error| Error::io("write", &meta, error))?;
+            Ok(file)
+        });
+        let file = match file {
+            Ok(file) => file,
+            Err(error) => {
+                // The disk may be full: leave nothing. The failure above is the one to report.
+                let _ = fs::remove_dir_all(&directory);
+                return Err(error);
+            }
+        };
+        let session = Arc::new(Session {
+            size: AtomicU64::new(0),
+            state: Mutex::new(State { hashers: Hashers::new(algorithm), turn: 0 }),
+        });
+        self.disk.0.sessions.map().insert(directory.clone(), Arc::clone(&session));
+        Ok(Upload { repository: self.clone(), directory, session, turn: 0, file: Some(file) })
+    }
+
+    /// Takes over the session `id`, from this process or an earlier one. Reads what is there if it must be hashed.
+    pub fn upload(&self, id: &str) -> Result<Option<Upload>> {
+        let Some(session) = self.session(id)? else { return Ok(None) };
+        let turn = {
+            let mut state = lock(&session);
+            state.turn += 1;
+            state.turn
+        };
+        let directory = self.uploads().join(id);
+        Ok(Some(Upload { repository: self.clone(), directory, session, turn, file: None }))
+    }
+
+    /// How many bytes the session `id` has, without disturbing who is sending them.
+    pub fn upload_size(&self, id: &str) -> Result<Option<u64>> {
+        let Some(directory) = self.upload_directory(id) else { return Ok(None) };
+        if let Some(session) = self.disk.0.sessions.map().get(&directory) {
+            return Ok(Some(session.size.load(Ordering::Acquire)));
+        }
+        let data = directory.join(DATA);
+        match fs::metadata(&data) {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if super::disk::is_absent(&error) => Ok(None),
+            Err(error) => Err(Error::io("read", data, error)),
+        }
+    }
+
+    fn session(&self, id: &str) -> Result<Option<Arc<Session>>> {
+        let Some(directory) = self.upload_directory(id) else { return Ok(None) };
+        if let Some(session) = self.disk.0.sessions.map().get(&directory) {
+            return Ok(Some(Arc::clone(session)));
+        }
+        let Some(session) = revive(&directory)? else { return Ok(None) };
+        let mut map = self.disk.0.sessions.map();
+        Ok(Some(Arc::clone(map.entry(directory).or_insert_with(|| Arc::new(session)))))
+    }
+
+    /// The directory of the session `id`, if that can be one's name.
+    fn upload_directory(&self, id: &str) -> Option<PathBuf> {
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (id.len() == 32 && id.bytes().all(hex)).then(|| self.uploads().join(id))
+    }
+
+    fn uploads(&self) -> PathBuf {
+        self.directory().join("_u")
+    }
+}
+
+impl Disk {
+    /// Removes the sessions that nothing was added to since `moment`, and says how many.
+    pub fn expire_uploads(&self, moment: SystemTime) -> Result<usize> {
+        self.writable()?;
+        let mut expired = Vec::new();
+        self.walk(&mut |_, repository| {
+            for entry in super::disk::read_directory(&repository.join("_u"))? {
+                let directory =
+                    entry.map_err(|error| Error::io("read directory", repository, error))?.path();
+                let modified = fs::metadata(directory.join(DATA))
+                    .or_else(|_| fs::metadata(&directory))
+                    .and_then(|metadata| metadata.modified());
+                if modified.is_ok_and(|modified| modified < moment) {
+                    expired.push(directory);
+                }
+            }
+            Ok(())
+        })?;
+        for directory in &expired {
+            if let Some(session) = self.0.sessions.map().remove(directory) {
+                lock(&session).turn += 1;
+            }
+            remove(directory)?;
+        }
+        Ok(expired.len())
+    }
+}
+
+impl Upload {
+    /// The session's name within its repository.
+    pub fn id(&self) -> &str {
+        self.directory.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// How many bytes it has.
+    pub fn size(&self) -> u64 {
+        self.session.size.load(Ordering::Acquire)
+    }
+
+    /// Appends bytes. Blocks on the disk. When they cannot be written the session is given up at once, so that a
+    /// full disk gets its space back.
+    ///
+    /// # Errors
+    /// `Conflict` when another request has taken the session over; `Io`.
+    pub fn append(&mut self, chunks: &[impl AsRef<[u8]>]) -> Result<()> {
+        let result = self.try_append(chunks);
+        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Io) {
+            self.give_up();
+        }
+        result
+    }
+
+    fn try_append(&mut self, chunks: &[impl AsRef<[u8]>]) -> Result<()> {
+        let path = self.directory.join(DATA);
+        let session = Arc::clone(&self.session);
+        let mut state = lock(&session);
+        self.check_turn(&state)?;
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(reopen(&path)?),
+        };
+        let writer = &self.repository.disk.0.writer;
+        for chunk in chunks.iter().map(AsRef::as_ref) {
+            writer.append(file, &path, chunk)?;
+            state.hashers.update(chunk);
+            session.size.fetch_add(chunk.len() as u64, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    /// Verifies that the content has `digest` and makes it a blob of the repository; the session ends either way.
+    /// Blocks on the disk.
+    ///
+    /// # Errors
+    /// `Integrity` when the content has another digest; `Conflict` when another request has taken over; `Io`.
+    pub fn finish(mut self, digest: &Digest) -> Result<()> {
+        let result = self.try_finish(digest);
+        if !result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Conflict) {
+            self.give_up();
+        }
+        result
+    }
+
+    fn try_finish(&mut self, digest: &Digest) -> Result<()> {
+        let writer = self.repository.disk.writable()?;
+        let data = self.directory.join(DATA);
+        let hashers = {
+            let mut state = lock(&self.session);
+            self.check_turn(&state)?;
+            // Nobody may append from here on.
+            state.turn += 1;
+            self.turn = state.turn;
+            state.hashers.clone()
+        };
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => reopen(&data)?,
+        };
+        let sha256 = hashers.sha256.finish();
+        let actual = match (digest.algorithm(), hashers.other) {
+            (Algorithm::Sha256, _) => sha256.clone(),
+            (wanted, Some(other)) => match other.finish() {
+                actual if actual.algorithm() == wanted => actual,
+                _ => hash_file(&data, wanted)?,
+            },
+            (wanted, None) => hash_file(&data, wanted)?,
+        };
+        if actual != *digest {
+            return Err(Error::new(
+                ErrorKind::Integrity,
+                format!("the content has the digest `{actual}`, not `{digest}`"),
+            ));
+        }
+        settle(&self.repository.disk, writer, &file, &data, &sha256, self.size())?;
+        if *digest != sha256 {
+            let disk = &self.repository.disk;
+            writer.link(&disk.blob_path(&sha256), &disk.blob_path(digest))?;
+        }
+        self.repository.mark_blob(digest, self.size())
+    }
+
+    /// Ends the session and removes what it has.
+    pub fn cancel(mut self) -> Result<()> {
+        self.check_turn(&lock(&self.session))?;
+        self.file = None;
+        self.repository.disk.0.sessions.map().remove(&self.directory);
+        remove(&self.directory)
+    }
+
+    /// Ends the session after a failure that is reported already.
+    pub(super) fn give_up(&mut self) {
+        self.file = None;
+        self.repository.disk.0.sessions.map().remove(&self.directory);
+        // What went wrong is reported already, and the session expires if it cannot be removed now.
+        let _ = remove(&self.directory);
+    }
+
+    fn check_turn(&self, state: &State) -> Result<()> {
+        if state.turn == self.turn {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            format!("another request has taken over the upload `{}`", self.id()),
+        ))
+    }
+}
+
+const DATA: &str = "data";
+const META: &str = "meta";
+
+/// Moves verified data to its place among the blobs, unless it is there.
+fn settle(
+    disk: &Disk,
+    writer: &Writer,
+    file: &File,
+    data: &Path,
+    digest: &Digest,
+    size: u64,
+) -> Result<()> {
+    let place = disk.blob_path(digest);
+    // One of another size was cut short by a crash without durability: it is replaced.
+    if fs::metadata(&place).is_ok_and(|there| there.len() == size) {
+        // Who moved it there may not have got this far.
+        return writer.sync_parent(&place);
+    }
+    writer.sync_file(file, data)?;
+    let mut permissions =
+        file.metadata().map_err(|error| Error::io("read", data, error))?.permissions();
+    permissions.set_readonly(true);
+    file.set_permissions(permissions)
+        .map_err(|error| Error::io("change the permissions of", data, error))?;
+    writer.rename(data, &place)
+}
+
+fn lock(session: &Session) -> MutexGuard<'_, State> {
+    session.state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A session of an earlier process: as long as its file, hashed again.
+fn revive(directory: &Path) -> Result<Option<Session>> {
+    let Some(meta) = read_file(&directory.join(META))? else { return Ok(None) };
+    let algorithm = std::str::from_utf8(&meta)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(Algorithm::Sha256);
+    let data = directory.join(DATA);
+    let mut hashers = Hashers::new(algorithm);
+    let size = read_through(&data, |bytes| hashers.update(bytes))?;
+    let state = Mutex::new(State { hashers, turn: 0 });
+    Ok(Some(Session { size: AtomicU64::new(size), state }))
+}
+
+fn hash_file(path: &Path, algorithm: Algorithm) -> Result<Digest> {
+    let mut hasher = algorithm.hasher();
+    read_through(path, |bytes| hasher.update(bytes))?;
+    Ok(hasher.finish())
+}
+
+/// Hands every byte of a file to `take`, and says how many there were.
+pub(super) fn read_through(path: &Path, mut take: impl FnMut(&[u8])) -> Result<u64> {
+    let fail = |error| Error::io("read", path, error);
+    let mut file = File::open(path).map_err(fail)?;
+    let mut buffer = vec![0; 256 * 1024];
+    let mut size = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(size),
+            Ok(count) => {
+                take(&buffer[..count]);
+                size += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(fail(error)),
+        }
+    }
+}
+
+fn create(path: &Path) -> Result<File> {
+    File::create_new(path).map_err(|error| Error::io("create file", path, error))
+}
+
+fn reopen(path: &Path) -> Result<File> {
+    File::options().append(true).open(path).map_err(|error| Error::io("open", path, error))
+}
+
+fn remove(directory: &Path) -> Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if !super::disk::is_absent(&error) => {
+            Err(Error::io("remove directory", directory, error))
+        }
+        _ => Ok(()),
+    }
+}
