@@ -4,6 +4,7 @@
 //!
 //! - [`error`], [`limits`]: the one error; every cap.
 //! - [`digest`]: digests and the hashers that make them.
+//! - `quote`: text as Go quotes it in errors.
 //! - [`version`], [`constraint`]: loose versions; the constraint language of Helm.
 //! - [`json`], [`yaml`]: the only doors to JSON as Go writes it and to YAML as Helm reads and writes it.
 //! - [`chart`]: what a chart is.
@@ -27,6 +28,7 @@ pub mod json;
 pub mod limits;
 pub mod oci;
 pub mod ops;
+mod quote;
 pub mod server;
 pub mod store;
 pub mod version;

@@ -1,1 +1,142 @@
-//! Writes YAML byte for byte as sigs.k8s.io/yaml does.
+//! Values to YAML, byte for byte as sigs.k8s.io/yaml writes them: the order of keys and the shape of collections. How a scalar is
+//! quoted and folded is in [`super::style`].
+
+use super::{
+    Value, number,
+    style::{Context, Out},
+};
+use std::cmp::Ordering;
+
+/// Writes a document.
+pub(super) fn emit(value: &Value) -> String {
+    let mut out = Out::default();
+    node(&mut out, value, Place::Root, -2);
+    out.finish()
+}
+
+/// Where a node stands; it decides how a collection there begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Root,
+    Item,
+    Value,
+}
+
+/// Writes a node whose parent is indented by `indent`; the root's parent, as it were, by -2.
+fn node(out: &mut Out, value: &Value, place: Place, indent: isize) {
+    match value {
+        Value::Null => out.plain("null"),
+        Value::Bool(value) => out.plain(if *value { "true" } else { "false" }),
+        Value::Int(value) => out.plain(&value.to_string()),
+        Value::Float(value) => out.plain(&float(*value)),
+        Value::String(text) => out.string(text, Context::Value, scalar_indent(indent)),
+        Value::Seq(values) if values.is_empty() => out.plain("[]"),
+        Value::Map(entries) if entries.is_empty() => out.plain("{}"),
+        Value::Seq(values) => {
+            // A list stands level with the key it belongs to.
+            let indent =
+                if place == Place::Value && !out.is_indented() { indent } else { indent + 2 };
+            for value in values {
+                out.indent(indent);
+                out.indicator("-");
+                node(out, value, Place::Item, indent);
+            }
+        }
+        Value::Map(entries) => {
+            let indent = indent + 2;
+            for (key, value) in sorted(entries) {
+                out.indent(indent);
+                if out.is_simple_key(key) {
+                    out.string(key, Context::Key, scalar_indent(indent));
+                    out.colon();
+                } else {
+                    out.indicator("?");
+                    out.string(key, Context::Value, scalar_indent(indent));
+                    out.indent(indent);
+                    out.indicator(":");
+                }
+                node(out, value, Place::Value, indent);
+            }
+        }
+    }
+}
+
+/// The indent of a scalar's further lines. At the root it is that of a first level.
+fn scalar_indent(indent: isize) -> isize {
+    (indent + 2).max(2)
+}
+
+/// A float after its detour through JSON, where a whole number is written without a point and so comes back as an integer,
+/// if an int64 or uint64 can hold it.
+fn float(value: f64) -> String {
+    if let Ok(whole) = value.to_string().parse::<i128>()
+        && (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&whole)
+    {
+        return whole.to_string();
+    }
+    match number::format_f64(value).as_str() {
+        "+Inf" => ".inf".into(),
+        "-Inf" => "-.inf".into(),
+        "NaN" => ".nan".into(),
+        text => text.into(),
+    }
+}
+
+/// The entries in yaml.v2's order of keys. That order runs in circles (`1a` < `2` < `10` < `1a`), which the standard library's
+/// sorts may answer with a panic; a plain merge sort takes it as it comes. (To Go the order of such keys is chance.)
+fn sorted(entries: &[(String, Value)]) -> Vec<&(String, Value)> {
+    let mut entries: Vec<_> = entries.iter().collect();
+    if !entries.is_sorted_by(|(a, _), (b, _)| natural(a, b).is_le()) {
+        merge_sort(&mut entries);
+    }
+    entries
+}
+
+fn merge_sort(entries: &mut [&(String, Value)]) {
+    if entries.len() < 2 {
+        return;
+    }
+    let (left, right) = entries.split_at_mut(entries.len() / 2);
+    merge_sort(left);
+    merge_sort(right);
+    let (left, right) = (left.to_vec(), right.to_vec());
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    for place in entries {
+        let take_right = match (left.peek(), right.peek()) {
+            (Some((a, _)), Some((b, _))) => natural(b, a).is_lt(),
+            (left, _) => left.is_none(),
+        };
+        *place = if take_right { right.next() } else { left.next() }
+            .expect("both halves together are the whole");
+    }
+}
+
+/// Symbols, then digits by the number they make, then letters: judged where two keys first differ.
+fn natural(a: &str, b: &str) -> Ordering {
+    let common: usize =
+        a.chars().zip(b.chars()).take_while(|(a, b)| a == b).map(|(c, _)| c.len_utf8()).sum();
+    let (prefix, a, b) = (&a[..common], &a[common..], &b[common..]);
+    let (Some(first_a), Some(first_b)) = (a.chars().next(), b.chars().next()) else {
+        return a.len().cmp(&b.len());
+    };
+    match (first_a.is_alphabetic(), first_b.is_alphabetic()) {
+        (true, true) => first_a.cmp(&first_b),
+        (true, false) => Ordering::Greater,
+        (false, true) => Ordering::Less,
+        (false, false) => {
+            // Where a zero is at odds and a number other than zero is already under way, the zero counts as its next digit.
+            let under_way = prefix.chars().rev().take_while(char::is_ascii_digit).any(|c| c != '0');
+            let start = i64::from(under_way && (first_a == '0' || first_b == '0'));
+            let (number_a, length_a) = leading_number(a, start);
+            let (number_b, length_b) = leading_number(b, start);
+            number_a.cmp(&number_b).then(length_a.cmp(&length_b)).then(first_a.cmp(&first_b))
+        }
+    }
+}
+
+/// The number at the start of a text, appended to `start`, and its length. Wraps, as Go's does.
+fn leading_number(text: &str, start: i64) -> (i64, usize) {
+    text.bytes().take_while(u8::is_ascii_digit).fold((start, 0), |(number, length), digit| {
+        (number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0')), length + 1)
+    })
+}

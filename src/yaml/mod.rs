@@ -1,8 +1,20 @@
 //! The only door to YAML: read as Helm reads it (YAML 1.1 scalars by Go's rules, then JSON), written as Helm writes it.
+//!
+//! The model is sigs.k8s.io/yaml 1.6 over yaml.v2. What it does not do: keep comments, tags, anchors or key types; decode into
+//! structs ([`crate::chart`] does that, field by field, from a [`Value`]).
 
 mod emit;
+mod error;
+mod input;
+mod mapping;
+mod number;
 mod parse;
 mod scalar;
+mod style;
+mod timestamp;
+
+use crate::limits::Limits;
+pub use error::YamlError;
 
 /// A YAML document as Helm sees it after sigs.k8s.io/yaml made JSON of it: keys are strings, scalars are resolved.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,9 +30,92 @@ pub enum Value {
     /// A string.
     String(String),
     /// A sequence.
-    Seq(Vec<Value>),
+    Seq(Vec<Self>),
     /// A mapping, in the order of the document; no key twice.
-    Map(Vec<(String, Value)>),
+    Map(Vec<(String, Self)>),
+}
+
+/// What a key that stands twice in one mapping means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duplicates {
+    /// The last one counts: how Helm reads charts.
+    LastWins,
+    /// Refused, merged keys included: how Helm reads index.yaml and plugin.yaml.
+    Error,
+}
+
+/// Reads the first document of `bytes` and ignores any other, as sigs.k8s.io/yaml does. Nothing at all is [`Value::Null`].
+pub fn parse(bytes: &[u8], duplicates: Duplicates, limits: &Limits) -> Result<Value, YamlError> {
+    let text = input::decode(bytes)?;
+    let first = parse::Documents::new(&text, duplicates, limits).next();
+    first.unwrap_or(Ok(Value::Null))
+}
+
+/// Reads every document of `bytes`; none of nothing. The limits hold for all of them together.
+pub fn parse_all(
+    bytes: &[u8],
+    duplicates: Duplicates,
+    limits: &Limits,
+) -> Result<Vec<Value>, YamlError> {
+    let text = input::decode(bytes)?;
+    parse::Documents::new(&text, duplicates, limits).collect()
+}
+
+/// Writes `value` byte for byte as sigs.k8s.io/yaml's `Marshal` does: mappings sorted "naturally" (`a9` before `a10`), strings
+/// quoted so that they stay strings, lines folded at 80 columns. Ends in a line break.
+pub fn emit(value: &Value) -> String {
+    emit::emit(value)
+}
+
+impl Value {
+    /// The value under exactly `key`, if this is a mapping that has it.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Map(entries) => {
+                entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+
+    /// A scalar as sigs.k8s.io/yaml puts it into a Go field of type string: `1.10` is `1.1`, `0x10` is `16`, `yes` is `true`, a null
+    /// is empty, a float passes through single precision. `None` for a sequence or mapping.
+    pub fn to_go_string(&self) -> Option<String> {
+        Some(match self {
+            Self::Null => String::new(),
+            Self::Bool(value) => value.to_string(),
+            Self::Int(value) => value.to_string(),
+            Self::Float(value) => number::format_f32(*value),
+            Self::String(value) => value.clone(),
+            Self::Seq(_) | Self::Map(_) => return None,
+        })
+    }
+
+    /// What Go's `encoding/json` calls this kind of value in its errors: `cannot unmarshal array into …`.
+    pub fn go_kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "bool",
+            Self::Int(_) | Self::Float(_) => "number",
+            Self::String(_) => "string",
+            Self::Seq(_) => "array",
+            Self::Map(_) => "object",
+        }
+    }
+
+    /// Refuses an infinity or a NaN anywhere within, as sigs.k8s.io/yaml does of every value that is not meant for a string field:
+    /// JSON has no spelling for them.
+    pub fn require_json(&self) -> Result<(), YamlError> {
+        match self {
+            Self::Float(value) if !value.is_finite() => Err(YamlError::conversion(format!(
+                "json: unsupported value: {}",
+                number::format_f64(*value)
+            ))),
+            Self::Seq(values) => values.iter().try_for_each(Self::require_json),
+            Self::Map(entries) => entries.iter().try_for_each(|(_, value)| value.require_json()),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl serde::Serialize for Value {

@@ -1,1 +1,332 @@
-//! Events to values, under a budget.
+//! Events to values: keys become strings, aliases are replayed within a budget, `<<` is merged, duplicates are judged. No
+//! recursion, so no document can exhaust the stack.
+
+use super::{Duplicates, Value, YamlError, mapping::Mapping, number, scalar};
+use crate::{limits::Limits, quote};
+use granit_parser::{Event, Marker, Parser, Span, StrInput};
+use std::collections::HashMap;
+
+/// Duplicate keys named in one error.
+const NAMED_DUPLICATES: usize = 20;
+
+/// The documents of a YAML stream, one after the other; nothing after the first error.
+pub(super) struct Documents<'a> {
+    text: &'a str,
+    parser: Parser<'a, StrInput<'a>>,
+    duplicates: Duplicates,
+    limits: &'a Limits,
+    nodes: usize,
+    copied: usize,
+    /// What was anchored in this document, once it was complete.
+    anchors: HashMap<usize, Value>,
+    problems: Vec<String>,
+    failed: bool,
+}
+
+/// A node that is complete, and what its surroundings need to know of it.
+struct Node {
+    value: Value,
+    at: Marker,
+    is_alias: bool,
+}
+
+/// A collection that is not.
+struct Open {
+    at: Marker,
+    anchor: usize,
+    items: Items,
+}
+
+enum Items {
+    Seq(Vec<Value>),
+    Map(Mapping, Pending),
+}
+
+/// What a mapping waits for.
+enum Pending {
+    Key,
+    Value(Key),
+    Merge,
+}
+
+/// A key made a string, and whether it was one: to yaml.v2 `"1"` and `1` are two, and its errors show which.
+struct Key {
+    text: String,
+    was_string: bool,
+}
+
+impl<'a> Documents<'a> {
+    pub(super) fn new(text: &'a str, duplicates: Duplicates, limits: &'a Limits) -> Self {
+        // As libyaml has it where it differs from YAML 1.2. The depth is ours to judge.
+        let options = granit_parser::options! {
+            bom_inside_document_as_content: true,
+            block_scalar_eof_without_line_feed: true,
+            emit_unresolved_aliases: true,
+            emit_comments: false,
+            flow_nesting_limit: limits.yaml_depth.saturating_add(1),
+            block_nesting_limit: limits.yaml_depth.saturating_add(1),
+        };
+        Self {
+            text,
+            parser: Parser::new_from_str_with_options(text, options),
+            duplicates,
+            limits,
+            nodes: 0,
+            copied: 0,
+            anchors: HashMap::new(),
+            problems: Vec::new(),
+            failed: false,
+        }
+    }
+
+    fn event(&mut self) -> Result<Option<(Event<'a>, Span)>, YamlError> {
+        Ok(self.parser.next_event().transpose()?)
+    }
+
+    fn document(&mut self) -> Result<Option<Value>, YamlError> {
+        loop {
+            match self.event()? {
+                None => return Ok(None),
+                Some((Event::DocumentStart(..), _)) => break,
+                Some(_) => {}
+            }
+        }
+        self.anchors.clear();
+        let value = self.root()?;
+        // The end of the document: anything else on the level of the root is an error that shows only here.
+        self.event()?;
+        if self.problems.is_empty() {
+            Ok(Some(value))
+        } else {
+            Err(YamlError::duplicates(&self.problems))
+        }
+    }
+
+    fn root(&mut self) -> Result<Value, YamlError> {
+        let mut open: Vec<Open> = Vec::new();
+        while let Some((event, span)) = self.event()? {
+            let at = span.start;
+            let (node, anchor) = match event {
+                Event::Scalar(text, style, anchor, tag) => {
+                    self.count(1, at)?;
+                    let tag = tag.as_deref();
+                    if let Some(Open { items: Items::Map(_, pending @ Pending::Key), .. }) =
+                        open.last_mut()
+                        && scalar::is_merge(&text, style, tag)
+                    {
+                        *pending = Pending::Merge;
+                        continue;
+                    }
+                    (
+                        Node { value: scalar::read(text, style, tag, at)?, at, is_alias: false },
+                        anchor,
+                    )
+                }
+                Event::SequenceStart(_, anchor, _) => {
+                    self.descend(open.len(), at)?;
+                    open.push(Open { at, anchor, items: Items::Seq(Vec::new()) });
+                    continue;
+                }
+                Event::MappingStart(_, anchor, _) => {
+                    self.descend(open.len(), at)?;
+                    open.push(Open {
+                        at,
+                        anchor,
+                        items: Items::Map(Mapping::default(), Pending::Key),
+                    });
+                    continue;
+                }
+                Event::SequenceEnd | Event::MappingEnd => {
+                    let Some(Open { at, anchor, items }) = open.pop() else { continue };
+                    let value = match items {
+                        Items::Seq(values) => Value::Seq(values),
+                        Items::Map(map, _) => Value::Map(map.into_entries()),
+                    };
+                    (Node { value, at, is_alias: false }, anchor)
+                }
+                Event::Alias(id) => {
+                    (Node { value: self.replay(id, &span)?, at, is_alias: true }, 0)
+                }
+                Event::UnresolvedAlias(name) => {
+                    return Err(YamlError::content(
+                        format!("unknown anchor '{name}' referenced"),
+                        at,
+                    ));
+                }
+                _ => continue,
+            };
+            if anchor != 0 {
+                self.charge(&node.value, at)?;
+                self.anchors.insert(anchor, node.value.clone());
+            }
+            match open.last_mut() {
+                None => return Ok(node.value),
+                Some(parent) => self.place(node, &mut parent.items)?,
+            }
+        }
+        Ok(Value::Null)
+    }
+
+    /// Puts a complete node where it belongs in its parent.
+    fn place(&mut self, node: Node, parent: &mut Items) -> Result<(), YamlError> {
+        match parent {
+            Items::Seq(values) => values.push(node.value),
+            Items::Map(map, pending) => match std::mem::replace(pending, Pending::Key) {
+                Pending::Key => *pending = Pending::Value(key(node.value, node.at)?),
+                Pending::Value(key) => self.insert(map, key, node.value, node.at),
+                Pending::Merge => self.merge(map, node)?,
+            },
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, map: &mut Mapping, key: Key, value: Value, at: Marker) {
+        match map.find(&key.text) {
+            None => map.add(key.text, value),
+            Some(_) if self.duplicates == Duplicates::Error => self.complain(&key, at),
+            Some(old) => *old = value,
+        }
+    }
+
+    fn complain(&mut self, key: &Key, at: Marker) {
+        let line = at.line();
+        match self.problems.len() {
+            0..NAMED_DUPLICATES if key.was_string => {
+                self.problems
+                    .push(format!("line {line}: key {} already set in map", quote::go(&key.text)));
+            }
+            0..NAMED_DUPLICATES => {
+                self.problems.push(format!("line {line}: key {} already set in map", key.text));
+            }
+            NAMED_DUPLICATES => self.problems.push("and more".into()),
+            _ => {}
+        }
+    }
+
+    /// `<<`. A merged key replaces what stands before it and is replaced by what comes after: yaml.v2's order, not the
+    /// specification's. Of several mappings the first has the last word.
+    fn merge(&mut self, map: &mut Mapping, node: Node) -> Result<(), YamlError> {
+        let values = match node.value {
+            Value::Seq(values) if !node.is_alias => values,
+            value => vec![value],
+        };
+        for value in values.into_iter().rev() {
+            let Value::Map(entries) = value else {
+                let message = "map merge requires map or sequence of maps as the value";
+                return Err(YamlError::content(message, node.at));
+            };
+            for (text, value) in entries {
+                self.insert(map, Key { text, was_string: true }, value, node.at);
+            }
+        }
+        Ok(())
+    }
+
+    /// A copy of what an alias stands for.
+    fn replay(&mut self, id: usize, alias: &Span) -> Result<Value, YamlError> {
+        let Some(value) = self.anchors.remove(&id) else {
+            let name = alias.slice(self.text).unwrap_or_default().trim_start_matches('*');
+            return Err(YamlError::content(
+                format!("anchor '{name}' value contains itself"),
+                alias.start,
+            ));
+        };
+        self.charge(&value, alias.start)?;
+        let copy = value.clone();
+        self.anchors.insert(id, value);
+        Ok(copy)
+    }
+
+    /// Counts what a copy costs before it is made. What an anchor keeps is a copy too.
+    fn charge(&mut self, value: &Value, at: Marker) -> Result<(), YamlError> {
+        let (nodes, bytes) = weigh(value);
+        self.count(nodes, at)?;
+        self.copied = self.copied.saturating_add(bytes);
+        if self.copied > self.limits.yaml_alias_bytes {
+            return Err(YamlError::limit("document contains excessive aliasing", at));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, nodes: usize, at: Marker) -> Result<(), YamlError> {
+        self.nodes = self.nodes.saturating_add(nodes);
+        if self.nodes > self.limits.yaml_nodes {
+            return Err(YamlError::limit(
+                format!("exceeded max nodes of {}", self.limits.yaml_nodes),
+                at,
+            ));
+        }
+        Ok(())
+    }
+
+    fn descend(&mut self, depth: usize, at: Marker) -> Result<(), YamlError> {
+        self.count(1, at)?;
+        if depth >= self.limits.yaml_depth {
+            return Err(YamlError::limit(
+                format!("exceeded max depth of {}", self.limits.yaml_depth),
+                at,
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Documents<'_> {
+    type Item = Result<Value, YamlError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let document = self.document().transpose();
+        self.failed = matches!(document, Some(Err(_)));
+        document
+    }
+}
+
+/// A key as sigs.k8s.io/yaml makes a string of it.
+fn key(value: Value, at: Marker) -> Result<Key, YamlError> {
+    let text = match value {
+        Value::String(text) => return Ok(Key { text, was_string: true }),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) if i64::try_from(value).is_ok() => value.to_string(),
+        Value::Float(value) => match number::format_f32(value).as_str() {
+            "+Inf" => ".inf".into(),
+            "-Inf" => "-.inf".into(),
+            "NaN" => ".nan".into(),
+            text => text.into(),
+        },
+        Value::Int(_) => {
+            return Err(YamlError::conversion_at("unsupported map key of type: uint64", at));
+        }
+        Value::Null => {
+            return Err(YamlError::conversion_at("unsupported map key of type: null", at));
+        }
+        Value::Seq(_) => return Err(YamlError::content("invalid map key: a sequence", at)),
+        Value::Map(_) => return Err(YamlError::content("invalid map key: a mapping", at)),
+    };
+    Ok(Key { text, was_string: false })
+}
+
+/// Nodes and bytes of a value; bytes as they would take to write, roughly.
+fn weigh(value: &Value) -> (usize, usize) {
+    let mut nodes = 0;
+    let mut bytes = 0;
+    let mut rest = vec![value];
+    while let Some(value) = rest.pop() {
+        nodes += 1;
+        bytes += 8;
+        match value {
+            Value::String(text) => bytes += text.len(),
+            Value::Seq(values) => rest.extend(values),
+            Value::Map(entries) => {
+                for (key, value) in entries {
+                    bytes += key.len();
+                    rest.push(value);
+                }
+            }
+            _ => {}
+        }
+    }
+    (nodes, bytes)
+}

@@ -5,4 +5,5 @@
 
 mod layers;
 mod peers;
+mod semver;
 mod support;

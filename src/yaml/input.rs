@@ -1,0 +1,70 @@
+//! Bytes to text as yaml.v2's reader takes them: UTF-8, or UTF-16 that says so by its mark; no mark left, no control characters.
+
+use super::YamlError;
+use granit_parser::Marker;
+use std::borrow::Cow;
+
+/// Decodes a whole YAML stream.
+pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, YamlError> {
+    let text = match bytes {
+        [0xff, 0xfe, rest @ ..] => Cow::Owned(decode_utf16(rest, u16::from_le_bytes)?),
+        [0xfe, 0xff, rest @ ..] => Cow::Owned(decode_utf16(rest, u16::from_be_bytes)?),
+        [0xef, 0xbb, 0xbf, rest @ ..] => Cow::Borrowed(decode_utf8(rest)?),
+        _ => Cow::Borrowed(decode_utf8(bytes)?),
+    };
+    match find_control(&text) {
+        Some(at) => Err(YamlError::content("control characters are not allowed", mark(&text, at))),
+        None => Ok(text),
+    }
+}
+
+fn decode_utf8(bytes: &[u8]) -> Result<&str, YamlError> {
+    str::from_utf8(bytes).map_err(|error| {
+        let (good, bad) = bytes.split_at(error.valid_up_to());
+        let message = match (error.error_len(), bad.first()) {
+            (None, _) => "incomplete UTF-8 octet sequence",
+            (_, Some(0x80..=0xbf | 0xf8..)) => "invalid leading UTF-8 octet",
+            _ => "invalid trailing UTF-8 octet",
+        };
+        YamlError::content(message, mark(&String::from_utf8_lossy(good), good.len()))
+    })
+}
+
+fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, YamlError> {
+    let start = Marker::new(0, 1, 0);
+    let (pairs, rest) = bytes.as_chunks();
+    if !rest.is_empty() {
+        return Err(YamlError::content("incomplete UTF-16 character", start));
+    }
+    char::decode_utf16(pairs.iter().map(|pair| unit(*pair)))
+        .collect::<Result<_, _>>()
+        .map_err(|_| YamlError::content("unexpected low surrogate area", start))
+}
+
+/// The first character that YAML 1.1 has no place for.
+fn find_control(text: &str) -> Option<usize> {
+    let mut bytes = text.bytes().enumerate();
+    // Bytes tell enough nearly always: all of ASCII by themselves, the rest by three lead bytes.
+    bytes.find_map(|(at, byte)| {
+        let bad = match byte {
+            b' '..=b'~' | b'\n' | b'\r' | b'\t' => false,
+            0..b' ' | 0x7f => true,
+            0xc2 | 0xef => match text[at..].chars().next() {
+                Some(c) => {
+                    matches!(c, '\u{80}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}'..='\u{ffff}')
+                }
+                None => false,
+            },
+            _ => false,
+        };
+        bad.then_some(at)
+    })
+}
+
+/// Line and column of a byte.
+fn mark(text: &str, at: usize) -> Marker {
+    let before = &text[..at];
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    Marker::new(before.chars().count(), line, before[line_start..].chars().count())
+}
