@@ -9,10 +9,11 @@ use std::{
 };
 
 /// The rooms, each of which may use those to its left. `main` and `lib` stand outside.
-const ROOMS: [&str; 16] = [
+const ROOMS: [&str; 17] = [
     "error",
     "limits",
     "digest",
+    "quote",
     "version",
     "constraint",
     "json",
