@@ -33,12 +33,16 @@ pub(crate) fn go(text: &str) -> String {
     out
 }
 
-/// Go's `strconv.IsPrint`. `Debug` of a string judges by the same Unicode categories; the letter before `c`
-/// keeps it from escaping a combining mark, as it would at the start.
-fn is_print(c: char) -> bool {
-    c == ' '
-        || c.is_ascii_graphic()
-        || (!c.is_ascii() && !format!("{:?}", format!("a{c}")).contains('\\'))
+/// Go's `unicode.IsPrint`: letters, marks, numbers, punctuation, symbols and U+0020. `escape_debug` judges by the same
+/// categories, of perhaps a newer Unicode; the letter before `c` keeps it from escaping a combining mark, as it would
+/// at the start.
+pub(crate) fn is_print(c: char) -> bool {
+    if c.is_ascii() {
+        return c == ' ' || c.is_ascii_graphic();
+    }
+    let mut pair = [b'a', 0, 0, 0, 0];
+    let end = 1 + c.encode_utf8(&mut pair[1..]).len();
+    std::str::from_utf8(&pair[..end]).is_ok_and(|text| text.escape_debug().eq(['a', c]))
 }
 
 #[cfg(test)]

@@ -1,1 +1,343 @@
-//! metadata
+//! Chart.yaml: read with Helm's coercions, judged by Helm's rules in Helm's order, written as Helm writes it. Where the
+//! file lies, and what else a chart has, is the business of `crate::archive`.
+
+use super::decode::{Decoder, Target, Unknown, go_struct};
+use super::sanitize::sanitize;
+use super::{Dependency, Maintainer, Metadata};
+use crate::limits::Limits;
+use crate::quote;
+use crate::version::Version;
+use crate::yaml::{self, Duplicates, Value};
+use crate::{Error, Result};
+use std::collections::HashSet;
+
+go_struct!(Metadata, "Metadata", {
+    "name" => name,
+    "home" => home,
+    "sources" => sources,
+    "version" => version,
+    "description" => description,
+    "keywords" => keywords,
+    "maintainers" => maintainers,
+    "icon" => icon,
+    "apiVersion" => api_version,
+    "condition" => condition,
+    "tags" => tags,
+    "appVersion" => app_version,
+    "deprecated" => deprecated,
+    "annotations" => annotations,
+    "kubeVersion" => kube_version,
+    "dependencies" => dependencies,
+    "type" => kind,
+});
+
+go_struct!(Maintainer, "Maintainer", { "name" => name, "email" => email, "url" => url });
+
+go_struct!(Dependency, "Dependency", {
+    "name" => name: always,
+    "version" => version,
+    "repository" => repository: always,
+    "condition" => condition,
+    "tags" => tags,
+    "enabled" => enabled,
+    "import-values" => import_values,
+    "alias" => alias,
+});
+
+impl Metadata {
+    /// Reads a Chart.yaml, as it stands: nothing is filled in and nothing is judged, which takes
+    /// [`Self::fill_api_version`] and [`Self::validate`].
+    ///
+    /// # Errors
+    /// What is no YAML, or holds the wrong kind of value in a field; Helm's text without the file's name.
+    pub fn from_yaml(bytes: &[u8], limits: &Limits) -> Result<Self> {
+        let mut metadata = Self::default();
+        metadata.decode_yaml(bytes, limits)?;
+        Ok(metadata)
+    }
+
+    /// Overlays what `bytes` say: a second Chart.yaml in an archive, a requirements.yaml. Fields it does not mention
+    /// stay, and lists are overlaid item by item.
+    ///
+    /// # Errors
+    /// As [`Self::from_yaml`]; the metadata is then of no use.
+    pub fn decode_yaml(&mut self, bytes: &[u8], limits: &Limits) -> Result<()> {
+        let value = yaml::parse(bytes, Duplicates::LastWins, limits)?;
+        Decoder::decode(self, &value, Unknown::Ignored).map_err(Error::invalid)
+    }
+
+    /// Looks at a Chart.yaml for what reading it lets pass: a key given twice, a key that Helm does not know.
+    ///
+    /// # Errors
+    /// The first such key, in Helm's words.
+    pub fn check_strictly(bytes: &[u8], limits: &Limits) -> Result<()> {
+        let value = yaml::parse(bytes, Duplicates::Error, limits)?;
+        Decoder::decode(&mut Self::default(), &value, Unknown::Refused).map_err(Error::invalid)
+    }
+
+    /// Charts for Helm 2 need not name their apiVersion; they are `v1`. Helm's loader does this after every Chart.yaml.
+    pub fn fill_api_version(&mut self) {
+        if self.api_version.is_empty() {
+            "v1".clone_into(&mut self.api_version);
+        }
+    }
+
+    /// Cleans what is shown to people, and judges the rest. The order is Helm's: the first fault is the one that is told.
+    ///
+    /// # Errors
+    /// Helm's text, with `validation: ` in front.
+    pub fn validate(&mut self) -> Result<()> {
+        self.sanitize();
+        self.validate_identity()?;
+        for maintainer in &mut self.maintainers {
+            let Some(maintainer) = maintainer else {
+                return Err(fault("maintainers must not contain empty or null nodes"));
+            };
+            for text in [&mut maintainer.name, &mut maintainer.email, &mut maintainer.url] {
+                sanitize(text);
+            }
+        }
+        let mut seen = HashSet::new();
+        for dependency in &mut self.dependencies {
+            let Some(dependency) = dependency else {
+                return Err(fault("dependencies must not contain empty or null nodes"));
+            };
+            dependency.validate()?;
+            let key = dependency.key();
+            if !seen.insert(key) {
+                return Err(fault(format!(
+                    "more than one dependency with name or alias {}",
+                    quote::go(key)
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn sanitize(&mut self) {
+        let single = [
+            &mut self.name,
+            &mut self.description,
+            &mut self.home,
+            &mut self.icon,
+            &mut self.condition,
+            &mut self.tags,
+            &mut self.app_version,
+            &mut self.kube_version,
+        ];
+        single.into_iter().chain(&mut self.sources).chain(&mut self.keywords).for_each(sanitize);
+    }
+
+    fn validate_identity(&self) -> Result<()> {
+        if self.api_version.is_empty() {
+            return Err(fault("chart.metadata.apiVersion is required"));
+        }
+        if self.name.is_empty() {
+            return Err(fault("chart.metadata.name is required"));
+        }
+        if self.name == "." || self.name == ".." {
+            return Err(fault(format!(
+                "chart.metadata.name {} is not allowed",
+                quote::go(&self.name)
+            )));
+        }
+        // Helm lets the name `/` pass, which is its own base name.
+        if self.name.contains('/') {
+            return Err(fault(format!("chart.metadata.name {} is invalid", quote::go(&self.name))));
+        }
+        if self.version.is_empty() {
+            return Err(fault("chart.metadata.version is required"));
+        }
+        if Version::parse_loose(&self.version).is_err() {
+            return Err(fault(format!(
+                "chart.metadata.version {} is invalid",
+                quote::go(&self.version)
+            )));
+        }
+        if !matches!(self.kind.as_str(), "" | "application" | "library") {
+            return Err(fault("chart.metadata.type must be application or library"));
+        }
+        Ok(())
+    }
+
+    /// Chart.yaml as Helm writes it into an archive: keys sorted, comments and unknown keys gone. A `v1` chart's
+    /// dependencies are left out, for they stand in requirements.yaml.
+    pub fn to_yaml(&self) -> String {
+        let mut value = self.encode();
+        if let (Value::Map(entries), "v1") = (&mut value, self.api_version.as_str()) {
+            entries.retain(|(key, _)| key != "dependencies");
+        }
+        yaml::emit(&value)
+    }
+
+    /// The same with the dependencies of a `v1` chart: as `helm show chart` prints it and as provenance files quote it.
+    pub fn to_yaml_with_dependencies(&self) -> String {
+        yaml::emit(&self.encode())
+    }
+}
+
+impl Dependency {
+    /// What the dependency goes by in its chart: its alias, else its name.
+    pub fn key(&self) -> &str {
+        if self.alias.is_empty() { &self.name } else { &self.alias }
+    }
+
+    fn validate(&mut self) -> Result<()> {
+        let single = [&mut self.name, &mut self.version, &mut self.repository, &mut self.condition];
+        single.into_iter().chain(&mut self.tags).for_each(sanitize);
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if !self.alias.bytes().all(allowed) {
+            let name = quote::go(&self.name);
+            return Err(fault(format!("dependency {name} has disallowed characters in the alias")));
+        }
+        Ok(())
+    }
+}
+
+fn fault(text: impl std::fmt::Display) -> Error {
+    Error::invalid(format!("validation: {text}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    /// What Helm made of documents, each laid over the one before.
+    #[derive(Deserialize)]
+    struct Answer {
+        documents: Vec<String>,
+        error: Option<String>,
+        strict: Option<String>,
+        json: Option<String>,
+        yaml: Option<String>,
+        yaml_error: Option<String>,
+        invalid: Option<String>,
+        validated_json: Option<String>,
+    }
+
+    fn read(documents: &[String]) -> Result<Metadata> {
+        let mut metadata = Metadata::default();
+        for document in documents {
+            metadata.decode_yaml(document.as_bytes(), &Limits::default())?;
+        }
+        Ok(metadata)
+    }
+
+    fn config(metadata: &Metadata) -> String {
+        String::from_utf8(json::to_vec(metadata)).expect("UTF-8")
+    }
+
+    /// The reader of YAML says where, which Helm often does not, and may name another cause.
+    fn assert_same_error(error: &Error, expected: &str, document: &str) {
+        let reader = [
+            "error converting YAML to JSON: yaml: ",
+            "error converting YAML to JSON: unsupported map key",
+        ];
+        match reader.iter().find(|prefix| expected.starts_with(**prefix)) {
+            Some(prefix) if !expected.contains("unmarshal errors") => {
+                assert!(error.message().starts_with(prefix), "{document}: {error}");
+            }
+            _ => assert_eq!(error.message(), expected, "{document}"),
+        }
+    }
+
+    #[test]
+    fn every_answer_of_helm_is_ours() {
+        let answers: Vec<Answer> =
+            serde_json::from_str(include_str!("../../testdata/chart/metadata.json"))
+                .expect("answers");
+        assert!(answers.len() > 200);
+        for answer in answers {
+            let name = answer.documents.join("\n+++\n");
+            if let (Some(strict), [document]) = (&answer.strict, &*answer.documents) {
+                let error = Metadata::check_strictly(document.as_bytes(), &Limits::default());
+                assert_same_error(&error.expect_err(&name), strict, &name);
+            }
+            let metadata = read(&answer.documents);
+            if let Some(expected) = &answer.error {
+                assert_same_error(&metadata.expect_err(&name), expected, &name);
+                continue;
+            }
+            let mut metadata = metadata.expect(&name);
+            assert_eq!(config(&metadata), answer.json.expect("JSON"), "{name}");
+            if answer.yaml_error.is_none() {
+                assert_eq!(
+                    metadata.to_yaml_with_dependencies(),
+                    answer.yaml.expect("YAML"),
+                    "{name}"
+                );
+            }
+            let validated_json = answer.validated_json.unwrap_or_else(|| config(&metadata));
+            metadata.fill_api_version();
+            match (metadata.validate(), answer.invalid) {
+                (Err(error), Some(expected)) => assert_eq!(error.message(), expected, "{name}"),
+                (Ok(()), None) => assert_eq!(config(&metadata), validated_json, "{name}"),
+                (result, expected) => panic!("{name}: {result:?} instead of {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_config_blob_has_the_bytes_of_helm() {
+        let chart = "name: signtest\nversion: 0.1.0\ndescription: A Helm chart for Kubernetes\napiVersion: v1\n";
+        let bytes = json::to_vec(&read(&[chart.to_owned()]).expect("metadata"));
+        assert_eq!(bytes.len(), 99);
+        assert_eq!(
+            crate::digest::Digest::sha256(&bytes).as_str(),
+            "sha256:8d17cb6bf6ccd8c29aace9a658495cbd5e2e87fc267876e86117c7db681c9580"
+        );
+    }
+
+    #[test]
+    fn a_v1_chart_keeps_its_dependencies_out_of_chart_yaml() {
+        let chart = "name: a\nversion: 1.0.0\napiVersion: v1\ndependencies: [{name: b}]\n";
+        let metadata = read(&[chart.to_owned()]).expect("metadata");
+        assert_eq!(metadata.to_yaml(), "apiVersion: v1\nname: a\nversion: 1.0.0\n");
+        assert!(metadata.to_yaml_with_dependencies().contains("- name: b\n  repository: \"\"\n"));
+    }
+
+    #[test]
+    fn a_name_of_slashes_is_refused() {
+        let mut metadata =
+            read(&["name: /\nversion: 1.0.0\napiVersion: v2".to_owned()]).expect("metadata");
+        let error = metadata.validate().expect_err("a slash");
+        assert_eq!(error.message(), "validation: chart.metadata.name \"/\" is invalid");
+    }
+
+    prop_compose! {
+        fn chart_yaml()(lines in proptest::collection::vec(
+            prop_oneof![
+                "(name|version|type|home|tags|icon|NAME): .{0,12}",
+                "(keywords|sources|maintainers|dependencies|annotations): (null|\\[\\]|\\{\\}|\\[null\\]|\\[.{0,8}\\]|\\{.{0,8}\\})",
+                "- .{0,10}",
+                ".{0,16}",
+            ], 0..8)) -> String {
+            lines.join("\n")
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..128)) {
+            let _ = Metadata::from_yaml(&bytes, &Limits::default());
+            let _ = Metadata::check_strictly(&bytes, &Limits::default());
+        }
+
+        #[test]
+        fn what_was_read_is_written_and_read_again(text in chart_yaml()) {
+            if let Ok(mut metadata) = Metadata::from_yaml(text.as_bytes(), &Limits::default()) {
+                metadata.fill_api_version();
+                if metadata.validate().is_ok() {
+                    let once = metadata.clone();
+                    prop_assert!(metadata.validate().is_ok(), "judged twice");
+                    prop_assert_eq!(&metadata, &once);
+                    let again = Metadata::from_yaml(metadata.to_yaml_with_dependencies().as_bytes(), &Limits::default());
+                    prop_assert_eq!(config(&again.expect("what was written")), config(&metadata));
+                }
+            }
+        }
+    }
+}

@@ -4,12 +4,15 @@ use crate::yaml::Value;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+mod decode;
 pub mod dependency;
 mod glob;
 pub mod ignore;
 pub mod lint;
 pub mod lock;
 pub mod metadata;
+mod sanitize;
+pub mod time;
 
 /// Chart.yaml. Field order is that of Helm's struct, which is the key order of the OCI config blob; empty
 /// fields are left out of it (helm.md 1.1).

@@ -17,9 +17,10 @@ use crate::limits::Limits;
 pub use error::YamlError;
 
 /// A YAML document as Helm sees it after sigs.k8s.io/yaml made JSON of it: keys are strings, scalars are resolved.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// `null`, `~` or nothing.
+    #[default]
     Null,
     /// A YAML 1.1 bool (`yes`, `on`, `y`, …).
     Bool(bool),

@@ -1,0 +1,333 @@
+//! How Go's `encoding/json` decodes into structs, for the few structs a chart has. Helm turns YAML to JSON and
+//! decodes that, so its leniency (keys in any case, a list that overlays an older list) and its error texts are
+//! those of Go; charts rely on the first and users know the second. Reading the YAML itself is `crate::yaml`.
+
+use crate::quote;
+use crate::yaml::Value;
+use std::collections::BTreeMap;
+
+/// What happens to a key that no field has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unknown {
+    Ignored,
+    Refused,
+}
+
+/// A Go type that a value can be decoded into. Decoding overlays: what the value does not mention stays.
+pub(super) trait Target: Default {
+    /// Its name in error texts.
+    fn go_type() -> String;
+    fn decode(&mut self, value: &Value, decoder: &mut Decoder);
+    fn encode(&self) -> Value;
+    /// Whether `omitempty` leaves it out.
+    fn is_empty(&self) -> bool;
+}
+
+/// One decoding: where it stands, and the first thing that went wrong. Go goes on after an error, and so do
+/// we: that the document is no JSON at all is found last and said first.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    unknown: Unknown,
+    object: &'static str,
+    path: Vec<&'static str>,
+    not_json: Option<String>,
+    refused: Option<String>,
+}
+
+impl Decoder {
+    /// Overlays `target` with `value`.
+    ///
+    /// # Errors
+    /// The text of sigs.k8s.io/yaml. `target` is then half overlaid.
+    pub(super) fn decode<T: Target>(
+        target: &mut T,
+        value: &Value,
+        unknown: Unknown,
+    ) -> Result<(), String> {
+        let mut decoder =
+            Self { unknown, object: "", path: Vec::new(), not_json: None, refused: None };
+        target.decode(value, &mut decoder);
+        if let Some(text) = decoder.not_json {
+            return Err(text);
+        }
+        match decoder.refused {
+            Some(text) => Err(format!("error unmarshaling JSON: while decoding JSON: {text}")),
+            None => Ok(()),
+        }
+    }
+
+    /// The entries in the order Go meets them: YAML's mapping became a map, and JSON has its keys sorted.
+    pub(super) fn entries<'v, T: Target>(&mut self, value: &'v Value) -> Vec<&'v (String, Value)> {
+        match value {
+            Value::Map(entries) => {
+                let mut sorted: Vec<_> = entries.iter().collect();
+                sorted.sort_by(|a, b| a.0.cmp(&b.0));
+                sorted
+            }
+            Value::Null => Vec::new(),
+            other => {
+                self.mismatch::<T>(other);
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn field<T: Target>(
+        &mut self,
+        object: &'static str,
+        key: &'static str,
+        target: &mut T,
+        value: &Value,
+    ) {
+        let outer = std::mem::replace(&mut self.object, object);
+        self.path.push(key);
+        target.decode(value, self);
+        self.path.pop();
+        self.object = outer;
+    }
+
+    pub(super) fn unknown_key(&mut self, key: &str, value: &Value) {
+        self.check_json(value);
+        if self.unknown == Unknown::Refused {
+            self.refuse(format!("json: unknown field {}", quote::go(key)));
+        }
+    }
+
+    /// Notes an error, unless there was one before.
+    pub(super) fn refuse(&mut self, text: String) {
+        self.refused.get_or_insert(text);
+    }
+
+    fn mismatch<T: Target>(&mut self, value: &Value) {
+        self.check_json(value);
+        let (kind, go_type) = (value.go_kind(), T::go_type());
+        self.refuse(if self.path.is_empty() {
+            format!("json: cannot unmarshal {kind} into Go value of type {go_type}")
+        } else {
+            let field = self.path.join(".");
+            format!(
+                "json: cannot unmarshal {kind} into Go struct field {}.{field} of type {go_type}",
+                self.object
+            )
+        });
+    }
+
+    /// Notes a float that JSON cannot hold.
+    pub(super) fn check_json(&mut self, value: &Value) {
+        if let Err(error) = value.require_json() {
+            self.not_json.get_or_insert_with(|| error.to_string());
+        }
+    }
+}
+
+/// The field that Go picks for a key: the one of that very name, else one that differs in case only. Two
+/// characters outside ASCII fold to a letter: the long s and the Kelvin sign.
+pub(super) fn find_field<'f>(fields: &[&'f str], key: &str) -> Option<&'f str> {
+    let fold = |c: char| match c {
+        'ſ' => 's',
+        '\u{212a}' => 'k',
+        _ => c.to_ascii_lowercase(),
+    };
+    let exact = fields.iter().find(|field| **field == key);
+    exact
+        .or_else(|| fields.iter().find(|field| field.chars().map(fold).eq(key.chars().map(fold))))
+        .copied()
+}
+
+/// Makes a struct a [`Target`]: its name in Go, and its keys with the fields they go to. A key marked `always` is
+/// written even when empty.
+macro_rules! go_struct {
+    ($type:ty, $name:literal, { $($key:literal => $field:ident $(: $always:ident)?),* $(,)? }) => {
+        impl $crate::chart::decode::Target for $type {
+            fn go_type() -> String {
+                concat!("v2.", $name).to_owned()
+            }
+
+            fn decode(&mut self, value: &$crate::yaml::Value, decoder: &mut $crate::chart::decode::Decoder) {
+                for (key, value) in decoder.entries::<Self>(value) {
+                    match $crate::chart::decode::find_field(&[$($key),*], key) {
+                        $(Some($key) => decoder.field($name, $key, &mut self.$field, value),)*
+                        _ => decoder.unknown_key(key, value),
+                    }
+                }
+            }
+
+            fn encode(&self) -> $crate::yaml::Value {
+                let mut entries = Vec::new();
+                $({
+                    const ALWAYS: &[&str] = &[$(stringify!($always))?];
+                    if !ALWAYS.is_empty() || !$crate::chart::decode::Target::is_empty(&self.$field) {
+                        entries.push(($key.to_owned(), $crate::chart::decode::Target::encode(&self.$field)));
+                    }
+                })*
+                $crate::yaml::Value::Map(entries)
+            }
+
+            fn is_empty(&self) -> bool {
+                false
+            }
+        }
+    };
+}
+pub(super) use go_struct;
+
+impl Target for String {
+    fn go_type() -> String {
+        "string".to_owned()
+    }
+
+    fn decode(&mut self, value: &Value, decoder: &mut Decoder) {
+        match (value, value.to_go_string()) {
+            (Value::Null, _) => {}
+            (_, Some(text)) => *self = text,
+            (_, None) => decoder.mismatch::<Self>(value),
+        }
+    }
+
+    fn encode(&self) -> Value {
+        Value::String(self.clone())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Target for bool {
+    fn go_type() -> String {
+        "bool".to_owned()
+    }
+
+    fn decode(&mut self, value: &Value, decoder: &mut Decoder) {
+        match value {
+            Value::Null => {}
+            Value::Bool(value) => *self = *value,
+            other => decoder.mismatch::<Self>(other),
+        }
+    }
+
+    fn encode(&self) -> Value {
+        Value::Bool(*self)
+    }
+
+    fn is_empty(&self) -> bool {
+        !*self
+    }
+}
+
+/// A slice: each item overlays the one that was there, and what is left over goes.
+impl<T: Target> Target for Vec<T> {
+    fn go_type() -> String {
+        format!("[]{}", T::go_type())
+    }
+
+    fn decode(&mut self, value: &Value, decoder: &mut Decoder) {
+        match value {
+            Value::Null => self.clear(),
+            Value::Seq(values) => {
+                self.resize_with(values.len(), T::default);
+                for (item, value) in self.iter_mut().zip(values) {
+                    item.decode(value, decoder);
+                }
+            }
+            other => decoder.mismatch::<Self>(other),
+        }
+    }
+
+    fn encode(&self) -> Value {
+        Value::Seq(self.iter().map(T::encode).collect())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+/// A pointer.
+impl<T: Target> Target for Option<T> {
+    fn go_type() -> String {
+        format!("*{}", T::go_type())
+    }
+
+    fn decode(&mut self, value: &Value, decoder: &mut Decoder) {
+        match value {
+            Value::Null => *self = None,
+            other => self.get_or_insert_default().decode(other, decoder),
+        }
+    }
+
+    fn encode(&self) -> Value {
+        self.as_ref().map_or(Value::Null, T::encode)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_none()
+    }
+}
+
+/// A map: new keys are added to those that were there.
+impl Target for BTreeMap<String, String> {
+    fn go_type() -> String {
+        "map[string]string".to_owned()
+    }
+
+    fn decode(&mut self, value: &Value, decoder: &mut Decoder) {
+        if *value == Value::Null {
+            self.clear();
+        }
+        for (key, value) in decoder.entries::<Self>(value) {
+            let mut text = String::new();
+            text.decode(value, decoder);
+            self.insert(key.clone(), text);
+        }
+    }
+
+    fn encode(&self) -> Value {
+        Value::Map(self.iter().map(|(key, text)| (key.clone(), text.encode())).collect())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+/// Anything. Go knows one kind of number here, so 12345678901234567890 loses its last digits.
+impl Target for Value {
+    fn go_type() -> String {
+        "interface {}".to_owned()
+    }
+
+    fn decode(&mut self, value: &Value, decoder: &mut Decoder) {
+        decoder.check_json(value);
+        *self = through_json(value);
+    }
+
+    fn encode(&self) -> Value {
+        self.clone()
+    }
+
+    fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+/// `value` with every number as a float64 has it: written without a fraction it is an integer again.
+fn through_json(value: &Value) -> Value {
+    match value {
+        Value::Int(int) => number(*int as f64),
+        Value::Float(float) => number(*float),
+        Value::Seq(values) => Value::Seq(values.iter().map(through_json).collect()),
+        Value::Map(entries) => Value::Map(
+            entries.iter().map(|(key, value)| (key.clone(), through_json(value))).collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+fn number(float: f64) -> Value {
+    let digits = format!("{float}");
+    match digits.parse::<i128>() {
+        Ok(int) if (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&int) => Value::Int(int),
+        _ => Value::Float(float),
+    }
+}
