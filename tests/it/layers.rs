@@ -139,6 +139,9 @@ fn the_reader_of_paths_sees_what_it_must_see() {
         ("#[cfg(test)]\nmod tests;\nuse crate::oci::X;", vec!["oci"]),
         ("pub(in crate::archive) fn f() {}", vec!["archive"]),
         ("fn f<'a>(x: &'a str) { crate::json::x(x) }", vec!["json"]),
+        ("struct S { #[cfg(test)] a: Vec<crate::cli::X>, b: crate::oci::Y }", vec!["oci"]),
+        ("S { #[cfg(test)] a: crate::cli::x(1, 2) } crate::json", vec!["json"]),
+        ("#[cfg(test)]\nfn f<A, B>(a: A) -> B { crate::cli::x() }\ncrate::oci::x()", vec!["oci"]),
     ] {
         let seen = used_rooms(&without_tests(&without_comments(code)));
         assert_eq!(seen.into_iter().collect::<Vec<_>>(), expected, "{code}");
@@ -318,17 +321,23 @@ fn without_tests(code: &str) -> String {
     kept
 }
 
-/// Length of the item that `code` opens with: to its `;`, or to the brace that closes it.
+/// Length of what a `#[cfg(test)]` at the start of `code` is on: an item, to its `;` or closing brace, or a field, to
+/// its comma or the end of what holds it.
 fn item(code: &str) -> usize {
-    let mut depth = 0_usize;
-    for (at, c) in code.char_indices() {
+    let (mut depth, mut generics, mut before) = (0_usize, 0_usize, ' ');
+    for (at, c) in code.char_indices().skip("#[cfg(test)]".len()) {
         match c {
             ';' if depth == 0 => return at + 1,
-            '{' => depth += 1,
+            ',' if depth == 0 && generics == 0 => return at + 1,
+            '{' | '(' | '[' => depth += 1,
+            '}' | ')' | ']' if depth == 0 => return at,
             '}' if depth == 1 => return at + 1,
-            '}' => depth -= 1,
+            '}' | ')' | ']' => depth -= 1,
+            '<' => generics += 1,
+            '>' if before != '-' && before != '=' => generics = generics.saturating_sub(1),
             _ => {}
         }
+        before = c;
     }
     code.len()
 }
