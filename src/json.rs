@@ -18,6 +18,16 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 struct Go;
 
 impl Formatter for Go {
+    /// Whole numbers without a point; an exponent below 1e-6 and from 1e21 on.
+    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        let magnitude = value.abs();
+        if magnitude == 0.0 || (1e-6..1e21).contains(&magnitude) {
+            return write!(writer, "{value}");
+        }
+        let text = format!("{value:e}");
+        writer.write_all(if magnitude < 1.0 { text } else { text.replace('e', "e+") }.as_bytes())
+    }
+
     fn write_string_fragment<W: ?Sized + io::Write>(
         &mut self,
         writer: &mut W,
@@ -54,6 +64,23 @@ mod tests {
             ("é😀\u{7f}", "\"é😀\u{7f}\""),
         ] {
             assert_eq!(String::from_utf8(to_vec(text)).expect("UTF-8"), json);
+        }
+    }
+
+    #[test]
+    fn floats_are_written_as_go_does() {
+        for (value, json) in [
+            (1.0, "1"),
+            (-0.0, "-0"),
+            (0.1, "0.1"),
+            (1.5e20, "150000000000000000000"),
+            (1e21, "1e+21"),
+            (-1.25e300, "-1.25e+300"),
+            (1e-6, "0.000001"),
+            (9.5e-7, "9.5e-7"),
+            (5e-324, "5e-324"),
+        ] {
+            assert_eq!(String::from_utf8(to_vec(&value)).expect("UTF-8"), json);
         }
     }
 }
