@@ -36,6 +36,8 @@ pub struct Limits {
     pub yaml_alias_bytes: usize,
     /// Bytes of a manifest or index. The specification asks for 4 MiB at least; ORAS takes 4.
     pub manifest_bytes: u64,
+    /// Bytes of an image layout's `index.json`: at 300 bytes an entry, more than 200,000 of them.
+    pub layout_index_bytes: u64,
     /// Bytes of a config blob of a chart. It is Chart.yaml as JSON, so at most a chart file, and JSON escapes.
     pub config_bytes: u64,
     /// Bytes of a provenance file: Chart.yaml, a digest and a signature.
@@ -67,6 +69,7 @@ impl Default for Limits {
             yaml_depth: 128,
             yaml_alias_bytes: 10 * 1024 * 1024,
             manifest_bytes: 8 * MIB,
+            layout_index_bytes: 64 * MIB,
             config_bytes: 8 * MIB,
             provenance_bytes: 8 * MIB,
             answer_bytes: 8 * MIB,

@@ -196,6 +196,20 @@ impl Manifest {
         Descriptor::new(&self.media_type, self.digest.clone(), self.bytes.len() as u64)
     }
 
+    /// Its descriptor as a list of referrers shows it: with its artifact type and annotations.
+    pub fn as_referrer(&self) -> Descriptor {
+        Descriptor {
+            artifact_type: self.document.effective_artifact_type().map(str::to_owned),
+            annotations: self.document.annotations.clone(),
+            ..self.descriptor()
+        }
+    }
+
+    /// Whether its subject is `digest`.
+    pub fn speaks_of(&self, digest: &Digest) -> bool {
+        self.document.subject.as_ref().is_some_and(|subject| subject.digest == *digest)
+    }
+
     /// Whether it is an index (or Docker's manifest list).
     pub fn is_index(&self) -> bool {
         self.document.manifests.is_some()

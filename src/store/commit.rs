@@ -4,6 +4,7 @@
 
 use crate::{Error, Result};
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     hash::{BuildHasher, Hasher, RandomState},
     io::{self, Write},
@@ -73,6 +74,15 @@ impl Writer {
         result
     }
 
+    /// Writes a whole small file unless there is one: of two writers, the first wins.
+    pub(crate) fn write_once(&self, path: &Path, content: &[u8]) -> Result<()> {
+        let unfinished = self.unfinished();
+        let result = self.fill(&unfinished, content).and_then(|()| self.link(&unfinished, path));
+        // It has its second name, or is not wanted.
+        let _ = fs::remove_file(&unfinished);
+        result
+    }
+
     /// Appends `content` to a file of the caller's.
     pub(crate) fn append(&self, file: &mut File, path: &Path, content: &[u8]) -> Result<()> {
         self.step(Step::Write, path)
@@ -137,7 +147,7 @@ impl Writer {
 
     /// A new path for an unfinished file.
     pub(crate) fn unfinished(&self) -> PathBuf {
-        self.temporary.join(unique())
+        self.temporary.join(format!(".{}{UNFINISHED}", unique()))
     }
 
     fn fill(&self, path: &Path, content: &[u8]) -> Result<()> {
@@ -177,6 +187,13 @@ pub enum Removed {
     Yes,
     /// There was nothing.
     WasAbsent,
+}
+
+const UNFINISHED: &str = ".unfinished";
+
+/// Whether a file's name is one of an unfinished file.
+pub(crate) fn is_unfinished(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.ends_with(UNFINISHED))
 }
 
 /// 128 bits in lower-case hex, never the same twice: a name for a session or an unfinished file. `RandomState` is

@@ -1,1 +1,330 @@
-//! OCI image layouts.
+//! OCI image layouts, as other tools write and read them: `oci-layout`, `index.json`, `blobs/<algorithm>/<hex>`. A
+//! layout is one repository; an entry's name is its `org.opencontainers.image.ref.name`.
+
+use super::{
+    BlobFile, Fetch, Push, Referrers, Resolve, Sent, Source, Tags,
+    commit::{Durability, Writer, is_unfinished},
+    disk::read_file,
+    layout_index::Index,
+    local::blocking,
+    verify::{check_blob, check_size, damaged, read_blob, read_source},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    limits::Limits,
+    oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
+};
+use bytes::Bytes;
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+const MARK: &str = "oci-layout";
+const MARK_TEXT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+const INDEX: &str = "index.json";
+
+/// An OCI image layout on disk. Clones are the same layout.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    root: PathBuf,
+    writer: Writer,
+    limits: Limits,
+}
+
+impl Layout {
+    /// Opens the layout at `root`.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; `Invalid` when it is of a version we do not know.
+    pub fn open(root: &Path) -> Result<Self> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Mark {
+            image_layout_version: String,
+        }
+        let path = root.join(MARK);
+        let text = read_file(&path)?.ok_or_else(|| {
+            Error::not_found(format!("`{}` is no OCI image layout", root.display()))
+                .with_hint(format!("a layout has a file `{MARK}`"))
+        })?;
+        let mark: Mark = serde_json::from_slice(&text).map_err(|error| {
+            Error::invalid(format!("`{}` cannot be read", path.display())).with_source(error)
+        })?;
+        if !mark.image_layout_version.starts_with("1.") {
+            let version = mark.image_layout_version;
+            return Err(Error::invalid(format!(
+                "`{}` is a layout of version `{version}`, and we know version 1",
+                root.display()
+            )));
+        }
+        Ok(Self::at(root))
+    }
+
+    /// Opens the layout at `root`, or makes one of a directory that is empty or does not exist.
+    ///
+    /// # Errors
+    /// `Conflict` when the directory has other things in it.
+    pub fn create(root: &Path) -> Result<Self> {
+        if root.join(MARK).exists() {
+            return Self::open(root);
+        }
+        let layout = Self::at(root);
+        layout.writer.create_directory(root)?;
+        let mut entries = fs::read_dir(root)
+            .map_err(|error| Error::io("read directory", root, error))?
+            .filter_map(|entry| entry.ok().map(|entry| entry.file_name()));
+        // `index.json` and `blobs` alone are what is left of a layout whose making was cut short.
+        let ours = |name: &std::ffi::OsStr| {
+            name == INDEX || name == "blobs" || name == MARK || is_unfinished(name)
+        };
+        if entries.any(|name| !ours(&name)) {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("`{}` is not empty and is no OCI image layout", root.display()),
+            ));
+        }
+        layout.writer.create_directory(&root.join("blobs/sha256"))?;
+        layout.writer.write_once(&root.join(INDEX), &Index::default().to_vec())?;
+        layout.writer.write_once(&root.join(MARK), MARK_TEXT.as_bytes())?;
+        Ok(layout)
+    }
+
+    fn at(root: &Path) -> Self {
+        let writer = Writer::new(Durability::Full, root.to_owned());
+        Self { root: root.to_owned(), writer, limits: Limits::default() }
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What `index.json` lists, with and without names, in its order.
+    pub fn entries(&self) -> Result<Vec<Descriptor>> {
+        Ok(self.index()?.descriptors().cloned().collect())
+    }
+
+    fn index(&self) -> Result<Index> {
+        let path = self.root.join(INDEX);
+        let size = fs::metadata(&path)
+            .map_err(|error| Error::io("read layout's index", &path, error))?
+            .len();
+        if size > self.limits.layout_index_bytes {
+            let message = format!("`{}` has {size} bytes", path.display());
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        let bytes =
+            fs::read(&path).map_err(|error| Error::io("read layout's index", &path, error))?;
+        Index::parse(&bytes).map_err(|error| {
+            Error::invalid(format!("`{}` is no image index", path.display())).with_source(error)
+        })
+    }
+
+    /// Changes `index.json`, alone among all processes: the lock is on `oci-layout`, which is never replaced.
+    fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T>) -> Result<T> {
+        let path = self.root.join(MARK);
+        let lock = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
+        lock.lock().map_err(|error| Error::io("lock", &path, error))?;
+        let mut index = self.index()?;
+        let value = change(&mut index)?;
+        self.writer.write(&self.root.join(INDEX), &index.to_vec())?;
+        Ok(value)
+    }
+
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.root.join("blobs").join(digest.algorithm().as_str()).join(digest.hex())
+    }
+
+    fn find(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
+        let index = self.index()?;
+        let found = match target {
+            TagOrDigest::Tag(tag) => return Ok(index.by_tag(tag).cloned()),
+            TagOrDigest::Digest(digest) => index.by_digest(digest).cloned(),
+        };
+        match (found, target) {
+            (None, TagOrDigest::Digest(digest)) => self.find_unlisted(digest),
+            (found, _) => Ok(found),
+        }
+    }
+
+    /// A manifest that only another one lists. Only its own bytes say what it is.
+    fn find_unlisted(&self, digest: &Digest) -> Result<Option<Descriptor>> {
+        let path = self.blob_path(digest);
+        let size = fs::metadata(&path).map_or(u64::MAX, |metadata| metadata.len());
+        if size > self.limits.manifest_bytes {
+            return Ok(None);
+        }
+        let Some(bytes) = read_file(&path)? else { return Ok(None) };
+        let manifest = Manifest::parse(bytes.into(), None)
+            .ok()
+            .filter(|manifest| manifest.is_index() || manifest.document().config.is_some());
+        Ok(manifest.map(|manifest| Descriptor { digest: digest.clone(), ..manifest.descriptor() }))
+    }
+
+    fn read_manifest(&self, descriptor: &Descriptor) -> Result<Manifest> {
+        let path = self.blob_path(&descriptor.digest);
+        let bytes = read_blob(&path, descriptor, self.limits.manifest_bytes)?;
+        Manifest::parse(bytes, Some(&descriptor.media_type))
+    }
+
+    fn store_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
+        let place = self.blob_path(&blob.digest);
+        if fs::metadata(&place).is_ok_and(|there| there.len() == blob.size) {
+            return Ok(Sent::Present);
+        }
+        let unfinished = self.writer.unfinished();
+        let result = self.fill(&unfinished, blob, source);
+        match result.and_then(|()| self.writer.rename(&unfinished, &place)) {
+            Ok(()) => Ok(Sent::Uploaded),
+            Err(error) => {
+                // The first failure is the one to report.
+                let _ = fs::remove_file(&unfinished);
+                Err(error)
+            }
+        }
+    }
+
+    fn fill(&self, path: &Path, blob: &Descriptor, source: &Source) -> Result<()> {
+        let mut file =
+            File::create_new(path).map_err(|error| Error::io("create file", path, error))?;
+        let mut hasher = blob.digest.algorithm().hasher();
+        let size = read_source(source, |part| {
+            hasher.update(part);
+            self.writer.append(&mut file, path, part)
+        })?;
+        check_size(blob, size)?;
+        if hasher.finish() != blob.digest {
+            return Err(Error::new(
+                ErrorKind::Integrity,
+                format!("the content does not have the digest `{}`", blob.digest),
+            ));
+        }
+        self.writer.sync_file(&file, path)
+    }
+
+    fn store_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
+        self.store_blob(&manifest.descriptor(), &Source::Bytes(manifest.bytes().clone()))?;
+        self.change(|index| {
+            index.put(manifest, tag);
+            Ok(())
+        })
+    }
+
+    fn remove(&self, target: &TagOrDigest) -> Result<()> {
+        self.change(|index| {
+            let removed = match target {
+                TagOrDigest::Tag(tag) => index.remove_tag(tag),
+                TagOrDigest::Digest(digest) => {
+                    let listed = index.remove_digest(digest);
+                    let path = self.blob_path(digest);
+                    listed | (self.writer.remove(&path)? == super::Removed::Yes)
+                }
+            };
+            if removed { Ok(()) } else { Err(self.no_manifest(target)) }
+        })
+    }
+
+    fn list_referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+        let mut referrers = Vec::new();
+        for entry in self.index()?.descriptors() {
+            // A layout may list what it does not have.
+            if self.blob_path(&entry.digest).exists() {
+                let manifest = self.read_manifest(entry)?;
+                if manifest.speaks_of(subject) {
+                    referrers.push(manifest.as_referrer());
+                }
+            }
+        }
+        Ok(referrers)
+    }
+
+    fn no_manifest(&self, target: &TagOrDigest) -> Error {
+        Error::not_found(format!("layout `{}` has no manifest `{target}`", self.root.display()))
+    }
+
+    fn require_blob(&self, blob: &Descriptor) -> Result<PathBuf> {
+        let path = self.blob_path(&blob.digest);
+        if path.is_file() {
+            return Ok(path);
+        }
+        let message = format!("layout `{}` has no blob `{}`", self.root.display(), blob.digest);
+        Err(Error::not_found(message))
+    }
+}
+
+impl Fetch for Layout {
+    async fn fetch_manifest(&self, target: &TagOrDigest) -> Result<Manifest> {
+        let (this, target) = (self.clone(), target.clone());
+        blocking(move || {
+            let found = this.find(&target)?.ok_or_else(|| this.no_manifest(&target))?;
+            if !this.blob_path(&found.digest).exists() {
+                return Err(this.no_manifest(&target));
+            }
+            let manifest = this.read_manifest(&found)?;
+            match &target {
+                TagOrDigest::Digest(digest) if !digest.matches(manifest.bytes()) => {
+                    Err(damaged(digest))
+                }
+                _ => Ok(manifest),
+            }
+        })
+        .await
+    }
+
+    async fn fetch_blob(&self, blob: &Descriptor, cap: u64) -> Result<Bytes> {
+        let (this, blob) = (self.clone(), blob.clone());
+        blocking(move || read_blob(&this.require_blob(&blob)?, &blob, cap)).await
+    }
+
+    async fn fetch_blob_file(&self, blob: &Descriptor) -> Result<BlobFile> {
+        let (this, blob) = (self.clone(), blob.clone());
+        blocking(move || check_blob(this.require_blob(&blob)?, &blob)).await
+    }
+}
+
+impl Push for Layout {
+    async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
+        let (this, blob, source) = (self.clone(), blob.clone(), source.clone());
+        blocking(move || this.store_blob(&blob, &source)).await
+    }
+
+    async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
+        let (this, manifest, tag) = (self.clone(), manifest.clone(), tag.cloned());
+        blocking(move || this.store_manifest(&manifest, tag.as_ref())).await
+    }
+}
+
+impl Resolve for Layout {
+    async fn resolve(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
+        let (this, target) = (self.clone(), target.clone());
+        blocking(move || this.find(&target)).await
+    }
+}
+
+impl Tags for Layout {
+    async fn tags(&self) -> Result<Vec<String>> {
+        let this = self.clone();
+        blocking(move || Ok(this.index()?.tags())).await
+    }
+
+    async fn delete(&self, target: &TagOrDigest) -> Result<()> {
+        let (this, target) = (self.clone(), target.clone());
+        blocking(move || this.remove(&target)).await
+    }
+}
+
+impl Referrers for Layout {
+    async fn referrers(
+        &self,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<Descriptor>> {
+        let (this, subject) = (self.clone(), subject.clone());
+        let mut found = blocking(move || this.list_referrers(&subject)).await?;
+        if artifact_type.is_some() {
+            found.retain(|referrer| referrer.artifact_type.as_deref() == artifact_type);
+        }
+        Ok(found)
+    }
+}

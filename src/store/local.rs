@@ -4,13 +4,15 @@ use super::{
     BlobFile, Fetch, Push, Referrers, Resolve, Sent, Source, Tags,
     commit::Removed,
     repository::{Missing, Repository},
-    upload::{Upload, read_through},
+    upload::Upload,
+    verify::{check_blob, check_size, damaged, read_blob, read_source},
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Error, Result,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
 };
 use bytes::Bytes;
+use std::path::PathBuf;
 
 impl Fetch for Repository {
     async fn fetch_manifest(&self, target: &TagOrDigest) -> Result<Manifest> {
@@ -26,37 +28,13 @@ impl Fetch for Repository {
     }
 
     async fn fetch_blob(&self, blob: &Descriptor, cap: u64) -> Result<Bytes> {
-        if blob.size > cap {
-            return Err(Error::new(
-                ErrorKind::Limit,
-                format!("blob `{}` has {} bytes, more than {cap}", blob.digest, blob.size),
-            ));
-        }
         let (this, wanted) = (self.clone(), blob.clone());
-        blocking(move || {
-            let found = this.require_blob(&wanted)?;
-            let bytes = std::fs::read(found.path())
-                .map_err(|error| Error::io("read blob", found.path(), error))?;
-            if !wanted.digest.matches(&bytes) {
-                return Err(damaged(&wanted.digest));
-            }
-            Ok(Bytes::from(bytes))
-        })
-        .await
+        blocking(move || read_blob(&this.require_blob(&wanted)?, &wanted, cap)).await
     }
 
     async fn fetch_blob_file(&self, blob: &Descriptor) -> Result<BlobFile> {
         let (this, wanted) = (self.clone(), blob.clone());
-        blocking(move || {
-            let found = this.require_blob(&wanted)?;
-            let mut hasher = wanted.digest.algorithm().hasher();
-            read_through(found.path(), |bytes| hasher.update(bytes))?;
-            if hasher.finish() != wanted.digest {
-                return Err(damaged(&wanted.digest));
-            }
-            Ok(found)
-        })
-        .await
+        blocking(move || check_blob(this.require_blob(&wanted)?, &wanted)).await
     }
 }
 
@@ -131,41 +109,17 @@ impl Referrers for Repository {
 }
 
 impl Repository {
-    fn require_blob(&self, wanted: &Descriptor) -> Result<BlobFile> {
+    fn require_blob(&self, wanted: &Descriptor) -> Result<PathBuf> {
         let found = self.blob(&wanted.digest)?.ok_or_else(|| {
             Error::not_found(format!("`{}` has no blob `{}`", self.name(), wanted.digest))
         })?;
-        if found.size != wanted.size {
-            return Err(Error::new(
-                ErrorKind::Integrity,
-                format!("blob `{}` has {} bytes, not {}", wanted.digest, found.size, wanted.size),
-            ));
-        }
-        Ok(BlobFile::Stored(found.path))
+        check_size(wanted, found.size).map(|()| found.path)
     }
 }
 
 fn fill(upload: &mut Upload, wanted: &Descriptor, source: &Source) -> Result<()> {
-    match source {
-        Source::Bytes(bytes) => upload.append(&[bytes])?,
-        Source::File(path) => {
-            let mut result = Ok(());
-            read_through(path, |bytes| {
-                if result.is_ok() {
-                    result = upload.append(&[bytes]);
-                }
-            })?;
-            result?;
-        }
-    }
-    let size = upload.size();
-    if size == wanted.size {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Integrity,
-        format!("blob `{}` has {size} bytes, not {}", wanted.digest, wanted.size),
-    ))
+    let size = read_source(source, |bytes| upload.append(&[bytes]))?;
+    check_size(wanted, size)
 }
 
 /// Runs what blocks on a thread that may. A panic there goes on here.
@@ -178,8 +132,4 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
             Err(_) => std::future::pending().await,
         },
     }
-}
-
-fn damaged(digest: &Digest) -> Error {
-    Error::new(ErrorKind::Integrity, format!("the stored content of `{digest}` is damaged"))
 }

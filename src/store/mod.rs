@@ -12,10 +12,12 @@ use std::{future::Future, path::PathBuf, sync::Arc};
 mod commit;
 pub mod disk;
 pub mod layout;
+mod layout_index;
 pub(crate) mod local;
 pub mod memory;
 pub mod repository;
 pub mod upload;
+mod verify;
 
 pub use commit::{Durability, Removed};
 
@@ -117,3 +119,6 @@ pub trait Referrers: Send + Sync {
         artifact_type: Option<&str>,
     ) -> impl Future<Output = Result<Vec<Descriptor>>> + Send;
 }
+
+#[cfg(test)]
+mod tests;

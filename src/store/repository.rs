@@ -192,18 +192,15 @@ impl Repository {
         } else {
             writer.write(&place, bytes)?;
         }
-        let document = manifest.document();
+        let referrer = Descriptor { digest: digest.clone(), ..manifest.as_referrer() };
         let record = Record {
-            media_type: manifest.media_type().to_owned(),
-            size: bytes.len() as u64,
-            artifact_type: document.effective_artifact_type().map(str::to_owned),
-            subject: document.subject.as_ref().map(|subject| subject.digest.clone()),
+            media_type: referrer.media_type.clone(),
+            size: referrer.size,
+            artifact_type: referrer.artifact_type.clone(),
+            subject: manifest.document().subject.as_ref().map(|subject| subject.digest.clone()),
         };
         writer.write(&self.manifest_record(digest), &crate::json::to_vec(&record))?;
         if let Some(subject) = &record.subject {
-            let mut referrer = Descriptor::new(&record.media_type, digest.clone(), record.size);
-            referrer.artifact_type.clone_from(&record.artifact_type);
-            referrer.annotations.clone_from(&document.annotations);
             let entry = self.referrer_entry(subject, digest);
             writer.write(&entry, &crate::json::to_vec(&referrer))?;
         }

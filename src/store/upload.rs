@@ -5,6 +5,7 @@ use super::{
     commit::{Writer, unique},
     disk::{Disk, read_file},
     repository::Repository,
+    verify::read_through,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -13,7 +14,6 @@ use crate::{
 use std::{
     collections::HashMap,
     fs::{self, File},
-    io::{self, Read},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -342,34 +342,21 @@ fn revive(directory: &Path) -> Result<Option<Session>> {
         .unwrap_or(Algorithm::Sha256);
     let data = directory.join(DATA);
     let mut hashers = Hashers::new(algorithm);
-    let size = read_through(&data, |bytes| hashers.update(bytes))?;
+    let size = read_through(&data, |bytes| {
+        hashers.update(bytes);
+        Ok(())
+    })?;
     let state = Mutex::new(State { hashers, turn: 0 });
     Ok(Some(Session { size: AtomicU64::new(size), state }))
 }
 
 fn hash_file(path: &Path, algorithm: Algorithm) -> Result<Digest> {
     let mut hasher = algorithm.hasher();
-    read_through(path, |bytes| hasher.update(bytes))?;
+    read_through(path, |bytes| {
+        hasher.update(bytes);
+        Ok(())
+    })?;
     Ok(hasher.finish())
-}
-
-/// Hands every byte of a file to `take`, and says how many there were.
-pub(super) fn read_through(path: &Path, mut take: impl FnMut(&[u8])) -> Result<u64> {
-    let fail = |error| Error::io("read", path, error);
-    let mut file = File::open(path).map_err(fail)?;
-    let mut buffer = vec![0; 256 * 1024];
-    let mut size = 0;
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(size),
-            Ok(count) => {
-                take(&buffer[..count]);
-                size += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(fail(error)),
-        }
-    }
 }
 
 fn create(path: &Path) -> Result<File> {

@@ -6,4 +6,5 @@
 mod layers;
 mod peers;
 mod semver;
+mod store;
 mod support;

@@ -1,0 +1,93 @@
+//! Reading stored files without trusting them: size and digest are checked before anything is handed over.
+
+use super::{BlobFile, Source};
+use crate::{
+    Error, ErrorKind, Result,
+    oci::{Descriptor, Digest},
+};
+use bytes::Bytes;
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+/// A whole blob in memory; refused when it is said to have more than `cap` bytes.
+pub(super) fn read_blob(path: &Path, blob: &Descriptor, cap: u64) -> Result<Bytes> {
+    check_cap(blob, cap)?;
+    let mut bytes = Vec::new();
+    // One more than it may have, so that a file that is too long is found out and not read on.
+    File::open(path)
+        .and_then(|file| file.take(blob.size + 1).read_to_end(&mut bytes))
+        .map_err(|error| Error::io("read blob", path, error))?;
+    check_size(blob, bytes.len() as u64)?;
+    if blob.digest.matches(&bytes) { Ok(bytes.into()) } else { Err(damaged(&blob.digest)) }
+}
+
+/// A blob as the file it is.
+pub(super) fn check_blob(path: PathBuf, blob: &Descriptor) -> Result<BlobFile> {
+    let mut hasher = blob.digest.algorithm().hasher();
+    let size = read_through(&path, |bytes| {
+        hasher.update(bytes);
+        Ok(())
+    })?;
+    check_size(blob, size)?;
+    if hasher.finish() == blob.digest {
+        Ok(BlobFile::Stored(path))
+    } else {
+        Err(damaged(&blob.digest))
+    }
+}
+
+/// Refuses a blob that is said to have more than `cap` bytes.
+pub(super) fn check_cap(blob: &Descriptor, cap: u64) -> Result<()> {
+    if blob.size <= cap {
+        return Ok(());
+    }
+    let message = format!("blob `{}` has {} bytes, more than {cap}", blob.digest, blob.size);
+    Err(Error::new(ErrorKind::Limit, message))
+}
+
+/// Refuses a blob that has not the size it is said to have.
+pub(super) fn check_size(blob: &Descriptor, size: u64) -> Result<()> {
+    if blob.size == size {
+        return Ok(());
+    }
+    let message = format!("blob `{}` has {size} bytes, not {}", blob.digest, blob.size);
+    Err(Error::new(ErrorKind::Integrity, message))
+}
+
+/// The error for stored bytes that do not have their digest.
+pub(super) fn damaged(digest: &Digest) -> Error {
+    Error::new(ErrorKind::Integrity, format!("the stored content of `{digest}` is damaged"))
+}
+
+/// Hands every byte of a source to `take`.
+pub(super) fn read_source(
+    source: &Source,
+    mut take: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<u64> {
+    match source {
+        Source::Bytes(bytes) => take(bytes).map(|()| bytes.len() as u64),
+        Source::File(path) => read_through(path, take),
+    }
+}
+
+/// Hands every byte of a file to `take`, and says how many there were.
+pub(super) fn read_through(path: &Path, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
+    let fail = |error| Error::io("read", path, error);
+    let mut file = File::open(path).map_err(fail)?;
+    let mut buffer = vec![0; 256 * 1024];
+    let mut size = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(size),
+            Ok(count) => {
+                take(&buffer[..count])?;
+                size += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(fail(error)),
+        }
+    }
+}
