@@ -13,6 +13,11 @@ pub struct Limits {
     pub chart_bytes: u64,
     /// Bytes of one file of a chart. Helm's `MaxDecompressedFileSize`.
     pub chart_file_bytes: u64,
+    /// Bytes of a file of a chart that is parsed whole: Chart.yaml, values.yaml, a lock.
+    pub chart_document_bytes: u64,
+    /// Bytes of Chart.yaml, lock and subchart names of a chart and all its subcharts together, which stay
+    /// in memory even when nothing else of the chart does. The largest public chart has 60 kB.
+    pub chart_held_bytes: u64,
     /// Bytes of a chart archive as it lies on disk or in a registry. No chart that inflates within
     /// `chart_bytes` is larger: deflate adds 5 bytes in 16 KiB to what it cannot compress.
     pub archive_bytes: u64,
@@ -59,6 +64,8 @@ impl Default for Limits {
         Self {
             chart_bytes: 100 * MIB,
             chart_file_bytes: 5 * MIB,
+            chart_document_bytes: 5 * MIB,
+            chart_held_bytes: 16 * MIB,
             archive_bytes: 101 * MIB,
             chart_entries: 65_536,
             path_bytes: 4096,

@@ -1,1 +1,236 @@
-//! dir
+//! Chart directories, the one place that reads a tree on disk: in which order, what .helmignore leaves out,
+//! where symbolic links may lead. Writing one is [`super::expand`]'s business.
+
+use super::{
+    Chart, Content, Keep,
+    judge::{Bench, Budget, Item, Judge, Source},
+    keep::{Aside, Keeper, Memory},
+    path::Name,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    chart::ignore::{Kind, Rules},
+    limits::Limits,
+};
+use std::{
+    fs::{self, Metadata},
+    io::Read as _,
+    path::{Path, PathBuf, absolute},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Loads the chart in the directory `path`.
+///
+/// # Errors
+/// Helm's, for what Helm refuses. Beyond Helm (CVE-2019-18658), a symbolic link that leads out of the chart or
+/// back into itself; a link within the chart is followed, and said in [`Chart::warnings`].
+pub fn load(path: &Path, keep: Keep, limits: &Limits) -> Result<Chart> {
+    judge(path, keep, Memory, limits)
+}
+
+/// Loads the chart in the directory `path` to be packaged: its files stay where they are. What comes out of
+/// its subcharts' archives is set aside in `aside`, if there is much of it, or else held in memory.
+///
+/// # Errors
+/// As [`load`].
+pub fn open(path: &Path, aside: Option<&Path>, limits: &Limits) -> Result<Chart<Content>> {
+    judge(path, Keep::Everything, Aside::new(aside.map(Path::to_owned)), limits)
+}
+
+fn judge<K: Keeper>(path: &Path, keep: Keep, keeper: K, limits: &Limits) -> Result<Chart<K::Data>> {
+    let fail = |error| Error::io("read chart directory", path, error);
+    let root = absolute(path).map_err(fail)?;
+    let real = fs::canonicalize(path).map_err(fail)?;
+    let mut bench = Bench { keep, keeper, budget: Budget::new(limits) };
+    let mut walk = Walk {
+        rules: rules(&root, limits)?,
+        root,
+        stack: vec![real],
+        left: limits.chart_bytes,
+        files: Vec::new(),
+        warnings: Vec::new(),
+        budget: &mut bench.budget,
+    };
+    walk.directory("")?;
+    let Walk { files, warnings, .. } = walk;
+    let mut judge = Judge::default();
+    for file in files {
+        let source = Source::File(&file.path);
+        let item = Item { modified: file.modified, size: file.size, source };
+        judge.add(file.name.as_str(), item, &mut bench)?;
+    }
+    let mut chart = judge.finish(limits)?;
+    chart.warnings.splice(0..0, warnings);
+    Ok(chart)
+}
+
+/// The rules of the chart's .helmignore; only its root has one.
+fn rules(root: &Path, limits: &Limits) -> Result<Rules> {
+    let path = root.join(".helmignore");
+    if !path.is_file() {
+        return Ok(Rules::default());
+    }
+    let fail = |error| Error::io("read", &path, error);
+    let limit = limits.chart_document_bytes;
+    let mut bytes = Vec::new();
+    let file = fs::File::open(&path).map_err(fail)?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > limit {
+        return Err(super::read::file_too_large(".helmignore", limit));
+    }
+    Rules::parse(&bytes)
+}
+
+/// A file that belongs to the chart.
+struct Found {
+    name: Name,
+    path: PathBuf,
+    size: u64,
+    modified: i64,
+}
+
+struct Walk<'a, 'b> {
+    /// The chart's directory as it is shown.
+    root: PathBuf,
+    rules: Rules,
+    /// The directories we are in, by their real paths; the chart's first.
+    stack: Vec<PathBuf>,
+    left: u64,
+    files: Vec<Found>,
+    warnings: Vec<String>,
+    budget: &'a mut Budget<'b>,
+}
+
+impl Walk<'_, '_> {
+    /// Takes what is in the directory `within` the chart, by name, each directory as it comes.
+    fn directory(&mut self, within: &str) -> Result<()> {
+        let path = self.root.join(within);
+        let fail = |error| Error::io("read chart directory", &path, error);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&path).map_err(fail)? {
+            let name = entry.map_err(fail)?.file_name();
+            self.budget.entry()?;
+            let name = name.into_string().map_err(|name| {
+                let path = path.join(name);
+                Error::invalid(format!("chart contains a file name that is not UTF-8: {path:?}"))
+            })?;
+            names.push(name);
+        }
+        names.sort_unstable();
+        for name in names {
+            let name = if within.is_empty() { name } else { format!("{within}/{name}") };
+            self.entry(name)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, name: String) -> Result<()> {
+        let path = self.root.join(&name);
+        let fail = |error| Error::io("read chart file", &path, error);
+        let mut found = fs::symlink_metadata(&path).map_err(fail)?;
+        let mut real = None;
+        if found.is_symlink() {
+            let target = fs::canonicalize(&path).map_err(|error| broken(&path, error))?;
+            found = fs::symlink_metadata(&target).map_err(fail)?;
+            real = Some(target);
+        }
+        let kind = if found.is_dir() { Kind::Directory } else { Kind::File };
+        if self.rules.ignores(&name, kind) {
+            return Ok(());
+        }
+        if !found.is_dir() && !found.is_file() {
+            let path = path.display();
+            let message =
+                format!("cannot load irregular file {path} as it has file mode type bits set");
+            return Err(Error::invalid(message));
+        }
+        if let Some(target) = &real {
+            self.follow(&path, target)?;
+        }
+        let name = Name::from_walk(name, self.budget.limits)?;
+        if found.is_file() {
+            return self.file(name, real.unwrap_or(path), &found);
+        }
+        let real = real.unwrap_or_else(|| {
+            let parent = self.stack.last().map_or(Path::new(""), PathBuf::as_path);
+            parent.join(path.file_name().unwrap_or_default())
+        });
+        self.stack.push(real);
+        self.directory(name.as_str())?;
+        self.stack.pop();
+        Ok(())
+    }
+
+    fn file(&mut self, name: Name, path: PathBuf, found: &Metadata) -> Result<()> {
+        let limits = self.budget.limits;
+        let size = found.len();
+        if size > limits.chart_file_bytes {
+            let limit = limits.chart_file_bytes;
+            let name = name.as_str();
+            let message =
+                format!("chart file {name:?} is larger than the maximum file size {limit}");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        self.left = self.left.checked_sub(size).ok_or_else(|| {
+            let limit = limits.chart_bytes;
+            let message = format!(
+                "error reading {name}: chart exceeds maximum decompressed size of {limit} bytes"
+            );
+            Error::new(ErrorKind::Limit, message)
+        })?;
+        let modified = found.modified().map_or(0, seconds);
+        self.files.push(Found { name, path, size, modified });
+        Ok(())
+    }
+
+    /// Judges a symbolic link that is to be followed.
+    fn follow(&mut self, path: &Path, target: &Path) -> Result<()> {
+        let (link, shown) = (path.display(), target.display());
+        if !target.starts_with(&self.stack[0]) {
+            let message = format!("symbolic link `{link}` leads out of the chart, to `{shown}`");
+            return Err(Error::invalid(message)
+                .with_hint("put the file itself there, or leave the link out with .helmignore"));
+        }
+        if self.stack.iter().any(|directory| directory.starts_with(target)) {
+            let message =
+                format!("symbolic link `{link}` leads back to `{shown}`, which contains it");
+            return Err(Error::invalid(message));
+        }
+        self.warnings.push(format!(
+            "found symbolic link in path `{link}`, which resolves to `{shown}`: \
+             contents of linked file included and used"
+        ));
+        Ok(())
+    }
+}
+
+/// Helm's sentence for a link that leads nowhere, in Go's words.
+fn broken(path: &Path, error: std::io::Error) -> Error {
+    let link = path.display();
+    if error.kind() != std::io::ErrorKind::NotFound {
+        let hint = "the link leads to itself";
+        return Error::invalid(format!(
+            "error evaluating symlink {link}: EvalSymlinks: too many links"
+        ))
+        .with_source(error)
+        .with_hint(hint);
+    }
+    let target = fs::read_link(path).unwrap_or_default();
+    let target = path.parent().map_or(target.clone(), |parent| parent.join(target));
+    let target = target.display();
+    Error::invalid(format!(
+        "error evaluating symlink {link}: lstat {target}: no such file or directory"
+    ))
+}
+
+/// Unix time, rounded to the nearest second as Go rounds when it writes an archive.
+fn seconds(time: SystemTime) -> i64 {
+    const HALF: u32 = 500_000_000;
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => since.as_secs().cast_signed() + i64::from(since.subsec_nanos() >= HALF),
+        Err(before) => {
+            let before = before.duration();
+            -before.as_secs().cast_signed() - i64::from(before.subsec_nanos() > HALF)
+        }
+    }
+}

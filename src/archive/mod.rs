@@ -1,5 +1,94 @@
-//! Bytes and directories to charts and back.
+//! Bytes and directories to charts and back: `.tgz` archives read ([`read`]) and written ([`write`]), chart
+//! directories read ([`dir`]) and written ([`expand`]). What a chart is, is [`crate::chart`]'s business.
+
+use crate::chart::{Metadata, lock::Lock};
+use bytes::Bytes;
 
 pub mod dir;
+pub mod expand;
+mod gzip;
+mod header;
+mod judge;
+mod keep;
+mod path;
 pub mod read;
+mod sniff;
+mod tape;
 pub mod write;
+
+pub use keep::Content;
+
+/// What of a chart to hold in memory. Whatever is chosen, all of it is read and judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Metadata and lock only.
+    Nothing,
+    /// Besides, what `show` prints: the chart's own values, schema and README, and everybody's CRDs.
+    Documents,
+    /// Every file.
+    Everything,
+}
+
+/// A chart that was read and found good, as Helm's loader does. `D` is how a file's content is held.
+#[derive(Clone, Debug)]
+pub struct Chart<D = Bytes> {
+    /// Chart.yaml, decoded, sanitised and validated; with the dependencies of requirements.yaml, if there is one.
+    pub metadata: Metadata,
+    /// When Chart.yaml was modified: Unix time.
+    pub modified: i64,
+    /// Chart.lock, or requirements.lock.
+    pub lock: Option<Lock>,
+    /// The chart's own files that were asked for, in the order in which they were read; not those under
+    /// `charts/`, except `.prov` files.
+    pub files: Vec<File<D>>,
+    /// The charts under `charts/`, from directories and archives, sorted by name. (Helm's order is random.)
+    pub subcharts: Vec<Self>,
+    /// What the user should know though nothing is wrong: symbolic links that were followed, files of the
+    /// past. For the root of the chart only.
+    pub warnings: Vec<String>,
+}
+
+/// A file of a chart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File<D = Bytes> {
+    /// Its path within the chart: relative, clean, separated by `/`.
+    pub name: String,
+    /// When it was modified: Unix time.
+    pub modified: i64,
+    /// Its content, without a leading byte order mark.
+    pub data: D,
+}
+
+impl<D> Chart<D> {
+    /// The chart's own file of exactly this name; of several, the last.
+    pub fn file(&self, name: &str) -> Option<&File<D>> {
+        self.files.iter().rev().find(|file| file.name == name)
+    }
+
+    /// The README: the first file called `README.md`, `README.txt` or `README` in whatever case.
+    pub fn readme(&self) -> Option<&File<D>> {
+        self.files.iter().find(|file| is_readme(&file.name))
+    }
+
+    /// The custom resource definitions of the chart and then of its subcharts.
+    pub fn crds(&self) -> impl Iterator<Item = &File<D>> {
+        let own = self.files.iter().filter(|file| is_crd(&file.name));
+        let theirs: Box<dyn Iterator<Item = &File<D>>> =
+            Box::new(self.subcharts.iter().flat_map(Self::crds_of));
+        own.chain(theirs)
+    }
+
+    fn crds_of(&self) -> Box<dyn Iterator<Item = &File<D>> + '_> {
+        Box::new(self.crds())
+    }
+}
+
+fn is_readme(name: &str) -> bool {
+    ["readme.md", "readme.txt", "readme"].iter().any(|readme| name.eq_ignore_ascii_case(readme))
+}
+
+fn is_crd(name: &str) -> bool {
+    let extension =
+        |name: &str| name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    name.starts_with("crds/") && matches!(extension(name).as_deref(), Some("yaml" | "yml" | "json"))
+}

@@ -1,1 +1,292 @@
-//! read
+//! Chart archives: read to the last byte and judged as Helm's loader judges them, in memory that does not grow
+//! with them. Archives within archives are read as they pass. Directories are [`super::dir`]'s business.
+
+use super::{
+    Chart, Keep, gzip,
+    judge::{Bench, Budget, Item, Judge, Source},
+    keep::{Keeper, Memory, Unmarked},
+    path::Name,
+    sniff,
+    tape::{Entry, Kind, Tape},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    digest::{Algorithm, Digest, Hasher},
+    limits::Limits,
+};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufRead, Read},
+    path::Path,
+};
+
+/// Reads the chart archive at `path`.
+///
+/// # Errors
+/// As [`read`], and Helm's sentences for what is no archive at all.
+pub fn open(path: &Path, keep: Keep, limits: &Limits) -> Result<Chart> {
+    let fail = |error| Error::io("read chart archive", path, error);
+    let mut file = File::open(path).map_err(fail)?;
+    let found = file.metadata().map_err(fail)?;
+    if found.is_dir() {
+        return Err(Error::invalid("cannot load a directory"));
+    }
+    if found.len() > limits.archive_bytes {
+        let message = format!("`{}` is larger than {} bytes", path.display(), limits.archive_bytes);
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
+    sniff::check(path, &mut file)?;
+    read(file, keep, limits).map_err(|error| match error.message() {
+        "gzip: invalid header" => Error::invalid(format!(
+            "file '{}' does not appear to be a valid chart file (details: gzip: invalid header)",
+            path.display()
+        )),
+        _ => error,
+    })
+}
+
+/// Reads a chart archive from its first byte to its last.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`] with Helm's sentence for what Helm refuses. Refused beyond Helm: entries that are no
+/// regular files, control characters in names, two Chart.yaml, a damaged end. [`ErrorKind::Limit`] for a cap.
+pub fn read(reader: impl Read, keep: Keep, limits: &Limits) -> Result<Chart> {
+    let mut bench = Bench { keep, keeper: Memory, budget: Budget::new(limits) };
+    archive(&mut Capped::new(reader, limits), &mut bench, &mut Unobserved)
+}
+
+/// The digest of a chart's files: their names and contents, whatever their order, times and compression. Two
+/// archives that have it in common are the same chart.
+///
+/// # Errors
+/// As [`read`].
+pub fn content_digest(reader: impl Read, limits: &Limits) -> Result<Digest> {
+    let mut contents = Contents::default();
+    observed(reader, limits, &mut contents).map(|_| contents.digest())
+}
+
+/// Reads and judges an archive while `observer` sees its files.
+pub(super) fn observed(
+    reader: impl Read,
+    limits: &Limits,
+    observer: &mut dyn Observer,
+) -> Result<Chart> {
+    let mut bench = Bench { keep: Keep::Nothing, keeper: Memory, budget: Budget::new(limits) };
+    archive(&mut Capped::new(reader, limits), &mut bench, observer)
+}
+
+/// Reads an archive within a chart.
+pub(super) fn nested<K: Keeper>(
+    content: &mut dyn Read,
+    bench: &mut Bench<'_, K>,
+) -> Result<Chart<K::Data>> {
+    let depth = bench.budget.limits.nesting;
+    if bench.budget.nesting == depth {
+        let message = format!("chart has archives within archives more than {depth} deep");
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
+    bench.budget.nesting += 1;
+    let chart = archive(content, bench, &mut Unobserved);
+    bench.budget.nesting -= 1;
+    chart
+}
+
+/// Sees the files of an archive as they pass, named as the loader names them, without byte order marks.
+pub(super) trait Observer {
+    /// A file begins.
+    fn begin(&mut self, name: &Name) -> Result<()>;
+    /// Its next bytes.
+    fn bytes(&mut self, bytes: &[u8]) -> Result<()>;
+    /// It is complete.
+    fn end(&mut self) -> Result<()>;
+}
+
+struct Unobserved;
+
+impl Observer for Unobserved {
+    fn begin(&mut self, _: &Name) -> Result<()> {
+        Ok(())
+    }
+
+    fn bytes(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn archive<K: Keeper>(
+    input: &mut dyn Read,
+    bench: &mut Bench<'_, K>,
+    observer: &mut dyn Observer,
+) -> Result<Chart<K::Data>> {
+    let limits = bench.budget.limits;
+    let mut tape = Tape::new(gzip::reader(input), limits);
+    let mut judge = Judge::default();
+    let mut remaining = limits.chart_bytes;
+    let mut empty = true;
+    while let Some(entry) = tape.next()? {
+        bench.budget.entry()?;
+        if matches!(entry.kind, Kind::Directory | Kind::Global) {
+            continue;
+        }
+        let name = Name::from_entry(&entry.name, limits)?;
+        if let Kind::Other(what) = entry.kind {
+            return Err(irregular(&entry, what));
+        }
+        remaining = spend(&entry, remaining, &mut bench.budget)?;
+        empty = false;
+        observer.begin(&name)?;
+        let content = Unmarked::new(&mut tape).map_err(gzip::error)?;
+        let mut content = Passing { content, observer };
+        let source = Source::Stream(&mut content);
+        judge.add(
+            name.as_str(),
+            Item { modified: entry.modified, size: entry.size, source },
+            bench,
+        )?;
+        content.pass()?;
+        observer.end()?;
+    }
+    tape.finish()?;
+    if empty {
+        return Err(Error::invalid("no files in chart archive"));
+    }
+    judge.finish(limits)
+}
+
+/// Takes an entry's size from what the archive may still hold. As in Helm, what comes to exactly the limit is
+/// too large.
+fn spend(entry: &Entry, remaining: u64, budget: &mut Budget<'_>) -> Result<u64> {
+    let limits = budget.limits;
+    let remaining = match remaining.checked_sub(entry.size) {
+        Some(0) | None => return Err(too_large(limits.chart_bytes)),
+        Some(remaining) => remaining,
+    };
+    if entry.size > limits.chart_file_bytes {
+        return Err(file_too_large(&String::from_utf8_lossy(&entry.name), limits.chart_file_bytes));
+    }
+    if budget.nesting > 0 {
+        budget.nested = budget.nested.checked_sub(entry.size).ok_or_else(|| {
+            let bytes = limits.nested_bytes;
+            let message = format!("archives within the chart are larger than {bytes} bytes in all");
+            Error::new(ErrorKind::Limit, message)
+        })?;
+    }
+    Ok(remaining)
+}
+
+/// Helm's sentence for a chart that is too large.
+pub(super) fn too_large(limit: u64) -> Error {
+    let message = format!("decompressed chart is larger than the maximum size {limit}");
+    Error::new(ErrorKind::Limit, message)
+}
+
+/// Helm's sentence for a file that is too large.
+pub(super) fn file_too_large(name: &str, limit: u64) -> Error {
+    let message =
+        format!("decompressed chart file {name:?} is larger than the maximum file size {limit}");
+    Error::new(ErrorKind::Limit, message)
+}
+
+fn irregular(entry: &Entry, what: &str) -> Error {
+    let name = String::from_utf8_lossy(&entry.name);
+    Error::invalid(format!("chart contains {name:?}, a {what}, which is no regular file"))
+        .with_hint("package the chart from a directory of regular files")
+}
+
+/// An entry's content, seen by the observer as it is read.
+struct Passing<'a, R> {
+    content: Unmarked<R>,
+    observer: &'a mut dyn Observer,
+}
+
+impl<R: BufRead> Passing<'_, R> {
+    /// Lets what nobody read pass.
+    fn pass(&mut self) -> Result<()> {
+        loop {
+            let bytes = self.content.fill_buf().map_err(gzip::error)?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            self.observer.bytes(bytes)?;
+            let length = bytes.len();
+            self.content.consume(length);
+        }
+    }
+}
+
+impl<R: Read> Read for Passing<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.content.read(into)?;
+        self.observer.bytes(&into[..read]).map_err(io::Error::other)?;
+        Ok(read)
+    }
+}
+
+/// An archive that is refused once more of it comes than any chart needs.
+struct Capped<R> {
+    reader: R,
+    left: u64,
+    limit: u64,
+}
+
+impl<R> Capped<R> {
+    fn new(reader: R, limits: &Limits) -> Self {
+        Self { reader, left: limits.archive_bytes, limit: limits.archive_bytes }
+    }
+}
+
+impl<R: Read> Read for Capped<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(into)?;
+        self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
+            let message = format!("chart archive is larger than {} bytes", self.limit);
+            io::Error::other(Error::new(ErrorKind::Limit, message))
+        })?;
+        Ok(read)
+    }
+}
+
+/// Hashes of names and contents. Of several files of one name the last counts, as it does when they are
+/// written to disk.
+#[derive(Default)]
+struct Contents {
+    files: BTreeMap<Digest, Digest>,
+    current: Option<(Digest, Hasher)>,
+}
+
+impl Contents {
+    fn digest(&self) -> Digest {
+        let mut hasher = Algorithm::Sha256.hasher();
+        for (name, content) in &self.files {
+            hasher.update(name.hex().as_bytes());
+            hasher.update(content.hex().as_bytes());
+        }
+        hasher.finish()
+    }
+}
+
+impl Observer for Contents {
+    fn begin(&mut self, name: &Name) -> Result<()> {
+        self.current = Some((Digest::sha256(name.as_str().as_bytes()), Algorithm::Sha256.hasher()));
+        Ok(())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        if let Some((_, hasher)) = &mut self.current {
+            hasher.update(bytes);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        if let Some((name, hasher)) = self.current.take() {
+            self.files.insert(name, hasher.finish());
+        }
+        Ok(())
+    }
+}

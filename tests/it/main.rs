@@ -3,6 +3,8 @@
 // A test that cannot go on says so by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod archive;
+mod hostile;
 mod layers;
 mod peers;
 mod semver;

@@ -1,0 +1,158 @@
+//! A chart archive to a directory of plain files: what `pull --untar` and `export` write. Nothing appears
+//! under the final name before the whole archive was found good.
+
+use super::{path::Name, read};
+use crate::{Error, ErrorKind, Result, chart::Metadata, limits::Limits};
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    io::{self, Read, Write as _},
+    path::{Path, PathBuf},
+};
+
+/// What to do about what stands under the chart's name already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Refuse, whatever it is.
+    Refuse,
+    /// Put the new chart in its place if it is a chart's directory; else refuse.
+    Replace,
+}
+
+/// Writes the chart in the archive `reader` to `parent`/NAME and returns that path. `parent` is created.
+///
+/// # Errors
+/// As [`read::read`]; Helm's sentences for a name that is no name of a directory; [`ErrorKind::Conflict`] if
+/// something stands there.
+pub fn expand(
+    reader: impl Read,
+    parent: &Path,
+    existing: Existing,
+    limits: &Limits,
+) -> Result<PathBuf> {
+    create_directories(parent)?;
+    let place = tempfile::Builder::new()
+        .prefix(".chartferry-")
+        .tempdir_in(parent)
+        .map_err(|error| Error::io("create temporary directory in", parent, error))?;
+    let new = place.path().join("new");
+    create_directories(&new)?;
+    let mut writer = Writer::new(&new, limits);
+    let chart = read::observed(reader, limits, &mut writer)?;
+    let target = parent.join(&chart.metadata.name);
+    if fs::symlink_metadata(&target).is_ok() {
+        set_aside(&target, existing, &place.path().join("old"))?;
+    }
+    if let Err(error) = fs::rename(&new, &target) {
+        // Another process may have been faster, or the disk fails: what was there goes back.
+        let _ = fs::rename(place.path().join("old"), &target);
+        return Err(Error::io("create chart directory", &target, error));
+    }
+    Ok(target)
+}
+
+fn set_aside(target: &Path, existing: Existing, aside: &Path) -> Result<()> {
+    let path = target.display();
+    if existing == Existing::Refuse {
+        let message = format!("a file or directory with the name `{path}` already exists");
+        return Err(Error::new(ErrorKind::Conflict, message));
+    }
+    let is_chart = target.join("Chart.yaml").is_file();
+    if !is_chart || target.is_symlink() {
+        let message = format!("`{path}` is no chart's directory, and is left alone");
+        return Err(Error::new(ErrorKind::Conflict, message));
+    }
+    fs::rename(target, aside).map_err(|error| Error::io("replace chart directory", target, error))
+}
+
+/// Writes the files of an archive as they pass.
+struct Writer<'a> {
+    root: &'a Path,
+    limits: &'a Limits,
+    directories: HashSet<PathBuf>,
+    /// How many directories there may be: a path of one file alone can ask for as many as it is deep.
+    left: u64,
+    current: Option<(PathBuf, File)>,
+    /// Chart.yaml, for the name must be judged as it stands there.
+    chart_yaml: Option<Vec<u8>>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(root: &'a Path, limits: &'a Limits) -> Self {
+        let left = limits.chart_entries;
+        Self { root, limits, directories: HashSet::new(), left, current: None, chart_yaml: None }
+    }
+
+    fn directory(&mut self, path: &Path) -> Result<()> {
+        if path == self.root || self.directories.contains(path) {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent() {
+            self.directory(parent)?;
+        }
+        self.left = self.left.checked_sub(1).ok_or_else(|| {
+            let count = self.limits.chart_entries;
+            Error::new(ErrorKind::Limit, format!("chart has more than {count} directories"))
+        })?;
+        match fs::create_dir(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Error::io("create chart directory", path, error));
+            }
+            _ => self.directories.insert(path.to_owned()),
+        };
+        Ok(())
+    }
+}
+
+impl read::Observer for Writer<'_> {
+    fn begin(&mut self, name: &Name) -> Result<()> {
+        let path = self.root.join(name.as_str());
+        if let Some(parent) = path.parent() {
+            self.directory(parent)?;
+        }
+        let file =
+            File::create(&path).map_err(|error| Error::io("create chart file", &path, error))?;
+        self.current = Some((path, file));
+        self.chart_yaml = (name.as_str() == "Chart.yaml").then(Vec::new);
+        Ok(())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        if let Some(chart_yaml) = &mut self.chart_yaml {
+            chart_yaml.extend_from_slice(bytes);
+        }
+        match &mut self.current {
+            Some((path, file)) => {
+                file.write_all(bytes).map_err(|error| Error::io("write chart file", &*path, error))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.current = None;
+        match self.chart_yaml.take() {
+            Some(bytes) => check_name(&bytes, self.limits),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Judges the name as Helm does before it expands a chart (CVE-2026-35206).
+fn check_name(chart_yaml: &[u8], limits: &Limits) -> Result<()> {
+    let name = Metadata::from_yaml(chart_yaml, limits)
+        .map_err(|error| error.context("cannot load Chart.yaml"))?
+        .name;
+    Err(Error::invalid(match name.as_str() {
+        "" => "chart name not specified".to_owned(),
+        "." | ".." => format!("chart name {name:?} is not allowed"),
+        _ if name.contains(['/', std::path::MAIN_SEPARATOR]) => {
+            format!("chart name {name:?} must not contain path separators")
+        }
+        _ => return Ok(()),
+    }))
+}
+
+fn create_directories(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|error| Error::io("create directory", path, error))
+}

@@ -1,0 +1,92 @@
+//! What a file is that is no archive, told from its first bytes by the browsers' rules that Go follows, so
+//! that somebody who gave a web page or a values.yaml for a chart is told so in Helm's words.
+
+use crate::{Error, Result};
+use std::{
+    fs::File,
+    io::{Read as _, Seek as _},
+    path::Path,
+};
+
+const LENGTH: usize = 512;
+
+/// Refuses a file that does not begin as a gzip stream does, and leaves one that does at its start.
+pub(super) fn check(path: &Path, file: &mut File) -> Result<()> {
+    let fail = |error| Error::io("read chart archive", path, error);
+    let mut start = Vec::with_capacity(LENGTH);
+    file.by_ref().take(LENGTH as u64).read_to_end(&mut start).map_err(fail)?;
+    file.rewind().map_err(fail)?;
+    if start.starts_with(b"\x1f\x8b\x08") {
+        return Ok(());
+    }
+    // Helm looks at a buffer of this length whatever the file's: a short text has zeros in it and is none.
+    start.resize(LENGTH, 0);
+    let name = path.display();
+    let is_yaml =
+        path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
+    Err(Error::invalid(if is_yaml {
+        format!("file '{name}' seems to be a YAML file, but expected a gzipped archive")
+    } else {
+        let kind = kind(&start);
+        format!("file '{name}' does not appear to be a gzipped archive; got '{kind}'")
+    }))
+}
+
+fn kind(start: &[u8]) -> &'static str {
+    let is_space = |byte: &u8| matches!(byte, b'\t' | b'\n' | 0x0c | b'\r' | b' ');
+    let text = &start[start.iter().take_while(|byte| is_space(byte)).count()..];
+    if TAGS.iter().any(|tag| is_tag(text, tag)) {
+        return "text/html; charset=utf-8";
+    }
+    if text.starts_with(b"<?xml") {
+        return "text/xml; charset=utf-8";
+    }
+    if let Some((_, kind)) = MAGIC.iter().find(|(magic, _)| start.starts_with(magic)) {
+        return kind;
+    }
+    let is_binary = |byte: &u8| matches!(byte, 0..=8 | 0x0b | 0x0e..=0x1a | 0x1c..=0x1f);
+    if text.iter().any(is_binary) {
+        "application/octet-stream"
+    } else {
+        "text/plain; charset=utf-8"
+    }
+}
+
+fn is_tag(text: &[u8], tag: &str) -> bool {
+    text.len() > tag.len()
+        && text[..tag.len()].eq_ignore_ascii_case(tag.as_bytes())
+        && matches!(text[tag.len()], b' ' | b'>')
+}
+
+const TAGS: [&str; 17] = [
+    "<!DOCTYPE HTML",
+    "<HTML",
+    "<HEAD",
+    "<SCRIPT",
+    "<IFRAME",
+    "<H1",
+    "<DIV",
+    "<FONT",
+    "<TABLE",
+    "<A",
+    "<STYLE",
+    "<TITLE",
+    "<B",
+    "<BODY",
+    "<BR",
+    "<P",
+    "<!--",
+];
+
+/// Those of the list that somebody may take for a chart.
+const MAGIC: [(&[u8], &str); 9] = [
+    (b"%PDF-", "application/pdf"),
+    (b"\xfe\xff", "text/plain; charset=utf-16be"),
+    (b"\xff\xfe", "text/plain; charset=utf-16le"),
+    (b"\xef\xbb\xbf", "text/plain; charset=utf-8"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"PK\x03\x04", "application/zip"),
+    (b"Rar!\x1a\x07", "application/x-rar-compressed"),
+    (b"\0asm", "application/wasm"),
+];
