@@ -1,7 +1,7 @@
 //! Patterns as Go's `filepath.Match` understands them on Unix, which is what `.helmignore` is written in. Not
 //! gitignore's: no `**`, `*`, `?` and literals stop at `/`, a negated class is `[^a]`, and a class does match `/`.
 
-/// A pattern that is known to be well-formed.
+/// A pattern. It may be malformed from some `*` on, which Go notices only when a name gets that far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Glob(Vec<Chunk>);
 
@@ -14,7 +14,7 @@ pub(crate) struct BadPattern;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Chunk {
     after_star: bool,
-    items: Vec<Item>,
+    items: Result<Vec<Item>, BadPattern>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,55 +25,64 @@ enum Item {
 }
 
 impl Glob {
-    pub(crate) fn parse(pattern: &[u8]) -> Result<Self, BadPattern> {
-        let mut chunks = vec![Chunk { after_star: false, items: Vec::new() }];
+    pub(crate) fn new(pattern: &[u8]) -> Self {
         let mut rest = pattern;
-        while let [first, tail @ ..] = rest {
-            rest = tail;
-            let item = match first {
-                b'*' => {
-                    if chunks.last().is_some_and(|last| !last.after_star || !last.items.is_empty())
-                    {
-                        chunks.push(Chunk { after_star: true, items: Vec::new() });
-                    }
-                    continue;
-                }
-                b'?' => Item::AnyButSlash,
-                b'[' => class(&mut rest)?,
-                b'\\' => {
-                    let (escaped, tail) = rest.split_first().ok_or(BadPattern)?;
-                    rest = tail;
-                    Item::Byte(*escaped)
-                }
-                byte => Item::Byte(*byte),
-            };
-            if let Some(last) = chunks.last_mut() {
-                last.items.push(item);
+        let mut chunks = Vec::new();
+        loop {
+            let stars = rest.iter().take_while(|byte| **byte == b'*').count();
+            rest = &rest[stars..];
+            let items = items(&mut rest);
+            let last = rest.is_empty() || items.is_err();
+            chunks.push(Chunk { after_star: stars > 0, items });
+            if last {
+                return Self(chunks);
             }
         }
-        Ok(Self(chunks))
     }
 
-    /// Whether the whole of `name` matches. Each chunk takes the first place that fits and is never
-    /// tried again, as in Go; with classes that match `/` that is not the same as trying all.
-    pub(crate) fn matches(&self, name: &[u8]) -> bool {
+    /// Whether the whole of `name` matches. Each chunk takes the first place that fits and is never tried again, as in
+    /// Go; with classes that match `/` that is not the same as trying all.
+    pub(crate) fn matches(&self, name: &[u8]) -> Result<bool, BadPattern> {
         let mut name = name;
         for (at, chunk) in self.0.iter().enumerate() {
             let last = at + 1 == self.0.len();
-            if chunk.after_star && chunk.items.is_empty() {
-                return !name.contains(&b'/'); // a closing `*`
+            let items = chunk.items.as_ref().map_err(|error| *error)?;
+            if chunk.after_star && items.is_empty() {
+                return Ok(!name.contains(&b'/')); // a closing `*`
             }
             let reach = if chunk.after_star { leading_segment(name) } else { 0 };
             let rest = (0..=reach)
-                .filter_map(|skipped| chunk.matches(&name[skipped..]))
+                .filter_map(|skipped| match_items(items, &name[skipped..]))
                 .find(|rest| !last || rest.is_empty());
             match rest {
                 Some(rest) => name = rest,
-                None => return false,
+                None => return Ok(false),
             }
         }
-        name.is_empty()
+        Ok(name.is_empty())
     }
+}
+
+/// What stands before the next `*` or the end.
+fn items(rest: &mut &[u8]) -> Result<Vec<Item>, BadPattern> {
+    let mut items = Vec::new();
+    while let [first, tail @ ..] = *rest {
+        if *first == b'*' {
+            break;
+        }
+        *rest = tail;
+        items.push(match first {
+            b'?' => Item::AnyButSlash,
+            b'[' => class(rest)?,
+            b'\\' => {
+                let (escaped, tail) = rest.split_first().ok_or(BadPattern)?;
+                *rest = tail;
+                Item::Byte(*escaped)
+            }
+            byte => Item::Byte(*byte),
+        });
+    }
+    Ok(items)
 }
 
 /// Bytes before the first `/`: what a `*` can skip.
@@ -81,29 +90,27 @@ fn leading_segment(name: &[u8]) -> usize {
     memchr::memchr(b'/', name).unwrap_or(name.len())
 }
 
-impl Chunk {
-    /// What is left of `name` once this chunk has matched its beginning.
-    fn matches<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
-        let mut name = name;
-        for item in &self.items {
-            let first = *name.first()?;
-            let width = match item {
-                Item::Byte(byte) if *byte == first => 1,
-                Item::AnyButSlash if first != b'/' => decode(name).1,
-                Item::Class { negated, ranges } => {
-                    let (c, width) = decode(name);
-                    let inside = ranges.iter().any(|(low, high)| (*low..=*high).contains(&c));
-                    if inside == *negated {
-                        return None;
-                    }
-                    width
+/// What is left of `name` once the items have matched its beginning.
+fn match_items<'n>(items: &[Item], name: &'n [u8]) -> Option<&'n [u8]> {
+    let mut name = name;
+    for item in items {
+        let first = *name.first()?;
+        let width = match item {
+            Item::Byte(byte) if *byte == first => 1,
+            Item::AnyButSlash if first != b'/' => decode(name).1,
+            Item::Class { negated, ranges } => {
+                let (c, width) = decode(name);
+                let inside = ranges.iter().any(|(low, high)| (*low..=*high).contains(&c));
+                if inside == *negated {
+                    return None;
                 }
-                _ => return None,
-            };
-            name = &name[width..];
-        }
-        Some(name)
+                width
+            }
+            _ => return None,
+        };
+        name = &name[width..];
     }
+    Some(name)
 }
 
 /// A class, its `[` already taken.
@@ -161,7 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn matches(pattern: &str, name: &str) -> bool {
-        Glob::parse(pattern.as_bytes()).expect("a pattern").matches(name.as_bytes())
+        Glob::new(pattern.as_bytes()).matches(name.as_bytes()).expect("a pattern")
     }
 
     #[test]
@@ -186,25 +193,29 @@ mod tests {
 
     #[test]
     fn bad_patterns_are_told_apart_from_odd_ones() {
-        for bad in [
-            "[", "[a", "[]a]", "[-]", "[x-]", "[-x]", "[a-b-c]", "[^]", "a\\", "[\\", "[a\\",
-            "x*[", "x*[",
-        ] {
-            assert_eq!(Glob::parse(bad.as_bytes()), Err(BadPattern), "{bad}");
+        for bad in
+            ["[", "[a", "[]a]", "[-]", "[x-]", "[-x]", "[a-b-c]", "[^]", "a\\", "[\\", "[a\\", "*["]
+        {
+            assert_eq!(Glob::new(bad.as_bytes()).matches(b"a"), Err(BadPattern), "{bad}");
         }
-        assert_eq!(Glob::parse(b"[\xff]"), Err(BadPattern));
+        assert_eq!(Glob::new(b"[\xff]").matches(b"a"), Err(BadPattern));
         for odd in ["]", "a]b", "[\\]a]", "[\\-x]", "[x\\-]", "[^^]", "[[]", "[b-a]", "", "\\*"] {
-            assert!(Glob::parse(odd.as_bytes()).is_ok(), "{odd}");
+            assert!(Glob::new(odd.as_bytes()).matches(b"a").is_ok(), "{odd}");
         }
         assert!(matches("[\\-x]", "-") && matches("\\*", "*") && !matches("[b-a]", "a"));
+    }
+
+    #[test]
+    fn a_fault_behind_a_star_is_met_only_by_names_that_get_there() {
+        let glob = Glob::new(b"x*y*[");
+        assert_eq!(glob.matches(b"abc"), Ok(false));
+        assert_eq!(glob.matches(b"xy"), Err(BadPattern));
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_judged_without_panic(pattern in proptest::collection::vec(any::<u8>(), 0..24), name in ".{0,16}") {
-            if let Ok(glob) = Glob::parse(&pattern) {
-                glob.matches(name.as_bytes());
-            }
+            let _ = Glob::new(&pattern).matches(name.as_bytes());
         }
 
         #[test]
