@@ -8,13 +8,12 @@ use crate::{
     Error,
     oci::Digest,
     store::{
-        Removed,
-        local::blocking,
+        Removed, blocking,
         repository::{Repository, StoredBlob},
     },
 };
-use axum::{body::Body, extract::Request, response::Response};
-use http::{HeaderValue, Method, StatusCode, header};
+use axum::{body::Body, response::Response};
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use std::{
     fs::File,
     io::{Read, Seek, SeekFrom},
@@ -31,11 +30,11 @@ const BUFFER: usize = 256 * 1024;
 pub(super) fn get(
     repository: &Repository,
     digest: &Digest,
-    request: &Request,
+    head: &Parts,
 ) -> Result<Response, Refusal> {
     let blob = repository.blob(digest)?.ok_or_else(|| unknown(digest))?;
-    let range = match request.headers().get(header::RANGE) {
-        Some(value) if *request.method() == Method::GET => parse_range(value, blob.size),
+    let range = match head.headers.get(header::RANGE) {
+        Some(value) if head.method == Method::GET => parse_range(value, blob.size),
         _ => Range::Whole,
     };
     let mut response = Response::new(Body::empty());
@@ -64,7 +63,7 @@ pub(super) fn get(
         }
     };
     response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-    if *request.method() == Method::GET {
+    if head.method == Method::GET {
         *response.body_mut() = body(&blob, start, length)?;
     }
     Ok(response)

@@ -1,29 +1,36 @@
 //! A router on a socket: connections, time-outs, and an end that waits for what is under way.
 
-use super::{Config, Open, router};
+use super::{Access, Config, Open, Tls, access_log::Peer, router, stall::Impatient};
 use crate::{Error, ErrorKind, Result, store::disk::Disk};
-use axum::Router;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
+use axum::{Router, body::Body};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    time::{Duration, SystemTime},
 };
-use std::{future::Future, net::SocketAddr, time::Duration};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{oneshot, watch},
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
 };
+use tower_service::Service;
 
 /// How long a request's head may take, and a connection may wait for the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take nothing of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A registry that has its address but does not answer yet.
 #[derive(Debug)]
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
-    router: Router,
-    drain: Duration,
+    disk: Disk,
+    config: Config,
 }
 
 /// Takes the address of `config` for a registry over `disk`.
@@ -33,7 +40,8 @@ pub struct Bound {
 /// says that this is meant; `Network` when the address cannot be had.
 pub async fn bind(disk: Disk, config: Config) -> Result<Bound> {
     let listen = config.listen;
-    if !listen.ip().is_loopback() && config.open == Open::No {
+    let everyone = matches!(config.access, Access::Everyone);
+    if !listen.ip().is_loopback() && everyone && config.open == Open::No {
         return Err(Error::usage(format!(
             "`{listen}` can be reached by others, and this registry asks nobody for credentials"
         ))
@@ -41,13 +49,12 @@ pub async fn bind(disk: Disk, config: Config) -> Result<Bound> {
             "give it users with `--htpasswd`, or say `--open` if everybody may write to it",
         ));
     }
-    let fail = |error| {
+    let fail = |error: io::Error| {
         Error::new(ErrorKind::Network, format!("cannot listen on `{listen}`")).with_source(error)
     };
-    let listener = TcpListener::bind(listen).await.map_err(|error: std::io::Error| fail(error))?;
+    let listener = TcpListener::bind(listen).await.map_err(fail)?;
     let address = listener.local_addr().map_err(fail)?;
-    let drain = config.drain;
-    Ok(Bound { listener, address, router: router(disk, config), drain })
+    Ok(Bound { listener, address, disk, config })
 }
 
 impl Bound {
@@ -56,18 +63,30 @@ impl Bound {
         self.address
     }
 
+    /// Where clients find it.
+    pub fn url(&self) -> String {
+        let scheme = if self.config.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
     /// Answers until `stop` comes, then lets open requests end within the configured time.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<()> {
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) {
+        let Self { listener, disk, config, .. } = self;
+        let (drain, tls, rest) = (config.drain, config.tls.clone(), config.upload_rest);
+        let router = router(disk.clone(), config);
         let (closing, closed) = watch::channel(());
         let mut connections = JoinSet::new();
+        let mut upkeep = tokio::time::interval(rest / 4 + Duration::from_secs(1));
         tokio::pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop => break,
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        connections.spawn(connection(stream, self.router.clone(), closed.clone()));
+                _ = upkeep.tick() => expire(&disk, rest),
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        let (router, tls) = (router.clone(), tls.clone());
+                        connections.spawn(connection(stream, Peer(peer), router, tls, closed.clone()));
                     }
                     Err(error) => {
                         // Mostly too many open files: give others a moment to close theirs.
@@ -77,13 +96,12 @@ impl Bound {
                 },
             }
         }
-        drop(self.listener);
+        drop(listener);
         drop(closing);
         let ended = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.drain, ended).await.is_err() {
+        if tokio::time::timeout(drain, ended).await.is_err() {
             tracing::warn!("requests were still open at the deadline");
         }
-        Ok(())
     }
 
     /// Answers on a task of its own.
@@ -98,12 +116,23 @@ impl Bound {
     }
 }
 
+/// Gives up the uploads that nobody went on with, beside everything else.
+fn expire(disk: &Disk, rest: Duration) {
+    let Some(moment) = SystemTime::now().checked_sub(rest) else { return };
+    let disk = disk.clone();
+    tokio::task::spawn_blocking(move || match disk.expire_uploads(moment) {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "uploads that rested too long were removed"),
+        Err(error) => tracing::warn!(error = error.chain(), "cannot remove old uploads"),
+    });
+}
+
 /// A registry that answers on a task of its own, until it is stopped or dropped.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<Result<()>>,
+    task: JoinHandle<()>,
 }
 
 impl Running {
@@ -113,23 +142,49 @@ impl Running {
     }
 
     /// Stops it and waits for its end.
-    pub async fn stop(self) -> Result<()> {
+    pub async fn stop(self) {
         drop(self.stop);
-        self.task.await.unwrap_or_else(|error| {
-            Err(Error::new(ErrorKind::Io, "the registry's task failed").with_source(error))
-        })
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the registry's task failed");
+        }
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, mut closed: watch::Receiver<()>) {
+async fn connection(
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    tls: Option<Tls>,
+    closed: watch::Receiver<()>,
+) {
     // Small answers must not wait for more to send.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let connection = hyper::server::conn::http1::Builder::new()
+    let stream = Impatient::new(stream, WRITE_TIMEOUT);
+    let Some(tls) = tls else { return converse(stream, peer, router, closed).await };
+    match tokio::time::timeout(HEAD_TIMEOUT, tls.acceptor().accept(stream)).await {
+        Ok(Ok(stream)) => converse(stream, peer, router, closed).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+    peer: Peer,
+    router: Router,
+    mut closed: watch::Receiver<()>,
+) {
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        router.clone().call(request)
+    });
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,

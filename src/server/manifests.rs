@@ -2,17 +2,17 @@
 
 use super::{
     blobs::accepted,
+    body::frame,
     refusal::{Code, Refusal},
     registry::{DIGEST_HEADER, Query, Registry, header_value},
-    uploads::frame,
 };
 use crate::{
     oci::{Manifest, Tag, TagOrDigest},
-    store::{Removed, local::blocking, repository::Repository},
+    store::{Removed, blocking, repository::Repository},
 };
-use axum::{body::Body, extract::Request, response::Response};
+use axum::{body::Body, response::Response};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, Method, StatusCode, header};
+use http::{HeaderName, Method, StatusCode, header, request::Parts};
 
 /// Tags of one request, by the `tag` parameter. The specification asks for ten.
 const MAX_TAGS: usize = 64;
@@ -20,7 +20,7 @@ const MAX_TAGS: usize = 64;
 pub(super) fn get(
     repository: &Repository,
     target: &TagOrDigest,
-    request: &Request,
+    head: &Parts,
 ) -> Result<Response, Refusal> {
     let found = repository.manifest(target)?.ok_or_else(|| unknown(repository, target))?;
     let mut response = Response::new(Body::empty());
@@ -28,14 +28,14 @@ pub(super) fn get(
     headers.insert(header::CONTENT_TYPE, header_value(&found.media_type));
     headers.insert(DIGEST_HEADER, header_value(found.digest.as_str()));
     let etag = header_value(&format!("\"{}\"", found.digest));
-    let unchanged = request.headers().get(header::IF_NONE_MATCH).is_some_and(|tag| *tag == etag);
+    let unchanged = head.headers.get(header::IF_NONE_MATCH).is_some_and(|tag| *tag == etag);
     headers.insert(header::ETAG, etag);
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
     headers.insert(header::CONTENT_LENGTH, found.bytes.len().into());
-    if *request.method() == Method::GET {
+    if head.method == Method::GET {
         *response.body_mut() = Body::from(found.bytes);
     }
     Ok(response)
@@ -46,12 +46,12 @@ pub(super) async fn put(
     repository: Repository,
     target: &TagOrDigest,
     query: &Query,
-    request: Request,
+    head: &Parts,
+    body: &mut Body,
 ) -> Result<Response, Refusal> {
     let asked = tags(query)?;
-    let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
-    let bytes = read(registry, request).await?;
-    let content_type = content_type.as_ref().and_then(|value| value.to_str().ok());
+    let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let bytes = read(registry, body).await?;
     let manifest = Manifest::parse(bytes, content_type)?;
     let (digest, mut tags) = match target {
         TagOrDigest::Tag(tag) => (manifest.digest().clone(), vec![tag.clone()]),
@@ -109,19 +109,18 @@ fn tags(query: &Query) -> Result<Vec<Tag>, Refusal> {
 }
 
 /// The whole body, within the cap on manifests.
-async fn read(registry: &Registry, request: Request) -> Result<Bytes, Refusal> {
+async fn read(registry: &Registry, body: &mut Body) -> Result<Bytes, Refusal> {
     let cap = registry.config.limits.manifest_bytes;
     let too_large = || {
         let message = format!("a manifest may have {cap} bytes");
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid, message)
     };
-    let mut body = request.into_body();
-    let declared = http_body::Body::size_hint(&body);
+    let declared = http_body::Body::size_hint(body);
     if declared.lower() > cap {
         return Err(too_large());
     }
     let mut bytes = BytesMut::with_capacity(declared.lower() as usize);
-    while let Some(chunk) = frame(&mut body, registry.config.stall).await? {
+    while let Some(chunk) = frame(body, registry.config.stall).await? {
         if (bytes.len() + chunk.len()) as u64 > cap {
             return Err(too_large());
         }

@@ -1,16 +1,27 @@
 //! A router over a store: the OCI distribution API, as `chartferry serve` shows it and as tests talk to it. It knows
 //! nothing of clients, and prints nothing.
 
+mod access_log;
+mod auth;
 mod blobs;
+mod body;
+mod htpasswd;
 mod listen;
 mod manifests;
 mod refusal;
 mod registry;
 mod route;
+mod stall;
+mod tls;
+mod token;
 mod uploads;
 
+pub use auth::{Access, Anonymous};
+pub use htpasswd::{Htpasswd, Verdict};
 pub use listen::{Bound, Running, bind};
 pub use registry::router;
+pub use tls::Tls;
+pub use token::{Scheme, Tokens};
 
 use crate::{limits::Limits, store::repository::Missing};
 use std::{net::SocketAddr, time::Duration};
@@ -21,8 +32,12 @@ use std::{net::SocketAddr, time::Duration};
 pub struct Config {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Whether it may listen beyond this machine without asking who is there.
+    /// Whom it serves.
+    pub access: Access,
+    /// Whether it may listen beyond this machine while it serves everyone.
     pub open: Open,
+    /// What it shows to clients that speak TLS; without it, it speaks plain HTTP.
+    pub tls: Option<Tls>,
     /// Its caps.
     pub limits: Limits,
     /// Whether manifests may name what was not pushed.
@@ -31,6 +46,8 @@ pub struct Config {
     pub stall: Duration,
     /// How long open requests get to end at shutdown.
     pub drain: Duration,
+    /// How long an upload may rest before it is given up.
+    pub upload_rest: Duration,
 }
 
 /// Whether everybody on the network may use a registry without credentials.
@@ -47,11 +64,14 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            access: Access::Everyone,
             open: Open::No,
+            tls: None,
             limits: Limits::default(),
             missing: Missing::Refuse,
             stall: Duration::from_secs(60),
             drain: Duration::from_secs(30),
+            upload_rest: Duration::from_secs(60 * 60),
         }
     }
 }

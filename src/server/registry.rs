@@ -1,22 +1,28 @@
 //! The registry API: which request goes where, and the lists.
 
 use super::{
-    Config, blobs, manifests,
+    Config,
+    access_log::{Ids, Line, User},
+    auth::Access,
+    blobs,
+    body::drain,
+    manifests,
     refusal::{Code, Refusal},
     route::Route,
     uploads,
 };
 use crate::{
     oci::{Descriptor, Digest, RepositoryName, media},
-    store::{disk::Disk, local::blocking, repository::Repository},
+    store::{blocking, disk::Disk, repository::Repository},
 };
 use axum::{
     Router,
     body::Body,
     extract::{Request, State},
     response::{IntoResponse, Response},
+    routing::any,
 };
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -27,32 +33,60 @@ pub(super) const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-con
 pub(super) struct Registry {
     pub(super) disk: Disk,
     pub(super) config: Config,
+    ids: Ids,
 }
 
 /// The registry API over `disk`, to be served by [`super::bind`] or called as it is.
 pub fn router(disk: Disk, config: Config) -> Router {
-    Router::new().fallback(serve).with_state(Arc::new(Registry { disk, config }))
+    let tokens = match &config.access {
+        Access::Tokens(tokens) => tokens.router(),
+        _ => Router::new(),
+    };
+    Router::new()
+        .route("/v2", any(serve))
+        .route("/v2/", any(serve))
+        .route("/v2/{*rest}", any(serve))
+        .with_state(Arc::new(Registry { disk, config, ids: Ids::new() }))
+        .merge(tokens)
 }
 
 async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Response {
-    let mut response = match registry.answer(request).await {
+    let line = Line::begin(&request, &registry.ids);
+    let (head, mut body) = request.into_parts();
+    let mut response = match registry.answer(&head, &mut body).await {
         Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => {
+            drain(&head, body).await;
+            refusal.into_response()
+        }
     };
     // Docker takes an answer without it for another kind of registry.
     response.headers_mut().insert(
         HeaderName::from_static("docker-distribution-api-version"),
         HeaderValue::from_static("registry/2.0"),
     );
+    line.end(&mut response);
     response
 }
 
 impl Registry {
-    async fn answer(&self, request: Request) -> Result<Response, Refusal> {
-        let route = Route::parse(request.uri().path())?;
-        let query = Query::parse(request.uri().query());
-        let read = *request.method() == Method::GET || *request.method() == Method::HEAD;
-        match (&route, request.method()) {
+    async fn answer(&self, head: &Parts, body: &mut Body) -> Result<Response, Refusal> {
+        let route = Route::parse(head.uri.path())?;
+        let user = self.config.access.authorize(&head.headers, &route, &head.method).await?;
+        let mut response = self.dispatch(&route, head, body).await?;
+        response.extensions_mut().insert(User(user));
+        Ok(response)
+    }
+
+    async fn dispatch(
+        &self,
+        route: &Route,
+        head: &Parts,
+        body: &mut Body,
+    ) -> Result<Response, Refusal> {
+        let query = Query::parse(head.uri.query());
+        let read = head.method == Method::GET || head.method == Method::HEAD;
+        match (route, &head.method) {
             (Route::Base, _) if read => Ok(json_answer(&json!({}))),
             (Route::Catalog, _) if read => self.catalog(&query).await,
             (Route::Tags(name), _) if read => self.tags(name, &query).await,
@@ -60,29 +94,29 @@ impl Registry {
                 self.referrers(name, subject, &query).await
             }
             (Route::Blob(name, digest), _) if read => {
-                blobs::get(&self.repository(name), digest, &request)
+                blobs::get(&self.repository(name), digest, head)
             }
             (Route::Blob(name, digest), &Method::DELETE) => {
                 blobs::delete(self.repository(name), digest.clone()).await
             }
             (Route::Manifest(name, target), _) if read => {
-                manifests::get(&self.repository(name), target, &request)
+                manifests::get(&self.repository(name), target, head)
             }
             (Route::Manifest(name, target), &Method::PUT) => {
-                manifests::put(self, self.repository(name), target, &query, request).await
+                manifests::put(self, self.repository(name), target, &query, head, body).await
             }
             (Route::Manifest(name, target), &Method::DELETE) => {
                 manifests::delete(self.repository(name), target.clone()).await
             }
             (Route::Uploads(name), &Method::POST) => {
-                uploads::start(self, self.repository(name), &query, request).await
+                uploads::start(self, self.repository(name), &query, head, body).await
             }
             (Route::Upload(name, id), &Method::GET) => uploads::status(&self.repository(name), id),
             (Route::Upload(name, id), &Method::PATCH) => {
-                uploads::append(self, self.repository(name), id, request).await
+                uploads::append(self, self.repository(name), id, head, body).await
             }
             (Route::Upload(name, id), &Method::PUT) => {
-                uploads::finish(self, self.repository(name), id, &query, request).await
+                uploads::finish(self, self.repository(name), id, &query, head, body).await
             }
             (Route::Upload(name, id), &Method::DELETE) => {
                 uploads::cancel(self.repository(name), id).await

@@ -3,6 +3,7 @@
 
 use super::{
     blobs::accepted,
+    body::frame,
     refusal::{Code, Refusal},
     registry::{DIGEST_HEADER, Query, Registry, header_value},
 };
@@ -10,16 +11,14 @@ use crate::{
     Result as StoreResult,
     oci::{Digest, RepositoryName, digest::Algorithm},
     store::{
-        local::blocking,
+        blocking,
         repository::{MountSource, Mounted, Repository},
         upload::Upload,
     },
 };
-use axum::{body::Body, extract::Request, response::Response};
+use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use http_body_util::BodyExt;
-use std::time::Duration;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 
 /// How much of a body is gathered before it is handed to the disk, while the next is being received.
 const BATCH: usize = 512 * 1024;
@@ -28,13 +27,19 @@ pub(super) async fn start(
     registry: &Registry,
     repository: Repository,
     query: &Query,
-    request: Request,
+    head: &Parts,
+    body: &mut Body,
 ) -> Result<Response, Refusal> {
     if let Some(digest) = query.value("mount") {
         let digest = parse_digest(digest)?;
-        // A source that cannot be a name holds nothing, so the client is asked to upload.
         let source = query.value("from").map(str::parse::<RepositoryName>);
-        if !matches!(source, Some(Err(_))) && mount(&repository, &digest, source).await? {
+        let mountable = match &source {
+            // A source that cannot be a name holds nothing, so the client is asked to upload.
+            Some(Err(_)) => false,
+            Some(Ok(name)) => registry.config.access.may_pull(&head.headers, name),
+            None => true,
+        };
+        if mountable && mount(&repository, &digest, source.and_then(Result::ok)).await? {
             return Ok(created(&repository, &digest));
         }
     }
@@ -52,8 +57,21 @@ pub(super) async fn start(
     let Some(digest) = digest else {
         return Ok(position(StatusCode::ACCEPTED, &repository, upload.id(), 0));
     };
-    let upload = receive(registry, upload, request, None).await?;
-    commit(&repository, upload, digest).await
+    let id = upload.id().to_owned();
+    match receive(registry, upload, body, None).await {
+        Ok(upload) => commit(&repository, upload, digest).await,
+        Err(refusal) => {
+            // Nobody else knows of this session.
+            let left = blocking(move || match repository.upload(&id)? {
+                Some(upload) => upload.cancel(),
+                None => Ok(()),
+            });
+            if let Err(error) = left.await {
+                tracing::warn!(error = error.chain(), "cannot remove a failed upload");
+            }
+            Err(refusal)
+        }
+    }
 }
 
 pub(super) fn status(repository: &Repository, id: &str) -> Result<Response, Refusal> {
@@ -65,11 +83,12 @@ pub(super) async fn append(
     registry: &Registry,
     repository: Repository,
     id: &str,
-    request: Request,
+    head: &Parts,
+    body: &mut Body,
 ) -> Result<Response, Refusal> {
     let upload = take(&repository, id).await?;
-    let length = chunk_length(&repository, &upload, request.headers())?;
-    let upload = receive(registry, upload, request, length).await?;
+    let length = chunk_length(&repository, &upload, &head.headers)?;
+    let upload = receive(registry, upload, body, length).await?;
     Ok(position(StatusCode::ACCEPTED, &repository, id, upload.size()))
 }
 
@@ -78,16 +97,17 @@ pub(super) async fn finish(
     repository: Repository,
     id: &str,
     query: &Query,
-    request: Request,
+    head: &Parts,
+    body: &mut Body,
 ) -> Result<Response, Refusal> {
     let upload = take(&repository, id).await?;
     // The order of chunks is judged before the digest, so that a client can go on after either mistake.
-    let length = chunk_length(&repository, &upload, request.headers())?;
+    let length = chunk_length(&repository, &upload, &head.headers)?;
     let digest = query.value("digest").ok_or_else(|| {
         Refusal::bad_request(Code::DigestInvalid, "the parameter `digest` is missing")
     })?;
     let digest = parse_digest(digest)?;
-    let upload = receive(registry, upload, request, length).await?;
+    let upload = receive(registry, upload, body, length).await?;
     commit(&repository, upload, digest).await
 }
 
@@ -99,44 +119,14 @@ pub(super) async fn cancel(repository: Repository, id: &str) -> Result<Response,
     Ok(response)
 }
 
-/// The next bytes of a body, or `None` at its end.
-pub(super) async fn frame(body: &mut Body, stall: Duration) -> Result<Option<Bytes>, Refusal> {
-    loop {
-        match tokio::time::timeout(stall, body.frame()).await {
-            Err(_) => {
-                let message = format!("no byte of the body came for {} s", stall.as_secs());
-                return Err(Refusal::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    Code::BlobUploadInvalid,
-                    message,
-                )
-                .with(header::CONNECTION, HeaderValue::from_static("close")));
-            }
-            Ok(None) => return Ok(None),
-            Ok(Some(Ok(frame))) => {
-                if let Ok(data) = frame.into_data() {
-                    return Ok(Some(data));
-                }
-            }
-            Ok(Some(Err(error))) => {
-                let message = format!("the body ended early: {error}");
-                return Err(Refusal::bad_request(Code::SizeInvalid, message));
-            }
-        }
-    }
-}
-
 async fn mount(
     repository: &Repository,
     digest: &Digest,
-    source: Option<Result<RepositoryName, crate::oci::reference::ParseReferenceError>>,
+    source: Option<RepositoryName>,
 ) -> Result<bool, Refusal> {
     let (repository, digest) = (repository.clone(), digest.clone());
     let mounted = blocking(move || {
-        let source = match &source {
-            Some(Ok(name)) => MountSource::Repository(name),
-            _ => MountSource::Anywhere,
-        };
+        let source = source.as_ref().map_or(MountSource::Anywhere, MountSource::Repository);
         repository.mount_blob(&digest, source)
     });
     Ok(mounted.await? == Mounted::Yes)
@@ -181,17 +171,16 @@ fn parse_content_range(text: &str) -> Option<(u64, u64)> {
 async fn receive(
     registry: &Registry,
     upload: Upload,
-    request: Request,
+    body: &mut Body,
     length: Option<u64>,
 ) -> Result<Upload, Refusal> {
     let cap = length.unwrap_or(registry.config.limits.upload_bytes.saturating_sub(upload.size()));
     let mut writing = Writing::Idle(upload);
-    let mut body = request.into_body();
     let mut batch = Vec::new();
     let mut gathered = 0;
     let mut total: u64 = 0;
     let outcome = loop {
-        let chunk = match frame(&mut body, registry.config.stall).await {
+        let chunk = match frame(body, registry.config.stall).await {
             Ok(Some(chunk)) => chunk,
             Ok(None) => break Ok(()),
             Err(refusal) => break Err(refusal),

@@ -13,13 +13,15 @@ mod commit;
 pub mod disk;
 pub mod layout;
 mod layout_index;
-pub(crate) mod local;
+mod local;
 pub mod memory;
 pub mod repository;
 pub mod upload;
 mod verify;
 
+pub(crate) use commit::unique;
 pub use commit::{Durability, Removed};
+pub(crate) use local::blocking;
 
 /// Bytes on their way into a store. It can be read again from the start, so a transfer can be repeated.
 #[derive(Clone, Debug)]

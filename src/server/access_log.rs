@@ -1,0 +1,95 @@
+//! One line a request: who asked for what and what came of it, never with credentials. Each request has an id, its
+//! own or a new one, which the client gets back.
+
+use super::registry::header_value;
+use crate::store::unique;
+use axum::{extract::Request, response::Response};
+use http::{HeaderName, HeaderValue, header};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
+
+const ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The other end of a connection, as the listener knows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// The user that a request was found to come from, for the line.
+#[derive(Clone, Debug)]
+pub(super) struct User(pub(super) Option<String>);
+
+/// A request that has begun.
+pub(super) struct Line {
+    id: HeaderValue,
+    begun: Instant,
+    /// Method, path and peer; gathered only when somebody reads the lines.
+    asked: Option<(http::Method, String, Option<SocketAddr>)>,
+}
+
+impl Line {
+    pub(super) fn begin(request: &Request, ids: &Ids) -> Self {
+        let asked = tracing::enabled!(target: "chartferry::access", tracing::Level::INFO);
+        Self {
+            id: ids.of(request),
+            begun: Instant::now(),
+            asked: asked.then(|| {
+                let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+                // The query is left out: it is the place where tools put secrets.
+                (request.method().clone(), request.uri().path().to_owned(), peer)
+            }),
+        }
+    }
+
+    /// The answer is known; its body may still be on the way.
+    pub(super) fn end(self, response: &mut Response) {
+        if let Some((method, path, peer)) = self.asked {
+            let length = response.headers().get(header::CONTENT_LENGTH);
+            tracing::info!(
+                target: "chartferry::access",
+                id = self.id.to_str().unwrap_or_default(),
+                peer = peer.map(|peer| peer.to_string()),
+                user = response.extensions().get::<User>().and_then(|user| user.0.as_deref()),
+                %method,
+                path,
+                status = response.status().as_u16(),
+                length = length.and_then(|length| length.to_str().ok()),
+                milliseconds = self.begun.elapsed().as_millis() as u64,
+            );
+        }
+        response.headers_mut().insert(ID_HEADER, self.id);
+    }
+}
+
+/// Gives requests their ids.
+#[derive(Debug)]
+pub(super) struct Ids {
+    start: String,
+    next: AtomicU64,
+}
+
+impl Ids {
+    pub(super) fn new() -> Self {
+        let mut start = unique();
+        start.truncate(8);
+        Self { start, next: AtomicU64::new(1) }
+    }
+
+    /// The id that the client or a proxy gave it, if it is a plain word; else a new one.
+    fn of(&self, request: &Request) -> HeaderValue {
+        let plain = |value: &&HeaderValue| {
+            let bytes = value.as_bytes();
+            let word = |b: &u8| b.is_ascii_alphanumeric() || b"-_.".contains(b);
+            (1..=64).contains(&bytes.len()) && bytes.iter().all(word)
+        };
+        match request.headers().get(ID_HEADER).filter(plain) {
+            Some(given) => given.clone(),
+            None => {
+                let number = self.next.fetch_add(1, Ordering::Relaxed);
+                header_value(&format!("{}-{number}", self.start))
+            }
+        }
+    }
+}
