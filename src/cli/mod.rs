@@ -1,8 +1,246 @@
 //! Arguments to options, operation, report to text: the command line.
 
-use std::{ffi::OsString, process::ExitCode};
+use crate::{Error, Result};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use env::Env;
+use exit::Exit;
+use output::{LogFormat, Talk, Volume};
+use run::Run;
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+mod dependency;
+pub mod env;
+pub mod exit;
+mod export;
+mod legacy;
+mod list;
+mod location;
+pub mod output;
+mod package;
+mod plugin;
+mod progress;
+mod pull;
+mod push;
+mod remote;
+mod run;
+mod save;
+mod serve;
+mod show;
+mod tags;
+mod tour;
+
+/// Carries Helm charts and other OCI artifacts between chart repositories and OCI registries.
+#[derive(Debug, Parser)]
+#[command(name = "chartferry", version, about, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags of every command; the names are Helm's.
+#[derive(Clone, Debug, Args)]
+struct Global {
+    /// Log what happens on the wire
+    #[arg(long, global = true, help_heading = "Global options")]
+    debug: bool,
+    /// Say warnings and errors only
+    #[arg(long, short = 'q', global = true, help_heading = "Global options")]
+    quiet: bool,
+    /// How to write messages on stderr
+    #[arg(long, global = true, value_enum, default_value_t, help_heading = "Global options")]
+    log_format: LogFormat,
+    /// File with registry credentials, read before all others
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    registry_config: Option<PathBuf>,
+    /// File with chart repositories
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    repository_config: Option<PathBuf>,
+    /// Folder with the repositories' cached indexes
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    repository_cache: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Verb(Verb),
+    /// The same verbs, as the old `helm chart` had them
+    #[command(subcommand)]
+    Chart(Verb),
+    /// Commands on a repository of a registry
+    #[command(subcommand)]
+    Repo(RepoCommand),
+    /// Run an OCI registry on a folder
+    Serve(serve::ServeArgs),
+    /// Show what this program does, on a registry of its own in a temporary folder
+    Tour(tour::TourArgs),
+    /// Place this program among Helm's plugins
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
+    /// Write a completion script for a shell
+    Completion(CompletionArgs),
+    /// Write the manual pages to a folder
+    Man(ManArgs),
+}
+
+/// What is done with charts; each also works after `chart`.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Package chart sources
+    Package(package::PackageArgs),
+    /// Show a chart's Chart.yaml, values, README and CRDs
+    #[command(subcommand, visible_alias = "inspect")]
+    Show(show::ShowCommand),
+    /// Manage what a chart depends on
+    #[command(subcommand, visible_aliases = ["dep", "dependencies"])]
+    Dependency(dependency::DependencyCommand),
+    /// Push charts to a registry or an image layout
+    Push(push::PushArgs),
+    /// Pull charts from a registry, an image layout or a URL
+    #[command(visible_alias = "fetch")]
+    Pull(pull::PullArgs),
+    /// Write a chart's files to a folder
+    Export(export::ExportArgs),
+    /// Save a chart on this machine under a reference
+    Save(save::SaveArgs),
+    /// List the charts saved on this machine
+    #[command(visible_alias = "ls")]
+    List(list::ListArgs),
+    /// Remove a saved chart
+    #[command(visible_alias = "rm")]
+    Remove(list::RemoveArgs),
+    /// List the tags of a repository, newest version first
+    Tags(tags::TagsArgs),
+    /// List the versions of a chart in a registry
+    Search(tags::SearchArgs),
+    /// Print the digest of a tag
+    #[command(visible_alias = "digest")]
+    Resolve(tags::ResolveArgs),
+    /// Print this program's version
+    Version,
+}
+
+#[derive(Debug, Subcommand)]
+enum RepoCommand {
+    /// List the tags of a repository, newest version first
+    Tags(tags::TagsArgs),
+}
+
+#[derive(Debug, Args)]
+struct CompletionArgs {
+    /// The shell
+    shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+struct ManArgs {
+    /// Folder for the pages; it is created
+    folder: PathBuf,
+}
 
 /// Runs one command line and says how it ended.
-pub fn main(_args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    ExitCode::SUCCESS
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let usage = error.use_stderr();
+            // A closed pipe is no reason to fail.
+            let _ = error.print();
+            return if usage { Exit::Usage.into() } else { Exit::Ok.into() };
+        }
+    };
+    let volume = if cli.global.quiet { Volume::Quiet } else { Volume::Normal };
+    let run = Run {
+        env: Env::from_process(),
+        talk: Talk::new(cli.global.log_format, volume),
+        global: cli.global,
+    };
+    run.log();
+    match run.command(cli.command) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            run.talk.error(&error);
+            Exit::from(&error).into()
+        }
+    }
+}
+
+impl Run {
+    fn command(&self, command: Command) -> Result<Exit> {
+        match command {
+            Command::Verb(verb) | Command::Chart(verb) => self.verb(verb),
+            Command::Repo(RepoCommand::Tags(args)) => tags::tags(self, args),
+            Command::Serve(args) => serve::serve(self, args),
+            Command::Tour(args) => tour::tour(self, &args),
+            Command::Plugin(command) => plugin::plugin(self, command),
+            Command::Completion(args) => {
+                let mut script = Vec::new();
+                clap_complete::generate(args.shell, &mut Cli::command(), "chartferry", &mut script);
+                output::print(script).map(|()| Exit::Ok)
+            }
+            Command::Man(args) => manual(&args),
+        }
+    }
+
+    fn verb(&self, verb: Verb) -> Result<Exit> {
+        match verb {
+            Verb::Package(args) => package::package(self, args),
+            Verb::Show(command) => show::show(self, command),
+            Verb::Dependency(command) => dependency::dependency(self, command),
+            Verb::Push(args) => push::push(self, args),
+            Verb::Pull(args) => pull::pull(self, args),
+            Verb::Export(args) => export::export(self, args),
+            Verb::Save(args) => save::save(self, &args),
+            Verb::List(args) => list::list(self, &args),
+            Verb::Remove(args) => list::remove(self, &args),
+            Verb::Tags(args) => tags::tags(self, args),
+            Verb::Search(args) => tags::search(self, args),
+            Verb::Resolve(args) => tags::resolve(self, args),
+            Verb::Version => output::println(concat!("chartferry ", env!("CARGO_PKG_VERSION")))
+                .map(|()| Exit::Ok),
+        }
+    }
+}
+
+fn manual(args: &ManArgs) -> Result<Exit> {
+    std::fs::create_dir_all(&args.folder)
+        .map_err(|error| Error::io("create folder", &args.folder, error))?;
+    clap_mangen::generate_to(Cli::command(), &args.folder)
+        .map_err(|error| Error::io("write manual pages to", &args.folder, error))?;
+    Ok(Exit::Ok)
+}
+
+/// A size as Helm 3.6 printed it: `973 B`, `2.4 KiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    for unit in ["KiB", "MiB", "GiB"] {
+        if value < 1024.0 {
+            return format!("{value:.1} {unit}");
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1} TiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_those_of_the_old_helm() {
+        assert_eq!(
+            [0, 1023, 1024, 2458, 5 << 20].map(size),
+            ["0 B", "1023 B", "1.0 KiB", "2.4 KiB", "5.0 MiB"]
+        );
+    }
 }

@@ -1,1 +1,267 @@
-//! Chart to manifest and back.
+//! A chart as an artifact: config, layers and annotations byte for byte as Helm makes them (helm.md 3.2, 3.3), and
+//! the other way which layer of a manifest is the chart.
+
+use super::{Descriptor, Document, Manifest, media};
+use crate::{Error, Result, chart::Metadata};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// Which layer comes first when a chart has a provenance file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LayerOrder {
+    /// The chart: Flux takes `layers[0]`.
+    #[default]
+    ChartFirst,
+    /// By digest, as Helm sorts them: chance decides.
+    ByDigest,
+}
+
+/// What goes into a chart's manifest beside its metadata.
+#[derive(Clone, Debug)]
+pub struct Parts<'a> {
+    /// The `.tgz`.
+    pub content: Descriptor,
+    /// The `.prov`.
+    pub provenance: Option<Descriptor>,
+    /// `org.opencontainers.image.created`, RFC 3339 in UTC and whole seconds.
+    pub created: Option<&'a str>,
+    /// Order of the layers.
+    pub order: LayerOrder,
+    /// Annotations of the user's, on top of the chart's.
+    pub annotations: &'a BTreeMap<String, String>,
+}
+
+/// The config blob and the manifest of a chart.
+pub fn compose(metadata: &Metadata, parts: Parts<'_>) -> (Bytes, Manifest) {
+    let config = Bytes::from(crate::json::to_vec(metadata));
+    let mut layers = vec![parts.content];
+    layers.extend(parts.provenance);
+    if parts.order == LayerOrder::ByDigest {
+        layers.sort_by(|a, b| a.digest.as_str().cmp(b.digest.as_str()));
+    }
+    let mut annotations = annotations(metadata, parts.created);
+    annotations.extend(parts.annotations.iter().map(|(key, value)| (key.clone(), value.clone())));
+    let document = Document {
+        schema_version: 2,
+        media_type: None,
+        artifact_type: None,
+        config: Some(Descriptor::of(media::CHART_CONFIG, &config)),
+        layers: Some(layers),
+        manifests: None,
+        subject: None,
+        annotations,
+    };
+    (config, Manifest::compose(document, media::MANIFEST))
+}
+
+/// The annotations Helm gives a chart's manifest. The chart's own may replace any but its title and version.
+pub fn annotations(metadata: &Metadata, created: Option<&str>) -> BTreeMap<String, String> {
+    let authors: Vec<String> = metadata
+        .maintainers
+        .iter()
+        .flatten()
+        .map(|one| {
+            if one.email.is_empty() {
+                one.name.clone()
+            } else {
+                format!("{} ({})", one.name, one.email)
+            }
+        })
+        .collect();
+    let mut all = BTreeMap::new();
+    for (key, value) in [
+        (media::DESCRIPTION, metadata.description.as_str()),
+        (media::TITLE, &metadata.name),
+        (media::VERSION, &metadata.version),
+        (media::URL, &metadata.home),
+        (media::CREATED, created.unwrap_or_default()),
+        (media::SOURCE, metadata.sources.first().map_or("", String::as_str)),
+        (media::AUTHORS, &authors.join(", ")),
+    ] {
+        if !value.trim().is_empty() {
+            all.insert(key.to_owned(), value.to_owned());
+        }
+    }
+    for (key, value) in &metadata.annotations {
+        if key != media::TITLE && key != media::VERSION {
+            all.insert(key.clone(), value.clone());
+        }
+    }
+    all
+}
+
+/// Where a chart lies in a manifest.
+#[derive(Clone, Debug)]
+pub struct Found<'a> {
+    /// The config; a chart's own only if [`Found::foreign`] is `None`.
+    pub config: Option<&'a Descriptor>,
+    /// The layer that is, or may be, the `.tgz`.
+    pub content: &'a Descriptor,
+    /// The layer that is the `.prov`.
+    pub provenance: Option<&'a Descriptor>,
+    /// The layer's type, when it is one of those that others used for charts: the bytes must show that it is one.
+    pub foreign: Option<&'a str>,
+}
+
+/// Finds the chart in an image manifest.
+///
+/// # Errors
+/// `Invalid` when it holds none: an image, an index, another artifact; the message names what it is.
+pub fn find(manifest: &Manifest) -> Result<Found<'_>> {
+    let document = manifest.document();
+    let config = document.config.as_ref();
+    let provenance =
+        document.layers().iter().find(|layer| layer.media_type == media::CHART_PROVENANCE);
+    if let Some(content) =
+        document.layers().iter().find(|layer| layer.media_type == media::CHART_CONTENT)
+    {
+        return Ok(Found { config, content, provenance, foreign: None });
+    }
+    let config_type = config.map_or("", |config| config.media_type.as_str());
+    let image = matches!(config_type, media::IMAGE_CONFIG | media::DOCKER_IMAGE_CONFIG);
+    let candidates: Vec<&Descriptor> = document
+        .layers()
+        .iter()
+        .filter(|layer| media::CHART_CONTENT_FOREIGN.contains(&layer.media_type.as_str()))
+        .collect();
+    match candidates[..] {
+        // More than one layer under an image's config is an image; nothing is downloaded to find out.
+        [content] if !(image && document.layers().len() > 1) => {
+            Ok(Found { config, content, provenance, foreign: Some(&content.media_type) })
+        }
+        _ => Err(not_a_chart(manifest)),
+    }
+}
+
+/// The error for a manifest that holds no chart, naming what it is instead.
+pub fn not_a_chart(manifest: &Manifest) -> Error {
+    Error::invalid(format!("it is {}, not a chart", describe(manifest)))
+        .with_hint(format!("a chart's manifest has a layer of type `{}`", media::CHART_CONTENT))
+}
+
+/// What a manifest is, for a person: `an image`, `a cosign signature`, `an artifact of type …`.
+pub fn describe(manifest: &Manifest) -> String {
+    let document = manifest.document();
+    let config = document.config.as_ref().map_or("", |config| config.media_type.as_str());
+    if manifest.is_index() {
+        return "an image index".to_owned();
+    }
+    match document.artifact_type.as_deref().filter(|kind| !kind.is_empty()) {
+        Some(kind) => format!("an artifact of type `{kind}`"),
+        None if config == media::CHART_CONFIG => "a chart".to_owned(),
+        None if matches!(config, media::IMAGE_CONFIG | media::DOCKER_IMAGE_CONFIG) => {
+            let signature = "application/vnd.dev.cosign.simplesigning.v1+json";
+            if document.layers().iter().any(|layer| layer.media_type == signature) {
+                "a cosign signature".to_owned()
+            } else {
+                "a container image".to_owned()
+            }
+        }
+        None if config.is_empty() => "a manifest without a config".to_owned(),
+        None => format!("an artifact with config type `{config}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::Digest;
+
+    const CONTENT: &str = "sha256:e5ef611620fb97704d8751c16bab17fedb68883bfb0edc76f78a70e9173f9b55";
+    const PROVENANCE: &str =
+        "sha256:b0a02b7412f78ae93324d48df8fcc316d8482e5ad7827b5b238657a29a22f256";
+
+    fn signtest() -> Metadata {
+        Metadata {
+            name: "signtest".into(),
+            version: "0.1.0".into(),
+            description: "A Helm chart for Kubernetes".into(),
+            api_version: "v1".into(),
+            ..Metadata::default()
+        }
+    }
+
+    fn descriptor(media_type: &str, digest: &str, size: u64) -> Descriptor {
+        Descriptor::new(media_type, digest.parse::<Digest>().expect("digest"), size)
+    }
+
+    fn manifest(provenance: Option<Descriptor>, order: LayerOrder) -> (Bytes, Manifest) {
+        let none = BTreeMap::new();
+        compose(
+            &signtest(),
+            Parts {
+                content: descriptor(media::CHART_CONTENT, CONTENT, 973),
+                provenance,
+                created: Some("1977-09-02T22:04:05Z"),
+                order,
+                annotations: &none,
+            },
+        )
+    }
+
+    /// Goldens of Helm 4.2.4 for its own `signtest-0.1.0.tgz` (helm.md 3.2 and 3.3).
+    #[test]
+    fn config_and_manifest_are_those_of_helm() {
+        let (config, chart) = manifest(None, LayerOrder::ChartFirst);
+        assert_eq!(config.len(), 99);
+        assert!(Digest::sha256(&config).hex().starts_with("8d17cb6bf6ccd8c2"));
+        assert_eq!(chart.bytes().len(), 581);
+        assert!(chart.digest().hex().starts_with("ff259992f2279cdd"), "{chart:?}");
+
+        let signed = Some(descriptor(media::CHART_PROVENANCE, PROVENANCE, 695));
+        let (_, by_digest) = manifest(signed.clone(), LayerOrder::ByDigest);
+        assert_eq!(by_digest.bytes().len(), 742);
+        assert!(by_digest.digest().hex().starts_with("fbbade96da6050f6"), "{by_digest:?}");
+
+        let (_, chart_first) = manifest(signed, LayerOrder::ChartFirst);
+        assert_eq!(chart_first.document().layers()[0].media_type, media::CHART_CONTENT);
+    }
+
+    #[test]
+    fn a_chart_may_replace_annotations_but_not_its_title_and_version() {
+        let mut metadata = signtest();
+        metadata.maintainers = vec![
+            Some(crate::chart::Maintainer {
+                name: "A".into(),
+                email: "a@x".into(),
+                url: String::new(),
+            }),
+            Some(crate::chart::Maintainer { name: "B".into(), ..Default::default() }),
+        ];
+        metadata.annotations.insert(media::TITLE.into(), "other".into());
+        metadata.annotations.insert(media::DESCRIPTION.into(), "mine".into());
+        metadata.home = "  ".into();
+        let all = annotations(&metadata, None);
+        assert_eq!(all[media::TITLE], "signtest");
+        assert_eq!(all[media::DESCRIPTION], "mine");
+        assert_eq!(all[media::AUTHORS], "A (a@x), B");
+        assert!(!all.contains_key(media::URL) && !all.contains_key(media::CREATED));
+    }
+
+    #[test]
+    fn charts_under_foreign_types_are_found_and_images_are_not() {
+        let layer =
+            |kind: &str| format!(r#"{{"mediaType":"{kind}","digest":"{CONTENT}","size":9}}"#);
+        let parse = |config: &str, layers: &[String]| {
+            let text = format!(
+                r#"{{"schemaVersion":2,"config":{{"mediaType":"{config}","digest":"{CONTENT}","size":2}},"layers":[{}]}}"#,
+                layers.join(",")
+            );
+            Manifest::parse(text.into(), None).expect("manifest")
+        };
+        for kind in media::CHART_CONTENT_FOREIGN {
+            let one = parse("application/vnd.unknown.config.v1+json", &[layer(kind)]);
+            assert_eq!(find(&one).expect(kind).foreign, Some(kind));
+        }
+        let image = parse(
+            media::IMAGE_CONFIG,
+            &[layer(media::IMAGE_LAYER_GZIP), layer(media::IMAGE_LAYER_GZIP)],
+        );
+        assert_eq!(
+            find(&image).expect_err("image").message(),
+            "it is a container image, not a chart"
+        );
+        let text = parse("application/vnd.unknown.config.v1+json", &[layer("text/plain")]);
+        assert!(find(&text).expect_err("text").message().contains("an artifact with config type"));
+    }
+}

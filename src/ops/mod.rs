@@ -1,4 +1,11 @@
 //! One verb, one file: options in, report out. An operation never prints.
 
+pub mod dependency;
 pub mod package;
+pub mod place;
+pub mod prepare;
+pub mod pull;
+pub mod push;
+pub mod saved;
 pub mod show;
+pub mod tags;

@@ -1,0 +1,139 @@
+//! `dependency list|update|build CHART`.
+
+use super::{Run, exit::Exit, output, remote::RemoteArgs};
+use crate::{
+    Result,
+    chart::time::Time,
+    limits::Limits,
+    oci::Reference,
+    ops::{
+        dependency::{self as op, Event},
+        package,
+        place::Place,
+    },
+};
+use clap::{Args, Subcommand};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DependencyCommand {
+    /// List a chart's dependencies and whether they are there
+    #[command(visible_alias = "ls")]
+    List(ListArgs),
+    /// Bring charts/ up to date with Chart.yaml and write the lock
+    #[command(visible_alias = "up")]
+    Update(UpdateArgs),
+    /// Bring charts/ up to date with the lock
+    Build(UpdateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// A chart's source or archive
+    #[arg(default_value = ".")]
+    chart: PathBuf,
+    /// Widest column; 0 is as wide as it takes
+    #[arg(long, default_value_t = 80)]
+    max_col_width: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UpdateArgs {
+    /// A chart's source
+    #[arg(default_value = ".")]
+    chart: PathBuf,
+    /// Do not refresh chart repositories (none is refreshed here)
+    #[arg(long)]
+    skip_refresh: bool,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+pub(super) fn dependency(run: &Run, command: DependencyCommand) -> Result<Exit> {
+    match command {
+        DependencyCommand::List(args) => {
+            output::print(format!("{} {}\n", args.chart.display(), args.max_col_width))?;
+        }
+        DependencyCommand::Update(args) => {
+            work(run, &args.chart, &args.remote, Work::Update, &tell(run))?;
+        }
+        DependencyCommand::Build(args) => {
+            work(run, &args.chart, &args.remote, Work::Build, &tell(run))?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// `package -u`: an update that says warnings only.
+pub(super) fn update_quietly(run: &Run, chart: &Path, remote: &RemoteArgs) -> Result<()> {
+    let talk = run.talk.clone();
+    work(run, chart, remote, Work::Update, &move |event| {
+        if let Event::Warning(text) = event {
+            talk.warn(&text);
+        }
+    })
+}
+
+enum Work {
+    Update,
+    Build,
+}
+
+fn work(
+    run: &Run,
+    chart: &Path,
+    remote: &RemoteArgs,
+    work: Work,
+    tell: &(dyn Fn(Event) + Sync),
+) -> Result<()> {
+    let connect = |reference: &Reference| -> Result<Place> {
+        Ok(Place::Registry(
+            remote.client(run)?.repository(&reference.registry, &reference.repository),
+        ))
+    };
+    let epoch = run.epoch()?;
+    let now = jiff::Timestamp::now();
+    let generated = match epoch {
+        Some(epoch) => Time::from_unix(epoch.unix(), 0),
+        None => Time::from_unix(now.as_second(), now.subsec_nanosecond()),
+    };
+    let options = op::Options {
+        chart,
+        generated: generated.unwrap_or_default(),
+        package: package::Options::new(epoch),
+        connect: &connect,
+        tell,
+        limits: Limits::default(),
+    };
+    run.block_on(async {
+        match work {
+            Work::Update => op::update(&options).await,
+            Work::Build => op::build(&options).await,
+        }
+    })
+}
+
+/// Helm's lines.
+fn tell(run: &Run) -> impl Fn(Event) + Sync {
+    let talk = run.talk.clone();
+    move |event| {
+        let line = match event {
+            Event::Saving(count) => format!("Saving {count} charts"),
+            Event::Downloading { name, repository } => {
+                format!("Downloading {name} from repo {repository}")
+            }
+            Event::Already { name, repository } => {
+                format!("Already downloaded {name} from repo {repository}")
+            }
+            Event::Undeclared(name) => {
+                format!(
+                    "Dependency {name} did not declare a repository. Assuming it exists in the charts directory"
+                )
+            }
+            Event::Deleting => "Deleting outdated charts".to_owned(),
+            Event::Warning(text) => return talk.warn(&text),
+        };
+        // Helm's lines go to stdout; a closed one is no reason to stop half-way.
+        let _ = output::println(line);
+    }
+}

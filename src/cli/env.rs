@@ -1,0 +1,206 @@
+//! Every environment variable the program reads, in one place. The library reads none.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
+
+/// The environment of a run: the process's own, or a table in tests.
+#[derive(Clone, Debug, Default)]
+pub struct Env(BTreeMap<OsString, OsString>);
+
+/// Every variable, with what it does; `docs/environment.md` is made of the same words.
+pub const VARIABLES: &[(&str, &str)] = &[
+    ("CHARTFERRY_OVERWRITE", "`1` or `true`: push replaces an existing version, as `--overwrite`"),
+    ("CHARTFERRY_LOG", "`debug` or `trace`: log what happens on the wire to stderr"),
+    (
+        "CHARTFERRY_CACHE",
+        "folder for partly downloaded blobs; default: `chartferry` in Helm's cache folder",
+    ),
+    (
+        "CHARTFERRY_RETRY_MAX_WAIT",
+        "longest `Retry-After` in seconds that is waited out; default 300",
+    ),
+    ("DOCKER_AUTH_CONFIG", "the text of a Docker `config.json` with credentials"),
+    ("DOCKER_CONFIG", "folder of Docker's `config.json`; default `~/.docker`"),
+    ("HELM_CACHE_HOME", "Helm's cache folder"),
+    ("HELM_CONFIG_HOME", "Helm's configuration folder"),
+    ("HELM_DATA_HOME", "Helm's data folder; saved charts are kept in its `chartferry`"),
+    ("HELM_DEBUG", "`1` or `true`: as `--debug`; set by Helm for its plugins"),
+    ("HELM_PLUGINS", "folder that `plugin install` writes to"),
+    (
+        "HELM_REGISTRY_CONFIG",
+        "file with registry credentials; default `registry/config.json` in Helm's configuration folder",
+    ),
+    ("HELM_REPOSITORY_CACHE", "folder of the repositories' cached indexes"),
+    ("HELM_REPOSITORY_CONFIG", "file with chart repositories"),
+    ("HOME", "where the folders above are by default"),
+    ("HTTPS_PROXY", "proxy for https URLs; also lower case"),
+    ("HTTP_PROXY", "proxy for http URLs; lower case only, as everywhere, when a CGI could set it"),
+    ("ALL_PROXY", "proxy for both; also lower case"),
+    ("NO_COLOR", "any value: no colour"),
+    ("NO_PROXY", "hosts, suffixes and networks reached without proxy; also lower case"),
+    ("PATH", "where credential helpers are looked for"),
+    ("REGISTRY_AUTH_FILE", "Podman's file with credentials"),
+    ("SOURCE_DATE_EPOCH", "seconds since 1970 that every file of a package is stamped with"),
+    ("SSL_CERT_DIR", "folder of certificates to trust instead of the system's"),
+    ("SSL_CERT_FILE", "file of certificates to trust instead of the system's"),
+    ("XDG_CACHE_HOME", "where Helm's cache folder is by default"),
+    ("XDG_CONFIG_HOME", "where Helm's configuration folder and Podman's file are by default"),
+    ("XDG_DATA_HOME", "where Helm's data folder is by default"),
+    ("XDG_RUNTIME_DIR", "where Podman keeps its file of the session"),
+];
+
+impl Env {
+    /// The process's environment.
+    pub fn from_process() -> Self {
+        Self(std::env::vars_os().collect())
+    }
+
+    /// A table, for tests and for subprocesses.
+    pub fn from_pairs<K: Into<OsString>, V: Into<OsString>>(
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        Self(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+    }
+
+    fn raw(&self, name: &str) -> Option<&OsStr> {
+        debug_assert!(
+            VARIABLES.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)),
+            "{name} is not declared in VARIABLES"
+        );
+        self.0.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
+    /// A variable's text, if it is set, not empty, and text.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.raw(name)
+            .filter(|value| !value.is_empty())
+            .and_then(|value| value.to_str())
+            .map(str::to_owned)
+    }
+
+    /// A variable as a path, if it is set and not empty.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.raw(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+    }
+
+    /// Whether a variable says yes.
+    pub fn flag(&self, name: &str) -> bool {
+        self.text(name).is_some_and(|value| {
+            matches!(value.as_str(), "1" | "t" | "T" | "true" | "True" | "TRUE" | "yes")
+        })
+    }
+
+    /// A proxy variable: the upper-case form, else the lower-case one.
+    pub fn proxy(&self, name: &str) -> Option<String> {
+        self.text(name).or_else(|| self.text(&name.to_ascii_lowercase()))
+    }
+
+    /// The user's home.
+    pub fn home(&self) -> PathBuf {
+        self.path("HOME").unwrap_or_else(|| PathBuf::from("."))
+    }
+
+    /// Helm's folder of one kind (helm.md 4.8).
+    fn helm_home(&self, helm: &str, xdg: &str, fallback: &str) -> PathBuf {
+        self.path(helm)
+            .or_else(|| self.path(xdg).map(|base| base.join("helm")))
+            .unwrap_or_else(|| self.home().join(fallback).join("helm"))
+    }
+
+    /// Helm's data folder.
+    pub fn helm_data(&self) -> PathBuf {
+        self.helm_home("HELM_DATA_HOME", "XDG_DATA_HOME", ".local/share")
+    }
+
+    /// Helm's configuration folder.
+    pub fn helm_config(&self) -> PathBuf {
+        self.helm_home("HELM_CONFIG_HOME", "XDG_CONFIG_HOME", ".config")
+    }
+
+    /// Helm's cache folder.
+    pub fn helm_cache(&self) -> PathBuf {
+        self.helm_home("HELM_CACHE_HOME", "XDG_CACHE_HOME", ".cache")
+    }
+
+    /// Where charts are saved on this machine.
+    pub fn chart_store(&self) -> PathBuf {
+        self.helm_data().join("chartferry")
+    }
+
+    /// Where partly downloaded blobs are kept.
+    pub fn blob_cache(&self) -> PathBuf {
+        self.path("CHARTFERRY_CACHE").unwrap_or_else(|| self.helm_cache().join("chartferry"))
+    }
+
+    /// The file that `login` writes and every verb reads first.
+    pub fn registry_config(&self) -> PathBuf {
+        self.path("HELM_REGISTRY_CONFIG")
+            .unwrap_or_else(|| self.helm_config().join("registry").join("config.json"))
+    }
+
+    /// The folder of Docker's own file.
+    pub fn docker_folder(&self) -> PathBuf {
+        self.path("DOCKER_CONFIG").unwrap_or_else(|| self.home().join(".docker"))
+    }
+
+    /// The user's configuration folder, where Podman's file is.
+    pub fn config_folder(&self) -> PathBuf {
+        self.path("XDG_CONFIG_HOME").unwrap_or_else(|| self.home().join(".config"))
+    }
+
+    /// The folders of programs, where credential helpers are looked for.
+    pub fn programs(&self) -> Vec<PathBuf> {
+        self.raw("PATH").map(|value| std::env::split_paths(value).collect()).unwrap_or_default()
+    }
+
+    /// Folders that hold certificates per host, as Docker's and Podman's `certs.d`.
+    pub fn certificate_folders(&self) -> Vec<PathBuf> {
+        vec![
+            self.config_folder().join("containers/certs.d"),
+            self.home().join(".docker/certs.d"),
+            PathBuf::from("/etc/containers/certs.d"),
+            PathBuf::from("/etc/docker/certs.d"),
+        ]
+    }
+
+    /// Where `serve` keeps its data when it is not told.
+    pub fn server_data(&self) -> PathBuf {
+        self.path("XDG_DATA_HOME")
+            .unwrap_or_else(|| self.home().join(".local/share"))
+            .join("chartferry/registry")
+    }
+
+    /// Where plugins go: the first folder of `HELM_PLUGINS`, else below Helm's data folder.
+    pub fn plugins(&self) -> PathBuf {
+        self.raw("HELM_PLUGINS")
+            .and_then(|value| {
+                std::env::split_paths(value).find(|folder| !folder.as_os_str().is_empty())
+            })
+            .unwrap_or_else(|| self.helm_data().join("plugins"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_follow_helms_order() {
+        let env = Env::from_pairs([("HOME", "/h")]);
+        assert_eq!(env.chart_store(), PathBuf::from("/h/.local/share/helm/chartferry"));
+        assert_eq!(env.registry_config(), PathBuf::from("/h/.config/helm/registry/config.json"));
+        let env =
+            Env::from_pairs([("HOME", "/h"), ("XDG_DATA_HOME", "/d"), ("HELM_PLUGINS", "/p:/q")]);
+        assert_eq!(env.chart_store(), PathBuf::from("/d/helm/chartferry"));
+        assert_eq!(env.plugins(), PathBuf::from("/p"));
+        let env = Env::from_pairs([
+            ("HELM_DATA_HOME", "/x"),
+            ("XDG_DATA_HOME", "/d"),
+            ("DOCKER_CONFIG", ""),
+        ]);
+        assert_eq!(env.chart_store(), PathBuf::from("/x/chartferry"));
+    }
+}

@@ -1,0 +1,64 @@
+//! Exit codes: the one place where a kind of failure becomes a number. `docs/exit-codes.md` says the same.
+
+use crate::{Error, ErrorKind};
+use std::process::ExitCode;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well.
+    Ok,
+    /// Something failed.
+    Failure,
+    /// With a check: the two sides differ.
+    Drift,
+    /// Some of several inputs failed.
+    Partial,
+    /// Something else is there, and was not replaced.
+    Conflict,
+    /// What was asked for does not exist.
+    NotFound,
+    /// Credentials are missing, wrong, or not enough.
+    Denied,
+    /// Bytes are not what their digest says.
+    Integrity,
+    /// The command was not written as it must be. `EX_USAGE` of sysexits.h.
+    Usage,
+}
+
+impl Exit {
+    /// The number.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failure => 1,
+            Self::Drift => 2,
+            Self::Partial => 3,
+            Self::Conflict => 4,
+            Self::NotFound => 5,
+            Self::Denied => 6,
+            Self::Integrity => 7,
+            Self::Usage => 64,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+impl From<&Error> for Exit {
+    fn from(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::Conflict => Self::Conflict,
+            ErrorKind::Denied => Self::Denied,
+            ErrorKind::Integrity => Self::Integrity,
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::Partial => Self::Partial,
+            ErrorKind::Usage => Self::Usage,
+            _ => Self::Failure,
+        }
+    }
+}

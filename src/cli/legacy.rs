@@ -1,0 +1,310 @@
+//! What `helm chart push|pull` of Helm 3.0 to 3.6 did, over the store of saved charts (helm.md 7).
+
+use super::{
+    Run,
+    push::{self, From, Told},
+    remote::RemoteArgs,
+    size,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    archive::{self, Keep},
+    limits::Limits,
+    oci::{Digest, Manifest, Reference, Tag, TagOrDigest, chart as oci_chart, media},
+    ops::{
+        place::Place,
+        prepare,
+        pull::{self as pull_op, Provenance},
+        push::{self as push_op, Outgoing},
+        saved::SavedReference,
+        tags::Wanted,
+    },
+    store::Resolve,
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The error for a reference that is not saved here.
+pub(super) fn not_saved(reference: &str) -> Error {
+    Error::not_found(format!("Chart not found: {reference}"))
+        .with_hint(format!("`chartferry list` shows what is saved here; `chartferry pull {reference}` brings it from its registry"))
+}
+
+/// The block that the old verbs printed of a chart.
+pub(super) fn summary(reference: &str, manifest: &Manifest) -> Result<String> {
+    let found = oci_chart::find(manifest)?;
+    let annotations = &manifest.document().annotations;
+    let text = |key: &str| annotations.get(key).map_or("", String::as_str);
+    Ok(block(
+        reference,
+        manifest.digest(),
+        found.content.size,
+        text(media::TITLE),
+        text(media::VERSION),
+    ))
+}
+
+/// The same from its parts.
+pub(super) fn block(
+    reference: &str,
+    digest: &Digest,
+    bytes: u64,
+    name: &str,
+    version: &str,
+) -> String {
+    format!(
+        "ref:     {reference}\ndigest:  {}\nsize:    {}\nname:    {name}\nversion: {version}\n",
+        digest.hex(),
+        size(bytes)
+    )
+}
+
+/// `pull REF`: from the registry into the store of saved charts.
+pub(super) async fn pull(
+    run: &Run,
+    remote: &RemoteArgs,
+    text: &str,
+    limits: &Limits,
+) -> Result<()> {
+    let mut reference: Reference = text.parse::<Reference>().map_err(|error| {
+        Error::from(error).with_hint("a chart in a registry is named `host/namespace/name:tag`, or `oci://host/namespace/name`")
+    })?;
+    let place =
+        Place::Registry(remote.client(run)?.repository(&reference.registry, &reference.repository));
+    let name = reference.repository_path();
+    let wanted = Wanted {
+        tag: reference.tag.clone(),
+        digest: reference.digest.clone(),
+        ..Wanted::default()
+    };
+    let pulled = pull_op::pull(&place, &name, &wanted, Provenance::IfPresent, limits).await?;
+    for warning in &pulled.warnings {
+        run.talk.warn(warning);
+    }
+    let judged = archive::read::read(pulled.archive.reader()?, Keep::Nothing, limits)?;
+    // A digest alone is saved under the chart's version: saved charts are named by tags.
+    let tag = match (&pulled.target, &reference.tag) {
+        (TagOrDigest::Tag(tag), _) => tag.clone(),
+        (TagOrDigest::Digest(_), Some(tag)) => tag.clone(),
+        (TagOrDigest::Digest(_), None) => Tag::from_version(&judged.metadata.version)?,
+    };
+    reference.tag = Some(tag.clone());
+    reference.digest = None;
+    let saved: SavedReference = reference.to_string().parse()?;
+    let store = run.saved().write(&saved)?;
+    let before = store.resolve(&TagOrDigest::Tag(tag.clone())).await?;
+    let fresh = before.is_none_or(|before| before.digest != *pulled.manifest.digest());
+    let found = oci_chart::find(&pulled.manifest)?;
+    let config = match found.config {
+        Some(config) => fetch_config(&place, config, limits).await?,
+        None => bytes::Bytes::from_static(b"{}"),
+    };
+    let chart = Outgoing {
+        metadata: judged.metadata.clone(),
+        archive: pulled.archive.clone(),
+        content: pulled.content.clone(),
+        provenance: pulled.provenance.clone(),
+        created: None,
+        ready: Some((config, pulled.manifest.clone())),
+    };
+    prepare::save(&store, &chart, &tag).await?;
+    let status = if fresh {
+        format!("Downloaded newer chart for {reference}")
+    } else {
+        format!("Chart is up to date for {reference}")
+    };
+    let metadata = &judged.metadata;
+    super::output::print(format!(
+        "{tag}: Pulling from {name}\n{}Status: {status}\n",
+        block(
+            &reference.to_string(),
+            pulled.manifest.digest(),
+            pulled.content.size,
+            &metadata.name,
+            &metadata.version
+        )
+    ))
+}
+
+async fn fetch_config(
+    place: &Place,
+    config: &crate::oci::Descriptor,
+    limits: &Limits,
+) -> Result<bytes::Bytes> {
+    use crate::store::Fetch;
+    place.fetch_blob(config, limits.config_bytes).await
+}
+
+/// A chart that `push REF` could mean.
+struct Candidate {
+    from: From,
+    described: String,
+    chart: Outgoing,
+}
+
+/// `push REF`: what REF means is looked for here, said, and pushed.
+pub(super) async fn push(
+    run: &Run,
+    remote: &RemoteArgs,
+    text: &str,
+    chart: Option<&Path>,
+    from: Option<From>,
+    options: &push_op::Options,
+    limits: &Limits,
+) -> Result<Told> {
+    let reference: Reference = text.parse::<Reference>().map_err(|error| {
+        Error::from(error)
+            .with_hint("write `push HOST/NS/NAME:TAG`, or `push CHART.tgz oci://HOST/NS`")
+    })?;
+    if reference.digest.is_some() {
+        return Err(Error::usage(format!("`{text}` names a digest; a push names a tag")));
+    }
+    let all = candidates(run, &reference, chart, from, limits).await?;
+    let chosen = choose(&reference, all, limits)?;
+    let name = reference.repository_path();
+    let tag = match &reference.tag {
+        Some(tag) => tag.clone(),
+        None => Tag::from_version(&chosen.chart.metadata.version)?,
+    };
+    run.talk.info(&format!("pushing {} ({})", chosen.described, chosen.chart.content.digest));
+    let place =
+        Place::Registry(remote.client(run)?.repository(&reference.registry, &reference.repository));
+    let report = push_op::push(&place, &name, &chosen.chart, &tag, options).await?;
+    Ok(Told { name, report })
+}
+
+async fn candidates(
+    run: &Run,
+    reference: &Reference,
+    chart: Option<&Path>,
+    from: Option<From>,
+    limits: &Limits,
+) -> Result<Vec<Candidate>> {
+    let of = |path: &Path, from: From| -> Result<Candidate> {
+        let chart = push::prepare(run, path, limits)?;
+        let kind = if path.is_dir() { "source" } else { "archive" };
+        Ok(Candidate { from, described: format!("the {kind} `{}`", path.display()), chart })
+    };
+    if let Some(path) = chart {
+        let kind = if path.is_dir() { From::Dir } else { From::Archive };
+        return Ok(vec![of(path, kind)?]);
+    }
+    let looks_in = |place: From| from.is_none_or(|from| from == place);
+    let mut all = Vec::new();
+    if looks_in(From::Store)
+        && let Some(tag) = &reference.tag
+    {
+        let saved: SavedReference = reference.to_string().parse()?;
+        if let Some(repository) = run.saved().read(&saved)? {
+            match prepare::from_store(&repository, &TagOrDigest::Tag(tag.clone()), limits).await {
+                Ok(chart) => all.push(Candidate {
+                    from: From::Store,
+                    described: format!("the saved chart {saved}"),
+                    chart,
+                }),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    let name = reference.repository.last_segment();
+    if looks_in(From::Archive)
+        && let Some(path) = archive_here(name, reference.tag.as_ref(), limits)?
+    {
+        all.push(of(&path, From::Archive)?);
+    }
+    if looks_in(From::Dir) {
+        for path in
+            [PathBuf::from("."), Path::new(".").join(name), Path::new("./charts").join(name)]
+        {
+            if path.join("Chart.yaml").is_file()
+                && source_name(&path, limits).is_some_and(|found| found == name)
+            {
+                all.push(of(&path, From::Dir)?);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The name a source gives itself; a source that cannot be read is no candidate here, but is once it is named.
+fn source_name(path: &Path, limits: &Limits) -> Option<String> {
+    archive::dir::load(path, Keep::Nothing, limits).ok().map(|chart| chart.metadata.name)
+}
+
+/// The archive in this folder whose chart is `name`: the one whose version is the tag, or the only one.
+fn archive_here(name: &str, tag: Option<&Tag>, limits: &Limits) -> Result<Option<PathBuf>> {
+    let here = Path::new(".");
+    let entries = fs::read_dir(here).map_err(|error| Error::io("list folder", here, error))?;
+    let mut found: Vec<(PathBuf, String)> = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| Error::io("list folder", here, error))?;
+        let file = entry.file_name();
+        let Some(text) = file.to_str() else { continue };
+        if !text.starts_with(name) || !text.ends_with(".tgz") {
+            continue;
+        }
+        let path = PathBuf::from(text);
+        if let Ok(chart) = archive::read::open(&path, Keep::Nothing, limits)
+            && chart.metadata.name == name
+        {
+            found.push((path, chart.metadata.version));
+        }
+    }
+    let by_tag = |(_, version): &&(PathBuf, String)| {
+        tag.is_some_and(|tag| Tag::from_version(version).is_ok_and(|version| version == *tag))
+    };
+    if let Some((path, _)) = found.iter().find(by_tag) {
+        return Ok(Some(path.clone()));
+    }
+    match &found[..] {
+        [(path, _)] => Ok(Some(path.clone())),
+        _ => Ok(None),
+    }
+}
+
+/// The one candidate, or the first of several with the same files.
+fn choose(reference: &Reference, all: Vec<Candidate>, limits: &Limits) -> Result<Candidate> {
+    let name = reference.repository.last_segment();
+    let mut digests = Vec::new();
+    if all.len() > 1 {
+        for candidate in &all {
+            digests.push(archive::read::content_digest(candidate.chart.archive.reader()?, limits)?);
+        }
+    }
+    if digests.windows(2).any(|pair| pair[0] != pair[1]) {
+        let list: Vec<String> = all
+            .iter()
+            .map(|one| {
+                format!(
+                    "{} ({}, version {})",
+                    one.described, one.chart.content.digest, one.chart.metadata.version
+                )
+            })
+            .collect();
+        let ways: Vec<&str> = all.iter().map(|one| one.from.flag()).collect();
+        return Err(Error::usage(format!(
+            "{reference} could mean {}, and their files differ",
+            list.join("; or ")
+        ))
+        .with_hint(format!("choose with `--from {}` or `--chart PATH`", ways.join("|"))));
+    }
+    all.into_iter().next().ok_or_else(|| {
+        Error::not_found(format!("Chart not found: {reference}")).with_hint(format!(
+            "looked for a saved chart of that reference, an archive `{name}-*.tgz` here, and a source in `.`, `./{name}` and \
+             `./charts/{name}`; name one with `--chart PATH`"
+        ))
+    })
+}
+
+impl From {
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Archive => "archive",
+            Self::Dir => "dir",
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `package PATH…`: chart sources to archives.
+
+use super::{
+    Run, dependency,
+    exit::Exit,
+    output::{self, Format},
+    progress::Progress,
+    remote::RemoteArgs,
+};
+use crate::{Error, Result, ops::package as op};
+use clap::Args;
+use serde_json::json;
+use std::{path::PathBuf, sync::atomic::Ordering};
+
+#[derive(Debug, Args)]
+pub(super) struct PackageArgs {
+    /// Chart sources
+    #[arg(value_name = "CHART_PATH")]
+    paths: Vec<PathBuf>,
+    /// Folder for the archives; it is created
+    #[arg(long, short = 'd', value_name = "DIR", default_value = ".")]
+    destination: PathBuf,
+    /// Set the chart's version
+    #[arg(long)]
+    version: Option<String>,
+    /// Set the version of what the chart installs
+    #[arg(long)]
+    app_version: Option<String>,
+    /// Bring the dependencies up to date first
+    #[arg(long, short = 'u')]
+    dependency_update: bool,
+    /// Sign the package
+    #[arg(long)]
+    sign: bool,
+    /// Name of the key to sign with
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
+    /// File with the keys
+    #[arg(long, value_name = "FILE")]
+    keyring: Option<PathBuf>,
+    /// File with the key's passphrase
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// How to write the result
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    output: Format,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+pub(super) fn package(run: &Run, args: PackageArgs) -> Result<Exit> {
+    if args.paths.is_empty() {
+        return Err(Error::usage("need at least one argument, the path to the chart"));
+    }
+    if args.sign || args.key.is_some() || args.keyring.is_some() || args.passphrase_file.is_some() {
+        return Err(Error::usage(
+            "signing comes with trust, a later part of this program; nothing was packaged",
+        )
+        .with_hint("package without `--sign`"));
+    }
+    if args.dependency_update {
+        for path in &args.paths {
+            dependency::update_quietly(run, path, &args.remote)?;
+        }
+    }
+    let options = op::Options {
+        version: args.version.clone(),
+        app_version: args.app_version.clone(),
+        ..op::Options::new(run.epoch()?)
+    };
+    let progress = Progress::start(&run.talk, "packaged", "charts", args.paths.len() as u64);
+    let counts = progress.counts();
+    let results =
+        op::package(&args.paths, &args.destination, &options, &|done: op::Progress<'_>| {
+            counts.items.store(done.done as u64, Ordering::Relaxed);
+        });
+    drop(progress);
+    let mut failed = Vec::new();
+    let mut done = Vec::new();
+    for (path, result) in args.paths.iter().zip(results) {
+        match result {
+            Ok(packaged) => done.push(packaged),
+            Err(error) if args.paths.len() == 1 => return Err(error),
+            Err(error) => {
+                run.talk.error(&error.context(format!("`{}` was not packaged", path.display())));
+                failed.push(path.to_str().unwrap_or("?"));
+            }
+        }
+    }
+    for warning in done.iter().flat_map(|saved| &saved.package.warnings) {
+        run.talk.warn(warning);
+    }
+    match args.output {
+        Format::Text => {
+            let lines: String = done
+                .iter()
+                .map(|one| {
+                    format!("Successfully packaged chart and saved it to: {}\n", one.path.display())
+                })
+                .collect();
+            output::print(lines)?;
+        }
+        format => {
+            let values: Vec<serde_json::Value> = done
+                .iter()
+                .map(|one| {
+                    json!({
+                        "path": one.path, "name": one.package.metadata.name, "version": one.package.metadata.version,
+                        "digest": one.package.digest, "size": one.package.size,
+                    })
+                })
+                .collect();
+            output::print_value(format, &values)?;
+        }
+    }
+    run.partly(args.paths.len(), &failed, "packaged")
+}

@@ -1,0 +1,262 @@
+//! `pull`: into a folder, as Helm does now, or into the store of saved charts, as `helm chart pull` did.
+
+use super::{
+    Run,
+    exit::Exit,
+    legacy,
+    location::{LayoutReference, Location},
+    output::{self, Format},
+    remote::RemoteArgs,
+};
+use crate::{
+    Error, ErrorKind, Result, archive,
+    limits::Limits,
+    oci::{Digest, Tag},
+    ops::{
+        place::Place,
+        pull::{self as op, Archive, Provenance, Pulled},
+        tags::{Devel, Wanted},
+    },
+};
+use clap::Args;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub(super) struct PullArgs {
+    /// `oci://host/ns/name[:tag][@digest]`, `https://….tgz`, `layout:DIR[:tag]`; or `host/ns/name:tag`, to save it here
+    #[arg(required = true, value_name = "REFERENCE")]
+    references: Vec<String>,
+    /// Version, range or tag
+    #[arg(long)]
+    version: Option<String>,
+    /// Take prereleases too when no version is given
+    #[arg(long)]
+    devel: bool,
+    /// Folder to write to
+    #[arg(long, short = 'd', value_name = "DIR")]
+    destination: Option<PathBuf>,
+    /// Unpack the chart instead of keeping its archive
+    #[arg(long)]
+    untar: bool,
+    /// Folder to unpack to, within the destination
+    #[arg(long, value_name = "DIR")]
+    untardir: Option<PathBuf>,
+    /// Take the provenance file too
+    #[arg(long)]
+    prov: bool,
+    /// How to write the result
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    output: Format,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+pub(super) fn pull(run: &Run, args: PullArgs) -> Result<Exit> {
+    let limits = Limits::default();
+    run.block_on(async {
+        let mut results = Vec::new();
+        let mut failed = Vec::new();
+        for text in &args.references {
+            match one(run, &args, text, &limits).await {
+                Ok(result) => results.extend(result),
+                Err(error) if args.references.len() == 1 => return Err(error),
+                Err(error) => {
+                    run.talk.error(&error);
+                    failed.push(text.as_str());
+                }
+            }
+        }
+        if args.output != Format::Text {
+            let value = if args.references.len() == 1 {
+                results.pop().unwrap_or_default()
+            } else {
+                results.into()
+            };
+            output::print_value(args.output, &value)?;
+        }
+        run.partly(args.references.len(), &failed, "pulled")
+    })
+}
+
+async fn one(
+    run: &Run,
+    args: &PullArgs,
+    text: &str,
+    limits: &Limits,
+) -> Result<Option<serde_json::Value>> {
+    let location = if let Some(rest) = text.strip_prefix("layout:") {
+        Location::Layout(LayoutReference::parse(rest)?)
+    } else if text.starts_with("https://") || text.starts_with("http://") {
+        Location::Url(text.to_owned())
+    } else if text.starts_with("oci://") || args.wants_file() {
+        Location::Registry(text.parse()?)
+    } else {
+        legacy::pull(run, &args.remote, text, limits).await?;
+        return Ok(None);
+    };
+    let folder = args.destination.clone().unwrap_or_else(|| PathBuf::from("."));
+    if let Location::Url(url) = &location {
+        let archive = super::show::url(url)?;
+        let name = url_file_name(url)?;
+        return place(args, &folder, &name, &archive, limits)
+            .map(|path| Some(json!({"url": url, "file": path})));
+    }
+    let wanted = |tag: Option<Tag>, digest: Option<Digest>| Wanted {
+        tag,
+        digest,
+        version: args.version.clone(),
+        devel: if args.devel { Devel::Prereleases } else { Devel::Releases },
+    };
+    let pulled =
+        fetch_with(run, &location, &args.remote, wanted, args.provenance(), limits).await?;
+    let (repository, name) = names(&location, &pulled);
+    let file = if args.untar {
+        place(args, &folder, &name, &pulled.archive, limits)?
+    } else {
+        op::save(&pulled, &name, &folder)?.archive
+    };
+    if args.prov && pulled.provenance.is_none() {
+        run.talk.warn(&format!("verification not found for {text}: there is no provenance file"));
+    }
+    let digest = pulled.manifest.digest();
+    let pulled_as = match &pulled.target {
+        crate::oci::TagOrDigest::Tag(tag) => format!("{repository}:{tag}"),
+        crate::oci::TagOrDigest::Digest(digest) => format!("{repository}@{digest}"),
+    };
+    if args.output == Format::Text {
+        output::print(format!("Pulled: {pulled_as}\nDigest: {digest}\n"))?;
+    }
+    Ok(Some(json!({"ref": pulled_as, "digest": digest, "size": pulled.content.size, "file": file})))
+}
+
+impl PullArgs {
+    /// Whether a flag shows that a file is wanted, whatever the reference looks like.
+    fn wants_file(&self) -> bool {
+        self.untar
+            || self.prov
+            || self.devel
+            || self.version.is_some()
+            || self.destination.is_some()
+    }
+
+    fn provenance(&self) -> Provenance {
+        if self.prov { Provenance::IfPresent } else { Provenance::Leave }
+    }
+}
+
+/// Writes the archive, or unpacks it.
+fn place(
+    args: &PullArgs,
+    folder: &Path,
+    name: &str,
+    archive: &Archive,
+    limits: &Limits,
+) -> Result<PathBuf> {
+    std::fs::create_dir_all(folder).map_err(|error| Error::io("create folder", folder, error))?;
+    if args.untar {
+        let folder =
+            args.untardir.as_ref().map_or_else(|| folder.to_owned(), |inner| folder.join(inner));
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| Error::io("create folder", &folder, error))?;
+        return archive::expand::expand(
+            archive.reader()?,
+            &folder,
+            archive::expand::Existing::Refuse,
+            limits,
+        )
+        .map_err(untar);
+    }
+    let path = folder.join(name);
+    archive.save(&path)?;
+    Ok(path)
+}
+
+fn untar(error: Error) -> Error {
+    if error.kind() == ErrorKind::Conflict { error.context("failed to untar") } else { error }
+}
+
+fn url_file_name(url: &str) -> Result<String> {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned();
+    let plain =
+        !name.is_empty() && !name.contains(['/', '\\', '\0']) && name != "." && name != "..";
+    if plain { Ok(name) } else { Err(Error::usage(format!("`{url}` names no file"))) }
+}
+
+/// The repository as printed, and the name that the archive's file begins with.
+fn names(location: &Location, pulled: &Pulled) -> (String, String) {
+    let title = || {
+        let title = pulled.manifest.document().annotations.get(crate::oci::media::TITLE);
+        title
+            .filter(|title| !title.contains(['/', '\\']))
+            .cloned()
+            .unwrap_or_else(|| "chart".to_owned())
+    };
+    match location {
+        Location::Registry(reference) => {
+            (reference.repository_path(), reference.repository.last_segment().to_owned())
+        }
+        Location::Saved(reference) => {
+            (reference.repository_path(), reference.repository.last_segment().to_owned())
+        }
+        Location::Layout(layout) => (format!("layout:{}", layout.folder.display()), title()),
+        Location::Path(path) => (path.display().to_string(), title()),
+        Location::Url(url) => (url.clone(), title()),
+    }
+}
+
+/// Pulls from a registry, a layout or the saved charts, without provenance.
+pub(super) async fn fetch(
+    run: &Run,
+    location: &Location,
+    remote: &RemoteArgs,
+    wanted: impl FnOnce(Option<Tag>, Option<Digest>) -> Wanted,
+    limits: &Limits,
+) -> Result<Pulled> {
+    fetch_with(run, location, remote, wanted, Provenance::Leave, limits).await
+}
+
+/// Pulls from a registry, a layout or the saved charts.
+pub(super) async fn fetch_with(
+    run: &Run,
+    location: &Location,
+    remote: &RemoteArgs,
+    wanted: impl FnOnce(Option<Tag>, Option<Digest>) -> Wanted,
+    provenance: Provenance,
+    limits: &Limits,
+) -> Result<Pulled> {
+    let (place, name, wanted) = match location {
+        Location::Registry(reference) => (
+            Place::Registry(
+                remote.client(run)?.repository(&reference.registry, &reference.repository),
+            ),
+            reference.repository_path(),
+            wanted(reference.tag.clone(), reference.digest.clone()),
+        ),
+        Location::Layout(layout) => (
+            Place::Layout(layout.open()?),
+            format!("layout:{}", layout.folder.display()),
+            wanted(layout.tag.clone(), layout.digest.clone()),
+        ),
+        Location::Saved(reference) => (
+            Place::Disk(
+                run.saved()
+                    .read(reference)?
+                    .ok_or_else(|| legacy::not_saved(&reference.to_string()))?,
+            ),
+            reference.repository_path(),
+            wanted(reference.tag.clone(), None),
+        ),
+        Location::Path(path) => {
+            return Err(Error::usage(format!("`{}` is not in a registry", path.display())));
+        }
+        Location::Url(url) => return Err(Error::usage(format!("`{url}` is not in a registry"))),
+    };
+    let pulled = op::pull(&place, &name, &wanted, provenance, limits).await?;
+    for warning in &pulled.warnings {
+        run.talk.warn(warning);
+    }
+    Ok(pulled)
+}

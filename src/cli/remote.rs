@@ -1,0 +1,122 @@
+//! The flags of every command that speaks to a registry, and the client that they and the environment make.
+
+use super::Run;
+use crate::{
+    Error, Result,
+    client::{Client, Notice, Notify, Options, Scheme},
+};
+use clap::Args;
+use std::{
+    io::{IsTerminal, Read},
+    path::PathBuf,
+    sync::OnceLock,
+    time::Duration,
+};
+
+/// Longest password read from stdin: a token of a cloud is a few KiB.
+const MAX_PASSWORD: u64 = 64 * 1024;
+
+/// Flags that say how a registry is reached; their names are Helm's.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct RemoteArgs {
+    /// User name for the registry
+    #[arg(long, value_name = "NAME", help_heading = "Registry")]
+    pub(super) username: Option<String>,
+    /// Password for the registry
+    #[arg(long, value_name = "PASSWORD", help_heading = "Registry")]
+    pub(super) password: Option<String>,
+    /// Read the password from stdin
+    #[arg(long, conflicts_with = "password", help_heading = "Registry")]
+    pub(super) password_stdin: bool,
+    #[command(flatten)]
+    pub(super) transport: TransportArgs,
+    #[arg(skip)]
+    client: OnceLock<Client>,
+}
+
+/// How a registry is reached, whoever asks.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct TransportArgs {
+    /// Speak HTTP without TLS
+    #[arg(long, help_heading = "Registry")]
+    pub(super) plain_http: bool,
+    /// Do not verify the registry's certificate
+    #[arg(long, visible_alias = "insecure", help_heading = "Registry")]
+    pub(super) insecure_skip_tls_verify: bool,
+    /// Certificates to trust beside the system's
+    #[arg(long, value_name = "FILE", help_heading = "Registry")]
+    pub(super) ca_file: Option<PathBuf>,
+    /// Our own certificate
+    #[arg(long, value_name = "FILE", requires = "key_file", help_heading = "Registry")]
+    pub(super) cert_file: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE", requires = "cert_file", help_heading = "Registry")]
+    pub(super) key_file: Option<PathBuf>,
+}
+
+impl RemoteArgs {
+    /// The client; the same one for every registry of a command.
+    pub(super) fn client(&self, run: &Run) -> Result<Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client.clone());
+        }
+        let options = self.transport.options(run)?;
+        let client = Client::new(options)?;
+        Ok(self.client.get_or_init(|| client).clone())
+    }
+}
+
+impl TransportArgs {
+    /// The client's options, with stored credentials.
+    pub(super) fn options(&self, run: &Run) -> Result<Options> {
+        let env = &run.env;
+        let mut options = Options {
+            scheme: if self.plain_http { Scheme::Plain } else { Scheme::Auto },
+            cache: Some(env.blob_cache()),
+            notify: notify(run),
+            ..Options::default()
+        };
+        if let Some(seconds) = env.text("CHARTFERRY_RETRY_MAX_WAIT") {
+            let seconds = seconds.parse().map_err(|_| {
+                Error::usage(format!(
+                    "CHARTFERRY_RETRY_MAX_WAIT `{seconds}` is no number of seconds"
+                ))
+            })?;
+            options.retry_after = Duration::from_secs(seconds);
+        }
+        Ok(options)
+    }
+}
+
+/// What the client tells becomes talk; bytes that go by are no talk.
+fn notify(run: &Run) -> Notify {
+    let talk = run.talk.clone();
+    Notify::new(move |notice| match notice {
+        Notice::Moved { .. } => {}
+        Notice::Warning { .. } | Notice::Credentials { .. } => talk.warn(&notice.to_string()),
+        Notice::PlainHttp { .. } => tracing::debug!("{notice}"),
+        _ => talk.info(&notice.to_string()),
+    })
+}
+
+/// A password from stdin: one line ending is dropped, as Helm does.
+pub(super) fn password_from_stdin() -> Result<String> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Err(Error::usage("`--password-stdin` with a terminal as stdin")
+            .with_hint("pipe the password in"));
+    }
+    let mut text = String::new();
+    stdin
+        .lock()
+        .take(MAX_PASSWORD)
+        .read_to_string(&mut text)
+        .map_err(|error| Error::io("read the password from", "stdin", error))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        Err(Error::usage("the password on stdin is empty"))
+    } else {
+        Ok(text.to_owned())
+    }
+}

@@ -1,0 +1,119 @@
+//! `show all|chart|values|readme|crds LOCATION`.
+
+use super::{
+    Run,
+    exit::Exit,
+    location::{self, Location},
+    output, pull,
+    remote::RemoteArgs,
+};
+use crate::{
+    Error, Result,
+    archive::{self, Keep},
+    limits::Limits,
+    ops::{
+        pull::Archive,
+        show::{Part, show as render},
+        tags::{Devel, Wanted},
+    },
+};
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ShowCommand {
+    /// Chart.yaml, values, README and CRDs
+    All(ShowArgs),
+    /// Chart.yaml
+    Chart(ShowArgs),
+    /// values.yaml
+    Values(ShowArgs),
+    /// The README
+    Readme(ShowArgs),
+    /// The CRDs, of the chart and its subcharts
+    #[command(visible_alias = "crd")]
+    Crds(ShowArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// A folder, a .tgz, a saved reference, `oci://…`, `https://….tgz` or `layout:DIR:tag`
+    location: String,
+    /// Version, range or tag
+    #[arg(long)]
+    version: Option<String>,
+    /// Take prereleases too when no version is given
+    #[arg(long)]
+    devel: bool,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+pub(super) fn show(run: &Run, command: ShowCommand) -> Result<Exit> {
+    let (part, args) = match command {
+        ShowCommand::All(args) => (Part::All, args),
+        ShowCommand::Chart(args) => (Part::Chart, args),
+        ShowCommand::Values(args) => (Part::Values, args),
+        ShowCommand::Readme(args) => (Part::Readme, args),
+        ShowCommand::Crds(args) => (Part::Crds, args),
+    };
+    let limits = Limits::default();
+    let local = std::path::Path::new(&args.location);
+    // A path needs no runtime.
+    let chart = if local.exists() {
+        load(run, local, &limits)?
+    } else {
+        run.block_on(remote(run, &args, &limits))?
+    };
+    output::print(render(&chart, part)).map(|()| Exit::Ok)
+}
+
+/// Loads a chart's source or archive.
+pub(super) fn load(run: &Run, path: &std::path::Path, limits: &Limits) -> Result<archive::Chart> {
+    if !path.is_dir() {
+        return archive::read::open(path, Keep::Documents, limits);
+    }
+    let loaded = archive::dir::load(path, Keep::Documents, limits)?;
+    for warning in &loaded.warnings {
+        run.talk.warn(warning);
+    }
+    Ok(loaded)
+}
+
+async fn remote(run: &Run, args: &ShowArgs, limits: &Limits) -> Result<archive::Chart> {
+    let archive =
+        fetch(run, &args.location, args.version.as_deref(), args.devel, &args.remote, limits)
+            .await?;
+    archive::read::read(archive.reader()?, Keep::Documents, limits)
+        .map_err(|error| error.context(format!("`{}` is no good chart archive", args.location)))
+}
+
+pub(super) fn url(url: &str) -> Result<Archive> {
+    Err(Error::invalid(format!("`{url}`: archives behind a URL are not supported yet")))
+}
+
+/// The archive at any location but a folder.
+pub(super) async fn fetch(
+    run: &Run,
+    text: &str,
+    version: Option<&str>,
+    devel: bool,
+    remote: &RemoteArgs,
+    limits: &Limits,
+) -> Result<Archive> {
+    let wanted = |tag, digest| Wanted {
+        tag,
+        digest,
+        version: version.map(str::to_owned),
+        devel: if devel { Devel::Prereleases } else { Devel::Releases },
+    };
+    match location::resolve(text, &run.saved()).await? {
+        Location::Path(path) if path.is_dir() => {
+            Err(Error::usage(format!("`{}` is a folder, not an archive", path.display())))
+        }
+        Location::Path(path) => Ok(Archive::File(crate::store::BlobFile::Stored(path))),
+        Location::Url(url) => super::show::url(&url),
+        location => {
+            pull::fetch(run, &location, remote, wanted, limits).await.map(|pulled| pulled.archive)
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The tour's stage: a temporary folder, this program run in it, its output shown, its effects checked.
+
+use crate::{Error, ErrorKind, Result, cli::output};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Instant,
+};
+use tempfile::TempDir;
+
+/// Lines shown of a command's output; the rest is counted.
+const LINES: usize = 14;
+
+/// Variables that could lead a step out of the stage.
+const FOREIGN: &[&str] = &[
+    "HELM_",
+    "XDG_",
+    "DOCKER_",
+    "REGISTRY_AUTH_FILE",
+    "CHARTFERRY_",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+];
+
+/// The stage.
+#[derive(Debug)]
+pub(super) struct Stage {
+    folder: TempDir,
+    program: PathBuf,
+}
+
+impl Stage {
+    pub(super) fn new() -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("chartferry-tour-")
+            .tempdir()
+            .map_err(|error| Error::io("create", "a temporary folder", error))?;
+        let program =
+            std::env::current_exe().map_err(|error| Error::io("find", "this program", error))?;
+        Ok(Self { folder, program })
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.root().join(name)
+    }
+
+    /// Makes a folder of the user's visible on stage under a short name.
+    #[cfg(unix)]
+    pub(super) fn link(&self, folder: &Path, name: &str) -> Result<()> {
+        let target =
+            fs::canonicalize(folder).map_err(|error| Error::io("find folder", folder, error))?;
+        let path = self.path(name);
+        std::os::unix::fs::symlink(target, &path).map_err(|error| Error::io("link", &path, error))
+    }
+
+    pub(super) fn say(&self, text: &str) -> Result<()> {
+        output::println(text)
+    }
+
+    pub(super) fn heading(&self, text: &str) -> Result<()> {
+        output::println(format!("\n# {text}"))
+    }
+
+    /// Fails the tour if `holds` is false.
+    pub(super) fn check(&self, holds: bool, what: &str) -> Result<()> {
+        if holds {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Integrity,
+            format!("the tour found a difference: it is not so that {what}"),
+        ))
+    }
+
+    pub(super) fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        fs::read(path).map_err(|error| Error::io("read", path, error))
+    }
+
+    /// Runs this program with `args`, shows the command, its output and its time, and gives back its stdout.
+    pub(super) fn run(&self, args: &[String]) -> Result<String> {
+        output::println(format!("$ chartferry {}", typed(args)))?;
+        let start = Instant::now();
+        let ended = self
+            .command()
+            .args(args)
+            .output()
+            .map_err(|error| Error::io("run", &self.program, error))?;
+        let time = start.elapsed();
+        let stdout = String::from_utf8_lossy(&ended.stdout).into_owned();
+        let all = format!("{stdout}{}", String::from_utf8_lossy(&ended.stderr));
+        let count = all.lines().count();
+        for line in all.lines().take(LINES) {
+            output::println(format!("  {line}"))?;
+        }
+        if count > LINES {
+            output::println(format!("  … {} more lines", count - LINES))?;
+        }
+        output::println(format!("  ({:.1} ms)", time.as_secs_f64() * 1000.0))?;
+        if !ended.status.success() {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!("the step ended with {}", ended.status),
+            ));
+        }
+        Ok(stdout)
+    }
+
+    /// This program on stage: nothing of the user's is read or written.
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        for (key, _) in std::env::vars_os() {
+            let name = key.to_string_lossy().to_uppercase();
+            if FOREIGN.iter().any(|foreign| name.starts_with(foreign)) {
+                command.env_remove(&key);
+            }
+        }
+        command.current_dir(self.root()).env("HOME", self.path("home")).stdin(Stdio::null());
+        command
+    }
+
+    /// Takes the stage down.
+    pub(super) fn leave(self) -> Result<()> {
+        let path = self.root().to_owned();
+        self.folder.close().map_err(|error| Error::io("remove folder", path, error))
+    }
+}
+
+/// A command as a user would type it: long lists of files are shortened.
+fn typed(args: &[String]) -> String {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    const HEAD: usize = 3;
+    const TAIL: usize = 2;
+    if words.len() <= HEAD + TAIL + 2 {
+        return words.join(" ");
+    }
+    let (head, tail) = (&words[..HEAD], &words[words.len() - TAIL..]);
+    format!("{} … {} ({} more)", head.join(" "), tail.join(" "), words.len() - HEAD - TAIL)
+}
+
+/// The tour's registry: `chartferry serve` as a process of its own.
+#[derive(Debug)]
+pub(super) struct Registry {
+    process: Child,
+    address: String,
+}
+
+impl Registry {
+    pub(super) fn start(stage: &Stage) -> Result<Self> {
+        let args = ["serve", "--listen", "127.0.0.1:0", "--storage", "registry"];
+        output::println(format!("$ chartferry {} &", args.join(" ")))?;
+        let mut process = stage
+            .command()
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| Error::io("run", &stage.program, error))?;
+        let mut line = String::new();
+        if let Some(stdout) = process.stdout.take() {
+            BufReader::new(stdout)
+                .read_line(&mut line)
+                .map_err(|error| Error::io("read from", "the registry", error))?;
+        }
+        let address =
+            line.trim().rsplit("://").next().unwrap_or_default().trim_end_matches('/').to_owned();
+        let registry = Self { process, address };
+        if registry.address.is_empty() {
+            return Err(Error::new(ErrorKind::Network, "the registry did not start"));
+        }
+        output::println(format!("  {}", line.trim()))?;
+        Ok(registry)
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(super) fn stop(mut self) -> Result<()> {
+        self.process.kill().map_err(|error| Error::io("stop", "the registry", error))?;
+        self.process.wait().map_err(|error| Error::io("wait for", "the registry", error))?;
+        Ok(())
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        // After `stop` both do nothing.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

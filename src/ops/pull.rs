@@ -1,0 +1,282 @@
+//! Pull: a reference to a chart's bytes. One GET of the manifest, one of each blob that is wanted; everything by
+//! digest once the tag is resolved.
+
+use crate::{
+    Error, ErrorKind, Result, archive,
+    limits::Limits,
+    oci::{Descriptor, Digest, Manifest, TagOrDigest, chart, media},
+    ops::tags::{self, Wanted},
+    store::{BlobFile, Fetch, Resolve, Tags},
+};
+use bytes::Bytes;
+use std::{
+    fs::{self, File},
+    io::{self, Cursor, Read, Write},
+    path::{Path, PathBuf},
+};
+
+/// Whether the provenance is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Provenance {
+    /// Not asked for.
+    #[default]
+    Leave,
+    /// Taken if it is there.
+    IfPresent,
+}
+
+/// A chart's archive, verified.
+#[derive(Clone, Debug)]
+pub enum Archive {
+    /// Small enough for memory.
+    Memory(Bytes),
+    /// A file.
+    File(BlobFile),
+}
+
+impl Archive {
+    /// Reads it from the start.
+    ///
+    /// # Errors
+    /// `Io` when its file cannot be opened.
+    pub fn reader(&self) -> Result<Box<dyn Read + Send>> {
+        match self {
+            Self::Memory(bytes) => Ok(Box::new(Cursor::new(bytes.clone()))),
+            Self::File(file) => {
+                let path = file.path();
+                Ok(Box::new(
+                    File::open(path).map_err(|error| Error::io("open archive", path, error))?,
+                ))
+            }
+        }
+    }
+
+    /// Writes it to `path`: a temporary file beside it, synced, then renamed over what was there.
+    ///
+    /// # Errors
+    /// `Io`, naming the path.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        write_file(path, |file| match self {
+            Self::Memory(bytes) => file.write_all(bytes),
+            Self::File(blob) => io::copy(&mut File::open(blob.path())?, file).map(drop),
+        })
+    }
+}
+
+/// Writes a file whole or not at all, readable by all.
+///
+/// # Errors
+/// `Io`, naming the path.
+pub fn write_file(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let fail = |error| Error::io("write", path, error);
+    let mut temporary =
+        tempfile::Builder::new().prefix(".chartferry-").tempfile_in(folder).map_err(fail)?;
+    write(temporary.as_file_mut()).map_err(fail)?;
+    share(temporary.as_file()).map_err(fail)?;
+    temporary.as_file().sync_all().map_err(fail)?;
+    temporary.persist(path).map_err(|error| Error::io("write", path, error.error))?;
+    Ok(())
+}
+
+/// A temporary file is private; what a user asked for has mode 0644, as with Helm.
+#[cfg(unix)]
+fn share(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn share(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// A pulled chart.
+#[derive(Clone, Debug)]
+pub struct Pulled {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// What it was asked for by, after a range was resolved.
+    pub target: TagOrDigest,
+    /// The `.tgz`'s descriptor.
+    pub content: Descriptor,
+    /// The `.tgz`.
+    pub archive: Archive,
+    /// The `.prov`, if asked for and there.
+    pub provenance: Option<Bytes>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Pulled {
+    /// The name to save the archive under, from the last segment of its repository: `NAME-VERSION.tgz`, or
+    /// `NAME-TAG.tgz` for a tag that is no version, or Helm's `NAME@sha256-HEX.tgz` for a digest.
+    pub fn file_name(&self, name: &str) -> String {
+        match &self.target {
+            TagOrDigest::Digest(digest) => {
+                format!("{name}@{}-{}.tgz", digest.algorithm().as_str(), digest.hex())
+            }
+            TagOrDigest::Tag(tag) => {
+                let version = self.manifest.document().annotations.get(media::VERSION);
+                let is_version = version.map_or_else(
+                    || crate::version::Version::parse_loose(&tag.to_version()).is_ok(),
+                    |version| version.replace('+', "_") == tag.as_str(),
+                );
+                if is_version {
+                    format!("{name}-{}.tgz", tag.to_version())
+                } else {
+                    format!("{name}-{tag}.tgz")
+                }
+            }
+        }
+    }
+}
+
+/// Pulls a chart. `name` is the repository as the user knows it, `host/ns/name`.
+///
+/// # Errors
+/// `NotFound` with the near misses for a tag that is not there; `Integrity` when tag and digest disagree; `Invalid` for
+/// what is no chart.
+pub async fn pull<R: Fetch + Tags + Resolve>(
+    repository: &R,
+    name: &str,
+    wanted: &Wanted,
+    provenance: Provenance,
+    limits: &Limits,
+) -> Result<Pulled> {
+    let choice = tags::choose(repository, name, wanted).await?;
+    if let (Some(tag), TagOrDigest::Digest(digest)) = (&choice.agree, &choice.target) {
+        let found = repository.resolve(&TagOrDigest::Tag(tag.clone())).await?;
+        match found {
+            Some(found) if found.digest != *digest => {
+                return Err(Error::new(
+                    ErrorKind::Integrity,
+                    format!("chart reference digest mismatch: {digest} is not {}", found.digest),
+                )
+                .with_hint(format!(
+                    "the tag `{tag}` has moved; leave it out to pull by digest alone"
+                )));
+            }
+            Some(_) => {}
+            None => return Err(tags::missing(repository, name, tag, None).await),
+        }
+    }
+    let found = match repository.fetch_manifest(&choice.target).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(match &choice.target {
+                TagOrDigest::Tag(tag) => {
+                    tags::missing(repository, name, tag, choice.listed).await.with_source(error)
+                }
+                TagOrDigest::Digest(digest) => {
+                    Error::not_found(format!("{name}@{digest}: not found")).with_source(error)
+                }
+            });
+        }
+        found => found?,
+    };
+    let manifest = chart_of(repository, found)
+        .await
+        .map_err(|error| error.context(format!("cannot pull {name}")))?;
+    let found =
+        chart::find(&manifest).map_err(|error| error.context(format!("cannot pull {name}")))?;
+    let (content, foreign) = (found.content.clone(), found.foreign.map(str::to_owned));
+    let wanted_provenance =
+        found.provenance.filter(|_| provenance == Provenance::IfPresent).cloned();
+    if content.size > limits.archive_bytes {
+        return Err(Error::new(
+            ErrorKind::Limit,
+            format!(
+                "the chart's layer has {} bytes, more than the limit of {}",
+                content.size, limits.archive_bytes
+            ),
+        ));
+    }
+    let archive = if content.size <= limits.memory_blob {
+        Archive::Memory(repository.fetch_blob(&content, limits.memory_blob).await?)
+    } else {
+        Archive::File(repository.fetch_blob_file(&content).await?)
+    };
+    let provenance = match wanted_provenance {
+        Some(blob) => Some(repository.fetch_blob(&blob, limits.provenance_bytes).await?),
+        None => None,
+    };
+    let mut warnings = Vec::new();
+    if let Some(found) = foreign {
+        let chart = archive::read::read(archive.reader()?, archive::Keep::Nothing, limits)
+            .map_err(|error| chart::not_a_chart(&manifest).with_source(error))?;
+        let namespace = name.rsplit_once('/').map_or(name, |(namespace, _)| namespace);
+        warnings.push(format!(
+            "the chart lies there as `{found}`, expected `{}`; other clients may refuse it. To repair it: \
+             chartferry push {}-{}.tgz oci://{namespace}",
+            media::CHART_CONTENT,
+            chart.metadata.name,
+            chart.metadata.version
+        ));
+    }
+    Ok(Pulled { manifest, target: choice.target, content, archive, provenance, warnings })
+}
+
+/// Charts looked at in an index before it is refused as too many: an index with a chart in it has one or two entries.
+const INDEX_ENTRIES: usize = 16;
+
+/// The chart's manifest itself, or the one chart in an index. Helm takes the last it sees; two are an error here.
+async fn chart_of<R: Fetch>(repository: &R, manifest: Manifest) -> Result<Manifest> {
+    if !manifest.is_index() {
+        return Ok(manifest);
+    }
+    let mut charts: Vec<Manifest> = Vec::new();
+    for entry in manifest.document().manifests().iter().take(INDEX_ENTRIES) {
+        if entry
+            .platform
+            .as_ref()
+            .is_some_and(|platform| platform.get("architecture").is_some_and(|a| a != "unknown"))
+        {
+            continue;
+        }
+        let inner = repository.fetch_manifest(&TagOrDigest::Digest(entry.digest.clone())).await?;
+        if !inner.is_index() && chart::find(&inner).is_ok_and(|found| found.foreign.is_none()) {
+            charts.push(inner);
+        }
+    }
+    let first = charts.pop().ok_or_else(|| chart::not_a_chart(&manifest))?;
+    if charts.is_empty() {
+        return Ok(first);
+    }
+    let digests: Vec<String> =
+        charts.iter().chain([&first]).map(|chart| chart.digest().to_string()).collect();
+    Err(Error::invalid(format!("the index holds {} charts", digests.len()))
+        .with_hint(format!("pull one by digest: {}", digests.join(", "))))
+}
+
+/// The files a pulled chart was saved as.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    /// The `.tgz`.
+    pub archive: PathBuf,
+    /// The `.tgz.prov`.
+    pub provenance: Option<PathBuf>,
+    /// The manifest's digest.
+    pub digest: Digest,
+}
+
+/// Saves a pulled chart in `folder`, replacing an archive of the same name as Helm does.
+///
+/// # Errors
+/// `Io`, naming the path.
+pub fn save(pulled: &Pulled, name: &str, folder: &Path) -> Result<Saved> {
+    fs::create_dir_all(folder).map_err(|error| Error::io("create folder", folder, error))?;
+    let archive = folder.join(pulled.file_name(name));
+    let provenance = match &pulled.provenance {
+        Some(bytes) => {
+            let mut path = archive.clone().into_os_string();
+            path.push(".prov");
+            let path = PathBuf::from(path);
+            write_file(&path, |file| file.write_all(bytes))?;
+            Some(path)
+        }
+        None => None,
+    };
+    pulled.archive.save(&archive)?;
+    Ok(Saved { archive, provenance, digest: pulled.manifest.digest().clone() })
+}

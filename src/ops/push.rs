@@ -1,0 +1,373 @@
+//! Push: a chart's bytes to a tag. It looks before it sends, sends nothing that is there, refuses to replace another
+//! chart, and reads back what it stored.
+
+use crate::{
+    Error, ErrorKind, Result, archive,
+    chart::Metadata,
+    limits::Limits,
+    oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest, chart, media},
+    ops::pull::Archive,
+    store::{Fetch, Push, Source},
+};
+use bytes::Bytes;
+use serde::Serialize;
+use std::{collections::BTreeMap, time::Duration};
+
+/// How a push is verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// Only the digest headers of the answers.
+    None,
+    /// The manifest is read back by tag and compared byte for byte.
+    #[default]
+    Manifest,
+    /// The layers are read back too.
+    Full,
+}
+
+/// What happens to a version's tag that holds another chart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// Refused.
+    #[default]
+    Refuse,
+    /// Replaced, and the digest that lost its tag is reported.
+    Overwrite,
+    /// Left as it is, whatever it holds.
+    Skip,
+}
+
+/// How to push.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How to verify.
+    pub verify: Verify,
+    /// What to do with a tag that is taken.
+    pub existing: Existing,
+    /// Order of chart and provenance.
+    pub order: chart::LayerOrder,
+    /// Annotations of the user's.
+    pub annotations: BTreeMap<String, String>,
+    /// Pauses before a read back that did not show our manifest is tried again. GHCR lags by a few seconds.
+    pub lag: Vec<Duration>,
+    /// Caps.
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            verify: Verify::default(),
+            existing: Existing::default(),
+            order: chart::LayerOrder::default(),
+            annotations: BTreeMap::new(),
+            lag: [500, 1000, 2000, 4000].map(Duration::from_millis).to_vec(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// A chart to push: judged, hashed, ready to be sent again.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Its metadata.
+    pub metadata: Metadata,
+    /// Its `.tgz`.
+    pub archive: Archive,
+    /// Digest and size of the `.tgz`.
+    pub content: Descriptor,
+    /// Its `.prov`.
+    pub provenance: Option<Bytes>,
+    /// When it was made, RFC 3339 in UTC.
+    pub created: Option<String>,
+    /// The config and manifest it already has, to be sent as they are: a saved chart goes on unchanged.
+    pub ready: Option<(Bytes, Manifest)>,
+}
+
+/// What became of a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It did not exist and was pushed.
+    Pushed,
+    /// It held this chart: nothing was sent.
+    Unchanged,
+    /// It held something else and now holds this chart.
+    Moved,
+}
+
+/// How far a push was verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verified {
+    /// As far as was asked for.
+    Yes,
+    /// The credentials may push but not read.
+    Unreadable,
+}
+
+/// The outcome of a push.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The tag.
+    pub tag: Tag,
+    /// The digest the tag now has.
+    pub digest: Digest,
+    /// Bytes of the chart's archive.
+    pub size: u64,
+    /// What became of the tag.
+    pub status: Status,
+    /// The digest that just lost the tag.
+    pub lost: Option<Digest>,
+    /// How far it was verified.
+    pub verified: Verified,
+}
+
+/// Pushes `chart` under `tag`; `name` is the repository as the user knows it.
+///
+/// # Errors
+/// `Conflict` when the tag holds another chart or no chart; `Integrity` when the registry stored something else.
+pub async fn push<R: Fetch + Push>(
+    repository: &R,
+    name: &str,
+    chart: &Outgoing,
+    tag: &Tag,
+    options: &Options,
+) -> Result<Report> {
+    let target = TagOrDigest::Tag(tag.clone());
+    let provenance =
+        chart.provenance.as_ref().map(|bytes| Descriptor::of(media::CHART_PROVENANCE, bytes));
+    let compose = || {
+        chart::compose(
+            &chart.metadata,
+            chart::Parts {
+                content: chart.content.clone(),
+                provenance: provenance.clone(),
+                created: chart.created.as_deref(),
+                order: options.order,
+                annotations: &options.annotations,
+            },
+        )
+    };
+    let (config, manifest) = match &chart.ready {
+        Some(ready) if options.annotations.is_empty() => ready.clone(),
+        _ => compose(),
+    };
+    let report = |digest: &Digest, status, lost, verified| Report {
+        tag: tag.clone(),
+        digest: digest.clone(),
+        size: chart.content.size,
+        status,
+        lost,
+        verified,
+    };
+    let existing = match repository.fetch_manifest(&target).await {
+        Ok(existing) => Some(existing),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        // Credentials that may only push: what is there cannot be seen. Skipping needs to know, pushing does not.
+        Err(error) if error.kind() == ErrorKind::Denied && options.existing != Existing::Skip => {
+            None
+        }
+        Err(error) => return Err(error.context(format!("cannot see whether {name}:{tag} exists"))),
+    };
+    let mut lost = None;
+    if let Some(existing) = &existing {
+        if options.existing == Existing::Skip {
+            return Ok(report(existing.digest(), Status::Unchanged, None, Verified::Yes));
+        }
+        match compare(repository, existing, &manifest, chart, provenance.as_ref(), options).await? {
+            Likeness::Same => {
+                return Ok(report(existing.digest(), Status::Unchanged, None, Verified::Yes));
+            }
+            Likeness::Repair => {}
+            Likeness::NoChart => return Err(no_chart(name, tag, existing)),
+            Likeness::Other(difference) => {
+                let versioned =
+                    Tag::from_version(&chart.metadata.version).is_ok_and(|version| version == *tag);
+                if versioned && options.existing == Existing::Refuse {
+                    return Err(taken(name, tag, existing, difference));
+                }
+            }
+        }
+        lost = Some(existing.digest().clone());
+    }
+    send(repository, chart, &config, provenance.as_ref()).await?;
+    repository.push_manifest(&manifest, Some(tag)).await?;
+    let verified = match options.verify {
+        Verify::None => Verified::Yes,
+        how => read_back(repository, name, &target, &manifest, how, &options.lag).await?,
+    };
+    let status = if lost.is_some() { Status::Moved } else { Status::Pushed };
+    Ok(report(manifest.digest(), status, lost, verified))
+}
+
+/// Sends config, chart and provenance side by side; the manifest comes after them.
+pub(super) async fn send<R: Push>(
+    repository: &R,
+    chart: &Outgoing,
+    config: &Bytes,
+    provenance: Option<&Descriptor>,
+) -> Result<()> {
+    let config_blob = Descriptor::of(media::CHART_CONFIG, config);
+    let config_source = Source::Bytes(config.clone());
+    let archive_source = match &chart.archive {
+        Archive::Memory(bytes) => Source::Bytes(bytes.clone()),
+        Archive::File(file) => Source::File(file.path().to_owned()),
+    };
+    let provenance = async {
+        match (provenance, &chart.provenance) {
+            (Some(blob), Some(bytes)) => {
+                repository.push_blob(blob, &Source::Bytes(bytes.clone())).await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    };
+    let chart = repository.push_blob(&chart.content, &archive_source);
+    let config = repository.push_blob(&config_blob, &config_source);
+    let (config, chart, provenance) = futures_util::future::join3(config, chart, provenance).await;
+    config?;
+    chart?;
+    provenance
+}
+
+/// How what is there relates to what is to be pushed.
+enum Likeness {
+    Same,
+    /// The same chart under a media type that clients may refuse.
+    Repair,
+    NoChart,
+    Other(&'static str),
+}
+
+async fn compare<R: Fetch>(
+    repository: &R,
+    existing: &Manifest,
+    ours: &Manifest,
+    chart: &Outgoing,
+    provenance: Option<&Descriptor>,
+    options: &Options,
+) -> Result<Likeness> {
+    if existing.digest() == ours.digest() {
+        return Ok(Likeness::Same);
+    }
+    let Ok(found) = chart::find(existing) else { return Ok(Likeness::NoChart) };
+    if found.content.digest != chart.content.digest {
+        let limits = &options.limits;
+        if found.content.size > limits.archive_bytes {
+            return Ok(if found.foreign.is_some() {
+                Likeness::NoChart
+            } else {
+                Likeness::Other("its files differ")
+            });
+        }
+        let theirs = if found.content.size <= limits.memory_blob {
+            Archive::Memory(repository.fetch_blob(found.content, limits.memory_blob).await?)
+        } else {
+            Archive::File(repository.fetch_blob_file(found.content).await?)
+        };
+        match archive::read::content_digest(theirs.reader()?, limits) {
+            Ok(theirs)
+                if theirs == archive::read::content_digest(chart.archive.reader()?, limits)? => {}
+            Ok(_) => return Ok(Likeness::Other("its files differ")),
+            Err(_) if found.foreign.is_some() => return Ok(Likeness::NoChart),
+            Err(_) => return Ok(Likeness::Other("its archive is broken")),
+        }
+    }
+    if found.foreign.is_some() {
+        return Ok(Likeness::Repair);
+    }
+    // A provenance file speaks of the exact archive, so a new one is a change, and a lost one is not noticed here.
+    if provenance
+        .is_some_and(|ours| found.provenance.is_none_or(|theirs| theirs.digest != ours.digest))
+    {
+        return Ok(Likeness::Other("its provenance differs"));
+    }
+    let theirs = &existing.document().annotations;
+    if options.annotations.iter().any(|(key, value)| theirs.get(key) != Some(value)) {
+        return Ok(Likeness::Other("its annotations differ"));
+    }
+    Ok(Likeness::Same)
+}
+
+fn no_chart(name: &str, tag: &Tag, existing: &Manifest) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("{name}:{tag} holds {}, not a chart", chart::describe(existing)),
+    )
+    .with_hint(
+        "it is never overwritten: push to another repository or tag, or delete it there first",
+    )
+}
+
+fn taken(name: &str, tag: &Tag, existing: &Manifest, difference: &str) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("{name}:{tag} already holds another chart ({}): {difference}", existing.digest()),
+    )
+    .with_hint("raise the chart's version, or push with `--overwrite`, or with `--skip-existing` to leave it as it is")
+}
+
+async fn read_back<R: Fetch>(
+    repository: &R,
+    name: &str,
+    target: &TagOrDigest,
+    ours: &Manifest,
+    how: Verify,
+    lag: &[Duration],
+) -> Result<Verified> {
+    let mut pauses = lag.iter();
+    loop {
+        let wrong = match repository.fetch_manifest(target).await {
+            Ok(theirs) if theirs.bytes() == ours.bytes() => break,
+            Ok(theirs) => stored_otherwise(name, target, ours, &theirs),
+            Err(error) if error.kind() == ErrorKind::Denied => return Ok(Verified::Unreadable),
+            Err(error) if error.kind() == ErrorKind::NotFound => Error::new(
+                ErrorKind::Integrity,
+                format!("{name}:{target} was pushed and accepted, but is not there"),
+            )
+            .with_source(error),
+            Err(error) => {
+                return Err(
+                    error.context(format!("{name}:{target} was pushed, but cannot be read back"))
+                );
+            }
+        };
+        match pauses.next() {
+            Some(pause) => tokio::time::sleep(*pause).await,
+            None => return Err(wrong),
+        }
+    }
+    if how == Verify::Full {
+        let document = ours.document();
+        for blob in document.config.iter().chain(document.layers()) {
+            repository.fetch_blob_file(blob).await.map_err(|error| {
+                error.context(format!("{name}:{target} was pushed, but reading it back failed"))
+            })?;
+        }
+    }
+    Ok(Verified::Yes)
+}
+
+/// Names what the registry made of our manifest.
+fn stored_otherwise(name: &str, target: &TagOrDigest, ours: &Manifest, theirs: &Manifest) -> Error {
+    let (ours_says, theirs_says) = (ours.document(), theirs.document());
+    let error = Error::new(
+        ErrorKind::Integrity,
+        format!("{name}:{target} holds {} after the push of {}", theirs.digest(), ours.digest()),
+    );
+    let kind = |document: &crate::oci::Document| {
+        document.config.as_ref().map(|config| config.media_type.clone())
+    };
+    if ours_says.artifact_type.is_some() && theirs_says.artifact_type.is_none() {
+        error.with_hint(
+            "the registry dropped the artifact type: it does not support OCI artifacts (OCI 1.1)",
+        )
+    } else if kind(ours_says) != kind(theirs_says) {
+        error.with_hint(
+            "the registry changed the config's media type: it does not support OCI artifacts, or its support is off; \
+             in Harbor it is a setting of the project",
+        )
+    } else {
+        error.with_hint("someone else may have pushed the same tag just now; otherwise the registry rewrites manifests")
+    }
+}

@@ -1,0 +1,236 @@
+//! Tags of a repository: in the order of their versions, the one that a version or a range means, and the near misses of
+//! one that is not there. Rules of helm.md 3.6.
+
+use crate::{
+    Error, Result,
+    constraint::Constraint,
+    oci::{Digest, Tag, TagOrDigest},
+    store::Tags,
+    version::Version,
+};
+
+/// Sorts tags newest version first; what is no version follows in alphabetical order.
+pub fn sort(tags: &mut [String]) {
+    tags.sort_by(|a, b| match (loose(a), loose(b)) {
+        (Some(left), Some(right)) => right.cmp(&left).then_with(|| a.cmp(b)),
+        (Some(_), None) => std::cmp::Ordering::Less,
+        (None, Some(_)) => std::cmp::Ordering::Greater,
+        (None, None) => a.cmp(b),
+    });
+}
+
+fn loose(tag: &str) -> Option<Version> {
+    Version::parse_loose(&tag.replace('_', "+")).ok()
+}
+
+/// Whether prereleases count when no version is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Devel {
+    /// Releases only.
+    #[default]
+    Releases,
+    /// Prereleases too: Helm's `--devel`, the range `>0.0.0-0`.
+    Prereleases,
+}
+
+/// Which version of a chart is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// The reference's own tag.
+    pub tag: Option<Tag>,
+    /// The reference's own digest.
+    pub digest: Option<Digest>,
+    /// `--version`: a version, a range or a tag.
+    pub version: Option<String>,
+    /// `--devel`.
+    pub devel: Devel,
+}
+
+/// What to fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// By what.
+    pub target: TagOrDigest,
+    /// The tag that must point at the digest, when both were given.
+    pub agree: Option<Tag>,
+    /// Whether the tag was written by the user or found in the list.
+    pub listed: Option<Vec<String>>,
+}
+
+/// Decides what to fetch; asks for the list of tags only when a range makes it necessary.
+///
+/// # Errors
+/// `Usage` when tag and version contradict each other, `Invalid` for a bad range, `NotFound` when nothing matches.
+pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &Wanted) -> Result<Choice> {
+    let by_tag = |tag: Tag| Choice { target: TagOrDigest::Tag(tag), agree: None, listed: None };
+    let version = wanted.version.as_deref().map(str::trim).filter(|version| !version.is_empty());
+    if let (Some(version), Some(tag)) = (version, &wanted.tag)
+        && Tag::from_version(version).ok().as_ref() != Some(tag)
+    {
+        return Err(Error::usage(format!(
+            "chart reference and version mismatch: {version} is not {}",
+            tag.to_version()
+        )));
+    }
+    if let Some(digest) = &wanted.digest {
+        let agree = match (&wanted.tag, version) {
+            (Some(tag), _) => Some(tag.clone()),
+            (None, Some(version)) => Some(Tag::from_version(version)?),
+            (None, None) => None,
+        };
+        return Ok(Choice { target: TagOrDigest::Digest(digest.clone()), agree, listed: None });
+    }
+    if let Some(tag) = &wanted.tag {
+        return Ok(by_tag(tag.clone()));
+    }
+    let range = match (version, wanted.devel) {
+        (Some(version), _) => version,
+        (None, Devel::Prereleases) => ">0.0.0-0",
+        (None, Devel::Releases) => "*",
+    };
+    if Version::parse_loose(range).is_ok() {
+        return Ok(by_tag(Tag::from_version(range)?));
+    }
+    let constraint = match Constraint::parse(range) {
+        Ok(constraint) => constraint,
+        // `latest` and branch names are no ranges, but they are tags: Helm can neither push nor pull them.
+        Err(error) => match range.parse() {
+            Ok(tag) => return Ok(by_tag(tag)),
+            Err(_) => return Err(Error::invalid(error.to_string())),
+        },
+    };
+    let listed = repository.tags().await?;
+    if listed.is_empty() {
+        return Err(Error::not_found(format!(
+            "unable to locate any tags in provided repository: oci://{name}"
+        )));
+    }
+    match select(&listed, range, &constraint) {
+        Some(tag) => {
+            Ok(Choice { target: TagOrDigest::Tag(tag.parse()?), agree: None, listed: Some(listed) })
+        }
+        None => {
+            let error = Error::not_found(format!(
+                "could not locate a version matching provided version string {range} in oci://{name}"
+            ));
+            let prereleases =
+                listed.iter().any(|tag| loose(tag).is_some_and(|version| version.is_prerelease()));
+            Err(if prereleases && wanted.devel == Devel::Releases && version.is_none() {
+                error.with_hint(
+                    "only prereleases are there; add `--devel` or name one with `--version`",
+                )
+            } else {
+                error
+            })
+        }
+    }
+}
+
+/// The newest tag that satisfies `constraint`; an exact text comes first. Helm sees strict versions only; tags with a
+/// leading `v` count here when no strict one fits.
+pub fn select<'a>(tags: &'a [String], exact: &str, constraint: &Constraint) -> Option<&'a str> {
+    let newest = |parse: fn(&str) -> Option<Version>| {
+        let mut found: Option<(Version, &'a str)> = None;
+        for tag in tags {
+            let text = tag.replace('_', "+");
+            let Some(version) = parse(&text) else { continue };
+            if text == exact {
+                return Some(tag.as_str());
+            }
+            if constraint.matches(&version)
+                && found.as_ref().is_none_or(|(best, _)| version > *best)
+            {
+                found = Some((version, tag));
+            }
+        }
+        found.map(|(_, tag)| tag)
+    };
+    newest(|text| Version::parse_strict(text).ok())
+        .or_else(|| newest(|text| Version::parse_strict(text.strip_prefix('v')?).ok()))
+}
+
+/// The error for a tag that is not there: it lists its twins, the same version written another way.
+pub async fn missing<R: Tags>(
+    repository: &R,
+    name: &str,
+    tag: &Tag,
+    listed: Option<Vec<String>>,
+) -> Error {
+    let error = Error::not_found(format!("{name}:{tag}: not found"));
+    let tags = match listed {
+        Some(tags) => tags,
+        None => repository.tags().await.unwrap_or_default(),
+    };
+    let twins = twins(&tags, tag);
+    if !twins.is_empty() {
+        return error.with_hint(format!("there is {}", quoted(&twins)));
+    }
+    let mut newest = tags;
+    sort(&mut newest);
+    newest.truncate(5);
+    if newest.is_empty() {
+        return error.with_hint(
+            "the repository has no tags that we may see: check its name and your login",
+        );
+    }
+    let newest: Vec<&str> = newest.iter().map(String::as_str).collect();
+    error.with_hint(format!("the newest tags there are {}", quoted(&newest)))
+}
+
+fn quoted(tags: &[&str]) -> String {
+    tags.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn twins<'a>(tags: &'a [String], tag: &Tag) -> Vec<&'a str> {
+    let plain = |text: &str| {
+        let text = text.replace('_', "+").to_lowercase();
+        let bare = text.strip_prefix('v').unwrap_or(&text);
+        bare.split('+').next().unwrap_or(bare).to_owned()
+    };
+    let wanted = plain(tag.as_str());
+    let same = |other: &str| match (loose(&wanted), loose(&plain(other))) {
+        (Some(a), Some(b)) => a == b,
+        _ => plain(other) == wanted,
+    };
+    tags.iter().map(String::as_str).filter(|other| *other != tag.as_str() && same(other)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(all: &[&str]) -> Vec<String> {
+        all.iter().map(|tag| (*tag).to_owned()).collect()
+    }
+
+    #[test]
+    fn newest_version_first_then_the_rest_by_name() {
+        let mut all =
+            tags(&["latest", "0.9.0", "1.10.0", "1.2.0_b1", "v1.2.0", "1.2.0-rc.1", "abc"]);
+        sort(&mut all);
+        assert_eq!(all, ["1.10.0", "1.2.0_b1", "v1.2.0", "1.2.0-rc.1", "0.9.0", "abc", "latest"]);
+    }
+
+    #[test]
+    fn ranges_choose_strict_versions_before_those_with_a_v() {
+        let all = tags(&["1.0.0_b1", "1.1.0", "v1.9.0", "v3.0.0", "2.0.0-rc.1", "latest"]);
+        for (range, tag) in [
+            ("*", Some("1.1.0")),
+            ("^1", Some("1.1.0")),
+            ("1.0.0+b1", Some("1.0.0_b1")),
+            (">0.0.0-0", Some("2.0.0-rc.1")),
+            ("^3", Some("v3.0.0")),
+            ("^5", None),
+        ] {
+            let constraint = Constraint::parse(range).expect(range);
+            assert_eq!(select(&all, range, &constraint), tag, "{range}");
+        }
+    }
+
+    #[test]
+    fn twins_are_the_same_version_in_another_spelling() {
+        let all = tags(&["v1.0.0", "1.0.0_b1", "1.0", "1.0.1", "latest"]);
+        assert_eq!(twins(&all, &"1.0.0".parse().expect("tag")), ["v1.0.0", "1.0.0_b1", "1.0"]);
+        assert!(twins(&all, &"2.0.0".parse().expect("tag")).is_empty());
+    }
+}
