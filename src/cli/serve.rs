@@ -39,9 +39,9 @@ pub(super) fn serve(run: &Run, args: ServeArgs) -> Result<Exit> {
         let bound = server::bind(disk, config).await?;
         output::println(format!("Listening on http://{}", bound.address()))?;
         run.talk.info(&format!("data in {}", root.display()));
-        bound.run(stop()).await
-    })?;
-    Ok(Exit::Ok)
+        bound.run(stop()).await;
+        Ok(Exit::Ok)
+    })
 }
 
 /// Comes when the user or the system says that it is enough.
