@@ -1,135 +1,253 @@
-//! Manifests, tags and referrers of a remote repository.
+//! Manifests of a remote repository: fetched, resolved, pushed and deleted, each compared with what the registry says of
+//! it and with what we know.
 
-use super::{Repository, http::Answer};
+use super::{
+    Repository,
+    auth::Access,
+    http::{Call, Full, Payload, text},
+    refusal,
+    request::Trouble,
+    retry::Tries,
+};
 use crate::{
     Error, ErrorKind, Result,
-    oci::{Descriptor, Digest, Document, Manifest, Tag, TagOrDigest, media},
-    store::{Fetch, Push, Referrers, Resolve, Sent, Source, Tags},
+    oci::{Descriptor, Digest, Manifest, Registry, Tag, TagOrDigest, media},
+    store::Resolve,
 };
-use ::http::{Method, StatusCode};
-use bytes::Bytes;
+use ::http::Method;
 
 impl Repository {
-    pub(crate) fn url(&self, rest: &str) -> String {
-        format!("http://{}/v2/{}/{rest}", self.registry, self.name)
-    }
-
-    pub(crate) fn refuse(&self, act: &str, answer: &Answer) -> Error {
-        let kind = match answer.status {
-            StatusCode::NOT_FOUND => ErrorKind::NotFound,
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::Denied,
-            _ => ErrorKind::Protocol,
-        };
-        Error::new(kind, format!("cannot {act}: `{}` answers {}", self.registry, answer.status))
-    }
-}
-
-impl Fetch for Repository {
-    async fn fetch_manifest(&self, target: &TagOrDigest) -> Result<Manifest> {
-        let url = self.url(&format!("manifests/{target}"));
-        let cap = self.client.inner.options.limits.manifest_bytes;
-        let accept = [("accept", media::ACCEPT_MANIFEST)];
-        let answer = self.client.call(Method::GET, &url, &accept, None, cap).await?;
-        if answer.status != StatusCode::OK {
-            return Err(self.refuse(&format!("fetch manifest `{target}`"), &answer));
+    /// GET by tag or digest. One request when all is well.
+    pub(crate) async fn get_manifest(&self, target: &TagOrDigest) -> Result<Fetched> {
+        let act = format!("fetch manifest `{target}` of `{}/{}`", self.registry(), self.name);
+        let cap = self.client.options().limits.manifest_bytes;
+        let ticket = self.ticket(Access::Read);
+        let mut call = Call::new(Method::GET, self.url(&format!("manifests/{target}"))?)
+            .header("accept", media::ACCEPT_MANIFEST);
+        let mut damaged = false;
+        let mut late = Tries::default();
+        loop {
+            let answer = self.client.settle(&ticket, &act, &call, cap).await?;
+            if answer.status.as_u16() == 404 && self.host.holds(&self.name, target) {
+                // We have just pushed it: some registries need a moment to know it everywhere.
+                let trouble =
+                    Trouble::Damaged(refusal::from_registry(self.registry(), &act, &answer));
+                if self.client.pause(&self.host, &mut late, &act, &trouble).await? {
+                    continue;
+                }
+            }
+            if answer.status.as_u16() != 200 || refusal::is_page(&answer) {
+                return Err(refusal::from_registry(self.registry(), &act, &answer));
+            }
+            match self.verify(target, &answer) {
+                Ok(manifest) => {
+                    let etag = text(&answer.headers, "etag").map(str::to_owned);
+                    return Ok(Fetched { manifest, etag });
+                }
+                Err(error) if damaged => return Err(error.context(format!("cannot {act}"))),
+                Err(_) => {
+                    // A cache on the way may hold a damaged copy; it is asked to fetch its own again, once.
+                    damaged = true;
+                    call = call.header("cache-control", "no-cache");
+                }
+            }
         }
-        let manifest = Manifest::parse(answer.body.clone(), answer.header("content-type"))?;
-        if let TagOrDigest::Digest(digest) = target
-            && !digest.matches(manifest.bytes())
-        {
-            return Err(Error::new(
+    }
+
+    fn verify(&self, target: &TagOrDigest, answer: &Full) -> Result<Manifest> {
+        let registry = self.registry();
+        check_encoding(registry, answer)?;
+        let manifest = Manifest::parse(answer.body.clone(), text(&answer.headers, "content-type"));
+        let integrity = |expected: &Digest, said: &str| {
+            let found = Digest::of(expected.algorithm(), &answer.body);
+            Error::new(
                 ErrorKind::Integrity,
-                format!("`{}` sent `{}` for `{digest}`", self.registry, manifest.digest()),
-            ));
+                format!("`{registry}` {said} `{expected}`, but what it sends is `{found}`"),
+            )
+        };
+        if let TagOrDigest::Digest(digest) = target
+            && !digest.matches(&answer.body)
+        {
+            return Err(integrity(digest, "was asked for"));
         }
-        Ok(manifest)
-    }
-
-    async fn fetch_blob(&self, blob: &Descriptor, cap: u64) -> Result<Bytes> {
-        self.download(blob, cap).await
-    }
-
-    async fn fetch_blob_file(&self, blob: &Descriptor) -> Result<crate::store::BlobFile> {
-        self.download_file(blob).await
-    }
-}
-
-impl Push for Repository {
-    async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
-        self.upload(blob, source).await
-    }
-
-    async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
-        let name = tag.map_or(manifest.digest().as_str(), Tag::as_str);
-        let url = self.url(&format!("manifests/{name}"));
-        let kind = [("content-type", manifest.media_type())];
-        let body = manifest.bytes().clone();
-        let cap = self.client.inner.options.limits.answer_bytes;
-        let answer = self.client.call(Method::PUT, &url, &kind, Some(body.into()), cap).await?;
-        if !answer.status.is_success() {
-            return Err(self.refuse(&format!("push manifest `{name}`"), &answer));
+        if let Some(said) = digest_header(answer)
+            && !said.matches(&answer.body)
+        {
+            return Err(integrity(&said, "says its digest is"));
         }
-        Ok(())
+        manifest
     }
-}
 
-impl Resolve for Repository {
-    async fn resolve(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
-        match self.fetch_manifest(target).await {
-            Ok(manifest) => Ok(Some(manifest.descriptor())),
+    /// HEAD, and GET where HEAD does not say enough.
+    pub(crate) async fn head_manifest(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
+        let act = format!("resolve `{target}` of `{}/{}`", self.registry(), self.name);
+        let call = Call::new(Method::HEAD, self.url(&format!("manifests/{target}"))?)
+            .header("accept", media::ACCEPT_MANIFEST);
+        let answer = self.client.settle(&self.ticket(Access::Read), &act, &call, 0).await?;
+        match answer.status.as_u16() {
+            200 => {
+                if let Some(descriptor) = described(target, &answer) {
+                    return Ok(Some(descriptor));
+                }
+            }
+            404 if refusal::is_definite_not_found(&answer)
+                && !self.host.holds(&self.name, target) =>
+            {
+                return Ok(None);
+            }
+            // 404 of we know not whom, 405 of a registry without HEAD: the body of a GET tells.
+            404 | 405 | 501 => {}
+            _ => return Err(refusal::from_registry(self.registry(), &act, &answer)),
+        }
+        match self.get_manifest(target).await {
+            Ok(fetched) => Ok(Some(fetched.manifest.descriptor())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
-}
 
-impl Tags for Repository {
-    async fn tags(&self) -> Result<Vec<String>> {
-        #[derive(serde::Deserialize)]
-        struct Page {
-            #[serde(default)]
-            tags: Option<Vec<String>>,
+    /// PUT by tag, or by digest without one.
+    pub(crate) async fn put_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
+        let target = tag.map_or_else(
+            || TagOrDigest::Digest(manifest.digest().clone()),
+            |tag| TagOrDigest::Tag(tag.clone()),
+        );
+        let answer = self.put(manifest, &target, None).await?;
+        if !answer.status.is_success() {
+            return Err(refusal::from_registry(self.registry(), &self.push_act(&target), &answer));
         }
-        let cap = self.client.inner.options.limits.answer_bytes;
-        let answer = self.client.call(Method::GET, &self.url("tags/list"), &[], None, cap).await?;
-        if answer.status != StatusCode::OK {
-            return Err(self.refuse("list tags", &answer));
+        self.host.holds_now(&self.name, &target);
+        match &manifest.document().subject {
+            Some(subject) => self.register(manifest, subject, &answer).await,
+            None => Ok(()),
         }
-        let page: Page = serde_json::from_slice(&answer.body).map_err(|error| {
-            Error::new(ErrorKind::Protocol, "the list of tags is no JSON").with_source(error)
-        })?;
-        Ok(page.tags.unwrap_or_default())
     }
 
-    async fn delete(&self, target: &TagOrDigest) -> Result<()> {
-        let url = self.url(&format!("manifests/{target}"));
-        let cap = self.client.inner.options.limits.answer_bytes;
-        let answer = self.client.call(Method::DELETE, &url, &[], None, cap).await?;
-        if !answer.status.is_success() {
-            return Err(self.refuse(&format!("delete `{target}`"), &answer));
+    /// PUT, under a condition if an ETag is given. The answer's digest has been compared.
+    pub(crate) async fn put(
+        &self,
+        manifest: &Manifest,
+        target: &TagOrDigest,
+        if_match: Option<&str>,
+    ) -> Result<Full> {
+        let mut call = Call::new(Method::PUT, self.url(&format!("manifests/{target}"))?)
+            .header("content-type", manifest.media_type())
+            .payload(Payload::Bytes(manifest.bytes().clone()));
+        if let Some(etag) = if_match {
+            call = call.header("if-match", etag);
         }
+        let cap = self.client.options().limits.answer_bytes;
+        let act = self.push_act(target);
+        let answer = self.client.settle(&self.ticket(Access::Write), &act, &call, cap).await?;
+        if answer.status.is_success() {
+            if refusal::is_page(&answer) {
+                return Err(refusal::web_page(self.registry(), &act, &answer));
+            }
+            check_digest(self.registry(), manifest.digest(), &answer)?;
+        }
+        Ok(answer)
+    }
+
+    fn push_act(&self, target: &TagOrDigest) -> String {
+        format!("push manifest `{target}` to `{}/{}`", self.registry(), self.name)
+    }
+
+    /// DELETE by tag or digest.
+    pub(crate) async fn delete_manifest(&self, target: &TagOrDigest) -> Result<()> {
+        let act = format!("delete `{target}` of `{}/{}`", self.registry(), self.name);
+        let call = Call::new(Method::DELETE, self.url(&format!("manifests/{target}"))?);
+        let cap = self.client.options().limits.answer_bytes;
+        let answer = self.client.settle(&self.ticket(Access::Delete), &act, &call, cap).await?;
+        if !answer.status.is_success() || refusal::is_page(&answer) {
+            return Err(refusal::from_registry(self.registry(), &act, &answer));
+        }
+        self.host.holds_no_more(&self.name, target);
         Ok(())
     }
 }
 
-impl Referrers for Repository {
-    async fn referrers(
-        &self,
-        subject: &Digest,
-        artifact_type: Option<&str>,
-    ) -> Result<Vec<Descriptor>> {
-        let cap = self.client.inner.options.limits.manifest_bytes;
-        let url = self.url(&format!("referrers/{subject}"));
-        let answer = self.client.call(Method::GET, &url, &[], None, cap).await?;
-        if answer.status != StatusCode::OK {
-            return Err(self.refuse("list referrers", &answer));
+/// A manifest and the ETag it came with.
+pub(crate) struct Fetched {
+    pub(crate) manifest: Manifest,
+    pub(crate) etag: Option<String>,
+}
+
+/// The descriptor that the headers of an answer to HEAD make, if they suffice.
+fn described(target: &TagOrDigest, answer: &Full) -> Option<Descriptor> {
+    let digest = match target {
+        TagOrDigest::Digest(digest) => digest.clone(),
+        TagOrDigest::Tag(_) => digest_header(answer)?,
+    };
+    let size = text(&answer.headers, "content-length")?.parse().ok()?;
+    let media_type = text(&answer.headers, "content-type")?.split(';').next()?.trim();
+    (!refusal::is_page(answer)).then(|| Descriptor::new(media_type, digest, size))
+}
+
+/// The digest an answer says it is about.
+pub(crate) fn digest_header(answer: &Full) -> Option<Digest> {
+    text(&answer.headers, "docker-content-digest")?.trim().parse().ok()
+}
+
+/// Compares an answer's digest with ours, where it gives one of the same algorithm.
+pub(crate) fn check_digest(registry: &Registry, ours: &Digest, answer: &Full) -> Result<()> {
+    match digest_header(answer) {
+        Some(theirs) if theirs.algorithm() == ours.algorithm() && theirs != *ours => Err(Error::new(
+            ErrorKind::Integrity,
+            format!("`{registry}` stored `{theirs}` where `{ours}` was pushed"),
+        )
+        .with_hint("the registry, or a proxy before it, rewrites what is pushed; nothing signed or pinned would hold")),
+        _ => Ok(()),
+    }
+}
+
+/// Digests are over the bytes as they are stored; an answer compressed on its way is another's bytes.
+pub(crate) fn check_encoding(registry: &Registry, answer: &Full) -> Result<()> {
+    encoding(registry, &answer.headers)
+}
+
+/// The same for an answer still under way.
+pub(crate) fn encoding(registry: &Registry, headers: &::http::HeaderMap) -> Result<()> {
+    match text(headers, "content-encoding") {
+        Some(encoding) if !encoding.eq_ignore_ascii_case("identity") && !encoding.is_empty() => {
+            Err(Error::new(
+                ErrorKind::Protocol,
+                format!("what `{registry}` sends was encoded as `{encoding}` on its way"),
+            )
+            .with_hint("a proxy between here and the registry compresses answers; it must leave /v2/ alone"))
         }
-        let index: Document = serde_json::from_slice(&answer.body).map_err(|error| {
-            Error::new(ErrorKind::Protocol, "the list of referrers is no JSON").with_source(error)
-        })?;
-        let wanted = |d: &&Descriptor| {
-            artifact_type.is_none_or(|kind| d.artifact_type.as_deref() == Some(kind))
-        };
-        Ok(index.manifests().iter().filter(wanted).cloned().collect())
+        _ => Ok(()),
+    }
+}
+
+/// The error for a manifest that was pushed and reads back otherwise: it says what the registry changed.
+pub fn difference(registry: &Registry, pushed: &Manifest, stored: &Manifest) -> Error {
+    let (ours, theirs) = (pushed.document(), stored.document());
+    let what = if ours.artifact_type.is_some() && theirs.artifact_type.is_none() {
+        "it drops the artifact type"
+    } else if ours.subject.is_some() && theirs.subject.is_none() {
+        "it drops the subject"
+    } else if ours.annotations != theirs.annotations {
+        "it changes the annotations"
+    } else if pushed.media_type() != stored.media_type() {
+        "it changes the media type"
+    } else if ours == theirs {
+        "it writes the same manifest in other bytes"
+    } else {
+        "it stores another manifest"
+    };
+    Error::new(
+        ErrorKind::Integrity,
+        format!(
+            "`{registry}` does not store what was pushed: {what} (`{}` was pushed, `{}` reads back)",
+            pushed.digest(),
+            stored.digest()
+        ),
+    )
+    .with_hint("another push to the same tag may have come between; if not, the registry rewrites manifests and needs an update")
+}
+
+impl Resolve for Repository {
+    async fn resolve(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
+        self.head_manifest(target).await
     }
 }

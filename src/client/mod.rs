@@ -3,27 +3,63 @@
 //! own lifetime only.
 //!
 //! It never prints, never asks, and never reads the environment: [`Options`] bring in what it must know, and
-//! [`Notice`]s carry out what its user should.
+//! [`Notice`]s carry out what its user should. It needs a tokio runtime with I/O and time enabled, of any kind.
+//!
+//! From the wire upwards: [`http`] is one exchange, [`request`] one request with its proof and its second tries,
+//! [`manifest`], [`list`], [`referrers`], [`download`] and [`upload`] are what registries are asked for.
 
 use crate::{
     Result,
     oci::{Registry, RepositoryName},
 };
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-pub mod auth;
-pub mod blob;
+mod auth;
+mod authfile;
+mod challenge;
+mod chunks;
 mod clock;
-pub mod credentials;
-pub mod http;
-pub mod manifest;
+mod credentials;
+mod download;
+mod fault;
+mod helper;
+mod host;
+mod http;
+mod list;
+mod location;
+mod login;
+mod manifest;
 mod notice;
 mod options;
-pub mod retry;
+mod partial;
+mod proxy;
+mod referrers;
+mod refusal;
+mod request;
+mod retry;
+mod scope;
+mod tls;
+mod token;
+mod upload;
+mod web;
 
+pub use auth::Intent;
+pub use challenge::Challenge;
 pub use clock::{Clock, VirtualClock};
+pub use credentials::{Credential, Given, Keyring, Place, Secret, Surroundings};
+pub use login::{Probe, Removed};
+pub use manifest::difference;
 pub use notice::{Notice, Notify, Way};
 pub use options::{Options, Scheme};
+pub use proxy::Proxies;
+pub use tls::{Identity, Trust, Verification};
+
+use auth::{Access, Ticket};
+use host::Host;
+use http::Transport;
 
 /// A client of registries. Cheap to clone, cheap to make: certificates, credentials and connections come
 /// when they are first needed.
@@ -35,22 +71,41 @@ pub struct Client {
 #[derive(Debug)]
 struct Inner {
     options: Options,
-    http: reqwest::Client,
+    transport: Transport,
+    hosts: Mutex<HashMap<Registry, Arc<Host>>>,
 }
 
 impl Client {
     /// A client with these options.
     ///
     /// # Errors
-    /// `Usage` when an option cannot be used, such as a proxy that is no URL.
+    /// `Usage` when an option cannot be used, such as a proxy that is no URL; `Io` when a file of certificates cannot
+    /// be read.
     pub fn new(options: Options) -> Result<Self> {
-        let http = http::build(&options)?;
-        Ok(Self { inner: Arc::new(Inner { options, http }) })
+        let transport = Transport::new(&options)?;
+        Ok(Self { inner: Arc::new(Inner { options, transport, hosts: Mutex::default() }) })
     }
 
     /// A repository of a registry.
     pub fn repository(&self, registry: &Registry, name: &RepositoryName) -> Repository {
-        Repository { client: self.clone(), registry: registry.clone(), name: name.clone() }
+        let host = self.host(registry);
+        let name = host.full_name(name);
+        Repository { client: self.clone(), host, name, intent: Intent::AsNeeded }
+    }
+
+    fn options(&self) -> &Options {
+        &self.inner.options
+    }
+
+    fn transport(&self) -> &Transport {
+        &self.inner.transport
+    }
+
+    /// What is known of a registry.
+    fn host(&self, registry: &Registry) -> Arc<Host> {
+        let mut hosts = self.inner.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Host::new(registry, self.options().scheme));
+        Arc::clone(hosts.entry(registry.clone()).or_insert_with(new))
     }
 }
 
@@ -58,6 +113,38 @@ impl Client {
 #[derive(Clone, Debug)]
 pub struct Repository {
     client: Client,
-    registry: Registry,
+    host: Arc<Host>,
     name: RepositoryName,
+    intent: Intent,
+}
+
+impl Repository {
+    /// The same repository, for a caller who says what it is going to do.
+    #[must_use]
+    pub fn with_intent(self, intent: Intent) -> Self {
+        Self { intent, ..self }
+    }
+
+    /// Its registry.
+    pub fn registry(&self) -> &Registry {
+        self.host.registry()
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &RepositoryName {
+        &self.name
+    }
+
+    fn ticket(&self, access: Access) -> Ticket {
+        Ticket {
+            host: Arc::clone(&self.host),
+            repository: Some(self.name.clone()),
+            access,
+            intent: self.intent,
+        }
+    }
+
+    fn url(&self, rest: &str) -> Result<url::Url> {
+        self.host.url(&format!("{}/{rest}", self.name))
+    }
 }

@@ -1,7 +1,7 @@
 //! What a client is told from outside: trust, proxies, credentials, patience. Nothing here is read from the
 //! environment; the command line does that and fills this in.
 
-use super::{Clock, Notify};
+use super::{Clock, Keyring, Notify, Proxies, Trust};
 use crate::limits::Limits;
 use std::{path::PathBuf, time::Duration};
 
@@ -24,6 +24,12 @@ pub struct Options {
     pub limits: Limits,
     /// TLS or not.
     pub scheme: Scheme,
+    /// Whom we trust, and as whom we come.
+    pub trust: Trust,
+    /// The proxies on the way.
+    pub proxies: Proxies,
+    /// Where credentials come from.
+    pub keyring: Keyring,
     /// Where partly downloaded blobs are kept for the next run; `None` is the system's temporary folder.
     pub cache: Option<PathBuf>,
     /// Longest wait for a connection.
@@ -49,6 +55,9 @@ impl Default for Options {
         Self {
             limits: Limits::default(),
             scheme: Scheme::Auto,
+            trust: Trust::default(),
+            proxies: Proxies::default(),
+            keyring: Keyring::default(),
             cache: None,
             connect: Duration::from_secs(10),
             headers: Duration::from_secs(60),

@@ -1,0 +1,154 @@
+//! How a connection failed: the libraries' errors sorted into [`Break`]s, and what the user is told of each.
+
+use super::retry::Break;
+use crate::{Error, ErrorKind};
+use std::{error::Error as StdError, io};
+
+/// A request that got no whole answer.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) kind: Break,
+    /// The host that was spoken to, `host[:port]`.
+    pub(crate) host: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Fault {
+    /// A fault of our own finding.
+    pub(crate) fn new(kind: Break, host: &str) -> Self {
+        Self { kind, host: host.to_owned(), source: None }
+    }
+
+    /// Adds what lies beneath.
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Sorts an error of the HTTP client.
+    pub(crate) fn sort(error: reqwest::Error, host: &str) -> Self {
+        let mut kind = if error.is_builder() {
+            Break::Local
+        } else if error.is_dns() {
+            Break::Name
+        } else if error.is_connect() {
+            Break::Connect
+        } else {
+            Break::Cut
+        };
+        let connecting = error.is_connect();
+        visit(&error, &mut |cause| {
+            if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+                kind = of_tls(tls);
+            } else if let Some(io) = cause.downcast_ref::<io::Error>() {
+                // A server that does not speak TLS may just close; a refused connection never gets so far.
+                let ended = matches!(
+                    io.kind(),
+                    io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+                );
+                if connecting && ended && kind == Break::Connect {
+                    kind = Break::Handshake;
+                }
+            } else if cause.to_string().contains("proxy authorization required") {
+                kind = Break::Proxy;
+            }
+        });
+        // Addresses may carry signatures or tokens in their query.
+        Self { kind, host: host.to_owned(), source: Some(Box::new(error.without_url())) }
+    }
+
+    /// What happened, in a few words, the host left out.
+    pub(crate) fn why(&self) -> &'static str {
+        match self.kind {
+            Break::Name => "its name cannot be resolved",
+            Break::Connect => "no connection can be made",
+            Break::Handshake => "the TLS handshake fails",
+            Break::Certificate => "its certificate is not trusted",
+            Break::NotTls => "it does not speak TLS",
+            Break::Proxy => "the proxy wants a name and password",
+            Break::Silent => "it does not answer in time",
+            Break::Stalled => "the connection stalls",
+            Break::Cut => "the connection breaks off",
+            Break::Garbled => "it sends what is no proper answer",
+            Break::Local => "the request cannot be made",
+        }
+    }
+
+    /// The whole sentence for the user.
+    pub(crate) fn into_error(self, act: &str) -> Error {
+        let message = format!("cannot {act}: `{}`: {}", self.host, self.why());
+        let hint = match self.kind {
+            Break::NotTls => Some("if it is meant to speak plain HTTP, pass --plain-http"),
+            Break::Certificate => Some("add the certificate of its issuer with --ca-file"),
+            Break::Proxy => Some("put them into HTTPS_PROXY as http://name:password@host:port"),
+            Break::Name | Break::Connect => Some("check the name, the network and HTTPS_PROXY"),
+            _ => None,
+        };
+        let mut error = Error::new(ErrorKind::Network, message);
+        if let Some(hint) = hint {
+            error = error.with_hint(hint);
+        }
+        match self.source {
+            Some(source) => error.with_source(source),
+            None => error,
+        }
+    }
+}
+
+fn of_tls(error: &rustls::Error) -> Break {
+    use rustls::{AlertDescription as Alert, Error, InvalidMessage};
+    match error {
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => Break::NotTls,
+        Error::InvalidCertificate(_)
+        | Error::NoCertificatesPresented
+        | Error::UnsupportedNameType
+        | Error::General(_)
+        | Error::AlertReceived(
+            Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::CertificateRequired,
+        ) => Break::Certificate,
+        _ => Break::Handshake,
+    }
+}
+
+/// Walks the causes. An `io::Error` hides the error it carries from `source`, so that one is looked at too.
+fn visit(error: &(dyn StdError + 'static), look: &mut dyn FnMut(&(dyn StdError + 'static))) {
+    look(error);
+    if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        visit(inner, look);
+        return;
+    }
+    if let Some(source) = error.source() {
+        visit(source, look);
+    }
+}
+
+/// Why a request gave no answer to look at.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The connection failed; it may be tried again.
+    Fault(Fault),
+    /// It must not be tried again.
+    Fatal(Error),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Fatal(error)
+    }
+}

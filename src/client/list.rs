@@ -1,0 +1,107 @@
+//! Lists of a registry, page by page: tags and repositories.
+
+use super::{
+    Client, Repository,
+    auth::{Access, Intent, Ticket},
+    http::Call,
+    location::next_page,
+    refusal,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    limits::MIB,
+    oci::{Registry, TagOrDigest},
+    store::Tags,
+};
+use ::http::Method;
+use serde::de::DeserializeOwned;
+use std::collections::HashSet;
+use url::Url;
+
+/// All pages of a list together; a million tags are about 20 MiB.
+const MAX_LIST: u64 = 128 * MIB;
+
+impl Client {
+    /// Every repository of a registry, as far as it tells.
+    ///
+    /// # Errors
+    /// Many registries do not tell: `Denied`, `NotFound` or `Protocol` then.
+    pub async fn catalog(&self, registry: &Registry) -> Result<Vec<String>> {
+        #[derive(serde::Deserialize)]
+        struct Page {
+            repositories: Option<Vec<String>>,
+        }
+        let host = self.host(registry);
+        let url = host.url("_catalog")?;
+        let ticket =
+            Ticket { host, repository: None, access: Access::Catalog, intent: Intent::AsNeeded };
+        let act = format!("list the repositories of `{registry}`");
+        let pages: Vec<Page> = self.pages(&ticket, &act, url).await?;
+        Ok(pages.into_iter().filter_map(|page| page.repositories).flatten().collect())
+    }
+
+    /// Every page, parsed.
+    pub(crate) async fn pages<T: DeserializeOwned>(
+        &self,
+        ticket: &Ticket,
+        act: &str,
+        first: Url,
+    ) -> Result<Vec<T>> {
+        let limits = &self.options().limits;
+        let registry = ticket.host.registry();
+        let mut pages = Vec::new();
+        let mut total = 0;
+        let mut seen = HashSet::new();
+        let mut next = Some(first);
+        while let Some(url) = next {
+            let call = Call::new(Method::GET, url.clone());
+            let answer = self.settle(ticket, act, &call, limits.answer_bytes).await?;
+            if answer.status.as_u16() != 200 || refusal::is_page(&answer) {
+                return Err(refusal::from_registry(registry, act, &answer));
+            }
+            total += answer.body.len() as u64;
+            if total > MAX_LIST || pages.len() >= limits.pages {
+                return Err(Error::new(
+                    ErrorKind::Limit,
+                    format!(
+                        "cannot {act}: the list does not end within {MAX_LIST} bytes or {} pages",
+                        limits.pages
+                    ),
+                ));
+            }
+            pages.push(serde_json::from_slice(&answer.body).map_err(|error| {
+                Error::new(
+                    ErrorKind::Protocol,
+                    format!("cannot {act}: the list is not as it should be"),
+                )
+                .with_source(error)
+            })?);
+            let links = answer.headers.get_all("link");
+            next = next_page(&answer.url, links.iter().filter_map(|link| link.to_str().ok()));
+            if !seen.insert(url) {
+                return Err(Error::new(
+                    ErrorKind::Protocol,
+                    format!("cannot {act}: the pages of the list lead in a circle"),
+                ));
+            }
+        }
+        Ok(pages)
+    }
+}
+
+impl Tags for Repository {
+    async fn tags(&self) -> Result<Vec<String>> {
+        #[derive(serde::Deserialize)]
+        struct Page {
+            tags: Option<Vec<String>>,
+        }
+        let act = format!("list the tags of `{}/{}`", self.registry(), self.name);
+        let ticket = self.ticket(Access::Read);
+        let pages: Vec<Page> = self.client.pages(&ticket, &act, self.url("tags/list")?).await?;
+        Ok(pages.into_iter().filter_map(|page| page.tags).flatten().collect())
+    }
+
+    async fn delete(&self, target: &TagOrDigest) -> Result<()> {
+        self.delete_manifest(target).await
+    }
+}

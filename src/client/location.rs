@@ -1,0 +1,225 @@
+//! Where an answer points: redirects, upload sessions, next pages. Pure rules; they decide what may be followed and
+//! whether credentials come along.
+//!
+//! The rules close GHSA-vh4v-2xq2-g5cg and GHSA-jxpm-75mh-9fp7, in which clients carried credentials to another scheme,
+//! host or port.
+
+use url::Url;
+
+/// Whether credentials go along to the next address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Credentials {
+    /// The same scheme, host and port.
+    Keep,
+    /// Anything else.
+    Drop,
+}
+
+/// Why an address is not followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadLocation {
+    #[error("the answer points nowhere: it has no Location")]
+    Missing,
+    #[error("the answer points to `{0}`, which is no address")]
+    NoUrl(String),
+    #[error("the answer points to `{0}`, which is neither http nor https")]
+    Scheme(String),
+    #[error("the answer points from https to plain http at `{0}`")]
+    Downgrade(String),
+}
+
+/// Resolves `location`, which came in an answer from `from`. A name and password within it are dropped.
+pub(crate) fn follow(
+    from: &Url,
+    location: Option<&str>,
+) -> Result<(Url, Credentials), BadLocation> {
+    let location = location.ok_or(BadLocation::Missing)?;
+    let mut to = from.join(location).map_err(|_| BadLocation::NoUrl(location.to_owned()))?;
+    if !matches!(to.scheme(), "http" | "https") || to.host_str().is_none() {
+        return Err(BadLocation::Scheme(location.to_owned()));
+    }
+    if from.scheme() == "https" && to.scheme() == "http" {
+        return Err(BadLocation::Downgrade(host_of(&to)));
+    }
+    // Neither can fail on a URL with a host.
+    let _ = to.set_username("");
+    let _ = to.set_password(None);
+    let credentials = if same_origin(from, &to) { Credentials::Keep } else { Credentials::Drop };
+    Ok((to, credentials))
+}
+
+/// Same scheme, host and port.
+pub(crate) fn same_origin(a: &Url, b: &Url) -> bool {
+    a.scheme() == b.scheme()
+        && a.host_str() == b.host_str()
+        && a.port_or_known_default() == b.port_or_known_default()
+}
+
+/// `host[:port]` of an address.
+pub(crate) fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// An upload session's address with the digest that ends it. What the address already asks for stays as it is:
+/// sessions carry their state there.
+pub(crate) fn with_digest(session: &Url, digest: &crate::oci::Digest) -> Url {
+    let mut url = session.clone();
+    let pair = format!("digest={}%3A{}", digest.algorithm().as_str(), digest.hex());
+    let query = match url.query() {
+        None | Some("") => pair,
+        Some(query) => format!("{query}&{pair}"),
+    };
+    url.set_query(Some(&query));
+    url
+}
+
+/// The next page that a `Link` header names (RFC 8288, `rel="next"`), as an address on the registry itself.
+/// Only path and query are taken: behind some proxies the rest names an inner host, and a list has no business elsewhere.
+pub(crate) fn next_page<'a>(from: &Url, links: impl IntoIterator<Item = &'a str>) -> Option<Url> {
+    let target = links.into_iter().find_map(next_target)?;
+    let to = from.join(target).ok()?;
+    let mut next = from.clone();
+    next.set_path(to.path());
+    next.set_query(to.query());
+    next.set_fragment(None);
+    (next != *from).then_some(next)
+}
+
+fn next_target(link: &str) -> Option<&str> {
+    let mut rest = link;
+    loop {
+        let (_, after) = rest.split_once('<')?;
+        let (target, after) = after.split_once('>')?;
+        let end = end_of_link(after);
+        let is_next = after[..end].split(';').any(|parameter| {
+            parameter.split_once('=').is_some_and(|(name, value)| {
+                name.trim().eq_ignore_ascii_case("rel")
+                    && value
+                        .trim()
+                        .trim_matches('"')
+                        .split_ascii_whitespace()
+                        .any(|rel| rel.eq_ignore_ascii_case("next"))
+            })
+        });
+        if is_next {
+            return Some(target);
+        }
+        rest = &after[end..];
+    }
+}
+
+/// Where the parameters of one link end: at a comma outside quotes.
+fn end_of_link(text: &str) -> usize {
+    let mut quoted = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().expect(text)
+    }
+
+    #[test]
+    fn credentials_stay_with_their_origin() {
+        use Credentials::{Drop, Keep};
+        let from = url("https://r.example:5000/v2/a/blobs/uploads/");
+        for (location, to, credentials) in [
+            ("/v2/a/u?x=1", "https://r.example:5000/v2/a/u?x=1", Keep),
+            ("u/1", "https://r.example:5000/v2/a/blobs/uploads/u/1", Keep),
+            ("?state=a%2Bb", "https://r.example:5000/v2/a/blobs/uploads/?state=a%2Bb", Keep),
+            ("//r.example:5000/x", "https://r.example:5000/x", Keep),
+            ("https://r.example:5000/x", "https://r.example:5000/x", Keep),
+            ("https://u:p@r.example:5000/x", "https://r.example:5000/x", Keep),
+            ("https://r.example/x", "https://r.example/x", Drop),
+            ("https://r.example:5001/x", "https://r.example:5001/x", Drop),
+            ("https://s.example:5000/x", "https://s.example:5000/x", Drop),
+        ] {
+            assert_eq!(follow(&from, Some(location)), Ok((url(to), credentials)), "{location}");
+        }
+        assert_eq!(
+            follow(&url("http://r.example/"), Some("https://r.example/")).map(|(_, c)| c),
+            Ok(Drop)
+        );
+    }
+
+    #[test]
+    fn what_must_not_be_followed_says_why() {
+        let from = url("https://r.example/v2/");
+        for (location, error) in [
+            (None, BadLocation::Missing),
+            (Some("http://r.example/x"), BadLocation::Downgrade("r.example".into())),
+            (Some("ftp://r.example/x"), BadLocation::Scheme("ftp://r.example/x".into())),
+            (Some("file:///etc/passwd"), BadLocation::Scheme("file:///etc/passwd".into())),
+            (Some("data:,x"), BadLocation::Scheme("data:,x".into())),
+            (Some("https://[x/"), BadLocation::NoUrl("https://[x/".into())),
+        ] {
+            assert_eq!(follow(&from, location), Err(error));
+        }
+    }
+
+    #[test]
+    fn the_digest_joins_what_a_session_already_asks_for() {
+        let digest = crate::oci::Digest::sha256(b"");
+        let hex = digest.hex();
+        for (session, query) in [
+            ("http://r/u", format!("digest=sha256%3A{hex}")),
+            ("http://r/u?", format!("digest=sha256%3A{hex}")),
+            ("http://r/u?_state=a%2Bb%3D&x", format!("_state=a%2Bb%3D&x&digest=sha256%3A{hex}")),
+        ] {
+            assert_eq!(with_digest(&url(session), &digest).query(), Some(query.as_str()));
+        }
+    }
+
+    #[test]
+    fn next_pages_stay_on_the_registry() {
+        let from = url("https://r.example/v2/a/tags/list?n=2");
+        for (links, next) in [
+            (vec![], None),
+            (
+                vec![r#"</v2/a/tags/list?n=2&last=b>; rel="next""#],
+                Some("https://r.example/v2/a/tags/list?n=2&last=b"),
+            ),
+            (vec!["<list?last=b>;rel=next"], Some("https://r.example/v2/a/tags/list?last=b")),
+            (
+                vec![r#"<http://inner:8080/v2/a/tags/list?last=c>; title="a,b"; rel="next last""#],
+                Some("https://r.example/v2/a/tags/list?last=c"),
+            ),
+            (
+                vec![r#"</first>; rel="first", </v2/x?last=d>; rel="NEXT""#],
+                Some("https://r.example/v2/x?last=d"),
+            ),
+            (vec![r#"</first>; rel="first""#], None),
+            (vec!["</open"], None),
+            (vec!["</v2/a/tags/list?n=2>; rel=next"], None),
+        ] {
+            let found = next_page(&from, links.iter().copied());
+            assert_eq!(found.as_ref().map(Url::as_str), next, "{links:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(text in "\\PC{0,60}") {
+            let from = url("https://r.example/v2/a?n=1");
+            if let Ok((to, credentials)) = follow(&from, Some(&text)) {
+                prop_assert_eq!(to.scheme(), "https");
+                prop_assert_eq!(credentials == Credentials::Keep, to.host_str() == Some("r.example") && to.port().is_none());
+            }
+            if let Some(next) = next_page(&from, [text.as_str(), &format!("<{text}>; rel=next")]) {
+                prop_assert!(same_origin(&from, &next));
+            }
+        }
+    }
+}

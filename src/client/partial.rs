@@ -1,0 +1,274 @@
+//! A blob on its way in: what has come so far, its hash, and where it is put. In the cache folder it is
+//! `partial-ALGORITHM-HEX`, which a later run takes up again after hashing what is there (2 GB/s); two runs at once do
+//! not share one, since the file is locked.
+
+use crate::{
+    Error, Result,
+    oci::{Descriptor, Digest, Hasher},
+    store::BlobFile,
+};
+use bytes::{Bytes, BytesMut};
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tempfile::{NamedTempFile, TempPath};
+
+/// Where a blob's bytes go.
+pub(crate) trait Sink: Send {
+    /// Adds bytes at the end.
+    fn append(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Forgets them all.
+    fn clear(&mut self) -> Result<()>;
+}
+
+/// What has come of a blob.
+#[derive(Debug)]
+pub(crate) struct Partial<S> {
+    sink: S,
+    start: Hasher,
+    hasher: Hasher,
+    length: u64,
+    etag: Option<String>,
+}
+
+impl<S: Sink> Partial<S> {
+    fn new(blob: &Descriptor, sink: S) -> Self {
+        let start = blob.digest.algorithm().hasher();
+        Self { sink, hasher: start.clone(), start, length: 0, etag: None }
+    }
+
+    /// How much has come.
+    pub(crate) fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// The digest of what has come.
+    pub(crate) fn digest(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+
+    /// The strong ETag that what has come belongs to.
+    pub(crate) fn etag(&self) -> Option<&str> {
+        self.etag.as_deref()
+    }
+
+    pub(crate) fn set_etag(&mut self, etag: Option<String>) {
+        self.etag = etag;
+    }
+
+    /// The next bytes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.sink.append(bytes)?;
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Forgets what has come.
+    pub(crate) fn restart(&mut self) -> Result<()> {
+        self.sink.clear()?;
+        self.hasher = self.start.clone();
+        self.length = 0;
+        self.etag = None;
+        Ok(())
+    }
+}
+
+/// Memory that is taken before the first byte has come; a descriptor is only a promise.
+const FIRST_MEMORY: u64 = 1024 * 1024;
+
+impl Partial<BytesMut> {
+    /// In memory; the caller has compared the size with a cap.
+    pub(crate) fn in_memory(blob: &Descriptor) -> Self {
+        let first = usize::try_from(blob.size.min(FIRST_MEMORY)).unwrap_or_default();
+        Self::new(blob, BytesMut::with_capacity(first))
+    }
+
+    /// What has come.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.sink.freeze()
+    }
+}
+
+impl Sink for BytesMut {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn clear(&mut self) -> Result<()> {
+        Self::clear(self);
+        Ok(())
+    }
+}
+
+/// A file.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    file: File,
+    path: DiskPath,
+}
+
+#[derive(Debug)]
+enum DiskPath {
+    /// In the cache folder; it stays there until it is whole.
+    Kept(PathBuf),
+    /// Somewhere; it goes with us.
+    Passing(TempPath),
+}
+
+impl Disk {
+    fn passing(file: NamedTempFile) -> Self {
+        let (file, path) = file.into_parts();
+        Self { file, path: DiskPath::Passing(path) }
+    }
+
+    fn path(&self) -> &Path {
+        match &self.path {
+            DiskPath::Kept(path) => path,
+            DiskPath::Passing(path) => path,
+        }
+    }
+
+    fn named(&self, act: &str) -> impl Fn(io::Error) -> Error {
+        move |error| Error::io(act, self.path(), error)
+    }
+}
+
+impl Sink for Disk {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.file.write_all(bytes);
+        written.map_err(self.named("write blob"))
+    }
+
+    fn clear(&mut self) -> Result<()> {
+        let cleared = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
+        cleared.map(drop).map_err(self.named("truncate"))
+    }
+}
+
+impl Partial<Disk> {
+    /// In a file, with what an earlier run left of it in the cache folder.
+    pub(crate) async fn in_file(blob: &Descriptor, cache: Option<&Path>) -> Result<Self> {
+        let Some(folder) = cache else {
+            let file = NamedTempFile::new()
+                .map_err(|error| Error::io("create a file in", "the temporary folder", error))?;
+            return Ok(Self::new(blob, Disk::passing(file)));
+        };
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Error::io("create the cache folder", folder, error))?;
+        let name = format!("partial-{}-{}", blob.digest.algorithm().as_str(), blob.digest.hex());
+        let path = folder.join(name);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|error| Error::io("open the partial download", &path, error))?;
+        if file.try_lock().is_err() {
+            // Another process fetches the same blob; each takes its own.
+            return Ok(Self::new(blob, Disk::passing(temporary_in(folder)?)));
+        }
+        let mut partial = Self::new(blob, Disk { file, path: DiskPath::Kept(path) });
+        partial.take_up(blob.size).await?;
+        Ok(partial)
+    }
+
+    /// Hashes what is there already.
+    async fn take_up(&mut self, size: u64) -> Result<()> {
+        let named = self.sink.named("read the partial download");
+        let length = self.sink.file.metadata().map_err(&named)?.len();
+        let mut file = self.sink.file.try_clone().map_err(&named)?;
+        drop(named);
+        if length == 0 || length > size {
+            return self.restart();
+        }
+        let mut hasher = self.start.clone();
+        // The copy shares its position with the file, which so comes to stand at the end.
+        let hashed = tokio::task::spawn_blocking(move || -> io::Result<(Hasher, u64)> {
+            let mut buffer = vec![0; 1024 * 1024];
+            let mut length = 0;
+            loop {
+                match file.read(&mut buffer)? {
+                    0 => return Ok((hasher, length)),
+                    read => {
+                        hasher.update(&buffer[..read]);
+                        length += read as u64;
+                    }
+                }
+            }
+        });
+        let hashed = hashed.await.map_err(io::Error::other).and_then(|hashed| hashed);
+        (self.hasher, self.length) =
+            hashed.map_err(self.sink.named("read the partial download"))?;
+        Ok(())
+    }
+
+    /// What has come, as a file that goes away when it is no longer used.
+    pub(crate) fn into_file(self) -> Result<BlobFile> {
+        let path = match self.sink.path {
+            DiskPath::Passing(path) => path,
+            DiskPath::Kept(path) => {
+                // Under a name of its own, so that the next to want this blob begins anew.
+                let folder = path.parent().unwrap_or(Path::new("."));
+                let own = temporary_in(folder)?.into_temp_path();
+                std::fs::rename(&path, &own)
+                    .map_err(|error| Error::io("rename the finished download", &path, error))?;
+                own
+            }
+        };
+        Ok(BlobFile::Temporary(Arc::new(path)))
+    }
+}
+
+fn temporary_in(folder: &Path) -> Result<NamedTempFile> {
+    NamedTempFile::with_prefix_in("blob-", folder)
+        .map_err(|error| Error::io("create a file in", folder, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().expect("runtime").block_on(future)
+    }
+
+    #[test]
+    fn what_one_run_leaves_the_next_takes_up() {
+        let folder = tempfile::tempdir().expect("folder");
+        let cache = Some(folder.path());
+        let blob = Descriptor::of("t", b"0123456789");
+        block_on(async {
+            let mut first = Partial::in_file(&blob, cache).await.expect("first");
+            first.write(b"01234").expect("write");
+
+            let rival = Partial::in_file(&blob, cache).await.expect("rival");
+            assert_eq!(rival.len(), 0, "another's file is not taken");
+            drop(first);
+
+            let mut second = Partial::in_file(&blob, cache).await.expect("second");
+            assert_eq!(second.len(), 5);
+            second.write(b"56789").expect("write");
+            assert_eq!(second.digest(), blob.digest);
+            let file = second.into_file().expect("file");
+            assert_eq!(std::fs::read(file.path()).expect("read"), b"0123456789");
+            drop((file, rival));
+        });
+        assert_eq!(std::fs::read_dir(folder.path()).expect("folder").count(), 0);
+    }
+
+    #[test]
+    fn a_partial_longer_than_the_blob_is_not_believed() {
+        let folder = tempfile::tempdir().expect("folder");
+        let blob = Descriptor::of("t", b"01");
+        let name = format!("partial-sha256-{}", blob.digest.hex());
+        std::fs::write(folder.path().join(name), b"012").expect("write");
+        let partial = block_on(Partial::in_file(&blob, Some(folder.path()))).expect("partial");
+        assert_eq!(partial.len(), 0);
+    }
+}
