@@ -7,7 +7,7 @@ use super::{
     fault::{Failure, Fault},
     http::{Answer, Call, is_html, text},
     manifest::encoding,
-    notice::{Notice, Way},
+    notice::{Notice, TOLD_EVERY, Way},
     partial::{Partial, Sink},
     refusal,
     request::{Reply, Trouble},
@@ -58,9 +58,6 @@ fn embedded(blob: &Descriptor) -> Option<Bytes> {
     (bytes.len() as u64 == blob.size && blob.digest.matches(&bytes)).then(|| bytes.into())
 }
 
-/// Progress is told once a mebibyte.
-const TOLD_EVERY: u64 = 1024 * 1024;
-
 impl Repository {
     /// Fetches what is missing, until size and digest are right.
     async fn fill<S: Sink>(&self, blob: &Descriptor, partial: &mut Partial<S>) -> Result<()> {
@@ -96,7 +93,7 @@ impl Repository {
                     call = call.header("cache-control", "no-cache, no-transform");
                 }
                 let ended = match client.ask(&ticket, &call).await {
-                    Ok(Reply::Open(answer)) => self.take(blob, partial, answer, &act).await,
+                    Ok(Reply::Open(answer)) => self.take(blob, partial, *answer, &act).await,
                     Ok(Reply::Refused(full))
                         if full.status.as_u16() == 416 && partial.len() > 0 =>
                     {

@@ -171,7 +171,7 @@ impl Answer {
 
     fn with_body(self, body: Bytes) -> Full {
         let Self { status, headers, url, from, .. } = self;
-        Full { status, headers, url, from, body }
+        Full { status, headers: Box::new(headers), url: Box::new(url), from, body }
     }
 }
 
@@ -179,8 +179,8 @@ impl Answer {
 #[derive(Clone, Debug)]
 pub(crate) struct Full {
     pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) url: Url,
+    pub(crate) headers: Box<HeaderMap>,
+    pub(crate) url: Box<Url>,
     pub(crate) from: Origin,
     pub(crate) body: Bytes,
 }

@@ -4,6 +4,9 @@
 use crate::oci::Digest;
 use std::{fmt, sync::Arc, time::Duration};
 
+/// Progress of a blob is told once a mebibyte, and at its end.
+pub(super) const TOLD_EVERY: u64 = crate::limits::MIB;
+
 /// Something worth telling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

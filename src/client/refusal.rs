@@ -202,8 +202,8 @@ mod tests {
         }
         Full {
             status: StatusCode::from_u16(status).expect("status"),
-            headers,
-            url: "https://r.example/v2/a/manifests/1".parse().expect("url"),
+            headers: Box::new(headers),
+            url: Box::new("https://r.example/v2/a/manifests/1".parse().expect("url")),
             from: Origin::Registry,
             body: bytes::Bytes::copy_from_slice(body.as_bytes()),
         }

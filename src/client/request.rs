@@ -18,7 +18,7 @@ use ::http::{HeaderValue, StatusCode};
 /// What came back.
 pub(crate) enum Reply {
     /// A success; its body is still to be read.
-    Open(Answer),
+    Open(Box<Answer>),
     /// A refusal, read whole.
     Refused(Full),
 }
@@ -27,7 +27,7 @@ pub(crate) enum Reply {
 pub(crate) async fn reply(answer: Result<Answer, Failure>) -> Result<Reply, Failure> {
     let answer = answer?;
     Ok(if answer.status.as_u16() < 400 {
-        Reply::Open(answer)
+        Reply::Open(Box::new(answer))
     } else {
         Reply::Refused(answer.read_refusal().await)
     })
@@ -75,7 +75,7 @@ impl Client {
             let answer = self.speak(&ticket.host, call, header).await?;
             if answer.status.as_u16() < 400 {
                 rounds.worked(ticket);
-                return Ok(Reply::Open(answer));
+                return Ok(Reply::Open(Box::new(answer)));
             }
             let refusal = answer.read_refusal().await;
             let ours = refusal.from == Origin::Registry

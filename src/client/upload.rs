@@ -11,7 +11,7 @@ use super::{
     http::{Call, Full, Patience, Payload, Report, text},
     location::{Credentials, follow, with_digest},
     manifest::check_digest,
-    notice::{Notice, Way},
+    notice::{Notice, TOLD_EVERY, Way},
     refusal,
     request::{Reply, Trouble, reply},
     retry::Tries,
@@ -24,7 +24,13 @@ use crate::{
 };
 use ::http::Method;
 use bytes::Bytes;
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 use url::Url;
 
 /// Below this a question whether the blob is there costs more than it saves.
@@ -358,8 +364,13 @@ impl Upload<'_> {
     pub(crate) fn report(&self, start: u64) -> Report {
         let notify = self.repository.client.options().notify.clone();
         let (digest, total) = (self.blob.digest.clone(), self.blob.size);
+        let told = AtomicU64::new(start);
         Report::new(move |sent| {
             let done = start + sent;
+            if done - told.load(Ordering::Relaxed) < TOLD_EVERY && done != total {
+                return;
+            }
+            told.store(done, Ordering::Relaxed);
             notify.tell(Notice::Moved { digest: digest.clone(), way: Way::Up, done, total });
         })
     }

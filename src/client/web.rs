@@ -59,7 +59,7 @@ impl Client {
                         .with_hint("a login page or proxy may stand in between; or the address is that of a page about the chart"));
                     }
                     answer.wait_longer(STALL_FACTOR);
-                    match self.store(answer, &url, cap).await {
+                    match self.store(*answer, &url, cap).await {
                         Ok(file) => return Ok(file),
                         Err(Failure::Fault(fault)) => Trouble::Fault(fault),
                         Err(Failure::Fatal(error)) => return Err(error),
