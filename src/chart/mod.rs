@@ -4,6 +4,7 @@ use crate::yaml::Value;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+mod address;
 mod decode;
 pub mod dependency;
 mod glob;

@@ -1,0 +1,391 @@
+//! What Helm's lint takes for an e-mail address, a page and a URL. Three different ideas, none of them an RFC's: the first
+//! two are patterns that the govalidator library made up, the third is what Go's `url.ParseRequestURI` reads. They
+//! are told apart here so that our verdicts are Helm's; nothing is contacted by them.
+
+use std::net::Ipv6Addr;
+
+/// A URL with a scheme: `icon` and `sources`. Go is lenient: `mailto:x` and `a:` pass.
+pub(super) fn is_request_url(text: &str) -> bool {
+    Parsed::read(text, Origin::Request).is_some_and(|parsed| !parsed.scheme.is_empty())
+}
+
+/// A page, perhaps without its scheme: `url` of a maintainer.
+pub(super) fn is_page(text: &str) -> bool {
+    let chars = text.chars().count();
+    if chars >= 2083 || text.len() <= 3 || text.starts_with('.') {
+        return false;
+    }
+    let with_scheme = if text.contains(':') && !text.contains("://") {
+        format!("http://{text}")
+    } else {
+        text.to_owned()
+    };
+    let (address, fragment) = with_scheme.split_once('#').unwrap_or((&with_scheme, ""));
+    let Some(parsed) = Parsed::read(address, Origin::Anywhere) else {
+        return false;
+    };
+    let dotted = |path: &str| path.contains('.') || path.to_ascii_lowercase().contains("%2e");
+    are_escapes_sound(fragment)
+        && !parsed.host.starts_with('.')
+        && (!parsed.host.is_empty() || parsed.path.is_empty() || dotted(parsed.path))
+        && looks_like_page(text)
+}
+
+/// An e-mail address. Folded white space and pairs behind a bracket within a quoted name, which the pattern knows, are not
+/// known here.
+pub(super) fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return false;
+    };
+    is_email_local(local) && is_email_domain(domain)
+}
+
+fn is_email_local(local: &str) -> bool {
+    let atom =
+        |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || is_wide(c);
+    local.strip_suffix('"').is_some_and(is_quoted)
+        || local.split('.').all(|text| !text.is_empty() && text.chars().all(atom))
+}
+
+/// A quoted name without its last quote. A bracket of the pattern is closed too late, so that it asks for a quote before
+/// every character: `"a"` passes and `"ab"` does not.
+fn is_quoted(mut rest: &str) -> bool {
+    let blank = [' ', '\t'];
+    while let Some(tail) = rest.strip_prefix('"') {
+        let mut chars = tail.trim_start_matches(blank).chars();
+        match chars.next() {
+            Some(
+                '\u{1}'..='\u{8}'
+                | '\u{b}'
+                | '\u{c}'
+                | '\u{e}'..='\u{1f}'
+                | '!'
+                | '#'..='['
+                | ']'..='\u{7f}',
+            ) => {}
+            Some(c) if is_wide(c) => {}
+            _ => return false,
+        }
+        rest = chars.as_str();
+    }
+    rest.trim_start_matches(blank).is_empty()
+}
+
+/// Everything before the last dot is one run that begins and ends like a word; behind it is a word without digits at its ends.
+fn is_email_domain(domain: &str) -> bool {
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
+    let Some((labels, top)) = domain.rsplit_once('.') else {
+        return false;
+    };
+    let letter = |c: char| c.is_ascii_alphabetic() || is_wide(c);
+    let word = |c: char| c.is_ascii_alphanumeric() || is_wide(c);
+    let framed = |text: &str, end: &dyn Fn(char) -> bool, inner: &str| {
+        text.starts_with(end)
+            && text.ends_with(end)
+            && text.chars().all(|c| word(c) || inner.contains(c))
+    };
+    framed(labels, &word, "-._~") && framed(top, &letter, "-_~")
+}
+
+/// The characters beyond ASCII that the pattern for addresses knows.
+fn is_wide(c: char) -> bool {
+    matches!(c, '\u{a0}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{ffef}')
+}
+
+/// Where a text stands that is read as a URL.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// In the first line of a request: absolute, and `#` is like any other character.
+    Request,
+    Anywhere,
+}
+
+/// What Go's `net/url` finds in a text.
+struct Parsed<'t> {
+    scheme: &'t str,
+    host: &'t str,
+    path: &'t str,
+}
+
+impl<'t> Parsed<'t> {
+    fn read(text: &'t str, origin: Origin) -> Option<Self> {
+        if text.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
+            return None;
+        }
+        if text == "*" {
+            return Some(Self { scheme: "", host: "", path: text });
+        }
+        let (scheme, rest) = split_scheme(text)?;
+        let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+        if !rest.starts_with('/') {
+            if !scheme.is_empty() {
+                return Some(Self { scheme, host: "", path: "" });
+            }
+            let colon = rest.split('/').next().is_some_and(|segment| segment.contains(':'));
+            if origin == Origin::Request || colon {
+                return None;
+            }
+        }
+        let authority = rest.strip_prefix("//").filter(|_| {
+            !scheme.is_empty() || (origin == Origin::Anywhere && !rest.starts_with("///"))
+        });
+        let (host, path) = match authority {
+            None => ("", rest),
+            Some(authority) => {
+                let (authority, path) =
+                    authority.split_at(authority.find('/').unwrap_or(authority.len()));
+                (host_of(authority, scheme)?, path)
+            }
+        };
+        are_escapes_sound(path).then_some(Self { scheme, host, path })
+    }
+}
+
+/// The scheme, perhaps empty, and the rest; `None` for a text that begins with a colon.
+fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    let end = text.bytes().enumerate().find(|(at, byte)| {
+        let within = *at > 0 && (byte.is_ascii_digit() || b"+-.".contains(byte));
+        !byte.is_ascii_alphabetic() && !within
+    });
+    match end {
+        Some((0, b':')) => None,
+        Some((at, b':')) => Some((&text[..at], &text[at + 1..])),
+        _ => Some(("", text)),
+    }
+}
+
+fn host_of<'t>(authority: &'t str, scheme: &str) -> Option<&'t str> {
+    let host = match authority.rsplit_once('@') {
+        None => authority,
+        Some((user, host)) => {
+            let allowed =
+                |byte: u8| byte.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(&byte);
+            if !user.bytes().all(allowed) || !are_escapes_sound(user) {
+                return None;
+            }
+            host
+        }
+    };
+    match host.rfind('[') {
+        Some(0) => {
+            let (address, port) = host[1..].rsplit_once(']')?;
+            let address = address.split_once("%25").map_or(address, |(address, _)| address);
+            return (address.parse::<Ipv6Addr>().is_ok() && is_port(port)).then_some(host);
+        }
+        Some(_) => return None,
+        None => {}
+    }
+    let strict = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    let colon = if strict { host.find(':') } else { host.rfind(':') };
+    if !colon.is_none_or(|colon| is_port(&host[colon..])) {
+        return None;
+    }
+    let allowed = |byte: u8| {
+        byte >= 0x80 || byte.is_ascii_alphanumeric() || b"!\"$&'()*+,-.:;<=>[]_~%".contains(&byte)
+    };
+    // Within a host only bytes beyond ASCII may be escaped, and `%` itself.
+    let escapes = host.match_indices('%').all(|(at, _)| {
+        let escape = host.as_bytes().get(at + 1..at + 3);
+        escape.is_some_and(|hex| hex == b"25" || hex[0].to_ascii_lowercase() >= b'8')
+    });
+    (host.bytes().all(allowed) && are_escapes_sound(host) && escapes).then_some(host)
+}
+
+/// Nothing, or a colon and digits, of which there may be none.
+fn is_port(text: &str) -> bool {
+    text.is_empty()
+        || text.strip_prefix(':').is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn are_escapes_sound(text: &str) -> bool {
+    text.match_indices('%').all(|(at, _)| {
+        text.as_bytes().get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+/// The library's pattern for a page, followed along every way it can match: each step leads from the places where one
+/// part may end to those where the next may.
+fn looks_like_page(text: &str) -> bool {
+    let page = Page(text.chars().collect());
+    let mut start = page.nowhere();
+    start[0] = true;
+    for scheme in ["ftp://", "tcp://", "udp://", "ws://", "wss://", "http://", "https://"] {
+        if text.starts_with(scheme) {
+            start[scheme.len()] = true;
+        }
+    }
+    let user = page.one(&page.many(&start, |from| page.one(from, is_no_space)), |c| c == '@');
+    let host = page.host(&union(start, &user));
+    let host = union(page.one(&host, |c| c == '.'), &host);
+    let port = page.times(&page.one(&host, |c| c == ':'), 1..=5, |c| c.is_ascii_digit());
+    let end = union(port, &host);
+    let path = page.one(&end, |c| matches!(c, '/' | '?' | '#'));
+    let path = union(page.many(&path, |from| page.one(from, is_no_space)), &path);
+    union(path, &end)[page.0.len()]
+}
+
+fn is_no_space(c: char) -> bool {
+    !matches!(c, '\t' | '\n' | '\x0c' | '\r' | ' ')
+}
+
+/// The places of a text, from before its first character to behind its last.
+type Places = Vec<bool>;
+
+fn union(mut a: Places, b: &Places) -> Places {
+    a.iter_mut().zip(b).for_each(|(a, b)| *a |= b);
+    a
+}
+
+struct Page(Vec<char>);
+
+impl Page {
+    fn nowhere(&self) -> Places {
+        vec![false; self.0.len() + 1]
+    }
+
+    fn one(&self, from: &Places, is: impl Fn(char) -> bool) -> Places {
+        let mut to = self.nowhere();
+        for (at, c) in self.0.iter().enumerate() {
+            to[at + 1] = from[at] && is(*c);
+        }
+        to
+    }
+
+    /// Once or more.
+    fn many(&self, from: &Places, step: impl Fn(&Places) -> Places) -> Places {
+        let mut all = step(from);
+        loop {
+            let more = union(step(&all), &all);
+            if more == all {
+                return all;
+            }
+            all = more;
+        }
+    }
+
+    fn times(
+        &self,
+        from: &Places,
+        range: std::ops::RangeInclusive<usize>,
+        is: impl Fn(char) -> bool,
+    ) -> Places {
+        let (mut at, mut to) = (from.clone(), self.nowhere());
+        for count in 1..=*range.end() {
+            at = self.one(&at, &is);
+            if range.contains(&count) {
+                to = union(to, &at);
+            }
+        }
+        to
+    }
+
+    fn host(&self, from: &Places) -> Places {
+        let alnum = |c: char| c.is_ascii_alphanumeric();
+        let words = |from: &Places| self.many(from, |from| self.one(from, alnum));
+        // Two or more word characters, then more of them behind single dashes and dots.
+        let inner = self.many(&self.one(from, alnum), |from| {
+            self.one(from, |c| alnum(c) || c == '-' || c == '_')
+        });
+        let first = self.one(&union(inner, &self.one(from, alnum)), alnum);
+        let labels = union(
+            self.many(&first, |from| words(&self.one(from, |c| c == '-' || c == '.'))),
+            &first,
+        );
+        // Or `www.`, or a dotted pair whose dot follows two word characters.
+        let www = "www.".chars().fold(from.clone(), |at, wanted| self.one(&at, |c| c == wanted));
+        let joined =
+            |from: &Places| self.one(&union(self.one(from, |c| "-_.".contains(c)), from), alnum);
+        let head = words(from);
+        let head = self.one(&union(self.many(&head, joined), &head), alnum);
+        let pair = words(&self.one(&head, |c| c == '.'));
+        let before = union(union(labels, &www), &union(pair, from));
+        union(union(self.name(&before), &self.ipv4(from)), &self.ipv6(from))
+    }
+
+    /// The last part of a host: word characters of any script with single or double dashes between, and one ending of letters.
+    fn name(&self, from: &Places) -> Places {
+        let letter = |c: char| c.is_ascii_alphabetic() || matches!(c, '\u{a1}'..='\u{ffff}');
+        let words = |from: &Places| {
+            self.many(from, |from| self.one(from, |c| letter(c) || c.is_ascii_digit()))
+        };
+        let dash = |from: &Places| union(self.one(from, |c| c == '-'), from);
+        let dashed = self.many(from, |from| dash(&dash(&words(from))));
+        let name = words(&union(dashed, from));
+        let ending = self.many(&self.one(&name, |c| c == '.'), |from| self.one(from, letter));
+        union(ending, &name)
+    }
+
+    fn ipv4(&self, from: &Places) -> Places {
+        let first = |n: u16| matches!(n, 1..=223 | 240..=255);
+        let mut at = self.number(from, |text, n| !text.starts_with('0') && first(n));
+        for _ in 0..3 {
+            at = self.number(&self.one(&at, |c| c == '.'), |text, n| {
+                text.len() < 3 || (100..=255).contains(&n)
+            });
+        }
+        at
+    }
+
+    /// One to three digits.
+    fn number(&self, from: &Places, is: impl Fn(&str, u16) -> bool) -> Places {
+        let mut to = self.nowhere();
+        for start in (0..self.0.len()).filter(|at| from[*at]) {
+            for end in start + 1..=self.0.len().min(start + 3) {
+                let text: String = self.0[start..end].iter().collect();
+                let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+                to[end] |= digits && text.parse().is_ok_and(|number| is(&text, number));
+            }
+        }
+        to
+    }
+
+    fn ipv6(&self, from: &Places) -> Places {
+        let mut to = self.nowhere();
+        for start in (0..self.0.len()).filter(|at| from[*at] && self.0[*at] == '[') {
+            let Some(length) = self.0[start..].iter().position(|c| *c == ']') else {
+                continue;
+            };
+            let address: String = self.0[start + 1..start + length].iter().collect();
+            to[start + length + 1] |= match address.split_once('%') {
+                None => address.parse::<Ipv6Addr>().is_ok(),
+                Some((local, zone)) => {
+                    let named = !zone.is_empty() && zone.bytes().all(|b| b.is_ascii_alphanumeric());
+                    named && local.starts_with("fe80:") && local.parse::<Ipv6Addr>().is_ok()
+                }
+            };
+        }
+        to
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_verdict_of_helm_is_ours() {
+        let verdicts: Vec<(String, bool, bool, bool)> =
+            serde_json::from_str(include_str!("../../testdata/chart/addresses.json"))
+                .expect("verdicts");
+        assert_eq!(verdicts.len(), 179);
+        for (text, email, page, url) in verdicts {
+            assert_eq!(
+                (is_email(&text), is_page(&text), is_request_url(&text)),
+                (email, page, url),
+                "{text:?}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_judged_without_panic(text in ".{0,40}", host in "[a-z0-9.:/@%_-]{0,60}") {
+            for text in [text, host] {
+                is_email(&text);
+                is_page(&text);
+                is_request_url(&text);
+            }
+        }
+    }
+}
