@@ -134,13 +134,13 @@ pub(super) fn find_field<'f>(fields: &[&'f str], key: &str) -> Option<&'f str> {
         .copied()
 }
 
-/// Makes a struct a [`Target`]: its name in Go, and its keys with the fields they go to. A key marked `always` is
+/// Makes a struct a [`Target`]: its package and name in Go, and its keys with the fields they go to. A key marked `always` is
 /// written even when empty.
 macro_rules! go_struct {
-    ($type:ty, $name:literal, { $($key:literal => $field:ident $(: $always:ident)?),* $(,)? }) => {
+    ($type:ty, $package:literal, $name:literal, { $($key:literal => $field:ident $(: $always:ident)?),* $(,)? }) => {
         impl $crate::chart::decode::Target for $type {
             fn go_type() -> String {
-                concat!("v2.", $name).to_owned()
+                concat!($package, ".", $name).to_owned()
             }
 
             fn decode(&mut self, value: &$crate::yaml::Value, decoder: &mut $crate::chart::decode::Decoder) {

@@ -69,7 +69,7 @@ struct File {
     dependencies: Option<Vec<Option<Dependency>>>,
 }
 
-go_struct!(File, "Lock", {
+go_struct!(File, "v2", "Lock", {
     "generated" => generated: always,
     "digest" => digest: always,
     "dependencies" => dependencies: always,
