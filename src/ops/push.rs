@@ -371,3 +371,6 @@ fn stored_otherwise(name: &str, target: &TagOrDigest, ours: &Manifest, theirs: &
         error.with_hint("someone else may have pushed the same tag just now; otherwise the registry rewrites manifests")
     }
 }
+
+#[cfg(test)]
+mod tests;
