@@ -10,3 +10,4 @@ mod peers;
 mod semver;
 mod store;
 mod support;
+mod verbs;

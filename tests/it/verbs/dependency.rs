@@ -1,0 +1,97 @@
+//! `dependency update|build`.
+
+use super::{demo, source};
+
+#[test]
+fn folders_and_registries_fill_charts_and_the_lock() {
+    let (test, registry) = demo();
+    source(&test, "remote", "remote", "1.2.3", "r");
+    test.run(["push", "remote", &registry.oci()]).any_stdout().succeeds();
+    let chart = format!(
+        "apiVersion: v2\nname: parent\nversion: 0.1.0\ndependencies:\n- name: demo\n  version: ^1\n  repository: file://../demo\n\
+         - name: remote\n  version: ~1.2.0\n  repository: {}\n",
+        registry.oci()
+    );
+    test.file("parent/Chart.yaml", &chart);
+    test.run(["package", "parent"])
+        .stderr_has("found in Chart.yaml, but missing in charts/ directory: demo, remote")
+        .fails(1);
+    test.run(["dependency", "update", "parent"])
+        .env("SOURCE_DATE_EPOCH", "1700000000")
+        .stdout("Saving 2 charts\nDownloading remote from repo oci://[ADDR]\nDeleting outdated charts\n")
+        .writes(["parent/Chart.lock", "parent/charts/demo-1.0.0.tgz", "parent/charts/remote-1.2.3.tgz"])
+        .succeeds();
+    let lock = String::from_utf8(test.read("parent/Chart.lock")).unwrap();
+    assert!(
+        lock.starts_with(
+            "dependencies:\n- name: demo\n  repository: file://../demo\n  version: 1.0.0\n"
+        ),
+        "{lock}"
+    );
+    assert!(lock.ends_with("generated: \"2023-11-14T22:13:20Z\"\n"), "{lock}");
+    // In step: the lock is left alone.
+    test.run(["dep", "up", "parent"]).any_stdout().any_files().succeeds();
+    assert_eq!(String::from_utf8(test.read("parent/Chart.lock")).unwrap(), lock);
+    // An archive that is no longer asked for goes, an unreadable one stays.
+    test.file("parent/charts/_keep", "x");
+    test.run(["package", "remote", "-d", "parent/charts", "--version", "0.0.1"])
+        .anything()
+        .succeeds();
+    std::fs::remove_file(test.path("parent/charts/demo-1.0.0.tgz")).unwrap();
+    test.run(["dependency", "build", "parent"]).any_stdout().any_files().succeeds();
+    assert!(test.path("parent/charts/demo-1.0.0.tgz").is_file());
+    assert!(!test.path("parent/charts/remote-0.0.1.tgz").exists());
+    test.file("parent/Chart.yaml", chart.replace("~1.2.0", "^1"));
+    test.run(["dependency", "build", "parent"])
+        .stderr_has("the lock file (Chart.lock) is out of sync")
+        .fails(1);
+    test.run(["package", "parent", "-u"]).any_stdout().any_files().succeeds();
+}
+
+#[test]
+fn what_cannot_be_resolved_is_listed_and_changes_nothing() {
+    let (test, registry) = demo();
+    test.run(["push", "demo", &registry.oci()]).any_stdout().succeeds();
+    let parent = |version: &str, repository: &str| {
+        test.file(
+            "parent/Chart.yaml",
+            format!("apiVersion: v2\nname: parent\nversion: 0.1.0\ndependencies:\n- name: demo\n  version: \"{version}\"\n  repository: {repository}\n"),
+        );
+    };
+    for (version, repository, code, message) in [
+        (
+            "^9",
+            "file://../demo".to_owned(),
+            5,
+            "can't get a valid version for 1 subchart(s): \"demo\"",
+        ),
+        ("^9", registry.oci(), 5, "can't get a valid version for 1 subchart(s): \"demo\""),
+        ("9.9.9", registry.oci(), 5, "could not download oci://[ADDR]/demo:9.9.9"),
+        (
+            "",
+            registry.oci(),
+            1,
+            "dependency \"demo\" has an invalid version/constraint format: improper constraint: \"\"",
+        ),
+        ("^1", "file://../gone".to_owned(), 5, "not found"),
+        (
+            "^1",
+            "https://charts.example.com".to_owned(),
+            1,
+            "is in the chart repository `https://charts.example.com`",
+        ),
+    ] {
+        parent(version, &repository);
+        test.run(["dependency", "update", "parent"])
+            .any_stdout()
+            .stderr_has(message)
+            .any_files()
+            .fails(code);
+        assert!(!test.path("parent/Chart.lock").exists());
+    }
+    // A lock that is a link would be written through.
+    parent("^1", "file://../demo");
+    std::os::unix::fs::symlink(test.path("victim"), test.path("parent/Chart.lock")).unwrap();
+    test.run(["dependency", "update", "parent"]).any_stdout().any_stderr().any_files().fails(1);
+    assert!(!test.path("victim").exists());
+}
