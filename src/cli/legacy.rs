@@ -9,6 +9,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     archive::{self, Keep},
+    client::Intent,
     limits::Limits,
     oci::{Digest, Manifest, Reference, Tag, TagOrDigest, chart as oci_chart, media},
     ops::{
@@ -169,8 +170,10 @@ pub(super) async fn push(
         None => Tag::from_version(&chosen.chart.metadata.version)?,
     };
     run.talk.info(&format!("pushing {} ({})", chosen.described, chosen.chart.content.digest));
-    let place =
-        Place::Registry(remote.client(run)?.repository(&reference.registry, &reference.repository));
+    let client = remote.client(run)?;
+    let place = Place::Registry(
+        client.repository(&reference.registry, &reference.repository).with_intent(Intent::Writing),
+    );
     let report = push_op::push(&place, &name, &chosen.chart, &tag, options).await?;
     Ok(Told { name, report })
 }

@@ -15,6 +15,7 @@ mod export;
 mod legacy;
 mod list;
 mod location;
+mod login;
 pub mod output;
 mod package;
 mod plugin;
@@ -69,6 +70,13 @@ enum Command {
     /// The same verbs, as the old `helm chart` had them
     #[command(subcommand)]
     Chart(Verb),
+    /// Sign in to a registry
+    Login(login::LoginArgs),
+    /// Forget a registry's credentials
+    Logout(login::LogoutArgs),
+    /// Sign in to and out of registries
+    #[command(subcommand)]
+    Registry(RegistryCommand),
     /// Commands on a repository of a registry
     #[command(subcommand)]
     Repo(RepoCommand),
@@ -123,6 +131,14 @@ enum Verb {
 }
 
 #[derive(Debug, Subcommand)]
+enum RegistryCommand {
+    /// Sign in to a registry
+    Login(login::LoginArgs),
+    /// Forget a registry's credentials
+    Logout(login::LogoutArgs),
+}
+
+#[derive(Debug, Subcommand)]
 enum RepoCommand {
     /// List the tags of a repository, newest version first
     Tags(tags::TagsArgs),
@@ -171,6 +187,12 @@ impl Run {
     fn command(&self, command: Command) -> Result<Exit> {
         match command {
             Command::Verb(verb) | Command::Chart(verb) => self.verb(verb),
+            Command::Login(args) | Command::Registry(RegistryCommand::Login(args)) => {
+                login::login(self, args)
+            }
+            Command::Logout(args) | Command::Registry(RegistryCommand::Logout(args)) => {
+                login::logout(self, &args)
+            }
             Command::Repo(RepoCommand::Tags(args)) => tags::tags(self, args),
             Command::Serve(args) => serve::serve(self, args),
             Command::Tour(args) => tour::tour(self, &args),

@@ -7,6 +7,7 @@ use super::{
     location::{LayoutReference, Location},
     output::{self, Format},
     remote::RemoteArgs,
+    show,
 };
 use crate::{
     Error, ErrorKind, Result, archive,
@@ -97,7 +98,7 @@ async fn one(
     };
     let folder = args.destination.clone().unwrap_or_else(|| PathBuf::from("."));
     if let Location::Url(url) = &location {
-        let archive = super::show::url(url)?;
+        let archive = show::url(run, &args.remote, url, limits).await?;
         let name = url_file_name(url)?;
         return place(args, &folder, &name, &archive, limits)
             .map(|path| Some(json!({"url": url, "file": path})));
@@ -236,7 +237,7 @@ pub(super) async fn fetch_with(
             wanted(reference.tag.clone(), reference.digest.clone()),
         ),
         Location::Layout(layout) => (
-            Place::Layout(layout.open()?),
+            Place::Layout(Box::new(layout.open()?)),
             format!("layout:{}", layout.folder.display()),
             wanted(layout.tag.clone(), layout.digest.clone()),
         ),

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    client::Intent,
     limits::Limits,
     oci::{Reference, Registry, RepositoryName, Tag, chart::LayerOrder},
     ops::{
@@ -332,11 +333,16 @@ impl Destination {
                     ));
                 }
                 let name = format!("{registry}/{repository}");
-                Ok((Place::Registry(remote.client(run)?.repository(registry, &repository)), name))
+                let repository = remote
+                    .client(run)?
+                    .repository(registry, &repository)
+                    .with_intent(Intent::Writing);
+                Ok((Place::Registry(repository), name))
             }
-            Self::Layout(folder) => {
-                Ok((Place::Layout(Layout::create(folder)?), format!("layout:{}", folder.display())))
-            }
+            Self::Layout(folder) => Ok((
+                Place::Layout(Box::new(Layout::create(folder)?)),
+                format!("layout:{}", folder.display()),
+            )),
         }
     }
 }

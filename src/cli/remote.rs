@@ -3,7 +3,10 @@
 use super::Run;
 use crate::{
     Error, Result,
-    client::{Client, Notice, Notify, Options, Scheme},
+    client::{
+        Client, Credential, Given, Identity, Keyring, Notice, Notify, Options, Proxies, Scheme,
+        Secret, Surroundings, Trust, Verification,
+    },
 };
 use clap::Args;
 use std::{
@@ -60,9 +63,33 @@ impl RemoteArgs {
         if let Some(client) = self.client.get() {
             return Ok(client.clone());
         }
-        let options = self.transport.options(run)?;
+        let mut options = self.transport.options(run)?;
+        options.keyring.given = self.given()?;
         let client = Client::new(options)?;
         Ok(self.client.get_or_init(|| client).clone())
+    }
+
+    fn given(&self) -> Result<Option<Given>> {
+        let password = match (&self.password, self.password_stdin) {
+            (Some(password), _) => Some(password.clone()),
+            (None, true) => Some(password_from_stdin()?),
+            (None, false) => None,
+        };
+        match (&self.username, password) {
+            (None, None) => Ok(None),
+            (Some(username), Some(password)) => Ok(Some(Given {
+                credential: Credential::Basic {
+                    username: username.clone(),
+                    password: Secret::new(password),
+                },
+                registry: None,
+            })),
+            (Some(_), None) => {
+                Err(Error::usage("`--username` without a password")
+                    .with_hint("add `--password-stdin`"))
+            }
+            (None, Some(_)) => Err(Error::usage("a password without `--username`")),
+        }
     }
 }
 
@@ -73,6 +100,40 @@ impl TransportArgs {
         let mut options = Options {
             scheme: if self.plain_http { Scheme::Plain } else { Scheme::Auto },
             cache: Some(env.blob_cache()),
+            trust: Trust {
+                verification: if self.insecure_skip_tls_verify {
+                    Verification::Off
+                } else {
+                    Verification::Full
+                },
+                ca_file: self.ca_file.clone(),
+                system_file: env.path("SSL_CERT_FILE"),
+                identity: self
+                    .cert_file
+                    .clone()
+                    .zip(self.key_file.clone())
+                    .map(|(certificate, key)| Identity { certificate, key }),
+                host_folders: env.certificate_folders(),
+            },
+            proxies: Proxies {
+                https: env.proxy("HTTPS_PROXY").or_else(|| env.proxy("ALL_PROXY")),
+                http: env.text("http_proxy").or_else(|| env.proxy("ALL_PROXY")),
+                except: env.proxy("NO_PROXY"),
+            },
+            keyring: Keyring {
+                places: Surroundings {
+                    helm_file: Some(run.registry_config()),
+                    auth_file: env.path("REGISTRY_AUTH_FILE"),
+                    docker_document: env.text("DOCKER_AUTH_CONFIG"),
+                    docker_folder: Some(env.docker_folder()),
+                    runtime_folder: env.path("XDG_RUNTIME_DIR"),
+                    config_folder: Some(env.config_folder()),
+                    home: Some(env.home()),
+                }
+                .places(),
+                programs: env.programs(),
+                ..Keyring::default()
+            },
             notify: notify(run),
             ..Options::default()
         };

@@ -87,8 +87,14 @@ async fn remote(run: &Run, args: &ShowArgs, limits: &Limits) -> Result<archive::
         .map_err(|error| error.context(format!("`{}` is no good chart archive", args.location)))
 }
 
-pub(super) fn url(url: &str) -> Result<Archive> {
-    Err(Error::invalid(format!("`{url}`: archives behind a URL are not supported yet")))
+/// The archive behind a URL.
+pub(super) async fn url(
+    run: &Run,
+    remote: &RemoteArgs,
+    url: &str,
+    limits: &Limits,
+) -> Result<Archive> {
+    remote.client(run)?.download(url, limits.archive_bytes).await.map(Archive::File)
 }
 
 /// The archive at any location but a folder.
@@ -111,7 +117,7 @@ pub(super) async fn fetch(
             Err(Error::usage(format!("`{}` is a folder, not an archive", path.display())))
         }
         Location::Path(path) => Ok(Archive::File(crate::store::BlobFile::Stored(path))),
-        Location::Url(url) => super::show::url(&url),
+        Location::Url(address) => url(run, remote, &address, limits).await,
         location => {
             pull::fetch(run, &location, remote, wanted, limits).await.map(|pulled| pulled.archive)
         }

@@ -82,7 +82,7 @@ fn place(
             .map(TagOrDigest::Digest)
             .or(layout.tag.clone().map(TagOrDigest::Tag));
         return Ok((
-            Place::Layout(layout.open()?),
+            Place::Layout(Box::new(layout.open()?)),
             format!("layout:{}", layout.folder.display()),
             target,
         ));

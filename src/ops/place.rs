@@ -18,7 +18,7 @@ pub enum Place {
     /// In a content store on this machine.
     Disk(Repository),
     /// An OCI image layout.
-    Layout(layout::Layout),
+    Layout(Box<layout::Layout>),
 }
 
 macro_rules! each {

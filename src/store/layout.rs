@@ -43,6 +43,7 @@ impl Layout {
         struct Mark {
             image_layout_version: String,
         }
+        let root = &absolute(root)?;
         let path = root.join(MARK);
         let text = read_file(&path)?.ok_or_else(|| {
             Error::not_found(format!("`{}` is no OCI image layout", root.display()))
@@ -66,6 +67,7 @@ impl Layout {
     /// # Errors
     /// `Conflict` when the directory has other things in it.
     pub fn create(root: &Path) -> Result<Self> {
+        let root = &absolute(root)?;
         if root.join(MARK).exists() {
             return Self::open(root);
         }
@@ -251,6 +253,11 @@ impl Layout {
         let message = format!("layout `{}` has no blob `{}`", self.root.display(), blob.digest);
         Err(Error::not_found(message))
     }
+}
+
+/// A path whose every parent has a name, so that each can be made and flushed.
+fn absolute(root: &Path) -> Result<PathBuf> {
+    std::path::absolute(root).map_err(|error| Error::io("find", root, error))
 }
 
 impl Fetch for Layout {

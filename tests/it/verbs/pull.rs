@@ -97,10 +97,9 @@ fn a_tag_that_is_no_version_names_the_file() {
         .any_stdout()
         .writes(["demo-latest.tgz"])
         .succeeds();
-    test.run(["pull", &name, "--version", "latest", "--untar"])
+    test.run(["pull", &name, "--version", "latest", "--untar", "-d", "out"])
         .any_stdout()
-        .writes(["demo/Chart.yaml", "demo/templates/cm.yaml", "demo/values.yaml"])
-        .any_files()
+        .writes(["out/demo/Chart.yaml", "out/demo/templates/cm.yaml", "out/demo/values.yaml"])
         .succeeds();
 }
 
