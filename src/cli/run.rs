@@ -63,10 +63,21 @@ impl Run {
         if !self.global.debug && asked.is_none() && !self.env.flag("HELM_DEBUG") {
             return;
         }
-        let level = match asked.as_deref() {
+        self.subscribe(match asked.as_deref() {
             Some("trace") => tracing::Level::TRACE,
             _ => tracing::Level::DEBUG,
-        };
+        });
+    }
+
+    /// A service says what it does: a line a request, unless it is told to be quiet. What [`Run::log`] set up stays.
+    pub(super) fn log_service(&self) {
+        self.subscribe(match self.global.quiet {
+            true => tracing::Level::WARN,
+            false => tracing::Level::INFO,
+        });
+    }
+
+    fn subscribe(&self, level: tracing::Level) {
         let colour = self.env.text("NO_COLOR").is_none() && output::stderr_is_terminal();
         let builder = tracing_subscriber::fmt()
             .with_max_level(level)

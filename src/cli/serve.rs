@@ -3,7 +3,7 @@
 use super::{Run, exit::Exit, output};
 use crate::{
     Error, Result,
-    server::{self, Config, Open},
+    server::{self, Access, Anonymous, Config, Htpasswd, Open, Tls},
     store::{Durability, disk::Disk},
 };
 use clap::Args;
@@ -17,27 +17,61 @@ pub(super) struct ServeArgs {
     /// Folder that holds everything; default: `chartferry/registry` in the user's data folder
     #[arg(long, value_name = "DIR")]
     storage: Option<PathBuf>,
+    /// File with the users and the bcrypt hashes of their passwords; read again when it changes
+    #[arg(long, value_name = "FILE")]
+    htpasswd: Option<PathBuf>,
+    /// Let everybody read; only writing needs a user
+    #[arg(long, requires = "htpasswd")]
+    anonymous_pull: bool,
+    /// Certificate chain in PEM: serve HTTPS
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Key of the certificate in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Listen beyond this machine although everybody may write
-    #[arg(long)]
+    #[arg(long, conflicts_with = "htpasswd")]
     open: bool,
 }
 
+impl ServeArgs {
+    fn config(&self) -> Result<Config> {
+        let access = match &self.htpasswd {
+            None => Access::Everyone,
+            Some(path) => {
+                let anonymous =
+                    if self.anonymous_pull { Anonymous::MayPull } else { Anonymous::Refused };
+                Access::Users(Htpasswd::open(path)?, anonymous)
+            }
+        };
+        let tls = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Some(Tls::open(certificate, key)?),
+            _ => None,
+        };
+        Ok(Config {
+            listen: self.listen,
+            access,
+            tls,
+            open: if self.open { Open::Yes } else { Open::No },
+            ..Config::default()
+        })
+    }
+}
+
 pub(super) fn serve(run: &Run, args: ServeArgs) -> Result<Exit> {
-    let root = args.storage.clone().unwrap_or_else(|| run.env.server_data());
+    run.log_service();
+    let config = args.config()?;
+    let root = args.storage.unwrap_or_else(|| run.env.server_data());
     let root = std::path::absolute(&root).map_err(|error| Error::io("find", &root, error))?;
-    let disk = Disk::open(&root, Durability::Full)?;
-    let config = Config {
-        listen: args.listen,
-        open: if args.open { Open::Yes } else { Open::No },
-        ..Config::default()
-    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::io("start", "the runtime", error))?;
     runtime.block_on(async {
+        // The store first: whoever holds its lock may well hold the port too, and the lock says why.
+        let disk = Disk::open(&root, Durability::Full)?;
         let bound = server::bind(disk, config).await?;
-        output::println(format!("Listening on http://{}", bound.address()))?;
+        output::println(format!("Listening on {}", bound.url()))?;
         run.talk.info(&format!("data in {}", root.display()));
         bound.run(stop()).await;
         Ok(Exit::Ok)

@@ -132,6 +132,10 @@ impl Manifest {
     /// `Invalid` when the bytes are no JSON object, when the document names another media type than the header, or
     /// when it has both `layers` and `manifests` (CVE-2021-41190: two readers would see two artifacts).
     pub fn parse(bytes: Bytes, content_type: Option<&str>) -> Result<Self> {
+        // Derived readers take an array of the fields' values too.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Error::invalid("the manifest is no JSON object"));
+        }
         let document: Document = serde_json::from_slice(&bytes).map_err(|error| {
             Error::invalid("the manifest is no OCI manifest").with_source(error)
         })?;

@@ -7,6 +7,7 @@ mod archive;
 mod hostile;
 mod layers;
 mod peers;
+mod registry;
 mod semver;
 mod store;
 mod support;

@@ -91,7 +91,7 @@ impl Daemon {
     }
 
     /// Starts a server and waits until it has printed its address.
-    fn start(mut command: Command, root: tempfile::TempDir) -> Self {
+    pub(crate) fn start(mut command: Command, root: tempfile::TempDir) -> Self {
         let mut child = command
             .current_dir(root.path())
             .stdin(Stdio::null())

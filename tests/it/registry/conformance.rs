@@ -1,0 +1,670 @@
+//! What the official conformance suite checks (distribution-spec, `conformance` of 2026-08-31, profile `dev` with
+//! sparse manifests), as tests of our own: its 1032 checks pass too, but need Go and a network to get it.
+
+use super::{EMPTY, IMAGE, INDEX, Server, bytes, descriptor, digest, wire::Answer};
+use chartferry::{
+    oci::{Digest, digest::Algorithm},
+    server::Config,
+    store::repository::Missing,
+};
+use serde_json::{Value, json};
+
+const REPOSITORY: &str = "conformance/repo1";
+const OTHER: &str = "conformance/repo2";
+
+#[test]
+fn a_repository_that_was_never_used() {
+    let server = Server::new();
+    server.get("/v2/").expect(200).has("docker-distribution-api-version", "registry/2.0");
+    server.get("/v2").expect(200);
+    server.get("/v2/unused/tags/list").refused(404, "NAME_UNKNOWN");
+    let digest = Digest::sha256(b"x");
+    let answer = server.get(&format!("/v2/unused/referrers/{digest}")).expect(200);
+    assert_eq!(answer.header("content-type"), Some(INDEX));
+    assert_eq!(answer.json(), json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": []}));
+    server.get(&format!("/v2/unused/blobs/{digest}")).refused(404, "BLOB_UNKNOWN");
+    server.get(&format!("/v2/unused/manifests/{digest}")).refused(404, "MANIFEST_UNKNOWN");
+    server.get("/v2/unused/manifests/latest").refused(404, "MANIFEST_UNKNOWN");
+    assert_eq!(server.get("/v2/_catalog").expect(200).json(), json!({"repositories": []}));
+}
+
+/// A way to upload a blob; gives the last answer.
+type Flow = fn(&Server, &Digest, &[u8]) -> Answer;
+
+const FLOWS: [(&str, Flow); 8] = [
+    ("POST", |server, digest, data| {
+        server.post(&format!("/v2/{REPOSITORY}/blobs/uploads/?digest={digest}"), data)
+    }),
+    ("POST, PUT", |server, digest, data| {
+        let session = start(server, digest);
+        server.put(&format!("{session}?digest={digest}"), data)
+    }),
+    ("POST, PATCH, PUT", |server, digest, data| {
+        let session = start(server, digest);
+        let session = chunk(server, &session, data, 0..data.len()).expect(202).location();
+        server.put(&format!("{session}?digest={digest}"), b"")
+    }),
+    ("POST, PATCH x3, PUT", |server, digest, data| {
+        let (third, size) = (data.len() / 3, data.len());
+        let mut session = start(server, digest);
+        for range in [0..third, third..2 * third, 2 * third..size] {
+            let end = range.end;
+            let answer = chunk(server, &session, data, range).expect(202);
+            session = answer.has("range", &last(end)).location();
+        }
+        server.put(&format!("{session}?digest={digest}"), b"")
+    }),
+    ("the last chunk in PUT", |server, digest, data| {
+        let half = data.len() / 2;
+        let session = start(server, digest);
+        let session = chunk(server, &session, data, 0..half).expect(202).location();
+        let target = format!("{session}?digest={digest}");
+        if data.is_empty() {
+            return server.put(&target, b"");
+        }
+        let range = content_range(half..data.len());
+        server.send("PUT", &target, &[("Content-Range", &range)], &data[half..])
+    }),
+    ("a chunk out of order", |server, digest, data| {
+        let half = data.len() / 2;
+        let session = start(server, digest);
+        let session = chunk(server, &session, data, 0..half).expect(202).location();
+        let ahead = half + 1..data.len().max(half + 2);
+        for (method, target) in
+            [("PATCH", session.clone()), ("PUT", format!("{session}?digest={digest}"))]
+        {
+            for wrong in [ahead.clone(), 0..half.max(1)] {
+                // An empty session takes a chunk that begins at 0.
+                if wrong.start == half {
+                    continue;
+                }
+                let (headers, body) = (content_range(wrong.clone()), vec![0; wrong.len()]);
+                let answer = server.send(method, &target, &[("Content-Range", &headers)], &body);
+                let again =
+                    answer.refused(416, "BLOB_UPLOAD_INVALID").has("range", &last(half)).location();
+                server.get(&again).expect(204).has("range", &last(half)).has("location", &session);
+            }
+        }
+        let session = chunk(server, &session, data, half..data.len()).expect(202).location();
+        server.put(&format!("{session}?digest={digest}"), b"")
+    }),
+    ("a stream", |server, digest, data| {
+        let session = start(server, digest);
+        let half = data.len() / 2;
+        server.send("PATCH", &session, &[], &data[..half]).expect(202).has("range", &last(half));
+        let answer = server.send("PATCH", &session, &[], &data[half..]).expect(202);
+        server.put(&format!("{}?digest={digest}", answer.location()), b"")
+    }),
+    ("a session without a declared algorithm", |server, digest, data| {
+        let session =
+            server.post(&format!("/v2/{REPOSITORY}/blobs/uploads/"), b"").expect(202).location();
+        server.put(&format!("{session}?digest={digest}"), data)
+    }),
+];
+
+#[test]
+fn every_way_to_upload_a_blob() {
+    let server = Server::new();
+    for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+        for (flow_at, (flow, upload)) in FLOWS.into_iter().enumerate() {
+            for data in [bytes(flow_at as u64, 5000), Vec::new(), b"{}".to_vec()] {
+                let digest = digest(algorithm, &data);
+                let path = format!("/v2/{REPOSITORY}/blobs/{digest}");
+                server.head(&path).expect(404);
+                println!("{flow}: {} bytes as {}", data.len(), algorithm.as_str());
+                let answer = upload(&server, &digest, &data).expect(201);
+                assert_eq!(answer.location(), path);
+                answer.has("docker-content-digest", digest.as_str());
+                is_whole(&server, &path, &digest, &data);
+                server.delete(&path).expect(202);
+                server.head(&path).expect(404);
+                server.delete(&path).refused(404, "BLOB_UNKNOWN");
+            }
+        }
+    }
+    let sessions = server.store().join("repos").join(REPOSITORY).join("_u");
+    assert_eq!(super::count_files(&sessions), 0, "sessions are left");
+}
+
+#[track_caller]
+fn is_whole(server: &Server, path: &str, digest: &Digest, data: &[u8]) {
+    let length = data.len().to_string();
+    for answer in [server.get(path), server.head(path)] {
+        let answer = answer.expect(200).has("content-length", &length);
+        let answer = answer.has("docker-content-digest", digest.as_str());
+        assert_eq!(answer.header("content-type"), Some("application/octet-stream"));
+    }
+    assert_eq!(server.get(path).body, data);
+}
+
+fn start(server: &Server, digest: &Digest) -> String {
+    let algorithm = digest.algorithm().as_str();
+    let path = format!("/v2/{REPOSITORY}/blobs/uploads/?digest-algorithm={algorithm}");
+    server.post(&path, b"").expect(202).has("range", "0-0").location()
+}
+
+fn chunk(server: &Server, session: &str, data: &[u8], range: std::ops::Range<usize>) -> Answer {
+    if range.is_empty() {
+        // There is no such thing as a chunk of nothing; clients send none.
+        return server.send("PATCH", session, &[], b"");
+    }
+    let header = content_range(range.clone());
+    server.send("PATCH", session, &[("Content-Range", &header)], &data[range])
+}
+
+fn content_range(range: std::ops::Range<usize>) -> String {
+    format!("{}-{}", range.start, range.end - 1)
+}
+
+/// The `Range` of a session that has `size` bytes.
+fn last(size: usize) -> String {
+    format!("0-{}", size.saturating_sub(1))
+}
+
+#[test]
+fn blobs_are_mounted_from_where_they_are() {
+    let server = Server::new();
+    for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+        let data = bytes(7, 3000);
+        let digest = digest(algorithm, &data);
+        let uploads = format!("/v2/{REPOSITORY}/blobs/uploads/");
+        let path = format!("/v2/{REPOSITORY}/blobs/{digest}");
+        let mounts = [
+            format!("{uploads}?mount={digest}&from={OTHER}"),
+            format!("{uploads}?mount={digest}"),
+            format!("{uploads}?from={OTHER}&mount={}", digest.as_str().replace(':', "%3A")),
+        ];
+        for mount in &mounts {
+            // What is not there is to be uploaded, by the session that is opened at once.
+            let session = server.post(mount, b"").expect(202).location();
+            server.delete(&session).expect(204);
+        }
+        server.post(&format!("/v2/{OTHER}/blobs/uploads/?digest={digest}"), &data).expect(201);
+        for mount in &mounts {
+            assert_eq!(server.post(mount, b"").expect(201).location(), path);
+            is_whole(&server, &path, &digest, &data);
+            server.delete(&path).expect(202);
+            server.head(&path).expect(404);
+        }
+        server.post(&format!("{uploads}?mount={digest}&from=never/used"), b"").expect(202);
+        server.post(&format!("{uploads}?mount={digest}&from=Not+A+Name"), b"").expect(202);
+    }
+}
+
+#[test]
+fn an_upload_can_be_cancelled() {
+    let server = Server::new();
+    let session = start(&server, &Digest::sha256(b""));
+    server.send("PATCH", &session, &[], b"something").expect(202);
+    server.get(&session).expect(204).has("range", "0-8");
+    server.delete(&session).expect(204);
+    for answer in [
+        server.get(&session),
+        server.delete(&session),
+        server.send("PATCH", &session, &[], b"more"),
+        server.put(&format!("{session}?digest={}", Digest::sha256(b"")), b""),
+    ] {
+        answer.refused(404, "BLOB_UPLOAD_UNKNOWN");
+    }
+}
+
+#[test]
+fn content_that_has_another_digest_is_refused() {
+    let server = Server::new();
+    let data = bytes(1, 2000);
+    let wrong = Digest::sha256(b"something else");
+    let uploads = format!("/v2/{REPOSITORY}/blobs/uploads/");
+    server.post(&format!("{uploads}?digest={wrong}"), &data).refused(400, "DIGEST_INVALID");
+    let session = || server.post(&uploads, b"").expect(202).location();
+    server.put(&format!("{}?digest={wrong}", session()), &data).refused(400, "DIGEST_INVALID");
+    let one = session();
+    chunk(&server, &one, &data, 0..2000).expect(202);
+    server.put(&format!("{one}?digest={wrong}"), b"").refused(400, "DIGEST_INVALID");
+    // The session is gone with its content.
+    server.get(&one).refused(404, "BLOB_UPLOAD_UNKNOWN");
+    for text in ["sha256:abc", "sha256:baddigeststring", "md5:d41d8cd98f00b204e9800998ecf8427e", ""]
+    {
+        server.post(&format!("{uploads}?digest={text}"), &data).refused(400, "DIGEST_INVALID");
+        let open = session();
+        server.put(&format!("{open}?digest={text}"), &data).refused(400, "DIGEST_INVALID");
+        // A digest that is none says nothing about the content, which stays.
+        server.get(&open).expect(204);
+    }
+    server.put(&session(), &data).refused(400, "DIGEST_INVALID");
+    let blake = server.post(&format!("{uploads}?digest-algorithm=blake3"), b"");
+    blake.refused(400, "DIGEST_INVALID");
+    server.head(&format!("/v2/{REPOSITORY}/blobs/{wrong}")).expect(404);
+    server.head(&format!("/v2/{REPOSITORY}/blobs/{}", Digest::sha256(&data))).expect(404);
+}
+
+#[test]
+fn parts_of_a_blob() {
+    let server = Server::new();
+    // Small enough to be read at once, and large enough to be streamed.
+    for size in [5000, 700_000] {
+        let data = bytes(3, size);
+        let digest = server.push_blob(REPOSITORY, &data);
+        let path = format!("/v2/{REPOSITORY}/blobs/{digest}");
+        for (range, expected) in [
+            ("500-1499", 500..1500),
+            ("500-", 500..size),
+            ("-500", size - 500..size),
+            (&format!("2000-{}", size + 10), 2000..size),
+            ("0-0", 0..1),
+        ] {
+            let answer = server.send("GET", &path, &[("Range", &format!("bytes={range}"))], b"");
+            let header = format!("bytes {}-{}/{size}", expected.start, expected.end - 1);
+            let answer = answer.expect(206).has("content-range", &header);
+            assert_eq!(answer.body, data[expected]);
+        }
+        for range in ["500-0", &format!("{size}-"), &format!("{}-{}", size, size * 2)] {
+            let answer = server.send("GET", &path, &[("Range", &format!("bytes={range}"))], b"");
+            answer.expect(416).has("content-range", &format!("bytes */{size}"));
+        }
+        let answer = server.send("GET", &path, &[("Range", "bytes=0-1,5-6")], b"").expect(200);
+        assert_eq!(answer.body, data);
+    }
+}
+
+/// What is pushed together and what comes of it.
+struct Set {
+    name: &'static str,
+    blobs: Vec<Vec<u8>>,
+    /// In the order they must be pushed.
+    manifests: Vec<Value>,
+}
+
+fn image(layers: &[&[u8]]) -> Value {
+    let layers: Vec<_> =
+        layers.iter().map(|layer| descriptor("application/x-layer", layer)).collect();
+    json!({"schemaVersion": 2, "mediaType": IMAGE, "config": descriptor("application/x-config", b"{}"), "layers": layers})
+}
+
+fn index(manifests: &[&Value]) -> Value {
+    let manifests: Vec<_> = manifests.iter().map(|one| manifest_descriptor(one)).collect();
+    json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests})
+}
+
+fn manifest_descriptor(manifest: &Value) -> Value {
+    let media_type = manifest["mediaType"].as_str().unwrap_or(IMAGE);
+    descriptor(media_type, manifest.to_string().as_bytes())
+}
+
+fn with(mut manifest: Value, name: &str, value: Value) -> Value {
+    manifest[name] = value;
+    manifest
+}
+
+fn sets() -> Vec<Set> {
+    let config = || b"{}".to_vec();
+    let layer = |seed| bytes(seed, 1200);
+    let plain = image(&[&layer(1)]);
+    let other = image(&[&layer(1), &layer(2)]);
+    let nested = index(&[&plain, &other]);
+    let empty_layer = json!({
+        "schemaVersion": 2, "mediaType": IMAGE, "artifactType": "application/x-artifact",
+        "config": descriptor(EMPTY, b"{}"), "layers": [descriptor(EMPTY, b"{}")],
+    });
+    let subject = |manifest: Value, of: &Value| with(manifest, "subject", manifest_descriptor(of));
+    let large: serde_json::Map<String, Value> =
+        (0..3900).map(|at| (format!("k{at}"), json!("v".repeat(1000)))).collect();
+    let set = |name, layers: &[u64], manifests| Set {
+        name,
+        blobs: layers.iter().map(|seed| layer(*seed)).chain([config()]).collect(),
+        manifests,
+    };
+    vec![
+        set("image", &[1], vec![plain.clone()]),
+        set(
+            "image without its own media type",
+            &[1],
+            vec![{
+                let mut bare = plain.clone();
+                bare.as_object_mut().unwrap().remove("mediaType");
+                bare
+            }],
+        ),
+        set("large manifest", &[1], vec![with(plain.clone(), "annotations", large.into())]),
+        set("index", &[1, 2], vec![plain.clone(), other.clone(), nested.clone()]),
+        set("nested index", &[1, 2], vec![plain.clone(), other, nested.clone(), index(&[&nested])]),
+        set("empty index", &[], vec![index(&[])]),
+        set(
+            "artifact",
+            &[1],
+            vec![with(plain.clone(), "artifactType", json!("application/x-artifact"))],
+        ),
+        set(
+            "artifact index",
+            &[1],
+            vec![
+                plain.clone(),
+                with(index(&[&plain]), "artifactType", json!("application/x-index")),
+            ],
+        ),
+        set("artifact without layers", &[], vec![empty_layer.clone()]),
+        set(
+            "artifact with subject",
+            &[1],
+            vec![plain.clone(), subject(empty_layer.clone(), &plain)],
+        ),
+        set("index with subject", &[1], vec![plain.clone(), subject(index(&[&plain]), &plain)]),
+        set("missing subject", &[], vec![subject(empty_layer, &json!({"not": "pushed"}))]),
+        set(
+            "data field",
+            &[1],
+            vec![{
+                let mut one = plain.clone();
+                one["config"]["data"] = json!("e30=");
+                one
+            }],
+        ),
+        set(
+            "non-distributable layers",
+            &[],
+            vec![with(
+                image(&[]),
+                "layers",
+                json!([{
+                    "mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+                    "digest": Digest::sha256(b"elsewhere").as_str(), "size": 9, "urls": ["https://example.com/x"],
+                }]),
+            )],
+        ),
+        set(
+            "unknown fields",
+            &[1],
+            vec![with(plain.clone(), "org.example.extra", json!({"a": [1, null, "x"]}))],
+        ),
+        set("no layers", &[], vec![image(&[])]),
+    ]
+}
+
+#[test]
+fn every_kind_of_manifest_comes_back_as_it_was_pushed() {
+    for set in sets() {
+        println!("{}", set.name);
+        let server = Server::new();
+        for blob in &set.blobs {
+            server.push_blob(REPOSITORY, blob);
+        }
+        round_trip(&server, &set);
+        for blob in &set.blobs {
+            let path = format!("/v2/{REPOSITORY}/blobs/{}", Digest::sha256(blob));
+            server.delete(&path).expect(202);
+            server.head(&path).expect(404);
+        }
+    }
+}
+
+#[test]
+fn a_sparse_registry_takes_manifests_of_what_it_does_not_have() {
+    let sparse = |missing| {
+        let mut config = Config::default();
+        config.missing = missing;
+        Server::with(config)
+    };
+    let plain = image(&[&bytes(1, 1200)]);
+    let full = sparse(Missing::Refuse);
+    full.push_manifest(REPOSITORY, "x", &plain).refused(400, "MANIFEST_BLOB_UNKNOWN");
+    full.push_manifest(REPOSITORY, "x", &index(&[&plain])).refused(400, "MANIFEST_BLOB_UNKNOWN");
+    full.get(&format!("/v2/{REPOSITORY}/manifests/x")).refused(404, "MANIFEST_UNKNOWN");
+    for manifests in [vec![plain.clone()], vec![index(&[&plain])]] {
+        round_trip(&sparse(Missing::Accept), &Set { name: "sparse", blobs: Vec::new(), manifests });
+    }
+}
+
+fn round_trip(server: &Server, set: &Set) {
+    let manifests = format!("/v2/{REPOSITORY}/manifests");
+    let mut pushed = Vec::new();
+    for (at, manifest) in set.manifests.iter().enumerate() {
+        let bytes = manifest.to_string().into_bytes();
+        let digest = Digest::sha256(&bytes);
+        let by_digest = format!("{manifests}/{digest}");
+        server.head(&by_digest).expect(404);
+        let tag = format!("tag-{at}");
+        for reference in [digest.as_str(), &tag] {
+            let answer = server.push_manifest(REPOSITORY, reference, manifest).expect(201);
+            assert_eq!(answer.location(), by_digest);
+            assert_eq!(
+                answer.header("oci-subject"),
+                manifest["subject"]["digest"].as_str(),
+                "{answer}"
+            );
+            answer.has("docker-content-digest", digest.as_str());
+        }
+        let media_type = manifest["mediaType"].as_str().unwrap_or(IMAGE);
+        for reference in [digest.as_str(), &tag] {
+            let path = format!("{manifests}/{reference}");
+            for answer in [server.get(&path), server.head(&path)] {
+                answer
+                    .expect(200)
+                    .has("content-type", media_type)
+                    .has("content-length", &bytes.len().to_string())
+                    .has("docker-content-digest", digest.as_str());
+            }
+            assert_eq!(server.get(&path).body, bytes);
+        }
+        is_listed_as_referrer(server, manifest, &digest, bytes.len());
+        pushed.push((digest, tag));
+    }
+    let tags: Vec<_> = pushed.iter().map(|(_, tag)| tag.as_str()).collect();
+    let answer = server.get(&format!("/v2/{REPOSITORY}/tags/list")).expect(200);
+    assert_eq!(answer.json(), json!({"name": REPOSITORY, "tags": tags}));
+    for ((digest, tag), manifest) in pushed.iter().zip(&set.manifests).rev() {
+        // A tag goes alone, a manifest with all its tags.
+        server.delete(&format!("{manifests}/{tag}")).expect(202);
+        server.head(&format!("{manifests}/{tag}")).expect(404);
+        server.head(&format!("{manifests}/{digest}")).expect(200);
+        server.push_manifest(REPOSITORY, "again", manifest).expect(201);
+        server.delete(&format!("{manifests}/{digest}")).expect(202);
+        for reference in [digest.as_str(), "again"] {
+            server.get(&format!("{manifests}/{reference}")).refused(404, "MANIFEST_UNKNOWN");
+            server.delete(&format!("{manifests}/{reference}")).refused(404, "MANIFEST_UNKNOWN");
+        }
+        if let Some(subject) = manifest["subject"]["digest"].as_str() {
+            let list = server.get(&format!("/v2/{REPOSITORY}/referrers/{subject}")).expect(200);
+            assert_eq!(list.json()["manifests"], json!([]));
+        }
+    }
+    let answer = server.get(&format!("/v2/{REPOSITORY}/tags/list")).expect(200);
+    assert_eq!(answer.json()["tags"], json!([]));
+}
+
+fn is_listed_as_referrer(server: &Server, manifest: &Value, digest: &Digest, size: usize) {
+    let Some(subject) = manifest["subject"]["digest"].as_str() else { return };
+    let kind = manifest["artifactType"].as_str();
+    let mut expected =
+        json!({"mediaType": manifest["mediaType"], "digest": digest.as_str(), "size": size});
+    if let Some(kind) = kind {
+        expected["artifactType"] = json!(kind);
+    }
+    let path = format!("/v2/{REPOSITORY}/referrers/{subject}");
+    let answer = server.get(&path).expect(200).has("content-type", INDEX);
+    assert_eq!(answer.json()["manifests"], json!([expected]));
+    assert_eq!(answer.header("oci-filters-applied"), None);
+    for (filter, listed) in [(kind.unwrap_or("none"), kind.is_some()), ("application/other", false)]
+    {
+        let answer = server.get(&format!("{path}?artifactType={filter}")).expect(200);
+        let answer = answer.has("oci-filters-applied", "artifactType");
+        let expected = if listed { json!([expected]) } else { json!([]) };
+        assert_eq!(answer.json()["manifests"], expected);
+    }
+}
+
+#[test]
+fn a_manifest_by_digest_takes_tags_along() {
+    let server = Server::new();
+    let layer = bytes(1, 1200);
+    for blob in [&layer[..], b"{}"] {
+        server.push_blob(REPOSITORY, blob);
+    }
+    let manifest = image(&[&layer]);
+    let bytes = manifest.to_string();
+    for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+        let digest = digest(algorithm, bytes.as_bytes());
+        let tags: Vec<_> = (0..12).map(|at| format!("{}-{at}", algorithm.as_str())).collect();
+        let query = tags.iter().map(|tag| format!("tag={tag}")).collect::<Vec<_>>().join("&");
+        let path = format!("/v2/{REPOSITORY}/manifests/{digest}");
+        let answer = server.push_manifest(REPOSITORY, &format!("{digest}?{query}"), &manifest);
+        let answer = answer.expect(201).has("oci-tag", &tags.join(", "));
+        answer.has("docker-content-digest", digest.as_str()).has("location", &path);
+        for tag in &tags {
+            let answer = server.head(&format!("/v2/{REPOSITORY}/manifests/{tag}"));
+            answer.expect(200).has("docker-content-digest", digest.as_str());
+        }
+        server.delete(&path).expect(202);
+        server.head(&format!("/v2/{REPOSITORY}/manifests/{}", tags[0])).expect(404);
+    }
+    let digest = Digest::sha256(bytes.as_bytes());
+    let many = (0..65).map(|at| format!("tag=t{at}")).collect::<Vec<_>>().join("&");
+    server.push_manifest(REPOSITORY, &format!("{digest}?{many}"), &manifest).expect(414);
+    let bad = server.push_manifest(REPOSITORY, &format!("{digest}?tag=-bad"), &manifest);
+    bad.refused(400, "MANIFEST_INVALID");
+}
+
+#[test]
+fn manifests_that_are_none_are_refused() {
+    let server = Server::new();
+    server.push_blob(REPOSITORY, b"{}");
+    let path = format!("/v2/{REPOSITORY}/manifests/x");
+    let put = |content_type: &str, body: &[u8]| {
+        server.send("PUT", &path, &[("Content-Type", content_type)], body)
+    };
+    for (content_type, body) in [
+        (IMAGE, &b"not json"[..]),
+        (IMAGE, b"[]"),
+        (IMAGE, b""),
+        (IMAGE, br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#),
+        (IMAGE, br#"{"schemaVersion":2,"config":{"digest":"sha256:abc","size":1}}"#),
+        (INDEX, br#"{"schemaVersion":2,"manifests":[],"layers":[]}"#),
+    ] {
+        put(content_type, body).refused(400, "MANIFEST_INVALID");
+    }
+    let manifest = image(&[]);
+    let wrong = Digest::sha256(b"another");
+    server.push_manifest(REPOSITORY, wrong.as_str(), &manifest).refused(400, "DIGEST_INVALID");
+    server
+        .push_manifest(REPOSITORY, "sha256:baddigeststring", &manifest)
+        .refused(400, "DIGEST_INVALID");
+    let limit = chartferry::limits::Limits::default().manifest_bytes as usize;
+    put(IMAGE, &vec![b' '; limit + 1]).refused(413, "SIZE_INVALID");
+    // Without a length it is counted.
+    let mut chunked = format!(
+        "PUT {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n",
+        limit + 1
+    )
+    .into_bytes();
+    chunked.resize(chunked.len() + limit + 1, b' ');
+    let stream = super::wire::raw(server.address, &chunked);
+    super::wire::read(stream, "PUT").refused(413, "SIZE_INVALID");
+    server
+        .get(&format!("/v2/{REPOSITORY}/manifests/sha256:baddigeststring"))
+        .refused(400, "DIGEST_INVALID");
+}
+
+#[test]
+fn lists_are_given_in_pages() {
+    let server = Server::new();
+    server.push_blob("a", b"{}");
+    let manifest = image(&[]);
+    let mut tags: Vec<String> = (0..25).map(|at| format!("v{at}")).collect();
+    tags.push("Upper".into());
+    for tag in &tags {
+        server.push_manifest("a", tag, &manifest).expect(201);
+    }
+    tags.sort();
+    let all = server.get("/v2/a/tags/list").expect(200);
+    assert_eq!(all.json()["tags"], json!(tags));
+    assert_eq!(all.header("link"), None);
+    let mut found = Vec::new();
+    let mut next = Some("/v2/a/tags/list?n=10".to_owned());
+    let mut pages = 0;
+    while let Some(path) = next {
+        let page = server.get(&path).expect(200);
+        found.extend(
+            page.json()["tags"].as_array().unwrap().iter().map(|t| t.as_str().unwrap().to_owned()),
+        );
+        next = page.header("link").map(|link| {
+            link.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned()
+        });
+        pages += 1;
+    }
+    assert_eq!((found, pages), (tags.clone(), 3));
+    let after = server.get("/v2/a/tags/list?last=v22").expect(200).json();
+    assert_eq!(after["tags"], json!(["v23", "v24", "v3", "v4", "v5", "v6", "v7", "v8", "v9"]));
+    let none = server.get("/v2/a/tags/list?n=0").expect(200);
+    assert_eq!((none.json()["tags"].clone(), none.header("link")), (json!([]), None));
+    server.get("/v2/a/tags/list?n=many").refused(400, "UNSUPPORTED");
+
+    for name in ["a/b", "a-b", "c", "0"] {
+        server.push_blob(name, b"{}");
+        server.push_manifest(name, "x", &manifest).expect(201);
+    }
+    server.push_blob("only-blobs", b"{}");
+    let all = server.get("/v2/_catalog").expect(200).json();
+    assert_eq!(all, json!({"repositories": ["0", "a", "a-b", "a/b", "c"]}));
+    let page = server.get("/v2/_catalog?n=2&last=a").expect(200);
+    assert_eq!(page.json(), json!({"repositories": ["a-b", "a/b"]}));
+    page.has("link", "</v2/_catalog?n=2&last=a/b>; rel=\"next\"");
+}
+
+#[test]
+fn long_lists_of_referrers_come_in_pages_that_clients_take() {
+    let server = Server::new();
+    server.push_blob("a", b"{}");
+    let subject = image(&[]);
+    server.push_manifest("a", "x", &subject).expect(201);
+    let note = "n".repeat(700_000);
+    for at in 0..7 {
+        let one = with(image(&[]), "subject", manifest_descriptor(&subject));
+        let one = with(one, "annotations", json!({"note": note, "at": at.to_string()}));
+        let reference = Digest::sha256(one.to_string().as_bytes());
+        server.push_manifest("a", reference.as_str(), &one).expect(201);
+    }
+    let mut next = Some(format!(
+        "/v2/a/referrers/{}?artifactType=application/x-config",
+        Digest::sha256(subject.to_string().as_bytes())
+    ));
+    let mut seen = Vec::new();
+    while let Some(path) = next {
+        let page = server.get(&path).expect(200).has("oci-filters-applied", "artifactType");
+        assert!(page.body.len() < 4 * 1024 * 1024);
+        seen.extend(
+            page.json()["manifests"].as_array().unwrap().iter().map(|one| one["digest"].clone()),
+        );
+        next = page.header("link").map(|link| {
+            link.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned()
+        });
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), 7);
+}
+
+#[test]
+fn what_does_not_apply_is_said_so() {
+    let server = Server::new();
+    for (method, path, allowed) in [
+        ("POST", "/v2/", "GET, HEAD"),
+        ("DELETE", "/v2/a/tags/list", "GET, HEAD"),
+        ("GET", "/v2/a/blobs/uploads/", "POST"),
+        ("POST", "/v2/a/manifests/x", "GET, HEAD, PUT, DELETE"),
+        ("PATCH", "/v2/_catalog", "GET, HEAD"),
+    ] {
+        server.send(method, path, &[], b"").refused(405, "UNSUPPORTED").has("allow", allowed);
+    }
+    server.get("/v2/UP/tags/list").refused(400, "NAME_INVALID");
+    server.get("/v2/a/nothing").refused(404, "UNSUPPORTED");
+    server.get("/elsewhere").expect(404);
+}
+
+#[test]
+fn what_a_client_has_it_need_not_fetch_again() {
+    let server = Server::new();
+    server.push_blob("a", b"{}");
+    let manifest = image(&[]);
+    server.push_manifest("a", "x", &manifest).expect(201);
+    let tag = server.get("/v2/a/manifests/x").expect(200).header("etag").unwrap().to_owned();
+    assert_eq!(tag, format!("\"{}\"", Digest::sha256(manifest.to_string().as_bytes())));
+    server.send("GET", "/v2/a/manifests/x", &[("If-None-Match", &tag)], b"").expect(304);
+    server.send("GET", "/v2/a/manifests/x", &[("If-None-Match", "\"other\"")], b"").expect(200);
+}
