@@ -1,6 +1,7 @@
 //! The stores by their traits: one specification for the disk, an image layout and memory; then what only each of them
 //! promises. The commit protocol is tested beside its code.
 
+use crate::support::{Test, peers};
 use chartferry::{
     Error, ErrorKind,
     oci::{Descriptor, Digest, Document, Manifest, RepositoryName, Tag, TagOrDigest, media},
@@ -435,4 +436,40 @@ async fn blobs_of_a_store_are_lent_not_copied() {
     repository.push_blob(&blob, &source).await.unwrap();
     let file = repository.fetch_blob_file(&blob).await.unwrap();
     assert!(matches!(&file, BlobFile::Stored(path) if path.starts_with(root.path())));
+}
+
+#[tokio::test]
+#[ignore = "needs peers"]
+async fn oras_reads_our_layouts_and_we_read_its() {
+    let test = Test::new();
+    let oras = peers::find("oras");
+    let ours = Layout::create(&test.path("ours")).unwrap();
+    let pushed = artifact("one", None, "application/x");
+    push(&ours, &pushed, Some(&tag("v1"))).await;
+    push(&ours, &artifact("about", Some(&pushed.manifest), "application/sbom"), None).await;
+    let run = |args: &[&str]| test.run_program(&oras, args.iter().copied()).anything().succeeds();
+    let digest = pushed.manifest.digest();
+    let fetched = run(&["manifest", "fetch", "--oci-layout", "ours:v1"]);
+    assert_eq!(fetched.bytes, pushed.manifest.bytes()[..]);
+    let found = run(&["discover", "--oci-layout", "ours:v1", "--format", "json"]);
+    assert!(found.stdout.contains("application/sbom"), "{}", found.stdout);
+    assert_eq!(run(&["repo", "tags", "--oci-layout", "ours"]).stdout, "v1\n");
+
+    run(&["cp", "-r", "--from-oci-layout", "--to-oci-layout", "ours:v1", "theirs:v2"]);
+    let theirs = Layout::open(&test.path("theirs")).unwrap();
+    assert_eq!(theirs.tags().await.unwrap(), ["v2"]);
+    let found = theirs.fetch_manifest(&by_tag("v2")).await.unwrap();
+    assert_eq!(found.bytes(), pushed.manifest.bytes());
+    assert_eq!(&theirs.fetch_blob(&pushed.layer.0, 10).await.unwrap()[..], b"one");
+    assert_eq!(theirs.referrers(digest, Some("application/sbom")).await.unwrap().len(), 1);
+    // And what we add to it, oras still reads.
+    push(&theirs, &artifact("two", None, "application/x"), Some(&tag("v3"))).await;
+    let mut tags: Vec<_> = run(&["repo", "tags", "--oci-layout", "theirs"])
+        .stdout
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    tags.sort();
+    assert_eq!(tags, ["v2", "v3"]);
+    run(&["pull", "--oci-layout", "theirs:v3", "-o", "pulled"]);
 }
