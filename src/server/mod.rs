@@ -7,6 +7,7 @@ mod blobs;
 mod body;
 mod htpasswd;
 mod listen;
+mod lists;
 mod manifests;
 mod refusal;
 mod registry;

@@ -15,6 +15,7 @@ pub mod layout;
 mod layout_index;
 mod local;
 pub mod memory;
+mod names;
 pub mod repository;
 pub mod upload;
 mod verify;

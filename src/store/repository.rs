@@ -3,7 +3,8 @@
 
 use super::{
     commit::Removed,
-    disk::{Disk, TagCase, read_directory, read_file},
+    disk::{Disk, read_directory, read_file},
+    names::{decode_tag, encode_tag, file_name, in_directory},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -328,38 +329,6 @@ impl Repository {
     }
 }
 
-fn in_directory(directory: PathBuf, digest: &Digest) -> PathBuf {
-    directory.join(digest.algorithm().as_str()).join(digest.hex())
-}
-
-fn file_name(digest: &Digest) -> String {
-    format!("{}-{}", digest.algorithm().as_str(), digest.hex())
-}
-
-/// A tag as a file's name: as it is, or with its capitals escaped where the file system folds case.
-fn encode_tag(tag: &Tag, case: TagCase) -> String {
-    match case {
-        TagCase::Kept => tag.as_str().to_owned(),
-        TagCase::Folded => tag.as_str().chars().fold(String::new(), |mut name, c| {
-            if c.is_ascii_uppercase() {
-                name.push('%');
-            }
-            name.push(c.to_ascii_lowercase());
-            name
-        }),
-    }
-}
-
-/// No tag has a `%`, so both spellings can be read wherever the store was written.
-fn decode_tag(name: &str) -> Option<Tag> {
-    let mut tag = String::with_capacity(name.len());
-    let mut chars = name.chars();
-    while let Some(c) = chars.next() {
-        tag.push(if c == '%' { chars.next()?.to_ascii_uppercase() } else { c });
-    }
-    tag.parse().ok()
-}
-
 /// A layer that its maker forbids to distribute is fetched from its own addresses.
 fn is_elsewhere(blob: &Descriptor) -> bool {
     !blob.urls.is_empty()
@@ -378,21 +347,4 @@ fn parse<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T>
 
 fn damaged(path: &Path) -> Error {
     Error::new(ErrorKind::Integrity, format!("`{}` is damaged", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tags_survive_a_file_system_that_folds_case() {
-        for text in ["latest", "v1.0.0", "V1.0.0-RC1_B2", "_A"] {
-            let tag: Tag = text.parse().expect("tag");
-            let folded = encode_tag(&tag, TagCase::Folded);
-            assert_eq!(folded, folded.to_ascii_lowercase());
-            assert_eq!(decode_tag(&folded).as_ref(), Some(&tag), "{folded}");
-            assert_eq!(decode_tag(&encode_tag(&tag, TagCase::Kept)), Some(tag));
-        }
-        assert_eq!(decode_tag("trailing%"), None);
-    }
 }
