@@ -3,11 +3,12 @@
 use super::{Run, exit::Exit, output, remote::RemoteArgs};
 use crate::{
     Result,
-    chart::time::Time,
+    chart::{Dependency, time::Time},
     limits::Limits,
     oci::Reference,
     ops::{
         dependency::{self as op, Event},
+        dependency_list::{self, Row},
         package,
         place::Place,
     },
@@ -52,7 +53,7 @@ pub(super) struct UpdateArgs {
 pub(super) fn dependency(run: &Run, command: DependencyCommand) -> Result<Exit> {
     match command {
         DependencyCommand::List(args) => {
-            output::print(format!("{} {}\n", args.chart.display(), args.max_col_width))?;
+            list(&args)?;
         }
         DependencyCommand::Update(args) => {
             work(run, &args.chart, &args.remote, Work::Update, &tell(run))?;
@@ -62,6 +63,24 @@ pub(super) fn dependency(run: &Run, command: DependencyCommand) -> Result<Exit> 
         }
     }
     Ok(Exit::Ok)
+}
+
+/// As Helm prints it: the table, and behind a blank line what does not belong.
+fn list(args: &ListArgs) -> Result<()> {
+    let report = dependency_list::list(&args.chart, &Limits::default())?;
+    if report.rows.is_empty() {
+        return output::println(format!("WARNING: no dependencies at {}", report.place.display()));
+    }
+    let cells = |row: &Row| {
+        let Dependency { name, version, repository, .. } = &row.dependency;
+        vec![name.clone(), version.clone(), repository.clone(), row.status.to_string()]
+    };
+    let cells: Vec<_> = report.rows.iter().map(cells).collect();
+    let header = ["NAME", "VERSION", "REPOSITORY", "STATUS"];
+    let table = output::table(&header, &cells, args.max_col_width);
+    let warnings: String =
+        report.warnings.iter().map(|warning| format!("WARNING: {warning}\n")).collect();
+    output::print(format!("{table}\n{warnings}"))
 }
 
 /// `package -u`: an update that says warnings only.

@@ -13,6 +13,7 @@ pub mod env;
 pub mod exit;
 mod export;
 mod legacy;
+mod lint;
 mod list;
 mod location;
 mod login;
@@ -104,6 +105,8 @@ enum Verb {
     /// Manage what a chart depends on
     #[command(subcommand, visible_aliases = ["dep", "dependencies"])]
     Dependency(dependency::DependencyCommand),
+    /// Look for faults in charts
+    Lint(lint::LintArgs),
     /// Push charts to a registry or an image layout
     Push(push::PushArgs),
     /// Pull charts from a registry, an image layout or a URL
@@ -211,6 +214,7 @@ impl Run {
             Verb::Package(args) => package::package(self, args),
             Verb::Show(command) => show::show(self, command),
             Verb::Dependency(command) => dependency::dependency(self, command),
+            Verb::Lint(args) => lint::lint(self, &args),
             Verb::Push(args) => push::push(self, args),
             Verb::Pull(args) => pull::pull(self, args),
             Verb::Export(args) => export::export(self, args),

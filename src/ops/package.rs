@@ -227,16 +227,9 @@ fn load(source: &Path, aside: Option<&Path>, options: &Options) -> Result<Chart<
     if let Some(app_version) = options.app_version.as_ref().filter(|version| !version.is_empty()) {
         metadata.app_version.clone_from(app_version);
     }
-    let has = |name: &str| chart.subcharts.iter().any(|chart| chart.metadata.name == name);
-    let declared = chart.metadata.dependencies.iter().flatten();
-    let missing: Vec<&str> =
-        declared.map(|dependency| dependency.name.as_str()).filter(|name| !has(name)).collect();
-    if !missing.is_empty() {
-        let missing = missing.join(", ");
-        let message = format!("found in Chart.yaml, but missing in charts/ directory: {missing}");
-        return Err(Error::invalid(message)
-            .with_hint("`dependency update` brings what Chart.yaml asks for into charts/"));
-    }
+    let subcharts: Vec<_> =
+        chart.subcharts.iter().map(|chart| chart.metadata.name.as_str()).collect();
+    chart.metadata.require_dependencies(&subcharts)?;
     Ok(chart)
 }
 
