@@ -633,6 +633,7 @@ fn large(name: &[u8]) -> Box<dyn Read> {
 /// 10 GiB of one entry, again and again.
 fn many(entry: Tape) -> Box<dyn Read> {
     let entry = entry.part();
+    let entry = entry.repeat((MIB as usize / entry.len()).max(1));
     repeated(&Tape::demo().part(), &entry, 10 * GIB / entry.len() as u64, &zeros(1024))
 }
 

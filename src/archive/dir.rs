@@ -130,7 +130,7 @@ impl Walk<'_, '_> {
         let mut found = fs::symlink_metadata(&path).map_err(fail)?;
         let mut real = None;
         if found.is_symlink() {
-            let target = fs::canonicalize(&path).map_err(|error| broken(&path, error))?;
+            let target = fs::canonicalize(&path).map_err(|error| broken(&path, &error))?;
             found = fs::symlink_metadata(&target).map_err(fail)?;
             real = Some(target);
         }
@@ -205,15 +205,11 @@ impl Walk<'_, '_> {
 }
 
 /// Helm's sentence for a link that leads nowhere, in Go's words.
-fn broken(path: &Path, error: std::io::Error) -> Error {
+fn broken(path: &Path, error: &std::io::Error) -> Error {
     let link = path.display();
     if error.kind() != std::io::ErrorKind::NotFound {
-        let hint = "the link leads to itself";
-        return Error::invalid(format!(
-            "error evaluating symlink {link}: EvalSymlinks: too many links"
-        ))
-        .with_source(error)
-        .with_hint(hint);
+        let message = format!("error evaluating symlink {link}: EvalSymlinks: too many links");
+        return Error::invalid(message);
     }
     let target = fs::read_link(path).unwrap_or_default();
     let target = path.parent().map_or(target.clone(), |parent| parent.join(target));

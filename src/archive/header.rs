@@ -127,3 +127,49 @@ fn put_name(field: &mut [u8; NAME], name: &str) {
         field[end] = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_those_of_go() {
+        let a = |count| "a".repeat(count);
+        let entries = [
+            ("demo/Chart.yaml".to_owned(), 1_704_164_646),
+            (a(100), 0),
+            (a(101), 1),
+            (a(50) + "/" + &a(50), 2),
+            (a(50) + "/" + &a(100), 3),
+            (a(50) + "/" + &a(101), 4),
+            (a(155) + "/" + &a(100), 5),
+            (a(156) + "/" + &a(100), 6),
+            (a(155) + "/" + &a(101), 7),
+            (a(20) + "/" + &a(155) + "/" + &a(10), 8),
+            ("demo/é".to_owned(), 9),
+            ("demo/日本/".to_owned() + &"語".repeat(40) + ".yaml", 10),
+            (a(99) + "/" + &"é".repeat(60), 11),
+            (a(99) + "/" + &a(200), 12),
+            ("demo/x".to_owned(), -1),
+            ("demo/x".to_owned(), 8_589_934_591),
+            ("demo/x".to_owned(), 8_589_934_592),
+            (a(50) + "/" + &a(60), -5),
+            ("demo/".to_owned() + &"a/".repeat(120) + "x", 13),
+            ("demo/".to_owned() + &a(970), 14),
+            ("demo/".to_owned() + &a(990), 15),
+        ];
+        let go = include_bytes!("../../testdata/archive/headers.tar");
+        let mut at = 0;
+        for (name, modified) in entries {
+            let mut ours = Vec::new();
+            write(&mut ours, &name, 3, modified);
+            ours.extend_from_slice(b"abc");
+            pad(&mut ours, 3);
+            assert!(ours == go[at..at + ours.len()], "{name} at {modified}");
+            at += ours.len();
+        }
+        let mut ours = Vec::new();
+        end(&mut ours);
+        assert_eq!(ours, go[at..]);
+    }
+}
