@@ -6,7 +6,9 @@ use crate::support::{
 };
 
 mod dependency;
+mod dependency_list;
 mod legacy;
+mod lint;
 mod location;
 mod pull;
 mod push;
