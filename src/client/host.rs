@@ -33,6 +33,9 @@ pub(crate) struct Host {
     pub(crate) memory: Memory,
 }
 
+/// A registry that takes no body of this size takes none.
+const SMALLEST_CHUNK: u64 = 16 * crate::limits::KIB;
+
 /// How a host is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Speech {
@@ -167,12 +170,16 @@ impl Host {
         Some(self.body_cap.load(Ordering::Relaxed)).filter(|cap| *cap > 0)
     }
 
-    /// A body of this size was refused as too large.
-    pub(crate) fn refused_body(&self, size: u64) {
-        let below = (size - 1).max(1);
+    /// A body of this size was refused as too large: half of it is tried next. Says whether there is a half.
+    pub(crate) fn refused_body(&self, size: u64) -> bool {
+        let half = size / 2;
+        if half < SMALLEST_CHUNK {
+            return false;
+        }
         let _ = self.body_cap.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |cap| {
-            (cap == 0 || cap > below).then_some(below)
+            (cap == 0 || cap > half).then_some(half)
         });
+        true
     }
 
     /// Whether this warning is new.

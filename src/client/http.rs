@@ -298,7 +298,10 @@ impl Transport {
         }
         let last = match call.patience {
             Patience::Usual => self.headers,
-            Patience::Commit => self.commit,
+            Patience::Commit => {
+                let work = Duration::from_secs(length / COMMITTED_PER_SECOND);
+                self.commit.min(self.headers + work)
+            }
         };
         let response = request.send();
         tokio::pin!(response);
@@ -343,6 +346,9 @@ impl Transport {
         Ok(client.unwrap_or_else(|| self.common.clone()))
     }
 }
+
+/// What a slow registry hashes and stores in a second, once it has the body.
+const COMMITTED_PER_SECOND: u64 = 4 * crate::limits::MIB;
 
 fn is_redirect(method: &Method, status: StatusCode) -> bool {
     match status.as_u16() {
