@@ -120,7 +120,7 @@ fn damage_that_stays_is_named() {
         (
             manifest(Act::Instead(Answer::new(200, "no JSON"))),
             ErrorKind::Invalid,
-            &["no OCI manifest"],
+            &["the manifest is no JSON object"],
         ),
         (
             manifest(Act::Instead(Answer::new(200, noise(9 << 20)))),
