@@ -33,7 +33,7 @@ pub struct Limits {
     /// Directories within directories of a chart's source.
     pub depth: usize,
     /// Nodes of one small YAML document (Chart.yaml, values.yaml, plugin.yaml). The largest public
-    /// values.yaml has about 12,000.
+    /// values.yaml has about 12,000; this many take 40 MB for a moment.
     pub yaml_nodes: usize,
     /// Nesting of one YAML document. Helm stops at 10,000 by stack size; no chart needs 64.
     pub yaml_depth: usize,
@@ -72,7 +72,7 @@ impl Default for Limits {
             nesting: 8,
             nested_bytes: 200 * MIB,
             depth: 64,
-            yaml_nodes: 1_000_000,
+            yaml_nodes: 250_000,
             yaml_depth: 128,
             yaml_alias_bytes: 10 * 1024 * 1024,
             manifest_bytes: 8 * MIB,

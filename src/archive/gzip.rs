@@ -243,3 +243,61 @@ pub(super) fn error(error: io::Error) -> Error {
     };
     Error::invalid(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state: u32 = 7;
+        let next = |at: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            // Half of it repeats what is up to 40 KiB before.
+            if at % 8192 < 4096 { (state >> 24) as u8 } else { (at % 251) as u8 }
+        };
+        (0..length).map(next).collect()
+    }
+
+    fn deflated(input: &[u8], piece: usize, threads: usize) -> Vec<u8> {
+        let threads = NonZeroUsize::new(threads).expect("one at least");
+        let mut writer = Writer::new(Vec::new(), threads).expect("memory");
+        input.chunks(piece).for_each(|piece| writer.write_all(piece).expect("memory"));
+        writer.finish().expect("memory")
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_whatever_the_blocks_the_pieces_and_the_threads() {
+        for length in [0, 1, 77, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 5 * BLOCK + 7] {
+            let input = noise(length);
+            let alone = deflated(&input, 512, 1);
+            let mut output = Vec::new();
+            reader(&alone[..]).read_to_end(&mut output).expect("a good stream");
+            assert!(output == input, "{length} bytes");
+            for (piece, threads) in [(1000, 1), (BLOCK, 2), (1 << 30, 4)] {
+                assert!(
+                    deflated(&input, piece, threads) == alone,
+                    "{length} bytes, {threads} threads"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_writer_that_fails_ends_it() {
+        struct Full(usize);
+        impl Write for Full {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let threads = NonZeroUsize::new(3).expect("three");
+        let mut writer = Writer::new(Full(100_000), threads).expect("the header fits");
+        let input = noise(20 * BLOCK);
+        let error = writer.write_all(&input).expect_err("it is full");
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    }
+}

@@ -18,7 +18,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, BufRead, Read},
-    path::Path,
+    path::{Path, absolute},
 };
 
 /// Reads the chart archive at `path`.
@@ -27,6 +27,8 @@ use std::{
 /// As [`read`], and Helm's sentences for what is no archive at all.
 pub fn open(path: &Path, keep: Keep, limits: &Limits) -> Result<Chart> {
     let fail = |error| Error::io("read chart archive", path, error);
+    // Helm's sentences have the whole path, however it was given.
+    let path = &absolute(path).map_err(fail)?;
     let mut file = File::open(path).map_err(fail)?;
     let found = file.metadata().map_err(fail)?;
     if found.is_dir() {

@@ -90,3 +90,46 @@ const MAGIC: [(&[u8], &str); 9] = [
     (b"Rar!\x1a\x07", "application/x-rar-compressed"),
     (b"\0asm", "application/wasm"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_no_archives_are_told_as_helm_tells_them() {
+        let long = [b"{".as_slice(), &[b'x'; 600]].concat();
+        let rows: [(&str, &[u8], &str); 13] = [
+            ("a.html", b"<!DOCTYPE html><html></html>", "text/html; charset=utf-8"),
+            ("b.bin", b"  <html >", "text/html; charset=utf-8"),
+            ("c.xml", b"<?xml version='1.0'?>", "text/xml; charset=utf-8"),
+            ("d.json", &long, "text/plain; charset=utf-8"),
+            ("e.txt", b"short", "application/octet-stream"),
+            ("f.zip", b"PK\x03\x04", "application/zip"),
+            ("g.png", b"\x89PNG\r\n\x1a\n", "image/png"),
+            ("h.pdf", b"%PDF-1.4", "application/pdf"),
+            ("i.tgz", b"", "application/octet-stream"),
+            ("j.txt", b"\xef\xbb\xbfabc", "text/plain; charset=utf-8"),
+            ("k.tgz", b"\x1f\x8b", "application/octet-stream"),
+            ("l.rar", b"Rar!\x1a\x07\0", "application/x-rar-compressed"),
+            ("m.x", b"<pre>", "application/octet-stream"),
+        ];
+        let place = tempfile::tempdir().expect("a directory");
+        let said = |name: &str, content: &[u8]| {
+            let path = place.path().join(name);
+            std::fs::write(&path, content).expect("a file");
+            let checked = check(Path::new(name), &mut File::open(path).expect("the file"));
+            checked.map_err(|error| error.message().to_owned())
+        };
+        for (name, content, kind) in rows {
+            let text =
+                format!("file '{name}' does not appear to be a gzipped archive; got '{kind}'");
+            assert_eq!(said(name, content), Err(text));
+        }
+        for name in ["values.yaml", "values.yml"] {
+            let text =
+                format!("file '{name}' seems to be a YAML file, but expected a gzipped archive");
+            assert_eq!(said(name, b"a: 1\n"), Err(text));
+        }
+        assert_eq!(said("values.yaml", b"\x1f\x8b\x08"), Ok(()));
+    }
+}

@@ -33,9 +33,6 @@ pub(crate) struct Host {
     pub(crate) memory: Memory,
 }
 
-/// A registry that takes no body of this size takes none.
-const SMALLEST_CHUNK: u64 = 16 * crate::limits::KIB;
-
 /// How a host is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Speech {
@@ -170,16 +167,12 @@ impl Host {
         Some(self.body_cap.load(Ordering::Relaxed)).filter(|cap| *cap > 0)
     }
 
-    /// A body of this size was refused as too large: half of it is tried next. Says whether there is a half.
-    pub(crate) fn refused_body(&self, size: u64) -> bool {
-        let half = size / 2;
-        if half < SMALLEST_CHUNK {
-            return false;
-        }
+    /// A body of this size was refused as too large.
+    pub(crate) fn refused_body(&self, size: u64) {
+        let below = (size - 1).max(1);
         let _ = self.body_cap.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |cap| {
-            (cap == 0 || cap > half).then_some(half)
+            (cap == 0 || cap > below).then_some(below)
         });
-        true
     }
 
     /// Whether this warning is new.

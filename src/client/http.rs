@@ -298,10 +298,7 @@ impl Transport {
         }
         let last = match call.patience {
             Patience::Usual => self.headers,
-            Patience::Commit => {
-                let work = Duration::from_secs(length / COMMITTED_PER_SECOND);
-                self.commit.min(self.headers + work)
-            }
+            Patience::Commit => self.commit,
         };
         let response = request.send();
         tokio::pin!(response);
@@ -346,9 +343,6 @@ impl Transport {
         Ok(client.unwrap_or_else(|| self.common.clone()))
     }
 }
-
-/// What a slow registry hashes and stores in a second, once it has the body.
-const COMMITTED_PER_SECOND: u64 = 4 * crate::limits::MIB;
 
 fn is_redirect(method: &Method, status: StatusCode) -> bool {
     match status.as_u16() {

@@ -175,10 +175,13 @@ impl Upload<'_> {
             if let Trouble::Refused(full) = &trouble {
                 match full.status.as_u16() {
                     // Too large for the registry or a proxy before it (413 and 520), or for one request (416).
-                    413 | 416 | 520 if !chunked && repository.host.refused_body(self.blob.size) => {
-                        continue;
+                    413 | 416 | 520 if !chunked && self.blob.size > 1 => {
+                        let before = repository.host.body_cap();
+                        repository.host.refused_body(self.blob.size);
+                        if before.is_none() && full.status.as_u16() != 520 {
+                            continue;
+                        }
                     }
-                    405 | 501 if chunked && !self.goes_in_chunks(failed_puts) => continue,
                     // The session is gone, and with it what was sent.
                     404 if self.opened_before(full) => {
                         let lost = Trouble::Damaged(refusal::from_registry(
@@ -240,8 +243,7 @@ impl Upload<'_> {
             Some(Known::No) => false,
             _ => {
                 host.body_cap().is_some_and(|cap| self.blob.size > cap)
-                    || (failed_puts >= FAILED_PUTS
-                        && self.blob.size > self.repository.client.options().chunk)
+                    || (failed_puts >= FAILED_PUTS && self.blob.size > super::chunks::USUAL)
             }
         }
     }
@@ -365,9 +367,7 @@ impl Upload<'_> {
         let told = AtomicU64::new(start);
         Report::new(move |sent| {
             let done = start + sent;
-            let before = told.load(Ordering::Relaxed);
-            // A body that is sent again begins below what was told.
-            if (before..before + TOLD_EVERY).contains(&done) && done != total {
+            if done - told.load(Ordering::Relaxed) < TOLD_EVERY && done != total {
                 return;
             }
             told.store(done, Ordering::Relaxed);

@@ -3,12 +3,19 @@
 use crate::support::source_tree;
 use chartferry::{
     ErrorKind,
-    archive::{Keep, dir, read, write::Epoch},
+    archive::{
+        Keep, dir,
+        expand::{Existing, expand},
+        read,
+        write::Epoch,
+    },
     digest::Digest,
     limits::Limits,
     ops::package::{Options, package, package_to},
 };
+use proptest::prelude::*;
 use std::{
+    collections::BTreeMap,
     fs::{self, File, FileTimes},
     io::Read as _,
     num::NonZeroUsize,
@@ -291,4 +298,93 @@ fn an_epoch_is_read_as_helm_reads_it() {
         let found = text.parse::<Epoch>().map(Epoch::unix).map_err(|error| error.to_string());
         assert_eq!(found, expected, "{text}");
     }
+}
+
+/// What may stand in a name of one segment.
+const SEGMENT: &str = "[a-z][a-z0-9 .é語-]{0,12}[a-z]";
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn what_is_packaged_comes_back(
+        files in prop::collection::btree_map(
+            prop::collection::vec(SEGMENT, 1..4),
+            prop::collection::vec(any::<u8>(), 0..2000),
+            0..12,
+        ),
+        threads in 1_usize..4,
+    ) {
+        let place = tempfile::tempdir().unwrap();
+        let chart = "apiVersion: v2\nname: demo\nversion: 1.0.0\n";
+        fs::write(place.path().join("Chart.yaml"), chart).unwrap();
+        let mut expected = BTreeMap::from([("Chart.yaml".to_owned(), chart.as_bytes().to_vec())]);
+        for (segments, content) in files {
+            // One level down, so that no name has a meaning of its own.
+            let name = format!("files/{}", segments.join("/"));
+            let path = place.path().join(&name);
+            // A file and a folder may have come to share a name.
+            if fs::create_dir_all(path.parent().unwrap()).is_ok() && fs::write(&path, &content).is_ok() {
+                let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content).to_vec();
+                expected.insert(name, content);
+            }
+        }
+        let threads = NonZeroUsize::new(threads).unwrap();
+        let archive = packed(place.path(), &Options { threads, ..dated() });
+        let read = read::read(&archive[..], Keep::Everything, &Limits::default()).unwrap();
+        let found: BTreeMap<_, _> =
+            read.files.into_iter().map(|file| (file.name, file.data.to_vec())).collect();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_damaged_archive_is_refused_or_read_and_never_more(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        end in any::<prop::sample::Index>(),
+        deflated in any::<bool>(),
+    ) {
+        let archive = fs::read(source_tree("testdata/archive/demo-1.2.3+build.1.tgz")).unwrap();
+        let mut bytes = if deflated { archive } else { inflate(&archive) };
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        bytes.truncate(bytes.len() - end.index(bytes.len() / 8));
+        if !deflated {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::Write::write_all(&mut gzip, &bytes).unwrap();
+            bytes = gzip.finish().unwrap();
+        }
+        let limits = Limits::default();
+        let place = tempfile::tempdir().unwrap();
+        let target = place.path().join("target");
+        let read = read::read(&bytes[..], Keep::Everything, &limits);
+        let expanded = expand(&bytes[..], &target, Existing::Refuse, &limits);
+        prop_assert_eq!(read.is_ok(), expanded.is_ok());
+        prop_assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+        prop_assert_eq!(fs::read_dir(&target).unwrap().count(), usize::from(expanded.is_ok()));
+    }
+}
+
+#[test]
+fn what_subcharts_hold_may_be_set_aside() {
+    let place = tempfile::tempdir().unwrap();
+    let source = place.path().join("chart");
+    let sub = place.path().join("sub");
+    fs::create_dir_all(source.join("charts")).unwrap();
+    fs::create_dir(&sub).unwrap();
+    fs::write(source.join("Chart.yaml"), "apiVersion: v2\nname: demo\nversion: 1.0.0\n").unwrap();
+    fs::write(sub.join("Chart.yaml"), "apiVersion: v2\nname: sub\nversion: 1.0.0\n").unwrap();
+    for at in 0..5_u8 {
+        fs::write(sub.join(format!("f{at}")), vec![at; 4 * 1024 * 1024]).unwrap();
+    }
+    fs::write(source.join("charts/sub.tgz"), packed(&sub, &dated())).unwrap();
+    let held = packed(&source, &dated());
+    let aside = place.path().join("aside");
+    fs::create_dir(&aside).unwrap();
+    let set_aside = package_to(&source, Vec::new(), Some(&aside), &dated()).unwrap().1;
+    assert!(held == set_aside);
+    assert_eq!(fs::read_dir(&aside).unwrap().count(), 0);
+    let chart = read::read(&held[..], Keep::Everything, &Limits::default()).unwrap();
+    assert_eq!(chart.subcharts[0].files.len(), 6);
 }

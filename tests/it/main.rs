@@ -4,12 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod archive;
-mod auth;
 mod directories;
-mod faults;
-mod faults_named;
-mod faults_tls;
-mod faults_upload;
 mod hostile;
 mod layers;
 mod peers;

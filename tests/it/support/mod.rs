@@ -16,8 +16,6 @@ use std::{
 };
 
 pub(crate) mod daemon;
-pub(crate) mod fault;
-pub(crate) mod fault_registry;
 pub(crate) mod peers;
 pub(crate) mod proxy;
 
