@@ -5,7 +5,9 @@ use super::{
     exit::Exit,
     legacy,
     location::{self, Location},
-    output, pull,
+    output,
+    progress::Progress,
+    pull,
     remote::RemoteArgs,
     show,
 };
@@ -43,6 +45,7 @@ pub(super) fn export(run: &Run, args: ExportArgs) -> Result<Exit> {
     let folder =
         args.folder.clone().or(args.destination.clone()).unwrap_or_else(|| PathBuf::from("."));
     let existing = if args.overwrite { Existing::Replace } else { Existing::Refuse };
+    let _progress = Progress::start(run, "pulled", "charts", 1);
     run.block_on(async {
         let location = location::resolve(&args.location, &run.saved()).await?;
         let (archive, block) = match location {

@@ -6,7 +6,7 @@ use env::Env;
 use exit::Exit;
 use output::{LogFormat, Talk, Volume};
 use run::Run;
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 
 mod dependency;
 pub mod env;
@@ -175,6 +175,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         env: Env::from_process(),
         talk: Talk::new(cli.global.log_format, volume),
         global: cli.global,
+        counts: Arc::default(),
     };
     run.log();
     match run.command(cli.command) {

@@ -68,7 +68,7 @@ pub(super) fn package(run: &Run, args: PackageArgs) -> Result<Exit> {
         app_version: args.app_version.clone(),
         ..op::Options::new(run.epoch()?)
     };
-    let progress = Progress::start(&run.talk, "packaged", "charts", args.paths.len() as u64);
+    let progress = Progress::start(run, "packaged", "charts", args.paths.len());
     let counts = progress.counts();
     let results =
         op::package(&args.paths, &args.destination, &options, &|done: op::Progress<'_>| {

@@ -1,6 +1,9 @@
 //! Progress of a long job: a bar on a terminal, elsewhere a line every 15 seconds. A job that ends sooner says nothing.
 
-use super::output::{Talk, stderr_is_terminal};
+use super::{
+    Run,
+    output::{Talk, stderr_is_terminal},
+};
 use std::{
     sync::{
         Arc, Condvar, Mutex,
@@ -36,11 +39,11 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Starts. `verb` and `noun` make the line: `pushed 3 of 12 charts, 1.2 MiB, 8 s`.
-    pub(super) fn start(talk: &Talk, verb: &'static str, noun: &'static str, total: u64) -> Self {
-        let counts = Arc::new(Counts::default());
+    pub(super) fn start(run: &Run, verb: &'static str, noun: &'static str, total: usize) -> Self {
+        let counts = Arc::clone(&run.counts);
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let thread = {
-            let (counts, stop, talk) = (counts.clone(), stop.clone(), talk.clone());
+            let (counts, stop, talk) = (counts.clone(), stop.clone(), run.talk.clone());
             let job = Job { verb, noun, total, start: Instant::now() };
             std::thread::Builder::new()
                 .name("progress".into())
@@ -71,7 +74,7 @@ impl Drop for Progress {
 struct Job {
     verb: &'static str,
     noun: &'static str,
-    total: u64,
+    total: usize,
     start: Instant,
 }
 
@@ -88,7 +91,7 @@ impl Job {
             }
             pause = BAR_EVERY;
             let drawn = bar.get_or_insert_with(|| {
-                let drawn = indicatif::ProgressBar::new(self.total);
+                let drawn = indicatif::ProgressBar::new(self.total as u64);
                 talk.attach(Some(drawn.clone()));
                 drawn.set_style(
                     indicatif::ProgressStyle::with_template("{bar:24} {msg}")

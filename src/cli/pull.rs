@@ -6,6 +6,7 @@ use super::{
     legacy,
     location::{LayoutReference, Location},
     output::{self, Format},
+    progress::Progress,
     remote::RemoteArgs,
     show,
 };
@@ -21,7 +22,10 @@ use crate::{
 };
 use clap::Args;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct PullArgs {
@@ -55,11 +59,14 @@ pub(super) struct PullArgs {
 
 pub(super) fn pull(run: &Run, args: PullArgs) -> Result<Exit> {
     let limits = Limits::default();
+    let progress = Progress::start(run, "pulled", "charts", args.references.len());
     run.block_on(async {
         let mut results = Vec::new();
         let mut failed = Vec::new();
         for text in &args.references {
-            match one(run, &args, text, &limits).await {
+            let result = one(run, &args, text, &limits).await;
+            progress.counts().items.fetch_add(1, Ordering::Relaxed);
+            match result {
                 Ok(result) => results.extend(result),
                 Err(error) if args.references.len() == 1 => return Err(error),
                 Err(error) => {

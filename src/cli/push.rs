@@ -138,7 +138,7 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
     }
     let destination = Destination::parse(destination)?;
     run.block_on(async {
-        let progress = Progress::start(&run.talk, "pushed", "charts", charts.len() as u64);
+        let progress = Progress::start(run, "pushed", "charts", charts.len());
         let counts = progress.counts();
         let results: Vec<Result<Told>> = futures_util::stream::iter(charts)
             .map(|path| {
@@ -147,9 +147,6 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
                 async move {
                     let result = one(run, args, path, destination, options, limits).await;
                     counts.items.fetch_add(1, Ordering::Relaxed);
-                    if let Ok(told) = &result {
-                        counts.bytes.fetch_add(told.report.size, Ordering::Relaxed);
-                    }
                     result
                 }
             })

@@ -7,12 +7,14 @@ use crate::{
         Client, Credential, Given, Identity, Keyring, Notice, Notify, Options, Proxies, Scheme,
         Secret, Surroundings, Trust, Verification,
     },
+    digest::Digest,
 };
 use clap::Args;
 use std::{
+    collections::HashMap,
     io::{IsTerminal, Read},
     path::PathBuf,
-    sync::OnceLock,
+    sync::{Arc, Mutex, OnceLock, atomic::Ordering},
     time::Duration,
 };
 
@@ -149,11 +151,16 @@ impl TransportArgs {
     }
 }
 
-/// What the client tells becomes talk; bytes that go by are no talk.
+/// What the client tells becomes talk; bytes that go by are counted.
 fn notify(run: &Run) -> Notify {
-    let talk = run.talk.clone();
+    let (talk, counts) = (run.talk.clone(), Arc::clone(&run.counts));
+    let seen: Mutex<HashMap<Digest, u64>> = Mutex::default();
     Notify::new(move |notice| match notice {
-        Notice::Moved { .. } => {}
+        Notice::Moved { digest, done, .. } => {
+            let Ok(mut seen) = seen.lock() else { return };
+            let before = seen.insert(digest, done).unwrap_or(0);
+            counts.bytes.fetch_add(done.saturating_sub(before), Ordering::Relaxed);
+        }
         Notice::Warning { .. } | Notice::Credentials { .. } => talk.warn(&notice.to_string()),
         Notice::PlainHttp { .. } => tracing::debug!("{notice}"),
         _ => talk.info(&notice.to_string()),

@@ -5,9 +5,13 @@ use super::{
     env::Env,
     exit::Exit,
     output::{self, LogFormat, Talk},
+    progress::Counts,
 };
 use crate::{Error, ErrorKind, Result, archive::write::Epoch, ops::saved::SavedCharts};
-use std::{future::Future, path::PathBuf};
+use std::{future::Future, path::PathBuf, sync::Arc};
+
+/// Failed inputs named in the last line; each was named above it with its reason.
+const NAMED: usize = 8;
 
 /// A run of one command.
 #[derive(Clone, Debug)]
@@ -15,6 +19,8 @@ pub(crate) struct Run {
     pub(super) env: Env,
     pub(super) talk: Talk,
     pub(super) global: Global,
+    /// What the command has done so far, for its progress.
+    pub(super) counts: Arc<Counts>,
 }
 
 impl Run {
@@ -51,10 +57,11 @@ impl Run {
             return Ok(Exit::Ok);
         }
         let kind = if failed.len() == total { ErrorKind::Invalid } else { ErrorKind::Partial };
-        Err(Error::new(
-            kind,
-            format!("{} of {total} were not {done}: {}", failed.len(), failed.join(", ")),
-        ))
+        let mut names = failed.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+        if failed.len() > NAMED {
+            names.push_str(&format!(" and {} more", failed.len() - NAMED));
+        }
+        Err(Error::new(kind, format!("{} of {total} were not {done}: {names}", failed.len())))
     }
 
     /// Logging costs nothing unless it is asked for.

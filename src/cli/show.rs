@@ -4,7 +4,9 @@ use super::{
     Run,
     exit::Exit,
     location::{self, Location},
-    output, pull,
+    output,
+    progress::Progress,
+    pull,
     remote::RemoteArgs,
 };
 use crate::{
@@ -80,6 +82,7 @@ pub(super) fn load(run: &Run, path: &std::path::Path, limits: &Limits) -> Result
 }
 
 async fn remote(run: &Run, args: &ShowArgs, limits: &Limits) -> Result<archive::Chart> {
+    let _progress = Progress::start(run, "pulled", "charts", 1);
     let archive =
         fetch(run, &args.location, args.version.as_deref(), args.devel, &args.remote, limits)
             .await?;

@@ -280,3 +280,6 @@ pub fn save(pulled: &Pulled, name: &str, folder: &Path) -> Result<Saved> {
     pulled.archive.save(&archive)?;
     Ok(Saved { archive, provenance, digest: pulled.manifest.digest().clone() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -348,29 +348,40 @@ async fn read_back<R: Fetch>(
     Ok(Verified::Yes)
 }
 
-/// Names what the registry made of our manifest.
+/// Names what the registry made of our manifest, and the remedy.
 fn stored_otherwise(name: &str, target: &TagOrDigest, ours: &Manifest, theirs: &Manifest) -> Error {
-    let (ours_says, theirs_says) = (ours.document(), theirs.document());
-    let error = Error::new(
-        ErrorKind::Integrity,
-        format!("{name}:{target} holds {} after the push of {}", theirs.digest(), ours.digest()),
-    );
-    let kind = |document: &crate::oci::Document| {
+    let (pushed, stored) = (ours.document(), theirs.document());
+    let config = |document: &crate::oci::Document| {
         document.config.as_ref().map(|config| config.media_type.clone())
     };
-    if ours_says.artifact_type.is_some() && theirs_says.artifact_type.is_none() {
-        error.with_hint(
-            "the registry dropped the artifact type: it does not support OCI artifacts (OCI 1.1)",
-        )
-    } else if kind(ours_says) != kind(theirs_says) {
-        error.with_hint(
-            "the registry changed the config's media type: it does not support OCI artifacts, or its support is off; \
-             in Harbor it is a setting of the project",
-        )
+    let harbor = "it does not support OCI artifacts, or its support is off; in Harbor it is a setting of the project";
+    let (what, remedy) = if pushed.artifact_type.is_some() && stored.artifact_type.is_none() {
+        ("the artifact type is dropped", harbor)
+    } else if config(pushed) != config(stored) {
+        ("the config has another media type", harbor)
+    } else if pushed.annotations != stored.annotations {
+        ("the annotations differ", REWRITES)
+    } else if pushed == stored {
+        ("it is the same manifest in other bytes", REWRITES)
     } else {
-        error.with_hint("someone else may have pushed the same tag just now; otherwise the registry rewrites manifests")
-    }
+        (
+            "it is another manifest",
+            "someone else may have pushed the same tag just now; otherwise the registry rewrites manifests",
+        )
+    };
+    Error::new(
+        ErrorKind::Integrity,
+        format!(
+            "{name}:{target} holds {} after the push of {}: {what}",
+            theirs.digest(),
+            ours.digest()
+        ),
+    )
+    .with_hint(format!("what the registry stores is not what it was sent: {remedy}"))
 }
+
+const REWRITES: &str =
+    "it rewrites manifests, which changes digests and breaks signatures; it needs an update";
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,153 @@
+use super::*;
+use crate::{
+    oci::{Document, Tag},
+    ops::{package, prepare, push::Outgoing},
+    store::{Push, Source, memory::Memory},
+};
+use std::collections::BTreeMap;
+
+fn chart() -> Outgoing {
+    let folder = tempfile::tempdir().expect("folder");
+    fs::write(folder.path().join("Chart.yaml"), "apiVersion: v2\nname: demo\nversion: 1.0.0\n")
+        .expect("write");
+    let options = package::Options::new(Some("1".parse().expect("epoch")));
+    prepare::from_source(folder.path(), &options, &Limits::default()).expect("chart")
+}
+
+fn tag(text: &str) -> Tag {
+    text.parse().expect("tag")
+}
+
+async fn blob(store: &Memory, kind: &str, bytes: impl Into<Bytes>) -> Descriptor {
+    let bytes = bytes.into();
+    let blob = Descriptor::of(kind, &bytes);
+    store.push_blob(&blob, &Source::Bytes(bytes)).await.expect("blob");
+    blob
+}
+
+fn image(config: Descriptor, layers: Vec<Descriptor>) -> Manifest {
+    Manifest::compose(document(Some(config), Some(layers), None), media::MANIFEST)
+}
+
+fn document(
+    config: Option<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
+    manifests: Option<Vec<Descriptor>>,
+) -> Document {
+    Document {
+        schema_version: 2,
+        media_type: None,
+        artifact_type: None,
+        config,
+        layers,
+        manifests,
+        subject: None,
+        annotations: BTreeMap::new(),
+    }
+}
+
+async fn go(store: &Memory, target: &str) -> Result<Pulled> {
+    let wanted = Wanted { tag: Some(tag(target)), ..Wanted::default() };
+    pull(store, "h/ns/demo", &wanted, Provenance::IfPresent, &Limits::default()).await
+}
+
+#[tokio::test]
+async fn charts_under_the_types_of_others_come_with_a_warning_that_repairs() {
+    let bytes = match chart().archive {
+        Archive::Memory(bytes) => bytes,
+        Archive::File(_) => panic!("a small chart is in memory"),
+    };
+    for kind in media::CHART_CONTENT_FOREIGN {
+        for config_kind in [media::CHART_CONFIG, media::EMPTY, media::IMAGE_CONFIG] {
+            let store = Memory::new();
+            let config = blob(&store, config_kind, "{}").await;
+            let layer = blob(&store, kind, bytes.clone()).await;
+            store
+                .push_manifest(&image(config, vec![layer]), Some(&tag("1.0.0")))
+                .await
+                .expect("pushed");
+            let pulled = go(&store, "1.0.0").await.expect(kind);
+            assert_eq!(pulled.file_name("demo"), "demo-1.0.0.tgz");
+            let warning = pulled.warnings.first().expect("a warning");
+            assert!(warning.contains(kind) && warning.contains(media::CHART_CONTENT), "{warning}");
+            assert!(warning.ends_with("chartferry push demo-1.0.0.tgz oci://h/ns"), "{warning}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_image_is_refused_as_such() {
+    let store = Memory::new();
+    let config = blob(&store, media::IMAGE_CONFIG, "{}").await;
+    let layers = vec![
+        blob(&store, media::IMAGE_LAYER_GZIP, "one").await,
+        blob(&store, media::IMAGE_LAYER_GZIP, "two").await,
+    ];
+    store
+        .push_manifest(&image(config.clone(), layers.clone()), Some(&tag("two")))
+        .await
+        .expect("pushed");
+    store
+        .push_manifest(&image(config, layers[..1].to_vec()), Some(&tag("one")))
+        .await
+        .expect("pushed");
+    for target in ["two", "one"] {
+        let error = go(&store, target).await.expect_err(target);
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.chain().contains("it is a container image, not a chart"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_index_is_followed_to_its_only_chart() {
+    let store = Memory::new();
+    let first = prepare::save(&store, &chart(), &tag("inner")).await.expect("saved");
+    let index = |entries: Vec<Descriptor>| {
+        Manifest::compose(document(None, None, Some(entries)), media::INDEX)
+    };
+    store.push_manifest(&index(vec![first.descriptor()]), Some(&tag("one"))).await.expect("pushed");
+    assert_eq!(go(&store, "one").await.expect("one").manifest.digest(), first.digest());
+
+    let other = Outgoing { created: Some("2020-01-01T00:00:00Z".into()), ..chart() };
+    let second = prepare::save(&store, &other, &tag("other")).await.expect("saved");
+    store
+        .push_manifest(&index(vec![first.descriptor(), second.descriptor()]), Some(&tag("two")))
+        .await
+        .expect("pushed");
+    let error = go(&store, "two").await.expect_err("ambiguous");
+    assert!(error.hint().expect("hint").contains(first.digest().as_str()), "{error:?}");
+
+    store.push_manifest(&index(Vec::new()), Some(&tag("none"))).await.expect("pushed");
+    assert!(
+        go(&store, "none")
+            .await
+            .expect_err("none")
+            .chain()
+            .contains("it is an image index, not a chart")
+    );
+}
+
+#[tokio::test]
+async fn a_layer_beyond_the_limit_is_not_fetched() {
+    let store = Memory::new();
+    let config = blob(&store, media::CHART_CONFIG, "{}").await;
+    let huge = Descriptor::new(media::CHART_CONTENT, Digest::sha256(b"never read"), u64::MAX);
+    // The store takes only what it has; the lie is told in a manifest that names a blob by its digest.
+    blob(&store, media::CHART_CONTENT, "never read").await;
+    store.push_manifest(&image(config, vec![huge]), Some(&tag("1.0.0"))).await.expect("pushed");
+    assert_eq!(go(&store, "1.0.0").await.expect_err("limit").kind(), ErrorKind::Limit);
+}
+
+#[test]
+fn a_file_is_written_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("x");
+    let fail = |file: &mut File| {
+        file.write_all(b"half")?;
+        Err(io::Error::other("cut"))
+    };
+    write_file(&path, fail).expect_err("cut");
+    assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 0);
+    write_file(&path, |file| file.write_all(b"whole")).expect("written");
+    assert_eq!(fs::read(&path).expect("read"), b"whole");
+}
