@@ -25,9 +25,11 @@ mod pull;
 mod push;
 mod remote;
 mod run;
+mod samples;
 mod save;
 mod serve;
 mod show;
+mod stage;
 mod tags;
 mod tour;
 

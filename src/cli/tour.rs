@@ -1,17 +1,18 @@
 //! `tour`: the main job, end to end, on a registry of its own. Each step runs this very program as a user would.
 
-use super::{Run, exit::Exit, output};
+use super::{
+    Run,
+    exit::Exit,
+    output, samples,
+    stage::{Registry, Stage},
+};
 use crate::{Error, ErrorKind, Result, archive, limits::Limits, oci::Digest};
 use clap::Args;
-use stage::{Registry, Stage};
 use std::{
     fs,
     path::{Path, PathBuf},
     time::Instant,
 };
-
-mod fixtures;
-mod stage;
 
 #[derive(Debug, Args)]
 pub(super) struct TourArgs {
@@ -138,7 +139,7 @@ fn sources(stage: &Stage, args: &TourArgs) -> Result<Vec<String>> {
         .charts
         .clone()
         .or_else(|| Some(PathBuf::from("charts-fixtures")).filter(|folder| folder.is_dir()));
-    let Some(folder) = given else { return fixtures::write(&stage.path("charts")) };
+    let Some(folder) = given else { return samples::write(&stage.path("charts")) };
     let mut names = Vec::new();
     let entries =
         fs::read_dir(&folder).map_err(|error| Error::io("list folder", &folder, error))?;
