@@ -13,19 +13,19 @@ use crate::{
     },
 };
 use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use futures_util::stream;
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use std::{
     fs::File,
-    io::{Read, Seek, SeekFrom},
+    io::{self, Read, Seek, SeekFrom},
     ops::RangeInclusive,
 };
-use tokio::io::AsyncReadExt;
-use tokio_util::io::ReaderStream;
 
 /// Up to here a blob is read at once: one system call costs less than handing it to another thread.
 const INLINE: u64 = 64 * 1024;
 /// How much of a file is read at a time: 128 MB/s at 4 KiB, 1,605 at 64 KiB, 2,502 at 256 KiB.
-const BUFFER: usize = 256 * 1024;
+const BUFFER: u64 = 256 * 1024;
 
 pub(super) fn get(
     repository: &Repository,
@@ -94,12 +94,28 @@ fn body(blob: &StoredBlob, start: u64, length: u64) -> Result<Body, Refusal> {
         file.seek(SeekFrom::Start(start)).map_err(fail)?;
     }
     if length <= INLINE {
-        let mut bytes = Vec::with_capacity(length as usize);
-        file.take(length).read_to_end(&mut bytes).map_err(fail)?;
-        return Ok(Body::from(bytes));
+        return Ok(Body::from(read(&mut file, length).map_err(fail)?));
     }
-    let file = tokio::fs::File::from_std(file).take(length);
-    Ok(Body::from_stream(ReaderStream::with_capacity(file, BUFFER)))
+    // The answer's head names the length: a file that turns out shorter breaks the connection, never the content.
+    let parts = stream::try_unfold((file, length), |(mut file, left)| async move {
+        if left == 0 {
+            return Ok::<_, io::Error>(None);
+        }
+        let (bytes, file) =
+            blocking(move || read(&mut file, left.min(BUFFER)).map(|b| (b, file))).await?;
+        let left = left - bytes.len() as u64;
+        Ok(Some((bytes, (file, left))))
+    });
+    Ok(Body::from_stream(parts))
+}
+
+fn read(file: &mut File, length: u64) -> io::Result<Bytes> {
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.take(length).read_to_end(&mut bytes)?;
+    if bytes.is_empty() && length > 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(bytes.into())
 }
 
 /// What a `Range` header asks for, of a blob of a known size.

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     oci::{Manifest, Tag, TagOrDigest},
-    store::{Removed, blocking, repository::Repository},
+    store::{
+        Removed, blocking,
+        repository::{Repository, StoredManifest},
+    },
 };
 use axum::{body::Body, response::Response};
 use bytes::{Bytes, BytesMut};
@@ -22,7 +25,14 @@ pub(super) fn get(
     target: &TagOrDigest,
     head: &Parts,
 ) -> Result<Response, Refusal> {
-    let found = repository.manifest(target)?.ok_or_else(|| unknown(repository, target))?;
+    let unknown = || unknown(repository, target);
+    let (found, bytes) = if head.method == Method::HEAD {
+        (repository.find(target)?.ok_or_else(unknown)?, Bytes::new())
+    } else {
+        let StoredManifest { descriptor, bytes } =
+            repository.manifest(target)?.ok_or_else(unknown)?;
+        (descriptor, bytes)
+    };
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header_value(&found.media_type));
@@ -34,10 +44,8 @@ pub(super) fn get(
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
-    headers.insert(header::CONTENT_LENGTH, found.bytes.len().into());
-    if head.method == Method::GET {
-        *response.body_mut() = Body::from(found.bytes);
-    }
+    headers.insert(header::CONTENT_LENGTH, found.size.into());
+    *response.body_mut() = Body::from(bytes);
     Ok(response)
 }
 

@@ -53,25 +53,13 @@ pub(super) async fn start(
         (None, None) => Algorithm::Sha256,
     };
     let started = repository.clone();
-    let upload = blocking(move || started.start_upload(algorithm)).await?;
     let Some(digest) = digest else {
+        let upload = blocking(move || started.start_upload(algorithm)).await?;
         return Ok(position(StatusCode::ACCEPTED, &repository, upload.id(), 0));
     };
-    let id = upload.id().to_owned();
-    match receive(registry, upload, body, None).await {
-        Ok(upload) => commit(&repository, upload, digest).await,
-        Err(refusal) => {
-            // Nobody else knows of this session.
-            let left = blocking(move || match repository.upload(&id)? {
-                Some(upload) => upload.cancel(),
-                None => Ok(()),
-            });
-            if let Err(error) = left.await {
-                tracing::warn!(error = error.chain(), "cannot remove a failed upload");
-            }
-            Err(refusal)
-        }
-    }
+    let upload = blocking(move || started.start_whole(algorithm)).await?;
+    let upload = receive(registry, upload, body, None).await?;
+    commit(&repository, upload, digest).await
 }
 
 pub(super) fn status(repository: &Repository, id: &str) -> Result<Response, Refusal> {

@@ -83,6 +83,22 @@ impl Writer {
         result
     }
 
+    /// Writes a small file that says what it says by being there: its content may be lost with the power, its name may
+    /// not. One that is there already stays.
+    pub(crate) fn mark(&self, path: &Path, content: &[u8]) -> Result<()> {
+        self.create_parent(path)?;
+        let create = || match File::create_new(path) {
+            Ok(mut file) => file.write_all(content),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.step(Step::Write, path)
+            .and_then(|()| create())
+            .map_err(|error| Error::io("write", path, error))?;
+        // Who made it may not have got this far.
+        self.sync_parent(path)
+    }
+
     /// Appends `content` to a file of the caller's.
     pub(crate) fn append(&self, file: &mut File, path: &Path, content: &[u8]) -> Result<()> {
         self.step(Step::Write, path)

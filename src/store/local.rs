@@ -4,7 +4,6 @@ use super::{
     BlobFile, Fetch, Push, Referrers, Resolve, Sent, Source, Tags,
     commit::Removed,
     repository::{Missing, Repository},
-    upload::Upload,
     verify::{check_blob, check_size, damaged, read_blob, read_source},
 };
 use crate::{
@@ -21,10 +20,10 @@ impl Fetch for Repository {
         let found = found.ok_or_else(|| {
             Error::not_found(format!("`{}` has no manifest `{target}`", self.name()))
         })?;
-        if !found.digest.matches(&found.bytes) {
-            return Err(damaged(&found.digest));
+        if !found.descriptor.digest.matches(&found.bytes) {
+            return Err(damaged(&found.descriptor.digest));
         }
-        Manifest::parse(found.bytes, Some(&found.media_type))
+        Manifest::parse(found.bytes, Some(&found.descriptor.media_type))
     }
 
     async fn fetch_blob(&self, blob: &Descriptor, cap: u64) -> Result<Bytes> {
@@ -45,11 +44,9 @@ impl Push for Repository {
             if this.blob(&wanted.digest)?.is_some() {
                 return Ok(Sent::Present);
             }
-            let mut upload = this.start_upload(wanted.digest.algorithm())?;
-            if let Err(error) = fill(&mut upload, &wanted, &source) {
-                upload.give_up();
-                return Err(error);
-            }
+            let mut upload = this.start_whole(wanted.digest.algorithm())?;
+            let size = read_source(&source, |bytes| upload.append(&[bytes]))?;
+            check_size(&wanted, size)?;
             upload.finish(&wanted.digest).map(|()| Sent::Uploaded)
         })
         .await
@@ -115,11 +112,6 @@ impl Repository {
         })?;
         check_size(wanted, found.size).map(|()| found.path)
     }
-}
-
-fn fill(upload: &mut Upload, wanted: &Descriptor, source: &Source) -> Result<()> {
-    let size = read_source(source, |bytes| upload.append(&[bytes]))?;
-    check_size(wanted, size)
 }
 
 /// Runs what blocks on a thread that may. A panic there goes on here.

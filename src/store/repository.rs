@@ -38,10 +38,8 @@ pub struct StoredBlob {
 /// A manifest as it lies on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredManifest {
-    /// The digest it was pushed by.
-    pub digest: Digest,
-    /// The media type it was pushed as.
-    pub media_type: String,
+    /// The digest it was pushed by, the media type it was pushed as, and its size.
+    pub descriptor: Descriptor,
     /// Its raw bytes.
     pub bytes: Bytes,
 }
@@ -111,9 +109,10 @@ impl Repository {
         let Some(marker) = read_file(&self.blob_marker(digest))? else { return Ok(None) };
         let path = self.disk.blob_path(digest);
         let Ok(metadata) = fs::metadata(&path) else { return Ok(None) };
-        // A blob that lost bytes to a crash without durability is no blob: who has it may push it again.
-        let whole =
-            std::str::from_utf8(&marker).is_ok_and(|size| size.parse() == Ok(metadata.len()));
+        // A blob that lost bytes to a crash without durability is no blob: who has it may push it again. A marker
+        // that lost its own says nothing about the blob.
+        let noted = std::str::from_utf8(&marker).ok().and_then(|size| size.parse::<u64>().ok());
+        let whole = noted.is_none_or(|size| size == metadata.len());
         Ok(whole.then_some(StoredBlob { path, size: metadata.len() }))
     }
 
@@ -121,7 +120,7 @@ impl Repository {
     pub(super) fn mark_blob(&self, digest: &Digest, size: u64) -> Result<()> {
         let writer = self.disk.writable()?;
         let _shared = self.disk.guard(&self.name).read().unwrap_or_else(PoisonError::into_inner);
-        writer.write(&self.blob_marker(digest), size.to_string().as_bytes())
+        writer.mark(&self.blob_marker(digest), size.to_string().as_bytes())
     }
 
     /// Makes a blob of another repository one of this one, without copying it.
@@ -148,19 +147,19 @@ impl Repository {
     /// The descriptor of a manifest, if this repository has it.
     pub fn find(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
         let Some(digest) = self.digest_of(target)? else { return Ok(None) };
-        let record = self.record(&digest)?;
-        Ok(record.map(|record| Descriptor::new(&record.media_type, digest, record.size)))
+        let Some(record) = self.record(&digest)? else { return Ok(None) };
+        let there = fs::metadata(self.disk.blob_path(&digest)).map(|metadata| metadata.len());
+        // As with blobs: one that lost bytes is none.
+        Ok(there
+            .is_ok_and(|size| size == record.size)
+            .then(|| Descriptor::new(&record.media_type, digest, record.size)))
     }
 
     /// A manifest with its raw bytes, if this repository has it.
     pub fn manifest(&self, target: &TagOrDigest) -> Result<Option<StoredManifest>> {
-        let Some(found) = self.find(target)? else { return Ok(None) };
-        let Some(bytes) = read_file(&self.disk.blob_path(&found.digest))? else { return Ok(None) };
-        if bytes.len() as u64 != found.size {
-            return Ok(None);
-        }
-        let Descriptor { digest, media_type, .. } = found;
-        Ok(Some(StoredManifest { digest, media_type, bytes: bytes.into() }))
+        let Some(descriptor) = self.find(target)? else { return Ok(None) };
+        let bytes = read_file(&self.disk.blob_path(&descriptor.digest))?;
+        Ok(bytes.map(|bytes| StoredManifest { descriptor, bytes: bytes.into() }))
     }
 
     /// Stores a manifest by `digest`, which its bytes must have, lists it as a referrer of its subject, and moves

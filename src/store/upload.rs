@@ -1,5 +1,6 @@
-//! Upload sessions of the store on disk: bytes appended and hashed as they come, then verified and moved to their
-//! place. A session outlives the process; its hash is then computed again from the file.
+//! Uploads to the store on disk: bytes appended and hashed as they come, then verified and moved to their place. A
+//! session outlives its connection and the process, after which its hash is computed again from the file; an upload
+//! in one go leaves nothing when it ends early.
 
 use super::{
     commit::{Writer, unique},
@@ -66,12 +67,14 @@ impl Hashers {
     }
 }
 
-/// One request's hold on an upload session. Whoever takes the session next ends this hold: a client that lost its
-/// connection goes on at once, though the server has not yet noticed.
+/// One request's hold on an upload. Whoever takes a session next ends this hold: a client that lost its connection
+/// goes on at once, though the server has not yet noticed.
 #[derive(Debug)]
 pub struct Upload {
     repository: Repository,
-    directory: PathBuf,
+    data: PathBuf,
+    /// The session's directory; without one, nobody can come back to this upload.
+    directory: Option<PathBuf>,
     session: Arc<Session>,
     turn: u64,
     file: Option<File>,
@@ -99,12 +102,17 @@ impl Repository {
                 return Err(error);
             }
         };
-        let session = Arc::new(Session {
-            size: AtomicU64::new(0),
-            state: Mutex::new(State { hashers: Hashers::new(algorithm), turn: 0 }),
-        });
+        let session = Session::new(algorithm);
         self.disk.0.sessions.map().insert(directory.clone(), Arc::clone(&session));
-        Ok(Upload { repository: self.clone(), directory, session, turn: 0, file: Some(file) })
+        let (data, directory) = (directory.join(DATA), Some(directory));
+        Ok(Upload { repository: self.clone(), data, directory, session, turn: 0, file: Some(file) })
+    }
+
+    /// Begins an upload in one go, of content that will go by a digest of `algorithm`. Dropped, it leaves nothing.
+    pub fn start_whole(&self, algorithm: Algorithm) -> Result<Upload> {
+        let data = self.disk.writable()?.unfinished();
+        let (session, file) = (Session::new(algorithm), Some(create(&data)?));
+        Ok(Upload { repository: self.clone(), data, directory: None, session, turn: 0, file })
     }
 
     /// Takes over the session `id`, from this process or an earlier one. Reads what is there if it must be hashed.
@@ -116,7 +124,8 @@ impl Repository {
             state.turn
         };
         let directory = self.uploads().join(id);
-        Ok(Some(Upload { repository: self.clone(), directory, session, turn, file: None }))
+        let (data, directory) = (directory.join(DATA), Some(directory));
+        Ok(Some(Upload { repository: self.clone(), data, directory, session, turn, file: None }))
     }
 
     /// How many bytes the session `id` has, without disturbing who is sending them.
@@ -182,10 +191,27 @@ impl Disk {
     }
 }
 
+impl Session {
+    fn new(algorithm: Algorithm) -> Arc<Self> {
+        let state = State { hashers: Hashers::new(algorithm), turn: 0 };
+        Arc::new(Self { size: AtomicU64::new(0), state: Mutex::new(state) })
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if self.directory.is_none() {
+            // After `finish` it has its own place and is not here.
+            let _ = fs::remove_file(&self.data);
+        }
+    }
+}
+
 impl Upload {
-    /// The session's name within its repository.
+    /// The session's name within its repository; empty when it is no session.
     pub fn id(&self) -> &str {
-        self.directory.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+        let name = self.directory.as_deref().and_then(Path::file_name);
+        name.and_then(|name| name.to_str()).unwrap_or_default()
     }
 
     /// How many bytes it has.
@@ -207,17 +233,16 @@ impl Upload {
     }
 
     fn try_append(&mut self, chunks: &[impl AsRef<[u8]>]) -> Result<()> {
-        let path = self.directory.join(DATA);
         let session = Arc::clone(&self.session);
         let mut state = lock(&session);
         self.check_turn(&state)?;
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(reopen(&path)?),
+            none => none.insert(reopen(&self.data)?),
         };
         let writer = &self.repository.disk.0.writer;
         for chunk in chunks.iter().map(AsRef::as_ref) {
-            writer.append(file, &path, chunk)?;
+            writer.append(file, &self.data, chunk)?;
             state.hashers.update(chunk);
             session.size.fetch_add(chunk.len() as u64, Ordering::AcqRel);
         }
@@ -239,7 +264,6 @@ impl Upload {
 
     fn try_finish(&mut self, digest: &Digest) -> Result<()> {
         let writer = self.repository.disk.writable()?;
-        let data = self.directory.join(DATA);
         let hashers = {
             let mut state = lock(&self.session);
             self.check_turn(&state)?;
@@ -250,16 +274,16 @@ impl Upload {
         };
         let file = match self.file.take() {
             Some(file) => file,
-            None => reopen(&data)?,
+            None => reopen(&self.data)?,
         };
         let sha256 = hashers.sha256.finish();
         let actual = match (digest.algorithm(), hashers.other) {
             (Algorithm::Sha256, _) => sha256.clone(),
             (wanted, Some(other)) => match other.finish() {
                 actual if actual.algorithm() == wanted => actual,
-                _ => hash_file(&data, wanted)?,
+                _ => hash_file(&self.data, wanted)?,
             },
-            (wanted, None) => hash_file(&data, wanted)?,
+            (wanted, None) => hash_file(&self.data, wanted)?,
         };
         if actual != *digest {
             return Err(Error::new(
@@ -267,7 +291,7 @@ impl Upload {
                 format!("the content has the digest `{actual}`, not `{digest}`"),
             ));
         }
-        settle(&self.repository.disk, writer, &file, &data, &sha256, self.size())?;
+        settle(&self.repository.disk, writer, &file, &self.data, &sha256, self.size())?;
         if *digest != sha256 {
             let disk = &self.repository.disk;
             writer.link(&disk.blob_path(&sha256), &disk.blob_path(digest))?;
@@ -278,17 +302,19 @@ impl Upload {
     /// Ends the session and removes what it has.
     pub fn cancel(mut self) -> Result<()> {
         self.check_turn(&lock(&self.session))?;
-        self.file = None;
-        self.repository.disk.0.sessions.map().remove(&self.directory);
-        remove(&self.directory)
+        self.end()
     }
 
-    /// Ends the session after a failure that is reported already.
-    pub(super) fn give_up(&mut self) {
-        self.file = None;
-        self.repository.disk.0.sessions.map().remove(&self.directory);
+    fn give_up(&mut self) {
         // What went wrong is reported already, and the session expires if it cannot be removed now.
-        let _ = remove(&self.directory);
+        let _ = self.end();
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.file = None;
+        let Some(directory) = &self.directory else { return Ok(()) };
+        self.repository.disk.0.sessions.map().remove(directory);
+        remove(directory)
     }
 
     fn check_turn(&self, state: &State) -> Result<()> {
