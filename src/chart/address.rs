@@ -330,10 +330,13 @@ impl Page {
     fn number(&self, from: &Places, is: impl Fn(&str, u16) -> bool) -> Places {
         let mut to = self.nowhere();
         for start in (0..self.0.len()).filter(|at| from[*at]) {
-            for end in start + 1..=self.0.len().min(start + 3) {
-                let text: String = self.0[start..end].iter().collect();
-                let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-                to[end] |= digits && text.parse().is_ok_and(|number| is(&text, number));
+            let mut digits = String::new();
+            for (at, c) in self.0.iter().enumerate().skip(start).take(3) {
+                if !c.is_ascii_digit() {
+                    break;
+                }
+                digits.push(*c);
+                to[at + 1] |= digits.parse().is_ok_and(|number| is(&digits, number));
             }
         }
         to
