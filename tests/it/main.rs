@@ -5,10 +5,13 @@
 
 mod archive;
 mod directories;
+mod docs;
+mod guide;
 mod hostile;
 mod layers;
 mod peers;
 mod registry;
+mod requests;
 mod semver;
 mod store;
 mod support;

@@ -5,6 +5,7 @@ use crate::support::{
     daemon::{Daemon, htpasswd},
     peers,
 };
+use std::fs;
 
 /// A place, and a registry that wants to know who one is.
 fn guarded() -> (Test, Daemon) {
@@ -52,6 +53,7 @@ fn we_log_in_and_helm_uses_our_credentials() {
         test.run(login).stdin("s3cret:word\n").anything().succeeds();
         let to = format!("{}/charts", registry.oci());
         test.run(["push", "demo-1.0.0.tgz", &to]).anything().succeeds();
+        fs::create_dir(test.path("by-helm")).unwrap();
         let pull = ["pull", &format!("{to}/demo"), "-d", "by-helm", "--plain-http"];
         test.run_program(&helm, pull).anything().succeeds();
         assert!(test.read("by-helm/demo-1.0.0.tgz") == test.read("demo-1.0.0.tgz"));

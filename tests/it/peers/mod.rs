@@ -55,3 +55,13 @@ fn registries() -> [(&'static str, Daemon); 3] {
         ("chartferry", Daemon::chartferry([])),
     ]
 }
+
+/// A chart's name and version, as its archive says.
+fn name_and_version(test: &Test, file: &str) -> (String, String) {
+    let text = test.run(["show", "chart", file]).anything().succeeds().stdout;
+    let field = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        line.trim_matches(['\'', '"', ' ']).to_owned()
+    };
+    (field("name:"), field("version:"))
+}

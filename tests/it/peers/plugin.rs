@@ -23,7 +23,7 @@ fn the_verbs_of_old_work_under_helm_3_and_helm_4() {
         let listed = chart(&["list"]).succeeds();
         assert!(listed.stdout.contains("[ADDR]/team/demo:1.0.0"), "{listed:?}");
         let pushed = chart(&["push", &reference]).succeeds();
-        assert!(pushed.stdout.contains("1.0.0: pushed to remote"), "{pushed:?}");
+        assert!(pushed.stdout.starts_with("Pushed: [ADDR]/team/demo:1.0.0\n"), "{pushed:?}");
         chart(&["remove", &reference]).succeeds();
         let pulled = chart(&["pull", &reference]).succeeds();
         assert!(pulled.stdout.contains("Status: Downloaded newer chart for"), "{pulled:?}");

@@ -1,9 +1,10 @@
 //! `push` and `pull` with helm at the other end, through three registries: the archive comes out as it went in,
 //! and the manifests say the same.
 
-use super::{helm_archives, registries};
+use super::{helm_archives, name_and_version, registries};
 use crate::support::{Test, daemon::Daemon, peers};
 use serde_json::Value;
+use std::fs;
 
 #[test]
 #[ignore = "needs peers"]
@@ -11,6 +12,8 @@ fn what_helm_pushes_we_pull_and_what_we_push_helm_pulls() {
     let helm = peers::find("helm");
     let test = Test::new();
     let archives = helm_archives(&test);
+    // helm wants the folder to be there.
+    fs::create_dir(test.path("by-helm")).unwrap();
     for (name, registry) in registries() {
         let mut carried = 0;
         for archive in &archives {
@@ -81,8 +84,8 @@ fn an_oci_reference_to_a_range_resolves_as_helm_resolves_it() {
         };
         let [theirs, ours] = ["theirs", "ours"];
         for folder in [theirs, ours] {
-            drop(std::fs::remove_dir_all(test.path(folder)));
-            std::fs::create_dir(test.path(folder)).unwrap();
+            drop(fs::remove_dir_all(test.path(folder)));
+            fs::create_dir(test.path(folder)).unwrap();
         }
         let by_helm = test.run_program(&helm, args(theirs)).outcome();
         let by_us = test.run(args(ours)).outcome();
@@ -96,16 +99,6 @@ fn an_oci_reference_to_a_range_resolves_as_helm_resolves_it() {
         assert_eq!(files(theirs), files(ours), "`{range}`: helm {by_helm:?}\nwe {by_us:?}");
         assert_eq!(by_helm.code == Some(0), by_us.code == Some(0), "`{range}`");
     }
-}
-
-/// A chart's name and version, as its archive says.
-fn name_and_version(test: &Test, file: &str) -> (String, String) {
-    let text = test.run(["show", "chart", file]).anything().succeeds().stdout;
-    let field = |key: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
-        line.trim_matches(['\'', '"', ' ']).to_owned()
-    };
-    (field("name:"), field("version:"))
 }
 
 /// Helm's manifest and ours: the same bytes but for the moment of the push.

@@ -7,7 +7,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fmt, fs,
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -329,7 +329,6 @@ impl Run<'_> {
 }
 
 /// What came of a run.
-#[derive(Debug)]
 pub(crate) struct Outcome {
     /// The exit code; `None` when a signal ended it.
     pub(crate) code: Option<i32>,
@@ -339,6 +338,13 @@ pub(crate) struct Outcome {
     pub(crate) stderr: String,
     /// Standard output as it came.
     pub(crate) bytes: Vec<u8>,
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, stdout, stderr, .. } = self;
+        write!(f, "exit code {code:?}\n--- stdout\n{stdout}--- stderr\n{stderr}---")
+    }
 }
 
 impl Outcome {

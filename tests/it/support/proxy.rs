@@ -54,6 +54,11 @@ fn carry(client: &TcpStream, server: &str, seen: &Mutex<Vec<String>>) -> io::Res
         let _ = back.shutdown(std::net::Shutdown::Both);
     });
     let mut requests = BufReader::new(client);
+    if requests.fill_buf()?.first().is_some_and(|byte| !byte.is_ascii_uppercase()) {
+        // A client that tries TLS first: what the server says to that is the server's affair.
+        io::copy(&mut requests, &mut &upstream)?;
+        return upstream.shutdown(std::net::Shutdown::Write);
+    }
     while let Some((line, head, body)) = read_head(&mut requests)? {
         seen.lock().unwrap().push(line);
         (&upstream).write_all(&head)?;
