@@ -14,8 +14,42 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, YamlError> {
     };
     match find_control(&text) {
         Some(at) => Err(YamlError::content("control characters are not allowed", mark(&text, at))),
-        None => Ok(text),
+        None => Ok(breaks(text)),
     }
+}
+
+/// The line ends of YAML 1.1 that YAML 1.2, which our scanner reads, took for ordinary characters. U+0085 is a line feed.
+/// U+2028 and U+2029 stay what they are, but like every line end they take the blanks around them along. That is exact in
+/// quoted and plain scalars, where Helm itself writes them; a block scalar loses spaces that belong to the text.
+fn breaks(text: Cow<'_, str>) -> Cow<'_, str> {
+    const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+    // Text that is ASCII, nearly all there is, is done at once.
+    if memchr::memchr2(0xc2, 0xe2, text.as_bytes()).is_none() || !text.contains(BREAKS) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = &*text;
+    let mut line_starts = true;
+    while let Some((before, after)) = rest.split_once(BREAKS) {
+        let c = rest[before.len()..].chars().next().unwrap_or('\n');
+        let (starts, line) = match before.rsplit_once('\n') {
+            Some((_, line)) => (true, line),
+            None => (line_starts, before),
+        };
+        // A comment ends with its line.
+        line_starts = c == '\u{85}' || (starts && line.trim_start_matches(' ').starts_with('#'));
+        if line_starts {
+            out.push_str(before);
+            out.push('\n');
+            rest = after;
+        } else {
+            out.push_str(before.trim_end_matches([' ', '\t']));
+            out.push(c);
+            rest = after.trim_start_matches([' ', '\t']);
+        }
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 fn decode_utf8(bytes: &[u8]) -> Result<&str, YamlError> {
@@ -67,4 +101,24 @@ fn mark(text: &str, at: usize) -> Marker {
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
     Marker::new(before.chars().count(), line, before[line_start..].chars().count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Helm 4.3.1 makes of the same line ends is what the text on the right means to YAML 1.2.
+    #[test]
+    fn the_line_ends_of_old_are_line_ends() {
+        for (text, read) in [
+            ("a: 'x \u{2028}   y'", "a: 'x\u{2028}y'"),
+            ("a: x\u{2028}\u{2029}  y", "a: x\u{2028}\u{2029}y"),
+            ("a: x \u{85}  y", "a: x \n  y"),
+            ("# b\u{2028}a: y\u{2028} z", "# b\na: y\u{2028}z"),
+            ("a: 'x\u{2028}# y\u{2028} z'", "a: 'x\u{2028}# y\u{2028}z'"),
+            ("a: é â", "a: é â"),
+        ] {
+            assert_eq!(breaks(Cow::Borrowed(text)), read, "{text:?}");
+        }
+    }
 }
