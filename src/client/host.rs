@@ -69,6 +69,16 @@ pub(crate) enum Answer {
     No,
 }
 
+impl Speech {
+    fn of(stored: u8) -> Self {
+        match stored {
+            0 => Self::Open,
+            1 => Self::Tls,
+            _ => Self::Plain,
+        }
+    }
+}
+
 impl Host {
     pub(crate) fn new(registry: &Registry, scheme: Scheme) -> Self {
         let address =
@@ -133,15 +143,12 @@ impl Host {
     }
 
     pub(crate) fn speech(&self) -> Speech {
-        match self.speech.load(Ordering::Relaxed) {
-            0 => Speech::Open,
-            1 => Speech::Tls,
-            _ => Speech::Plain,
-        }
+        Speech::of(self.speech.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn speaks(&self, speech: Speech) {
-        self.speech.store(speech as u8, Ordering::Relaxed);
+    /// Notes what it speaks, and gives what was known before.
+    pub(crate) fn speaks(&self, speech: Speech) -> Speech {
+        Speech::of(self.speech.swap(speech as u8, Ordering::Relaxed))
     }
 
     pub(crate) fn is_reached(&self) -> bool {

@@ -219,9 +219,11 @@ impl Client {
     ) -> Result<Answer, Failure> {
         let mut call = call.clone();
         call.url = host.in_its_scheme(&call.url);
+        // As it was then: another request may find out while this one is under way.
+        let speech = host.speech();
         let tried = self.transport().exchange(&call, header).await;
         let answer = match tried {
-            Err(Failure::Fault(fault)) if may_be_plain(host, &call, &fault) => {
+            Err(Failure::Fault(fault)) if may_be_plain(host, speech, &call, &fault) => {
                 if call.url.set_scheme("http").is_err() {
                     return Err(fault.into());
                 }
@@ -257,13 +259,15 @@ impl Client {
     }
 
     fn is_plain(&self, host: &Host) {
-        host.speaks(Speech::Plain);
-        self.options().notify.tell(Notice::PlainHttp { host: host.registry().to_string() });
+        if host.speaks(Speech::Plain) != Speech::Plain {
+            self.options().notify.tell(Notice::PlainHttp { host: host.registry().to_string() });
+        }
     }
 }
 
-fn may_be_plain(host: &Host, call: &Call, fault: &Fault) -> bool {
-    host.speech() == Speech::Open
+fn may_be_plain(host: &Host, speech: Speech, call: &Call, fault: &Fault) -> bool {
+    speech == Speech::Open
+        && host.speech() != Speech::Tls
         && call.url.scheme() == "https"
         && match fault.kind {
             Break::NotTls | Break::Handshake => true,

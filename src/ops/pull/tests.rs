@@ -1,3 +1,5 @@
+//! What a pull accepts, refuses and repairs, over a store in memory.
+
 use super::*;
 use crate::{
     oci::{Document, Tag},

@@ -1,3 +1,5 @@
+//! What a push does with what is there, and with registries that do not do as they are told.
+
 use super::*;
 use crate::{
     archive::{Keep, read},
