@@ -3,7 +3,9 @@
 
 use super::{
     Chart, Content, Keep,
-    judge::{Bench, Budget, Item, Judge, Source},
+    budget::Budget,
+    item::{Item, Source},
+    judge::{Bench, Judge},
     keep::{Aside, Keeper, Memory},
     path::Name,
 };

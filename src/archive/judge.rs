@@ -2,63 +2,20 @@
 //! Files come one by one, in any order, from an archive or a directory; only what is asked for is held.
 
 use super::{
-    Chart, File, Keep, gzip, is_crd, is_readme,
-    keep::{Keeper, Unmarked},
+    Chart, File, Keep,
+    budget::Budget,
+    is_crd, is_readme,
+    item::{Item, Source, check_values, read_requirements},
+    keep::Keeper,
 };
 use crate::{
     Error, ErrorKind, Result,
     chart::{Metadata, lock::Lock},
     error::Context as _,
     limits::Limits,
-    yaml::{self, Duplicates, Value},
 };
 use bytes::Bytes;
-use std::{collections::BTreeMap, fs, io::Read, path::Path};
-
-/// What is spent over a chart and everything in it.
-#[derive(Debug)]
-pub(super) struct Budget<'a> {
-    pub(super) limits: &'a Limits,
-    entries: u64,
-    held: u64,
-    /// Inflated bytes of archives within archives.
-    pub(super) nested: u64,
-    /// How many archives we are in.
-    pub(super) nesting: usize,
-}
-
-impl<'a> Budget<'a> {
-    pub(super) fn new(limits: &'a Limits) -> Self {
-        Self {
-            limits,
-            entries: limits.chart_entries,
-            held: limits.chart_held_bytes,
-            nested: limits.nested_bytes,
-            nesting: 0,
-        }
-    }
-
-    /// One more file or directory.
-    pub(super) fn entry(&mut self) -> Result<()> {
-        self.entries = self.entries.checked_sub(1).ok_or_else(|| {
-            let count = self.limits.chart_entries;
-            Error::new(
-                ErrorKind::Limit,
-                format!("chart has more than {count} files and directories"),
-            )
-        })?;
-        Ok(())
-    }
-
-    fn hold(&mut self, bytes: usize) -> Result<()> {
-        self.held = self.held.checked_sub(bytes as u64).ok_or_else(|| {
-            let bytes = self.limits.chart_held_bytes;
-            let what = "metadata and locks of the chart and its subcharts";
-            Error::new(ErrorKind::Limit, format!("{what} are larger than {bytes} bytes in all"))
-        })?;
-        Ok(())
-    }
-}
+use std::collections::BTreeMap;
 
 /// What every judging shares.
 #[derive(Debug)]
@@ -66,22 +23,6 @@ pub(super) struct Bench<'a, K> {
     pub(super) keep: Keep,
     pub(super) keeper: K,
     pub(super) budget: Budget<'a>,
-}
-
-/// A file on its way into a chart.
-pub(super) struct Item<'a> {
-    pub(super) modified: i64,
-    /// Bytes as they lie in the archive or on disk.
-    pub(super) size: u64,
-    pub(super) source: Source<'a>,
-}
-
-/// Where a file's content comes from.
-pub(super) enum Source<'a> {
-    /// A stream, its byte order mark gone; what is left of it is somebody else's to skip.
-    Stream(&'a mut dyn Read),
-    /// A file on disk.
-    File(&'a Path),
 }
 
 /// A chart whose files are coming in.
@@ -342,44 +283,6 @@ impl<D> Subchart<D> {
     }
 }
 
-impl Item<'_> {
-    /// The whole of a document, its byte order mark gone.
-    fn read(&mut self, name: &str, limits: &Limits) -> Result<Bytes> {
-        let limit = limits.chart_document_bytes;
-        if self.size > limit {
-            return Err(super::read::file_too_large(name, limit));
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0));
-        match &mut self.source {
-            Source::Stream(content) => {
-                content.read_to_end(&mut bytes).map_err(gzip::error)?;
-            }
-            &mut Source::File(path) => {
-                let read = |file| Unmarked::new(file)?.take(limit + 1).read_to_end(&mut bytes);
-                fs::File::open(path)
-                    .and_then(read)
-                    .map_err(|error| Error::io("read chart file", path, error))?;
-                if bytes.len() as u64 > limit {
-                    return Err(super::read::file_too_large(name, limit));
-                }
-            }
-        }
-        Ok(bytes.into())
-    }
-
-    /// The chart in an archive within a chart.
-    fn nested<K: Keeper>(self, bench: &mut Bench<'_, K>) -> Result<Chart<K::Data>> {
-        match self.source {
-            Source::Stream(content) => super::read::nested(content, bench),
-            Source::File(path) => {
-                let fail = |error| Error::io("read subchart", path, error);
-                let file = fs::File::open(path).map_err(fail)?;
-                super::read::nested(&mut Unmarked::new(file).map_err(fail)?, bench)
-            }
-        }
-    }
-}
-
 fn is_document(name: &str) -> bool {
     let documents =
         ["Chart.yaml", "Chart.lock", "values.yaml", "requirements.yaml", "requirements.lock"];
@@ -392,33 +295,4 @@ fn cannot_load(name: &str) -> String {
 
 fn unpacking(subchart: &str, parent: &str) -> String {
     format!("error unpacking subchart {subchart} in {parent}")
-}
-
-/// Every document of values.yaml must be a mapping, or nothing. (Helm merges them; that is a template's need.)
-fn check_values(bytes: &[u8], limits: &Limits) -> Result<()> {
-    let context = || "cannot unmarshal yaml document".to_owned();
-    for value in yaml::parse_all(bytes, Duplicates::LastWins, limits)
-        .map_err(Error::from)
-        .context(context)?
-    {
-        value.require_json().map_err(Error::from).context(context)?;
-        if !matches!(value, Value::Map(_) | Value::Null) {
-            let kind = value.go_kind();
-            let text = format!(
-                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} \
-                 into Go value of type map[string]interface {{}}"
-            );
-            return Err(Error::invalid(text).context(context()));
-        }
-    }
-    Ok(())
-}
-
-/// Dependencies of charts for Helm 2. Helm lets the file say anything that Chart.yaml can, its name and version
-/// included, so that a chart is not what its Chart.yaml says; we take the dependencies alone.
-fn read_requirements(metadata: &mut Metadata, bytes: &[u8], limits: &Limits) -> Result<()> {
-    let mut all = metadata.clone();
-    all.decode_yaml(bytes, limits).context(|| cannot_load("requirements.yaml"))?;
-    metadata.dependencies = all.dependencies;
-    Ok(())
 }

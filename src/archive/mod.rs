@@ -4,19 +4,26 @@
 use crate::chart::{Metadata, lock::Lock};
 use bytes::Bytes;
 
+mod budget;
+mod content;
+mod deflate;
 pub mod dir;
 pub mod expand;
 mod gzip;
 mod header;
+mod item;
 mod judge;
 mod keep;
+mod mark;
 mod path;
+mod raw;
 pub mod read;
+mod records;
 mod sniff;
 mod tape;
 pub mod write;
 
-pub use keep::Content;
+pub use content::Content;
 
 /// What of a chart to hold in memory. Whatever is chosen, all of it is read and judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +50,8 @@ pub struct Chart<D = Bytes> {
     pub files: Vec<File<D>>,
     /// The charts under `charts/`, from directories and archives, sorted by name. (Helm's order is random.)
     pub subcharts: Vec<Self>,
-    /// What the user should know though nothing is wrong: symbolic links that were followed, files of the
-    /// past. For the root of the chart only.
+    /// What the user should know though nothing is wrong: symbolic links that were followed, files that
+    /// belong to Helm 2. Each subchart has its own.
     pub warnings: Vec<String>,
 }
 

@@ -2,9 +2,13 @@
 //! with them. Archives within archives are read as they pass. Directories are [`super::dir`]'s business.
 
 use super::{
-    Chart, Keep, gzip,
-    judge::{Bench, Budget, Item, Judge, Source},
-    keep::{Keeper, Memory, Unmarked},
+    Chart, Keep,
+    budget::Budget,
+    gzip,
+    item::{Item, Source},
+    judge::{Bench, Judge},
+    keep::{Keeper, Memory},
+    mark::Unmarked,
     path::Name,
     sniff,
     tape::{Entry, Kind, Tape},

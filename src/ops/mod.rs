@@ -10,4 +10,5 @@ pub mod pull;
 pub mod push;
 pub mod saved;
 pub mod show;
+mod source;
 pub mod tags;

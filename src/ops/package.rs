@@ -1,16 +1,16 @@
 //! `package`: chart directories to `.tgz` archives, many at once, each appearing under its name only when it is
 //! complete. What an archive looks like is [`crate::archive::write`]'s business.
 
+use super::source;
 use crate::{
-    Error, ErrorKind, Result,
+    Error, Result,
     archive::{
-        Chart, Content, dir,
+        Chart, Content,
         write::{self, Epoch},
     },
     chart::Metadata,
     digest::{Algorithm, Digest, Hasher},
     limits::Limits,
-    version::Version,
 };
 use std::{
     fs,
@@ -137,7 +137,7 @@ pub fn package_to<W: Write>(
     aside: Option<&Path>,
     options: &Options,
 ) -> Result<(Packaged, W)> {
-    let chart = load(source, aside, options)?;
+    let chart = source::load(source, aside, options)?;
     write(chart, out, options)
 }
 
@@ -183,7 +183,7 @@ fn save(source: &Path, destination: &Path, options: &Options) -> Result<Unnamed>
         }
         _ => destination.to_owned(),
     };
-    let chart = load(source, Some(&destination), options)?;
+    let chart = source::load(source, Some(&destination), options)?;
     let Metadata { name, version, .. } = &chart.metadata;
     let path = clean(&destination.join(format!("{name}-{version}.tgz")));
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -207,65 +207,6 @@ fn prepare(folder: &Path) -> Result<()> {
         Err(_) => {
             fs::create_dir_all(folder).map_err(|error| Error::io("create directory", folder, error))
         }
-    }
-}
-
-/// The chart with what the options put in place, judged as `helm package` does before it saves.
-fn load(source: &Path, aside: Option<&Path>, options: &Options) -> Result<Chart<Content>> {
-    detect(source)?;
-    let mut chart = dir::open(source, aside, &options.limits)?;
-    match chart.metadata.api_version.as_str() {
-        "v1" | "v2" => {}
-        "v3" => return Err(Error::invalid("invalid chart apiVersion")),
-        _ => return Err(Error::invalid("unsupported chart version")),
-    }
-    let metadata = &mut chart.metadata;
-    if let Some(version) = options.version.as_ref().filter(|version| !version.is_empty()) {
-        metadata.version.clone_from(version);
-    }
-    Version::parse_loose(&metadata.version).map_err(|error| Error::invalid(error.to_string()))?;
-    if let Some(app_version) = options.app_version.as_ref().filter(|version| !version.is_empty()) {
-        metadata.app_version.clone_from(app_version);
-    }
-    let subcharts: Vec<_> =
-        chart.subcharts.iter().map(|chart| chart.metadata.name.as_str()).collect();
-    chart.metadata.require_dependencies(&subcharts)?;
-    Ok(chart)
-}
-
-/// Says in Helm's words that there is no chart.
-fn detect(source: &Path) -> Result<()> {
-    if let Err(error) = fs::metadata(source) {
-        let reason = reason(&error);
-        let message = format!("stat {}: {reason}", source.display());
-        return Err(Error::new(kind(&error), message));
-    }
-    let path =
-        absolute(source).map_err(|error| Error::io("find", source, error))?.join("Chart.yaml");
-    match fs::File::open(&path) {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let (path, reason) = (path.display(), reason(&error));
-            let message = format!("unable to detect chart at {path}: open {path}: {reason}");
-            Err(Error::new(kind(&error), message))
-        }
-    }
-}
-
-fn kind(error: &io::Error) -> ErrorKind {
-    match error.kind() {
-        io::ErrorKind::NotFound => ErrorKind::NotFound,
-        io::ErrorKind::NotADirectory => ErrorKind::Invalid,
-        _ => ErrorKind::Io,
-    }
-}
-
-fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-        io::ErrorKind::NotADirectory => "not a directory".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
     }
 }
 

@@ -1,0 +1,49 @@
+//! What may be spent over a chart and everything in it, archives within archives included.
+
+use crate::{Error, ErrorKind, Result, limits::Limits};
+
+/// What is spent over a chart and everything in it.
+#[derive(Debug)]
+pub(super) struct Budget<'a> {
+    pub(super) limits: &'a Limits,
+    entries: u64,
+    held: u64,
+    /// Inflated bytes of archives within archives.
+    pub(super) nested: u64,
+    /// How many archives we are in.
+    pub(super) nesting: usize,
+}
+
+impl<'a> Budget<'a> {
+    pub(super) fn new(limits: &'a Limits) -> Self {
+        Self {
+            limits,
+            entries: limits.chart_entries,
+            held: limits.chart_held_bytes,
+            nested: limits.nested_bytes,
+            nesting: 0,
+        }
+    }
+
+    /// One more file or directory.
+    pub(super) fn entry(&mut self) -> Result<()> {
+        self.entries = self.entries.checked_sub(1).ok_or_else(|| {
+            let count = self.limits.chart_entries;
+            Error::new(
+                ErrorKind::Limit,
+                format!("chart has more than {count} files and directories"),
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Some more bytes that stay in memory.
+    pub(super) fn hold(&mut self, bytes: usize) -> Result<()> {
+        self.held = self.held.checked_sub(bytes as u64).ok_or_else(|| {
+            let bytes = self.limits.chart_held_bytes;
+            let what = "metadata and locks of the chart and its subcharts";
+            Error::new(ErrorKind::Limit, format!("{what} are larger than {bytes} bytes in all"))
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! The content of files that are about to be written, wherever it lies. How it came there is [`super::keep`]'s
+//! business.
+
+use super::mark::{BOM, Unmarked};
+use crate::{Error, ErrorKind, Result};
+use bytes::{Buf, Bytes};
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// The content of a file of a chart that is about to be written: in memory, on disk, or set aside.
+#[derive(Clone, Debug)]
+pub struct Content(Place);
+
+#[derive(Clone, Debug)]
+enum Place {
+    Memory(Bytes),
+    File { path: PathBuf, size: u64 },
+    Aside { file: Arc<Mutex<File>>, at: u64, size: u64 },
+}
+
+impl From<Bytes> for Content {
+    fn from(bytes: Bytes) -> Self {
+        Self(Place::Memory(bytes))
+    }
+}
+
+impl Content {
+    /// A file of `size` bytes.
+    pub(super) fn file(path: &Path, size: u64) -> Self {
+        Self(Place::File { path: path.to_owned(), size })
+    }
+
+    /// `size` bytes of a file that holds many contents.
+    pub(super) fn aside(file: Arc<Mutex<File>>, at: u64, size: u64) -> Self {
+        Self(Place::Aside { file, at, size })
+    }
+
+    /// Opens the content. A file on disk must still have the size it had when the chart was judged.
+    pub(super) fn open(&self) -> Result<Opened> {
+        match &self.0 {
+            Place::Memory(bytes) => {
+                let source = Source::Memory(bytes.clone().reader());
+                Ok(Opened { size: bytes.len() as u64, source })
+            }
+            Place::Aside { file, at, size } => {
+                let source = Source::Aside { file: Arc::clone(file), at: *at, left: *size };
+                Ok(Opened { size: *size, source })
+            }
+            Place::File { path, size } => {
+                let fail = |error| Error::io("read chart file", path, error);
+                let file = File::open(path).map_err(fail)?;
+                let now = file.metadata().map_err(fail)?;
+                if !now.is_file() || now.len() != *size {
+                    return Err(changed(path));
+                }
+                let file = Unmarked::new(file).map_err(fail)?;
+                let size = if file.was_marked() { size - BOM.len() as u64 } else { *size };
+                Ok(Opened { size, source: Source::File { path: path.clone(), file } })
+            }
+        }
+    }
+}
+
+/// Content on its way out.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// Bytes of it.
+    pub(super) size: u64,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Memory(bytes::buf::Reader<Bytes>),
+    Aside { file: Arc<Mutex<File>>, at: u64, left: u64 },
+    File { path: PathBuf, file: Unmarked<File> },
+}
+
+impl Opened {
+    /// Hands all of it, exactly `size` bytes, to `take`, in pieces of at most `buffer`.
+    pub(super) fn copy(
+        mut self,
+        buffer: &mut [u8],
+        mut take: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut left = self.size;
+        while left > 0 {
+            let length = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+            let read =
+                self.source.read(&mut buffer[..length]).map_err(|error| self.error(error))?;
+            if read == 0 {
+                return Err(self.error(io::ErrorKind::UnexpectedEof.into()));
+            }
+            take(&buffer[..read])?;
+            left -= read as u64;
+        }
+        Ok(())
+    }
+
+    fn error(&self, error: io::Error) -> Error {
+        match &self.source {
+            Source::File { path, .. } if error.kind() == io::ErrorKind::UnexpectedEof => {
+                changed(path)
+            }
+            Source::File { path, .. } => Error::io("read chart file", path, error),
+            _ => Error::new(ErrorKind::Io, "cannot read temporary file").with_source(error),
+        }
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Memory(bytes) => bytes.read(into),
+            Self::File { file, .. } => file.read(into),
+            Self::Aside { file, at, left } => {
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(*at))?;
+                let length = usize::try_from(*left).map_or(into.len(), |left| left.min(into.len()));
+                let read = file.read(&mut into[..length])?;
+                *at += read as u64;
+                *left -= read as u64;
+                Ok(read)
+            }
+        }
+    }
+}
+
+fn changed(path: &Path) -> Error {
+    Error::invalid(format!("chart file `{}` changed while it was read", path.display()))
+}
