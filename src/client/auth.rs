@@ -4,126 +4,18 @@
 
 use super::{
     Client,
-    challenge::Challenge,
     credentials::{Credential, Found, Kept, TOKEN_USER},
     fault::Failure,
-    host::Host,
-    http::{Call, Full, Payload},
+    memory::{Asks, Slot, TokenKey, Widened, learn},
+    message::{Call, Full, Payload},
     notice::Notice,
-    scope::Scopes,
-    token::{self, Grant, Realm, Token},
+    ticket::Ticket,
+    token::{self, Grant, Realm},
 };
-use crate::{Error, ErrorKind, Result, oci::RepositoryName};
-use ::http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
+use crate::{Error, ErrorKind, Result};
+use ::http::{HeaderValue, StatusCode};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
-
-/// What a request wants to do, and where.
-#[derive(Clone, Debug)]
-pub(crate) struct Ticket {
-    pub(crate) host: Arc<Host>,
-    pub(crate) repository: Option<RepositoryName>,
-    pub(crate) access: Access,
-    pub(crate) intent: Intent,
-}
-
-/// What a request wants to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Access {
-    Read,
-    Write,
-    Delete,
-    Catalog,
-}
-
-/// What the caller is going to do with a repository.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Intent {
-    /// Each request asks for what it needs.
-    #[default]
-    AsNeeded,
-    /// Reads are followed by writes: the first token is asked for both, which saves the second.
-    Writing,
-}
-
-impl Ticket {
-    fn reads(&self) -> bool {
-        !matches!(self.access, Access::Write | Access::Delete)
-    }
-
-    /// The scopes this request needs.
-    fn needs(&self) -> Scopes {
-        let actions = match self.access {
-            Access::Catalog => return Scopes::parse("registry:catalog:*"),
-            Access::Read => "pull",
-            Access::Write => "pull,push",
-            Access::Delete => "delete,pull",
-        };
-        self.scope(actions)
-    }
-
-    /// What is asked for beyond that, because it will be needed next.
-    fn wishes(&self) -> Option<Scopes> {
-        (self.access == Access::Read && self.intent == Intent::Writing)
-            .then(|| self.scope("pull,push"))
-    }
-
-    fn scope(&self, actions: &str) -> Scopes {
-        self.repository.as_ref().map_or_else(Scopes::default, |name| {
-            Scopes::parse(&format!("repository:{name}:{actions}"))
-        })
-    }
-}
-
-/// What a host has asked for, and what we hold for it.
-#[derive(Debug, Default)]
-pub(crate) struct Memory(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    asks: Option<Asks>,
-    /// Scopes that challenges named beyond ours.
-    named: HashMap<(Option<RepositoryName>, Access), Scopes>,
-    found: HashMap<Option<RepositoryName>, Lookup>,
-    /// Repositories that let us read without what we have.
-    open: HashSet<Option<RepositoryName>>,
-    tokens: HashMap<TokenKey, Slot>,
-}
-
-#[derive(Clone, Debug)]
-enum Asks {
-    Basic,
-    Bearer(Realm),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct TokenKey {
-    credential: Option<Credential>,
-    scopes: Scopes,
-}
-
-/// Locked while its token is fetched, so that many requests fetch it once.
-type Slot = Arc<tokio::sync::Mutex<Option<Token>>>;
-type Lookup = Arc<tokio::sync::OnceCell<Option<Found>>>;
-
-impl Memory {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn asks(&self) -> Option<Asks> {
-        self.state().asks.clone()
-    }
-
-    fn slot(&self, key: TokenKey) -> Slot {
-        Arc::clone(self.state().tokens.entry(key).or_default())
-    }
-}
+use std::{sync::Arc, time::Duration};
 
 /// A proof for one request.
 #[derive(Debug)]
@@ -353,43 +245,6 @@ impl Rounds {
             ticket.host.memory.state().open.insert(ticket.repository.clone());
         }
     }
-}
-
-/// Whether a challenge asks for more than we had asked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Widened {
-    Yes,
-    No,
-}
-
-/// Takes in what the host asks for; `None` when it asks for nothing we know.
-fn learn(ticket: &Ticket, refusal: &Full) -> Result<Option<Widened>> {
-    let values = refusal.headers.get_all(WWW_AUTHENTICATE);
-    let list = Challenge::parse(values.iter().filter_map(|value| value.to_str().ok()));
-    let bearer = list.iter().find(|c| c.is("Bearer") && c.parameter("realm").is_some());
-    let mut widened = Widened::No;
-    let asks = match bearer {
-        Some(challenge) => {
-            let realm = Realm::of(challenge, &refusal.url, ticket.host.registry())?;
-            if let Some(scope) = challenge.parameter("scope") {
-                let key = (ticket.repository.clone(), ticket.access);
-                let mut before = ticket.needs();
-                let mut state = ticket.host.memory.state();
-                let named = state.named.entry(key).or_default();
-                before.join(named);
-                let asked = Scopes::parse(scope);
-                if before.join(&asked) {
-                    widened = Widened::Yes;
-                }
-                named.join(&asked);
-            }
-            Asks::Bearer(realm)
-        }
-        None if list.iter().any(|c| c.is("Basic")) => Asks::Basic,
-        None => return Ok(None),
-    };
-    ticket.host.memory.state().asks = Some(asks);
-    Ok(Some(widened))
 }
 
 fn take(progress: &mut Progress) -> bool {

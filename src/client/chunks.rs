@@ -3,8 +3,8 @@
 
 use super::{
     host::Answer as Known,
-    http::{Call, Full, Patience, text},
     location::{follow, with_digest},
+    message::{Call, Full, Patience, text},
     request::Trouble,
     retry::Tries,
     upload::{Session, Setback, Upload},
@@ -12,22 +12,26 @@ use super::{
 use crate::{Error, ErrorKind, limits::MIB};
 use ::http::Method;
 
-/// A chunk's usual size.
-pub(crate) const USUAL: u64 = 16 * MIB;
 /// What is asked for at most by a registry that wants large chunks.
 const MOST: u64 = 1024 * MIB;
 
+/// How often we get back in step within one session.
+const STUMBLES: u32 = 16;
+
+/// A blob on its way in chunks.
 pub(crate) struct Chunks<'a, 'b> {
     upload: &'a Upload<'b>,
     /// What has arrived, as far as we know.
     offset: u64,
     /// Whether what the registry says of it has turned out to be worth nothing.
     deaf: bool,
+    /// How often we were out of step.
+    stumbles: u32,
 }
 
 impl<'a, 'b> Chunks<'a, 'b> {
     pub(crate) fn new(upload: &'a Upload<'b>) -> Self {
-        Self { upload, offset: 0, deaf: false }
+        Self { upload, offset: 0, deaf: false, stumbles: 0 }
     }
 
     /// One session from its first chunk to its last. Faults are got over as long as the session lives; what ends it
@@ -60,23 +64,19 @@ impl<'a, 'b> Chunks<'a, 'b> {
                         return Err(trouble.into());
                     }
                     // A smaller chunk may pass.
-                    413 if length > 1 => {
-                        host.refused_body(length);
-                        let lost = Trouble::Refused(full.clone());
-                        if self.chunk(&session) < length && self.resume(&mut session).await? {
-                            continue;
-                        }
-                        return Err(lost.into());
+                    413 if host.refused_body(length) && self.resume(&mut session).await? => {
+                        continue;
                     }
                     // Out of step: either we or what it said of itself.
-                    416 if !self.deaf => {
+                    416 if !self.deaf && self.stumbles < STUMBLES => {
+                        self.stumbles += 1;
                         let before = self.offset;
                         follow_session(&mut session, full)?;
                         if self.resume(&mut session).await? && self.offset != before {
                             continue;
                         }
-                        host.refused_body(length);
-                        if self.chunk(&session) < length {
+                        // Or, as one large registry says it, too large.
+                        if host.refused_body(length) {
                             continue;
                         }
                         return Err(trouble.into());
@@ -99,8 +99,10 @@ impl<'a, 'b> Chunks<'a, 'b> {
     }
 
     fn chunk(&self, session: &Session) -> u64 {
-        let size = session.least.unwrap_or_default().clamp(USUAL, MOST);
-        size.min(self.upload.repository.host.body_cap().unwrap_or(u64::MAX)).max(1)
+        let repository = self.upload.repository;
+        let usual = repository.client.options().chunk.clamp(1, MOST);
+        let size = session.least.unwrap_or_default().clamp(usual, MOST);
+        size.min(repository.host.body_cap().unwrap_or(u64::MAX))
     }
 
     /// The last chunk goes with the PUT: some registries fail on an empty one.

@@ -48,6 +48,12 @@ impl Clock {
     }
 }
 
+impl From<VirtualClock> for Clock {
+    fn from(clock: VirtualClock) -> Self {
+        Self::Virtual(clock)
+    }
+}
+
 /// A clock that stands still until somebody waits on it. It begins at 2026-01-01T00:00:00Z.
 #[derive(Clone, Debug, Default)]
 pub struct VirtualClock(Arc<Mutex<Duration>>);

@@ -3,15 +3,16 @@
 
 use super::{
     Repository,
-    auth::Access,
     fault::{Failure, Fault},
-    http::{Answer, Call, is_html, text},
+    http::Answer,
     manifest::encoding,
+    message::{Call, is_html, text},
     notice::{Notice, TOLD_EVERY, Way},
     partial::{Partial, Sink},
     refusal,
     request::{Reply, Trouble},
     retry::{Break, Tries},
+    ticket::Access,
 };
 use crate::{
     Error, ErrorKind, Result,

@@ -1,6 +1,6 @@
 //! What is known of one registry while a client lives: how it is spoken to, what it can and cannot do, and what it said.
 
-use super::{auth::Memory, location::host_of, options::Scheme};
+use super::{location::host_of, memory::Memory, options::Scheme};
 use crate::{
     Error, Result,
     oci::{Registry, RepositoryName, TagOrDigest},
@@ -32,6 +32,9 @@ pub(crate) struct Host {
     indexes: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     pub(crate) memory: Memory,
 }
+
+/// A registry that takes no body of this size takes none.
+const SMALLEST_CHUNK: u64 = 16 * crate::limits::KIB;
 
 /// How a host is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,12 +177,16 @@ impl Host {
         Some(self.body_cap.load(Ordering::Relaxed)).filter(|cap| *cap > 0)
     }
 
-    /// A body of this size was refused as too large.
-    pub(crate) fn refused_body(&self, size: u64) {
-        let below = (size - 1).max(1);
+    /// A body of this size was refused as too large: half of it is tried next. Says whether there is a half.
+    pub(crate) fn refused_body(&self, size: u64) -> bool {
+        let half = size / 2;
+        if half < SMALLEST_CHUNK {
+            return false;
+        }
         let _ = self.body_cap.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |cap| {
-            (cap == 0 || cap > below).then_some(below)
+            (cap == 0 || cap > half).then_some(half)
         });
+        true
     }
 
     /// Whether this warning is new.
@@ -228,4 +235,50 @@ impl Host {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(name: &str) -> Host {
+        Host::new(&name.parse().expect(name), Scheme::Auto)
+    }
+
+    #[test]
+    fn docker_hubs_names_are_one_registry() {
+        for (registry, name, url) in [
+            ("docker.io", "alpine", "https://registry-1.docker.io/v2/library/alpine/x"),
+            ("index.docker.io", "a/b", "https://registry-1.docker.io/v2/a/b/x"),
+            ("r.example:5000", "alpine", "https://r.example:5000/v2/alpine/x"),
+            ("[::1]:5000", "a", "https://[::1]:5000/v2/a/x"),
+        ] {
+            let host = host(registry);
+            let full = host.full_name(&name.parse().expect(name));
+            assert_eq!(host.url(&format!("{full}/x")).expect("url").as_str(), url);
+        }
+    }
+
+    #[test]
+    fn a_host_that_turns_out_plain_is_asked_so_whatever_its_answers_say() {
+        let host = host("127.0.0.1:5000");
+        assert_eq!(host.speech(), Speech::Open);
+        host.speaks(Speech::Plain);
+        for (before, after) in [
+            ("https://127.0.0.1:5000/v2/a?b=c", "http://127.0.0.1:5000/v2/a?b=c"),
+            ("https://127.0.0.1:5001/v2/", "https://127.0.0.1:5001/v2/"),
+            ("https://r.example/v2/", "https://r.example/v2/"),
+        ] {
+            assert_eq!(host.in_its_scheme(&before.parse().expect(before)).as_str(), after);
+        }
+        assert_eq!(self::host("r.example").speech(), Speech::Tls, "only this machine is doubted");
+    }
+
+    #[test]
+    fn a_refused_size_is_halved_down_to_a_limit() {
+        let host = host("r.example");
+        assert!(host.refused_body(1024 * 1024) && host.body_cap() == Some(512 * 1024));
+        assert!(host.refused_body(4 * 1024 * 1024) && host.body_cap() == Some(512 * 1024));
+        assert!(!host.refused_body(20 * 1024));
+    }
 }

@@ -1,10 +1,12 @@
-//! One request and its answer on the wire: bodies that can be sent again, time limits, redirects. It knows nothing of
+//! One request and its answer on the wire: time limits, redirects, the connections behind them. It knows nothing of
 //! registries, credentials or second tries.
 
 use super::{
     Options,
     fault::{Failure, Fault},
     location::{Credentials, follow, host_of},
+    message::{Call, Full, Patience, text},
+    outgoing::{Going, outgoing},
     proxy::Routes,
     retry::{Break, Origin},
     tls::{HostTrust, Trust},
@@ -15,104 +17,13 @@ use ::http::{
     header::{AUTHORIZATION, CONTENT_LENGTH, LOCATION},
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
 use std::{
     collections::HashMap,
-    fmt, io,
-    path::Path,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    fmt,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use url::Url;
-
-/// What is asked. It can be sent any number of times.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub(crate) method: Method,
-    pub(crate) url: Url,
-    pub(crate) headers: HeaderMap,
-    pub(crate) payload: Payload,
-    pub(crate) patience: Patience,
-    pub(crate) report: Option<Report>,
-}
-
-/// Who hears how many bytes of a body have gone.
-#[derive(Clone)]
-pub(crate) struct Report(Arc<dyn Fn(u64) + Send + Sync>);
-
-impl Report {
-    pub(crate) fn new(listener: impl Fn(u64) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(listener))
-    }
-}
-
-impl fmt::Debug for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Report")
-    }
-}
-
-/// How long the answer may take to begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Patience {
-    /// As usual.
-    Usual,
-    /// The registry may have gigabytes to hash and store first.
-    Commit,
-}
-
-/// A request's body.
-#[derive(Clone, Debug)]
-pub(crate) enum Payload {
-    None,
-    Bytes(Bytes),
-    /// A part of a file, read as it is sent.
-    File {
-        path: Arc<Path>,
-        start: u64,
-        length: u64,
-    },
-}
-
-impl Call {
-    pub(crate) fn new(method: Method, url: Url) -> Self {
-        Self {
-            method,
-            url,
-            headers: HeaderMap::new(),
-            payload: Payload::None,
-            patience: Patience::Usual,
-            report: None,
-        }
-    }
-
-    /// Adds a header; `value` is ours or has come in a header before, so it fits one.
-    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.insert(name, value);
-        }
-        self
-    }
-
-    pub(crate) fn payload(mut self, payload: Payload) -> Self {
-        self.payload = payload;
-        self
-    }
-
-    pub(crate) fn patience(mut self, patience: Patience) -> Self {
-        self.patience = patience;
-        self
-    }
-
-    pub(crate) fn report(mut self, report: Report) -> Self {
-        self.report = Some(report);
-        self
-    }
-}
 
 /// An answer whose body may still be on its way.
 pub(crate) struct Answer {
@@ -173,29 +84,6 @@ impl Answer {
         let Self { status, headers, url, from, .. } = self;
         Full { status, headers: Box::new(headers), url: Box::new(url), from, body }
     }
-}
-
-/// An answer that has come in whole.
-#[derive(Clone, Debug)]
-pub(crate) struct Full {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: Box<HeaderMap>,
-    pub(crate) url: Box<Url>,
-    pub(crate) from: Origin,
-    pub(crate) body: Bytes,
-}
-
-/// A header as text.
-pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// Whether an answer says that it is a web page.
-pub(crate) fn is_html(headers: &HeaderMap) -> bool {
-    text(headers, "content-type").is_some_and(|kind| {
-        let kind = kind.trim_start().to_ascii_lowercase();
-        kind.starts_with("text/html") || kind.starts_with("application/xhtml")
-    })
 }
 
 /// The connections.
@@ -298,7 +186,10 @@ impl Transport {
         }
         let last = match call.patience {
             Patience::Usual => self.headers,
-            Patience::Commit => self.commit,
+            Patience::Commit => {
+                let work = Duration::from_secs(length / COMMITTED_PER_SECOND);
+                self.commit.min(self.headers + work)
+            }
         };
         let response = request.send();
         tokio::pin!(response);
@@ -344,6 +235,9 @@ impl Transport {
     }
 }
 
+/// What a slow registry hashes and stores in a second, once it has the body.
+const COMMITTED_PER_SECOND: u64 = 4 * crate::limits::MIB;
+
 fn is_redirect(method: &Method, status: StatusCode) -> bool {
     match status.as_u16() {
         307 | 308 => true,
@@ -373,75 +267,4 @@ fn build(
         builder = builder.proxy(reqwest::Proxy::custom(move |url| routes.proxy(url).cloned()));
     }
     builder.build().map_err(|error| Error::usage("cannot set up HTTP").with_source(error))
-}
-
-/// How much of a body has gone.
-#[derive(Clone)]
-struct Going {
-    sent: Arc<AtomicU64>,
-    report: Option<Report>,
-}
-
-impl Going {
-    fn new(report: Option<Report>) -> Self {
-        Self { sent: Arc::default(), report }
-    }
-
-    fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
-    }
-
-    fn add(&self, bytes: usize) {
-        let sent = self.sent.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
-        if let Some(Report(report)) = &self.report {
-            report(sent);
-        }
-    }
-}
-
-/// Bytes that are handed over at a time; small enough that a stall shows, large enough to keep a gigabit busy.
-const PIECE: usize = 256 * 1024;
-
-/// A body to send, and its length.
-async fn outgoing(
-    payload: &Payload,
-    going: &Going,
-) -> Result<(Option<reqwest::Body>, u64), (Arc<Path>, io::Error)> {
-    let going = going.clone();
-    Ok(match payload {
-        // An upload is opened by an empty body, which must say that it is empty.
-        Payload::None => (None, 0),
-        Payload::Bytes(bytes) if bytes.len() <= PIECE => {
-            going.add(bytes.len());
-            (Some(reqwest::Body::from(bytes.clone())), bytes.len() as u64)
-        }
-        Payload::Bytes(bytes) => {
-            let pieces = stream::unfold((bytes.clone(), going), |(mut bytes, going)| async {
-                if bytes.is_empty() {
-                    return None;
-                }
-                let piece = bytes.split_to(bytes.len().min(PIECE));
-                going.add(piece.len());
-                Some((io::Result::Ok(piece), (bytes, going)))
-            });
-            (Some(reqwest::Body::wrap_stream(pieces)), bytes.len() as u64)
-        }
-        Payload::File { path, start, length } => {
-            let named = |error| (Arc::clone(path), error);
-            let mut file = tokio::fs::File::open(path).await.map_err(named)?;
-            file.seek(io::SeekFrom::Start(*start)).await.map_err(named)?;
-            let pieces = stream::unfold((file.take(*length), going), |(mut part, going)| async {
-                let mut piece = BytesMut::with_capacity(PIECE);
-                match part.read_buf(&mut piece).await {
-                    Ok(0) => None,
-                    Ok(read) => {
-                        going.add(read);
-                        Some((Ok(piece.freeze()), (part, going)))
-                    }
-                    Err(error) => Some((Err(error), (part, going))),
-                }
-            });
-            (Some(reqwest::Body::wrap_stream(pieces)), *length)
-        }
-    })
 }

@@ -2,10 +2,10 @@
 
 use super::{
     Client, Repository,
-    auth::{Access, Intent, Ticket},
-    http::Call,
     location::next_page,
+    message::Call,
     refusal,
+    ticket::{Access, Intent, Ticket},
 };
 use crate::{
     Error, ErrorKind, Result,

@@ -6,7 +6,7 @@ use super::{
     authfile::{AuthFile, key_of},
     challenge::Challenge,
     credentials::{Credential, Place, read_file},
-    http::{Call, Full},
+    message::{Call, Full},
     refusal,
     scope::Scopes,
     token::{self, Grant, Realm},

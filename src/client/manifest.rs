@@ -3,11 +3,11 @@
 
 use super::{
     Repository,
-    auth::Access,
-    http::{Call, Full, Payload, text},
+    message::{Call, Full, Payload, text},
     refusal,
     request::Trouble,
     retry::Tries,
+    ticket::Access,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -15,6 +15,9 @@ use crate::{
     store::Resolve,
 };
 use ::http::Method;
+
+/// How often a registry that lags behind is asked again: for about four seconds in all.
+const LAGS: u32 = 4;
 
 impl Repository {
     /// GET by tag or digest. One request when all is well.
@@ -25,10 +28,11 @@ impl Repository {
         let mut call = Call::new(Method::GET, self.url(&format!("manifests/{target}"))?)
             .header("accept", media::ACCEPT_MANIFEST);
         let mut damaged = false;
-        let mut late = Tries::default();
+        let (mut late, mut lags) = (Tries::default(), 0);
         loop {
             let answer = self.client.settle(&ticket, &act, &call, cap).await?;
-            if answer.status.as_u16() == 404 && self.host.holds(&self.name, target) {
+            if answer.status.as_u16() == 404 && lags < LAGS && self.host.holds(&self.name, target) {
+                lags += 1;
                 // We have just pushed it: some registries need a moment to know it everywhere.
                 let trouble =
                     Trouble::Damaged(refusal::from_registry(self.registry(), &act, &answer));
@@ -249,5 +253,41 @@ pub fn difference(registry: &Registry, pushed: &Manifest, stored: &Manifest) -> 
 impl Resolve for Repository {
     async fn resolve(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
         self.head_manifest(target).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_registry_changed_is_named() {
+        let registry: Registry = "r.example".parse().expect("registry");
+        let parse = |text: &str| Manifest::parse(text.to_owned().into(), None).expect("manifest");
+        let pushed = parse(
+            r#"{"schemaVersion":2,"artifactType":"a/b","annotations":{"x":"y"},"layers":[]}"#,
+        );
+        for (stored, what) in [
+            (
+                r#"{"schemaVersion":2,"annotations":{"x":"y"},"layers":[]}"#,
+                "it drops the artifact type",
+            ),
+            (
+                r#"{"schemaVersion":2,"artifactType":"a/b","layers":[]}"#,
+                "it changes the annotations",
+            ),
+            (
+                r#"{"schemaVersion":2, "artifactType":"a/b","annotations":{"x":"y"},"layers":[]}"#,
+                "the same manifest in other bytes",
+            ),
+            (
+                r#"{"schemaVersion":2,"artifactType":"c/d","annotations":{"x":"y"},"layers":[]}"#,
+                "it stores another manifest",
+            ),
+        ] {
+            let error = difference(&registry, &pushed, &parse(stored));
+            assert_eq!(error.kind(), ErrorKind::Integrity);
+            assert!(error.message().contains(what), "{error:?}");
+        }
     }
 }

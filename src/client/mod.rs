@@ -32,8 +32,11 @@ mod list;
 mod location;
 mod login;
 mod manifest;
+mod memory;
+mod message;
 mod notice;
 mod options;
+mod outgoing;
 mod partial;
 mod proxy;
 mod referrers;
@@ -41,12 +44,12 @@ mod refusal;
 mod request;
 mod retry;
 mod scope;
+mod ticket;
 mod tls;
 mod token;
 mod upload;
 mod web;
 
-pub use auth::Intent;
 pub use challenge::Challenge;
 pub use clock::{Clock, VirtualClock};
 pub use credentials::{Credential, Given, Keyring, Place, Secret, Surroundings};
@@ -55,11 +58,12 @@ pub use manifest::difference;
 pub use notice::{Notice, Notify, Way};
 pub use options::{Options, Scheme};
 pub use proxy::Proxies;
+pub use ticket::Intent;
 pub use tls::{Identity, Trust, Verification};
 
-use auth::{Access, Ticket};
 use host::Host;
 use http::Transport;
+use ticket::{Access, Ticket};
 
 /// A client of registries. Cheap to clone, cheap to make: certificates, credentials and connections come
 /// when they are first needed.

@@ -2,7 +2,7 @@
 //! environment; the command line does that and fills this in.
 
 use super::{Clock, Keyring, Notify, Proxies, Trust};
-use crate::limits::Limits;
+use crate::limits::{Limits, MIB};
 use std::{path::PathBuf, time::Duration};
 
 /// How registries are spoken to.
@@ -40,6 +40,8 @@ pub struct Options {
     pub commit: Duration,
     /// Longest time without a single byte in either direction.
     pub stall: Duration,
+    /// Bytes of a chunk, where a blob must go in chunks.
+    pub chunk: u64,
     /// Longest `Retry-After` that is waited out.
     pub retry_after: Duration,
     /// What is sent as `User-Agent`.
@@ -63,6 +65,7 @@ impl Default for Options {
             headers: Duration::from_secs(60),
             commit: Duration::from_secs(600),
             stall: Duration::from_secs(30),
+            chunk: 16 * MIB,
             retry_after: Duration::from_secs(300),
             user_agent: concat!("chartferry/", env!("CARGO_PKG_VERSION")).to_owned(),
             clock: Clock::default(),

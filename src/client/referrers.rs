@@ -6,11 +6,11 @@
 
 use super::{
     Repository,
-    auth::Access,
-    http::{Call, Full, text},
     location::next_page,
     manifest::Fetched,
+    message::{Call, Full, text},
     refusal,
+    ticket::Access,
 };
 use crate::{
     Error, ErrorKind, Result,

@@ -2,8 +2,8 @@
 //! registry is, is told from how it answers, never from its name.
 
 use super::{
-    http::{Full, is_html, text},
     location::host_of,
+    message::{Full, is_html, text},
     retry::Origin,
 };
 use crate::{Error, ErrorKind, oci::Registry};

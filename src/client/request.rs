@@ -3,14 +3,16 @@
 
 use super::{
     Client,
-    auth::{Next, Rounds, Ticket},
+    auth::{Next, Rounds},
     fault::{Failure, Fault},
     host::{Host, Speech},
-    http::{Answer, Call, Full},
+    http::Answer,
     location::host_of,
+    message::{Call, Full},
     notice::Notice,
     refusal,
     retry::{Break, Decision, Origin, Outcome, Reach, Tries, decide},
+    ticket::Ticket,
 };
 use crate::{Error, ErrorKind, Result};
 use ::http::{HeaderValue, StatusCode};
@@ -303,7 +305,7 @@ impl Trouble {
             Self::Refused(full) => decide(
                 Outcome::Status {
                     status: full.status.as_u16(),
-                    retry_after: super::http::text(&full.headers, "retry-after"),
+                    retry_after: super::message::text(&full.headers, "retry-after"),
                     body: &String::from_utf8_lossy(&full.body),
                     from: full.from,
                 },

@@ -306,7 +306,7 @@ mod tests {
                 Trust { ca_file: Some("/nowhere/ca.pem".into()), ..Trust::default() },
                 "/nowhere/ca.pem",
             ),
-            (Trust { ca_file: Some(path.clone()), ..Trust::default() }, "holds no certificate"),
+            (Trust { ca_file: Some(path), ..Trust::default() }, "holds no certificate"),
         ] {
             let error = trust.config(&HostTrust::default()).expect_err(words);
             assert!(error.chain().contains(words), "{error:?}");

@@ -6,8 +6,8 @@ use super::{
     auth::{basic, secret_header},
     challenge::Challenge,
     credentials::Credential,
-    http::{Call, Full, Payload, is_html},
     location::host_of,
+    message::{Call, Full, Payload, is_html},
     refusal,
     scope::Scopes,
 };

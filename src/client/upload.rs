@@ -4,17 +4,17 @@
 
 use super::{
     Repository,
-    auth::Access,
     chunks::Chunks,
     fault::Failure,
     host::Answer as Known,
-    http::{Call, Full, Patience, Payload, Report, text},
     location::{Credentials, follow, with_digest},
     manifest::check_digest,
+    message::{Call, Full, Patience, Payload, Report, text},
     notice::{Notice, TOLD_EVERY, Way},
     refusal,
     request::{Reply, Trouble, reply},
     retry::Tries,
+    ticket::Access,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -175,13 +175,10 @@ impl Upload<'_> {
             if let Trouble::Refused(full) = &trouble {
                 match full.status.as_u16() {
                     // Too large for the registry or a proxy before it (413 and 520), or for one request (416).
-                    413 | 416 | 520 if !chunked && self.blob.size > 1 => {
-                        let before = repository.host.body_cap();
-                        repository.host.refused_body(self.blob.size);
-                        if before.is_none() && full.status.as_u16() != 520 {
-                            continue;
-                        }
+                    413 | 416 | 520 if !chunked && repository.host.refused_body(self.blob.size) => {
+                        continue;
                     }
+                    405 | 501 if chunked && !self.goes_in_chunks(failed_puts) => continue,
                     // The session is gone, and with it what was sent.
                     404 if self.opened_before(full) => {
                         let lost = Trouble::Damaged(refusal::from_registry(
@@ -243,7 +240,8 @@ impl Upload<'_> {
             Some(Known::No) => false,
             _ => {
                 host.body_cap().is_some_and(|cap| self.blob.size > cap)
-                    || (failed_puts >= FAILED_PUTS && self.blob.size > super::chunks::USUAL)
+                    || (failed_puts >= FAILED_PUTS
+                        && self.blob.size > self.repository.client.options().chunk)
             }
         }
     }
@@ -367,7 +365,9 @@ impl Upload<'_> {
         let told = AtomicU64::new(start);
         Report::new(move |sent| {
             let done = start + sent;
-            if done - told.load(Ordering::Relaxed) < TOLD_EVERY && done != total {
+            let before = told.load(Ordering::Relaxed);
+            // A body that is sent again begins below what was told.
+            if (before..before + TOLD_EVERY).contains(&done) && done != total {
                 return;
             }
             told.store(done, Ordering::Relaxed);

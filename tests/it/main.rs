@@ -4,8 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod archive;
+mod auth;
 mod directories;
 mod docs;
+mod faults;
+mod faults_named;
+mod faults_tls;
+mod faults_upload;
+mod faults_web;
 mod guide;
 mod hostile;
 mod layers;

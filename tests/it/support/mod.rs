@@ -16,6 +16,8 @@ use std::{
 };
 
 pub(crate) mod daemon;
+pub(crate) mod fault;
+pub(crate) mod fault_registry;
 pub(crate) mod peers;
 pub(crate) mod proxy;
 

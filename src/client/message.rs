@@ -1,0 +1,119 @@
+//! What goes out and what comes back, as values: a call that can be sent any number of times, and an answer read whole.
+
+use super::retry::Origin;
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use bytes::Bytes;
+use std::{fmt, path::Path, sync::Arc};
+use url::Url;
+
+/// What is asked. It can be sent any number of times.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) payload: Payload,
+    pub(crate) patience: Patience,
+    pub(crate) report: Option<Report>,
+}
+
+/// Who hears how many bytes of a body have gone.
+#[derive(Clone)]
+pub(crate) struct Report(Arc<dyn Fn(u64) + Send + Sync>);
+
+impl Report {
+    pub(crate) fn new(listener: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listener))
+    }
+
+    pub(crate) fn tell(&self, sent: u64) {
+        (self.0)(sent);
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Report")
+    }
+}
+
+/// How long the answer may take to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As usual.
+    Usual,
+    /// The registry may have gigabytes to hash and store first.
+    Commit,
+}
+
+/// A request's body.
+#[derive(Clone, Debug)]
+pub(crate) enum Payload {
+    None,
+    Bytes(Bytes),
+    /// A part of a file, read as it is sent.
+    File {
+        path: Arc<Path>,
+        start: u64,
+        length: u64,
+    },
+}
+
+impl Call {
+    pub(crate) fn new(method: Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            payload: Payload::None,
+            patience: Patience::Usual,
+            report: None,
+        }
+    }
+
+    /// Adds a header; `value` is ours or has come in a header before, so it fits one.
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    pub(crate) fn payload(mut self, payload: Payload) -> Self {
+        self.payload = payload;
+        self
+    }
+
+    pub(crate) fn patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    pub(crate) fn report(mut self, report: Report) -> Self {
+        self.report = Some(report);
+        self
+    }
+}
+
+/// An answer that has come in whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Full {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: Box<HeaderMap>,
+    pub(crate) url: Box<Url>,
+    pub(crate) from: Origin,
+    pub(crate) body: Bytes,
+}
+
+/// A header as text.
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Whether an answer says that it is a web page.
+pub(crate) fn is_html(headers: &HeaderMap) -> bool {
+    text(headers, "content-type").is_some_and(|kind| {
+        let kind = kind.trim_start().to_ascii_lowercase();
+        kind.starts_with("text/html") || kind.starts_with("application/xhtml")
+    })
+}

@@ -1,0 +1,84 @@
+//! A request's body on its way out: in pieces, counted, so that a stall shows and progress can be told.
+
+use super::message::{Payload, Report};
+use bytes::BytesMut;
+use futures_util::stream;
+use std::{
+    io,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+/// How much of a body has gone.
+#[derive(Clone)]
+pub(crate) struct Going {
+    sent: Arc<AtomicU64>,
+    report: Option<Report>,
+}
+
+impl Going {
+    pub(crate) fn new(report: Option<Report>) -> Self {
+        Self { sent: Arc::default(), report }
+    }
+
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, bytes: usize) {
+        let sent = self.sent.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        if let Some(report) = &self.report {
+            report.tell(sent);
+        }
+    }
+}
+
+/// Bytes that are handed over at a time; small enough that a stall shows, large enough to keep a gigabit busy.
+const PIECE: usize = 256 * 1024;
+
+/// A body to send, and its length.
+pub(crate) async fn outgoing(
+    payload: &Payload,
+    going: &Going,
+) -> Result<(Option<reqwest::Body>, u64), (Arc<Path>, io::Error)> {
+    let going = going.clone();
+    Ok(match payload {
+        Payload::None => (None, 0),
+        Payload::Bytes(bytes) if bytes.len() <= PIECE => {
+            going.add(bytes.len());
+            (Some(reqwest::Body::from(bytes.clone())), bytes.len() as u64)
+        }
+        Payload::Bytes(bytes) => {
+            let pieces = stream::unfold((bytes.clone(), going), |(mut bytes, going)| async {
+                if bytes.is_empty() {
+                    return None;
+                }
+                let piece = bytes.split_to(bytes.len().min(PIECE));
+                going.add(piece.len());
+                Some((io::Result::Ok(piece), (bytes, going)))
+            });
+            (Some(reqwest::Body::wrap_stream(pieces)), bytes.len() as u64)
+        }
+        Payload::File { path, start, length } => {
+            let named = |error| (Arc::clone(path), error);
+            let mut file = tokio::fs::File::open(path).await.map_err(named)?;
+            file.seek(io::SeekFrom::Start(*start)).await.map_err(named)?;
+            let pieces = stream::unfold((file.take(*length), going), |(mut part, going)| async {
+                let mut piece = BytesMut::with_capacity(PIECE);
+                match part.read_buf(&mut piece).await {
+                    Ok(0) => None,
+                    Ok(read) => {
+                        going.add(read);
+                        Some((Ok(piece.freeze()), (part, going)))
+                    }
+                    Err(error) => Some((Err(error), (part, going))),
+                }
+            });
+            (Some(reqwest::Body::wrap_stream(pieces)), *length)
+        }
+    })
+}
