@@ -135,12 +135,11 @@ fn a_registry_is_reached_through_its_proxy() {
             assert_eq!(seen[0].0.header("proxy-authorization"), Some("Basic dTpw"));
             let lines: Vec<_> =
                 seen.iter().map(|(r, _)| format!("{} {}", r.method, r.target)).collect();
-            match scheme {
-                Scheme::Plain => {
-                    assert_eq!(lines, ["GET http://registry.example/v2/a/manifests/1"]);
-                }
-                _ => assert_eq!(lines, ["CONNECT registry.example:443", "GET /v2/a/manifests/1"]);,
-            }
+            let expected = match scheme {
+                Scheme::Plain => vec!["GET http://registry.example/v2/a/manifests/1"],
+                _ => vec!["CONNECT registry.example:443", "GET /v2/a/manifests/1"],
+            };
+            assert_eq!(lines, expected);
         }
     });
 }
