@@ -8,7 +8,9 @@ use output::{LogFormat, Talk, Volume};
 use run::Run;
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 
+mod candidates;
 mod dependency;
+mod destination;
 pub mod env;
 pub mod exit;
 mod export;
@@ -31,6 +33,7 @@ mod serve;
 mod show;
 mod stage;
 mod tags;
+mod told;
 mod tour;
 
 /// Carries Helm charts and other OCI artifacts between chart repositories and OCI registries.

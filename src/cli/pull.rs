@@ -16,7 +16,8 @@ use crate::{
     oci::{Digest, Tag},
     ops::{
         place::Place,
-        pull::{self as op, Archive, Provenance, Pulled},
+        payload::Archive,
+        pull::{self as op, Provenance, Pulled},
         tags::{Devel, Wanted},
     },
 };

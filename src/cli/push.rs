@@ -2,11 +2,13 @@
 
 use super::{
     Run,
+    destination::Destination,
     exit::Exit,
     legacy,
-    output::{self, Format},
+    output::Format,
     progress::Progress,
     remote::RemoteArgs,
+    told::{Number, Telling, Told, tell},
 };
 use crate::{
     Error, Result,
@@ -100,14 +102,6 @@ pub(super) enum From {
     Dir,
 }
 
-/// A finished push, ready to be told.
-#[derive(Debug)]
-pub(super) struct Told {
-    /// `host/ns/name`
-    pub(super) name: String,
-    pub(super) report: Report,
-}
-
 pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
     let limits = Limits::default();
     let options = args.options(run)?;
@@ -128,7 +122,7 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
                 &options,
                 &limits,
             ))
-            .and_then(|told| args.tell(run, &[told]))
+            .and_then(|told| tell(run, &[told], &args.telling(options.existing)))
             .map(|()| Exit::Ok);
     }
     if args.chart.is_some() || args.from.is_some() {
@@ -166,12 +160,21 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
                 }
             }
         }
-        args.tell(run, &told)?;
+        tell(run, &told, &args.telling(options.existing))?;
         run.partly(charts.len(), &failed, "pushed")
     })
 }
 
 impl PushArgs {
+    fn telling(&self, existing: Existing) -> Telling<'_> {
+        Telling {
+            format: self.output,
+            digest_file: self.digest_file.as_deref(),
+            existing,
+            number: if self.items.len() <= 2 { Number::One } else { Number::Several },
+        }
+    }
+
     fn options(&self, run: &Run) -> Result<op::Options> {
         let mut annotations = BTreeMap::new();
         for pair in &self.annotation {
@@ -201,146 +204,6 @@ impl PushArgs {
             annotations,
             ..op::Options::default()
         })
-    }
-
-    /// Prints what was pushed.
-    fn tell(&self, run: &Run, all: &[Told]) -> Result<()> {
-        for Told { name, report } in all {
-            let reference = format!("{name}:{}", report.tag);
-            match report.status {
-                Status::Unchanged if self.skip_existing => {
-                    run.talk.info(&format!("{reference} exists; skipped"));
-                }
-                Status::Unchanged => run
-                    .talk
-                    .info(&format!("{reference} already holds this chart; nothing was sent")),
-                Status::Moved | Status::Pushed => {}
-            }
-            if let Some(lost) = &report.lost {
-                run.talk.warn(&format!(
-                    "{name}@{lost} just lost the tag `{}`; without another tag it is dangling",
-                    report.tag
-                ));
-            }
-            if report.verified == Verified::Unreadable {
-                run.talk.warn(&format!(
-                    "{reference} was pushed, not verified: these credentials may push but not read"
-                ));
-            }
-            if report.tag.as_str().contains('_') {
-                run.talk.info(&format!(
-                    "{reference} stands for the version {}: a tag cannot hold a plus sign, so it is written as an underscore",
-                    report.tag.to_version()
-                ));
-            }
-        }
-        if let Some(path) = &self.digest_file {
-            let digests: String =
-                all.iter().map(|told| format!("{}\n", told.report.digest)).collect();
-            crate::ops::pull::write_file(path, |file| file.write_all(digests.as_bytes()))?;
-        }
-        match self.output {
-            Format::Text => output::print(all.iter().map(|told| told.text()).collect::<String>()),
-            format => {
-                let mut values: Vec<serde_json::Value> = all.iter().map(Told::value).collect();
-                if self.items.len() <= 2 {
-                    return values
-                        .pop()
-                        .map_or(Ok(()), |value| output::print_value(format, &value));
-                }
-                output::print_value(format, &values)
-            }
-        }
-    }
-}
-
-impl Told {
-    /// Helm's two lines.
-    fn text(&self) -> String {
-        format!("Pushed: {}:{}\nDigest: {}\n", self.name, self.report.tag, self.report.digest)
-    }
-
-    fn value(&self) -> serde_json::Value {
-        let report = &self.report;
-        let mut value = json!({
-            "ref": format!("{}:{}", self.name, report.tag),
-            "tag": report.tag.as_str(),
-            "digest": report.digest,
-            "size": report.size,
-            "status": report.status,
-            "verified": report.verified == Verified::Yes,
-        });
-        if let Some(lost) = &report.lost {
-            value["lost"] = json!(lost);
-        }
-        value
-    }
-}
-
-/// Where charts are pushed.
-enum Destination {
-    Registry(Registry, Option<RepositoryName>),
-    Layout(PathBuf),
-}
-
-impl Destination {
-    fn parse(text: &str) -> Result<Self> {
-        if let Some(folder) = text.strip_prefix("layout:") {
-            return Ok(Self::Layout(PathBuf::from(folder)));
-        }
-        if let Some(rest) = text.strip_prefix("oci://") {
-            let last = rest.rsplit('/').next().unwrap_or(rest);
-            if rest.contains('/') && last.contains([':', '@']) {
-                return Err(Error::usage(format!("`{text}` names a tag; a destination is a registry and a namespace"))
-                    .with_hint(format!("the tag is the chart's version; for another: chartferry push --chart PATH {rest}")));
-            }
-            let (registry, namespace) = Reference::parse_namespace(text)?;
-            return Ok(Self::Registry(registry, namespace));
-        }
-        match text.split_once("://") {
-            Some((scheme, _)) => Err(Error::usage(format!("scheme \"{scheme}\" not supported"))
-                .with_hint("a registry is named by `oci://host/namespace`")),
-            None => {
-                let error = Error::usage("scheme prefix missing from remote (e.g. \"oci://\")");
-                let registry = text.split('/').next().is_some_and(is_registry);
-                Err(if registry {
-                    error.with_hint(format!("did you mean `oci://{text}`?"))
-                } else {
-                    error.with_hint("the last argument is the destination: `oci://host/namespace`")
-                })
-            }
-        }
-    }
-
-    /// The place for a chart, and its name for the user.
-    fn place(&self, run: &Run, remote: &RemoteArgs, chart: &str) -> Result<(Place, String)> {
-        match self {
-            Self::Registry(registry, namespace) => {
-                let repository: RepositoryName = match namespace {
-                    Some(namespace) => namespace.join(chart),
-                    None => chart.parse(),
-                }
-                .map_err(|error| {
-                    Error::from(error)
-                        .context(format!("the chart's name `{chart}` cannot be a repository's"))
-                })?;
-                if namespace.as_ref().is_some_and(|namespace| namespace.last_segment() == chart) {
-                    run.talk.warn(&format!(
-                        "the chart goes to {registry}/{repository}: the destination is a namespace and the chart's name is added to it"
-                    ));
-                }
-                let name = format!("{registry}/{repository}");
-                let repository = remote
-                    .client(run)?
-                    .repository(registry, &repository)
-                    .with_intent(Intent::Writing);
-                Ok((Place::Registry(repository), name))
-            }
-            Self::Layout(folder) => Ok((
-                Place::Layout(Box::new(Layout::create(folder)?)),
-                format!("layout:{}", folder.display()),
-            )),
-        }
     }
 }
 

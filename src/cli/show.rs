@@ -14,7 +14,7 @@ use crate::{
     archive::{self, Keep},
     limits::Limits,
     ops::{
-        pull::Archive,
+        payload::Archive,
         show::{Part, show as render},
         tags::{Devel, Wanted},
     },

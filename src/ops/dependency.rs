@@ -13,7 +13,9 @@ use crate::{
     limits::Limits,
     oci::Reference,
     ops::{
-        package,
+        package, payload,
+        resolve::resolve,
+        vendor::download,
         place::Place,
         pull::{self, Provenance},
         tags::{self, Wanted},
@@ -96,7 +98,7 @@ pub async fn update(options: &Options<'_>) -> Result<()> {
     if chart.lock.as_ref().is_some_and(|old| old.digest == lock.digest) {
         return Ok(());
     }
-    pull::write_file(&paths.0, |file| io::Write::write_all(file, lock.to_yaml().as_bytes()))
+    payload::write_file(&paths.0, |file| io::Write::write_all(file, lock.to_yaml().as_bytes()))
 }
 
 /// Downloads what the lock says; without a lock it is an update.
@@ -147,206 +149,6 @@ fn refuse_classic(all: &[Dependency]) -> Result<()> {
             "`file://` and `oci://` repositories are; `helm dependency update` brings the others",
         )),
     }
-}
-
-/// The version that each dependency means now.
-async fn resolve(options: &Options<'_>, wanted: &[Dependency]) -> Result<Vec<Dependency>> {
-    let mut locked = Vec::new();
-    let mut missing = Vec::new();
-    for one in wanted {
-        let constraint = Constraint::parse(&one.version).map_err(|error| {
-            Error::invalid(format!(
-                "dependency \"{}\" has an invalid version/constraint format: {error}",
-                one.name
-            ))
-        })?;
-        let version = if one.repository.is_empty() {
-            let folder = options.chart.join("charts").join(&one.name);
-            if !folder.is_dir() {
-                return Err(Error::not_found(format!("directory {} not found", folder.display())));
-            }
-            Some(one.version.clone())
-        } else if one.repository.starts_with("file://") {
-            let folder = local_folder(options.chart, &one.repository)?;
-            let chart = archive::dir::load(&folder, Keep::Nothing, &options.limits)?;
-            let version = Version::parse_loose(&chart.metadata.version)
-                .map_err(|error| Error::invalid(error.to_string()))?;
-            constraint.matches(&version).then_some(chart.metadata.version)
-        } else if Version::parse_loose(&one.version).is_ok() {
-            Some(one.version.clone())
-        } else {
-            let reference = registry_reference(one)?;
-            let place = (options.connect)(&reference)?;
-            let all = place.tags().await?;
-            // Helm leaves the range in the lock when no tag fits; then the download fails with a stranger error.
-            tags::select(&all, &one.version, &constraint).map(|tag| tag.replace('_', "+"))
-        };
-        match version {
-            Some(version) => locked.push(Dependency {
-                name: one.name.clone(),
-                repository: one.repository.clone(),
-                version,
-                ..Dependency::default()
-            }),
-            None => missing.push(format!(
-                "\"{}\" (repository \"{}\", version \"{}\")",
-                one.name, one.repository, one.version
-            )),
-        }
-    }
-    if missing.is_empty() {
-        return Ok(locked);
-    }
-    Err(Error::not_found(format!(
-        "can't get a valid version for {} subchart(s): {}. Make sure a matching chart version exists in the repo, or change \
-         the version constraint in Chart.yaml",
-        missing.len(),
-        missing.join(", ")
-    )))
-}
-
-fn registry_reference(one: &Dependency) -> Result<Reference> {
-    format!("{}/{}", one.repository.trim_end_matches('/'), one.name).parse::<Reference>().map_err(
-        |error| {
-            Error::invalid(format!("dependency `{}` has a bad repository", one.name))
-                .with_source(error)
-        },
-    )
-}
-
-/// The folder of a `file://` repository, from the chart's folder if it is relative.
-fn local_folder(chart: &Path, repository: &str) -> Result<PathBuf> {
-    let path = repository.trim_start_matches("file://");
-    let folder = chart.join(path);
-    if folder.is_dir() {
-        Ok(folder)
-    } else {
-        Err(Error::not_found(format!("directory {} not found", folder.display())))
-    }
-}
-
-/// Brings every locked dependency into `charts/`: first all into a folder of its own, then at once into place.
-async fn download(
-    options: &Options<'_>,
-    locked: &[Dependency],
-    wanted: &[Dependency],
-) -> Result<()> {
-    let charts = options.chart.join("charts");
-    fs::create_dir_all(&charts).map_err(|error| Error::io("create folder", &charts, error))?;
-    let staging = tempfile::Builder::new()
-        .prefix(".tmpcharts-")
-        .tempdir_in(options.chart)
-        .map_err(|error| Error::io("create a folder in", options.chart, error))?;
-    (options.tell)(Event::Saving(locked.len()));
-    let mut seen: BTreeSet<(String, String, String)> = BTreeSet::new();
-    for one in locked {
-        if one.repository.is_empty() {
-            (options.tell)(Event::Undeclared(one.name.clone()));
-            check_undeclared(&charts, one, &options.limits)?;
-        } else if one.repository.starts_with("file://") {
-            let folder = local_folder(options.chart, &one.repository)?;
-            archive_folder(&folder, staging.path(), &options.package)?;
-        } else if seen.insert((one.repository.clone(), one.name.clone(), one.version.clone())) {
-            let (name, repository) = (one.name.clone(), one.repository.clone());
-            (options.tell)(Event::Downloading { name, repository });
-            from_registry(options, one, staging.path()).await?;
-        } else {
-            (options.tell)(Event::Already {
-                name: one.name.clone(),
-                repository: one.repository.clone(),
-            });
-        }
-    }
-    let fresh = move_into(staging.path(), &charts)?;
-    (options.tell)(Event::Deleting);
-    delete_outdated(&charts, &fresh, wanted, &options.limits)
-}
-
-/// Archives the chart of a `file://` repository. Unlike packaging it does not ask whether that chart's own
-/// dependencies are there; neither does Helm.
-fn archive_folder(folder: &Path, staging: &Path, options: &package::Options) -> Result<()> {
-    let chart = archive::dir::open(folder, Some(staging), &options.limits)?;
-    let path = staging.join(format!("{}-{}.tgz", chart.metadata.name, chart.metadata.version));
-    let file = fs::File::create(&path).map_err(|error| Error::io("write", &path, error))?;
-    let how = archive::write::Options { epoch: options.epoch, threads: options.threads };
-    archive::write::write(&chart, io::BufWriter::new(file), how).and_then(|mut out| {
-        io::Write::flush(&mut out).map_err(|error| Error::io("write", &path, error))
-    })
-}
-
-fn check_undeclared(charts: &Path, one: &Dependency, limits: &Limits) -> Result<()> {
-    let chart = archive::dir::load(&charts.join(&one.name), Keep::Nothing, limits)?;
-    let constraint = Constraint::parse(&one.version).map_err(|error| {
-        Error::invalid(format!(
-            "dependency \"{}\" has an invalid version/constraint format: {error}",
-            one.name
-        ))
-    })?;
-    let version = Version::parse_loose(&chart.metadata.version)
-        .map_err(|error| Error::invalid(error.to_string()))?;
-    if constraint.matches(&version) {
-        return Ok(());
-    }
-    Err(Error::invalid(format!(
-        "dependency {} at version {} does not satisfy the constraint {}",
-        one.name, chart.metadata.version, one.version
-    )))
-}
-
-async fn from_registry(options: &Options<'_>, one: &Dependency, folder: &Path) -> Result<()> {
-    let reference = registry_reference(one)?;
-    let place = (options.connect)(&reference)?;
-    let wanted = Wanted { version: Some(one.version.clone()), ..Wanted::default() };
-    let name = reference.repository_path();
-    let pulled =
-        pull::pull(&place, &name, &wanted, Provenance::Leave, &options.limits).await.map_err(
-            |error| error.context(format!("could not download oci://{name}:{}", one.version)),
-        )?;
-    for warning in &pulled.warnings {
-        (options.tell)(Event::Warning(warning.clone()));
-    }
-    let chart = archive::read::read(pulled.archive.reader()?, Keep::Nothing, &options.limits)?;
-    if chart.metadata.name != one.name {
-        return Err(Error::invalid(format!(
-            "oci://{name} holds the chart `{}`, not `{}`",
-            chart.metadata.name, one.name
-        )));
-    }
-    pull::save(&pulled, &one.name, folder).map(drop)
-}
-
-/// Moves the new archives into place and names them.
-fn move_into(staging: &Path, charts: &Path) -> Result<BTreeSet<PathBuf>> {
-    let mut fresh = BTreeSet::new();
-    for entry in fs::read_dir(staging).map_err(|error| Error::io("list folder", staging, error))? {
-        let entry = entry.map_err(|error| Error::io("list folder", staging, error))?;
-        let target = charts.join(entry.file_name());
-        fs::rename(entry.path(), &target).map_err(|error| Error::io("write", &target, error))?;
-        fresh.insert(target);
-    }
-    Ok(fresh)
-}
-
-/// Deletes every archive of `charts/` that was not just saved, as Helm does: unless it cannot be read, or its chart is a
-/// dependency without repository.
-fn delete_outdated(
-    charts: &Path,
-    fresh: &BTreeSet<PathBuf>,
-    wanted: &[Dependency],
-    limits: &Limits,
-) -> Result<()> {
-    for entry in fs::read_dir(charts).map_err(|error| Error::io("list folder", charts, error))? {
-        let path = entry.map_err(|error| Error::io("list folder", charts, error))?.path();
-        if path.extension().is_none_or(|extension| extension != "tgz") || fresh.contains(&path) {
-            continue;
-        }
-        let Ok(chart) = archive::read::open(&path, Keep::Nothing, limits) else { continue };
-        if wanted.iter().any(|one| one.repository.is_empty() && one.name == chart.metadata.name) {
-            continue;
-        }
-        fs::remove_file(&path).map_err(|error| Error::io("delete", &path, error))?;
-    }
-    Ok(())
 }
 
 /// Where a chart's lock is.

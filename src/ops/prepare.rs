@@ -6,7 +6,7 @@ use crate::{
     archive::{self, Keep},
     limits::Limits,
     oci::{Descriptor, Hasher, Manifest, TagOrDigest, chart, digest::Algorithm, media},
-    ops::{package, pull::Archive, push::Outgoing},
+    ops::{package, payload::Archive, push::Outgoing},
     store::{BlobFile, Fetch},
 };
 use bytes::Bytes;

@@ -6,7 +6,11 @@ use crate::{
     chart::Metadata,
     limits::Limits,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest, chart, media},
-    ops::pull::Archive,
+    ops::{
+        existing::{Likeness, compare, no_chart, taken},
+        payload::Archive,
+        read_back::read_back,
+    },
     store::{Fetch, Push, Source},
 };
 use bytes::Bytes;
@@ -229,159 +233,6 @@ pub(super) async fn send<R: Push>(
     chart?;
     provenance
 }
-
-/// How what is there relates to what is to be pushed.
-enum Likeness {
-    Same,
-    /// The same chart under a media type that clients may refuse.
-    Repair,
-    NoChart,
-    Other(&'static str),
-}
-
-async fn compare<R: Fetch>(
-    repository: &R,
-    existing: &Manifest,
-    ours: &Manifest,
-    chart: &Outgoing,
-    provenance: Option<&Descriptor>,
-    options: &Options,
-) -> Result<Likeness> {
-    if existing.digest() == ours.digest() {
-        return Ok(Likeness::Same);
-    }
-    let Ok(found) = chart::find(existing) else { return Ok(Likeness::NoChart) };
-    if found.content.digest != chart.content.digest {
-        let limits = &options.limits;
-        if found.content.size > limits.archive_bytes {
-            return Ok(if found.foreign.is_some() {
-                Likeness::NoChart
-            } else {
-                Likeness::Other("its files differ")
-            });
-        }
-        let theirs = if found.content.size <= limits.memory_blob {
-            Archive::Memory(repository.fetch_blob(found.content, limits.memory_blob).await?)
-        } else {
-            Archive::File(repository.fetch_blob_file(found.content).await?)
-        };
-        match archive::read::content_digest(theirs.reader()?, limits) {
-            Ok(theirs)
-                if theirs == archive::read::content_digest(chart.archive.reader()?, limits)? => {}
-            Ok(_) => return Ok(Likeness::Other("its files differ")),
-            Err(_) if found.foreign.is_some() => return Ok(Likeness::NoChart),
-            Err(_) => return Ok(Likeness::Other("its archive is broken")),
-        }
-    }
-    if found.foreign.is_some() {
-        return Ok(Likeness::Repair);
-    }
-    // A provenance file speaks of the exact archive, so a new one is a change, and a lost one is not noticed here.
-    if provenance
-        .is_some_and(|ours| found.provenance.is_none_or(|theirs| theirs.digest != ours.digest))
-    {
-        return Ok(Likeness::Other("its provenance differs"));
-    }
-    let theirs = &existing.document().annotations;
-    if options.annotations.iter().any(|(key, value)| theirs.get(key) != Some(value)) {
-        return Ok(Likeness::Other("its annotations differ"));
-    }
-    Ok(Likeness::Same)
-}
-
-fn no_chart(name: &str, tag: &Tag, existing: &Manifest) -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        format!("{name}:{tag} holds {}, not a chart", chart::describe(existing)),
-    )
-    .with_hint(
-        "it is never overwritten: push to another repository or tag, or delete it there first",
-    )
-}
-
-fn taken(name: &str, tag: &Tag, existing: &Manifest, difference: &str) -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        format!("{name}:{tag} already holds another chart ({}): {difference}", existing.digest()),
-    )
-    .with_hint("raise the chart's version, or push with `--overwrite`, or with `--skip-existing` to leave it as it is")
-}
-
-async fn read_back<R: Fetch>(
-    repository: &R,
-    name: &str,
-    target: &TagOrDigest,
-    ours: &Manifest,
-    how: Verify,
-    lag: &[Duration],
-) -> Result<Verified> {
-    let mut pauses = lag.iter();
-    loop {
-        let wrong = match repository.fetch_manifest(target).await {
-            Ok(theirs) if theirs.bytes() == ours.bytes() => break,
-            Ok(theirs) => stored_otherwise(name, target, ours, &theirs),
-            Err(error) if error.kind() == ErrorKind::Denied => return Ok(Verified::Unreadable),
-            Err(error) if error.kind() == ErrorKind::NotFound => Error::new(
-                ErrorKind::Integrity,
-                format!("{name}:{target} was pushed and accepted, but is not there"),
-            )
-            .with_source(error),
-            Err(error) => {
-                return Err(
-                    error.context(format!("{name}:{target} was pushed, but cannot be read back"))
-                );
-            }
-        };
-        match pauses.next() {
-            Some(pause) => tokio::time::sleep(*pause).await,
-            None => return Err(wrong),
-        }
-    }
-    if how == Verify::Full {
-        let document = ours.document();
-        for blob in document.config.iter().chain(document.layers()) {
-            repository.fetch_blob_file(blob).await.map_err(|error| {
-                error.context(format!("{name}:{target} was pushed, but reading it back failed"))
-            })?;
-        }
-    }
-    Ok(Verified::Yes)
-}
-
-/// Names what the registry made of our manifest, and the remedy.
-fn stored_otherwise(name: &str, target: &TagOrDigest, ours: &Manifest, theirs: &Manifest) -> Error {
-    let (pushed, stored) = (ours.document(), theirs.document());
-    let config = |document: &crate::oci::Document| {
-        document.config.as_ref().map(|config| config.media_type.clone())
-    };
-    let harbor = "it does not support OCI artifacts, or its support is off; in Harbor it is a setting of the project";
-    let (what, remedy) = if pushed.artifact_type.is_some() && stored.artifact_type.is_none() {
-        ("the artifact type is dropped", harbor)
-    } else if config(pushed) != config(stored) {
-        ("the config has another media type", harbor)
-    } else if pushed.annotations != stored.annotations {
-        ("the annotations differ", REWRITES)
-    } else if pushed == stored {
-        ("it is the same manifest in other bytes", REWRITES)
-    } else {
-        (
-            "it is another manifest",
-            "someone else may have pushed the same tag just now; otherwise the registry rewrites manifests",
-        )
-    };
-    Error::new(
-        ErrorKind::Integrity,
-        format!(
-            "{name}:{target} holds {} after the push of {}: {what}",
-            theirs.digest(),
-            ours.digest()
-        ),
-    )
-    .with_hint(format!("what the registry stores is not what it was sent: {remedy}"))
-}
-
-const REWRITES: &str =
-    "it rewrites manifests, which changes digests and breaks signatures; it needs an update";
 
 #[cfg(test)]
 mod tests;
