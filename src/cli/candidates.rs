@@ -114,7 +114,11 @@ fn archive_here(name: &str, tag: Option<&Tag>, limits: &Limits) -> Result<Option
 }
 
 /// The one candidate, or the first of several with the same files.
-pub(super) fn choose(reference: &Reference, all: Vec<Candidate>, limits: &Limits) -> Result<Candidate> {
+pub(super) fn choose(
+    reference: &Reference,
+    all: Vec<Candidate>,
+    limits: &Limits,
+) -> Result<Candidate> {
     let name = reference.repository.last_segment();
     let mut digests = Vec::new();
     if all.len() > 1 {

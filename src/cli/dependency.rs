@@ -1,6 +1,6 @@
 //! `dependency list|update|build CHART`.
 
-use super::{Run, exit::Exit, output, remote::RemoteArgs};
+use super::{Run, exit::Exit, output, remote::RemoteArgs, table::table};
 use crate::{
     Result,
     chart::{Dependency, time::Time},
@@ -77,7 +77,7 @@ fn list(args: &ListArgs) -> Result<()> {
     };
     let cells: Vec<_> = report.rows.iter().map(cells).collect();
     let header = ["NAME", "VERSION", "REPOSITORY", "STATUS"];
-    let table = output::table(&header, &cells, args.max_col_width);
+    let table = table(&header, &cells, args.max_col_width);
     let warnings: String =
         report.warnings.iter().map(|warning| format!("WARNING: {warning}\n")).collect();
     output::print(format!("{table}\n{warnings}"))

@@ -46,7 +46,12 @@ impl Destination {
     }
 
     /// The place for a chart, and its name for the user.
-    pub(super) fn place(&self, run: &Run, remote: &RemoteArgs, chart: &str) -> Result<(Place, String)> {
+    pub(super) fn place(
+        &self,
+        run: &Run,
+        remote: &RemoteArgs,
+        chart: &str,
+    ) -> Result<(Place, String)> {
         match self {
             Self::Registry(registry, namespace) => {
                 let repository: RepositoryName = match namespace {

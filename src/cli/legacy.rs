@@ -4,12 +4,12 @@ use super::{
     Run,
     candidates::{candidates, choose},
     push::From,
-    told::Told,
     remote::RemoteArgs,
     size,
+    told::Told,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Error, Result,
     archive::{self, Keep},
     client::Intent,
     limits::Limits,
@@ -24,10 +24,7 @@ use crate::{
     },
     store::Resolve,
 };
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 /// The error for a reference that is not saved here.
 pub(super) fn not_saved(reference: &str) -> Error {

@@ -6,6 +6,7 @@ use super::{
     legacy, location,
     output::{self, Format},
     size,
+    table::table,
 };
 use crate::{
     Error, Result,
@@ -64,7 +65,7 @@ pub(super) fn list(run: &Run, args: &ListArgs) -> Result<Exit> {
     let now = jiff::Timestamp::now().as_second();
     let cells: Vec<Vec<String>> = rows.iter().map(|row| row.cells(now)).collect();
     let header = ["REF", "NAME", "VERSION", "DIGEST", "SIZE", "CREATED"];
-    output::print(output::table(&header, &cells, MAX_COLUMN)).map(|()| Exit::Ok)
+    output::print(table(&header, &cells, MAX_COLUMN)).map(|()| Exit::Ok)
 }
 
 struct Row {

@@ -1,9 +1,6 @@
 //! Progress of a long job: a bar on a terminal, elsewhere a line every 15 seconds. A job that ends sooner says nothing.
 
-use super::{
-    Run,
-    output::{Talk, stderr_is_terminal},
-};
+use super::{Run, output::stderr_is_terminal, talk::Talk};
 use std::{
     sync::{
         Arc, Condvar, Mutex,

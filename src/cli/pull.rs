@@ -15,8 +15,8 @@ use crate::{
     limits::Limits,
     oci::{Digest, Tag},
     ops::{
-        place::Place,
         payload::Archive,
+        place::Place,
         pull::{self as op, Provenance, Pulled},
         tags::{Devel, Wanted},
     },

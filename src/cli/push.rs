@@ -12,24 +12,18 @@ use super::{
 };
 use crate::{
     Error, Result,
-    client::Intent,
     limits::Limits,
-    oci::{Reference, Registry, RepositoryName, Tag, chart::LayerOrder},
+    oci::{Tag, chart::LayerOrder},
     ops::{
         package,
-        place::Place,
         prepare::{self, Beside},
-        push::{self as op, Existing, Outgoing, Report, Status, Verified, Verify},
-        saved::is_registry,
+        push::{self as op, Existing, Outgoing, Verify},
     },
-    store::layout::Layout,
 };
 use clap::{Args, ValueEnum};
 use futures_util::StreamExt;
-use serde_json::json;
 use std::{
     collections::BTreeMap,
-    io::Write,
     path::{Path, PathBuf},
     sync::atomic::Ordering,
 };

@@ -4,8 +4,9 @@ use super::{
     Global,
     env::Env,
     exit::Exit,
-    output::{self, LogFormat, Talk},
+    output,
     progress::Counts,
+    talk::{LogFormat, Talk},
 };
 use crate::{Error, ErrorKind, Result, archive::write::Epoch, ops::saved::SavedCharts};
 use std::{future::Future, path::PathBuf, sync::Arc};

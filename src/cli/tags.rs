@@ -6,6 +6,7 @@ use super::{
     location::LayoutReference,
     output::{self, Format},
     remote::RemoteArgs,
+    table::table,
 };
 use crate::{
     Error, Result,
@@ -143,7 +144,7 @@ pub(super) fn search(run: &Run, args: SearchArgs) -> Result<Exit> {
                     .map(|row| vec![row.name.clone(), row.version.clone(), row.app_version.clone(), row.description.clone()])
                     .collect();
                 let header = ["NAME", "CHART VERSION", "APP VERSION", "DESCRIPTION"];
-                output::print(output::table(&header, &cells, args.max_col_width))
+                output::print(table(&header, &cells, args.max_col_width))
             }
             format => {
                 let values: Vec<serde_json::Value> = rows

@@ -68,9 +68,9 @@ pub(super) fn tell(run: &Run, all: &[Told], how: &Telling<'_>) -> Result<()> {
             Status::Unchanged if how.existing == Existing::Skip => {
                 run.talk.info(&format!("{reference} exists; skipped"));
             }
-            Status::Unchanged => run
-                .talk
-                .info(&format!("{reference} already holds this chart; nothing was sent")),
+            Status::Unchanged => {
+                run.talk.info(&format!("{reference} already holds this chart; nothing was sent"))
+            }
             Status::Moved | Status::Pushed => {}
         }
         if let Some(lost) = &report.lost {
@@ -92,8 +92,7 @@ pub(super) fn tell(run: &Run, all: &[Told], how: &Telling<'_>) -> Result<()> {
         }
     }
     if let Some(path) = how.digest_file {
-        let digests: String =
-            all.iter().map(|told| format!("{}\n", told.report.digest)).collect();
+        let digests: String = all.iter().map(|told| format!("{}\n", told.report.digest)).collect();
         write_file(path, |file| file.write_all(digests.as_bytes()))?;
     }
     match how.format {
@@ -101,9 +100,7 @@ pub(super) fn tell(run: &Run, all: &[Told], how: &Telling<'_>) -> Result<()> {
         format => {
             let mut values: Vec<serde_json::Value> = all.iter().map(Told::value).collect();
             if how.number == Number::One {
-                return values
-                    .pop()
-                    .map_or(Ok(()), |value| output::print_value(format, &value));
+                return values.pop().map_or(Ok(()), |value| output::print_value(format, &value));
             }
             output::print_value(format, &values)
         }

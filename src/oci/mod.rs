@@ -4,8 +4,12 @@
 pub mod chart;
 pub mod manifest;
 pub mod media;
+pub mod name;
 pub mod reference;
+pub mod registry;
 
 pub use crate::digest::{self, Digest, Hasher};
 pub use manifest::{Descriptor, Document, Manifest};
-pub use reference::{Reference, Registry, RepositoryName, Tag, TagOrDigest};
+pub use name::{RepositoryName, Tag};
+pub use reference::{Reference, TagOrDigest};
+pub use registry::Registry;

@@ -2,6 +2,10 @@
 //! mapping `+` <-> `_` is Helm's.
 
 use super::Digest;
+use super::{
+    name::{RepositoryName, Tag},
+    registry::Registry,
+};
 use std::{fmt, str::FromStr};
 
 /// A text that is no reference, and why.
@@ -13,7 +17,7 @@ pub struct ParseReferenceError {
 }
 
 impl ParseReferenceError {
-    fn new(text: &str, reason: impl Into<String>) -> Self {
+    pub(super) fn new(text: &str, reason: impl Into<String>) -> Self {
         Self { text: text.to_owned(), reason: reason.into() }
     }
 }
@@ -21,217 +25,6 @@ impl ParseReferenceError {
 impl From<ParseReferenceError> for crate::Error {
     fn from(error: ParseReferenceError) -> Self {
         Self::usage(error.to_string())
-    }
-}
-
-/// A registry: host and, if given, port. Never a scheme, never a path.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Registry(Box<str>);
-
-impl Registry {
-    /// `host[:port]` as written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The host without its port; an IPv6 literal without its brackets.
-    pub fn host(&self) -> &str {
-        let text = self.as_str();
-        if let Some(rest) = text.strip_prefix('[') {
-            return rest.split(']').next().unwrap_or(rest);
-        }
-        text.rsplit_once(':').map_or(text, |(host, _)| host)
-    }
-
-    /// The port, if one was written.
-    pub fn port(&self) -> Option<u16> {
-        let text = self.as_str();
-        let after = text.rfind(']').map_or(text, |at| &text[at + 1..]);
-        after.rsplit_once(':').and_then(|(_, port)| port.parse().ok())
-    }
-
-    /// Whether the host is this machine: `localhost`, 127.0.0.0/8 or `[::1]`.
-    pub fn is_loopback(&self) -> bool {
-        let host = self.host();
-        host.eq_ignore_ascii_case("localhost")
-            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-    }
-
-    /// Whether this is one of Docker Hub's names.
-    pub fn is_docker_hub(&self) -> bool {
-        matches!(self.as_str(), "docker.io" | "index.docker.io" | "registry-1.docker.io")
-    }
-}
-
-impl FromStr for Registry {
-    type Err = ParseReferenceError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bad = |reason: &str| {
-            ParseReferenceError::new(text, format!("invalid registry \"{text}\": {reason}"))
-        };
-        if text.is_empty() {
-            return Err(bad("it is empty"));
-        }
-        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-            let (address, after) = rest.split_once(']').ok_or_else(|| bad("`[` without `]`"))?;
-            address
-                .parse::<std::net::Ipv6Addr>()
-                .map_err(|_| bad("no IPv6 address between the brackets"))?;
-            match after.strip_prefix(':') {
-                Some(port) => ("", Some(port)),
-                None if after.is_empty() => ("", None),
-                None => return Err(bad("text after `]`")),
-            }
-        } else {
-            match text.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            }
-        };
-        if !text.starts_with('[') {
-            let label = |l: &str| {
-                !l.is_empty()
-                    && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-                    && !l.starts_with('-')
-                    && !l.ends_with('-')
-            };
-            if !host.split('.').all(label) {
-                return Err(bad("expected host[:port]"));
-            }
-        }
-        if port.is_some_and(|port| port.parse::<u16>().is_err()) {
-            return Err(bad("the port is no number up to 65535"));
-        }
-        Ok(Self(text.into()))
-    }
-}
-
-impl fmt::Display for Registry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A repository's name within its registry, such as `team/charts/demo`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RepositoryName(Box<str>);
-
-/// Longest `host/name` of the specification; of the name alone here, since the host may be an alias.
-const MAX_NAME: usize = 255;
-
-impl RepositoryName {
-    /// The name as written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The last segment: for a chart, its name.
-    pub fn last_segment(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or(&self.0)
-    }
-
-    /// This name with `segment` below it.
-    pub fn join(&self, segment: &str) -> Result<Self, ParseReferenceError> {
-        format!("{}/{segment}", self.0).parse()
-    }
-}
-
-impl FromStr for RepositoryName {
-    type Err = ParseReferenceError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() > MAX_NAME || !text.split('/').all(is_name_component) {
-            let mut reason = format!("invalid repository \"{text}\"");
-            if text.bytes().any(|b| b.is_ascii_uppercase()) {
-                reason.push_str(": registries take lower case only");
-            }
-            return Err(ParseReferenceError::new(text, reason));
-        }
-        Ok(Self(text.into()))
-    }
-}
-
-/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
-fn is_name_component(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let alphanumeric = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let mut at = 0;
-    loop {
-        let run = bytes[at..].iter().take_while(|b| alphanumeric(b)).count();
-        if run == 0 {
-            return false;
-        }
-        at += run;
-        if at == bytes.len() {
-            return true;
-        }
-        let separator = bytes[at..].iter().take_while(|b| !alphanumeric(b)).count();
-        let legal = match &bytes[at..at + separator] {
-            b"." | b"_" | b"__" => true,
-            other => other.iter().all(|b| *b == b'-'),
-        };
-        if !legal {
-            return false;
-        }
-        at += separator;
-    }
-}
-
-impl fmt::Display for RepositoryName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A tag as a registry holds it. A version's `+` is a `_` here.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Tag(Box<str>);
-
-impl Tag {
-    /// The tag of a version: every `+` becomes `_`.
-    pub fn from_version(version: &str) -> Result<Self, ParseReferenceError> {
-        version.replace('+', "_").parse().map_err(|_| {
-            ParseReferenceError::new(version, format!("invalid tag \"{version}\": {TAG_RULE}"))
-        })
-    }
-
-    /// The tag as the registry holds it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The version this tag stands for: every `_` becomes `+`.
-    pub fn to_version(&self) -> String {
-        self.0.replace('_', "+")
-    }
-}
-
-const TAG_RULE: &str =
-    "a tag is up to 128 letters, digits, `.`, `_` and `-`, and begins with a letter, digit or `_`";
-
-impl FromStr for Tag {
-    type Err = ParseReferenceError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        let bytes = text.as_bytes();
-        let legal = (1..=128).contains(&bytes.len())
-            && word(bytes[0])
-            && bytes.iter().all(|&b| word(b) || b == b'.' || b == b'-');
-        if !legal {
-            return Err(ParseReferenceError::new(
-                text,
-                format!("invalid tag \"{text}\": {TAG_RULE}"),
-            ));
-        }
-        Ok(Self(text.into()))
-    }
-}
-
-impl fmt::Display for Tag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

@@ -9,22 +9,11 @@ use crate::{
         lock::{self, Lock},
         time::Time,
     },
-    constraint::Constraint,
     limits::Limits,
     oci::Reference,
-    ops::{
-        package, payload,
-        resolve::resolve,
-        vendor::download,
-        place::Place,
-        pull::{self, Provenance},
-        tags::{self, Wanted},
-    },
-    store::Tags,
-    version::Version,
+    ops::{package, payload, place::Place, resolve::resolve, vendor::download},
 };
 use std::{
-    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };

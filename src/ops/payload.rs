@@ -74,3 +74,23 @@ fn share(file: &File) -> io::Result<()> {
 fn share(_file: &File) -> io::Result<()> {
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_file_is_written_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("x");
+        let fail = |file: &mut File| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("cut"))
+        };
+        write_file(&path, fail).expect_err("cut");
+        assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 0);
+        write_file(&path, |file| file.write_all(b"whole")).expect("written");
+        assert_eq!(fs::read(&path).expect("read"), b"whole");
+    }
+}

@@ -9,12 +9,12 @@ use crate::{
         payload::{Archive, write_file},
         tags::{self, Wanted},
     },
-    store::{BlobFile, Fetch, Resolve, Tags},
+    store::{Fetch, Resolve, Tags},
 };
 use bytes::Bytes;
 use std::{
-    fs::{self, File},
-    io::{self, Cursor, Read, Write},
+    fs::{self},
+    io::Write,
     path::{Path, PathBuf},
 };
 

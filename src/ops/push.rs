@@ -2,7 +2,7 @@
 //! chart, and reads back what it stored.
 
 use crate::{
-    Error, ErrorKind, Result, archive,
+    ErrorKind, Result,
     chart::Metadata,
     limits::Limits,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest, chart, media},

@@ -13,7 +13,10 @@ use crate::{
 use std::path::{Path, PathBuf};
 
 /// The version that each dependency means now.
-pub(super) async fn resolve(options: &Options<'_>, wanted: &[Dependency]) -> Result<Vec<Dependency>> {
+pub(super) async fn resolve(
+    options: &Options<'_>,
+    wanted: &[Dependency],
+) -> Result<Vec<Dependency>> {
     let mut locked = Vec::new();
     let mut missing = Vec::new();
     for one in wanted {

@@ -139,17 +139,3 @@ async fn a_layer_beyond_the_limit_is_not_fetched() {
     store.push_manifest(&image(config, vec![huge]), Some(&tag("1.0.0"))).await.expect("pushed");
     assert_eq!(go(&store, "1.0.0").await.expect_err("limit").kind(), ErrorKind::Limit);
 }
-
-#[test]
-fn a_file_is_written_whole_or_not_at_all() {
-    let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("x");
-    let fail = |file: &mut File| {
-        file.write_all(b"half")?;
-        Err(io::Error::other("cut"))
-    };
-    write_file(&path, fail).expect_err("cut");
-    assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 0);
-    write_file(&path, |file| file.write_all(b"whole")).expect("written");
-    assert_eq!(fs::read(&path).expect("read"), b"whole");
-}

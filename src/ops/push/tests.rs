@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    Error,
     archive::{Keep, read},
     oci::{Document, chart as oci_chart},
     ops::prepare,

@@ -1,0 +1,120 @@
+//! Talk: what is said on stderr, for a person or a machine.
+
+use super::output::now;
+use crate::Error;
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+/// How talk is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum LogFormat {
+    /// Lines for a person.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// The two streams of a run. Cheap to clone; lines from several threads do not mix.
+#[derive(Clone, Debug)]
+pub(super) struct Talk {
+    format: LogFormat,
+    quiet: bool,
+    bar: Arc<Mutex<Option<indicatif::ProgressBar>>>,
+}
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Volume {
+    /// Everything worth knowing.
+    #[default]
+    Normal,
+    /// Warnings and errors only.
+    Quiet,
+}
+
+impl Talk {
+    /// Talk in a format.
+    pub(super) fn new(format: LogFormat, volume: Volume) -> Self {
+        Self { format, quiet: volume == Volume::Quiet, bar: Arc::default() }
+    }
+
+    /// Something the user may want to know.
+    pub(super) fn info(&self, text: &str) {
+        if !self.quiet {
+            self.line("info", text);
+        }
+    }
+
+    /// Something the user should know.
+    pub(super) fn warn(&self, text: &str) {
+        self.line("warning", text);
+    }
+
+    /// An error with its causes and what to do next.
+    pub(super) fn error(&self, error: &Error) {
+        if self.format == LogFormat::Json {
+            let hint = error.hint().unwrap_or_default();
+            let kind = format!("{:?}", error.kind());
+            return self.json(&[
+                ("level", "error"),
+                ("message", &error.chain()),
+                ("kind", &kind),
+                ("hint", hint),
+            ]);
+        }
+        let mut text = format!("error: {error}\n");
+        let mut below = std::error::Error::source(error);
+        let mut said = error.to_string();
+        while let Some(cause) = below {
+            let line = cause.to_string();
+            if !said.ends_with(&line) {
+                text.push_str(&format!("  caused by: {}\n", line.replace('\n', "\n    ")));
+                said = line;
+            }
+            below = cause.source();
+        }
+        if let Some(hint) = error.hint() {
+            text.push_str(&format!("hint: {hint}\n"));
+        }
+        self.raw(&text);
+    }
+
+    /// Lines above `bar` while it is drawn.
+    pub(crate) fn attach(&self, bar: Option<indicatif::ProgressBar>) {
+        if let Ok(mut slot) = self.bar.lock() {
+            *slot = bar;
+        }
+    }
+
+    fn line(&self, level: &str, text: &str) {
+        match self.format {
+            LogFormat::Json => self.json(&[("level", level), ("message", text)]),
+            LogFormat::Text if level == "info" => self.raw(&format!("{text}\n")),
+            LogFormat::Text => self.raw(&format!("{level}: {text}\n")),
+        }
+    }
+
+    fn json(&self, fields: &[(&str, &str)]) {
+        let mut object = serde_json::Map::new();
+        object.insert("time".into(), now().into());
+        for (key, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+            object.insert((*key).into(), (*value).into());
+        }
+        self.raw(&format!("{}\n", serde_json::Value::Object(object)));
+    }
+
+    fn raw(&self, text: &str) {
+        let bar = self.bar.lock().ok().and_then(|slot| slot.clone());
+        let write = || {
+            // Nobody to talk to is no reason to fail.
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        };
+        match bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Names within a registry: repositories and tags, by the grammar of distribution-spec 1.1.
+
+use super::reference::ParseReferenceError;
+use std::{fmt, str::FromStr};
+
+/// A repository's name within its registry, such as `team/charts/demo`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RepositoryName(Box<str>);
+
+/// Longest `host/name` of the specification; of the name alone here, since the host may be an alias.
+const MAX_NAME: usize = 255;
+
+impl RepositoryName {
+    /// The name as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last segment: for a chart, its name.
+    pub fn last_segment(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+
+    /// This name with `segment` below it.
+    pub fn join(&self, segment: &str) -> Result<Self, ParseReferenceError> {
+        format!("{}/{segment}", self.0).parse()
+    }
+}
+
+impl FromStr for RepositoryName {
+    type Err = ParseReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() > MAX_NAME || !text.split('/').all(is_name_component) {
+            let mut reason = format!("invalid repository \"{text}\"");
+            if text.bytes().any(|b| b.is_ascii_uppercase()) {
+                reason.push_str(": registries take lower case only");
+            }
+            return Err(ParseReferenceError::new(text, reason));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+fn is_name_component(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let alphanumeric = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let mut at = 0;
+    loop {
+        let run = bytes[at..].iter().take_while(|b| alphanumeric(b)).count();
+        if run == 0 {
+            return false;
+        }
+        at += run;
+        if at == bytes.len() {
+            return true;
+        }
+        let separator = bytes[at..].iter().take_while(|b| !alphanumeric(b)).count();
+        let legal = match &bytes[at..at + separator] {
+            b"." | b"_" | b"__" => true,
+            other => other.iter().all(|b| *b == b'-'),
+        };
+        if !legal {
+            return false;
+        }
+        at += separator;
+    }
+}
+
+impl fmt::Display for RepositoryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A tag as a registry holds it. A version's `+` is a `_` here.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tag(Box<str>);
+
+impl Tag {
+    /// The tag of a version: every `+` becomes `_`.
+    pub fn from_version(version: &str) -> Result<Self, ParseReferenceError> {
+        version.replace('+', "_").parse().map_err(|_| {
+            ParseReferenceError::new(version, format!("invalid tag \"{version}\": {TAG_RULE}"))
+        })
+    }
+
+    /// The tag as the registry holds it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The version this tag stands for: every `_` becomes `+`.
+    pub fn to_version(&self) -> String {
+        self.0.replace('_', "+")
+    }
+}
+
+const TAG_RULE: &str =
+    "a tag is up to 128 letters, digits, `.`, `_` and `-`, and begins with a letter, digit or `_`";
+
+impl FromStr for Tag {
+    type Err = ParseReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        let bytes = text.as_bytes();
+        let legal = (1..=128).contains(&bytes.len())
+            && word(bytes[0])
+            && bytes.iter().all(|&b| word(b) || b == b'.' || b == b'-');
+        if !legal {
+            return Err(ParseReferenceError::new(
+                text,
+                format!("invalid tag \"{text}\": {TAG_RULE}"),
+            ));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
