@@ -69,7 +69,7 @@ pub(super) fn tell(run: &Run, all: &[Told], how: &Telling<'_>) -> Result<()> {
                 run.talk.info(&format!("{reference} exists; skipped"));
             }
             Status::Unchanged => {
-                run.talk.info(&format!("{reference} already holds this chart; nothing was sent"))
+                run.talk.info(&format!("{reference} already holds this chart; nothing was sent"));
             }
             Status::Moved | Status::Pushed => {}
         }
