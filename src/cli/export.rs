@@ -3,11 +3,11 @@
 use super::{
     Run,
     exit::Exit,
+    fetch::fetch,
     legacy,
     location::{self, Location},
     output,
     progress::Progress,
-    pull,
     remote::RemoteArgs,
     show,
 };
@@ -59,13 +59,13 @@ pub(super) fn export(run: &Run, args: ExportArgs) -> Result<Exit> {
                     version: args.version.clone(),
                     ..Wanted::default()
                 };
-                let pulled = pull::fetch(run, &location, &args.remote, wanted, &limits).await?;
+                let pulled = fetch(run, &location, &args.remote, wanted, &limits).await?;
                 let block =
                     legacy::summary(args.location.trim_start_matches("oci://"), &pulled.manifest)?;
                 (pulled.archive, block)
             }
             _ => (
-                show::fetch(run, &args.location, None, false, &args.remote, &limits).await?,
+                show::archive_at(run, &args.location, None, false, &args.remote, &limits).await?,
                 String::new(),
             ),
         };

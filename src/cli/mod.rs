@@ -14,6 +14,7 @@ mod destination;
 pub mod env;
 pub mod exit;
 mod export;
+mod fetch;
 mod legacy;
 mod lint;
 mod list;
@@ -29,6 +30,7 @@ mod remote;
 mod run;
 mod samples;
 mod save;
+mod search;
 mod serve;
 mod show;
 mod stage;
@@ -132,7 +134,7 @@ enum Verb {
     /// List the tags of a repository, newest version first
     Tags(tags::TagsArgs),
     /// List the versions of a chart in a registry
-    Search(tags::SearchArgs),
+    Search(search::SearchArgs),
     /// Print the digest of a tag
     #[command(visible_alias = "digest")]
     Resolve(tags::ResolveArgs),
@@ -230,7 +232,7 @@ impl Run {
             Verb::List(args) => list::list(self, &args),
             Verb::Remove(args) => list::remove(self, &args),
             Verb::Tags(args) => tags::tags(self, args),
-            Verb::Search(args) => tags::search(self, args),
+            Verb::Search(args) => search::search(self, args),
             Verb::Resolve(args) => tags::resolve(self, args),
             Verb::Version => output::println(concat!("chartferry ", env!("CARGO_PKG_VERSION")))
                 .map(|()| Exit::Ok),

@@ -3,6 +3,7 @@
 use super::{
     Run,
     exit::Exit,
+    fetch::fetch_with,
     legacy,
     location::{LayoutReference, Location},
     output::{self, Format},
@@ -16,7 +17,6 @@ use crate::{
     oci::{Digest, Tag},
     ops::{
         payload::Archive,
-        place::Place,
         pull::{self as op, Provenance, Pulled},
         tags::{Devel, Wanted},
     },
@@ -214,58 +214,4 @@ fn names(location: &Location, pulled: &Pulled) -> (String, String) {
         Location::Path(path) => (path.display().to_string(), title()),
         Location::Url(url) => (url.clone(), title()),
     }
-}
-
-/// Pulls from a registry, a layout or the saved charts, without provenance.
-pub(super) async fn fetch(
-    run: &Run,
-    location: &Location,
-    remote: &RemoteArgs,
-    wanted: impl FnOnce(Option<Tag>, Option<Digest>) -> Wanted,
-    limits: &Limits,
-) -> Result<Pulled> {
-    fetch_with(run, location, remote, wanted, Provenance::Leave, limits).await
-}
-
-/// Pulls from a registry, a layout or the saved charts.
-pub(super) async fn fetch_with(
-    run: &Run,
-    location: &Location,
-    remote: &RemoteArgs,
-    wanted: impl FnOnce(Option<Tag>, Option<Digest>) -> Wanted,
-    provenance: Provenance,
-    limits: &Limits,
-) -> Result<Pulled> {
-    let (place, name, wanted) = match location {
-        Location::Registry(reference) => (
-            Place::Registry(
-                remote.client(run)?.repository(&reference.registry, &reference.repository),
-            ),
-            reference.repository_path(),
-            wanted(reference.tag.clone(), reference.digest.clone()),
-        ),
-        Location::Layout(layout) => (
-            Place::Layout(Box::new(layout.open()?)),
-            format!("layout:{}", layout.folder.display()),
-            wanted(layout.tag.clone(), layout.digest.clone()),
-        ),
-        Location::Saved(reference) => (
-            Place::Disk(
-                run.saved()
-                    .read(reference)?
-                    .ok_or_else(|| legacy::not_saved(&reference.to_string()))?,
-            ),
-            reference.repository_path(),
-            wanted(reference.tag.clone(), None),
-        ),
-        Location::Path(path) => {
-            return Err(Error::usage(format!("`{}` is not in a registry", path.display())));
-        }
-        Location::Url(url) => return Err(Error::usage(format!("`{url}` is not in a registry"))),
-    };
-    let pulled = op::pull(&place, &name, &wanted, provenance, limits).await?;
-    for warning in &pulled.warnings {
-        run.talk.warn(warning);
-    }
-    Ok(pulled)
 }

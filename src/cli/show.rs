@@ -3,10 +3,10 @@
 use super::{
     Run,
     exit::Exit,
+    fetch::fetch,
     location::{self, Location},
     output,
     progress::Progress,
-    pull,
     remote::RemoteArgs,
 };
 use crate::{
@@ -84,7 +84,7 @@ pub(super) fn load(run: &Run, path: &std::path::Path, limits: &Limits) -> Result
 async fn remote(run: &Run, args: &ShowArgs, limits: &Limits) -> Result<archive::Chart> {
     let _progress = Progress::start(run, "pulled", "charts", 1);
     let archive =
-        fetch(run, &args.location, args.version.as_deref(), args.devel, &args.remote, limits)
+        archive_at(run, &args.location, args.version.as_deref(), args.devel, &args.remote, limits)
             .await?;
     archive::read::read(archive.reader()?, Keep::Documents, limits)
         .map_err(|error| error.context(format!("`{}` is no good chart archive", args.location)))
@@ -101,7 +101,7 @@ pub(super) async fn url(
 }
 
 /// The archive at any location but a folder.
-pub(super) async fn fetch(
+pub(super) async fn archive_at(
     run: &Run,
     text: &str,
     version: Option<&str>,
@@ -122,7 +122,7 @@ pub(super) async fn fetch(
         Location::Path(path) => Ok(Archive::File(crate::store::BlobFile::Stored(path))),
         Location::Url(address) => url(run, remote, &address, limits).await,
         location => {
-            pull::fetch(run, &location, remote, wanted, limits).await.map(|pulled| pulled.archive)
+            fetch(run, &location, remote, wanted, limits).await.map(|pulled| pulled.archive)
         }
     }
 }

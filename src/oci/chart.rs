@@ -1,8 +1,9 @@
 //! A chart as an artifact: config, layers and annotations byte for byte as Helm makes them (helm.md 3.2, 3.3), and
 //! the other way which layer of a manifest is the chart.
 
+pub use super::find::{Found, describe, find, not_a_chart};
 use super::{Descriptor, Document, Manifest, media};
-use crate::{Error, Result, chart::Metadata};
+use crate::chart::Metadata;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -88,78 +89,6 @@ pub fn annotations(metadata: &Metadata, created: Option<&str>) -> BTreeMap<Strin
         }
     }
     all
-}
-
-/// Where a chart lies in a manifest.
-#[derive(Clone, Debug)]
-pub struct Found<'a> {
-    /// The config; a chart's own only if [`Found::foreign`] is `None`.
-    pub config: Option<&'a Descriptor>,
-    /// The layer that is, or may be, the `.tgz`.
-    pub content: &'a Descriptor,
-    /// The layer that is the `.prov`.
-    pub provenance: Option<&'a Descriptor>,
-    /// The layer's type, when it is one of those that others used for charts: the bytes must show that it is one.
-    pub foreign: Option<&'a str>,
-}
-
-/// Finds the chart in an image manifest.
-///
-/// # Errors
-/// `Invalid` when it holds none: an image, an index, another artifact; the message names what it is.
-pub fn find(manifest: &Manifest) -> Result<Found<'_>> {
-    let document = manifest.document();
-    let config = document.config.as_ref();
-    let provenance =
-        document.layers().iter().find(|layer| layer.media_type == media::CHART_PROVENANCE);
-    if let Some(content) =
-        document.layers().iter().find(|layer| layer.media_type == media::CHART_CONTENT)
-    {
-        return Ok(Found { config, content, provenance, foreign: None });
-    }
-    let config_type = config.map_or("", |config| config.media_type.as_str());
-    let image = matches!(config_type, media::IMAGE_CONFIG | media::DOCKER_IMAGE_CONFIG);
-    let candidates: Vec<&Descriptor> = document
-        .layers()
-        .iter()
-        .filter(|layer| media::CHART_CONTENT_FOREIGN.contains(&layer.media_type.as_str()))
-        .collect();
-    match candidates[..] {
-        // More than one layer under an image's config is an image; nothing is downloaded to find out.
-        [content] if !(image && document.layers().len() > 1) => {
-            Ok(Found { config, content, provenance, foreign: Some(&content.media_type) })
-        }
-        _ => Err(not_a_chart(manifest)),
-    }
-}
-
-/// The error for a manifest that holds no chart, naming what it is instead.
-pub fn not_a_chart(manifest: &Manifest) -> Error {
-    Error::invalid(format!("it is {}, not a chart", describe(manifest)))
-        .with_hint(format!("a chart's manifest has a layer of type `{}`", media::CHART_CONTENT))
-}
-
-/// What a manifest is, for a person: `an image`, `a cosign signature`, `an artifact of type …`.
-pub fn describe(manifest: &Manifest) -> String {
-    let document = manifest.document();
-    let config = document.config.as_ref().map_or("", |config| config.media_type.as_str());
-    if manifest.is_index() {
-        return "an image index".to_owned();
-    }
-    match document.artifact_type.as_deref().filter(|kind| !kind.is_empty()) {
-        Some(kind) => format!("an artifact of type `{kind}`"),
-        None if config == media::CHART_CONFIG => "a chart".to_owned(),
-        None if matches!(config, media::IMAGE_CONFIG | media::DOCKER_IMAGE_CONFIG) => {
-            let signature = "application/vnd.dev.cosign.simplesigning.v1+json";
-            if document.layers().iter().any(|layer| layer.media_type == signature) {
-                "a cosign signature".to_owned()
-            } else {
-                "a container image".to_owned()
-            }
-        }
-        None if config.is_empty() => "a manifest without a config".to_owned(),
-        None => format!("an artifact with config type `{config}`"),
-    }
 }
 
 #[cfg(test)]

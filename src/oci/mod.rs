@@ -2,6 +2,7 @@
 //! media types, and how a chart becomes a manifest and back.
 
 pub mod chart;
+mod find;
 pub mod manifest;
 pub mod media;
 pub mod name;

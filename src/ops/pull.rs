@@ -13,7 +13,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{
-    fs::{self},
+    fs,
     io::Write,
     path::{Path, PathBuf},
 };

@@ -1,4 +1,4 @@
-//! What a pull accepts, refuses and repairs, over a store in memory.
+//! What a pull does with what others stored.
 
 use super::*;
 use crate::{

@@ -1,4 +1,4 @@
-//! What a push does with what is there, and with registries that do not do as they are told.
+//! What a push does with what is there, and with registries that are strange.
 
 use super::*;
 use crate::{
