@@ -147,7 +147,8 @@ fn bombs_go_off_in_little_memory() {
 #[ignore = "run by bombs_go_off_in_little_memory, in a process of its own"]
 fn one_bomb() {
     let bombs = || generate::bombs().into_iter();
-    let at: usize = std::io::read_to_string(std::io::stdin()).unwrap().parse().unwrap();
+    // With the other ignored tests nobody says which: the first.
+    let at = std::io::read_to_string(std::io::stdin()).unwrap().parse().unwrap_or(0);
     let place = tempfile::tempdir().unwrap();
     let case = bombs().nth(at).unwrap();
     let error =
