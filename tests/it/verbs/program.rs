@@ -1,0 +1,112 @@
+//! What is about the program itself: tour, plugin, completion, manual, version, streams.
+
+use super::{demo, package};
+use crate::support::Test;
+use std::fs;
+
+#[test]
+fn the_tour_ends_well_and_leaves_nothing_behind() {
+    let test = Test::new();
+    let outcome = test
+        .run(["tour"])
+        .stdout_has(
+            "$ chartferry package charts/lighthouse charts/harbour charts/buoy -d packages\n",
+        )
+        .stdout_has("All 3 charts came back as they went")
+        .succeeds();
+    assert!(outcome.stdout.contains("compared 3 archives"), "{}", outcome.stdout);
+    assert_eq!(
+        fs::read_dir(test.root().join("tmp")).unwrap().count(),
+        0,
+        "left in the temporary folder"
+    );
+    assert_eq!(fs::read_dir(test.root().join("home")).unwrap().count(), 0, "left in the home");
+}
+
+#[test]
+fn the_plugin_is_placed_and_removed_and_another_one_is_left_alone() {
+    let test = Test::new();
+    test.run(["plugin", "uninstall"]).stderr_has("error: plugin: chart not found").fails(5);
+    test.run(["plugin", "install"]).stdout_has("Installed plugin: chart in [TMP]").succeeds();
+    let folder = test.home("helm/data/plugins/chart");
+    let manifest = fs::read_to_string(folder.join("plugin.yaml")).unwrap();
+    assert!(manifest.starts_with("name: chart\nversion: "), "{manifest}");
+    assert!(folder.join("chartferry").is_file());
+    test.run(["plugin", "install"]).any_stdout().succeeds();
+    test.run(["plugin", "uninstall"]).stdout("Uninstalled plugin: chart\n").succeeds();
+    assert!(!folder.exists());
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("plugin.yaml"), "name: chart\ncommand: other\n").unwrap();
+    for command in ["install", "uninstall"] {
+        test.run(["plugin", command]).stderr_has("holds another plugin").fails(4);
+    }
+    test.run(["plugin", "install"])
+        .env("HELM_PLUGINS", test.path("elsewhere").to_str().unwrap())
+        .any_stdout()
+        .writes(["elsewhere/chart/chartferry", "elsewhere/chart/plugin.yaml"])
+        .succeeds();
+}
+
+#[test]
+fn completion_and_manual_are_written() {
+    let test = Test::new();
+    for shell in ["bash", "zsh", "fish"] {
+        test.run(["completion", shell]).stdout_has("chartferry").succeeds();
+    }
+    test.run(["man", "pages"]).any_files().succeeds();
+    assert!(test.path("pages/chartferry-push.1").is_file());
+    test.run(["version"])
+        .stdout(concat!("chartferry ", env!("CARGO_PKG_VERSION"), "\n"))
+        .succeeds();
+}
+
+#[test]
+fn messages_are_json_when_asked_and_data_is_not() {
+    let (test, registry) = demo();
+    test.run(["push", "demo", &registry.oci()]).any_stdout().succeeds();
+    let outcome = test
+        .run(["push", "demo", &registry.oci(), "--log-format", "json"])
+        .stdout_has("Pushed: ")
+        .any_stderr()
+        .succeeds();
+    let message: serde_json::Value = serde_json::from_str(outcome.stderr.trim()).unwrap();
+    assert_eq!(message["level"], "info");
+    let outcome = test.run(["show", "chart", "gone", "--log-format", "json"]).any_stderr().fails(5);
+    let error: serde_json::Value = serde_json::from_str(outcome.stderr.trim()).unwrap();
+    assert_eq!((&error["level"], &error["kind"]), (&"error".into(), &"NotFound".into()));
+    test.run(["push", "demo", &registry.oci(), "--quiet"]).any_stdout().succeeds();
+}
+
+#[test]
+fn an_archive_behind_a_url_is_shown_pulled_and_exported() {
+    let (test, registry) = demo();
+    package(&test, "demo");
+    test.run(["push", "demo-1.0.0.tgz", &registry.oci()]).any_stdout().succeeds();
+    let digest = chartferry::oci::Digest::sha256(&test.read("demo-1.0.0.tgz"));
+    // A registry of ours serves blobs to anybody: it is a web server for this once.
+    let url = format!("http://{}/v2/demo/blobs/{digest}", registry.address());
+    test.run(["show", "values", &url]).stdout("note: a\n\n").succeeds();
+    test.run(["pull", &url, "--untar", "-d", "out"]).any_files().succeeds();
+    test.run(["export", &url, "exported"])
+        .stdout("Exported chart to exported/demo/\n")
+        .any_files()
+        .succeeds();
+    assert_eq!(test.read("out/demo/values.yaml"), test.read("exported/demo/values.yaml"));
+    let gone = url.replace("demo/blobs", "gone/blobs");
+    test.run(["show", "values", &gone]).any_stderr().fails(5);
+}
+
+#[test]
+fn nothing_is_asked_without_a_terminal() {
+    let test = Test::new();
+    test.run(["login", "localhost:1"]).stderr_has("`--username` is needed").fails(64);
+    test.run(["login", "localhost:1", "-u", "me"])
+        .stderr_has("pipe it in with `--password-stdin`")
+        .fails(64);
+    test.run(["login", "localhost:1/ns", "-u", "me", "-p", "x"])
+        .stderr_has("chartferry login localhost:1 ")
+        .fails(64);
+    test.run(["pull", "oci://localhost:1/x", "--username", "me"])
+        .stderr_has("add `--password-stdin`")
+        .fails(64);
+}
