@@ -67,7 +67,7 @@ pub(super) async fn pull(
     remote: &RemoteArgs,
     text: &str,
     limits: &Limits,
-) -> Result<()> {
+) -> Result<String> {
     let mut reference: Reference = text.parse::<Reference>().map_err(|error| {
         Error::from(error).with_hint("a chart in a registry is named `host/namespace/name:tag`, or `oci://host/namespace/name`")
     })?;
@@ -116,7 +116,7 @@ pub(super) async fn pull(
         format!("Chart is up to date for {reference}")
     };
     let metadata = &judged.metadata;
-    super::output::print(format!(
+    Ok(format!(
         "{tag}: Pulling from {name}\n{}Status: {status}\n",
         block(
             &reference.to_string(),

@@ -22,6 +22,7 @@ use crate::{
     },
 };
 use clap::Args;
+use futures_util::StreamExt;
 use serde_json::json;
 use std::{
     path::{Path, PathBuf},
@@ -61,14 +62,30 @@ pub(super) struct PullArgs {
 pub(super) fn pull(run: &Run, args: PullArgs) -> Result<Exit> {
     let limits = Limits::default();
     let progress = Progress::start(run, "pulled", "charts", args.references.len());
+    // The store of saved charts has one writer, so what goes there goes in turn.
+    let files = args
+        .references
+        .iter()
+        .all(|text| args.wants_file() || text.contains("://") || text.starts_with("layout:"));
     run.block_on(async {
-        let mut results = Vec::new();
+        let results: Vec<Result<Told>> = futures_util::stream::iter(&args.references)
+            .map(|text| {
+                let (args, limits, counts) = (&args, &limits, progress.counts());
+                async move {
+                    let result = one(run, args, text, limits).await;
+                    counts.items.fetch_add(1, Ordering::Relaxed);
+                    result
+                }
+            })
+            .buffered(if files { AT_ONCE } else { 1 })
+            .collect()
+            .await;
+        drop(progress);
+        let mut told = Vec::new();
         let mut failed = Vec::new();
-        for text in &args.references {
-            let result = one(run, &args, text, &limits).await;
-            progress.counts().items.fetch_add(1, Ordering::Relaxed);
+        for (text, result) in args.references.iter().zip(results) {
             match result {
-                Ok(result) => results.extend(result),
+                Ok(result) => told.push(result),
                 Err(error) if args.references.len() == 1 => return Err(error),
                 Err(error) => {
                     run.talk.error(&error);
@@ -76,24 +93,31 @@ pub(super) fn pull(run: &Run, args: PullArgs) -> Result<Exit> {
                 }
             }
         }
-        if args.output != Format::Text {
-            let value = if args.references.len() == 1 {
-                results.pop().unwrap_or_default()
-            } else {
-                results.into()
-            };
-            output::print_value(args.output, &value)?;
+        let mut values: Vec<serde_json::Value> =
+            told.iter().filter_map(|told| told.value.clone()).collect();
+        match args.output {
+            Format::Text => {
+                output::print(told.into_iter().map(|told| told.text).collect::<String>())?;
+            }
+            format if args.references.len() == 1 => {
+                output::print_value(format, &values.pop().unwrap_or_default())?;
+            }
+            format => output::print_value(format, &values)?,
         }
         run.partly(args.references.len(), &failed, "pulled")
     })
 }
 
-async fn one(
-    run: &Run,
-    args: &PullArgs,
-    text: &str,
-    limits: &Limits,
-) -> Result<Option<serde_json::Value>> {
+/// Charts pulled side by side.
+const AT_ONCE: usize = 8;
+
+/// A finished pull, ready to be told.
+struct Told {
+    text: String,
+    value: Option<serde_json::Value>,
+}
+
+async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<Told> {
     let location = if let Some(rest) = text.strip_prefix("layout:") {
         Location::Layout(LayoutReference::parse(rest)?)
     } else if text.starts_with("https://") || text.starts_with("http://") {
@@ -101,15 +125,15 @@ async fn one(
     } else if text.starts_with("oci://") || args.wants_file() {
         Location::Registry(text.parse()?)
     } else {
-        legacy::pull(run, &args.remote, text, limits).await?;
-        return Ok(None);
+        let text = legacy::pull(run, &args.remote, text, limits).await?;
+        return Ok(Told { text, value: None });
     };
     let folder = args.destination.clone().unwrap_or_else(|| PathBuf::from("."));
     if let Location::Url(url) = &location {
         let archive = show::url(run, &args.remote, url, limits).await?;
         let name = url_file_name(url)?;
-        return place(args, &folder, &name, &archive, limits)
-            .map(|path| Some(json!({"url": url, "file": path})));
+        let path = place(args, &folder, &name, &archive, limits)?;
+        return Ok(Told { text: String::new(), value: Some(json!({"url": url, "file": path})) });
     }
     let wanted = |tag: Option<Tag>, digest: Option<Digest>| Wanted {
         tag,
@@ -133,10 +157,12 @@ async fn one(
         crate::oci::TagOrDigest::Tag(tag) => format!("{repository}:{tag}"),
         crate::oci::TagOrDigest::Digest(digest) => format!("{repository}@{digest}"),
     };
-    if args.output == Format::Text {
-        output::print(format!("Pulled: {pulled_as}\nDigest: {digest}\n"))?;
-    }
-    Ok(Some(json!({"ref": pulled_as, "digest": digest, "size": pulled.content.size, "file": file})))
+    Ok(Told {
+        text: format!("Pulled: {pulled_as}\nDigest: {digest}\n"),
+        value: Some(
+            json!({"ref": pulled_as, "digest": digest, "size": pulled.content.size, "file": file}),
+        ),
+    })
 }
 
 impl PullArgs {
