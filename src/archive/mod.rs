@@ -1,4 +1,4 @@
-//! Bytes and directories to charts and back: `.tgz` archives read ([`read`]) and written ([`write`]), chart
+//! Bytes and directories to charts and back: `.tgz` archives read ([`read`]) and written ([`mod@write`]), chart
 //! directories read ([`dir`]) and written ([`expand`]). What a chart is, is [`crate::chart`]'s business.
 
 use crate::chart::{Metadata, lock::Lock};

@@ -5,8 +5,8 @@
 //! It never prints, never asks, and never reads the environment: [`Options`] bring in what it must know, and
 //! [`Notice`]s carry out what its user should. It needs a tokio runtime with I/O and time enabled, of any kind.
 //!
-//! From the wire upwards: [`http`] is one exchange, [`request`] one request with its proof and its second tries,
-//! [`manifest`], [`list`], [`referrers`], [`download`] and [`upload`] are what registries are asked for.
+//! From the wire upwards: `http` is one exchange, `request` one request with its proof and its second tries,
+//! `manifest`, `list`, `referrers`, `download` and `upload` are what registries are asked for.
 
 use crate::{
     Result,

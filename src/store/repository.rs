@@ -1,5 +1,5 @@
 //! One repository of the store on disk: which blobs, manifests, tags and referrers it has. Every call blocks on the
-//! disk; [`super::local`] puts the asynchronous traits over it.
+//! disk; `local` puts the asynchronous traits over it.
 
 use super::{
     commit::Removed,
