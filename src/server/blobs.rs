@@ -94,28 +94,30 @@ fn body(blob: &StoredBlob, start: u64, length: u64) -> Result<Body, Refusal> {
         file.seek(SeekFrom::Start(start)).map_err(fail)?;
     }
     if length <= INLINE {
-        return Ok(Body::from(read(&mut file, length).map_err(fail)?));
+        let buffer = Vec::with_capacity(length as usize);
+        return Ok(Body::from(read(file, buffer, length).map_err(fail)?.1));
     }
     // The answer's head names the length: a file that turns out shorter breaks the connection, never the content.
-    let parts = stream::try_unfold((file, length), |(mut file, left)| async move {
+    let parts = stream::try_unfold((file, length), |(file, left)| async move {
         if left == 0 {
             return Ok::<_, io::Error>(None);
         }
-        let (bytes, file) =
-            blocking(move || read(&mut file, left.min(BUFFER)).map(|b| (b, file))).await?;
+        // Allocated here and not on the thread that reads: an allocator keeps what other threads free for the one
+        // that allocated, and that one may never come back for it.
+        let buffer = Vec::with_capacity(left.min(BUFFER) as usize);
+        let (file, bytes) = blocking(move || read(file, buffer, left.min(BUFFER))).await?;
         let left = left - bytes.len() as u64;
         Ok(Some((bytes, (file, left))))
     });
     Ok(Body::from_stream(parts))
 }
 
-fn read(file: &mut File, length: u64) -> io::Result<Bytes> {
-    let mut bytes = Vec::with_capacity(length as usize);
-    file.take(length).read_to_end(&mut bytes)?;
-    if bytes.is_empty() && length > 0 {
+fn read(mut file: File, mut buffer: Vec<u8>, length: u64) -> io::Result<(File, Bytes)> {
+    (&mut file).take(length).read_to_end(&mut buffer)?;
+    if buffer.is_empty() && length > 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(bytes.into())
+    Ok((file, buffer.into()))
 }
 
 /// What a `Range` header asks for, of a blob of a known size.
