@@ -9,6 +9,7 @@ use std::{
     hash::{BuildHasher, Hasher, RandomState},
     io::{self, Write},
     path::{Path, PathBuf},
+    thread::{self, JoinHandle},
 };
 
 /// How much a store does so that what it acknowledged outlives a loss of power.
@@ -106,6 +107,15 @@ impl Writer {
             .map_err(|error| Error::io("write", path, error))
     }
 
+    /// Makes the bytes that a growing file has now reach the disk, while more are appended.
+    pub(crate) fn sync_ahead(&self, file: &File, path: &Path) -> Result<Option<Ahead>> {
+        if self.durability == Durability::None {
+            return Ok(None);
+        }
+        let file = file.try_clone().map_err(|error| Error::io("flush", path, error))?;
+        Ok(Some(Ahead(thread::spawn(move || file.sync_data()))))
+    }
+
     /// Makes a finished file's bytes reach the disk.
     pub(crate) fn sync_file(&self, file: &File, path: &Path) -> Result<()> {
         if self.durability == Durability::None {
@@ -193,6 +203,18 @@ impl Writer {
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the seam exists in tests")]
     fn step(&self, _step: Step, _path: &Path) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A flush under way. Its failure is said only once, and here: the last flush of the file would not repeat it.
+#[derive(Debug)]
+pub(crate) struct Ahead(JoinHandle<io::Result<()>>);
+
+impl Ahead {
+    /// Waits for its end.
+    pub(crate) fn wait(self, path: &Path) -> Result<()> {
+        let outcome = self.0.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")));
+        outcome.map_err(|error| Error::io("flush", path, error))
     }
 }
 

@@ -284,3 +284,26 @@ fn content_is_kept_once_whatever_it_is_called() {
     assert!(repository.upload(&"0".repeat(32)).expect("session").is_none());
     assert!(repository.upload("../../x").expect("session").is_none());
 }
+
+#[test]
+fn a_long_upload_is_flushed_on_the_way_and_ends_whole() {
+    let root = tempfile::tempdir().expect("directory");
+    let disk = Disk::open(root.path(), Durability::File).expect("store");
+    let repository = disk.repository(&name());
+    let part = vec![7; 1024 * 1024];
+    let mut hasher = crate::oci::digest::Algorithm::Sha256.hasher();
+    let mut upload =
+        repository.start_upload(crate::oci::digest::Algorithm::Sha256).expect("session");
+    let id = upload.id().to_owned();
+    for at in 0..70 {
+        if at == 40 {
+            // A flush that one request began is waited for by the next.
+            upload = repository.upload(&id).expect("session").expect("there");
+        }
+        upload.append(&[&part]).expect("append");
+        hasher.update(&part);
+    }
+    upload.finish(&hasher.clone().finish()).expect("finish");
+    let blob = repository.blob(&hasher.finish()).expect("blob").expect("there");
+    assert_eq!(blob.size, 70 * 1024 * 1024);
+}

@@ -3,7 +3,7 @@
 //! in one go leaves nothing when it ends early.
 
 use super::{
-    commit::{Writer, unique},
+    commit::{Ahead, Writer, unique},
     disk::{Disk, read_file},
     repository::Repository,
     verify::read_through,
@@ -44,6 +44,9 @@ struct State {
     hashers: Hashers,
     /// Grows with each request that takes the session over; the one before it must then stop.
     turn: u64,
+    /// A flush of what came so far, and how much that was.
+    ahead: Option<Ahead>,
+    flushed: u64,
 }
 
 /// SHA-256 always, so that content is kept once whatever it is called; the other algorithm if it was asked for.
@@ -80,6 +83,10 @@ pub struct Upload {
     file: Option<File>,
 }
 
+/// How much is appended before it is flushed beside the rest of the transfer: the flush that the client waits for has
+/// then no more than this to do, however long the blob was.
+const FLUSH: u64 = 32 * 1024 * 1024;
+
 impl Repository {
     /// Opens a session for content that will go by a digest of `algorithm`.
     pub fn start_upload(&self, algorithm: Algorithm) -> Result<Upload> {
@@ -105,14 +112,14 @@ impl Repository {
         let session = Session::new(algorithm);
         self.disk.0.sessions.map().insert(directory.clone(), Arc::clone(&session));
         let (data, directory) = (directory.join(DATA), Some(directory));
-        Ok(Upload { repository: self.clone(), data, directory, session, turn: 0, file: Some(file) })
+        Ok(Upload::new(self, data, directory, session, 0, Some(file)))
     }
 
     /// Begins an upload in one go, of content that will go by a digest of `algorithm`. Dropped, it leaves nothing.
     pub fn start_whole(&self, algorithm: Algorithm) -> Result<Upload> {
         let data = self.disk.writable()?.unfinished();
         let (session, file) = (Session::new(algorithm), Some(create(&data)?));
-        Ok(Upload { repository: self.clone(), data, directory: None, session, turn: 0, file })
+        Ok(Upload::new(self, data, None, session, 0, file))
     }
 
     /// Takes over the session `id`, from this process or an earlier one. Reads what is there if it must be hashed.
@@ -125,7 +132,7 @@ impl Repository {
         };
         let directory = self.uploads().join(id);
         let (data, directory) = (directory.join(DATA), Some(directory));
-        Ok(Some(Upload { repository: self.clone(), data, directory, session, turn, file: None }))
+        Ok(Some(Upload::new(self, data, directory, session, turn, None)))
     }
 
     /// How many bytes the session `id` has, without disturbing who is sending them.
@@ -193,8 +200,12 @@ impl Disk {
 
 impl Session {
     fn new(algorithm: Algorithm) -> Arc<Self> {
-        let state = State { hashers: Hashers::new(algorithm), turn: 0 };
-        Arc::new(Self { size: AtomicU64::new(0), state: Mutex::new(state) })
+        Arc::new(Self::with(Hashers::new(algorithm), 0))
+    }
+
+    fn with(hashers: Hashers, size: u64) -> Self {
+        let state = State { hashers, turn: 0, ahead: None, flushed: size };
+        Self { size: AtomicU64::new(size), state: Mutex::new(state) }
     }
 }
 
@@ -208,6 +219,17 @@ impl Drop for Upload {
 }
 
 impl Upload {
+    fn new(
+        repository: &Repository,
+        data: PathBuf,
+        directory: Option<PathBuf>,
+        session: Arc<Session>,
+        turn: u64,
+        file: Option<File>,
+    ) -> Self {
+        Self { repository: repository.clone(), data, directory, session, turn, file }
+    }
+
     /// The session's name within its repository; empty when it is no session.
     pub fn id(&self) -> &str {
         let name = self.directory.as_deref().and_then(Path::file_name);
@@ -246,6 +268,14 @@ impl Upload {
             state.hashers.update(chunk);
             session.size.fetch_add(chunk.len() as u64, Ordering::AcqRel);
         }
+        let size = session.size.load(Ordering::Acquire);
+        if size - state.flushed >= FLUSH {
+            if let Some(before) = state.ahead.take() {
+                before.wait(&self.data)?;
+            }
+            state.ahead = writer.sync_ahead(file, &self.data)?;
+            state.flushed = size;
+        }
         Ok(())
     }
 
@@ -264,14 +294,17 @@ impl Upload {
 
     fn try_finish(&mut self, digest: &Digest) -> Result<()> {
         let writer = self.repository.disk.writable()?;
-        let hashers = {
+        let (hashers, ahead) = {
             let mut state = lock(&self.session);
             self.check_turn(&state)?;
             // Nobody may append from here on.
             state.turn += 1;
             self.turn = state.turn;
-            state.hashers.clone()
+            (state.hashers.clone(), state.ahead.take())
         };
+        if let Some(ahead) = ahead {
+            ahead.wait(&self.data)?;
+        }
         let file = match self.file.take() {
             Some(file) => file,
             None => reopen(&self.data)?,
@@ -372,8 +405,7 @@ fn revive(directory: &Path) -> Result<Option<Session>> {
         hashers.update(bytes);
         Ok(())
     })?;
-    let state = Mutex::new(State { hashers, turn: 0 });
-    Ok(Some(Session { size: AtomicU64::new(size), state }))
+    Ok(Some(Session::with(hashers, size)))
 }
 
 fn hash_file(path: &Path, algorithm: Algorithm) -> Result<Digest> {
