@@ -16,7 +16,7 @@
 use super::{
     commit::{Durability, Writer},
     repository::Repository,
-    upload::Sessions,
+    session::Sessions,
 };
 use crate::{
     Error, Result,

@@ -17,6 +17,7 @@ mod local;
 pub mod memory;
 mod names;
 pub mod repository;
+mod session;
 pub mod upload;
 mod verify;
 

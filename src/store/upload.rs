@@ -3,72 +3,21 @@
 //! in one go leaves nothing when it ends early.
 
 use super::{
-    commit::{Ahead, Writer, unique},
-    disk::{Disk, read_file},
+    commit::{Writer, unique},
+    disk::Disk,
     repository::Repository,
-    verify::read_through,
+    session::{Session, State, hash_file, lock, revive},
 };
 use crate::{
     Error, ErrorKind, Result,
-    oci::{Digest, Hasher, digest::Algorithm},
+    oci::{Digest, digest::Algorithm},
 };
 use std::{
-    collections::HashMap,
     fs::{self, File},
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::SystemTime,
 };
-
-/// The sessions that this process has touched, by their directory.
-#[derive(Debug, Default)]
-pub(super) struct Sessions(Mutex<HashMap<PathBuf, Arc<Session>>>);
-
-impl Sessions {
-    fn map(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<Session>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[derive(Debug)]
-struct Session {
-    size: AtomicU64,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    hashers: Hashers,
-    /// Grows with each request that takes the session over; the one before it must then stop.
-    turn: u64,
-    /// A flush of what came so far, and how much that was.
-    ahead: Option<Ahead>,
-    flushed: u64,
-}
-
-/// SHA-256 always, so that content is kept once whatever it is called; the other algorithm if it was asked for.
-#[derive(Clone, Debug)]
-struct Hashers {
-    sha256: Hasher,
-    other: Option<Hasher>,
-}
-
-impl Hashers {
-    fn new(algorithm: Algorithm) -> Self {
-        let other = (algorithm != Algorithm::Sha256).then(|| algorithm.hasher());
-        Self { sha256: Algorithm::Sha256.hasher(), other }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        self.sha256.update(bytes);
-        if let Some(other) = &mut self.other {
-            other.update(bytes);
-        }
-    }
-}
 
 /// One request's hold on an upload. Whoever takes a session next ends this hold: a client that lost its connection
 /// goes on at once, though the server has not yet noticed.
@@ -195,17 +144,6 @@ impl Disk {
             remove(directory)?;
         }
         Ok(expired.len())
-    }
-}
-
-impl Session {
-    fn new(algorithm: Algorithm) -> Arc<Self> {
-        Arc::new(Self::with(Hashers::new(algorithm), 0))
-    }
-
-    fn with(hashers: Hashers, size: u64) -> Self {
-        let state = State { hashers, turn: 0, ahead: None, flushed: size };
-        Self { size: AtomicU64::new(size), state: Mutex::new(state) }
     }
 }
 
@@ -361,8 +299,8 @@ impl Upload {
     }
 }
 
-const DATA: &str = "data";
-const META: &str = "meta";
+pub(super) const DATA: &str = "data";
+pub(super) const META: &str = "meta";
 
 /// Moves verified data to its place among the blobs, unless it is there.
 fn settle(
@@ -386,35 +324,6 @@ fn settle(
     file.set_permissions(permissions)
         .map_err(|error| Error::io("change the permissions of", data, error))?;
     writer.rename(data, &place)
-}
-
-fn lock(session: &Session) -> MutexGuard<'_, State> {
-    session.state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A session of an earlier process: as long as its file, hashed again.
-fn revive(directory: &Path) -> Result<Option<Session>> {
-    let Some(meta) = read_file(&directory.join(META))? else { return Ok(None) };
-    let algorithm = std::str::from_utf8(&meta)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(Algorithm::Sha256);
-    let data = directory.join(DATA);
-    let mut hashers = Hashers::new(algorithm);
-    let size = read_through(&data, |bytes| {
-        hashers.update(bytes);
-        Ok(())
-    })?;
-    Ok(Some(Session::with(hashers, size)))
-}
-
-fn hash_file(path: &Path, algorithm: Algorithm) -> Result<Digest> {
-    let mut hasher = algorithm.hasher();
-    read_through(path, |bytes| {
-        hasher.update(bytes);
-        Ok(())
-    })?;
-    Ok(hasher.finish())
 }
 
 fn create(path: &Path) -> Result<File> {

@@ -1,0 +1,105 @@
+//! Upload sessions as this process knows them: how much is there, and its hash so far. One of an earlier process is
+//! known again from its files.
+
+use super::{
+    commit::Ahead,
+    disk::read_file,
+    upload::{DATA, META},
+    verify::read_through,
+};
+use crate::{
+    Result,
+    oci::{Digest, Hasher, digest::Algorithm},
+};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+};
+
+/// The sessions that this process has touched, by their directory.
+#[derive(Debug, Default)]
+pub(super) struct Sessions(Mutex<HashMap<PathBuf, Arc<Session>>>);
+
+impl Sessions {
+    pub(super) fn map(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<Session>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) size: AtomicU64,
+    pub(super) state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) hashers: Hashers,
+    /// Grows with each request that takes the session over; the one before it must then stop.
+    pub(super) turn: u64,
+    /// A flush of what came so far, and how much that was.
+    pub(super) ahead: Option<Ahead>,
+    pub(super) flushed: u64,
+}
+
+/// SHA-256 always, so that content is kept once whatever it is called; the other algorithm if it was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Hashers {
+    pub(super) sha256: Hasher,
+    pub(super) other: Option<Hasher>,
+}
+
+impl Hashers {
+    fn new(algorithm: Algorithm) -> Self {
+        let other = (algorithm != Algorithm::Sha256).then(|| algorithm.hasher());
+        Self { sha256: Algorithm::Sha256.hasher(), other }
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        if let Some(other) = &mut self.other {
+            other.update(bytes);
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn new(algorithm: Algorithm) -> Arc<Self> {
+        Arc::new(Self::with(Hashers::new(algorithm), 0))
+    }
+
+    fn with(hashers: Hashers, size: u64) -> Self {
+        let state = State { hashers, turn: 0, ahead: None, flushed: size };
+        Self { size: AtomicU64::new(size), state: Mutex::new(state) }
+    }
+}
+
+pub(super) fn lock(session: &Session) -> MutexGuard<'_, State> {
+    session.state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A session of an earlier process: as long as its file, hashed again.
+pub(super) fn revive(directory: &Path) -> Result<Option<Session>> {
+    let Some(meta) = read_file(&directory.join(META))? else { return Ok(None) };
+    let algorithm = std::str::from_utf8(&meta)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(Algorithm::Sha256);
+    let data = directory.join(DATA);
+    let mut hashers = Hashers::new(algorithm);
+    let size = read_through(&data, |bytes| {
+        hashers.update(bytes);
+        Ok(())
+    })?;
+    Ok(Some(Session::with(hashers, size)))
+}
+
+pub(super) fn hash_file(path: &Path, algorithm: Algorithm) -> Result<Digest> {
+    let mut hasher = algorithm.hasher();
+    read_through(path, |bytes| {
+        hasher.update(bytes);
+        Ok(())
+    })?;
+    Ok(hasher.finish())
+}
