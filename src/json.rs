@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
-use std::io;
+use std::{fmt::LowerExp, io, str::FromStr};
 
 /// Serialises `value` as Go's `json.Marshal` does a struct with the same fields in the same order.
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
@@ -15,17 +15,55 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     out
 }
 
+/// The shortest decimal that is read back as `value`, as `-1.25e-7`. Rust's, but where two are equally near, Go takes the even one.
+pub(crate) fn shortest<T: LowerExp + FromStr + PartialEq + Copy>(value: T) -> String {
+    let text = format!("{value:e}");
+    let Some((mantissa, exponent)) = text.split_once('e') else { return text };
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    let (Some(last @ (b'1' | b'3' | b'5' | b'7' | b'9')), true) =
+        (mantissa.bytes().last(), digits > 1)
+    else {
+        return text;
+    };
+    // Rust rounds up, so the other candidate is the one below, and the value is exactly that and a half.
+    let below = format!("{}{}", &mantissa[..mantissa.len() - 1], char::from(last - 1));
+    let exact = format!("{value:.60e}");
+    let exact = exact.split_once('e').map_or("", |(mantissa, _)| mantissa.trim_end_matches('0'));
+    let even = format!("{below}e{exponent}");
+    let is_tie =
+        exact.strip_suffix('5') == Some(&below) && even.parse().is_ok_and(|even: T| even == value);
+    if is_tie { even } else { text }
+}
+
+/// Writes `1.25e3` as `1250`.
+pub(crate) fn without_exponent(text: &str) -> String {
+    let (sign, unsigned) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
+    let Some((mantissa, exponent)) = unsigned.split_once('e') else { return text.into() };
+    let exponent: i32 = exponent.parse().expect("Rust writes a decimal exponent");
+    let digits = mantissa.replace('.', "");
+    let shift = exponent.unsigned_abs() as usize;
+    if exponent < 0 {
+        format!("{sign}0.{:0>1$}", digits, digits.len() + shift - 1)
+    } else if digits.len() <= shift + 1 {
+        format!("{sign}{digits:0<width$}", width = shift + 1)
+    } else {
+        format!("{sign}{}.{}", &digits[..=shift], &digits[shift + 1..])
+    }
+}
+
 struct Go;
 
 impl Formatter for Go {
     /// Whole numbers without a point; an exponent below 1e-6 and from 1e21 on.
     fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
         let magnitude = value.abs();
+        let text = shortest(value);
         if magnitude == 0.0 || (1e-6..1e21).contains(&magnitude) {
-            return write!(writer, "{value}");
+            writer.write_all(without_exponent(&text).as_bytes())
+        } else {
+            writer
+                .write_all(if magnitude < 1.0 { text } else { text.replace('e', "e+") }.as_bytes())
         }
-        let text = format!("{value:e}");
-        writer.write_all(if magnitude < 1.0 { text } else { text.replace('e', "e+") }.as_bytes())
     }
 
     fn write_string_fragment<W: ?Sized + io::Write>(
@@ -79,6 +117,7 @@ mod tests {
             (1e-6, "0.000001"),
             (9.5e-7, "9.5e-7"),
             (5e-324, "5e-324"),
+            (1_125_899_906_842_624.0 + 0.25, "1125899906842624.2"),
         ] {
             assert_eq!(String::from_utf8(to_vec(&value)).expect("UTF-8"), json);
         }

@@ -5,6 +5,7 @@ use super::{
     Value, number,
     style::{Context, Out},
 };
+use crate::json;
 use std::cmp::Ordering;
 
 /// Writes a document.
@@ -69,7 +70,7 @@ fn scalar_indent(indent: isize) -> isize {
 /// A float after its detour through JSON, where a whole number is written without a point and so comes back as an integer,
 /// if an int64 or uint64 can hold it.
 fn float(value: f64) -> String {
-    if let Ok(whole) = value.to_string().parse::<i128>()
+    if let Ok(whole) = json::without_exponent(&json::shortest(value)).parse::<i128>()
         && (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&whole)
     {
         return whole.to_string();

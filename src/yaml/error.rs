@@ -131,7 +131,6 @@ fn go_message(kind: &Problem) -> &'static str {
             "block sequence entries are not allowed in this context"
         }
         Problem::ExpectedBlockMappingKey
-        | Problem::UnexpectedEofBlockMapping
         | Problem::InvalidIndentation
         | Problem::InvalidQuotedScalarIndent
         | Problem::InvalidFlowScalarIndent
@@ -140,7 +139,6 @@ fn go_message(kind: &Problem) -> &'static str {
         | Problem::CommentInterceptedScalar => "did not find expected key",
         Problem::ExpectedFlowMappingSeparator
         | Problem::UnexpectedEofFlowMapping
-        | Problem::UnexpectedEofImplicitFlowMapping
         | Problem::UnclosedFlowCollection { open: '{' }
         | Problem::MismatchedFlowCollectionEnd { open: '{', .. } => {
             "did not find expected ',' or '}'"
@@ -155,6 +153,8 @@ fn go_message(kind: &Problem) -> &'static str {
         Problem::ExpectedNodeContent
         | Problem::MisplacedFlowCollectionEnd
         | Problem::UnexpectedEof
+        | Problem::UnexpectedEofBlockMapping
+        | Problem::UnexpectedEofImplicitFlowMapping
         | Problem::PlainScalarStartsWithDashFlowIndicator => "did not find expected node content",
         Problem::ExpectedDocumentStart
         | Problem::InvalidDocumentEnd

@@ -96,7 +96,7 @@ fn find_control(text: &str) -> Option<usize> {
 }
 
 /// Line and column of a byte.
-fn mark(text: &str, at: usize) -> Marker {
+pub(super) fn mark(text: &str, at: usize) -> Marker {
     let before = &text[..at];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;

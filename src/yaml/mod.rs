@@ -11,6 +11,7 @@ mod number;
 mod parse;
 mod scalar;
 mod style;
+mod tab;
 mod timestamp;
 
 use crate::limits::Limits;

@@ -1,4 +1,6 @@
-//! Numbers as Go reads and prints them: `strconv`'s rules, which differ from Rust's in bases, ranges and exponents.
+//! Numbers as Go reads and prints them: `strconv`'s rules, which differ from Go's in bases, ranges and exponents.
+
+use crate::json;
 
 /// Go's `strconv.ParseInt` and, past its range, `ParseUint`, both with base 0.
 pub(super) fn integer(text: &str) -> Option<i128> {
@@ -55,19 +57,28 @@ pub(super) fn float(text: &str) -> Option<f64> {
     well_formed.then(|| text.parse().ok())?.filter(|value: &f64| value.is_finite())
 }
 
+/// The same from a text that starts with a point. yaml.v2 leaves the underscores in this one, and Go takes them between digits.
+pub(super) fn dotted_float(text: &str) -> Option<f64> {
+    let bytes = text.as_bytes();
+    let is_digit =
+        |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    let between_digits = |(at, _)| is_digit(usize::checked_sub(at, 1)) && is_digit(Some(at + 1));
+    text.match_indices('_').all(between_digits).then(|| float(&text.replace('_', "")))?
+}
+
 /// A double as Go's `strconv.FormatFloat(value, 'g', -1, 64)`.
 pub(super) fn format_f64(value: f64) -> String {
-    general(&format!("{value:e}"))
+    general(&json::shortest(value))
 }
 
 /// A double as Go's `strconv.FormatFloat(value, 'g', -1, 32)`: sigs.k8s.io/yaml rounds to single precision where a
 /// string is wanted.
 #[expect(clippy::cast_possible_truncation, reason = "the rounding is what is asked for")]
 pub(super) fn format_f32(value: f64) -> String {
-    general(&format!("{:e}", value as f32))
+    general(&json::shortest(value as f32))
 }
 
-/// Turns Rust's shortest `1.25e-7` into Go's shortest `%g`: with an exponent, of two digits, below -4 and from 6 on.
+/// Turns the shortest form, `1.25e-7`, into Go's shortest `%g`: with an exponent, of two digits, below -4 and from 6 on.
 fn general(scientific: &str) -> String {
     let (sign, unsigned) =
         scientific.strip_prefix('-').map_or(("", scientific), |rest| ("-", rest));
@@ -84,18 +95,5 @@ fn general(scientific: &str) -> String {
         let minus_or_plus = if exponent < 0 { '-' } else { '+' };
         return format!("{sign}{mantissa}e{minus_or_plus}{:02}", exponent.unsigned_abs());
     }
-    let digits = mantissa.replace('.', "");
-    if exponent < 0 {
-        return format!(
-            "{sign}0.{:0>1$}",
-            digits,
-            digits.len() + exponent.unsigned_abs() as usize - 1
-        );
-    }
-    let whole = exponent.unsigned_abs() as usize + 1;
-    if digits.len() <= whole {
-        format!("{sign}{digits:0<whole$}")
-    } else {
-        format!("{sign}{}.{}", &digits[..whole], &digits[whole..])
-    }
+    json::without_exponent(scientific)
 }

@@ -1,9 +1,9 @@
 //! Events to values: keys become strings, aliases are replayed within a budget, `<<` is merged, duplicates are judged. No
 //! recursion, so no document can exhaust the stack.
 
-use super::{Duplicates, Value, YamlError, mapping::Mapping, number, scalar};
+use super::{Duplicates, Value, YamlError, input, mapping::Mapping, number, scalar, tab};
 use crate::{limits::Limits, quote};
-use granit_parser::{Event, Marker, Parser, Span, StrInput};
+use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, StructureStyle};
 use std::collections::HashMap;
 
 /// Duplicate keys named in one error.
@@ -20,6 +20,8 @@ pub(super) struct Documents<'a> {
     /// What was anchored in this document, once it was complete.
     anchors: HashMap<usize, Value>,
     problems: Vec<String>,
+    /// Where the last event ended.
+    seen: usize,
     failed: bool,
 }
 
@@ -34,6 +36,7 @@ struct Node {
 struct Open {
     at: Marker,
     anchor: usize,
+    style: StructureStyle,
     items: Items,
 }
 
@@ -75,6 +78,7 @@ impl<'a> Documents<'a> {
             copied: 0,
             anchors: HashMap::new(),
             problems: Vec::new(),
+            seen: 0,
             failed: false,
         }
     }
@@ -87,6 +91,11 @@ impl<'a> Documents<'a> {
         loop {
             match self.event()? {
                 None => return Ok(None),
+                Some((Event::DocumentStart(_, Some(version)), span))
+                    if (version.major, version.minor) != (1, 1) =>
+                {
+                    return Err(YamlError::syntax("found incompatible YAML document", span.start));
+                }
                 Some((Event::DocumentStart(..), _)) => break,
                 Some(_) => {}
             }
@@ -94,7 +103,9 @@ impl<'a> Documents<'a> {
         self.anchors.clear();
         let value = self.root()?;
         // The end of the document: anything else on the level of the root is an error that shows only here.
-        self.event()?;
+        if let Some((_, span)) = self.event()? {
+            self.require_no_tab(&span)?;
+        }
         if self.problems.is_empty() {
             Ok(Some(value))
         } else {
@@ -105,7 +116,16 @@ impl<'a> Documents<'a> {
     fn root(&mut self) -> Result<Value, YamlError> {
         let mut open: Vec<Open> = Vec::new();
         while let Some((event, span)) = self.event()? {
-            let at = span.start;
+            if open.last().is_none_or(|parent| parent.style == StructureStyle::Block) {
+                self.require_no_tab(&span)?;
+            }
+            let at = match &event {
+                Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..) => {
+                    self.block_scalar(&span)?
+                }
+                _ => span.start,
+            };
+            self.seen = span.end.byte_offset().unwrap_or(self.seen);
             let (node, anchor) = match event {
                 Event::Scalar(text, style, anchor, tag) => {
                     self.count(1, at)?;
@@ -122,22 +142,23 @@ impl<'a> Documents<'a> {
                         anchor,
                     )
                 }
-                Event::SequenceStart(_, anchor, _) => {
+                Event::SequenceStart(style, anchor, _) => {
                     self.descend(open.len(), at)?;
-                    open.push(Open { at, anchor, items: Items::Seq(Vec::new()) });
+                    open.push(Open { at, anchor, style, items: Items::Seq(Vec::new()) });
                     continue;
                 }
-                Event::MappingStart(_, anchor, _) => {
+                Event::MappingStart(style, anchor, _) => {
                     self.descend(open.len(), at)?;
                     open.push(Open {
                         at,
                         anchor,
+                        style,
                         items: Items::Map(Mapping::default(), Pending::Key),
                     });
                     continue;
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
-                    let Some(Open { at, anchor, items }) = open.pop() else { continue };
+                    let Some(Open { at, anchor, items, .. }) = open.pop() else { continue };
                     let value = match items {
                         Items::Seq(values) => Value::Seq(values),
                         Items::Map(map, _) => Value::Map(map.into_entries()),
@@ -165,6 +186,32 @@ impl<'a> Documents<'a> {
             }
         }
         Ok(Value::Null)
+    }
+
+    /// Refuses a tab before an event of block context.
+    fn require_no_tab(&self, span: &Span) -> Result<(), YamlError> {
+        let at = span.start.byte_offset().unwrap_or(self.seen);
+        match tab::misplaced(self.text, self.seen, at) {
+            Some(at) => {
+                let message = "found character that cannot start any token";
+                Err(YamlError::syntax(message, input::mark(self.text, at)))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Judges a block scalar's first line and finds where its header stands; the scanner tells only where its text does.
+    fn block_scalar(&self, span: &Span) -> Result<Marker, YamlError> {
+        let start = span.start;
+        let at = start.byte_offset().unwrap_or(self.seen);
+        let header = self.text.get(self.seen..at).unwrap_or_default();
+        if tab::starts_block_scalar(header, self.text.get(at..).unwrap_or_default()) {
+            let message = "found a tab character where an indentation space is expected";
+            return Err(YamlError::syntax(message, start));
+        }
+        let below = header.trim_end().len();
+        let lines = header[below..].bytes().filter(|byte| *byte == b'\n').count();
+        Ok(Marker::new(start.index(), start.line().saturating_sub(lines), 0))
     }
 
     /// Puts a complete node where it belongs in its parent.

@@ -3,7 +3,7 @@
 
 use super::{
     Value, YamlError,
-    number::{float, integer, signed_binary},
+    number::{dotted_float, float, integer, signed_binary},
     timestamp::is_timestamp,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -55,7 +55,7 @@ pub(super) fn resolve(text: &str, timestamps: Timestamps) -> Scalar {
         b'.' => match text {
             ".nan" | ".NaN" | ".NAN" => Scalar::Float(f64::NAN),
             ".inf" | ".Inf" | ".INF" => Scalar::Float(f64::INFINITY),
-            _ => float(text).map_or(Scalar::String, Scalar::Float),
+            _ => dotted_float(text).map_or(Scalar::String, Scalar::Float),
         },
         b'0'..=b'9' | b'+' | b'-' => {
             match text {
