@@ -17,13 +17,10 @@ const ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
-/// The user that a request was found to come from, for the line.
-#[derive(Clone, Debug)]
-pub(super) struct User(pub(super) Option<String>);
-
 /// A request that has begun.
 pub(super) struct Line {
     id: HeaderValue,
+    user: Option<String>,
     begun: Instant,
     /// Method, path and peer; gathered only when somebody reads the lines.
     asked: Option<(http::Method, String, Option<SocketAddr>)>,
@@ -34,6 +31,7 @@ impl Line {
         let asked = tracing::enabled!(target: "chartferry::access", tracing::Level::INFO);
         Self {
             id: ids.of(request),
+            user: None,
             begun: Instant::now(),
             asked: asked.then(|| {
                 let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
@@ -41,6 +39,11 @@ impl Line {
                 (request.method().clone(), request.uri().path().to_owned(), peer)
             }),
         }
+    }
+
+    /// It comes from this user.
+    pub(super) fn of(&mut self, user: Option<String>) {
+        self.user = user;
     }
 
     /// The answer is known; its body may still be on the way.
@@ -51,7 +54,7 @@ impl Line {
                 target: "chartferry::access",
                 id = self.id.to_str().unwrap_or_default(),
                 peer = peer.map(|peer| peer.to_string()),
-                user = response.extensions().get::<User>().and_then(|user| user.0.as_deref()),
+                user = self.user,
                 %method,
                 path,
                 status = response.status().as_u16(),

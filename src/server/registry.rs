@@ -2,7 +2,7 @@
 
 use super::{
     Config,
-    access_log::{Ids, Line, User},
+    access_log::{Ids, Line},
     auth::Access,
     blobs,
     body::drain,
@@ -51,9 +51,9 @@ pub fn router(disk: Disk, config: Config) -> Router {
 }
 
 async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Response {
-    let line = Line::begin(&request, &registry.ids);
+    let mut line = Line::begin(&request, &registry.ids);
     let (head, mut body) = request.into_parts();
-    let mut response = match registry.answer(&head, &mut body).await {
+    let mut response = match registry.answer(&head, &mut body, &mut line).await {
         Ok(response) => response,
         Err(refusal) => {
             drain(&head, body).await;
@@ -70,12 +70,15 @@ async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Respo
 }
 
 impl Registry {
-    async fn answer(&self, head: &Parts, body: &mut Body) -> Result<Response, Refusal> {
+    async fn answer(
+        &self,
+        head: &Parts,
+        body: &mut Body,
+        line: &mut Line,
+    ) -> Result<Response, Refusal> {
         let route = Route::parse(head.uri.path())?;
-        let user = self.config.access.authorize(&head.headers, &route, &head.method).await?;
-        let mut response = self.dispatch(&route, head, body).await?;
-        response.extensions_mut().insert(User(user));
-        Ok(response)
+        line.of(self.config.access.authorize(&head.headers, &route, &head.method).await?);
+        self.dispatch(&route, head, body).await
     }
 
     async fn dispatch(
