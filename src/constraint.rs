@@ -2,7 +2,6 @@
 //! the error texts are those of Masterminds/semver 3.5, which Helm uses. Cargo's ranges (`semver::VersionReq`) mean other things.
 
 use crate::version::{Parts, Version};
-use semver::{BuildMetadata, Prerelease};
 use std::{fmt, str::FromStr};
 
 /// Bytes of the longest constraint that is read at all. Masterminds' number.
@@ -164,17 +163,15 @@ impl Comparator {
         } else {
             Open::Nothing
         };
-        let number = |part: &str, is_open: bool| if is_open { Ok(0) } else { part.parse() };
-        let version = (|| {
-            Some(semver::Version {
-                major: number(parts.major, open == Open::Major).ok()?,
-                minor: number(parts.minor, matches!(open, Open::Major | Open::Minor)).ok()?,
-                patch: number(parts.patch, open != Open::Nothing).ok()?,
-                pre: Prerelease::new(parts.pre).ok()?,
-                build: BuildMetadata::EMPTY,
-            })
-        })()
-        .ok_or(ParseConstraintError::Version)?;
+        let pre = if parts.pre.is_empty() { "" } else { "-" };
+        let (major, minor, pre) = (parts.major, parts.minor, format!("{pre}{}", parts.pre));
+        let full = match open {
+            Open::Nothing => written.into(),
+            Open::Patch => format!("{major}.{minor}.0{pre}"),
+            Open::Minor => format!("{major}.0.0{pre}"),
+            Open::Major => format!("0.0.0{pre}"),
+        };
+        let version = Version::parse_loose(&full).map_err(|_| ParseConstraintError::Version)?;
         Ok(Self {
             operator: match operator {
                 "!=" => Operator::NotEqual,
@@ -186,7 +183,7 @@ impl Comparator {
                 "^" => Operator::Caret,
                 _ => Operator::Equal,
             },
-            version,
+            version: version.precedence().clone(),
             open,
             written: (operator.into(), written.into()),
         })
