@@ -219,6 +219,21 @@ fn a_host_of_this_machine_may_answer_in_plain_text() {
 }
 
 #[test]
+fn many_requests_at_once_find_out_together() {
+    run(async {
+        let registry = FaultRegistry::start(Setup::default()).await;
+        registry.with(|registry| registry.hold_manifest("1", media::MANIFEST, MANIFEST));
+        let bench = bench(|_| {});
+        let (repository, tag) = (bench.repository(&registry), tag("1"));
+        let reads = (0..8).map(|_| repository.fetch_manifest(&tag));
+        for read in futures_util::future::join_all(reads).await {
+            read.expect("plain");
+        }
+        assert_eq!(bench.told().len(), 1, "told once: {:?}", bench.told());
+    });
+}
+
+#[test]
 fn a_host_elsewhere_that_answers_in_plain_text_is_named() {
     run(async {
         let registry = FaultRegistry::start(Setup::default()).await;
