@@ -78,8 +78,8 @@ enum Command {
     #[command(flatten)]
     Verb(Verb),
     /// The same verbs, as the old `helm chart` had them
-    #[command(subcommand)]
-    Chart(Verb),
+    #[command(disable_help_flag = true)]
+    Chart(ChartArgs),
     /// Sign in to a registry
     Login(login::LoginArgs),
     /// Forget a registry's credentials
@@ -142,6 +142,24 @@ enum Verb {
     Version,
 }
 
+/// What follows `chart`. It is parsed on its own: every verb twice in one tree would cost each start half a mebibyte.
+#[derive(Debug, Args)]
+struct ChartArgs {
+    /// A verb and its arguments
+    #[arg(value_name = "VERB", trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+/// The same verbs, as the old `helm chart` had them.
+#[derive(Debug, Parser)]
+#[command(name = "chartferry chart", about, max_term_width = 110)]
+struct ChartCli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
 #[derive(Debug, Subcommand)]
 enum RegistryCommand {
     /// Sign in to a registry
@@ -170,8 +188,8 @@ struct ManArgs {
 
 /// Runs one command line and says how it ended.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
+    let (global, command) = match parse(args) {
+        Ok(parsed) => parsed,
         Err(error) => {
             let usage = error.use_stderr();
             // A closed pipe is no reason to fail.
@@ -179,15 +197,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if usage { Exit::Usage.into() } else { Exit::Ok.into() };
         }
     };
-    let volume = if cli.global.quiet { Volume::Quiet } else { Volume::Normal };
+    let volume = if global.quiet { Volume::Quiet } else { Volume::Normal };
     let run = Run {
         env: Env::from_process(),
-        talk: Talk::new(cli.global.log_format, volume),
-        global: cli.global,
+        talk: Talk::new(global.log_format, volume),
+        global,
         counts: Arc::default(),
     };
     run.log();
-    match run.command(cli.command) {
+    match run.command(command) {
         Ok(exit) => exit.into(),
         Err(error) => {
             run.talk.error(&error);
@@ -196,10 +214,45 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(Global, Command), clap::Error> {
+    let cli = Cli::try_parse_from(args)?;
+    let Command::Chart(ChartArgs { words }) = cli.command else {
+        return Ok((cli.global, cli.command));
+    };
+    let name = OsString::from("chartferry chart");
+    let inner = ChartCli::try_parse_from(std::iter::once(name).chain(words))?;
+    Ok((inner.global.or(cli.global), Command::Verb(inner.verb)))
+}
+
+impl Global {
+    /// These flags, and those that came before `chart`.
+    fn or(self, outer: Self) -> Self {
+        Self {
+            debug: self.debug || outer.debug,
+            quiet: self.quiet || outer.quiet,
+            log_format: if self.log_format == LogFormat::default() {
+                outer.log_format
+            } else {
+                self.log_format
+            },
+            registry_config: self.registry_config.or(outer.registry_config),
+            repository_config: self.repository_config.or(outer.repository_config),
+            repository_cache: self.repository_cache.or(outer.repository_cache),
+        }
+    }
+}
+
+/// The whole command line as one tree, for completion and manual.
+fn whole() -> clap::Command {
+    Cli::command()
+        .mut_subcommand("chart", |_| ChartCli::command().name("chart").bin_name("chartferry chart"))
+}
+
 impl Run {
     fn command(&self, command: Command) -> Result<Exit> {
         match command {
-            Command::Verb(verb) | Command::Chart(verb) => self.verb(verb),
+            Command::Verb(verb) => self.verb(verb),
+            Command::Chart(_) => unreachable!("`parse` puts the verb in its place"),
             Command::Login(args) | Command::Registry(RegistryCommand::Login(args)) => {
                 login::login(self, args)
             }
@@ -212,7 +265,7 @@ impl Run {
             Command::Plugin(command) => plugin::plugin(self, command),
             Command::Completion(args) => {
                 let mut script = Vec::new();
-                clap_complete::generate(args.shell, &mut Cli::command(), "chartferry", &mut script);
+                clap_complete::generate(args.shell, &mut whole(), "chartferry", &mut script);
                 output::print(script).map(|()| Exit::Ok)
             }
             Command::Man(args) => manual(&args),
@@ -243,7 +296,7 @@ impl Run {
 fn manual(args: &ManArgs) -> Result<Exit> {
     std::fs::create_dir_all(&args.folder)
         .map_err(|error| Error::io("create folder", &args.folder, error))?;
-    clap_mangen::generate_to(Cli::command(), &args.folder)
+    clap_mangen::generate_to(whole(), &args.folder)
         .map_err(|error| Error::io("write manual pages to", &args.folder, error))?;
     Ok(Exit::Ok)
 }
@@ -269,6 +322,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
+        whole().debug_assert();
         Cli::command().debug_assert();
     }
 
