@@ -223,71 +223,8 @@ pub(crate) fn encoding(registry: &Registry, headers: &::http::HeaderMap) -> Resu
     }
 }
 
-/// The error for a manifest that was pushed and reads back otherwise: it says what the registry changed.
-pub fn difference(registry: &Registry, pushed: &Manifest, stored: &Manifest) -> Error {
-    let (ours, theirs) = (pushed.document(), stored.document());
-    let what = if ours.artifact_type.is_some() && theirs.artifact_type.is_none() {
-        "it drops the artifact type"
-    } else if ours.subject.is_some() && theirs.subject.is_none() {
-        "it drops the subject"
-    } else if ours.annotations != theirs.annotations {
-        "it changes the annotations"
-    } else if pushed.media_type() != stored.media_type() {
-        "it changes the media type"
-    } else if ours == theirs {
-        "it writes the same manifest in other bytes"
-    } else {
-        "it stores another manifest"
-    };
-    Error::new(
-        ErrorKind::Integrity,
-        format!(
-            "`{registry}` does not store what was pushed: {what} (`{}` was pushed, `{}` reads back)",
-            pushed.digest(),
-            stored.digest()
-        ),
-    )
-    .with_hint("another push to the same tag may have come between; if not, the registry rewrites manifests and needs an update")
-}
-
 impl Resolve for Repository {
     async fn resolve(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
         self.head_manifest(target).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_registry_changed_is_named() {
-        let registry: Registry = "r.example".parse().expect("registry");
-        let parse = |text: &str| Manifest::parse(text.to_owned().into(), None).expect("manifest");
-        let pushed = parse(
-            r#"{"schemaVersion":2,"artifactType":"a/b","annotations":{"x":"y"},"layers":[]}"#,
-        );
-        for (stored, what) in [
-            (
-                r#"{"schemaVersion":2,"annotations":{"x":"y"},"layers":[]}"#,
-                "it drops the artifact type",
-            ),
-            (
-                r#"{"schemaVersion":2,"artifactType":"a/b","layers":[]}"#,
-                "it changes the annotations",
-            ),
-            (
-                r#"{"schemaVersion":2, "artifactType":"a/b","annotations":{"x":"y"},"layers":[]}"#,
-                "the same manifest in other bytes",
-            ),
-            (
-                r#"{"schemaVersion":2,"artifactType":"c/d","annotations":{"x":"y"},"layers":[]}"#,
-                "it stores another manifest",
-            ),
-        ] {
-            let error = difference(&registry, &pushed, &parse(stored));
-            assert_eq!(error.kind(), ErrorKind::Integrity);
-            assert!(error.message().contains(what), "{error:?}");
-        }
     }
 }

@@ -5,6 +5,21 @@
 //! It never prints, never asks, and never reads the environment: [`Options`] bring in what it must know, and
 //! [`Notice`]s carry out what its user should. It needs a tokio runtime with I/O and time enabled, of any kind.
 //!
+//! ```no_run
+//! use chartferry::{client::{Client, Options}, oci::Reference, store::Fetch};
+//!
+//! # async fn example() -> chartferry::Result<()> {
+//! let client = Client::new(Options::default())?;
+//! let reference: Reference = "oci://registry.example/charts/demo:1.0.0".parse()?;
+//! let repository = client.repository(&reference.registry, &reference.repository);
+//! if let Some(target) = reference.target() {
+//!     let manifest = repository.fetch_manifest(&target).await?;
+//!     assert_eq!(manifest.document().layers().len(), 1);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! From the wire upwards: `http` is one exchange, `request` one request with its proof and its second tries,
 //! `manifest`, `list`, `referrers`, `download` and `upload` are what registries are asked for.
 
@@ -54,7 +69,6 @@ pub use challenge::Challenge;
 pub use clock::{Clock, VirtualClock};
 pub use credentials::{Credential, Given, Keyring, Place, Secret, Surroundings};
 pub use login::{Probe, Removed};
-pub use manifest::difference;
 pub use notice::{Notice, Notify, Way};
 pub use options::{Options, Scheme};
 pub use proxy::Proxies;

@@ -154,12 +154,9 @@ impl Partial<Disk> {
     /// In a file, with what an earlier run left of it in the cache folder.
     pub(crate) async fn in_file(blob: &Descriptor, cache: Option<&Path>) -> Result<Self> {
         let Some(folder) = cache else {
-            let file = NamedTempFile::new()
-                .map_err(|error| Error::io("create a file in", "the temporary folder", error))?;
-            return Ok(Self::new(blob, Disk::passing(file)));
+            return Ok(Self::new(blob, Disk::passing(temporary(cache)?)));
         };
-        std::fs::create_dir_all(folder)
-            .map_err(|error| Error::io("create the cache folder", folder, error))?;
+        create(folder)?;
         let name = format!("partial-{}-{}", blob.digest.algorithm().as_str(), blob.digest.hex());
         let path = folder.join(name);
         let file = OpenOptions::new()
@@ -225,9 +222,26 @@ impl Partial<Disk> {
     }
 }
 
+/// A file that goes with its handle: in the cache folder, or in the system's temporary one.
+pub(crate) fn temporary(cache: Option<&Path>) -> Result<NamedTempFile> {
+    match cache {
+        Some(folder) => {
+            create(folder)?;
+            temporary_in(folder)
+        }
+        None => NamedTempFile::new()
+            .map_err(|error| Error::io("create a file in", "the temporary folder", error)),
+    }
+}
+
 fn temporary_in(folder: &Path) -> Result<NamedTempFile> {
     NamedTempFile::with_prefix_in("blob-", folder)
         .map_err(|error| Error::io("create a file in", folder, error))
+}
+
+fn create(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Error::io("create the cache folder", folder, error))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::{
     fault::Failure,
     location::host_of,
     message::{Call, is_html},
+    partial::temporary,
     refusal,
     request::{Reply, Trouble, reply},
     retry::{Reach, Tries},
@@ -15,7 +16,6 @@ use super::{
 use crate::{Error, ErrorKind, Result, store::BlobFile};
 use ::http::Method;
 use std::{io::Write, sync::Arc};
-use tempfile::NamedTempFile;
 use url::Url;
 
 /// Helm gives chart servers this much longer than registries: some build the archive while we wait.
@@ -88,10 +88,7 @@ impl Client {
         url: &Url,
         cap: u64,
     ) -> Result<BlobFile, Failure> {
-        let folder = self.options().cache.clone().unwrap_or_else(std::env::temp_dir);
-        let named = |error| Failure::Fatal(Error::io("write the download in", &folder, error));
-        std::fs::create_dir_all(&folder).map_err(named)?;
-        let mut file = NamedTempFile::with_prefix_in("web-", &folder).map_err(named)?;
+        let mut file = temporary(self.options().cache.as_deref())?;
         let mut length = 0;
         while let Some(chunk) = answer.chunk().await? {
             length += chunk.len() as u64;
@@ -101,7 +98,9 @@ impl Client {
                     format!("{url} has more than the {cap} bytes allowed here"),
                 )));
             }
-            file.write_all(&chunk).map_err(named)?;
+            if let Err(error) = file.write_all(&chunk) {
+                return Err(Error::io("write the download in", file.path(), error).into());
+            }
         }
         Ok(BlobFile::Temporary(Arc::new(file.into_temp_path())))
     }

@@ -8,6 +8,7 @@ mod auth;
 mod directories;
 mod docs;
 mod faults;
+mod faults_killed;
 mod faults_named;
 mod faults_tls;
 mod faults_upload;
