@@ -314,6 +314,7 @@ fn credentials_do_not_follow_a_redirect_to_storage() {
                 .fetch_blob(&blob, 1000)
                 .await
                 .expect("from storage");
+            assert!(registry.idle().is_empty());
         }
     });
 }

@@ -137,6 +137,7 @@ fn registries_that_miscount_chunks_are_seen_through() {
         run(async {
             let (registry, sent) = in_chunks(faults).await;
             assert_eq!(sent.expect(name), Sent::Uploaded, "{name}");
+            assert!(registry.idle().is_empty(), "{name}: {:?}", registry.idle());
             let digest = Digest::sha256(&noise(160 * KIB));
             registry
                 .with(|registry| assert!(registry.blobs.contains_key(digest.as_str()), "{name}"));
@@ -150,6 +151,7 @@ fn a_registry_without_chunks_gets_one_put_again() {
         let (registry, bench) = registry(Setup { patch: false, ..Setup::default() }).await;
         registry.fail(Fault::new("PUT /blobs/uploads/", Act::Reset).times(4));
         push(&bench.repository(&registry), &noise(170 * KIB)).await.expect("in the end");
+        assert!(registry.idle().is_empty());
     });
 }
 

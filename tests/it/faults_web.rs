@@ -51,6 +51,7 @@ fn what_breaks_off_or_is_refused_for_now_is_fetched_again() {
             let bench = Bench::new();
             let file = bench.client.download(&url, 1 << 20).await.expect("in the end");
             assert!(fs::read(file.path()).unwrap() == noise(100_000));
+            assert!(server.idle().is_empty());
         });
     }
 }

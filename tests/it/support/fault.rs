@@ -21,6 +21,7 @@ pub(crate) struct Fault {
     part: String,
     after: usize,
     times: usize,
+    fired: usize,
     act: Act,
 }
 
@@ -51,6 +52,8 @@ pub(crate) enum Act {
     Headers(Vec<(&'static str, String)>),
     /// Answers with the whole blob though a part was asked for.
     WholeForPart,
+    /// The same under another ETag, as if the blob had changed.
+    OtherForPart,
     /// Answers with a part that begins this much too early.
     EarlierPart(usize),
     /// All tokens given until now are worth nothing from here on.
@@ -65,7 +68,7 @@ impl Fault {
     /// `on` is a method and a part of the path, such as `GET /blobs/`. Once, unless said otherwise.
     pub(crate) fn new(on: &'static str, act: Act) -> Self {
         let (method, part) = on.split_once(' ').unwrap();
-        Self { method, part: part.to_owned(), after: 0, times: 1, act }
+        Self { method, part: part.to_owned(), after: 0, times: 1, fired: 0, act }
     }
 
     /// So many times.
@@ -95,6 +98,7 @@ impl Fault {
             return false;
         }
         self.times -= 1;
+        self.fired += 1;
         true
     }
 }
@@ -221,6 +225,12 @@ impl FaultRegistry {
     /// Every request with its status, and forgets them.
     pub(crate) fn take(&self) -> Vec<(Request, u16)> {
         std::mem::take(&mut self.shared.lock().unwrap().seen)
+    }
+
+    /// The faults that never happened.
+    pub(crate) fn idle(&self) -> Vec<String> {
+        let shared = self.shared.lock().unwrap();
+        shared.faults.iter().filter(|f| f.fired == 0).map(|f| format!("{:?}", f.act)).collect()
     }
 
     /// How many connections were made.
@@ -392,7 +402,9 @@ fn answer(shared: &Mutex<Shared>, request: &mut Request, fault: Option<&Act>) ->
         Some(Act::Instead(answer)) => return answer.clone(),
         Some(Act::Revoke) => registry.revoke(),
         Some(Act::Forget) => registry.forget_uploads(),
-        Some(Act::WholeForPart) => request.headers.retain(|(name, _)| name != "range"),
+        Some(Act::WholeForPart | Act::OtherForPart) => {
+            request.headers.retain(|(name, _)| name != "range")
+        }
         Some(Act::Storage(failures)) => {
             shared.storage_failures = *failures;
             return registry.to_storage(request);
@@ -406,6 +418,7 @@ fn answer(shared: &Mutex<Shared>, request: &mut Request, fault: Option<&Act>) ->
     let mut answer = registry.answer(request);
     match fault {
         Some(Act::Though(instead)) => return instead.clone(),
+        Some(Act::OtherForPart) => answer = answer.with("etag", "\"other\""),
         Some(Act::Headers(changes)) => {
             for (name, value) in changes {
                 answer = answer.with(name, value);
