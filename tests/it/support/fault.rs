@@ -403,7 +403,7 @@ fn answer(shared: &Mutex<Shared>, request: &mut Request, fault: Option<&Act>) ->
         Some(Act::Revoke) => registry.revoke(),
         Some(Act::Forget) => registry.forget_uploads(),
         Some(Act::WholeForPart | Act::OtherForPart) => {
-            request.headers.retain(|(name, _)| name != "range")
+            request.headers.retain(|(name, _)| name != "range");
         }
         Some(Act::Storage(failures)) => {
             shared.storage_failures = *failures;
