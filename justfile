@@ -20,10 +20,13 @@ peers:
     peers/install
     cargo test --test it -- --ignored
 
-# helm and chartferry in turn, with the ratio
-bench *ARGS:
-    cargo build --release --bin chartferry --example compare
+# helm and chartferry in turn, with the ratio: package, show, push, pull, start or all
+compare *ARGS:
     peers/compare {{ARGS}}
+
+# our own parts, each by itself
+bench *ARGS:
+    cargo bench --bench archive -- {{ARGS}}
 
 # licences, bans, sources and advisories of what we depend on
 deny:
