@@ -13,6 +13,7 @@ mod faults_named;
 mod faults_tls;
 mod faults_upload;
 mod faults_web;
+mod fuzz;
 mod guide;
 mod hostile;
 mod layers;
