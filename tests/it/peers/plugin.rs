@@ -1,6 +1,6 @@
 //! `helm chart …`: the plugin under both majors of helm.
 
-use crate::support::{daemon::test_with_registry, peers};
+use crate::support::{Test, daemon::test_with_registry, peers};
 
 #[test]
 #[ignore = "needs peers"]
@@ -34,5 +34,30 @@ fn the_verbs_of_old_work_under_helm_3_and_helm_4() {
 
         test.run(["plugin", "uninstall"]).anything().succeeds();
         chart(&["list"]).fails(1);
+    }
+}
+
+#[test]
+#[ignore = "needs peers"]
+fn helm_installs_the_plugin_itself() {
+    // The form at the top serves both majors; the other is for Helm 4.
+    for (helm, form) in [
+        ("helm", "plugin.yaml"),
+        ("helm3", "plugin.yaml"),
+        ("helm", "deploy/plugin-v1/plugin.yaml"),
+    ] {
+        let test = Test::new();
+        let helm = peers::find(helm);
+        test.copy(form, "chart/plugin.yaml");
+        test.link_program("chartferry", env!("CARGO_BIN_EXE_chartferry").as_ref());
+        test.run_program(&helm, ["plugin", "install", "chart"]).anything().succeeds();
+        test.file("demo/Chart.yaml", "apiVersion: v2\nname: demo\nversion: 1.0.0\n");
+        let saved = test.run_program(&helm, ["chart", "save", "demo", "r.example/demo:1.0.0"]);
+        let saved = saved.anything().succeeds();
+        assert!(saved.stdout.contains("1.0.0: saved"), "{form}: {saved:?}");
+        let missing = test.run_program(&helm, ["chart", "remove", "r.example/other:1.0.0"]);
+        let missing = missing.anything();
+        // The exit code comes through, whatever it is.
+        missing.fails(5);
     }
 }
