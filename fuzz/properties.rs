@@ -14,7 +14,7 @@ use chartferry::{
 };
 
 /// A reference that can be read is shown as one that means the same.
-pub fn reference(bytes: &[u8]) {
+pub(crate) fn reference(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let _ = Reference::parse_namespace(text);
     if let Ok(reference) = text.parse::<Reference>() {
@@ -23,7 +23,7 @@ pub fn reference(bytes: &[u8]) {
 }
 
 /// A constraint, on the first line, is shown as one that takes the same versions, on the other lines.
-pub fn constraint(bytes: &[u8]) {
+pub(crate) fn constraint(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let mut lines = text.lines();
     let constraint = Constraint::parse(lines.next().unwrap_or_default());
@@ -47,7 +47,7 @@ pub fn constraint(bytes: &[u8]) {
 }
 
 /// What the strict reading takes, the loose one takes alike; what is written is read as what it was.
-pub fn yaml(bytes: &[u8]) {
+pub(crate) fn yaml(bytes: &[u8]) {
     let mut limits = Limits::default();
     limits.yaml_nodes = 100_000;
     limits.yaml_alias_bytes = 1_000_000;
@@ -70,7 +70,7 @@ pub fn yaml(bytes: &[u8]) {
 }
 
 /// An archive that can be read has a digest of its contents.
-pub fn archive_read(bytes: &[u8]) {
+pub(crate) fn archive_read(bytes: &[u8]) {
     let mut limits = Limits::default();
     limits.chart_bytes = 4 * MIB;
     limits.chart_file_bytes = MIB;
@@ -85,7 +85,7 @@ pub fn archive_read(bytes: &[u8]) {
 }
 
 /// Any header is a list of challenges, if an empty one.
-pub fn challenge(bytes: &[u8]) {
+pub(crate) fn challenge(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let whole = Challenge::parse([text]);
     assert!(whole.iter().all(|challenge| !challenge.scheme.is_empty()), "{whole:?}");

@@ -12,7 +12,10 @@ use std::collections::BTreeMap;
 /// Documents on which the scanner beneath us and libyaml part, with the reason.
 const EXOTIC: [(&str, &str); 16] = [
     ("only a document end", "taken for an empty stream; libyaml wants a node in front"),
-    ("line separator", "a line end of YAML 1.1, which we take for one only between blanks"),
+    (
+        "line separator",
+        "libyaml starts a line there, and misses its key; we take it for one only between blanks",
+    ),
     ("escapes", "YAML 1.2 has `\\/`, libyaml does not"),
     ("json, escaped slash", "YAML 1.2 has `\\/`, libyaml does not"),
     ("escape of a surrogate pair", "taken as JSON means it; libyaml refuses it"),
