@@ -17,6 +17,8 @@ pub enum ErrorKind {
     Denied,
     /// Bytes are not what their digest, size or index says.
     Integrity,
+    /// The user stopped the work.
+    Interrupted,
     /// The input itself is bad: a chart, an archive, a document, a name.
     Invalid,
     /// The file system refused.

@@ -24,6 +24,8 @@ pub enum Exit {
     Integrity,
     /// The command was not written as it must be. `EX_USAGE` of sysexits.h.
     Usage,
+    /// The user stopped it: 128 and the number of the signal, as shells say it.
+    Interrupted,
 }
 
 impl Exit {
@@ -39,6 +41,7 @@ impl Exit {
             Self::Denied => 6,
             Self::Integrity => 7,
             Self::Usage => 64,
+            Self::Interrupted => 130,
         }
     }
 }
@@ -55,6 +58,7 @@ impl From<&Error> for Exit {
             ErrorKind::Conflict => Self::Conflict,
             ErrorKind::Denied => Self::Denied,
             ErrorKind::Integrity => Self::Integrity,
+            ErrorKind::Interrupted => Self::Interrupted,
             ErrorKind::NotFound => Self::NotFound,
             ErrorKind::Partial => Self::Partial,
             ErrorKind::Usage => Self::Usage,

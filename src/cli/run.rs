@@ -49,7 +49,15 @@ impl Run {
             .enable_all()
             .build()
             .map_err(|error| Error::io("start", "the runtime", error))?;
-        runtime.block_on(work)
+        // On Ctrl-C the work is dropped where it stands, and with it its unfinished files.
+        runtime.block_on(async {
+            tokio::select! {
+                result = work => result,
+                Ok(()) = tokio::signal::ctrl_c() => {
+                    Err(Error::new(ErrorKind::Interrupted, "interrupted; what was not finished was put away"))
+                }
+            }
+        })
     }
 
     /// How a command over several inputs ended. What failed was already said, each with its reason.

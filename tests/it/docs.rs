@@ -51,6 +51,7 @@ fn every_exit_code_is_documented() {
         Exit::Denied,
         Exit::Integrity,
         Exit::Usage,
+        Exit::Interrupted,
     ];
     assert_eq!(documented, all.map(Exit::code));
 }
