@@ -9,13 +9,14 @@ use std::{
 };
 
 /// The rooms, each of which may use those to its left. `main` and `lib` stand outside.
-const ROOMS: [&str; 17] = [
+const ROOMS: [&str; 19] = [
     "error",
     "limits",
     "digest",
     "quote",
     "version",
     "constraint",
+    "template",
     "json",
     "yaml",
     "chart",
@@ -25,13 +26,16 @@ const ROOMS: [&str; 17] = [
     "store",
     "client",
     "ops",
+    "mirror",
     "server",
     "cli",
 ];
 
 /// What a room may not use although it stands to its left, with the reason.
-const FORBIDDEN: [(&str, &str, &str); 1] =
-    [("server", "client", "a server that serves an upstream is given it as a store")];
+const FORBIDDEN: [(&str, &str, &str); 2] = [
+    ("server", "client", "a server that serves an upstream is given it as a store"),
+    ("server", "mirror", "a server is an end of a mirror, not a part of it"),
+];
 
 /// Lines of a source file, its tests apart, beyond which it must be divided.
 const LONGEST: usize = 600;
