@@ -228,11 +228,22 @@ impl Bench {
         println!("\n{title}");
         let tools = [&self.helm, &self.ours];
         let mut samples = [Vec::new(), Vec::new()];
-        let mut next = 0;
+        let (mut next, mut failures) = (0, 0);
         for round in 0..=self.rounds {
             for (tool, samples) in tools.iter().zip(&mut samples) {
-                let sample = tool.sample(&args(tool), times, next);
-                next += times;
+                let sample = loop {
+                    let sample = tool.sample(&args(tool), times, next);
+                    next += times;
+                    match sample {
+                        Ok(sample) => break sample,
+                        // A run that fails is no sample, whoever it was; it is said, and taken again.
+                        Err(said) if failures < 5 => {
+                            failures += 1;
+                            println!("  {} failed and is run again: {said}", tool.name);
+                        }
+                        Err(said) => panic!("{} fails: {said}", tool.name),
+                    }
+                };
                 // The first round warms caches up.
                 if round > 0 {
                     samples.push(sample);
@@ -281,7 +292,7 @@ impl Tool {
     /// One sample: `times` runs in a row, numbered from `first`. The shell measures, because it counts the
     /// processor time of its children to the microsecond without unsafe code of ours; what it costs to start a
     /// process is in both.
-    fn sample(&self, args: &[String], times: usize, first: usize) -> Sample {
+    fn sample(&self, args: &[String], times: usize, first: usize) -> Result<Sample, String> {
         let script = r#"
             TIMEFORMAT='%3R %3U %3S'; times=$1; first=$2; shift 2
             time for ((i = first; i < first + times; i++)); do
@@ -292,11 +303,13 @@ impl Tool {
         let output = command.env("PATH", "/usr/bin:/bin").arg(&self.program).args(args).output();
         let output = output.unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{} {args:?}: {said}", self.name);
+        if !output.status.success() {
+            return Err(said.lines().next().unwrap_or_default().to_owned());
+        }
         let numbers: Vec<f64> = said.split_whitespace().map(|n| n.parse().unwrap()).collect();
         let [wall, user, system] = numbers[..] else { panic!("bash's time said {said}") };
         let each = 1000.0 / times as f64;
-        Sample { wall: wall * each, cpu: (user + system) * each }
+        Ok(Sample { wall: wall * each, cpu: (user + system) * each })
     }
 
     /// Peak resident memory of one run in MiB, if GNU time is here to tell.
