@@ -46,11 +46,12 @@ pub enum Duplicates {
     Error,
 }
 
+/// Flow collections in a document whose lines may start with tabs the scanner refuses; each costs a reading anew.
+const FLOWS_WITH_TABS: usize = 32;
+
 /// Reads the first document of `bytes` and ignores any other, as sigs.k8s.io/yaml does. Nothing at all is [`Value::Null`].
 pub fn parse(bytes: &[u8], duplicates: Duplicates, limits: &Limits) -> Result<Value, YamlError> {
-    let text = input::decode(bytes)?;
-    let first = parse::Documents::new(&text, duplicates, limits).next();
-    first.unwrap_or(Ok(Value::Null))
+    read(bytes, duplicates, limits, |documents| documents.next().unwrap_or(Ok(Value::Null)))
 }
 
 /// Reads every document of `bytes`; none of nothing. The limits hold for all of them together.
@@ -59,8 +60,23 @@ pub fn parse_all(
     duplicates: Duplicates,
     limits: &Limits,
 ) -> Result<Vec<Value>, YamlError> {
-    let text = input::decode(bytes)?;
-    parse::Documents::new(&text, duplicates, limits).collect()
+    read(bytes, duplicates, limits, |documents| documents.collect())
+}
+
+fn read<T>(
+    bytes: &[u8],
+    duplicates: Duplicates,
+    limits: &Limits,
+    take: impl Fn(&mut parse::Documents<'_>) -> Result<T, YamlError>,
+) -> Result<T, YamlError> {
+    let mut text = input::decode(bytes)?;
+    for _ in 0..FLOWS_WITH_TABS {
+        let mut documents = parse::Documents::new(&text, duplicates, limits);
+        let taken = take(&mut documents);
+        let Some(start) = documents.refused_flow() else { return taken };
+        text = tab::blanks_in_flow(&text, start).into();
+    }
+    take(&mut parse::Documents::new(&text, duplicates, limits))
 }
 
 /// Writes `value` byte for byte as sigs.k8s.io/yaml's `Marshal` does: mappings sorted "naturally" (`a9` before `a10`), strings

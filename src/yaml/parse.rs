@@ -22,6 +22,7 @@ pub(super) struct Documents<'a> {
     problems: Vec<String>,
     /// Where the last event ended.
     seen: usize,
+    refused_flow: Option<usize>,
     failed: bool,
 }
 
@@ -79,12 +80,32 @@ impl<'a> Documents<'a> {
             anchors: HashMap::new(),
             problems: Vec::new(),
             seen: 0,
+            refused_flow: None,
             failed: false,
         }
     }
 
+    /// Where the flow collection starts in which the scanner refused a tab as indentation, if that is why it stopped.
+    pub(super) fn refused_flow(&self) -> Option<usize> {
+        self.refused_flow
+    }
+
     fn event(&mut self) -> Result<Option<(Event<'a>, Span)>, YamlError> {
         Ok(self.parser.next_event().transpose()?)
+    }
+
+    /// The next event of a document. A tab that is refused within a flow collection is kept in mind.
+    fn event_within(&mut self, open: &[Open]) -> Result<Option<(Event<'a>, Span)>, YamlError> {
+        self.parser.next_event().transpose().map_err(|error| {
+            if *error.kind() == granit_parser::ErrorKind::TabInBlockIndentation {
+                // A bracket that may yet prove to be a key has not been told.
+                let told = open.iter().find(|open| open.style == StructureStyle::Flow);
+                let told = told.and_then(|open| open.at.byte_offset());
+                let at = error.marker().byte_offset().unwrap_or(0);
+                self.refused_flow = told.or_else(|| tab::bracket_before(self.text, at));
+            }
+            error.into()
+        })
     }
 
     fn document(&mut self) -> Result<Option<Value>, YamlError> {
@@ -115,7 +136,7 @@ impl<'a> Documents<'a> {
 
     fn root(&mut self) -> Result<Value, YamlError> {
         let mut open: Vec<Open> = Vec::new();
-        while let Some((event, span)) = self.event()? {
+        while let Some((event, span)) = self.event_within(&open)? {
             if open.last().is_none_or(|parent| parent.style == StructureStyle::Block) {
                 self.require_no_tab(&span)?;
             }

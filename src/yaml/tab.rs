@@ -38,3 +38,85 @@ pub(super) fn starts_block_scalar(header: &str, content: &str) -> bool {
     content.starts_with('\t')
         && !indicators.is_some_and(|text| text.contains(|c: char| c.is_ascii_digit()))
 }
+
+/// The text with the tabs that indent the lines of one flow collection made spaces. To libyaml they are blanks in there; the
+/// scanner refuses those that stand left of the block around. `start` is where the collection opens.
+pub(super) fn blanks_in_flow(text: &str, start: usize) -> String {
+    enum Within {
+        Flow,
+        Comment,
+        Quotes(char),
+    }
+    let mut out = String::with_capacity(text.len());
+    out.push_str(&text[..start]);
+    let mut within = Within::Flow;
+    let mut depth = 0_usize;
+    let (mut last, mut indentation) = (',', false);
+    let mut rest = text[start..].chars();
+    while let Some(c) = rest.next() {
+        match (&within, c) {
+            (_, '\t') if indentation => {
+                out.push(' ');
+                continue;
+            }
+            (Within::Comment, '\n' | '\r') => within = Within::Flow,
+            (Within::Comment, _) => {}
+            // An escape or a doubled quote is two characters of the text.
+            (Within::Quotes('"'), '\\') => {
+                out.push(c);
+                out.extend(rest.next());
+                continue;
+            }
+            (Within::Quotes('\''), '\'') if rest.as_str().starts_with('\'') => {
+                out.push(c);
+                out.extend(rest.next());
+                continue;
+            }
+            (Within::Quotes(quote), c) if *quote == c => within = Within::Flow,
+            (Within::Quotes(_), _) => {}
+            // A quote opens only where a node can start; within a word it is a letter.
+            (Within::Flow, '"' | '\'') if matches!(last, '[' | '{' | ',' | ':' | '?') => {
+                within = Within::Quotes(c);
+            }
+            (Within::Flow, '#') if out.ends_with(char::is_whitespace) => within = Within::Comment,
+            (Within::Flow, '[' | '{') => depth += 1,
+            (Within::Flow, ']' | '}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        out.push(c);
+        if c.is_whitespace() {
+            indentation |= matches!(c, '\n' | '\r');
+        } else {
+            (last, indentation) = (c, false);
+        }
+        if depth == 0 && matches!(c, ']' | '}') {
+            break;
+        }
+    }
+    out.push_str(rest.as_str());
+    out
+}
+
+/// The bracket that stands last before `at`, blanks aside.
+pub(super) fn bracket_before(text: &str, at: usize) -> Option<usize> {
+    let before = text.get(..at)?.trim_end();
+    before.ends_with(['[', '{']).then(|| before.len() - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tabs_that_indent_lines_of_the_collection_become_spaces() {
+        for (text, blanks) in [
+            ("[\n\t1,\n \t\t2\t]\n\tx", "[\n 1,\n   2\t]\n\tx"),
+            ("{a: [\n\t1]}\n\t[\n\t", "{a: [\n 1]}\n\t[\n\t"),
+            ("[\"\\\"]\\\\\", ''']''',\n\tit's]\n\t]", "[\"\\\"]\\\\\", ''']''',\n it's]\n\t]"),
+            ("[ # ] it's\n\t]\n\t]", "[ # ] it's\n ]\n\t]"),
+        ] {
+            assert_eq!(blanks_in_flow(text, 0), blanks);
+        }
+        assert_eq!(blanks_in_flow("\t[\n\t]", 1), "\t[\n ]");
+    }
+}
