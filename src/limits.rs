@@ -41,6 +41,8 @@ pub struct Limits {
     pub yaml_alias_bytes: usize,
     /// Bytes of a manifest or index. The specification asks for 4 MiB at least; ORAS takes 4.
     pub manifest_bytes: u64,
+    /// Bytes of a chart repository's index.yaml once decoded. The largest public one has 46 MB.
+    pub index_bytes: u64,
     /// Bytes of an image layout's `index.json`: at 300 bytes an entry, more than 200,000 of them.
     pub layout_index_bytes: u64,
     /// Bytes of a config blob of a chart. It is Chart.yaml as JSON, so at most a chart file, and JSON escapes.
@@ -76,6 +78,7 @@ impl Default for Limits {
             yaml_depth: 128,
             yaml_alias_bytes: 10 * 1024 * 1024,
             manifest_bytes: 8 * MIB,
+            index_bytes: 512 * MIB,
             layout_index_bytes: 64 * MIB,
             config_bytes: 8 * MIB,
             provenance_bytes: 8 * MIB,

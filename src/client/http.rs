@@ -4,6 +4,7 @@
 use super::{
     Options,
     fault::{Failure, Fault},
+    gate::Gates,
     location::{Credentials, follow, host_of},
     message::{Call, Full, Patience, text},
     outgoing::{Going, outgoing},
@@ -14,13 +15,13 @@ use super::{
 use crate::{Error, ErrorKind, Result};
 use ::http::{
     HeaderMap, HeaderValue, Method, StatusCode,
-    header::{AUTHORIZATION, CONTENT_LENGTH, LOCATION},
+    header::{CONTENT_LENGTH, LOCATION},
 };
 use bytes::{Bytes, BytesMut};
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use url::Url;
@@ -93,6 +94,7 @@ pub(crate) struct Transport {
     own: Mutex<HashMap<String, Option<reqwest::Client>>>,
     trust: Trust,
     routes: Routes,
+    gates: Arc<Gates>,
     user_agent: String,
     connect: Duration,
     headers: Duration,
@@ -118,12 +120,27 @@ impl Transport {
             own: Mutex::default(),
             trust,
             routes,
+            gates: Arc::new(Gates::new(options)),
             user_agent: options.user_agent.clone(),
             connect: options.connect,
             headers: options.headers,
             commit: options.commit,
             stall: options.stall,
             redirects: options.limits.redirects,
+        })
+    }
+
+    /// The same with other TLS settings; what hosts asked for is shared.
+    pub(crate) fn with_trust(&self, trust: &Trust) -> Result<Self> {
+        let own = HostTrust::default();
+        Ok(Self {
+            common: build(self.connect, &self.user_agent, &self.routes, trust, &own)?,
+            own: Mutex::default(),
+            trust: trust.clone(),
+            routes: self.routes.clone(),
+            gates: Arc::clone(&self.gates),
+            user_agent: self.user_agent.clone(),
+            ..*self
         })
     }
 
@@ -170,6 +187,7 @@ impl Transport {
         from: Origin,
     ) -> Result<Answer, Failure> {
         let host = host_of(url);
+        self.gates.pass(&host).await?;
         let going = Going::new(call.report.clone());
         let (body, length) = outgoing(&call.payload, &going)
             .await
@@ -179,7 +197,7 @@ impl Transport {
             .request(call.method.clone(), url.clone())
             .headers(call.headers.clone());
         if let Some(authorization) = authorization {
-            request = request.header(AUTHORIZATION, authorization);
+            request = request.header(call.proof_header.clone(), authorization);
         }
         if let Some(body) = body {
             request = request.header(CONTENT_LENGTH, length).body(body);
@@ -204,6 +222,7 @@ impl Transport {
                 Err(_) => return Err(Fault::new(kind, &host).into()),
             }
         };
+        self.gates.heed(&host, response.status(), response.headers());
         Ok(Answer {
             status: response.status(),
             headers: response.headers().clone(),
@@ -235,6 +254,9 @@ impl Transport {
     }
 }
 
+/// Connections to one host that are kept for the next request: as many as a mirror has requests in flight.
+const IDLE: usize = 64;
+
 /// What a slow registry hashes and stores in a second, once it has the body.
 const COMMITTED_PER_SECOND: u64 = 4 * crate::limits::MIB;
 
@@ -260,7 +282,7 @@ fn build(
         .referer(false)
         .no_proxy()
         .connect_timeout(connect)
-        .pool_max_idle_per_host(16)
+        .pool_max_idle_per_host(IDLE)
         .tls_backend_preconfigured(trust.config(host)?);
     if !routes.is_empty() {
         let routes = routes.clone();

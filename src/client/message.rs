@@ -1,7 +1,7 @@
 //! What goes out and what comes back, as values: a call that can be sent any number of times, and an answer read whole.
 
 use super::retry::Origin;
-use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
 use bytes::Bytes;
 use std::{fmt, path::Path, sync::Arc};
 use url::Url;
@@ -14,6 +14,8 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Payload,
     pub(crate) patience: Patience,
+    /// The header that a proof goes in.
+    pub(crate) proof_header: HeaderName,
     pub(crate) report: Option<Report>,
 }
 
@@ -57,6 +59,8 @@ pub(crate) enum Payload {
         start: u64,
         length: u64,
     },
+    /// Several, one after the other.
+    Parts(Arc<[Self]>),
 }
 
 impl Call {
@@ -67,6 +71,7 @@ impl Call {
             headers: HeaderMap::new(),
             payload: Payload::None,
             patience: Patience::Usual,
+            proof_header: AUTHORIZATION,
             report: None,
         }
     }

@@ -36,10 +36,13 @@ mod auth;
 mod authfile;
 mod challenge;
 mod chunks;
+pub mod classic;
+mod classic_archive;
 mod clock;
 mod credentials;
 mod download;
 mod fault;
+mod gate;
 mod helper;
 mod host;
 mod http;
@@ -49,6 +52,7 @@ mod login;
 mod manifest;
 mod memory;
 mod message;
+pub mod museum;
 mod notice;
 mod options;
 mod outgoing;
@@ -89,7 +93,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Inner {
     options: Options,
-    transport: Transport,
+    transport: Arc<Transport>,
     hosts: Mutex<HashMap<Registry, Arc<Host>>>,
 }
 
@@ -100,7 +104,7 @@ impl Client {
     /// `Usage` when an option cannot be used, such as a proxy that is no URL; `Io` when a file of certificates cannot
     /// be read.
     pub fn new(options: Options) -> Result<Self> {
-        let transport = Transport::new(&options)?;
+        let transport = Arc::new(Transport::new(&options)?);
         Ok(Self { inner: Arc::new(Inner { options, transport, hosts: Mutex::default() }) })
     }
 

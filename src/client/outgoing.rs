@@ -1,8 +1,8 @@
 //! A request's body on its way out: in pieces, counted, so that a stall shows and progress can be told.
 
 use super::message::{Payload, Report};
-use bytes::BytesMut;
-use futures_util::stream;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{self, BoxStream, StreamExt};
 use std::{
     io,
     path::Path,
@@ -45,13 +45,37 @@ pub(crate) async fn outgoing(
     payload: &Payload,
     going: &Going,
 ) -> Result<(Option<reqwest::Body>, u64), (Arc<Path>, io::Error)> {
-    let going = going.clone();
     Ok(match payload {
         Payload::None => (None, 0),
         Payload::Bytes(bytes) if bytes.len() <= PIECE => {
             going.add(bytes.len());
             (Some(reqwest::Body::from(bytes.clone())), bytes.len() as u64)
         }
+        Payload::Bytes(_) | Payload::File { .. } => {
+            let (pieces, length) = pieces(payload, going).await?;
+            (Some(reqwest::Body::wrap_stream(pieces)), length)
+        }
+        Payload::Parts(parts) => {
+            let mut all = Vec::with_capacity(parts.len());
+            let mut total = 0;
+            for part in parts.iter() {
+                let (pieces, length) = pieces(part, going).await?;
+                all.push(pieces);
+                total += length;
+            }
+            let all = stream::iter(all).flatten();
+            (Some(reqwest::Body::wrap_stream(all)), total)
+        }
+    })
+}
+
+type Pieces = BoxStream<'static, io::Result<Bytes>>;
+
+/// One part, piece by piece. Parts do not hold parts.
+async fn pieces(payload: &Payload, going: &Going) -> Result<(Pieces, u64), (Arc<Path>, io::Error)> {
+    let going = going.clone();
+    Ok(match payload {
+        Payload::None | Payload::Parts(_) => (stream::empty().boxed(), 0),
         Payload::Bytes(bytes) => {
             let pieces = stream::unfold((bytes.clone(), going), |(mut bytes, going)| async {
                 if bytes.is_empty() {
@@ -61,7 +85,7 @@ pub(crate) async fn outgoing(
                 going.add(piece.len());
                 Some((io::Result::Ok(piece), (bytes, going)))
             });
-            (Some(reqwest::Body::wrap_stream(pieces)), bytes.len() as u64)
+            (pieces.boxed(), bytes.len() as u64)
         }
         Payload::File { path, start, length } => {
             let named = |error| (Arc::clone(path), error);
@@ -78,7 +102,7 @@ pub(crate) async fn outgoing(
                     Err(error) => Some((Err(error), (part, going))),
                 }
             });
-            (Some(reqwest::Body::wrap_stream(pieces)), *length)
+            (pieces.boxed(), *length)
         }
     })
 }

@@ -6,7 +6,7 @@ use super::{
     auth::{Next, Rounds},
     fault::{Failure, Fault},
     host::{Host, Speech},
-    http::Answer,
+    http::{Answer, Transport},
     location::host_of,
     message::{Call, Full},
     notice::Notice,
@@ -136,10 +136,22 @@ impl Client {
         call: &Call,
         cap: u64,
     ) -> Result<Full> {
+        self.settle_by(self.transport(), header, act, call, cap).await
+    }
+
+    /// The same over connections of its own.
+    pub(crate) async fn settle_by(
+        &self,
+        transport: &Transport,
+        header: Option<&HeaderValue>,
+        act: &str,
+        call: &Call,
+        cap: u64,
+    ) -> Result<Full> {
         let host = host_of(&call.url);
         let mut tries = Tries::default();
         loop {
-            let tried = reply(self.transport().exchange(call, header).await).await;
+            let tried = reply(transport.exchange(call, header).await).await;
             let trouble = match whole(tried, cap).await? {
                 Ok(full) => return Ok(full),
                 Err(trouble) => trouble,

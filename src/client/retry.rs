@@ -96,7 +96,7 @@ pub(crate) fn decide(outcome: Outcome<'_>, now: SystemTime) -> Decision {
 }
 
 /// Both forms of `Retry-After`: seconds, or a date. A date that has passed, and zero, ask for no wait of their own.
-fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+pub(crate) fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     let wait = if let Ok(seconds) = text.parse::<u64>() {
         Duration::from_secs(seconds)

@@ -111,7 +111,8 @@ fn shown(address: &str) -> &str {
     address.rsplit_once('@').map_or(address, |(_, rest)| rest)
 }
 
-fn user_of(url: &Url) -> Option<Credential> {
+/// The name and password within a URL.
+pub(super) fn user_of(url: &Url) -> Option<Credential> {
     let decode =
         |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
     let username = decode(url.username());

@@ -1,0 +1,277 @@
+//! The API of a ChartMuseum: archives and provenance files up, versions away. The archive goes as it is. Where the API
+//! lies is told by the server's own index, unless the caller knows.
+
+use super::{
+    Client,
+    classic::{self, Archive, Body, Fetched},
+    message::{Call, Patience, Payload},
+    refusal,
+};
+use crate::{Error, ErrorKind, Result, store::unique};
+use ::http::Method;
+use bytes::Bytes;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+use url::Url;
+
+/// What to do where the version is there already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Force {
+    /// Leave it.
+    #[default]
+    No,
+    /// Ask the server to replace it.
+    Yes,
+}
+
+/// What became of an upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uploaded {
+    /// The server has taken it.
+    Saved,
+    /// The server has this version already, of whatever bytes, and keeps what it has.
+    Exists,
+}
+
+/// What became of a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone.
+    Yes,
+    /// It was not there.
+    WasAbsent,
+}
+
+/// A ChartMuseum. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Museum {
+    repository: classic::Repository,
+    context_path: Arc<OnceCell<String>>,
+}
+
+impl Client {
+    /// The ChartMuseum that serves this repository. Without a `context_path` the server's index is asked for it before
+    /// the first upload.
+    ///
+    /// # Errors
+    /// As [`Client::classic`].
+    pub fn museum(&self, options: classic::Options, context_path: Option<&str>) -> Result<Museum> {
+        let repository = self.classic(options)?;
+        let context_path = Arc::new(OnceCell::new_with(context_path.map(tidy)));
+        Ok(Museum { repository, context_path })
+    }
+}
+
+impl Museum {
+    /// Its repository.
+    pub fn repository(&self) -> &classic::Repository {
+        &self.repository
+    }
+
+    /// Uploads an archive and its provenance, in one request.
+    ///
+    /// # Errors
+    /// What the other side says.
+    pub async fn upload(
+        &self,
+        archive: &Body,
+        provenance: Option<Bytes>,
+        force: Force,
+    ) -> Result<Uploaded> {
+        let payload = payload(archive)?;
+        let mut url = self.api("charts").await?;
+        if force == Force::Yes {
+            url.set_query(Some("force"));
+        }
+        let call = Call::new(Method::POST, url).patience(Patience::Commit);
+        let call = match provenance {
+            None => call.header("content-type", "application/octet-stream").payload(payload),
+            Some(provenance) => {
+                let boundary = format!("chartferry-{}", unique());
+                let head = |name: &str, file: &str| {
+                    Payload::Bytes(
+                        format!(
+                            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{file}\"\r\n\
+                             Content-Type: application/octet-stream\r\n\r\n"
+                        )
+                        .into(),
+                    )
+                };
+                let parts = [
+                    head("chart", "chart.tgz"),
+                    payload,
+                    Payload::Bytes(Bytes::from_static(b"\r\n")),
+                    head("prov", "chart.tgz.prov"),
+                    Payload::Bytes(provenance),
+                    Payload::Bytes(format!("\r\n--{boundary}--\r\n").into()),
+                ];
+                call.header("content-type", &format!("multipart/form-data; boundary={boundary}"))
+                    .payload(Payload::Parts(Arc::new(parts)))
+            }
+        };
+        let cap = self.repository.client.options().limits.answer_bytes;
+        let act = format!("upload to {}", call.url);
+        let answer = self.repository.settle(&act, &call, cap).await?;
+        match answer.status.as_u16() {
+            200..=202 => Ok(Uploaded::Saved),
+            409 => Ok(Uploaded::Exists),
+            _ => Err(refused(&act, &call.url, &answer)),
+        }
+    }
+
+    /// Deletes a version.
+    ///
+    /// # Errors
+    /// What the other side says.
+    pub async fn delete(&self, name: &str, version: &str) -> Result<Deleted> {
+        let url = self.version(name, version).await?;
+        let call = Call::new(Method::DELETE, url);
+        let cap = self.repository.client.options().limits.answer_bytes;
+        let act = format!("delete at {}", call.url);
+        let answer = self.repository.settle(&act, &call, cap).await?;
+        match answer.status.as_u16() {
+            200..=204 => Ok(Deleted::Yes),
+            404 if !refusal::is_page(&answer) && says_object_missing(&answer.body) => {
+                Ok(Deleted::WasAbsent)
+            }
+            _ => Err(refused(&act, &call.url, &answer)),
+        }
+    }
+
+    async fn version(&self, name: &str, version: &str) -> Result<Url> {
+        let mut url = self.api("charts").await?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push(name).push(version);
+        }
+        Ok(url)
+    }
+
+    /// `SCHEME://HOST/CONTEXT/api/REPO/rest`: the name of the repository comes behind `/api`.
+    async fn api(&self, rest: &str) -> Result<Url> {
+        let context = self.context_path.get_or_try_init(|| self.find_context_path()).await?;
+        let mut url: Url = classic::parse(self.repository.url())?;
+        let path = url.path().trim_end_matches('/').to_owned();
+        let beyond = path.strip_prefix(context.as_str());
+        let inner = beyond.filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(&path);
+        url.set_path(&format!("{context}/api{inner}/{rest}"));
+        url.set_query(None);
+        Ok(url)
+    }
+
+    async fn find_context_path(&self) -> Result<String> {
+        match self.repository.index(None).await? {
+            Fetched::NotModified => Ok(String::new()),
+            Fetched::Index { bytes, .. } => Ok(context_path_of(&bytes)),
+        }
+    }
+}
+
+/// What a downloaded archive is to an upload.
+impl From<Archive> for Body {
+    fn from(archive: Archive) -> Self {
+        archive.body
+    }
+}
+
+fn payload(archive: &Body) -> Result<Payload> {
+    Ok(match archive {
+        Body::Memory(bytes) => Payload::Bytes(bytes.clone()),
+        Body::File(file) => {
+            let path = file.path();
+            let length = std::fs::metadata(path)
+                .map_err(|error| Error::io("read archive", path, error))?
+                .len();
+            Payload::File { path: path.into(), start: 0, length }
+        }
+    })
+}
+
+/// `serverInfo.contextPath`, which ChartMuseum writes as a block mapping of plain or quoted text at the index's first
+/// level. An index may have 46 MB; only its line beginnings are looked at.
+fn context_path_of(index: &[u8]) -> String {
+    let mut inside = false;
+    for line in index.split(|byte| *byte == b'\n') {
+        if line.starts_with(b"serverInfo:") {
+            inside = true;
+        } else if inside && line.starts_with(b" ") {
+            let text = String::from_utf8_lossy(line);
+            if let Some(value) = text.trim().strip_prefix("contextPath:") {
+                return tidy(value.trim().trim_matches(['"', '\'']));
+            }
+        } else if inside {
+            break;
+        }
+    }
+    String::new()
+}
+
+/// With a slash before it and none behind; empty for none.
+fn tidy(path: &str) -> String {
+    let inner = path.trim().trim_matches('/');
+    if inner.is_empty() { String::new() } else { format!("/{inner}") }
+}
+
+/// Whether a 404 speaks of the version, and not of the route: that one says exactly `not found`.
+fn says_object_missing(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(body)
+        .ok()
+        .and_then(|body| body.get("error")?.as_str().map(|text| text != "not found"))
+        .unwrap_or(false)
+}
+
+fn refused(act: &str, url: &Url, answer: &super::message::Full) -> Error {
+    let host = super::location::host_of(url);
+    let error = refusal::from_service(&host, act, answer);
+    match answer.status.as_u16() {
+        404 | 405 => error.with_hint(
+            "no ChartMuseum answers at that path: check the repository's URL and --context-path, and that its API is enabled",
+        ),
+        401 | 403 => error.with_hint("give --username and --password, or --access-token"),
+        413 => Error::new(ErrorKind::Limit, error.message())
+            .with_hint("the server takes no archives of this size (--max-upload-size)"),
+        507 => error.with_hint("the server's storage limit is reached"),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_context_path_is_found_at_the_first_level_only() {
+        for (index, path) in [
+            ("apiVersion: v1\nentries: {}\nserverInfo:\n  contextPath: /x/\n", "/x"),
+            ("serverInfo:\n  contextPath: \"v1\"\nentries: {}\n", "/v1"),
+            ("apiVersion: v1\nentries:\n  serverInfo:\n    contextPath: /x\nserverInfo: {}\n", ""),
+            ("entries: {}\n", ""),
+        ] {
+            assert_eq!(context_path_of(index.as_bytes()), path, "{index}");
+        }
+    }
+
+    #[test]
+    fn the_api_lies_between_context_and_repository() {
+        let client = Client::new(crate::client::Options::default()).expect("client");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+        for (url, context, api) in [
+            ("http://h", "", "http://h/api/charts"),
+            ("http://h/", "/", "http://h/api/charts"),
+            ("http://h/org/repo", "", "http://h/api/org/repo/charts"),
+            ("http://h/xy/repo", "/x", "http://h/x/api/xy/repo/charts"),
+            ("http://h/x/org/repo", "x", "http://h/x/api/org/repo/charts"),
+            ("http://u:p@h:1/x?q=1", "/x", "http://h:1/x/api/charts"),
+        ] {
+            let museum = client.museum(classic::Options::new(url), Some(context)).expect("museum");
+            let found = runtime.block_on(museum.api("charts")).expect("url");
+            assert_eq!(found.as_str(), api);
+        }
+    }
+
+    #[test]
+    fn a_missing_version_is_not_a_missing_route() {
+        assert!(says_object_missing(br#"{"error":"remove x: no such file"}"#));
+        assert!(!says_object_missing(br#"{"error":"not found"}"#));
+        assert!(!says_object_missing(b"<html>"));
+    }
+}
