@@ -7,6 +7,7 @@ use super::{
     gate::Gates,
     location::{Credentials, follow, host_of},
     message::{Call, Full, Patience, text},
+    open::Redirects,
     outgoing::{Going, outgoing},
     proxy::Routes,
     retry::{Break, Origin},
@@ -167,6 +168,9 @@ impl Transport {
                     )
                     .with_source(error)
                 })?;
+            if credentials == Credentials::Drop && call.redirects == Redirects::HandOver {
+                return Ok(answer);
+            }
             if credentials == Credentials::Drop {
                 authorization = None;
                 from = Origin::Elsewhere;

@@ -1,6 +1,6 @@
 //! What goes out and what comes back, as values: a call that can be sent any number of times, and an answer read whole.
 
-use super::retry::Origin;
+use super::{open::Redirects, retry::Origin};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
 use bytes::Bytes;
 use std::{fmt, path::Path, sync::Arc};
@@ -17,6 +17,7 @@ pub(crate) struct Call {
     /// The header that a proof goes in.
     pub(crate) proof_header: HeaderName,
     pub(crate) report: Option<Report>,
+    pub(crate) redirects: Redirects,
 }
 
 /// Who hears how many bytes of a body have gone.
@@ -73,6 +74,7 @@ impl Call {
             patience: Patience::Usual,
             proof_header: AUTHORIZATION,
             report: None,
+            redirects: Redirects::Follow,
         }
     }
 
@@ -91,6 +93,11 @@ impl Call {
 
     pub(crate) fn patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
+        self
+    }
+
+    pub(crate) fn redirects(mut self, redirects: Redirects) -> Self {
+        self.redirects = redirects;
         self
     }
 

@@ -54,12 +54,14 @@ mod memory;
 mod message;
 pub mod museum;
 mod notice;
+mod open;
 mod options;
 mod outgoing;
 mod partial;
 mod proxy;
 mod referrers;
 mod refusal;
+mod remote;
 mod request;
 mod retry;
 mod scope;
@@ -74,8 +76,10 @@ pub use clock::{Clock, VirtualClock};
 pub use credentials::{Credential, Given, Keyring, Place, Secret, Surroundings};
 pub use login::{Probe, Removed};
 pub use notice::{Notice, Notify, Way};
+pub use open::Redirects;
 pub use options::{Options, Scheme};
 pub use proxy::Proxies;
+pub use remote::{Remote, Shown};
 pub use ticket::Intent;
 pub use tls::{Identity, Trust, Verification};
 
@@ -112,7 +116,8 @@ impl Client {
     pub fn repository(&self, registry: &Registry, name: &RepositoryName) -> Repository {
         let host = self.host(registry);
         let name = host.full_name(name);
-        Repository { client: self.clone(), host, name, intent: Intent::AsNeeded }
+        let (intent, redirects) = (Intent::AsNeeded, Redirects::Follow);
+        Repository { client: self.clone(), host, name, intent, redirects }
     }
 
     fn options(&self) -> &Options {
@@ -138,6 +143,7 @@ pub struct Repository {
     host: Arc<Host>,
     name: RepositoryName,
     intent: Intent,
+    redirects: Redirects,
 }
 
 impl Repository {
@@ -145,6 +151,12 @@ impl Repository {
     #[must_use]
     pub fn with_intent(self, intent: Intent) -> Self {
         Self { intent, ..self }
+    }
+
+    /// The same repository; its blobs are opened, see [`crate::store::Open`], as `redirects` says.
+    #[must_use]
+    pub fn with_redirects(self, redirects: Redirects) -> Self {
+        Self { redirects, ..self }
     }
 
     /// Its registry.

@@ -9,6 +9,7 @@ use crate::{
 use bytes::Bytes;
 use std::{future::Future, path::PathBuf, sync::Arc};
 
+mod catalog;
 mod commit;
 pub mod disk;
 pub mod layout;
@@ -21,6 +22,7 @@ mod session;
 pub mod upload;
 mod verify;
 
+pub use catalog::{Catalog, Open, Opened};
 pub(crate) use commit::unique;
 pub use commit::{Durability, Removed};
 pub(crate) use local::blocking;

@@ -1,0 +1,214 @@
+//! A blob of a registry, passed on as it comes: hashed on the way when it is read whole, gone on with where the connection
+//! broke. What is to be kept is fetched by [`super::download`], which hands nothing over before it has all.
+
+use super::{
+    Repository,
+    fault::{Failure, Fault},
+    http::Answer,
+    location::follow,
+    manifest::encoding,
+    message::{Call, text},
+    refusal,
+    request::{Reply, Trouble},
+    retry::{Break, Tries},
+    ticket::Access,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    digest::Hasher,
+    oci::Descriptor,
+    store::{Open, Opened},
+};
+use ::http::Method;
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
+use std::ops::RangeInclusive;
+
+/// What to do when a registry says that a blob's bytes lie elsewhere, as those over object stores do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Redirects {
+    /// Fetch them there.
+    #[default]
+    Follow,
+    /// Tell whoever asks.
+    HandOver,
+}
+
+impl Open for Repository {
+    async fn open_blob(
+        &self,
+        blob: &Descriptor,
+        part: Option<RangeInclusive<u64>>,
+    ) -> Result<Opened> {
+        let whole = part.is_none();
+        let (start, end) = part.map_or((0, blob.size), |part| (*part.start(), *part.end() + 1));
+        let mut reading = Reading {
+            repository: self.clone(),
+            blob: blob.clone(),
+            at: start,
+            end: end.min(blob.size),
+            hasher: whole.then(|| blob.digest.algorithm().hasher()),
+            answer: None,
+            tries: Tries::default(),
+        };
+        if let Some(elsewhere) = reading.ask().await? {
+            return Ok(Opened::Elsewhere(elsewhere));
+        }
+        let parts = stream::try_unfold(reading, |mut reading| async move {
+            Ok(reading.next().await?.map(|bytes| (bytes, reading)))
+        });
+        Ok(Opened::Stream(parts.boxed()))
+    }
+}
+
+/// A blob on its way through.
+struct Reading {
+    repository: Repository,
+    blob: Descriptor,
+    at: u64,
+    end: u64,
+    /// Of what has gone by, when that is all.
+    hasher: Option<Hasher>,
+    answer: Option<Box<Answer>>,
+    tries: Tries,
+}
+
+impl Reading {
+    fn act(&self) -> String {
+        let Repository { name, .. } = &self.repository;
+        format!("fetch blob `{}` of `{}/{name}`", self.blob.digest, self.repository.registry())
+    }
+
+    /// Asks for what is missing; an address when the registry names one and we are to hand it over.
+    async fn ask(&mut self) -> Result<Option<String>> {
+        let repository = &self.repository;
+        let act = self.act();
+        let ticket = repository.ticket(Access::Read);
+        let url = repository.url(&format!("blobs/{}", self.blob.digest))?;
+        let mut call = Call::new(Method::GET, url).redirects(repository.redirects);
+        if self.at > 0 || self.end < self.blob.size {
+            let last = self.end.saturating_sub(1);
+            call = call.header("range", &format!("bytes={}-{last}", self.at));
+        }
+        loop {
+            let trouble = match repository.client.ask(&ticket, &call).await {
+                Ok(Reply::Open(answer)) if answer.status.is_redirection() => {
+                    let place = text(&answer.headers, "location");
+                    let (place, _) = follow(&answer.url, place).map_err(|error| {
+                        Error::new(ErrorKind::Protocol, format!("cannot {act}")).with_source(error)
+                    })?;
+                    return Ok(Some(place.into()));
+                }
+                Ok(Reply::Open(answer)) => {
+                    self.check(&answer, &act)?;
+                    self.answer = Some(answer);
+                    return Ok(None);
+                }
+                Ok(Reply::Refused(full)) => Trouble::Refused(full),
+                Err(Failure::Fault(fault)) => Trouble::Fault(fault),
+                Err(Failure::Fatal(error)) => return Err(error),
+            };
+            if !repository.client.pause(&repository.host, &mut self.tries, &act, &trouble).await? {
+                return Err(match trouble {
+                    Trouble::Refused(full) => {
+                        refusal::from_registry(repository.registry(), &act, &full)
+                    }
+                    Trouble::Fault(fault) => fault.into_error(&act),
+                    Trouble::Damaged(error) => error,
+                });
+            }
+        }
+    }
+
+    /// An answer must be exactly what was asked for: there is nobody behind us who could put it right.
+    fn check(&self, answer: &Answer, act: &str) -> Result<()> {
+        let registry = self.repository.registry();
+        encoding(registry, &answer.headers)?;
+        let partial = self.at > 0 || self.end < self.blob.size;
+        let wanted = self.end - self.at;
+        let length: Option<u64> =
+            text(&answer.headers, "content-length").and_then(|length| length.parse().ok());
+        let range = format!("bytes {}-{}/", self.at, self.end.saturating_sub(1));
+        let fits = match answer.status.as_u16() {
+            200 => !partial,
+            206 => {
+                partial
+                    && text(&answer.headers, "content-range")
+                        .is_some_and(|said| said.starts_with(&range))
+            }
+            _ => false,
+        };
+        if fits && length.is_none_or(|length| length == wanted) {
+            return Ok(());
+        }
+        let status = answer.status.as_u16();
+        Err(Error::new(
+            ErrorKind::Protocol,
+            format!(
+                "cannot {act}: `{registry}` answers {status} with another part than was asked for"
+            ),
+        ))
+    }
+
+    /// The next bytes; `None` at the end, when all are right.
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        while self.at < self.end {
+            let Some(answer) = &mut self.answer else {
+                if self.ask().await?.is_some() {
+                    let message = format!("cannot {}: it has moved on the way", self.act());
+                    return Err(Error::new(ErrorKind::Protocol, message));
+                }
+                continue;
+            };
+            match answer.chunk().await {
+                Ok(Some(chunk)) if chunk.len() as u64 > self.end - self.at => {
+                    return Err(Error::new(
+                        ErrorKind::Integrity,
+                        format!("cannot {}: it is longer than its descriptor says", self.act()),
+                    ));
+                }
+                Ok(Some(chunk)) => return self.pass(chunk).map(Some),
+                // It broke off: go on from here, as long as that makes progress.
+                Ok(None) => self.again(Break::Cut).await?,
+                Err(fault) => self.again(fault.kind).await?,
+            }
+        }
+        Ok(None)
+    }
+
+    fn pass(&mut self, chunk: Bytes) -> Result<Bytes> {
+        self.at += chunk.len() as u64;
+        self.tries.progressed();
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&chunk);
+        }
+        // Before the last bytes leave: without them the receiver knows that it has not all.
+        if self.at == self.end
+            && let Some(hasher) = self.hasher.take()
+        {
+            let found = hasher.finish();
+            if found != self.blob.digest {
+                return Err(Error::new(
+                    ErrorKind::Integrity,
+                    format!("cannot {}: what is sent is `{found}`", self.act()),
+                ));
+            }
+        }
+        Ok(chunk)
+    }
+
+    async fn again(&mut self, kind: Break) -> Result<()> {
+        self.answer = None;
+        let act = self.act();
+        let repository = &self.repository;
+        let fault = Fault::new(kind, repository.registry().as_str());
+        let trouble = Trouble::Fault(fault);
+        if repository.client.pause(&repository.host, &mut self.tries, &act, &trouble).await? {
+            return Ok(());
+        }
+        match trouble {
+            Trouble::Fault(fault) => Err(fault.into_error(&act)),
+            Trouble::Refused(_) | Trouble::Damaged(_) => Ok(()),
+        }
+    }
+}
