@@ -6,6 +6,7 @@
 //! - [`digest`]: digests and the hashers that make them.
 //! - `quote`: text as Go quotes it in errors.
 //! - [`version`], [`constraint`]: loose versions; the constraint language of Helm.
+//! - [`template`]: text with names in it.
 //! - [`json`], [`yaml`]: the only doors to JSON as Go writes it and to YAML as Helm reads and writes it.
 //! - [`chart`]: what a chart is.
 //! - [`archive`]: bytes and directories to charts and back.
@@ -13,6 +14,7 @@
 //! - [`store`]: where bytes live, on this machine.
 //! - [`client`]: the wire to registries elsewhere, by the same traits.
 //! - [`ops`]: one verb, one file: options in, report out.
+//! - [`mirror`]: whole repositories carried elsewhere: plan, run, report.
 //! - [`server`]: a router over a store.
 //! - `cli`: arguments to options, reports to text.
 
@@ -26,11 +28,13 @@ pub mod digest;
 pub mod error;
 pub mod json;
 pub mod limits;
+pub mod mirror;
 pub mod oci;
 pub mod ops;
 mod quote;
 pub mod server;
 pub mod store;
+pub mod template;
 pub mod version;
 pub mod yaml;
 

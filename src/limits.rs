@@ -57,6 +57,8 @@ pub struct Limits {
     pub redirects: usize,
     /// A blob up to this size is held in memory on its way; a larger one goes through a file.
     pub memory_blob: u64,
+    /// Bytes of a mirror's state as it is stored, gzipped: about 100 a version, so half a million of them.
+    pub state_bytes: u64,
     /// Bytes of a blob that a registry of ours takes in one upload.
     pub upload_bytes: u64,
 }
@@ -86,6 +88,7 @@ impl Default for Limits {
             pages: 10_000,
             redirects: 10,
             memory_blob: 4 * MIB,
+            state_bytes: 64 * MIB,
             upload_bytes: 64 * 1024 * MIB,
         }
     }

@@ -31,6 +31,8 @@ pub enum Intent {
     AsNeeded,
     /// Reads are followed by writes: the first token is asked for both, which saves the second.
     Writing,
+    /// As [`Intent::Writing`], and what is sent is known not to be there: no blob is asked for before it is sent.
+    Filling,
 }
 
 impl Ticket {
@@ -51,7 +53,7 @@ impl Ticket {
 
     /// What is asked for beyond that, because it will be needed next.
     pub(crate) fn wishes(&self) -> Option<Scopes> {
-        (self.access == Access::Read && self.intent == Intent::Writing)
+        (self.access == Access::Read && self.intent != Intent::AsNeeded)
             .then(|| self.scope("pull,push"))
     }
 

@@ -14,7 +14,7 @@ use super::{
     refusal,
     request::{Reply, Trouble, reply},
     retry::Tries,
-    ticket::Access,
+    ticket::{Access, Intent},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -45,7 +45,7 @@ const FAILED_PUTS: u32 = 3;
 impl Push for Repository {
     async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
         let body = Body::of(blob, source)?;
-        if blob.size >= ASK_FIRST && self.has_blob(blob).await? {
+        if blob.size >= ASK_FIRST && self.intent != Intent::Filling && self.has_blob(blob).await? {
             return Ok(Sent::Present);
         }
         Upload { repository: self, blob, body, act: self.blob_act(blob) }.run().await?;

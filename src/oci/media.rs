@@ -40,6 +40,11 @@ pub const CHART_CONTENT_FOREIGN: [&str; 6] = [
     DOCKER_LAYER,
 ];
 
+/// What a mirror remembers between its runs: an artifact in the destination that is no chart and is never listed as one.
+pub const MIRROR_STATE: &str = "application/vnd.chartferry.mirror.state.v1";
+/// Its one layer: lines of JSON, gzipped.
+pub const MIRROR_STATE_LAYER: &str = "application/vnd.chartferry.mirror.state.v1.jsonl+gzip";
+
 /// What we accept as a manifest, in one header line. Some registries answer 404 for an OCI
 /// manifest without it (distribution), others pick by its order.
 pub const ACCEPT_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \

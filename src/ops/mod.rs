@@ -10,7 +10,7 @@ pub mod place;
 pub mod prepare;
 pub mod pull;
 pub mod push;
-mod read_back;
+pub(crate) mod read_back;
 mod resolve;
 pub mod saved;
 pub mod show;

@@ -206,7 +206,7 @@ pub async fn push<R: Fetch + Push>(
 }
 
 /// Sends config, chart and provenance side by side; the manifest comes after them.
-pub(super) async fn send<R: Push>(
+pub(crate) async fn send<R: Push>(
     repository: &R,
     chart: &Outgoing,
     config: &Bytes,

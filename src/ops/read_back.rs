@@ -8,7 +8,7 @@ use crate::{
 };
 use std::time::Duration;
 
-pub(super) async fn read_back<R: Fetch>(
+pub(crate) async fn read_back<R: Fetch>(
     repository: &R,
     name: &str,
     target: &TagOrDigest,

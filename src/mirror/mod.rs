@@ -1,0 +1,17 @@
+//! Mirror: whole repositories carried from one place to another, exactly, and again for nothing. Plan, run, report.
+//!
+//! A [`Source`] lists [`Candidate`]s; selection and shard leave some; the plan compares them with the [`State`] of the
+//! last run and with what the [`Sink`] says it has; the run fetches, judges, compares and puts what is missing; the
+//! report says what became of each. Kinds of sources and sinks are files of their own; nothing else knows them.
+
+pub mod candidate;
+pub mod shard;
+pub mod sink;
+pub mod source;
+pub mod state;
+
+pub use candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance};
+pub use shard::Shard;
+pub use sink::Sink;
+pub use source::Source;
+pub use state::State;

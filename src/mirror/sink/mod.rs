@@ -1,0 +1,172 @@
+//! Where charts go. Each kind says where a version would lie, what is there, and takes, shows and removes one version at
+//! a time. A new kind is a file beside these and a variant here; the engine does not know it.
+
+pub mod registry;
+
+use super::{candidate::Payload, state::Key};
+use crate::{Result, digest::Digest, ops::push::Verify};
+use bytes::Bytes;
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// A destination of charts.
+#[derive(Clone, Debug)]
+pub enum Sink {
+    /// A namespace of a registry.
+    Registry(registry::Registry),
+}
+
+/// What a place is made of; the names of a destination's template.
+#[derive(Clone, Debug, Serialize)]
+pub struct Naming<'a> {
+    /// The source's short name.
+    pub repo: &'a str,
+    /// The chart's name.
+    pub chart: &'a str,
+    /// Its version.
+    pub version: &'a str,
+}
+
+/// Where a version lies in a sink.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// What is listed at once: a repository of a registry; nothing in a folder.
+    pub group: String,
+    /// The name within: a tag, a file's name.
+    pub name: String,
+}
+
+/// What a sink holds at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing.
+    Nothing,
+    /// A chart.
+    Chart {
+        /// The digest of its archive.
+        content: Digest,
+        /// The digest of its manifest, where there are manifests.
+        manifest: Option<Digest>,
+    },
+    /// Something else, described.
+    Other(String),
+}
+
+/// How a version is put.
+#[derive(Clone, Copy, Debug)]
+pub struct Putting<'a> {
+    /// How much is read back.
+    pub verify: Verify,
+    /// A second name for it.
+    pub alias: Option<&'a str>,
+}
+
+/// What a put came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// The digest of the manifest, where there are manifests.
+    pub manifest: Option<Digest>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Sink {
+    /// What it is called in reports: an address without secrets, a path.
+    pub fn identity(&self) -> &str {
+        match self {
+            Self::Registry(sink) => sink.identity(),
+        }
+    }
+
+    /// Where a version would lie.
+    ///
+    /// # Errors
+    /// `Invalid` when it cannot lie anywhere, with the reason.
+    pub fn place(&self, naming: &Naming<'_>) -> Result<Place> {
+        match self {
+            Self::Registry(sink) => sink.place(naming),
+        }
+    }
+
+    /// A place, written out for people.
+    pub fn show(&self, place: &Place) -> String {
+        match self {
+            Self::Registry(sink) => sink.show(place),
+        }
+    }
+
+    /// Every name in a group, with the digest of its archive where the list says it. One request, or a page of it.
+    ///
+    /// # Errors
+    /// When it cannot be listed; a group that does not exist is empty.
+    pub async fn present(&self, group: &str) -> Result<HashMap<String, Option<Digest>>> {
+        match self {
+            Self::Registry(sink) => sink.present(group).await,
+        }
+    }
+
+    /// What lies at a place. One request.
+    ///
+    /// # Errors
+    /// When that cannot be seen.
+    pub async fn look(&self, place: &Place) -> Result<Held> {
+        match self {
+            Self::Registry(sink) => sink.look(place).await,
+        }
+    }
+
+    /// Stores a version at a place, whatever is there. Nothing is asked first.
+    ///
+    /// # Errors
+    /// `Integrity` when the sink says that it stored something else.
+    pub async fn put(
+        &self,
+        place: &Place,
+        payload: &Payload,
+        putting: Putting<'_>,
+    ) -> Result<Stored> {
+        match self {
+            Self::Registry(sink) => sink.put(place, payload, putting).await,
+        }
+    }
+
+    /// Removes what lies at a place; `manifest` is what is known to lie there.
+    ///
+    /// # Errors
+    /// When it cannot be removed. What is not there is none.
+    pub async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
+        match self {
+            Self::Registry(sink) => sink.delete(place, manifest).await,
+        }
+    }
+
+    /// Called once after everything was put and deleted, and something was.
+    ///
+    /// # Errors
+    /// When what belongs to the whole, such as an index, cannot be written.
+    pub async fn finish(&self) -> Result<()> {
+        match self {
+            Self::Registry(_) => Ok(()),
+        }
+    }
+
+    /// The state that an earlier run left here.
+    ///
+    /// # Errors
+    /// When it cannot be read; that there is none is no error.
+    pub async fn recall(&self, key: &Key) -> Result<Option<Bytes>> {
+        match self {
+            Self::Registry(sink) => sink.recall(key).await,
+        }
+    }
+
+    /// Leaves a state here for later runs.
+    ///
+    /// # Errors
+    /// When it cannot be written. The mirror goes on without.
+    pub async fn remember(&self, key: &Key, state: &[u8]) -> Result<()> {
+        match self {
+            Self::Registry(sink) => sink.remember(key, state).await,
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! A namespace of a registry: one repository a chart, one tag a version, as Helm pushes them.
+
+use super::{Held, Naming, Place, Putting, Stored};
+use crate::{
+    Error, ErrorKind, Result,
+    client::{Client, Intent, Repository},
+    digest::Digest,
+    limits::Limits,
+    mirror::{candidate::Payload, state::Key},
+    oci::{
+        Descriptor, Document, Manifest, Registry as Host, RepositoryName, Tag, TagOrDigest, chart,
+        media,
+    },
+    ops::{push, read_back},
+    store::{Fetch, Push, Source, Tags},
+    template::Template,
+};
+use bytes::Bytes;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// What the repository of states is called in the destination's namespace.
+pub const STATE_REPOSITORY: &str = "chartferry-state";
+
+/// How a registry is written to.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Speaks to it.
+    pub client: Client,
+    /// The registry.
+    pub registry: Host,
+    /// The namespace; the registry's root without one.
+    pub namespace: Option<RepositoryName>,
+    /// The path of a chart's repository below the namespace; its name without one.
+    pub template: Option<Template>,
+    /// Where states are kept; [`STATE_REPOSITORY`] in the namespace without one.
+    pub state: Option<(Host, RepositoryName)>,
+    /// Order of chart and provenance in new manifests.
+    pub order: chart::LayerOrder,
+    /// Pauses before a read back that did not show our manifest is tried again.
+    pub lag: Vec<std::time::Duration>,
+    /// Caps.
+    pub limits: Limits,
+}
+
+/// A namespace of a registry, to be written to.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    options: Arc<Options>,
+    identity: String,
+    /// Whether the state's repository is known to have the empty config.
+    prepared: Arc<AtomicBool>,
+}
+
+impl Registry {
+    /// This namespace.
+    pub fn new(options: Options) -> Self {
+        let mut identity = format!("oci://{}", options.registry);
+        if let Some(namespace) = &options.namespace {
+            identity = format!("{identity}/{namespace}");
+        }
+        Self { options: Arc::new(options), identity, prepared: Arc::default() }
+    }
+
+    pub(super) fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    pub(super) fn place(&self, naming: &Naming<'_>) -> Result<Place> {
+        let path = match &self.options.template {
+            Some(template) => template.render(naming)?,
+            None => naming.chart.to_owned(),
+        };
+        let name = match &self.options.namespace {
+            Some(namespace) => namespace.join(&path),
+            None => path.parse(),
+        }?;
+        let tag = Tag::from_version(naming.version)?;
+        Ok(Place { group: name.to_string(), name: tag.to_string() })
+    }
+
+    pub(super) fn show(&self, place: &Place) -> String {
+        format!("oci://{}/{}:{}", self.options.registry, place.group, place.name)
+    }
+
+    /// The repository, for a caller who knows what is there: no blob is asked for before it is sent.
+    fn repository(&self, group: &str) -> Result<Repository> {
+        let name: RepositoryName = group.parse()?;
+        let repository = self.options.client.repository(&self.options.registry, &name);
+        Ok(repository.with_intent(Intent::Filling))
+    }
+
+    pub(super) async fn present(&self, group: &str) -> Result<HashMap<String, Option<Digest>>> {
+        match self.repository(group)?.tags().await {
+            Ok(tags) => Ok(tags.into_iter().map(|tag| (tag, None)).collect()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(HashMap::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn look(&self, place: &Place) -> Result<Held> {
+        let target = TagOrDigest::Tag(place.name.parse()?);
+        match self.repository(&place.group)?.fetch_manifest(&target).await {
+            Ok(manifest) => Ok(held(&manifest)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Held::Nothing),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn put(
+        &self,
+        place: &Place,
+        payload: &Payload,
+        putting: Putting<'_>,
+    ) -> Result<Stored> {
+        let repository = self.repository(&place.group)?;
+        put(&repository, &self.show(place), place, payload, putting, &self.options).await
+    }
+
+    pub(super) async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
+        let repository = self.repository(&place.group)?;
+        let tag = TagOrDigest::Tag(place.name.parse()?);
+        match (repository.delete(&tag).await, manifest) {
+            (Err(error), _) if error.kind() == ErrorKind::NotFound => Ok(()),
+            // Distribution 2 and others remove manifests only.
+            (Err(error), Some(manifest)) if error.kind() == ErrorKind::Protocol => {
+                match repository.delete(&TagOrDigest::Digest(manifest.clone())).await {
+                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                    other => other,
+                }
+            }
+            (other, _) => other,
+        }
+    }
+
+    fn state_repository(&self) -> Result<Repository> {
+        let options = &self.options;
+        let (registry, name) = match &options.state {
+            Some((registry, name)) => (registry, name.clone()),
+            None => {
+                let name = match &options.namespace {
+                    Some(namespace) => namespace.join(STATE_REPOSITORY)?,
+                    None => STATE_REPOSITORY.parse()?,
+                };
+                (&options.registry, name)
+            }
+        };
+        Ok(options.client.repository(registry, &name).with_intent(Intent::Filling))
+    }
+
+    pub(super) async fn recall(&self, key: &Key) -> Result<Option<Bytes>> {
+        let repository = self.state_repository()?;
+        let target = TagOrDigest::Tag(key.as_str().parse()?);
+        let manifest = match repository.fetch_manifest(&target).await {
+            Ok(manifest) => manifest,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let document = manifest.document();
+        let [layer] = document.layers() else { return Err(no_state(&manifest)) };
+        if document.effective_artifact_type() != Some(media::MIRROR_STATE) {
+            return Err(no_state(&manifest));
+        }
+        let bytes = repository.fetch_blob(layer, self.options.limits.state_bytes).await?;
+        self.prepared.store(true, Ordering::Relaxed);
+        Ok(Some(bytes))
+    }
+
+    pub(super) async fn remember(&self, key: &Key, state: &[u8]) -> Result<()> {
+        let repository = self.state_repository()?;
+        let empty = Descriptor::of(media::EMPTY, b"{}");
+        if !self.prepared.load(Ordering::Relaxed) {
+            repository.push_blob(&empty, &Source::Bytes(Bytes::from_static(b"{}"))).await?;
+            self.prepared.store(true, Ordering::Relaxed);
+        }
+        let layer = Descriptor::of(media::MIRROR_STATE_LAYER, state);
+        repository.push_blob(&layer, &Source::Bytes(Bytes::copy_from_slice(state))).await?;
+        let document = Document {
+            schema_version: 2,
+            media_type: Some(media::MANIFEST.to_owned()),
+            artifact_type: Some(media::MIRROR_STATE.to_owned()),
+            config: Some(empty),
+            layers: Some(vec![layer]),
+            manifests: None,
+            subject: None,
+            annotations: BTreeMap::new(),
+        };
+        let manifest = Manifest::compose(document, media::MANIFEST);
+        repository.push_manifest(&manifest, Some(&key.as_str().parse()?)).await
+    }
+}
+
+fn no_state(manifest: &Manifest) -> Error {
+    Error::invalid(format!("it is {}, not a state of a mirror", chart::describe(manifest)))
+}
+
+/// What a manifest is to a mirror.
+pub fn held(manifest: &Manifest) -> Held {
+    let config = manifest.document().config.as_ref().map(|config| config.media_type.as_str());
+    let image = matches!(config, Some(media::IMAGE_CONFIG | media::DOCKER_IMAGE_CONFIG));
+    match chart::find(manifest) {
+        // An image of one layer; a chart that was stored as an image is none that we would leave in its place.
+        Ok(found) if !(image && found.foreign.is_some()) => Held::Chart {
+            content: found.content.digest.clone(),
+            manifest: Some(manifest.digest().clone()),
+        },
+        _ => Held::Other(chart::describe(manifest)),
+    }
+}
+
+/// Puts a chart into any repository that holds manifests: blobs side by side, then the manifest under its tag.
+///
+/// # Errors
+/// What the repository says; `Integrity` when it stored something else.
+pub async fn put<R: Fetch + Push>(
+    repository: &R,
+    shown: &str,
+    place: &Place,
+    payload: &Payload,
+    putting: Putting<'_>,
+    options: &Options,
+) -> Result<Stored> {
+    let provenance =
+        payload.provenance.as_ref().map(|bytes| Descriptor::of(media::CHART_PROVENANCE, bytes));
+    let (config, manifest) = payload.ready.clone().unwrap_or_else(|| {
+        chart::compose(
+            &payload.metadata,
+            chart::Parts {
+                content: payload.content.clone(),
+                provenance: provenance.clone(),
+                created: payload.created.as_deref(),
+                order: options.order,
+                annotations: &BTreeMap::new(),
+            },
+        )
+    });
+    push::send(repository, payload, &config, provenance.as_ref()).await?;
+    let tag: Tag = place.name.parse()?;
+    repository.push_manifest(&manifest, Some(&tag)).await?;
+    if let Some(alias) = putting.alias {
+        repository.push_manifest(&manifest, Some(&alias.parse()?)).await?;
+    }
+    let mut warnings = Vec::new();
+    if putting.verify != push::Verify::None {
+        let target = TagOrDigest::Tag(tag);
+        let verified = read_back::read_back(
+            repository,
+            shown,
+            &target,
+            &manifest,
+            putting.verify,
+            &options.lag,
+        )
+        .await?;
+        if verified == push::Verified::Unreadable {
+            warnings.push(format!(
+                "{shown} was not read back: these credentials may push but not read"
+            ));
+        }
+    }
+    Ok(Stored { manifest: Some(manifest.digest().clone()), warnings })
+}

@@ -1,0 +1,94 @@
+//! Where charts come from. Each kind lists what it has, without fetching any of it, and fetches one version at a time.
+//! A new kind is a file beside these and a variant here; the engine does not know it.
+
+pub mod folder;
+pub mod registry;
+
+use super::candidate::{Ask, Candidate, Fingerprint, Payload};
+use crate::Result;
+use serde::{Deserialize, Serialize};
+
+/// A source of charts.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A folder of archives.
+    Folder(folder::Folder),
+    /// A namespace of a registry.
+    Registry(registry::Registry),
+}
+
+/// What of a source's listing is worth remembering, to see next time that it is still the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seen {
+    /// Its `ETag`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// Its `Last-Modified`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+    /// Of its bytes.
+    pub fingerprint: Fingerprint,
+}
+
+/// What a source answers to being listed.
+#[derive(Clone, Debug)]
+pub enum Listing {
+    /// It is what was seen before.
+    Unchanged,
+    /// It has these.
+    Charts(Listed),
+}
+
+/// What a source has.
+#[derive(Clone, Debug, Default)]
+pub struct Listed {
+    /// How to recognise it.
+    pub seen: Seen,
+    /// Every version, in the source's order; a version may be listed twice.
+    pub candidates: Vec<Candidate>,
+    /// What the user should know: entries that were dropped as Helm would drop them.
+    pub warnings: Vec<String>,
+    /// Why the list may be cut short, if it may: nothing is ever taken for vanished then.
+    pub cut: Option<String>,
+}
+
+impl Source {
+    /// What it is called in reports and in the key of its state: an address without secrets, a path.
+    pub fn identity(&self) -> &str {
+        match self {
+            Self::Folder(source) => source.identity(),
+            Self::Registry(source) => source.identity(),
+        }
+    }
+
+    /// A short name, for the `{{repo}}` of templates.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Folder(source) => source.name(),
+            Self::Registry(source) => source.name(),
+        }
+    }
+
+    /// Lists it. With `seen` it may say that nothing has changed since.
+    ///
+    /// # Errors
+    /// When it cannot be listed whole.
+    pub async fn list(&self, seen: Option<&Seen>) -> Result<Listing> {
+        match self {
+            Self::Folder(source) => source.list(seen).await,
+            Self::Registry(source) => source.list(seen).await,
+        }
+    }
+
+    /// Fetches one version.
+    ///
+    /// # Errors
+    /// `NotFound` when the source definitely no longer has it; `Invalid` when what it has is no chart.
+    pub async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {
+        match self {
+            Self::Folder(source) => source.fetch(candidate, ask).await,
+            Self::Registry(source) => source.fetch(candidate, ask).await,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The one Handlebars: text with `{{names}}` in it, for destination paths, formats and pages. Nothing is escaped, and a
+//! name that does not exist is an error.
+
+use crate::{Error, Result};
+use handlebars::Handlebars;
+use serde::Serialize;
+use std::fmt;
+
+const ONLY: &str = "it";
+
+/// What templates can do with a text; the macro makes types that nobody else sees.
+#[allow(missing_docs)]
+mod with {
+    use handlebars::handlebars_helper;
+
+    handlebars_helper!(lower: |text: str| text.to_lowercase());
+    handlebars_helper!(replace: |text: str, from: str, to: str| text.replace(from, to));
+}
+
+/// A template, parsed. Beside the names it is given it knows `{{lower x}}` and `{{replace x "from" "to"}}`.
+#[derive(Clone)]
+pub struct Template {
+    engine: Handlebars<'static>,
+    text: String,
+}
+
+impl Template {
+    /// Parses a template.
+    ///
+    /// # Errors
+    /// `Usage` with the place of what is wrong.
+    pub fn parse(text: &str) -> Result<Self> {
+        let mut engine = Handlebars::new();
+        engine.set_strict_mode(true);
+        engine.register_escape_fn(handlebars::no_escape);
+        engine.register_helper("lower", Box::new(with::lower));
+        engine.register_helper("replace", Box::new(with::replace));
+        engine.register_template_string(ONLY, text).map_err(|error| {
+            Error::usage(format!("`{text}` is no template")).with_source(error.reason().to_string())
+        })?;
+        Ok(Self { engine, text: text.to_owned() })
+    }
+
+    /// The text it was parsed from.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Fills it in.
+    ///
+    /// # Errors
+    /// `Usage` when it names something that `values` has not.
+    pub fn render(&self, values: &impl Serialize) -> Result<String> {
+        self.engine.render(ONLY, values).map_err(|error| {
+            Error::usage(format!("cannot fill in the template `{}`", self.text))
+                .with_source(error.reason().to_string())
+        })
+    }
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Template({})", self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn names_are_filled_in_and_unknown_ones_refused() {
+        let values = json!({"repo": "Grafana", "chart": "a<b>"});
+        for (text, expected) in [
+            ("{{chart}}", "a<b>"),
+            ("{{lower repo}}/{{chart}}", "grafana/a<b>"),
+            (r#"{{replace chart "<b>" "-"}}"#, "a-"),
+        ] {
+            let template = Template::parse(text).expect(text);
+            assert_eq!(template.render(&values).expect(text), expected);
+        }
+        Template::parse("{{chart").expect_err("not closed");
+        let unknown = Template::parse("{{charts}}").expect("parsed").render(&values);
+        assert!(unknown.expect_err("unknown").message().contains("{{charts}}"));
+    }
+}
