@@ -3,16 +3,27 @@
 //! different but equal spelling is a different artifact.
 
 use serde::Serialize;
-use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 use std::{fmt::LowerExp, io, str::FromStr};
 
 /// Serialises `value` as Go's `json.Marshal` does a struct with the same fields in the same order.
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
-    value.serialize(&mut Serializer::with_formatter(&mut out, Go)).expect(
+    write(value, &mut out, Go(CompactFormatter));
+    out
+}
+
+/// The same as Go's `json.MarshalIndent` does it with two spaces; no line break at the end.
+pub fn to_vec_indented<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    write(value, &mut out, Go(PrettyFormatter::new()));
+    out
+}
+
+fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>, formatter: impl Formatter) {
+    value.serialize(&mut Serializer::with_formatter(out, formatter)).expect(
         "writing to memory fails only for maps with keys that are no strings, and we have none",
     );
-    out
 }
 
 /// The shortest decimal that is read back as `value`, as `-1.25e-7`. Rust's, but where two are equally near, Go takes the even one.
@@ -51,9 +62,31 @@ pub(crate) fn without_exponent(text: &str) -> String {
     }
 }
 
-struct Go;
+/// Go's numbers and strings, laid out by another.
+struct Go<F>(F);
 
-impl Formatter for Go {
+macro_rules! laid_out {
+    ($($method:ident($($argument:ident: $type:ty),*)),* $(,)?) => {
+        $(fn $method<W: ?Sized + io::Write>(&mut self, writer: &mut W, $($argument: $type),*) -> io::Result<()> {
+            self.0.$method(writer, $($argument),*)
+        })*
+    };
+}
+
+impl<F: Formatter> Formatter for Go<F> {
+    laid_out! {
+        begin_array(),
+        end_array(),
+        begin_array_value(first: bool),
+        end_array_value(),
+        begin_object(),
+        end_object(),
+        begin_object_key(first: bool),
+        end_object_key(),
+        begin_object_value(),
+        end_object_value(),
+    }
+
     /// Whole numbers without a point; an exponent below 1e-6 and from 1e21 on.
     fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
         let magnitude = value.abs();

@@ -10,6 +10,7 @@
 //! - [`json`], [`yaml`]: the only doors to JSON as Go writes it and to YAML as Helm reads and writes it.
 //! - [`chart`]: what a chart is.
 //! - [`archive`]: bytes and directories to charts and back.
+//! - [`index`]: what a chart repository is.
 //! - [`oci`]: what an artifact is.
 //! - [`store`]: where bytes live, on this machine.
 //! - [`client`]: the wire to registries elsewhere, by the same traits.
@@ -26,6 +27,7 @@ pub mod client;
 pub mod constraint;
 pub mod digest;
 pub mod error;
+pub mod index;
 pub mod json;
 pub mod limits;
 pub mod mirror;

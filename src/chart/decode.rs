@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 
 /// What happens to a key that no field has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unknown {
+pub(crate) enum Unknown {
     Ignored,
     Refused,
 }
 
 /// A Go type that a value can be decoded into. Decoding overlays: what the value does not mention stays.
-pub(super) trait Target: Default {
+pub(crate) trait Target: Default {
     /// Its name in error texts.
     fn go_type() -> String;
     fn decode(&mut self, value: &Value, decoder: &mut Decoder);
@@ -26,7 +26,7 @@ pub(super) trait Target: Default {
 /// One decoding: where it stands, and the first thing that went wrong. Go goes on after an error, and so do
 /// we: that the document is no JSON at all is found last and said first.
 #[derive(Debug)]
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     unknown: Unknown,
     object: &'static str,
     path: Vec<&'static str>,
@@ -39,7 +39,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The text of sigs.k8s.io/yaml. `target` is then half overlaid.
-    pub(super) fn decode<T: Target>(
+    pub(crate) fn decode<T: Target>(
         target: &mut T,
         value: &Value,
         unknown: Unknown,
@@ -57,7 +57,7 @@ impl Decoder {
     }
 
     /// The entries in the order Go meets them: YAML's mapping became a map, and JSON has its keys sorted.
-    pub(super) fn entries<'v, T: Target>(&mut self, value: &'v Value) -> Vec<&'v (String, Value)> {
+    pub(crate) fn entries<'v, T: Target>(&mut self, value: &'v Value) -> Vec<&'v (String, Value)> {
         match value {
             Value::Map(entries) => {
                 let mut sorted: Vec<_> = entries.iter().collect();
@@ -72,7 +72,7 @@ impl Decoder {
         }
     }
 
-    pub(super) fn field<T: Target>(
+    pub(crate) fn field<T: Target>(
         &mut self,
         object: &'static str,
         key: &'static str,
@@ -86,7 +86,7 @@ impl Decoder {
         self.object = outer;
     }
 
-    pub(super) fn unknown_key(&mut self, key: &str, value: &Value) {
+    pub(crate) fn unknown_key(&mut self, key: &str, value: &Value) {
         self.check_json(value);
         if self.unknown == Unknown::Refused {
             self.refuse(format!("json: unknown field {}", quote::go(key)));
@@ -94,7 +94,7 @@ impl Decoder {
     }
 
     /// Notes an error, unless there was one before.
-    pub(super) fn refuse(&mut self, text: String) {
+    pub(crate) fn refuse(&mut self, text: String) {
         self.refused.get_or_insert(text);
     }
 
@@ -113,7 +113,7 @@ impl Decoder {
     }
 
     /// Notes a float that JSON cannot hold.
-    pub(super) fn check_json(&mut self, value: &Value) {
+    pub(crate) fn check_json(&mut self, value: &Value) {
         if let Err(error) = value.require_json() {
             self.not_json.get_or_insert_with(|| error.to_string());
         }
@@ -122,7 +122,7 @@ impl Decoder {
 
 /// The field that Go picks for a key: the one of that very name, else one that differs in case only. Two
 /// characters outside ASCII fold to a letter: the long s and the Kelvin sign.
-pub(super) fn find_field<'f>(fields: &[&'f str], key: &str) -> Option<&'f str> {
+pub(crate) fn find_field<'f>(fields: &[&'f str], key: &str) -> Option<&'f str> {
     let fold = |c: char| match c {
         'ſ' => 's',
         '\u{212a}' => 'k',
@@ -169,7 +169,7 @@ macro_rules! go_struct {
         }
     };
 }
-pub(super) use go_struct;
+pub(crate) use go_struct;
 
 impl Target for String {
     fn go_type() -> String {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 mod address;
-mod decode;
+pub(crate) mod decode;
 pub mod dependency;
 mod glob;
 pub mod ignore;

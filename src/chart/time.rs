@@ -47,7 +47,7 @@ impl Time {
     ///
     /// # Errors
     /// Go's text.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let mut cursor = Cursor { text, rest: text };
         let year = cursor.number(4, 4, "2006")?;
         cursor.literal("-")?;

@@ -113,7 +113,7 @@ fn merge_sort(entries: &mut [&(String, Value)]) {
 }
 
 /// Symbols, then digits by the number they make, then letters: judged where two keys first differ.
-fn natural(a: &str, b: &str) -> Ordering {
+pub(super) fn natural(a: &str, b: &str) -> Ordering {
     let common: usize =
         a.chars().zip(b.chars()).take_while(|(a, b)| a == b).map(|(c, _)| c.len_utf8()).sum();
     let (prefix, a, b) = (&a[..common], &a[common..], &b[common..]);

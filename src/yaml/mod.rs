@@ -85,6 +85,11 @@ pub fn emit(value: &Value) -> String {
     emit::emit(value)
 }
 
+/// The order in which [`emit`] writes the keys of a mapping.
+pub(crate) fn compare_keys(a: &str, b: &str) -> std::cmp::Ordering {
+    emit::natural(a, b)
+}
+
 impl Value {
     /// The value under exactly `key`, if this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Self> {

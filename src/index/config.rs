@@ -1,0 +1,197 @@
+//! repositories.yaml: which repositories one uses, under which names and with which credentials (helm.md 4.6). Where the file
+//! lies is told by the caller; the index of each is cached by others.
+
+use crate::chart::decode::{Decoder, Target, Unknown, go_struct};
+use crate::chart::time::Time;
+use crate::limits::Limits;
+use crate::yaml::{self, Duplicates};
+use crate::{Error, Result};
+use std::fmt;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long [`lock`] waits, as Helm does.
+const LOCK_WAIT: Duration = Duration::from_secs(30);
+
+/// The file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Repositories {
+    api_version: String,
+    generated: Time,
+    /// The repositories, in the file's order.
+    pub repositories: Vec<Repository>,
+}
+
+/// One repository.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Repository {
+    /// What it is called here.
+    pub name: String,
+    /// Where it is: index.yaml lies below.
+    pub url: String,
+    /// Who to be there; empty for nobody.
+    pub username: String,
+    /// Their password, in clear text.
+    pub password: String,
+    /// File of a client certificate.
+    pub cert_file: String,
+    /// File of its key.
+    pub key_file: String,
+    /// File of certificates to trust.
+    pub ca_file: String,
+    /// Whether any certificate will do.
+    pub insecure_skip_tls_verify: bool,
+    /// Whether other hosts are given the credentials too.
+    pub pass_credentials_all: bool,
+}
+
+go_struct!(Repository, "repo", "Entry", {
+    "name" => name: always,
+    "url" => url: always,
+    "username" => username: always,
+    "password" => password: always,
+    "certFile" => cert_file: always,
+    "keyFile" => key_file: always,
+    "caFile" => ca_file: always,
+    "insecure_skip_tls_verify" => insecure_skip_tls_verify: always,
+    "pass_credentials_all" => pass_credentials_all: always,
+});
+
+#[derive(Default)]
+struct Document {
+    api_version: String,
+    generated: Time,
+    repositories: Vec<Option<Repository>>,
+}
+
+go_struct!(Document, "repo", "File", {
+    "apiVersion" => api_version: always,
+    "generated" => generated: always,
+    "repositories" => repositories: always,
+});
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repository")
+            .field("name", &self.name)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Repositories {
+    /// Reads the text of the file.
+    ///
+    /// # Errors
+    /// What is no YAML or holds the wrong kind of value.
+    pub fn from_yaml(bytes: &[u8], limits: &Limits) -> Result<Self> {
+        let value = yaml::parse(bytes, Duplicates::LastWins, limits)?;
+        let mut document = Document::default();
+        Decoder::decode(&mut document, &value, Unknown::Ignored).map_err(Error::invalid)?;
+        Ok(Self {
+            api_version: document.api_version,
+            generated: document.generated,
+            repositories: document.repositories.into_iter().flatten().collect(),
+        })
+    }
+
+    /// Reads the file at `path`; one that is not there holds nothing.
+    ///
+    /// # Errors
+    /// As [`Self::from_yaml`], and `Io`.
+    pub fn load(path: &Path, limits: &Limits) -> Result<Self> {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(error) => return Err(Error::io("read repositories file", path, error)),
+        };
+        Self::from_yaml(&bytes, limits).map_err(|error| {
+            error.context(format!("cannot read repositories file `{}`", path.display()))
+        })
+    }
+
+    /// The text of the file as Helm writes it.
+    pub fn to_yaml(&self) -> String {
+        let document = Document {
+            api_version: self.api_version.clone(),
+            generated: self.generated,
+            repositories: self.repositories.iter().cloned().map(Some).collect(),
+        };
+        yaml::emit(&document.encode())
+    }
+
+    /// Writes the file at `path`, for its owner alone, in one step.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let io = |error| Error::io("write repositories file", path, error);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(io)?;
+        // Files of this kind are for their owner alone.
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+        file.write_all(self.to_yaml().as_bytes()).map_err(io)?;
+        file.as_file().sync_all().map_err(io)?;
+        file.persist(path).map_err(|error| io(error.error))?;
+        Ok(())
+    }
+
+    /// The repository of that name.
+    pub fn find(&self, name: &str) -> Option<&Repository> {
+        self.repositories.iter().find(|repository| repository.name == name)
+    }
+
+    /// Puts a repository in the place of the one of the same name, else at the end.
+    pub fn put(&mut self, repository: Repository) {
+        match self.repositories.iter_mut().find(|known| known.name == repository.name) {
+            Some(known) => *known = repository,
+            None => self.repositories.push(repository),
+        }
+    }
+
+    /// Takes the repository of that name away.
+    pub fn remove(&mut self, name: &str) -> Option<Repository> {
+        let at = self.repositories.iter().position(|repository| repository.name == name)?;
+        Some(self.repositories.remove(at))
+    }
+}
+
+/// Keeps others, Helm among them, from changing the file at `path` until it is dropped.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "closing it is what unlocks")] File);
+
+/// Locks the file at `path` by the one beside it whose extension is `lock`. Blocks, at most as long as Helm does.
+///
+/// # Errors
+/// `Io`, and `Conflict` where another kept the lock for 30 seconds.
+pub fn lock(path: &Path) -> Result<Lock> {
+    let beside: PathBuf = path.with_extension("lock");
+    let io = |error| Error::io("lock repositories file", &beside, error);
+    if let Some(folder) = beside.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(io)?;
+    }
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&beside).map_err(io)?;
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Lock(file)),
+            Err(fs::TryLockError::WouldBlock) if start.elapsed() < LOCK_WAIT => {
+                // Helm asks once a second; we can afford to be quicker.
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(Error::new(
+                    crate::ErrorKind::Conflict,
+                    format!("another process keeps the lock `{}`", beside.display()),
+                ));
+            }
+            Err(fs::TryLockError::Error(error)) => return Err(io(error)),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What a chart repository is: its index.yaml, read as Helm reads it, looked up as Helm looks it up, written as Helm writes
+//! it; where its entries' URLs lead; and the file that names the repositories one uses. Pure: bytes in, values out.
+//! Fetching is `crate::client`, indexing a directory is `crate::ops::index`.
+
+mod document;
+mod entry;
+mod find;
+mod line;
+mod order;
+mod read;
+
+pub mod config;
+pub mod url;
+pub mod write;
+
+pub use entry::Entry;
+pub use find::is_range;
+pub use line::Line;
+
+/// A repository's index. Charts are sorted by name, their versions newest first; what Helm drops is not there.
+#[derive(Clone, Debug)]
+pub struct Index {
+    charts: Vec<Chart>,
+    lines: Vec<Line>,
+    listed: usize,
+    warnings: Vec<String>,
+    generated: String,
+    context_path: String,
+}
+
+/// A chart's name and which of the lines are its.
+#[derive(Clone, Debug)]
+struct Chart {
+    name: Box<str>,
+    lines: std::ops::Range<usize>,
+}
+
+/// One chart of an index: the name it is listed under and its versions.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed<'i> {
+    name: &'i str,
+    versions: &'i [Line],
+}
+
+impl<'i> Listed<'i> {
+    /// The key it stands under. An entry's own name may differ; Helm does not compare them.
+    pub fn name(self) -> &'i str {
+        self.name
+    }
+
+    /// Its versions, newest first; perhaps none.
+    pub fn versions(self) -> &'i [Line] {
+        self.versions
+    }
+}
+
+impl Index {
+    /// The charts, by name.
+    pub fn charts(&self) -> impl ExactSizeIterator<Item = Listed<'_>> {
+        self.charts.iter().map(|chart| self.listed(chart))
+    }
+
+    /// The chart listed under `name`.
+    pub fn chart(&self, name: &str) -> Option<Listed<'_>> {
+        let at = self.charts.binary_search_by(|chart| (*chart.name).cmp(name)).ok()?;
+        Some(self.listed(&self.charts[at]))
+    }
+
+    fn listed<'i>(&'i self, chart: &'i Chart) -> Listed<'i> {
+        Listed { name: &chart.name, versions: &self.lines[chart.lines.clone()] }
+    }
+
+    /// How many versions there are, of all charts together.
+    pub fn versions(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// What was dropped, in Helm's words.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// When it says it was written; empty if it does not say.
+    pub fn generated(&self) -> &str {
+        &self.generated
+    }
+
+    /// `serverInfo.contextPath`: where a ChartMuseum's API lies. Empty if there is none.
+    pub fn context_path(&self) -> &str {
+        &self.context_path
+    }
+
+    /// Whether this may be the newest part of a longer list: GitLab's package registry lists at most 20, 300 or 1000
+    /// versions, depending on its age. A version missing from such an index has not necessarily gone.
+    pub fn is_cut(&self) -> bool {
+        self.context_path.contains("/packages/helm") || matches!(self.listed, 20 | 300 | 1000)
+    }
+}
