@@ -45,6 +45,12 @@ pub struct Limits {
     pub index_bytes: u64,
     /// Bytes of an image layout's `index.json`: at 300 bytes an entry, more than 200,000 of them.
     pub layout_index_bytes: u64,
+    /// Members of a bundle. Four for a signed version; the largest public repository has 40,000 versions.
+    pub bundle_entries: u64,
+    /// Bytes of the manifests of a bundle together, which are in memory while it is read: at 1 KiB each, 400,000.
+    pub bundle_manifests_bytes: u64,
+    /// Bytes of a bundle that are no member's content: its headers and padding, at most 1 KiB a member.
+    pub bundle_overhead_bytes: u64,
     /// Bytes of a config blob of a chart. It is Chart.yaml as JSON, so at most a chart file, and JSON escapes.
     pub config_bytes: u64,
     /// Bytes of a provenance file: Chart.yaml, a digest and a signature.
@@ -82,6 +88,9 @@ impl Default for Limits {
             manifest_bytes: 8 * MIB,
             index_bytes: 512 * MIB,
             layout_index_bytes: 64 * MIB,
+            bundle_entries: 1_000_000,
+            bundle_manifests_bytes: 400 * MIB,
+            bundle_overhead_bytes: 1024 * MIB,
             config_bytes: 8 * MIB,
             provenance_bytes: 8 * MIB,
             answer_bytes: 8 * MIB,

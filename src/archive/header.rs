@@ -8,7 +8,7 @@ const NAME: usize = 100;
 const PREFIX: usize = 155;
 
 /// Appends the header of a regular file of mode 0644 to `out`.
-pub(super) fn write(out: &mut Vec<u8>, name: &str, size: u64, modified: i64) {
+pub(crate) fn write(out: &mut Vec<u8>, name: &str, size: u64, modified: i64) {
     let long = name.len() > NAME || !name.is_ascii();
     let split = split(name);
     let time = u64::try_from(modified).ok().filter(|&time| time < 1 << 33);
@@ -41,12 +41,12 @@ pub(super) fn write(out: &mut Vec<u8>, name: &str, size: u64, modified: i64) {
 }
 
 /// Appends what fills the last block of content of `size` bytes.
-pub(super) fn pad(out: &mut Vec<u8>, size: u64) {
+pub(crate) fn pad(out: &mut Vec<u8>, size: u64) {
     out.extend_from_slice(&[0; BLOCK][..(size.wrapping_neg() % BLOCK as u64) as usize]);
 }
 
 /// Appends the two zero blocks that end an archive. Go writes no more; others fill 10 KiB.
-pub(super) fn end(out: &mut Vec<u8>) {
+pub(crate) fn end(out: &mut Vec<u8>) {
     out.extend_from_slice(&[0; 2 * BLOCK]);
 }
 

@@ -10,7 +10,7 @@ mod deflate;
 pub mod dir;
 pub mod expand;
 mod gzip;
-mod header;
+pub(crate) mod header;
 mod item;
 mod judge;
 mod keep;
@@ -20,7 +20,7 @@ mod raw;
 pub mod read;
 mod records;
 mod sniff;
-mod tape;
+pub(crate) mod tape;
 pub mod write;
 
 pub use content::Content;

@@ -21,7 +21,7 @@ const SPECIAL: u64 = MIB;
 
 /// A tar stream, at its start, between two entries, or within one; reading it yields the entry's content.
 #[derive(Debug)]
-pub(super) struct Tape<R> {
+pub(crate) struct Tape<R> {
     input: R,
     /// Content of the current entry that was not read yet, and the padding behind it.
     content: u64,
@@ -29,24 +29,25 @@ pub(super) struct Tape<R> {
     /// How much may still come that is no content: headers, padding, records, what follows the end.
     overhead: u64,
     limit: u64,
+    refuse: fn(u64) -> Error,
 }
 
 /// What one header says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The name as it stands, cut at the first NUL.
-    pub(super) name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     /// Bytes of content.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// When it was modified: Unix time, rounded to the nearest second.
-    pub(super) modified: i64,
+    pub(crate) modified: i64,
     /// What it is.
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     File,
     Directory,
     /// A global PAX header, which says nothing about files.
@@ -58,13 +59,17 @@ pub(super) enum Kind {
 impl<R: BufRead> Tape<R> {
     /// The stream's start. What is no content may be as much as `limits` allow for content: with 64 Ki entries
     /// of two blocks each no honest archive comes near.
-    pub(super) fn new(input: R, limits: &Limits) -> Self {
-        let limit = limits.chart_bytes;
-        Self { input, content: 0, padding: 0, overhead: limit, limit }
+    pub(crate) fn new(input: R, limits: &Limits) -> Self {
+        Self::with_overhead(input, limits.chart_bytes, super::read::too_large)
+    }
+
+    /// The start of a stream that is no chart's: what is no content may be `limit` bytes, and more is refused so.
+    pub(crate) fn with_overhead(input: R, limit: u64, refuse: fn(u64) -> Error) -> Self {
+        Self { input, content: 0, padding: 0, overhead: limit, limit, refuse }
     }
 
     /// Goes to the next entry, over what is left of this one. `None` at the end of the archive.
-    pub(super) fn next(&mut self) -> Result<Option<Entry>> {
+    pub(crate) fn next(&mut self) -> Result<Option<Entry>> {
         self.skip()?;
         let mut records = None;
         let mut long_name = None;
@@ -99,7 +104,7 @@ impl<R: BufRead> Tape<R> {
     }
 
     /// Reads on behind the last entry to the end of the stream, so that its checksum is known to be right.
-    pub(super) fn finish(&mut self) -> Result<()> {
+    pub(crate) fn finish(&mut self) -> Result<()> {
         loop {
             let length = self.input.fill_buf().map_err(gzip::error)?.len();
             if length == 0 {
@@ -212,7 +217,7 @@ impl<R: BufRead> Tape<R> {
                 self.overhead = left;
                 Ok(())
             }
-            None => Err(super::read::too_large(self.limit)),
+            None => Err((self.refuse)(self.limit)),
         }
     }
 }
@@ -254,6 +259,6 @@ impl<R: BufRead> Read for Tape<R> {
 }
 
 /// Go's one sentence for every bad header, and beneath it what is wrong.
-pub(super) fn invalid(reason: &'static str) -> Error {
+pub(crate) fn invalid(reason: &'static str) -> Error {
     Error::invalid("archive/tar: invalid tar header").with_source(reason)
 }

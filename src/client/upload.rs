@@ -20,7 +20,7 @@ use crate::{
     Error, ErrorKind, Result,
     limits::{KIB, MIB},
     oci::{Descriptor, Manifest, Tag},
-    store::{Push, Sent, Source},
+    store::{Held, Holds, Push, Sent, Source},
 };
 use ::http::Method;
 use bytes::Bytes;
@@ -45,7 +45,8 @@ const FAILED_PUTS: u32 = 3;
 impl Push for Repository {
     async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
         let body = Body::of(blob, source)?;
-        if blob.size >= ASK_FIRST && self.intent != Intent::Filling && self.has_blob(blob).await? {
+        let ask = blob.size >= ASK_FIRST && self.intent != Intent::Filling;
+        if ask && self.holds_blob(blob).await? == Held::Yes {
             return Ok(Sent::Present);
         }
         Upload { repository: self, blob, body, act: self.blob_act(blob) }.run().await?;
@@ -61,14 +62,16 @@ impl Repository {
     fn blob_act(&self, blob: &Descriptor) -> String {
         format!("push blob `{}` to `{}/{}`", blob.digest, self.registry(), self.name)
     }
+}
 
-    /// Whether the registry has a blob. Only a clear yes counts: a push finds out the rest.
-    async fn has_blob(&self, blob: &Descriptor) -> Result<bool> {
+impl Holds for Repository {
+    async fn holds_blob(&self, blob: &Descriptor) -> Result<Held> {
         let call = Call::new(Method::HEAD, self.url(&format!("blobs/{}", blob.digest))?);
         let ticket = self.ticket(Access::Read);
         let answer = self.client.settle(&ticket, &self.blob_act(blob), &call, 0).await?;
         let length = text(&answer.headers, "content-length").and_then(|l| l.parse::<u64>().ok());
-        Ok(answer.status.as_u16() == 200 && length == Some(blob.size) && !refusal::is_page(&answer))
+        let there = answer.status.as_u16() == 200 && length == Some(blob.size);
+        Ok(if there && !refusal::is_page(&answer) { Held::Yes } else { Held::Unknown })
     }
 }
 
@@ -212,7 +215,8 @@ impl Upload<'_> {
                 return Err(self.give_up(trouble));
             }
             // The last try may have gone through though its answer was lost.
-            if uncertain && self.blob.size >= ASK_FIRST && repository.has_blob(self.blob).await? {
+            let large = uncertain && self.blob.size >= ASK_FIRST;
+            if large && repository.holds_blob(self.blob).await? == Held::Yes {
                 return Ok(());
             }
         }

@@ -4,7 +4,7 @@ use crate::{
     Result, client,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
     store::{
-        BlobFile, Fetch, Push, Referrers, Resolve, Sent, Source, Tags, layout,
+        BlobFile, Fetch, Held, Holds, Push, Referrers, Resolve, Sent, Source, Tags, layout,
         repository::Repository,
     },
 };
@@ -52,6 +52,12 @@ impl Push for Place {
 
     async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
         each!(self, inner => inner.push_manifest(manifest, tag))
+    }
+}
+
+impl Holds for Place {
+    async fn holds_blob(&self, blob: &Descriptor) -> Result<Held> {
+        each!(self, inner => inner.holds_blob(blob))
     }
 }
 

@@ -1,8 +1,9 @@
 //! OCI image layouts, as other tools write and read them: `oci-layout`, `index.json`, `blobs/<algorithm>/<hex>`. A
-//! layout is one repository; an entry's name is its `org.opencontainers.image.ref.name`.
+//! layout is one repository, and an entry's name, its `org.opencontainers.image.ref.name`, is a tag; or it holds many,
+//! and an entry's name is `NAME:TAG`.
 
 use super::{
-    BlobFile, Fetch, Push, Referrers, Resolve, Sent, Source, Tags,
+    BlobFile, Fetch, Held, Holds, Push, Referrers, Resolve, Sent, Source, Tags,
     commit::{Durability, Writer, is_unfinished},
     disk::read_file,
     layout_index::Index,
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     limits::Limits,
-    oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
+    oci::{Descriptor, Digest, Manifest, RepositoryName, Tag, TagOrDigest},
 };
 use bytes::Bytes;
 use std::{
@@ -28,6 +29,7 @@ const INDEX: &str = "index.json";
 #[derive(Clone, Debug)]
 pub struct Layout {
     root: PathBuf,
+    repository: Option<RepositoryName>,
     writer: Writer,
     limits: Limits,
 }
@@ -94,7 +96,38 @@ impl Layout {
 
     fn at(root: &Path) -> Self {
         let writer = Writer::new(Durability::Full, root.to_owned());
-        Self { root: root.to_owned(), writer, limits: Limits::default() }
+        Self { root: root.to_owned(), repository: None, writer, limits: Limits::default() }
+    }
+
+    /// One repository of a layout that holds many: its entries are those named `NAME:TAG`.
+    #[must_use]
+    pub fn repository(&self, name: &RepositoryName) -> Self {
+        Self { repository: Some(name.clone()), ..self.clone() }
+    }
+
+    /// Lists many manifests at once, each by its name. Their blobs are there already; the index, which is one file, is
+    /// written once and not once a manifest.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub async fn push_manifests(
+        &self,
+        all: Vec<(RepositoryName, Manifest, Option<Tag>)>,
+    ) -> Result<()> {
+        let this = self.clone();
+        blocking(move || {
+            for (_, manifest, _) in &all {
+                let bytes = Source::Bytes(manifest.bytes().clone());
+                this.store_blob(&manifest.descriptor(), &bytes)?;
+            }
+            this.change(|index| {
+                for (name, manifest, tag) in &all {
+                    index.put(Some(name), manifest, tag.as_ref());
+                }
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// The directory.
@@ -141,7 +174,9 @@ impl Layout {
     fn find(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
         let index = self.index()?;
         let found = match target {
-            TagOrDigest::Tag(tag) => return Ok(index.by_tag(tag).cloned()),
+            TagOrDigest::Tag(tag) => {
+                return Ok(index.by_tag(self.repository.as_ref(), tag).cloned());
+            }
             TagOrDigest::Digest(digest) => index.by_digest(digest).cloned(),
         };
         match (found, target) {
@@ -208,7 +243,7 @@ impl Layout {
     fn store_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
         self.store_blob(&manifest.descriptor(), &Source::Bytes(manifest.bytes().clone()))?;
         self.change(|index| {
-            index.put(manifest, tag);
+            index.put(self.repository.as_ref(), manifest, tag);
             Ok(())
         })
     }
@@ -216,7 +251,7 @@ impl Layout {
     fn remove(&self, target: &TagOrDigest) -> Result<()> {
         self.change(|index| {
             let removed = match target {
-                TagOrDigest::Tag(tag) => index.remove_tag(tag),
+                TagOrDigest::Tag(tag) => index.remove_tag(self.repository.as_ref(), tag),
                 TagOrDigest::Digest(digest) => {
                     let listed = index.remove_digest(digest);
                     let path = self.blob_path(digest);
@@ -302,6 +337,16 @@ impl Push for Layout {
     }
 }
 
+impl Holds for Layout {
+    async fn holds_blob(&self, blob: &Descriptor) -> Result<Held> {
+        let there = fs::metadata(self.blob_path(&blob.digest));
+        Ok(match there {
+            Ok(there) if there.len() == blob.size => Held::Yes,
+            _ => Held::Unknown,
+        })
+    }
+}
+
 impl Resolve for Layout {
     async fn resolve(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
         let (this, target) = (self.clone(), target.clone());
@@ -312,7 +357,7 @@ impl Resolve for Layout {
 impl Tags for Layout {
     async fn tags(&self) -> Result<Vec<String>> {
         let this = self.clone();
-        blocking(move || Ok(this.index()?.tags())).await
+        blocking(move || Ok(this.index()?.tags(this.repository.as_ref()))).await
     }
 
     async fn delete(&self, target: &TagOrDigest) -> Result<()> {

@@ -1,7 +1,15 @@
-//! The `index.json` of an image layout, with whatever other tools put into it kept as it was.
+//! The `index.json` of an image layout, with whatever other tools put into it kept as it was. A layout is one repository
+//! and its names are tags, or it holds many, and a name is `NAME:TAG`: a [`Scope`] says which is meant.
 
-use crate::oci::{Descriptor, Digest, Manifest, Reference, Tag, media};
+use super::ref_name::RefName;
+use crate::oci::{
+    Descriptor, Digest, Manifest, Reference, RepositoryName, Tag, TagOrDigest, media,
+};
 use serde_json::{Map, Value, json};
+use std::{borrow::Cow, collections::HashSet};
+
+/// The whole layout as one repository, or one repository in it.
+pub(super) type Scope<'a> = Option<&'a RepositoryName>;
 
 /// A layout's index: the document as it is, and its entries as descriptors.
 #[derive(Debug)]
@@ -53,34 +61,38 @@ impl Index {
         self.entries.iter().map(|entry| &entry.descriptor)
     }
 
+    /// An annotation of the index itself.
+    pub(super) fn annotation(&self, key: &str) -> Option<&str> {
+        self.document.get("annotations")?.get(key)?.as_str()
+    }
+
     pub(super) fn by_digest(&self, digest: &Digest) -> Option<&Descriptor> {
         self.descriptors().find(|descriptor| descriptor.digest == *digest)
     }
 
     /// The entry of that very name, else of the one whole reference that ends in it.
-    pub(super) fn by_tag(&self, tag: &Tag) -> Option<&Descriptor> {
-        let exact = self.descriptors().find(|entry| name(entry) == Some(tag.as_str()));
+    pub(super) fn by_tag(&self, scope: Scope<'_>, tag: &Tag) -> Option<&Descriptor> {
+        let exact = self.descriptors().find(|entry| name(entry) == Some(&*written(scope, tag)));
         exact.or_else(|| {
-            let mut ending =
-                self.descriptors().filter(|entry| tag_of(entry).as_deref() == Some(tag.as_str()));
+            let mut ending = self
+                .descriptors()
+                .filter(|entry| tag_of(scope, entry).as_deref() == Some(tag.as_str()));
             let first = ending.next()?;
             ending.all(|other| other.digest == first.digest).then_some(first)
         })
     }
 
     /// Every tag once, in the index's order.
-    pub(super) fn tags(&self) -> Vec<String> {
-        let mut tags: Vec<String> = Vec::new();
-        for tag in self.descriptors().filter_map(tag_of) {
-            if !tags.contains(&tag) {
-                tags.push(tag);
-            }
-        }
-        tags
+    pub(super) fn tags(&self, scope: Scope<'_>) -> Vec<String> {
+        let mut seen = HashSet::new();
+        self.descriptors()
+            .filter_map(|entry| tag_of(scope, entry))
+            .filter(|tag| seen.insert(tag.clone()))
+            .collect()
     }
 
     /// Lists a manifest by its tag, which leaves what it named before, or without one.
-    pub(super) fn put(&mut self, manifest: &Manifest, tag: Option<&Tag>) {
+    pub(super) fn put(&mut self, scope: Scope<'_>, manifest: &Manifest, tag: Option<&Tag>) {
         // What this index of ours lists need not be listed beside it.
         for child in manifest.document().manifests() {
             self.entries.retain(|entry| {
@@ -96,20 +108,21 @@ impl Index {
             }
             return;
         };
-        if self.by_tag(tag).is_some_and(|entry| entry.digest == *manifest.digest()) {
+        if self.by_tag(scope, tag).is_some_and(|entry| entry.digest == *manifest.digest()) {
             return;
         }
-        self.remove_tag(tag);
+        self.remove_tag(scope, tag);
         self.entries.retain(|entry| {
             entry.descriptor.digest != *manifest.digest() || name(&entry.descriptor).is_some()
         });
-        descriptor.annotations.insert(media::REF_NAME.to_owned(), tag.as_str().to_owned());
+        descriptor.annotations.insert(media::REF_NAME.to_owned(), written(scope, tag).into_owned());
         self.push(descriptor);
     }
 
     /// Takes a name away; the manifest stays listed, as it stays in a registry.
-    pub(super) fn remove_tag(&mut self, tag: &Tag) -> bool {
-        let named = |entry: &Entry| tag_of(&entry.descriptor).as_deref() == Some(tag.as_str());
+    pub(super) fn remove_tag(&mut self, scope: Scope<'_>, tag: &Tag) -> bool {
+        let named =
+            |entry: &Entry| tag_of(scope, &entry.descriptor).as_deref() == Some(tag.as_str());
         let Some(at) = self.entries.iter().position(named) else { return false };
         let mut entry = self.entries.remove(at);
         if self.by_digest(&entry.descriptor.digest).is_none() {
@@ -145,9 +158,21 @@ fn name(descriptor: &Descriptor) -> Option<&str> {
     descriptor.annotations.get(media::REF_NAME).map(String::as_str)
 }
 
+/// A tag's name in the index.
+fn written<'a>(scope: Scope<'_>, tag: &'a Tag) -> Cow<'a, str> {
+    match scope {
+        None => tag.as_str().into(),
+        Some(repository) => RefName::write(repository, &TagOrDigest::Tag(tag.clone())).into(),
+    }
+}
+
 /// An entry's tag: its name, or the tag of the whole reference that some tools write there.
-fn tag_of(descriptor: &Descriptor) -> Option<String> {
+fn tag_of(scope: Scope<'_>, descriptor: &Descriptor) -> Option<String> {
     let name = name(descriptor)?;
+    if let Some(repository) = scope {
+        let tag = name.strip_prefix(repository.as_str())?.strip_prefix(':')?;
+        return tag.parse::<Tag>().is_ok().then(|| tag.to_owned());
+    }
     if name.parse::<Tag>().is_ok() {
         return Some(name.to_owned());
     }

@@ -1,7 +1,7 @@
 //! The traits of this room over a repository on disk. What may take long leaves the executor's threads.
 
 use super::{
-    BlobFile, Fetch, Push, Referrers, Resolve, Sent, Source, Tags,
+    BlobFile, Fetch, Held, Holds, Push, Referrers, Resolve, Sent, Source, Tags,
     commit::Removed,
     repository::{Missing, Repository},
     verify::{check_blob, check_size, damaged, read_blob, read_source},
@@ -57,6 +57,16 @@ impl Push for Repository {
         let tags: Vec<Tag> = tag.cloned().into_iter().collect();
         blocking(move || this.put_manifest(&manifest, manifest.digest(), &tags, Missing::Refuse))
             .await
+    }
+}
+
+impl Holds for Repository {
+    async fn holds_blob(&self, blob: &Descriptor) -> Result<Held> {
+        let found = self.blob(&blob.digest)?;
+        Ok(match found {
+            Some(found) if found.size == blob.size => Held::Yes,
+            _ => Held::Unknown,
+        })
     }
 }
 

@@ -9,6 +9,10 @@ use crate::{
 use bytes::Bytes;
 use std::{future::Future, path::PathBuf, sync::Arc};
 
+pub mod bundle;
+mod bundle_read;
+mod bundle_write;
+mod bundle_zstd;
 mod catalog;
 mod commit;
 pub mod disk;
@@ -17,6 +21,7 @@ mod layout_index;
 mod local;
 pub mod memory;
 mod names;
+pub mod ref_name;
 pub mod repository;
 mod session;
 pub mod upload;
@@ -96,6 +101,21 @@ pub trait Push: Send + Sync {
         manifest: &Manifest,
         tag: Option<&Tag>,
     ) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Whether a blob is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It is, with its size.
+    Yes,
+    /// It is not, or the store does not say.
+    Unknown,
+}
+
+/// Says whether a blob is there, without fetching it.
+pub trait Holds: Send + Sync {
+    /// Only a clear yes counts.
+    fn holds_blob(&self, blob: &Descriptor) -> impl Future<Output = Result<Held>> + Send;
 }
 
 /// Says what a tag or digest is, without fetching it.
