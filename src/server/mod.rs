@@ -16,6 +16,7 @@ mod stall;
 mod tls;
 mod token;
 mod uploads;
+pub mod view;
 
 pub use auth::{Access, Anonymous};
 pub use htpasswd::{Htpasswd, Verdict};

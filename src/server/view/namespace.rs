@@ -1,0 +1,204 @@
+//! The charts of one namespace, and what follows from them as they come and go: their order, a hash of all of them,
+//! the latest of their dates. Every change costs the logarithm of their number.
+
+use super::{
+    index::Index,
+    item::{Found, Item, Origin, Place},
+};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// The charts of one namespace.
+#[derive(Debug, Default)]
+pub(super) struct Namespace {
+    charts: BTreeMap<Arc<str>, Chart>,
+    sum: Sum,
+    dates: BTreeMap<jiff::Timestamp, usize>,
+    versions: usize,
+    /// The index as it was last asked for; gone with the next change.
+    index: Mutex<Option<Arc<Index>>>,
+}
+
+/// The versions of one chart, newest first.
+#[derive(Debug, Default)]
+struct Chart(BTreeMap<Place, Version>);
+
+/// One version: everything that says it is this one, best first. The first is shown. Never empty in a chart.
+#[derive(Debug, Default)]
+struct Version(Vec<Found>);
+
+/// What changes of a version did to what is shown.
+struct Change {
+    before: Option<Arc<Item>>,
+    after: Option<Arc<Item>>,
+}
+
+impl Version {
+    fn shown(&self) -> Option<&Found> {
+        self.0.first()
+    }
+
+    fn change(&mut self, act: impl FnOnce(&mut Vec<Found>)) -> Change {
+        let item = |version: &Self| version.shown().map(|found| Arc::clone(&found.item));
+        let before = item(self);
+        act(&mut self.0);
+        self.0.sort_by(|a, b| a.origin.rank(&a.item).cmp(&b.origin.rank(&b.item)));
+        Change { before, after: item(self) }
+    }
+}
+
+impl Namespace {
+    /// Adds a version, or replaces what came from the same place.
+    pub(super) fn put(&mut self, origin: Origin, item: Arc<Item>) {
+        let (name, place) = (Arc::from(&*item.name), Place::of(&item.version));
+        let version = self.charts.entry(name).or_default().0.entry(place).or_default();
+        let change = version.change(|all| {
+            all.retain(|found| !found.origin.is_place_of(&origin));
+            all.push(Found { origin, item });
+        });
+        self.account(&change);
+    }
+
+    /// Takes away what came from there; what else says it is this version stays.
+    pub(super) fn remove(&mut self, name: &str, version: &str, origin: &Origin) {
+        let Some(chart) = self.charts.get_mut(name) else { return };
+        let Entry::Occupied(mut entry) = chart.0.entry(Place::of(version)) else { return };
+        let change = entry.get_mut().change(|all| {
+            all.retain(|found| !found.origin.is_place_of(origin));
+        });
+        if change.after.is_none() {
+            entry.remove();
+        }
+        if chart.0.is_empty() {
+            self.charts.remove(name);
+        }
+        self.account(&change);
+    }
+
+    fn account(&mut self, change: &Change) {
+        if let Some(item) = &change.before {
+            self.versions -= 1;
+            self.sum.subtract(item);
+            if let Some(date) = date(item)
+                && let Entry::Occupied(mut count) = self.dates.entry(date)
+            {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
+        }
+        if let Some(item) = &change.after {
+            self.versions += 1;
+            self.sum.add(item);
+            if let Some(date) = date(item) {
+                *self.dates.entry(date).or_default() += 1;
+            }
+        }
+        *self.index.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.charts.is_empty()
+    }
+
+    /// How many charts and versions there are.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.charts.len(), self.versions)
+    }
+
+    /// The names of all charts, in byte order.
+    pub(super) fn names(&self) -> Vec<Arc<str>> {
+        self.charts.keys().cloned().collect()
+    }
+
+    /// The versions of a chart, newest first.
+    pub(super) fn versions(&self, name: &str) -> Option<Vec<Found>> {
+        let chart = self.charts.get(name)?;
+        Some(chart.0.values().filter_map(Version::shown).cloned().collect())
+    }
+
+    /// One version, by its exact text.
+    pub(super) fn find(&self, name: &str, version: &str) -> Option<&Found> {
+        self.charts.get(name)?.0.get(&Place::of(version))?.shown()
+    }
+
+    /// Everything that says it is this version, the one shown first.
+    pub(super) fn origins(&self, name: &str, version: &str) -> Vec<Found> {
+        let version = self.charts.get(name).and_then(|chart| chart.0.get(&Place::of(version)));
+        version.map(|version| version.0.clone()).unwrap_or_default()
+    }
+
+    /// The version whose archive is called `NAME-VERSION`. Names and versions may both have dashes; the shortest name
+    /// that fits is it.
+    pub(super) fn by_stem(&self, stem: &str) -> Option<&Found> {
+        stem.match_indices('-').find_map(|(at, _)| self.find(&stem[..at], &stem[at + 1..]))
+    }
+
+    /// The hash of all that is shown.
+    pub(super) fn sum(&self) -> Sum {
+        self.sum
+    }
+
+    /// The index of all this; the same one until something changes.
+    pub(super) fn index(
+        &self,
+        make: impl FnOnce(Vec<(Arc<str>, Vec<Arc<Item>>)>, jiff::Timestamp) -> Index,
+    ) -> Arc<Index> {
+        let mut kept = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = &*kept {
+            return Arc::clone(index);
+        }
+        let items = |chart: &Chart| {
+            chart
+                .0
+                .values()
+                .filter_map(Version::shown)
+                .map(|found| Arc::clone(&found.item))
+                .collect()
+        };
+        let charts =
+            self.charts.iter().map(|(name, chart)| (Arc::clone(name), items(chart))).collect();
+        let latest = self.dates.last_key_value().map(|(date, _)| *date).unwrap_or_default();
+        let index = Arc::new(make(charts, latest));
+        *kept = Some(Arc::clone(&index));
+        index
+    }
+}
+
+fn date(item: &Item) -> Option<jiff::Timestamp> {
+    item.created.parse().ok()
+}
+
+/// A hash of a set of items that does not depend on the order in which they came: the sum of their own, each of which is
+/// a SHA-256 taken as four numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sum([u64; 4]);
+
+impl Sum {
+    fn of(item: &Item) -> [u64; 4] {
+        use sha2::{Digest as _, Sha256};
+        let hash: [u8; 32] = Sha256::digest(item.yaml.as_bytes()).into();
+        let mut parts = [0; 4];
+        for (part, bytes) in parts.iter_mut().zip(hash.chunks_exact(8)) {
+            *part = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        }
+        parts
+    }
+
+    fn add(&mut self, item: &Item) {
+        self.0.iter_mut().zip(Self::of(item)).for_each(|(sum, part)| *sum = sum.wrapping_add(part));
+    }
+
+    fn subtract(&mut self, item: &Item) {
+        self.0.iter_mut().zip(Self::of(item)).for_each(|(sum, part)| *sum = sum.wrapping_sub(part));
+    }
+}
+
+impl std::fmt::Display for Sum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|part| write!(f, "{part:016x}"))
+    }
+}

@@ -1,0 +1,93 @@
+//! An index as the answer to a request: conditions, codings, HEAD. Where it lies, and whether a namespace without charts has
+//! one, is the router's affair.
+
+use super::{
+    View,
+    index::{Coding, Index, names},
+};
+use crate::server::registry::header_value;
+use axum::{body::Body, response::Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+
+/// The index of a namespace; an empty one where there are no charts.
+pub(in crate::server) async fn respond(view: &View, namespace: &str, head: &Parts) -> Response {
+    let coding = accepted(&head.headers);
+    let sum = view.sum(namespace);
+    let known = head.headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let mut response = Response::new(Body::empty());
+    let (sum, body) = if known.is_some_and(|known| names(known, view.settings(), sum)) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        (sum, None)
+    } else {
+        let index = view.index(namespace);
+        (index.sum(), Some(index.body(coding).await))
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, header_value(&Index::etag(view.settings(), sum, coding)));
+    // Whoever keeps it asks each time whether it is still right: that is what makes asking cheap.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    let Some(body) = body else { return response };
+    // ChartMuseum's type, for JSON too.
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-yaml"));
+    headers.insert(header::CONTENT_LENGTH, body.len().into());
+    if let Some(name) = coding.name() {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
+    }
+    if head.method != Method::HEAD {
+        *response.body_mut() = Body::from(body);
+    }
+    response
+}
+
+/// The best coding that the client takes: by its own weights, among equals by ours.
+fn accepted(headers: &HeaderMap) -> Coding {
+    let mut best = (Coding::Identity, 0.0);
+    for value in headers.get_all(header::ACCEPT_ENCODING) {
+        for part in value.to_str().unwrap_or_default().split(',') {
+            let (name, parameters) = part.split_once(';').unwrap_or((part, ""));
+            let coding = match name.trim().to_ascii_lowercase().as_str() {
+                "gzip" | "x-gzip" => Coding::Gzip,
+                "zstd" => Coding::Zstd,
+                _ => continue,
+            };
+            let weight = parameters
+                .split(';')
+                .find_map(|parameter| parameter.trim().strip_prefix("q="))
+                .map_or(1.0, |weight| weight.trim().parse().unwrap_or(0.0));
+            let better = weight > best.1 || (weight == best.1 && coding == PREFERRED);
+            if weight > 0.0 && better {
+                best = (coding, weight);
+            }
+        }
+    }
+    best.0
+}
+
+/// It packs an index smaller than what we have for zstd does.
+const PREFERRED: Coding = Coding::Gzip;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_coding_that_the_client_likes_best() {
+        for (text, coding) in [
+            ("", Coding::Identity),
+            ("identity", Coding::Identity),
+            ("gzip", Coding::Gzip),
+            ("zstd", Coding::Zstd),
+            ("gzip, deflate, br, zstd", Coding::Gzip),
+            ("zstd;q=1.0, gzip;q=0.8", Coding::Zstd),
+            ("gzip;q=0, zstd;q=0.1", Coding::Zstd),
+            ("gzip;q=0", Coding::Identity),
+            ("GZIP;q=x", Coding::Identity),
+            ("br, *", Coding::Identity),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(text));
+            assert_eq!(accepted(&headers), coding, "{text}");
+        }
+    }
+}
