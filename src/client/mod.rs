@@ -77,7 +77,7 @@ pub use credentials::{Credential, Given, Keyring, Place, Secret, Surroundings};
 pub use login::{Probe, Removed};
 pub use notice::{Notice, Notify, Way};
 pub use open::Redirects;
-pub use options::{Options, Scheme};
+pub use options::{Options, PlainHosts, Scheme};
 pub use proxy::Proxies;
 pub use remote::{Remote, Shown};
 pub use ticket::Intent;
@@ -131,7 +131,10 @@ impl Client {
     /// What is known of a registry.
     fn host(&self, registry: &Registry) -> Arc<Host> {
         let mut hosts = self.inner.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Host::new(registry, self.options().scheme));
+        let options = self.options();
+        let scheme =
+            if options.plain_hosts.contains(registry) { Scheme::Plain } else { options.scheme };
+        let new = || Arc::new(Host::new(registry, scheme));
         Arc::clone(hosts.entry(registry.clone()).or_insert_with(new))
     }
 }

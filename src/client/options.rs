@@ -2,7 +2,10 @@
 //! environment; the command line does that and fills this in.
 
 use super::{Clock, Keyring, Notify, Proxies, Trust};
-use crate::limits::{Limits, MIB};
+use crate::{
+    limits::{Limits, MIB},
+    oci::Registry,
+};
 use std::{path::PathBuf, time::Duration};
 
 /// How registries are spoken to.
@@ -16,6 +19,27 @@ pub enum Scheme {
     Plain,
 }
 
+/// Hosts that are spoken to without TLS, whatever the scheme of the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlainHosts(Vec<String>);
+
+impl PlainHosts {
+    /// Reads `host[:port],…`; a host without port stands for every port of it.
+    pub fn parse(text: &str) -> Self {
+        let hosts = text.split(',').map(str::trim).filter(|host| !host.is_empty());
+        Self(hosts.map(str::to_ascii_lowercase).collect())
+    }
+
+    /// Whether it names this registry.
+    pub(crate) fn contains(&self, registry: &Registry) -> bool {
+        let whole = registry.as_str().to_ascii_lowercase();
+        let host = registry.host().to_ascii_lowercase();
+        self.0.iter().any(|named| {
+            *named == whole || named.trim_start_matches('[').trim_end_matches(']') == host
+        })
+    }
+}
+
 /// The options of a [`super::Client`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -24,6 +48,8 @@ pub struct Options {
     pub limits: Limits,
     /// TLS or not.
     pub scheme: Scheme,
+    /// Hosts that have none, whatever [`Self::scheme`] says.
+    pub plain_hosts: PlainHosts,
     /// Whom we trust, and as whom we come.
     pub trust: Trust,
     /// The proxies on the way.
@@ -57,6 +83,7 @@ impl Default for Options {
         Self {
             limits: Limits::default(),
             scheme: Scheme::Auto,
+            plain_hosts: PlainHosts::default(),
             trust: Trust::default(),
             proxies: Proxies::default(),
             keyring: Keyring::default(),
@@ -70,6 +97,27 @@ impl Default for Options {
             user_agent: concat!("chartferry/", env!("CARGO_PKG_VERSION")).to_owned(),
             clock: Clock::default(),
             notify: Notify::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_without_port_stands_for_every_port() {
+        let hosts = PlainHosts::parse("r.example, 127.0.0.1:5000,,::1");
+        for (registry, plain) in [
+            ("r.example", true),
+            ("r.example:5000", true),
+            ("s.example", false),
+            ("127.0.0.1:5000", true),
+            ("127.0.0.1:5001", false),
+            ("[::1]:5000", true),
+        ] {
+            let registry = registry.parse().expect("registry");
+            assert_eq!(hosts.contains(&registry), plain, "{registry}");
         }
     }
 }

@@ -1,0 +1,326 @@
+//! A chart repository, however it is reached: over HTTP, by the `cm://` of ChartMuseum's users, or as a namespace of a
+//! registry (`ocirepo://`). An entry's URL may lead elsewhere, into a registry too.
+
+use super::{
+    namespace::{self, Namespace},
+    payload::Archive,
+    place::Place,
+    pull::{self, Provenance, Pulled},
+    tags::Wanted,
+};
+use crate::{
+    Error, Result,
+    client::{
+        Client, Credential, Identity, Secret, Trust, Verification,
+        classic::{self, Body, Credentials, Fetched, Validators},
+    },
+    digest::Digest,
+    index::config::Repository,
+    limits::Limits,
+    oci::Reference,
+};
+use bytes::Bytes;
+use std::path::PathBuf;
+
+/// What `cm://` stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MuseumScheme {
+    /// `https://`
+    #[default]
+    Https,
+    /// `http://`, where `HELM_REPO_USE_HTTP` says so.
+    Http,
+}
+
+/// What repositories are opened with.
+#[derive(Clone, Debug)]
+pub struct Opener {
+    /// The client: its trust and proxies hold for repositories without settings of their own, its credentials for
+    /// registries.
+    pub client: Client,
+    /// TLS settings that a repository's own are put on top of.
+    pub trust: Trust,
+    /// What `cm://` stands for.
+    pub museum: MuseumScheme,
+    /// Where configs of charts in registries are kept.
+    pub cache: Option<PathBuf>,
+    /// Caps.
+    pub limits: Limits,
+    /// A token, and the header that it goes in, for repositories without a user name.
+    pub token: Option<(Secret, Option<String>)>,
+}
+
+/// A chart repository.
+#[derive(Clone, Debug)]
+pub struct ChartRepository {
+    opener: Opener,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Web(classic::Repository),
+    Registry(Namespace),
+    /// A registry's own scheme, which has charts but no index.
+    Oci,
+}
+
+/// An archive from a repository.
+#[derive(Clone, Debug)]
+pub struct Got {
+    /// Its bytes.
+    pub archive: Archive,
+    /// Their digest.
+    pub digest: Digest,
+    /// How many there are.
+    pub size: u64,
+    /// Its provenance, if it was asked for and is there.
+    pub provenance: Option<Bytes>,
+}
+
+impl Opener {
+    /// Opens a repository.
+    ///
+    /// # Errors
+    /// `Usage` with Helm's text for a scheme that nothing handles.
+    pub fn open(&self, repository: &Repository) -> Result<ChartRepository> {
+        let url = &repository.url;
+        let kind = match url.split_once("://").map_or("", |(scheme, _)| scheme) {
+            "http" | "https" | "cm" => Kind::Web(self.client.classic(self.options(repository))?),
+            namespace::SCHEME => Kind::Registry(Namespace::parse(
+                &self.client,
+                url,
+                self.cache.clone(),
+                self.limits.clone(),
+            )?),
+            "oci" => Kind::Oci,
+            "" => {
+                return Err(Error::usage(format!("invalid chart URL format: {url}")));
+            }
+            other => {
+                return Err(Error::usage(format!("could not find protocol handler for: {other}")));
+            }
+        };
+        Ok(ChartRepository { opener: self.clone(), kind })
+    }
+
+    /// A repository's settings as the client takes them.
+    pub fn options(&self, repository: &Repository) -> classic::Options {
+        let mut options = classic::Options::new(self.web(&repository.url));
+        if !repository.username.is_empty() || !repository.password.is_empty() {
+            options.credential = Some(Credential::Basic {
+                username: repository.username.clone(),
+                password: Secret::new(&*repository.password),
+            });
+        } else if let Some((token, header)) = &self.token {
+            options.credential = Some(Credential::Bearer(token.clone()));
+            options.token_header.clone_from(header);
+        }
+        if repository.pass_credentials_all {
+            options.credentials = Credentials::Everywhere;
+        }
+        options.trust = self.trust(repository);
+        options
+    }
+
+    /// TLS settings, where the repository has some of its own.
+    fn trust(&self, repository: &Repository) -> Option<Trust> {
+        let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+        let (ca, certificate, key) =
+            (path(&repository.ca_file), path(&repository.cert_file), path(&repository.key_file));
+        let insecure = repository.insecure_skip_tls_verify;
+        if ca.is_none() && certificate.is_none() && key.is_none() && !insecure {
+            return None;
+        }
+        let mut trust = self.trust.clone();
+        if ca.is_some() {
+            trust.ca_file = ca;
+        }
+        if let (Some(certificate), Some(key)) = (certificate, key) {
+            trust.identity = Some(Identity { certificate, key });
+        }
+        if insecure {
+            trust.verification = Verification::Off;
+        }
+        Some(trust)
+    }
+
+    /// The URL with what `cm://` stands for.
+    fn web(&self, url: &str) -> String {
+        let scheme = match self.museum {
+            MuseumScheme::Https => "https",
+            MuseumScheme::Http => "http",
+        };
+        url.strip_prefix("cm://")
+            .map_or_else(|| url.to_owned(), |rest| format!("{scheme}://{rest}"))
+    }
+}
+
+impl ChartRepository {
+    /// The index, unless it is what `known` stands for.
+    ///
+    /// # Errors
+    /// What the other side says.
+    pub async fn index(&self, known: Option<&Validators>) -> Result<Fetched> {
+        match &self.kind {
+            Kind::Web(repository) => repository.index(known).await,
+            Kind::Registry(namespace) => {
+                let bytes = namespace.index().await?;
+                Ok(Fetched::Index { bytes, validators: Validators::default() })
+            }
+            Kind::Oci => Err(Error::usage("a registry has no index.yaml").with_hint(
+                "charts in registries need no `repo add`: name them `oci://HOST/NAMESPACE/NAME`, \
+                 or add the namespace as `ocirepo://HOST/NAMESPACE`",
+            )),
+        }
+    }
+
+    /// The archive at an absolute URL, and its provenance.
+    ///
+    /// # Errors
+    /// What the other side says; `Usage` with Helm's text for a scheme that nothing handles.
+    pub async fn archive(&self, url: &str, provenance: Provenance) -> Result<Got> {
+        let opener = &self.opener;
+        match url.split_once("://").map_or("", |(scheme, _)| scheme) {
+            "http" | "https" | "cm" => {
+                let url = opener.web(url);
+                let repository = match &self.kind {
+                    Kind::Web(repository) => repository.clone(),
+                    _ => opener.client.classic(classic::Options::new(&*url))?,
+                };
+                let found = repository.archive(&url, opener.limits.archive_bytes).await?;
+                let provenance = match provenance {
+                    Provenance::Leave => None,
+                    Provenance::IfPresent => repository.provenance(&beside(&url)).await?,
+                };
+                let archive = found.body.into();
+                Ok(Got { archive, digest: found.digest, size: found.size, provenance })
+            }
+            namespace::SCHEME => {
+                let (namespace, file) = Namespace::of_file(
+                    &opener.client,
+                    url,
+                    opener.cache.clone(),
+                    opener.limits.clone(),
+                )?;
+                Ok(namespace.pull(&file, provenance).await?.into())
+            }
+            "oci" => {
+                let reference: Reference = url.parse()?;
+                let place = Place::Registry(
+                    opener.client.repository(&reference.registry, &reference.repository),
+                );
+                let name = reference.repository_path();
+                let wanted =
+                    Wanted { tag: reference.tag, digest: reference.digest, ..Wanted::default() };
+                let pulled = pull::pull(&place, &name, &wanted, provenance, &opener.limits).await?;
+                Ok(pulled.into())
+            }
+            other => Err(Error::usage(format!("scheme {other:?} not supported"))),
+        }
+    }
+}
+
+impl From<Pulled> for Got {
+    fn from(pulled: Pulled) -> Self {
+        Self {
+            digest: pulled.content.digest,
+            size: pulled.content.size,
+            archive: pulled.archive,
+            provenance: pulled.provenance,
+        }
+    }
+}
+
+impl From<Body> for Archive {
+    fn from(body: Body) -> Self {
+        match body {
+            Body::Memory(bytes) => Self::Memory(bytes),
+            Body::File(file) => Self::File(file),
+        }
+    }
+}
+
+impl From<Archive> for Body {
+    fn from(archive: Archive) -> Self {
+        match archive {
+            Archive::Memory(bytes) => Self::Memory(bytes),
+            Archive::File(file) => Self::File(file),
+        }
+    }
+}
+
+/// The URL of the provenance beside an archive's: `.prov` behind its path, the query kept.
+pub fn beside(url: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let (path, query) = url.split_at(end);
+    format!("{path}.prov{query}")
+}
+
+/// The name of the file that a URL leads to, fit to be written.
+///
+/// # Errors
+/// `Usage` when there is none.
+pub fn file_name(url: &str) -> Result<String> {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned();
+    let plain =
+        !name.is_empty() && !name.contains(['/', '\\', '\0']) && name != "." && name != "..";
+    if plain { Ok(name) } else { Err(Error::usage(format!("`{url}` names no file"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opener() -> Opener {
+        Opener {
+            client: Client::new(crate::client::Options::default()).expect("client"),
+            trust: Trust::default(),
+            museum: MuseumScheme::Https,
+            cache: None,
+            limits: Limits::default(),
+            token: None,
+        }
+    }
+
+    fn at(url: &str) -> Repository {
+        Repository { url: url.to_owned(), ..Repository::default() }
+    }
+
+    #[test]
+    fn the_scheme_says_how_a_repository_is_reached() {
+        for (url, error) in [
+            ("http://r.example", None),
+            ("cm://r.example", None),
+            ("ocirepo://r.example/ns", None),
+            ("oci://r.example/ns", None),
+            ("ftp://r.example", Some("could not find protocol handler for: ftp")),
+            ("file:///x", Some("could not find protocol handler for: file")),
+            ("x", Some("invalid chart URL format: x")),
+        ] {
+            let opened = opener().open(&at(url)).err().map(|error| error.message().to_owned());
+            assert_eq!(opened.as_deref(), error, "{url}");
+        }
+        let plain = Opener { museum: MuseumScheme::Http, ..opener() };
+        assert_eq!(plain.options(&at("cm://r.example/x")).url, "http://r.example/x");
+    }
+
+    #[test]
+    fn a_provenance_lies_beside_its_archive() {
+        assert_eq!(beside("http://h/a.tgz?x=1"), "http://h/a.tgz.prov?x=1");
+        assert_eq!(beside("http://h/a.tgz"), "http://h/a.tgz.prov");
+    }
+
+    #[test]
+    fn only_a_plain_name_is_a_files_name() {
+        for (url, name) in [
+            ("http://h/c/demo-1.0.0%2Ba.tgz?x#y", Some("demo-1.0.0+a.tgz")),
+            ("http://h/..%2Fx", None),
+            ("http://h/", None),
+        ] {
+            assert_eq!(file_name(url).ok().as_deref(), name, "{url}");
+        }
+    }
+}

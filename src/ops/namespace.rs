@@ -1,0 +1,320 @@
+//! A namespace of a registry as a chart repository, without a server: `ocirepo://HOST/NS/index.yaml` is made from the
+//! registry's lists, manifests and configs, `ocirepo://HOST/NS/NAME-VERSION.tgz` is a chart's archive. Configs are kept in
+//! a folder by their digest, so that each is fetched once.
+
+use super::{
+    entry,
+    payload::write_file,
+    place::Place,
+    pull::{self, Provenance, Pulled},
+    tags::Wanted,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    client::Client,
+    index::{self, Entry},
+    limits::Limits,
+    oci::{Descriptor, Registry, RepositoryName, Tag, TagOrDigest},
+    store::{Fetch, Tags, blocking},
+    version::Version,
+};
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashSet},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// The scheme of these URLs.
+pub const SCHEME: &str = "ocirepo";
+
+/// Manifests and configs fetched side by side. A registry on the other side of a continent answers 64 at once in the
+/// time of one.
+const AT_ONCE: usize = 32;
+
+/// The time of an index without charts: Go's zero.
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// A namespace of a registry.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    client: Client,
+    registry: Registry,
+    /// `ns/`, or nothing for the whole registry.
+    prefix: String,
+    /// The charts to list, where the registry does not say.
+    charts: Vec<String>,
+    cache: Option<PathBuf>,
+    limits: Limits,
+}
+
+impl Namespace {
+    /// Reads `ocirepo://HOST[:PORT][/NS][?charts=NAME,…]`. Configs are kept in `cache`.
+    ///
+    /// # Errors
+    /// `Usage` for what is no such URL.
+    pub fn parse(
+        client: &Client,
+        url: &str,
+        cache: Option<PathBuf>,
+        limits: Limits,
+    ) -> Result<Self> {
+        let bad =
+            |why: &str| Error::usage(format!("`{url}` is no `ocirepo://HOST/NAMESPACE`: {why}"));
+        let rest = url.strip_prefix("ocirepo://").ok_or_else(|| bad("another scheme"))?;
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let registry = host.parse::<Registry>().map_err(|error| bad(&error.to_string()))?;
+        let path = path.trim_matches('/');
+        let prefix = if path.is_empty() {
+            String::new()
+        } else {
+            let name = path.parse::<RepositoryName>().map_err(|error| bad(&error.to_string()))?;
+            format!("{name}/")
+        };
+        let charts = query
+            .split('&')
+            .filter_map(|pair| pair.strip_prefix("charts="))
+            .flat_map(|list| list.split(','))
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Ok(Self { client: client.clone(), registry, prefix, charts, cache, limits })
+    }
+
+    /// The namespace that a file's URL lies in, and the file's name.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn of_file(
+        client: &Client,
+        url: &str,
+        cache: Option<PathBuf>,
+        limits: Limits,
+    ) -> Result<(Self, String)> {
+        let (path, query) =
+            url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
+        let (folder, file) =
+            path.rsplit_once('/').ok_or_else(|| Error::usage(format!("`{url}` names no file")))?;
+        let folder = match query {
+            Some(query) => format!("{folder}?{query}"),
+            None => folder.to_owned(),
+        };
+        let file = percent_encoding::percent_decode_str(file).decode_utf8_lossy().into_owned();
+        Ok((Self::parse(client, &folder, cache, limits)?, file))
+    }
+
+    /// The index of every chart that lies right in the namespace: one manifest a tag, and one config a chart that is not
+    /// known yet.
+    ///
+    /// # Errors
+    /// What the registry says; with a hint where it does not list its repositories.
+    pub async fn index(&self) -> Result<Bytes> {
+        let names = self.names().await?;
+        let tags: Vec<(String, Place, Tag)> = futures_util::stream::iter(names)
+            .map(|name| self.tags_of(name))
+            .buffered(AT_ONCE)
+            .try_concat()
+            .await?;
+        let entries: Vec<Option<Entry>> = futures_util::stream::iter(tags)
+            .map(|(name, place, tag)| async move { self.entry(&name, &place, &tag).await })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let mut charts: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+        let mut seen = HashSet::new();
+        for entry in entries.into_iter().flatten() {
+            // `v1.0.0` beside `1.0.0` is one version; the tag that is written like the version comes first.
+            if seen.insert((entry.metadata.name.clone(), entry.metadata.version.clone())) {
+                charts.entry(entry.metadata.name.clone()).or_default().push(entry);
+            }
+        }
+        let mut charts: Vec<_> = charts.into_iter().collect();
+        for (_, entries) in &mut charts {
+            entries.sort_by_cached_key(|entry| {
+                Reverse(Version::parse_loose(&entry.metadata.version).ok())
+            });
+        }
+        // The newest chart's time stands for the clock, so that the same charts make the same index.
+        let times = charts.iter().flat_map(|(_, entries)| entries).map(|entry| &*entry.created);
+        let generated = times.max().unwrap_or(NEVER).to_owned();
+        Ok(index::write::yaml(&charts, &generated).into())
+    }
+
+    /// The archive and the provenance of the chart that `NAME-VERSION.tgz` stands for.
+    ///
+    /// # Errors
+    /// `NotFound` when no way to divide the file's name leads to a chart.
+    pub async fn pull(&self, file: &str, provenance: Provenance) -> Result<Pulled> {
+        let stem = file.strip_suffix(".tgz").unwrap_or(file);
+        let mut missing = None;
+        for (name, version) in divisions(stem) {
+            let Ok(name) = format!("{}{name}", self.prefix).parse::<RepositoryName>() else {
+                continue;
+            };
+            let Ok(tag) = Tag::from_version(version) else { continue };
+            let place = Place::Registry(self.client.repository(&self.registry, &name));
+            let shown = format!("{}/{name}", self.registry);
+            let wanted = Wanted { tag: Some(tag), ..Wanted::default() };
+            match pull::pull(&place, &shown, &wanted, provenance, &self.limits).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    missing.get_or_insert(error);
+                }
+                pulled => return pulled,
+            }
+        }
+        Err(missing.unwrap_or_else(|| {
+            Error::not_found(format!("`{file}` is no NAME-VERSION.tgz of a chart"))
+        }))
+    }
+
+    /// The charts' names, `ns/` left out.
+    async fn names(&self) -> Result<Vec<String>> {
+        if !self.charts.is_empty() {
+            return Ok(self.charts.clone());
+        }
+        let all =
+            self.client.catalog(&self.registry).await.map_err(|error| match error.kind() {
+                ErrorKind::Network => error,
+                _ => error.with_hint(format!(
+                    "a registry that does not list its repositories must be told which: \
+                 ocirepo://{}/{}?charts=NAME,NAME",
+                    self.registry,
+                    self.prefix.trim_end_matches('/')
+                )),
+            })?;
+        let mut names: Vec<String> = all
+            .iter()
+            .filter_map(|name| name.strip_prefix(&self.prefix))
+            .filter(|rest| !rest.is_empty() && !rest.contains('/'))
+            .map(str::to_owned)
+            .collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// The tags of one chart that are versions.
+    async fn tags_of(&self, name: String) -> Result<Vec<(String, Place, Tag)>> {
+        let repository: RepositoryName = format!("{}{name}", self.prefix).parse()?;
+        let place = Place::Registry(self.client.repository(&self.registry, &repository));
+        let mut tags = match place.tags().await {
+            // A registry goes on listing a repository that holds nothing any more.
+            Err(error) if error.kind() == ErrorKind::NotFound && self.charts.is_empty() => {
+                Vec::new()
+            }
+            tags => tags?,
+        };
+        tags.retain(|tag| Version::parse_loose(&tag.replace('_', "+")).is_ok());
+        tags.sort_by_key(|tag| (tag.starts_with('v'), tag.clone()));
+        tags.into_iter().map(|tag| Ok((name.clone(), place.clone(), tag.parse::<Tag>()?))).collect()
+    }
+
+    async fn entry(&self, name: &str, place: &Place, tag: &Tag) -> Result<Option<Entry>> {
+        let manifest = match place.fetch_manifest(&TagOrDigest::Tag(tag.clone())).await {
+            // Deleted since the list was made.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            manifest => manifest?,
+        };
+        let Ok(config) = entry::config(&manifest) else { return Ok(None) };
+        let config = match config {
+            Some(blob) => Some(self.config(place, blob).await?),
+            None => None,
+        };
+        let Ok(mut entry) = entry::entry(&manifest, config.as_deref(), &self.limits) else {
+            return Ok(None);
+        };
+        entry.urls = vec![format!("{name}-{}.tgz", tag.to_version())];
+        Ok(Some(entry))
+    }
+
+    /// A config, from the cache if it is there and right.
+    async fn config(&self, place: &Place, blob: &Descriptor) -> Result<Bytes> {
+        let path = self.cache.as_ref().map(|folder| {
+            folder.join(format!("{}-{}.json", blob.digest.algorithm().as_str(), blob.digest.hex()))
+        });
+        if let Some(path) = path.clone() {
+            let wanted = blob.clone();
+            let read = blocking(move || read_kept(&path, &wanted)).await;
+            if let Some(bytes) = read {
+                return Ok(bytes);
+            }
+        }
+        let bytes = place.fetch_blob(blob, self.limits.config_bytes).await?;
+        if let Some(path) = path {
+            let kept = bytes.clone();
+            // A cache that cannot be written is no reason to fail.
+            let _ = blocking(move || keep(&path, &kept)).await;
+        }
+        Ok(bytes)
+    }
+}
+
+fn read_kept(path: &Path, blob: &Descriptor) -> Option<Bytes> {
+    let length = std::fs::metadata(path).ok()?.len();
+    if length != blob.size {
+        return None;
+    }
+    let bytes = std::fs::read(path).ok()?;
+    blob.digest.matches(&bytes).then(|| bytes.into())
+}
+
+fn keep(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Error::io("create the cache folder", folder, error))?;
+    }
+    write_file(path, |file| file.write_all(bytes))
+}
+
+/// Every way to divide `NAME-VERSION`, the likeliest first: a strict version as long as can be, then a loose one.
+fn divisions(stem: &str) -> Vec<(&str, &str)> {
+    let all: Vec<(&str, &str)> = stem
+        .match_indices('-')
+        .map(|(at, _)| (&stem[..at], &stem[at + 1..]))
+        .filter(|(name, version)| !name.is_empty() && Version::parse_loose(version).is_ok())
+        .collect();
+    let (mut strict, loose): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|(_, version)| Version::parse_strict(version).is_ok());
+    strict.extend(loose);
+    strict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_name_is_divided_where_the_version_begins() {
+        for (stem, divided) in [
+            ("demo-1.0.0", vec![("demo", "1.0.0")]),
+            ("my-demo-1.0.0-rc.1", vec![("my-demo", "1.0.0-rc.1")]),
+            ("demo-1-2.0.0", vec![("demo-1", "2.0.0"), ("demo", "1-2.0.0")]),
+            ("demo-1.0.0-2.0.0", vec![("demo", "1.0.0-2.0.0"), ("demo-1.0.0", "2.0.0")]),
+            ("demo-v1.0.0+a", vec![("demo", "v1.0.0+a")]),
+            ("demo", vec![]),
+        ] {
+            assert_eq!(divisions(stem), divided, "{stem}");
+        }
+    }
+
+    #[test]
+    fn urls_are_read() {
+        let client = Client::new(crate::client::Options::default()).expect("client");
+        let parse = |url: &str| Namespace::parse(&client, url, None, Limits::default());
+        let one = parse("ocirepo://127.0.0.1:5000/a/b/?charts=x,y").expect("namespace");
+        assert_eq!((one.registry.as_str(), one.prefix.as_str()), ("127.0.0.1:5000", "a/b/"));
+        assert_eq!(one.charts, ["x", "y"]);
+        assert_eq!(parse("ocirepo://r.example").expect("root").prefix, "");
+        for bad in ["oci://r.example/a", "ocirepo://", "ocirepo://r.example/A"] {
+            assert_eq!(parse(bad).expect_err(bad).kind(), ErrorKind::Usage);
+        }
+        let url = "ocirepo://r.example/ns/demo-1.0.0%2Ba.tgz?charts=demo";
+        let (namespace, file) =
+            Namespace::of_file(&client, url, None, Limits::default()).expect("file");
+        assert_eq!((namespace.prefix.as_str(), file.as_str()), ("ns/", "demo-1.0.0+a.tgz"));
+        assert_eq!(namespace.charts, ["demo"]);
+    }
+}
