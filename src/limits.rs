@@ -41,8 +41,11 @@ pub struct Limits {
     pub yaml_alias_bytes: usize,
     /// Bytes of a manifest or index. The specification asks for 4 MiB at least; ORAS takes 4.
     pub manifest_bytes: u64,
-    /// Bytes of a chart repository's index.yaml once decoded. The largest public one has 46 MB.
+    /// Bytes of a chart repository's index.yaml once decoded. The largest public one has 46 MB, the largest known of 140 MB.
     pub index_bytes: u64,
+    /// Entries of a chart repository's index. The largest that is known of has about 120,000; one that is read takes
+    /// some 250 bytes beside its text.
+    pub index_entries: usize,
     /// Bytes of an image layout's `index.json`: at 300 bytes an entry, more than 200,000 of them.
     pub layout_index_bytes: u64,
     /// Members of a bundle. Four for a signed version; the largest public repository has 40,000 versions.
@@ -87,6 +90,7 @@ impl Default for Limits {
             yaml_alias_bytes: 10 * 1024 * 1024,
             manifest_bytes: 8 * MIB,
             index_bytes: 512 * MIB,
+            index_entries: 1_000_000,
             layout_index_bytes: 64 * MIB,
             bundle_entries: 1_000_000,
             bundle_manifests_bytes: 400 * MIB,

@@ -15,6 +15,7 @@ pub mod env;
 pub mod exit;
 mod export;
 mod fetch;
+mod index;
 mod legacy;
 mod lint;
 mod list;
@@ -90,6 +91,8 @@ enum Command {
     /// Commands on a repository of a registry
     #[command(subcommand)]
     Repo(RepoCommand),
+    /// Write the index.yaml of a folder of archives
+    Index(index::IndexArgs),
     /// Run an OCI registry on a folder
     Serve(serve::ServeArgs),
     /// Show what this program does, on a registry of its own in a temporary folder
@@ -172,6 +175,8 @@ enum RegistryCommand {
 enum RepoCommand {
     /// List the tags of a repository, newest version first
     Tags(tags::TagsArgs),
+    /// Write the index.yaml of a folder of archives
+    Index(index::IndexArgs),
 }
 
 #[derive(Debug, Args)]
@@ -260,6 +265,9 @@ impl Run {
                 login::logout(self, &args)
             }
             Command::Repo(RepoCommand::Tags(args)) => tags::tags(self, args),
+            Command::Index(args) | Command::Repo(RepoCommand::Index(args)) => {
+                index::index(self, &args)
+            }
             Command::Serve(args) => serve::serve(self, args),
             Command::Tour(args) => tour::tour(self, &args),
             Command::Plugin(command) => plugin::plugin(self, command),

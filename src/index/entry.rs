@@ -24,6 +24,27 @@ pub struct Entry {
     /// SHA-256 of its archive as it is written: bare hex, or with `sha256:` in front; empty where the index has none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,
+    /// What Helm 2 wrote; carried along.
+    #[serde(flatten)]
+    pub legacy: Legacy,
+}
+
+/// Fields of Helm 2's indexes. Nobody looks at them, but Helm writes them again when it merges.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Legacy {
+    /// Now `digest`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub checksum: String,
+    /// A template engine's name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub engine: String,
+    /// A constraint on Tiller's version.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tiller_version: String,
+    /// Now `urls`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub url: String,
 }
 
 impl Entry {
@@ -44,8 +65,16 @@ impl Entry {
             if self.removed {
                 entries.push(("removed".to_owned(), Value::Bool(true)));
             }
-            if !self.digest.is_empty() {
-                entries.push(("digest".to_owned(), Value::String(self.digest.clone())));
+            for (key, text) in [
+                ("digest", &self.digest),
+                ("checksum", &self.legacy.checksum),
+                ("engine", &self.legacy.engine),
+                ("tillerVersion", &self.legacy.tiller_version),
+                ("url", &self.legacy.url),
+            ] {
+                if !text.is_empty() {
+                    entries.push((key.to_owned(), Value::String(text.clone())));
+                }
             }
         }
         value
@@ -57,7 +86,7 @@ fn or_null<S: serde::Serializer>(urls: &[String], serializer: S) -> Result<S::Ok
     if urls.is_empty() { serializer.serialize_unit() } else { urls.serialize(serializer) }
 }
 
-/// Every key an entry may have: Chart.yaml's, the index's own, and four of Helm 2's that are read and forgotten.
+/// Every key an entry may have: Chart.yaml's, the index's own, and four of Helm 2's.
 #[derive(Default)]
 pub(super) struct Row {
     name: String,
@@ -141,6 +170,12 @@ impl From<Row> for Entry {
             created: row.created.to_string(),
             removed: row.removed,
             digest: row.digest,
+            legacy: Legacy {
+                checksum: row.checksum,
+                engine: row.engine,
+                tiller_version: row.tiller_version,
+                url: row.url,
+            },
         }
     }
 }

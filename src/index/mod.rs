@@ -6,14 +6,14 @@ mod document;
 mod entry;
 mod find;
 mod line;
-mod order;
+pub(crate) mod order;
 mod read;
 
 pub mod config;
 pub mod url;
 pub mod write;
 
-pub use entry::Entry;
+pub use entry::{Entry, Legacy};
 pub use find::is_range;
 pub use line::Line;
 

@@ -4,7 +4,7 @@ use crate::version::Version;
 use std::cmp::Ordering;
 
 /// Sorts items by the version that each is written with.
-pub(super) fn sort<T>(items: &mut [T], written: impl Fn(&T) -> &str) {
+pub(crate) fn sort<T>(items: &mut [T], written: impl Fn(&T) -> &str) {
     items.sort_by_cached_key(|item| Key(Version::parse_loose(written(item)).ok()));
 }
 

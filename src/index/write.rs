@@ -3,56 +3,138 @@
 use super::Entry;
 use crate::json;
 use crate::yaml::{self, Value};
-use serde::Serialize;
+use std::io;
 
 /// A chart's name and its entries, in the order they are to be written.
 pub type Listing = (String, Vec<Entry>);
 
 /// The index as `helm repo index` writes it. `charts` are sorted by name here, entries are left as they are.
 pub fn yaml(charts: &[Listing], generated: &str) -> String {
-    let mut charts: Vec<_> = charts.iter().collect();
-    charts.sort_by(|(a, _), (b, _)| yaml::compare_keys(a, b));
-    let mut text = header(charts.is_empty());
-    for (name, entries) in charts {
-        text.push_str(&chart(name, entries));
-    }
-    text.push_str(&footer(generated));
-    text
+    let fragments: Vec<(&str, Vec<String>)> = charts
+        .iter()
+        .map(|(name, entries)| (name.as_str(), entries.iter().map(fragment).collect()))
+        .collect();
+    collected(|out| {
+        let charts =
+            fragments.iter().map(|(name, texts)| (*name, texts.iter().map(String::as_str)));
+        yaml_pieces(charts, generated, out)
+    })
 }
 
-/// What stands before the charts.
-fn header(empty: bool) -> String {
-    if empty { "apiVersion: v1\nentries: {}\n" } else { "apiVersion: v1\nentries:\n" }.to_owned()
+/// The index as `helm repo index --json` writes it, without a last line break.
+pub fn json(charts: &[Listing], generated: &str) -> String {
+    let fragments: Vec<(&str, Vec<String>)> = charts
+        .iter()
+        .map(|(name, entries)| (name.as_str(), entries.iter().map(json_fragment).collect()))
+        .collect();
+    collected(|out| {
+        let charts =
+            fragments.iter().map(|(name, texts)| (*name, texts.iter().map(String::as_str)));
+        json_pieces(charts, generated, out)
+    })
+}
+
+/// One version's lines as they stand in the YAML of the whole, indent and last line break included. A whole index is
+/// `apiVersion: v1`, `entries:`, for each chart [`key`] and its fragments, and [`footer`].
+pub fn fragment(entry: &Entry) -> String {
+    let text = chart("x", Value::Seq(vec![entry.encode()]));
+    text.strip_prefix("  x:\n").unwrap_or(&text).to_owned()
+}
+
+/// One version as it stands in the JSON of the whole, without indent before it or comma behind.
+pub(crate) fn json_fragment(entry: &Entry) -> String {
+    // A line break within a string is escaped, so that every one here begins a line.
+    text(json::to_vec_indented(entry)).replace('\n', "\n      ")
+}
+
+/// A chart's line before its fragments. Helm writes a name of more than 128 characters in another form, which reads the same.
+pub fn key(name: &str) -> String {
+    let text = chart(name, Value::Null);
+    match text.strip_suffix(" null\n") {
+        Some(key) => format!("{key}\n"),
+        None => text,
+    }
 }
 
 /// What stands after the charts.
-fn footer(generated: &str) -> String {
-    yaml::emit(&Value::Map(vec![("generated".to_owned(), Value::String(generated.to_owned()))]))
+pub fn footer(generated: &str) -> String {
+    let generated = Value::String(generated.to_owned());
+    yaml::emit(&Value::Map(vec![("generated".to_owned(), generated)]))
 }
 
-fn chart(name: &str, entries: &[Entry]) -> String {
-    let entries = Value::Seq(entries.iter().map(Entry::encode).collect());
+/// Writes an index from its fragments.
+pub(crate) fn yaml_pieces<'t, T: Iterator<Item = &'t str>>(
+    charts: impl Iterator<Item = (&'t str, T)>,
+    generated: &str,
+    out: &mut dyn FnMut(&str) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut charts: Vec<_> = charts.collect();
+    charts.sort_by(|(a, _), (b, _)| yaml::compare_keys(a, b));
+    out(if charts.is_empty() {
+        "apiVersion: v1\nentries: {}\n"
+    } else {
+        "apiVersion: v1\nentries:\n"
+    })?;
+    for (name, texts) in charts {
+        let mut texts = texts.peekable();
+        if texts.peek().is_none() {
+            out(&chart(name, Value::Seq(Vec::new())))?;
+            continue;
+        }
+        out(&key(name))?;
+        for text in texts {
+            out(text)?;
+        }
+    }
+    out(&footer(generated))
+}
+
+/// Writes an index from its fragments, as JSON.
+pub(crate) fn json_pieces<'t, T: Iterator<Item = &'t str>>(
+    charts: impl Iterator<Item = (&'t str, T)>,
+    generated: &str,
+    out: &mut dyn FnMut(&str) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut charts: Vec<_> = charts.collect();
+    charts.sort_by_key(|(name, _)| *name);
+    let generated = text(json::to_vec(generated));
+    out(&format!(
+        "{{\n  \"apiVersion\": \"v1\",\n  \"generated\": {generated},\n  \"entries\": {{"
+    ))?;
+    let empty = charts.is_empty();
+    for (at, (name, texts)) in charts.into_iter().enumerate() {
+        let name = text(json::to_vec(name));
+        out(&format!("{}\n    {name}: [", if at == 0 { "" } else { "," }))?;
+        let mut separator = "\n      ";
+        for text in texts {
+            out(separator)?;
+            out(text)?;
+            separator = ",\n      ";
+        }
+        out(if separator.starts_with(',') { "\n    ]" } else { "]" })?;
+    }
+    out(if empty { "}\n}" } else { "\n  }\n}" })
+}
+
+/// One chart's lines.
+fn chart(name: &str, entries: Value) -> String {
     let chart = Value::Map(vec![(name.to_owned(), entries)]);
     let text = yaml::emit(&Value::Map(vec![("entries".to_owned(), chart)]));
     text.strip_prefix("entries:\n").unwrap_or(&text).to_owned()
 }
 
-/// One version's lines as they stand in the YAML of the whole, indent and last line break included.
-pub fn fragment(entry: &Entry) -> String {
-    let text = chart("x", std::slice::from_ref(entry));
-    text.strip_prefix("  x:\n").unwrap_or(&text).to_owned()
+fn text(json: Vec<u8>) -> String {
+    String::from_utf8(json).expect("JSON of strings is UTF-8")
 }
 
-/// The index as `helm repo index --json` writes it, without a last line break.
-pub fn json(charts: &[Listing], generated: &str) -> String {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Document<'d> {
-        api_version: &'d str,
-        generated: &'d str,
-        entries: std::collections::BTreeMap<&'d str, &'d [Entry]>,
-    }
-    let entries = charts.iter().map(|(name, entries)| (name.as_str(), entries.as_slice()));
-    let document = Document { api_version: "v1", generated, entries: entries.collect() };
-    String::from_utf8(json::to_vec_indented(&document)).expect("JSON of strings is UTF-8")
+fn collected(
+    write: impl FnOnce(&mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()>,
+) -> String {
+    let mut text = String::new();
+    write(&mut |piece| {
+        text.push_str(piece);
+        Ok(())
+    })
+    .expect("writing to memory does not fail");
+    text
 }

@@ -53,8 +53,8 @@ pub fn entry(manifest: &Manifest, config: Option<&[u8]>, limits: &Limits) -> Res
         metadata,
         urls: Vec::new(),
         created: created.unwrap_or_default().to_string(),
-        removed: false,
         digest: content.digest.hex().to_owned(),
+        ..Entry::default()
     })
 }
 

@@ -5,6 +5,7 @@ pub mod dependency;
 pub mod dependency_list;
 pub mod entry;
 mod existing;
+pub mod index;
 pub mod lint;
 pub mod locate;
 pub mod namespace;

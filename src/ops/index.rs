@@ -1,0 +1,341 @@
+//! `index`: a folder's archives to an index.yaml as `helm repo index` writes it, reading only those that changed since the
+//! last time. What an index looks like is [`crate::index`]'s business.
+
+use crate::{
+    Error, ErrorKind, Result,
+    chart::time::Time,
+    index::{Index, Line, url},
+    limits::Limits,
+};
+use archives::{Archive, Found};
+use bytes::Bytes;
+use listing::{Item, Listing};
+use sidecar::{Record, Sidecar, Stamp};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    thread,
+};
+
+mod archives;
+mod listing;
+mod sidecar;
+
+/// How to index a folder.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What stands before the archives' names in their URLs; nothing makes them relative.
+    pub url: String,
+    /// An index whose entries are added where the folder has no such version. One that is not there is written, empty.
+    pub merge: Option<PathBuf>,
+    /// How index.yaml is written.
+    pub format: Format,
+    /// What its entries' times are.
+    pub created: Created,
+    /// What becomes of archives that are no charts.
+    pub strictness: Strictness,
+    /// The present.
+    pub now: Time,
+    /// How many threads to work with. The index does not depend on it.
+    pub threads: NonZeroUsize,
+    /// The caps on what is read.
+    pub limits: Limits,
+}
+
+impl Options {
+    /// Relative URLs, nothing merged, YAML, all that is no chart left out.
+    pub fn new(now: Time) -> Self {
+        Self {
+            url: String::new(),
+            merge: None,
+            format: Format::Yaml,
+            created: Created::Now,
+            strictness: Strictness::Lenient,
+            now,
+            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// How an index is written. Its file is called index.yaml either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Keys sorted.
+    Yaml,
+    /// Keys in the order of Helm's structs, indented by two.
+    Json,
+}
+
+/// Which time an entry says it was created at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// When its archive was first indexed here: the present for one that is new or holds something else than before.
+    Now,
+    /// When the Chart.yaml in its archive was modified. The index is then as new as the newest of them.
+    Archive,
+    /// The same for all, the index included.
+    At(Time),
+    /// By the file's path below the folder, with `/`; as [`Created::Now`] for those not named.
+    Given(BTreeMap<String, String>),
+}
+
+/// What to do about an archive that is no chart, or a second one of a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strictness {
+    /// Left out, as Helm does; of two of a version, both are listed.
+    Lenient,
+    /// Nothing is written.
+    Strict,
+}
+
+/// What was found and done.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The index's path.
+    pub path: PathBuf,
+    /// Whether it was written.
+    pub outcome: Outcome,
+    /// Charts in it.
+    pub charts: usize,
+    /// Versions in it.
+    pub versions: usize,
+    /// Archives that were read.
+    pub read: usize,
+    /// Archives that had not changed, and were not.
+    pub reused: usize,
+    /// Archives left out, and why.
+    pub skipped: Vec<(String, String)>,
+    /// What the user should know though the index is right.
+    pub warnings: Vec<String>,
+}
+
+/// Whether the index was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was.
+    Written,
+    /// It says already what it would say, times aside, and was not touched.
+    Unchanged,
+}
+
+/// Indexes `folder`: every `*.tgz` in it and in the folders right below it, whole, as Helm's loader judges it. index.yaml
+/// appears complete or not at all, and stays untouched while nothing but its own time would change. What was found is kept
+/// in `.chartferry-index` beside it.
+///
+/// # Errors
+/// `Io`; what is wrong with the index to merge, in Helm's words; with [`Strictness::Strict`] the archives that are no charts.
+pub fn index(folder: &Path, options: &Options) -> Result<Report> {
+    let path = folder.join("index.yaml");
+    let found = archives::find(folder)?;
+    let before = Sidecar::load(folder, &options.limits);
+    let settings = settings(options);
+    let merge = merge_stamp(options, &path);
+    let stamp = Stamp::of(&path);
+    let untouched = before.as_ref().filter(|before| stamp.is_some() && before.index == stamp);
+    if let Some(before) = untouched
+        && before.settings == settings
+        && before.merge == merge
+        && before.covers(&found)
+        && !matches!(options.created, Created::Given(_))
+        && (options.strictness == Strictness::Lenient || before.is_clean())
+    {
+        return Ok(before.report(path));
+    }
+    let mut items = Vec::with_capacity(found.len());
+    let mut records = Vec::with_capacity(found.len());
+    let known = Known::new(before.as_ref(), untouched.is_some(), &path, options);
+    let mut report = Report {
+        path: path.clone(),
+        outcome: Outcome::Written,
+        charts: 0,
+        versions: 0,
+        read: 0,
+        reused: 0,
+        skipped: Vec::new(),
+        warnings: Vec::new(),
+    };
+    for (found, (archive, way)) in found.iter().zip(archives::read(&found, &known, options)?) {
+        match way {
+            Way::Read => report.read += 1,
+            Way::Reused => report.reused += 1,
+        }
+        let content = match archive {
+            Archive::Chart { item, modified, digest } => {
+                items.push(item);
+                Ok((digest, modified))
+            }
+            Archive::Refused(reason) => {
+                report.skipped.push((found.path.clone(), reason.clone()));
+                Err(reason)
+            }
+        };
+        records.push(Record { path: found.path.clone(), stamp: found.stamp, content });
+    }
+    drop(known);
+    if options.strictness == Strictness::Strict {
+        refuse_skipped(&report.skipped)?;
+    }
+    let mut listing = Listing::new(items);
+    if options.strictness == Strictness::Strict {
+        listing.refuse_doubles()?;
+    }
+    if let Some(merge) = &options.merge {
+        merge_into(&mut listing, merge, options)?;
+    }
+    listing.sort();
+    (report.charts, report.versions) = listing.counts();
+    let text = listing.text(options);
+    let digest = text.digest();
+    if untouched.is_some_and(|before| before.settings == settings && before.content == digest) {
+        report.outcome = Outcome::Unchanged;
+    } else {
+        text.write(&path)?;
+    }
+    let after = Sidecar {
+        settings,
+        merge: merge_stamp(options, &path),
+        index: Stamp::of(&path),
+        content: digest,
+        charts: report.charts,
+        versions: report.versions,
+        records,
+    };
+    if let Err(error) = after.save(folder) {
+        // The index is right all the same; only the next run is slower.
+        report.warnings.push(error.chain());
+    }
+    Ok(report)
+}
+
+/// How an archive's entry was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Read,
+    Reused,
+}
+
+/// What in the options decides how the same archives are listed.
+fn settings(options: &Options) -> String {
+    let format = match options.format {
+        Format::Yaml => "yaml",
+        Format::Json => "json",
+    };
+    let created = match &options.created {
+        Created::Now | Created::Given(_) => "now".to_owned(),
+        Created::Archive => "archive".to_owned(),
+        Created::At(time) => time.to_string(),
+    };
+    let merge = options.merge.as_deref().map(Path::to_string_lossy).unwrap_or_default();
+    serde_json::json!([format, created, options.url, merge]).to_string()
+}
+
+/// How the index to merge is known again. The folder's own is the one that was written last.
+fn merge_stamp(options: &Options, path: &Path) -> Option<Stamp> {
+    let merge = options.merge.as_deref()?;
+    let same = matches!((merge.canonicalize(), path.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if same { None } else { Stamp::of(merge) }
+}
+
+/// What is known of archives from the last run.
+struct Known {
+    records: HashMap<String, Record>,
+    index: Option<Index>,
+    /// Where in the index the entry of a URL is.
+    places: HashMap<String, (usize, usize)>,
+    url: String,
+}
+
+impl Known {
+    /// Takes what the sidecar says, and the entries from the index if that is as it was left.
+    fn new(before: Option<&Sidecar>, untouched: bool, path: &Path, options: &Options) -> Self {
+        let nothing = Self {
+            records: HashMap::new(),
+            index: None,
+            places: HashMap::new(),
+            url: String::new(),
+        };
+        let Some(before) = before.filter(|_| untouched) else { return nothing };
+        let Some(url) = before.url() else { return nothing };
+        let Ok(bytes) = fs::read(path) else { return nothing };
+        let Ok(index) = Index::read(Bytes::from(bytes), "index.yaml", &options.limits) else {
+            return nothing;
+        };
+        let mut places = HashMap::with_capacity(index.versions());
+        for (at, chart) in index.charts().enumerate() {
+            for (line, version) in chart.versions().iter().enumerate() {
+                if let Some(url) = version.urls().next() {
+                    places.insert(url.to_owned(), (at, line));
+                }
+            }
+        }
+        let records =
+            before.records.iter().map(|record| (record.path.clone(), record.clone())).collect();
+        Self { records, index: Some(index), places, url }
+    }
+
+    /// What was recorded of a file that has not changed.
+    fn unchanged(&self, found: &Found) -> Option<&Record> {
+        self.records.get(&found.path).filter(|record| record.stamp.is_known(&found.stamp))
+    }
+
+    /// The entry of an archive that has this digest still.
+    fn line(&self, found: &Found, digest: &str) -> Option<&Line> {
+        let (chart, line) = self.places.get(&found.url(&self.url))?;
+        let line = self.index.as_ref()?.charts().nth(*chart)?.versions().get(*line)?;
+        (line.digest() == Some(digest)).then_some(line)
+    }
+}
+
+fn refuse_skipped(skipped: &[(String, String)]) -> Result<()> {
+    let Some((path, reason)) = skipped.first() else { return Ok(()) };
+    let more = match skipped.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more are none either"),
+    };
+    Err(Error::invalid(format!("`{path}` is no chart: {reason}{more}"))
+        .with_hint("without `--strict` they are left out, as Helm does"))
+}
+
+/// Adds what the index at `merge` has and the listing has not.
+fn merge_into(listing: &mut Listing, merge: &Path, options: &Options) -> Result<()> {
+    let bytes = match fs::read(merge) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Listing::new(Vec::new()).text(options).write(merge);
+        }
+        Err(error) => {
+            return Err(Error::io("read index", merge, error).context("merge failed"));
+        }
+    };
+    let path = merge.display();
+    let index =
+        Index::read(Bytes::from(bytes), &path.to_string(), &options.limits).map_err(|error| {
+            let kind = error.kind();
+            Error::new(kind, format!("merge failed: error loading {path}: {}", error.chain()))
+        })?;
+    for chart in index.charts() {
+        for line in chart.versions() {
+            if !listing.has(line.name(), line.version()) {
+                let entry = line.decode()?;
+                listing.add(Item::new(&entry, options.format));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Found {
+    /// Its URL in an index with that base.
+    fn url(&self, base: &str) -> String {
+        let folder = url::join(base, &[&self.folder]);
+        if folder.is_empty() { self.file.clone() } else { url::join(&folder, &[&self.file]) }
+    }
+}
+
+/// A limit that a folder's own files hit is theirs alone; any other failure to read is the machine's.
+fn is_its_own(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Limit)
+}

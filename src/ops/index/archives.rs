@@ -1,0 +1,239 @@
+//! A folder's archives: found as Helm's globs find them, read by several threads, each whole and once.
+
+use super::{Created, Known, Options, Way, is_its_own, listing::Item, sidecar::Stamp};
+use crate::{
+    Error, Result,
+    archive::{self, Keep},
+    chart::time::Time,
+    digest::{Algorithm, Hasher},
+    index::Entry,
+};
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread,
+};
+
+/// A file that is called like an archive.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// Where it is.
+    place: PathBuf,
+    /// Its path below the folder, with `/`.
+    pub(super) path: String,
+    /// The folder of it below the folder; nothing for the folder itself.
+    pub(super) folder: String,
+    /// Its name.
+    pub(super) file: String,
+    /// How it is known again.
+    pub(super) stamp: Stamp,
+}
+
+/// What an archive holds.
+#[derive(Debug)]
+pub(super) enum Archive {
+    /// A chart.
+    Chart {
+        /// Its entry.
+        item: Item,
+        /// When its Chart.yaml was modified.
+        modified: i64,
+        /// Of the whole file, as bare hex.
+        digest: String,
+    },
+    /// None that Helm would load.
+    Refused(String),
+}
+
+/// The files `*.tgz` of the folder, then those of the folders right below it, each lot by name.
+pub(super) fn find(folder: &Path) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    let mut below = Vec::new();
+    list(folder, "", &mut found, Some(&mut below))?;
+    below.sort();
+    for name in below {
+        // As with Go's glob, a folder that cannot be listed has nothing in it.
+        let mut inner = Vec::new();
+        if list(&folder.join(&name), &name.to_string_lossy(), &mut inner, None).is_ok() {
+            found.append(&mut inner);
+        }
+    }
+    Ok(found)
+}
+
+/// Adds the archives of one folder, sorted, and the folders in it.
+fn list(
+    folder: &Path,
+    name: &str,
+    found: &mut Vec<Found>,
+    mut below: Option<&mut Vec<PathBuf>>,
+) -> Result<()> {
+    let fail = |error| Error::io("list folder", folder, error);
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        let file_name = entry.file_name();
+        let is_archive = file_name.as_encoded_bytes().ends_with(b".tgz");
+        let kind = entry.file_type().map_err(fail)?;
+        if kind.is_file() || kind.is_symlink() {
+            if is_archive {
+                files.push(file_name.clone());
+            }
+            if !kind.is_symlink() {
+                continue;
+            }
+        }
+        if let Some(below) = &mut below
+            && (kind.is_dir() || entry.path().is_dir())
+        {
+            below.push(PathBuf::from(file_name));
+        }
+    }
+    files.sort();
+    for file in files {
+        let place = folder.join(&file);
+        let Some(stamp) = Stamp::of(&place) else { continue };
+        let file = file.to_string_lossy().into_owned();
+        let path = if name.is_empty() { file.clone() } else { format!("{name}/{file}") };
+        found.push(Found { place, path, folder: name.to_owned(), file, stamp });
+    }
+    Ok(())
+}
+
+/// What each of the files holds, in their order, and whether it had to be read.
+pub(super) fn read(
+    found: &[Found],
+    known: &Known,
+    options: &Options,
+) -> Result<Vec<(Archive, Way)>> {
+    /// Files one thread takes at a time.
+    const BATCH: usize = 16;
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let work = || {
+        let mut done = Vec::new();
+        while !failed.load(Ordering::Relaxed) {
+            let start = next.fetch_add(BATCH, Ordering::Relaxed);
+            let Some(batch) = found.get(start..found.len().min(start + BATCH)) else { break };
+            if batch.is_empty() {
+                break;
+            }
+            for (at, one) in batch.iter().enumerate() {
+                let result = know_or_read(one, known, options)
+                    .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+                done.push((start + at, result));
+            }
+        }
+        Ok(done)
+    };
+    let workers = options.threads.get().min(found.len().div_ceil(BATCH)).max(1);
+    let mut all: Vec<_> = thread::scope(|scope| {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let own = work();
+        others
+            .into_iter()
+            .map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .chain([own])
+            .collect::<Result<Vec<_>>>()
+    })?
+    .into_iter()
+    .flatten()
+    .collect();
+    all.sort_unstable_by_key(|(at, _)| *at);
+    Ok(all.into_iter().map(|(_, result)| result).collect())
+}
+
+fn know_or_read(found: &Found, known: &Known, options: &Options) -> Result<(Archive, Way)> {
+    if let Some(record) = known.unchanged(found) {
+        match &record.content {
+            Err(reason) => return Ok((Archive::Refused(reason.clone()), Way::Reused)),
+            Ok((digest, modified)) => {
+                if let Some(item) = reuse(found, digest, *modified, known, options) {
+                    let (digest, modified) = (digest.clone(), *modified);
+                    return Ok((Archive::Chart { item, modified, digest }, Way::Reused));
+                }
+            }
+        }
+    }
+    let (entry, modified) = match load(found, options) {
+        Ok(loaded) => loaded,
+        Err(error) if is_its_own(&error) => {
+            return Ok((Archive::Refused(error.chain()), Way::Read));
+        }
+        Err(error) => return Err(error),
+    };
+    let digest = entry.digest.clone();
+    // A file that was touched, or copied over itself, is what it was.
+    let item = reuse(found, &digest, modified, known, options).unwrap_or_else(|| {
+        let created = created(found, modified, None, options);
+        Item::new(&Entry { created, ..entry }, options.format)
+    });
+    Ok((Archive::Chart { item, modified, digest }, Way::Read))
+}
+
+/// The entry of an archive that has not changed.
+fn reuse(
+    found: &Found,
+    digest: &str,
+    modified: i64,
+    known: &Known,
+    options: &Options,
+) -> Option<Item> {
+    let line = known.line(found, digest)?;
+    let mut entry = line.decode().ok()?;
+    entry.created = created(found, modified, Some(line.created()), options);
+    entry.urls = vec![found.url(&options.url)];
+    Some(Item::new(&entry, options.format))
+}
+
+fn created(found: &Found, modified: i64, before: Option<&str>, options: &Options) -> String {
+    let kept = || before.map_or_else(|| options.now.to_string(), str::to_owned);
+    match &options.created {
+        Created::Now => kept(),
+        Created::Archive => Time::from_unix(modified, 0).unwrap_or(options.now).to_string(),
+        Created::At(time) => time.to_string(),
+        Created::Given(times) => times.get(&found.path).cloned().unwrap_or_else(kept),
+    }
+}
+
+/// Reads an archive to its end, as Helm's loader judges it, and hashes it on the way.
+fn load(found: &Found, options: &Options) -> Result<(Entry, i64)> {
+    let fail = |error| Error::io("read chart archive", &found.place, error);
+    let file = match File::open(&found.place) {
+        Ok(file) => file,
+        // Gone, or not ours to read: to Helm no chart.
+        Err(error) => return Err(Error::invalid(fail(error).chain())),
+    };
+    let mut hashed = Hashed { file, hasher: Algorithm::Sha256.hasher() };
+    let mut chart = archive::read::read(&mut hashed, Keep::Nothing, &options.limits)?;
+    io::copy(&mut hashed, &mut io::sink()).map_err(fail)?;
+    chart.metadata.fill_api_version();
+    chart.metadata.validate().map_err(|error| {
+        let file = &found.file;
+        Error::invalid(format!(
+            "failed adding to {file} to index: validate failed for {file}: {}",
+            error.message()
+        ))
+    })?;
+    let entry = Entry {
+        metadata: chart.metadata,
+        urls: vec![found.url(&options.url)],
+        digest: hashed.hasher.finish().hex().to_owned(),
+        ..Entry::default()
+    };
+    Ok((entry, chart.modified))
+}
+
+struct Hashed {
+    file: File,
+    hasher: Hasher,
+}
+
+impl Read for Hashed {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(into)?;
+        self.hasher.update(&into[..read]);
+        Ok(read)
+    }
+}

@@ -1,0 +1,191 @@
+//! An index while it is put together: one piece of text an entry, put in order and written one after the other, so that no
+//! index is ever in memory twice.
+
+use super::{Created, Format, Options};
+use crate::{
+    Error, Result,
+    chart::time::Time,
+    constraint::Constraint,
+    digest::{Algorithm, Digest},
+    index::{Entry, order, write},
+    version::Version,
+};
+use std::{
+    collections::{BTreeMap, HashSet},
+    io::{self, Write},
+    path::Path,
+};
+
+/// One entry as text.
+#[derive(Debug)]
+pub(super) struct Item {
+    name: String,
+    version: String,
+    created: String,
+    text: String,
+}
+
+impl Item {
+    /// The entry, to be written in that format.
+    pub(super) fn new(entry: &Entry, format: Format) -> Self {
+        let text = match format {
+            Format::Yaml => write::fragment(entry),
+            Format::Json => write::json_fragment(entry),
+        };
+        Self {
+            name: entry.metadata.name.clone(),
+            version: entry.metadata.version.clone(),
+            created: entry.created.clone(),
+            text,
+        }
+    }
+}
+
+/// Charts and their entries.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    charts: BTreeMap<String, Chart>,
+}
+
+/// The entries of one chart, and what is asked of them when indexes are merged.
+#[derive(Debug, Default)]
+struct Chart {
+    items: Vec<Item>,
+    written: HashSet<String>,
+    versions: Vec<Version>,
+}
+
+impl Listing {
+    /// A listing of `items` in their order.
+    pub(super) fn new(items: Vec<Item>) -> Self {
+        let mut listing = Self::default();
+        for item in items {
+            listing.add(item);
+        }
+        listing
+    }
+
+    /// Adds an entry behind the others of its chart.
+    pub(super) fn add(&mut self, item: Item) {
+        let chart = self.charts.entry(item.name.clone()).or_default();
+        chart.written.insert(item.version.clone());
+        chart.versions.extend(Version::parse_loose(&item.version));
+        chart.items.push(item);
+    }
+
+    /// Whether Helm finds the version here, which it looks up as a range: `1.2` is here if 1.2.5 is.
+    pub(super) fn has(&self, name: &str, version: &str) -> bool {
+        let Some(chart) = self.charts.get(name) else { return false };
+        let Ok(constraint) = Constraint::parse(version) else { return false };
+        chart.written.contains(version)
+            || chart.versions.iter().any(|version| constraint.matches(version))
+    }
+
+    /// Refuses two entries of one version.
+    pub(super) fn refuse_doubles(&self) -> Result<()> {
+        for (name, chart) in &self.charts {
+            let mut seen = HashSet::new();
+            if let Some(double) = chart.items.iter().find(|item| !seen.insert(&item.version)) {
+                return Err(Error::invalid(format!(
+                    "version `{}` of `{name}` is in more than one archive",
+                    double.version
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the newest first.
+    pub(super) fn sort(&mut self) {
+        for chart in self.charts.values_mut() {
+            order::sort(&mut chart.items, |item| &item.version);
+        }
+    }
+
+    /// How many charts and versions there are.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.charts.len(), self.charts.values().map(|chart| chart.items.len()).sum())
+    }
+
+    /// The text of the index.
+    pub(super) fn text<'l>(&'l self, options: &Options) -> Text<'l> {
+        let generated = match &options.created {
+            Created::Now | Created::Given(_) => options.now,
+            Created::At(time) => *time,
+            Created::Archive => {
+                let all = self.charts.values().flat_map(|chart| &chart.items);
+                all.filter_map(|item| Time::parse(&item.created).ok())
+                    .max_by_key(|time| time.unix())
+                    .unwrap_or(options.now)
+            }
+        };
+        Text { listing: self, format: options.format, generated: generated.to_string() }
+    }
+}
+
+/// An index to be written.
+#[derive(Debug)]
+pub(super) struct Text<'l> {
+    listing: &'l Listing,
+    format: Format,
+    generated: String,
+}
+
+impl Text<'_> {
+    /// Of everything but the time at which it is written.
+    pub(super) fn digest(&self) -> String {
+        let mut hasher = Algorithm::Sha256.hasher();
+        self.pieces("", &mut |piece| {
+            hasher.update(piece.as_bytes());
+            Ok(())
+        })
+        .map_or_else(|_| String::new(), |()| Digest::hex(&hasher.finish()).to_owned())
+    }
+
+    /// Writes the file at `path`, readable for all, in one step.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        replace(path, "write index", &mut |out| {
+            self.pieces(&self.generated, &mut |piece| out.write_all(piece.as_bytes()))
+        })
+    }
+
+    fn pieces(
+        &self,
+        generated: &str,
+        out: &mut dyn FnMut(&str) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let charts = self.listing.charts.iter().map(|(name, chart)| {
+            (name.as_str(), chart.items.iter().map(|item| item.text.as_str()))
+        });
+        match self.format {
+            Format::Yaml => write::yaml_pieces(charts, generated, out),
+            Format::Json => write::json_pieces(charts, generated, out),
+        }
+    }
+}
+
+/// Puts a file, readable for all, in the place of the one at `path`, complete or not at all.
+pub(super) fn replace(
+    path: &Path,
+    act: &str,
+    fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
+    let fail = |error| Error::io(act, path, error);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".chartferry-").suffix(".tmp");
+    let file = builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(fail)?;
+    let mut out = io::BufWriter::with_capacity(256 * 1024, file);
+    fill(&mut out).map_err(fail)?;
+    let file = out.into_inner().map_err(|error| fail(error.into_error()))?;
+    #[cfg(unix)]
+    file.as_file()
+        .set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .map_err(fail)?;
+    file.as_file().sync_all().map_err(fail)?;
+    file.persist(path).map_err(|error| fail(error.error))?;
+    Ok(())
+}
