@@ -40,6 +40,11 @@ impl Glob {
         }
     }
 
+    /// Whether no part of it is malformed.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.0.iter().all(|chunk| chunk.items.is_ok())
+    }
+
     /// Whether the whole of `name` matches. Each chunk takes the first place that fits and is never tried again, as in
     /// Go; with classes that match `/` that is not the same as trying all.
     pub(crate) fn matches(&self, name: &[u8]) -> Result<bool, BadPattern> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 mod address;
 pub(crate) mod decode;
 pub mod dependency;
-mod glob;
+pub(crate) mod glob;
 pub mod ignore;
 pub mod lint;
 pub mod lock;

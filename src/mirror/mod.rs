@@ -5,6 +5,8 @@
 //! report says what became of each. Kinds of sources and sinks are files of their own; nothing else knows them.
 
 pub mod candidate;
+pub mod plan;
+pub mod select;
 pub mod shard;
 pub mod sink;
 pub mod source;

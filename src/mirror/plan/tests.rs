@@ -1,0 +1,255 @@
+use super::*;
+use crate::mirror::{candidate::Provenance, select::tests::candidate, state::Header};
+use proptest::prelude::*;
+
+fn place(candidate: &Candidate) -> Place {
+    Place { group: format!("ns/{}", candidate.id.chart), name: candidate.id.version.clone() }
+}
+
+fn wanted(candidate: Candidate) -> Wanted {
+    Wanted { place: Ok(place(&candidate)), candidate }
+}
+
+fn record(candidate: &Candidate, outcome: Outcome) -> Record {
+    Record {
+        id: candidate.id.clone(),
+        outcome,
+        line: candidate.fingerprint,
+        index: candidate.digest.clone(),
+        essence: essence(candidate),
+        content: candidate.digest.clone(),
+        manifest: None,
+        named: None,
+        provenance: Provenance::Missing,
+        reason: None,
+    }
+}
+
+fn state(records: &[Record], settled: bool) -> State {
+    let mut state = State::new(Header { settled, ..Header::default() });
+    for record in records {
+        state.record(record.clone());
+    }
+    state
+}
+
+fn present(places: &[(&Candidate, Option<Digest>)]) -> Present {
+    let mut present = Present::new();
+    for (candidate, digest) in places {
+        let place = place(candidate);
+        present.entry(place.group).or_default().insert(place.name, digest.clone());
+    }
+    present
+}
+
+/// The candidate with a line that says another time and nothing else.
+fn touched(candidate: &Candidate) -> Candidate {
+    Candidate {
+        created: "2030-01-01T00:00:00Z".into(),
+        fingerprint: Fingerprint::of(b"touched"),
+        ..candidate.clone()
+    }
+}
+
+fn republished(candidate: &Candidate) -> Candidate {
+    Candidate { digest: Some(Digest::sha256(b"other")), ..touched(candidate) }
+}
+
+#[test]
+fn every_case_has_its_action() {
+    let one = candidate("a", "1.0.0");
+    let bare = Candidate { digest: None, essence: Some(Fingerprint::of(b"e")), ..one.clone() };
+    let known =
+        |one: &Candidate| Action::Compare(Known { content: one.digest.clone(), manifest: None });
+    let other = Some(Digest::sha256(b"other"));
+    let nothing = Present::new();
+    for (what, now, state, present, memory, expected) in [
+        ("new", &one, None, nothing.clone(), Memory::Whole, Action::Send),
+        ("there", &one, None, present(&[(&one, None)]), Memory::Whole, Action::Adopt),
+        (
+            "there, by a list with digests",
+            &one,
+            None,
+            present(&[(&one, one.digest.clone())]),
+            Memory::Whole,
+            Action::Adopt,
+        ),
+        (
+            "another, by a list with digests",
+            &one,
+            None,
+            present(&[(&one, other)]),
+            Memory::Whole,
+            Action::Look,
+        ),
+        (
+            "there, and we did not put it there",
+            &one,
+            Some(state(&[], true)),
+            present(&[(&one, None)]),
+            Memory::Whole,
+            Action::Look,
+        ),
+        (
+            "there, perhaps put by the run that was killed",
+            &one,
+            Some(state(&[], false)),
+            present(&[(&one, None)]),
+            Memory::Whole,
+            Action::Adopt,
+        ),
+        (
+            "recorded",
+            &one,
+            Some(state(&[record(&one, Outcome::Held)], true)),
+            nothing.clone(),
+            Memory::Whole,
+            Action::Keep,
+        ),
+        (
+            "recorded, another time",
+            &touched(&one),
+            Some(state(&[record(&one, Outcome::Held)], true)),
+            nothing.clone(),
+            Memory::Whole,
+            Action::Keep,
+        ),
+        (
+            "recorded without a digest, another time",
+            &touched(&bare),
+            Some(state(&[record(&bare, Outcome::Present)], true)),
+            nothing.clone(),
+            Memory::Whole,
+            Action::Keep,
+        ),
+        (
+            "recorded, republished",
+            &republished(&one),
+            Some(state(&[record(&one, Outcome::Held)], true)),
+            nothing.clone(),
+            Memory::Whole,
+            known(&one),
+        ),
+        (
+            "gone from the source",
+            &one,
+            Some(state(&[record(&one, Outcome::Gone)], true)),
+            nothing.clone(),
+            Memory::Whole,
+            Action::Still,
+        ),
+        (
+            "gone, and another line",
+            &republished(&one),
+            Some(state(&[record(&one, Outcome::Gone)], true)),
+            nothing.clone(),
+            Memory::Whole,
+            Action::Send,
+        ),
+        (
+            "mismatch, under another policy",
+            &one,
+            Some(state(&[record(&one, Outcome::Mismatch)], true)),
+            nothing.clone(),
+            Memory::WithoutRefusals,
+            Action::Send,
+        ),
+        (
+            "conflict, under another policy",
+            &one,
+            Some(state(&[record(&one, Outcome::Conflict)], true)),
+            nothing,
+            Memory::WithoutRefusals,
+            Action::Look,
+        ),
+    ] {
+        let actions = plan(&[wanted(now.clone())], state.as_ref(), &present, memory);
+        assert_eq!(actions, [expected], "{what}");
+    }
+}
+
+#[test]
+fn two_versions_with_one_place_are_one_action_and_one_refusal() {
+    let (first, second) = (candidate("a", "1.0.0+x"), candidate("a", "1.0.0_x"));
+    let mut both = [wanted(first), wanted(second)];
+    both[1].place = both[0].place.clone();
+    let actions = plan(&both, None, &Present::new(), Memory::Whole);
+    assert_eq!(actions, [Action::Send, Action::Unplaced("a 1.0.0+x takes the same place".into())]);
+    let unplaced = Wanted { place: Err("no tag".into()), candidate: candidate("a", "1 0") };
+    assert_eq!(
+        plan(&[unplaced], None, &Present::new(), Memory::Whole),
+        [Action::Unplaced("no tag".into())]
+    );
+}
+
+#[test]
+fn only_groups_with_something_new_are_listed() {
+    let all: Vec<Wanted> =
+        ["a", "b", "c"].iter().map(|name| wanted(candidate(name, "1.0.0"))).collect();
+    let state = state(
+        &[record(&all[0].candidate, Outcome::Held), record(&all[1].candidate, Outcome::Gone)],
+        true,
+    );
+    assert_eq!(groups(&all, Some(&state)).into_iter().collect::<Vec<_>>(), ["ns/b", "ns/c"]);
+    assert_eq!(groups(&all, None).len(), 3);
+}
+
+fn outcomes() -> impl Strategy<Value = Option<Outcome>> {
+    prop_oneof![
+        Just(None),
+        Just(Some(Outcome::Held)),
+        Just(Some(Outcome::Present)),
+        Just(Some(Outcome::Skipped)),
+        Just(Some(Outcome::Gone)),
+        Just(Some(Outcome::Mismatch)),
+        Just(Some(Outcome::Conflict)),
+    ]
+}
+
+proptest! {
+    /// Whatever is remembered and wherever it lies: what is recorded as in step and unchanged is left alone, what is
+    /// there is never simply sent over, and planning the result again leaves nothing to do.
+    #[test]
+    fn plans_are_safe_and_converge(
+        versions in prop::collection::vec((outcomes(), any::<bool>(), 0_u8..3), 1..20),
+        settled in any::<bool>(),
+    ) {
+        let mut records = Vec::new();
+        let mut there = Vec::new();
+        let mut all = Vec::new();
+        for (n, (outcome, held, change)) in versions.iter().enumerate() {
+            let old = candidate("a", &format!("1.0.{n}"));
+            records.extend(outcome.map(|outcome| record(&old, outcome)));
+            if *held || outcome.is_some_and(Outcome::is_in_step) {
+                there.push(old.clone());
+            }
+            all.push(wanted(match change {
+                0 => old,
+                1 => touched(&old),
+                _ => republished(&old),
+            }));
+        }
+        let present = present(&there.iter().map(|one| (one, None)).collect::<Vec<_>>());
+        let state = self::state(&records, settled);
+        let actions = plan(&all, Some(&state), &present, Memory::Whole);
+        prop_assert_eq!(actions.len(), all.len());
+        let mut next = State::new(Header { settled: true, ..Header::default() });
+        for (one, action) in all.iter().zip(&actions) {
+            let known = state.find(&one.candidate.id);
+            if let Some(known) = known && is_same(&one.candidate, known) {
+                prop_assert!(matches!(action, Action::Keep | Action::Still), "{action:?}");
+            }
+            if there.iter().any(|held| held.id == one.candidate.id) {
+                prop_assert_ne!(action, &Action::Send);
+            }
+            let outcome = match action {
+                Action::Still => known.expect("it was known").outcome,
+                _ => Outcome::Held,
+            };
+            next.record(record(&one.candidate, outcome));
+        }
+        for action in plan(&all, Some(&next), &Present::new(), Memory::Whole) {
+            prop_assert!(matches!(action, Action::Keep | Action::Still), "{action:?}");
+        }
+    }
+}

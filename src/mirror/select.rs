@@ -1,0 +1,409 @@
+//! Which versions are carried: by name, by range, by age, by number. Pure; the time comes in from outside.
+
+use super::candidate::{Candidate, Fingerprint};
+use crate::{Error, Result, chart::glob::Glob, constraint::Constraint, version::Version};
+use jiff::Timestamp;
+use regex::Regex;
+use std::{cmp::Ordering, collections::BTreeMap, fmt, str::FromStr, time::Duration};
+
+/// A pattern for charts' names: a glob, or `/regular expression/`.
+#[derive(Clone)]
+pub struct Pattern {
+    text: String,
+    kind: Kind,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Glob(Glob),
+    Regex(Regex),
+}
+
+impl Pattern {
+    /// Whether it takes this name.
+    pub fn takes(&self, name: &str) -> bool {
+        match &self.kind {
+            // Its syntax was tried when it was parsed.
+            Kind::Glob(glob) => glob.matches(name.as_bytes()).unwrap_or(false),
+            Kind::Regex(regex) => regex.is_match(name),
+        }
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let inner = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
+        let kind = match inner {
+            Some(regex) => Kind::Regex(Regex::new(regex).map_err(|error| {
+                Error::usage(format!("`{text}` is no regular expression")).with_source(error)
+            })?),
+            None => {
+                let glob = Glob::new(text.as_bytes());
+                if text.is_empty() || !glob.is_sound() {
+                    return Err(Error::usage(format!("`{text}` is no pattern for charts' names"))
+                        .with_hint("write a glob such as `kube-*`, or `/^kube-(state|proxy)/`"));
+                }
+                Kind::Glob(glob)
+            }
+        };
+        Ok(Self { text: text.to_owned(), kind })
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// What is wanted of the charts that a pattern takes.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Which charts.
+    pub name: Pattern,
+    /// Which of their versions; all without.
+    pub versions: Option<Constraint>,
+    /// How many of those, newest first; all without.
+    pub latest: Option<usize>,
+}
+
+impl FromStr for Rule {
+    type Err = Error;
+
+    /// `PATTERN` or `PATTERN@RANGE`.
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, versions) = match text.split_once('@') {
+            Some((name, range)) => (
+                name,
+                Some(range.parse().map_err(|error: crate::constraint::ParseConstraintError| {
+                    Error::usage(format!("`{range}` is no range of versions")).with_source(error)
+                })?),
+            ),
+            None => (text, None),
+        };
+        Ok(Self { name: name.parse()?, versions, latest: None })
+    }
+}
+
+/// Whether a class of versions is carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Class {
+    /// It is.
+    #[default]
+    Take,
+    /// It is left out.
+    Skip,
+}
+
+/// Which versions are carried. The default is all.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// The charts: the first rule that takes a name decides; without rules all are taken.
+    pub rules: Vec<Rule>,
+    /// Charts that are left out whatever the rules say.
+    pub exclude: Vec<Pattern>,
+    /// Which versions, of charts whose rule does not say.
+    pub versions: Option<Constraint>,
+    /// How many, newest first, of charts whose rule does not say.
+    pub latest: Option<usize>,
+    /// Only what was made at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only what was made this long ago or longer.
+    pub min_age: Option<Duration>,
+    /// Deprecated charts.
+    pub deprecated: Class,
+    /// Prereleases.
+    pub prereleases: Class,
+}
+
+/// What a selection leaves.
+#[derive(Clone, Debug, Default)]
+pub struct Selected {
+    /// What is carried, charts by name, versions newest first.
+    pub candidates: Vec<Candidate>,
+    /// How many versions were left out.
+    pub left_out: usize,
+    /// How many of those because they do not say when they were made.
+    pub undated: usize,
+    /// When the first of those that are too young is old enough. Unix time.
+    pub revisit: Option<i64>,
+    /// Versions that were listed twice with different digests.
+    pub doubled: Vec<String>,
+}
+
+impl Selection {
+    /// What the selection means, so that a change of it shows.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(format!("{self:?}").as_bytes())
+    }
+
+    /// Selects, at the time `now`.
+    pub fn select(&self, candidates: Vec<Candidate>, now: Timestamp) -> Selected {
+        let mut selected = Selected::default();
+        let total = candidates.len();
+        let mut charts: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
+        for candidate in candidates {
+            if self.takes_name(&candidate.id.chart).is_some() {
+                charts.entry(candidate.id.chart.clone()).or_default().push(candidate);
+            }
+        }
+        for (name, versions) in charts {
+            let Some(rule) = self.takes_name(&name) else { continue };
+            let versions = without_doubles(versions, &mut selected.doubled);
+            let mut versions: Vec<(Option<Version>, Candidate)> = versions
+                .into_iter()
+                .map(|candidate| (Version::parse_loose(&candidate.id.version).ok(), candidate))
+                .filter(|(version, candidate)| {
+                    self.takes_version(rule, version.as_ref(), candidate, now, &mut selected)
+                })
+                .collect();
+            versions.sort_by(newest_first);
+            let latest = rule.and_then(|rule| rule.latest).or(self.latest);
+            versions.truncate(latest.unwrap_or(usize::MAX));
+            selected.candidates.extend(versions.into_iter().map(|(_, candidate)| candidate));
+        }
+        selected.left_out = total - selected.candidates.len();
+        selected
+    }
+
+    /// Whether a chart is taken, and by which rule.
+    fn takes_name(&self, name: &str) -> Option<Option<&Rule>> {
+        if self.exclude.iter().any(|pattern| pattern.takes(name)) {
+            return None;
+        }
+        if self.rules.is_empty() {
+            return Some(None);
+        }
+        self.rules.iter().find(|rule| rule.name.takes(name)).map(Some)
+    }
+
+    fn takes_version(
+        &self,
+        rule: Option<&Rule>,
+        version: Option<&Version>,
+        candidate: &Candidate,
+        now: Timestamp,
+        selected: &mut Selected,
+    ) -> bool {
+        let range = rule.and_then(|rule| rule.versions.as_ref()).or(self.versions.as_ref());
+        if range.is_some_and(|range| !version.is_some_and(|version| range.matches(version))) {
+            return false;
+        }
+        if self.deprecated == Class::Skip && candidate.deprecated {
+            return false;
+        }
+        if self.prereleases == Class::Skip && version.is_some_and(Version::is_prerelease) {
+            return false;
+        }
+        if self.since.is_none() && self.min_age.is_none() {
+            return true;
+        }
+        let Some(created) = time(&candidate.created) else {
+            selected.undated += 1;
+            return false;
+        };
+        if self.since.is_some_and(|since| created < since) {
+            return false;
+        }
+        if let Some(age) = self.min_age {
+            let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+            let ripe = created.as_second().saturating_add(seconds);
+            if ripe > now.as_second() {
+                selected.revisit = Some(selected.revisit.map_or(ripe, |known| known.min(ripe)));
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// A time as indexes write it.
+pub fn time(text: &str) -> Option<Timestamp> {
+    text.parse().ok()
+}
+
+/// The same in UTC and whole seconds, as manifests have it.
+pub fn created(text: &str) -> Option<String> {
+    let seconds = time(text)?.as_second();
+    // Go's zero time stands for none.
+    let seconds = Some(seconds).filter(|seconds| *seconds > -62_135_596_800)?;
+    Timestamp::from_second(seconds).ok().map(|time| time.to_string())
+}
+
+fn newest_first(a: &(Option<Version>, Candidate), b: &(Option<Version>, Candidate)) -> Ordering {
+    match (&a.0, &b.0) {
+        (Some(left), Some(right)) => right.cmp(left),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => Ordering::Equal,
+    }
+    .then_with(|| a.1.id.version.cmp(&b.1.id.version))
+}
+
+/// Of a version that is listed twice, the one that was made last; of two of the same time, the first.
+fn without_doubles(versions: Vec<Candidate>, doubled: &mut Vec<String>) -> Vec<Candidate> {
+    let mut kept: Vec<Candidate> = Vec::with_capacity(versions.len());
+    let mut at: BTreeMap<String, usize> = BTreeMap::new();
+    for candidate in versions {
+        match at.get(&candidate.id.version) {
+            None => {
+                at.insert(candidate.id.version.clone(), kept.len());
+                kept.push(candidate);
+            }
+            Some(&first) => {
+                if kept[first].digest != candidate.digest {
+                    doubled.push(candidate.id.to_string());
+                }
+                if time(&candidate.created) > time(&kept[first].created) {
+                    kept[first] = candidate;
+                }
+            }
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::{
+        digest::Digest,
+        mirror::candidate::{ChartVersion, Provenance},
+    };
+
+    pub(in crate::mirror) fn candidate(chart: &str, version: &str) -> Candidate {
+        Candidate {
+            id: ChartVersion::new(chart, version),
+            created: String::new(),
+            digest: Some(Digest::sha256(format!("{chart} {version}").as_bytes())),
+            urls: Vec::new(),
+            deprecated: false,
+            fingerprint: Fingerprint::of(format!("{chart} {version}").as_bytes()),
+            essence: None,
+            provenance: Provenance::Unasked,
+        }
+    }
+
+    fn now() -> Timestamp {
+        "2026-01-31T00:00:00Z".parse().expect("time")
+    }
+
+    fn chosen(selection: &Selection, candidates: Vec<Candidate>) -> Vec<String> {
+        selection
+            .select(candidates, now())
+            .candidates
+            .iter()
+            .map(|candidate| candidate.id.to_string())
+            .collect()
+    }
+
+    fn some() -> Vec<Candidate> {
+        ["nginx 1.0.0", "nginx 1.2.0", "nginx v1.10.0", "nginx 2.0.0-rc.1", "nginx odd"]
+            .iter()
+            .chain(["kube-a 0.1.0", "kube-b 0.1.0", "Legacy 1.0.0"].iter())
+            .map(|text| {
+                let (chart, version) = text.split_once(' ').expect("two words");
+                candidate(chart, version)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn names_ranges_and_numbers_choose_as_the_table_says() {
+        let rule = |text: &str| text.parse::<Rule>().expect(text);
+        let all = |rules: &[&str]| Selection {
+            rules: rules.iter().map(|text| rule(text)).collect(),
+            ..Selection::default()
+        };
+        let nginx =
+            ["nginx 2.0.0-rc.1", "nginx v1.10.0", "nginx 1.2.0", "nginx 1.0.0", "nginx odd"];
+        for (selection, expected) in [
+            (all(&["nginx"]), nginx.to_vec()),
+            (all(&["kube-*"]), vec!["kube-a 0.1.0", "kube-b 0.1.0"]),
+            (all(&["/^(kube-b|Leg)/"]), vec!["Legacy 1.0.0", "kube-b 0.1.0"]),
+            (all(&["nginx@>=1.2", "kube-a"]), vec!["kube-a 0.1.0", "nginx v1.10.0", "nginx 1.2.0"]),
+            (all(&["nginx@>=1.1-0"]), vec!["nginx 2.0.0-rc.1", "nginx v1.10.0", "nginx 1.2.0"]),
+            (
+                Selection { exclude: vec!["nginx".parse().expect("glob")], ..Selection::default() },
+                vec!["Legacy 1.0.0", "kube-a 0.1.0", "kube-b 0.1.0"],
+            ),
+            (Selection { latest: Some(2), ..all(&["nginx"]) }, nginx[..2].to_vec()),
+            (
+                Selection { latest: Some(1), prereleases: Class::Skip, ..all(&["nginx"]) },
+                vec!["nginx v1.10.0"],
+            ),
+            (
+                Selection {
+                    rules: vec![Rule { latest: Some(1), ..rule("nginx") }, rule("*")],
+                    latest: Some(7),
+                    ..Selection::default()
+                },
+                vec!["Legacy 1.0.0", "kube-a 0.1.0", "kube-b 0.1.0", "nginx 2.0.0-rc.1"],
+            ),
+        ] {
+            assert_eq!(chosen(&selection, some()), expected, "{selection:?}");
+        }
+        for bad in ["[", "/(/", "", "x@nonsense range"] {
+            bad.parse::<Rule>().expect_err(bad);
+        }
+    }
+
+    #[test]
+    fn ages_and_dates_choose_and_say_when_to_look_again() {
+        let dated = |version: &str, created: &str| Candidate {
+            created: created.to_owned(),
+            ..candidate("a", version)
+        };
+        let all = vec![
+            dated("1.0.0", "2025-12-01T00:00:00Z"),
+            dated("1.1.0", "2026-01-29T12:00:00.5+02:00"),
+            dated("1.2.0", "2026-01-30T00:00:00Z"),
+            dated("1.3.0", ""),
+        ];
+        let week =
+            Selection { min_age: Some(Duration::from_secs(7 * 86_400)), ..Selection::default() };
+        let selected = week.select(all.clone(), now());
+        assert_eq!(selected.candidates.len(), 1);
+        assert_eq!((selected.left_out, selected.undated), (3, 1));
+        let ripe: Timestamp = "2026-02-05T10:00:00Z".parse().expect("time");
+        assert_eq!(selected.revisit, Some(ripe.as_second()));
+        let since = Selection {
+            since: Some("2026-01-01T00:00:00Z".parse().expect("time")),
+            ..Selection::default()
+        };
+        assert_eq!(chosen(&since, all), ["a 1.2.0", "a 1.1.0"]);
+    }
+
+    #[test]
+    fn of_a_version_listed_twice_the_younger_is_taken_and_said() {
+        let double = |digest: &[u8], created: &str| Candidate {
+            digest: Some(Digest::sha256(digest)),
+            created: created.to_owned(),
+            ..candidate("a", "1.0.0")
+        };
+        let old = double(b"old", "2025-01-01T00:00:00Z");
+        let new = double(b"new", "2025-06-01T00:00:00Z");
+        for pair in [vec![old.clone(), new.clone()], vec![new.clone(), old]] {
+            let selected = Selection::default().select(pair, now());
+            assert_eq!(selected.candidates, [new.clone()]);
+            assert_eq!(selected.doubled, ["a 1.0.0"]);
+        }
+        let same = Selection::default().select(vec![new.clone(), new], now());
+        assert!(same.doubled.is_empty() && same.candidates.len() == 1);
+    }
+
+    #[test]
+    fn times_become_whole_seconds_in_utc() {
+        for (text, expected) in [
+            ("2019-01-02T03:04:05.678901234+02:00", Some("2019-01-02T01:04:05Z")),
+            ("2019-01-02T03:04:05Z", Some("2019-01-02T03:04:05Z")),
+            ("0001-01-01T00:00:00Z", None),
+            ("", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(created(text).as_deref(), expected, "{text}");
+        }
+    }
+}
