@@ -4,15 +4,23 @@
 //! last run and with what the [`Sink`] says it has; the run fetches, judges, compares and puts what is missing; the
 //! report says what became of each. Kinds of sources and sinks are files of their own; nothing else knows them.
 
+mod budget;
 pub mod candidate;
+mod ledger;
 pub mod plan;
+pub mod prune;
+pub mod report;
+pub mod run;
 pub mod select;
 pub mod shard;
 pub mod sink;
 pub mod source;
 pub mod state;
+mod work;
 
 pub use candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance};
+pub use report::Report;
+pub use run::{Options, run};
 pub use shard::Shard;
 pub use sink::Sink;
 pub use source::Source;

@@ -59,6 +59,15 @@ pub struct Header {
     pub policy: Fingerprint,
     /// How the index looked.
     pub seen: Seen,
+    /// Of how many charts the selected versions were.
+    #[serde(default)]
+    pub charts: usize,
+    /// How many versions were selected.
+    #[serde(default)]
+    pub selected: usize,
+    /// How many that are recorded had vanished at the source, and were not removed.
+    #[serde(default)]
+    pub vanished: usize,
     /// Whether the run came to its end and all that was selected has a record: only then is an unchanged index
     /// all there is to know.
     pub settled: bool,
@@ -238,6 +247,18 @@ impl State {
     /// The line that takes a record back, to be appended.
     pub fn line_without(id: &ChartVersion) -> Vec<u8> {
         line(&Text::Forget(std::borrow::Cow::Borrowed(id)))
+    }
+
+    /// Whether another state says nothing that this one does not: how the index looked and when to look again are worth
+    /// no request.
+    pub fn says_as_much_as(&self, other: &Self) -> bool {
+        let of =
+            |header: &Header| Header { seen: Seen::default(), revisit: None, ..header.clone() };
+        of(&self.header) == of(&other.header)
+            && self.records.len() == other.records.len()
+            && self.records.values().zip(other.records.values()).all(|(ours, theirs)| {
+                ours == theirs || *ours == Record { line: ours.line, ..theirs.clone() }
+            })
     }
 
     /// What is known of a version.

@@ -3,6 +3,7 @@
 
 pub mod folder;
 pub mod registry;
+pub mod repository;
 
 use super::candidate::{Ask, Candidate, Fingerprint, Payload};
 use crate::Result;
@@ -15,6 +16,8 @@ pub enum Source {
     Folder(folder::Folder),
     /// A namespace of a registry.
     Registry(registry::Registry),
+    /// A classic repository.
+    Repository(repository::Repository),
 }
 
 /// What of a source's listing is worth remembering, to see next time that it is still the same.
@@ -59,6 +62,7 @@ impl Source {
         match self {
             Self::Folder(source) => source.identity(),
             Self::Registry(source) => source.identity(),
+            Self::Repository(source) => source.identity(),
         }
     }
 
@@ -67,6 +71,7 @@ impl Source {
         match self {
             Self::Folder(source) => source.name(),
             Self::Registry(source) => source.name(),
+            Self::Repository(source) => source.name(),
         }
     }
 
@@ -78,6 +83,7 @@ impl Source {
         match self {
             Self::Folder(source) => source.list(seen).await,
             Self::Registry(source) => source.list(seen).await,
+            Self::Repository(source) => source.list(seen).await,
         }
     }
 
@@ -89,6 +95,15 @@ impl Source {
         match self {
             Self::Folder(source) => source.fetch(candidate, ask).await,
             Self::Registry(source) => source.fetch(candidate, ask).await,
+            Self::Repository(source) => source.fetch(candidate, ask).await,
+        }
+    }
+
+    /// What the user should know once everything was fetched.
+    pub fn remark(&self) -> Option<String> {
+        match self {
+            Self::Repository(source) => source.remark(),
+            Self::Folder(_) | Self::Registry(_) => None,
         }
     }
 }

@@ -1,0 +1,72 @@
+//! How much may be held in memory at once: archives on their way, all together.
+
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Permits are this many bytes; a semaphore counts to 2^29 on small machines.
+const UNIT: u64 = crate::limits::KIB;
+
+/// Memory for archives. Clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct Budget {
+    free: Arc<Semaphore>,
+    most: u32,
+}
+
+/// A part of the budget; it goes back when dropped.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Budget {
+    /// `total` bytes, of which one archive takes `most` as long as nobody knows its size.
+    pub(super) fn new(total: u64, most: u64) -> Self {
+        let most = units(most).max(1);
+        // At least one archive must fit, or nothing ever would.
+        let total = units(total).max(most) as usize;
+        Self { free: Arc::new(Semaphore::new(total)), most }
+    }
+
+    /// Waits until the largest archive that is held in memory would fit.
+    pub(super) async fn reserve(&self) -> Reserved {
+        // The semaphore is never closed.
+        let permit = Arc::clone(&self.free).acquire_many_owned(self.most).await.ok();
+        Reserved { permit }
+    }
+}
+
+impl Reserved {
+    /// Gives back what is not needed, the size now being known.
+    pub(super) fn shrink(&mut self, size: u64) {
+        let Some(permit) = &mut self.permit else { return };
+        let spare = permit.num_permits().saturating_sub(units(size) as usize);
+        drop(permit.split(spare));
+    }
+}
+
+fn units(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[test]
+    fn what_is_reserved_shrinks_and_comes_back() {
+        let budget = Budget::new(8 * UNIT, 4 * UNIT);
+        let mut first = budget.reserve().now_or_never().expect("free");
+        let second = budget.reserve().now_or_never().expect("free");
+        assert!(budget.reserve().now_or_never().is_none(), "all is taken");
+        first.shrink(UNIT);
+        assert!(budget.reserve().now_or_never().is_none(), "three are not four");
+        drop(second);
+        let mut third = budget.reserve().now_or_never().expect("seven are free");
+        third.shrink(9 * UNIT);
+        drop((first, third));
+        assert_eq!(budget.free.available_permits(), 8);
+        assert!(Budget::new(0, 4 * UNIT).reserve().now_or_never().is_some());
+    }
+}

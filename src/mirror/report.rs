@@ -1,0 +1,236 @@
+//! What a run came to: counts, and by name every version there is something to say of. Its JSON is the schema of
+//! `docs/mirror.md`.
+
+use super::{candidate::ChartVersion, state::Outcome};
+use crate::digest::Digest;
+use serde::Serialize;
+
+/// What was to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Bring the destination in step.
+    #[default]
+    Run,
+    /// Say what would be done; nothing is fetched but indexes.
+    DryRun,
+    /// Compare what is there, one request a version, and change nothing.
+    Check,
+}
+
+/// What became of a version in this run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// It was there.
+    InStep,
+    /// It was put.
+    Sent,
+    /// It was put in the place of another chart of its name.
+    Replaced,
+    /// It vanished at the source and was removed.
+    Pruned,
+    /// It would be put, or fetched and compared.
+    Planned,
+    /// It would be removed.
+    WouldPrune,
+    /// It is not there, or something else is.
+    Drift,
+    /// It cannot be carried; `outcome` says of what kind the reason is.
+    Refused,
+    /// It could not be carried this time.
+    Failed,
+}
+
+/// A version there is something to say of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Told {
+    /// Which.
+    #[serde(flatten)]
+    pub id: ChartVersion,
+    /// What became of it.
+    pub status: Status,
+    /// Where it lies, or would.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// Of what kind a refusal is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Why, or what else there is to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The digest of its archive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The digest of its manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Digest>,
+    /// Bytes of its archive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+}
+
+/// How many versions came to what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// That were selected, of this shard.
+    pub selected: usize,
+    /// That the selection left out.
+    pub left_out: usize,
+    /// That were there.
+    pub in_step: usize,
+    /// That were put.
+    pub sent: usize,
+    /// That were put in the place of others.
+    pub replaced: usize,
+    /// That were removed.
+    pub pruned: usize,
+    /// That would be put.
+    pub planned: usize,
+    /// That would be removed.
+    pub would_prune: usize,
+    /// That are not as they should be.
+    pub drift: usize,
+    /// That cannot be carried.
+    pub refused: usize,
+    /// That could not be carried this time.
+    pub failed: usize,
+}
+
+impl Counts {
+    /// Counts one.
+    pub fn count(&mut self, status: Status) {
+        let place = match status {
+            Status::InStep => &mut self.in_step,
+            Status::Sent => &mut self.sent,
+            Status::Replaced => &mut self.replaced,
+            Status::Pruned => &mut self.pruned,
+            Status::Planned => &mut self.planned,
+            Status::WouldPrune => &mut self.would_prune,
+            Status::Drift => &mut self.drift,
+            Status::Refused => &mut self.refused,
+            Status::Failed => &mut self.failed,
+        };
+        *place += 1;
+    }
+}
+
+/// The whole in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// All that was selected is at the destination, or would be.
+    InStep,
+    /// A check found a difference.
+    Drift,
+    /// Some of it is not.
+    Partly,
+    /// None of it is.
+    Failed,
+}
+
+/// The outcome of a run over one source.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The source.
+    pub source: String,
+    /// The destination.
+    pub destination: String,
+    /// Which part of the work this was.
+    pub shard: String,
+    /// What was to be done.
+    pub mode: Mode,
+    /// Whether the source said that nothing has changed since the last run.
+    pub unchanged: bool,
+    /// How long it took.
+    pub seconds: f64,
+    /// Bytes of the archives that were put.
+    pub bytes: u64,
+    /// Of how many charts the selected versions are.
+    pub charts: usize,
+    /// How many came to what.
+    pub counts: Counts,
+    /// Every version there is something to say of, by chart and version.
+    pub versions: Vec<Told>,
+    /// Why vanished versions were not removed though that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prune_refused: Option<String>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Report {
+    /// The whole in a word.
+    pub fn verdict(&self) -> Verdict {
+        let counts = &self.counts;
+        let bad = counts.refused + counts.failed;
+        if self.mode == Mode::Check && counts.drift + counts.would_prune > 0 {
+            return Verdict::Drift;
+        }
+        if bad > 0 && bad == counts.selected {
+            return Verdict::Failed;
+        }
+        if bad > 0 || self.prune_refused.is_some() {
+            return Verdict::Partly;
+        }
+        Verdict::InStep
+    }
+
+    /// Adds a version and counts it.
+    pub(super) fn tell(&mut self, told: Told) {
+        self.counts.count(told.status);
+        self.versions.push(told);
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::mirror) fn report(mode: Mode, counts: Counts) -> Report {
+        Report {
+            source: "https://charts.example".into(),
+            destination: "oci://registry.example/charts".into(),
+            shard: "1/1".into(),
+            mode,
+            unchanged: false,
+            seconds: 1.5,
+            bytes: 0,
+            charts: 1,
+            counts,
+            versions: Vec::new(),
+            prune_refused: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn verdicts_follow_the_counts() {
+        let counts = |selected, sent, refused, drift| Counts {
+            selected,
+            sent,
+            refused,
+            drift,
+            ..Counts::default()
+        };
+        for (mode, counts, verdict) in [
+            (Mode::Run, counts(0, 0, 0, 0), Verdict::InStep),
+            (Mode::Run, counts(2, 2, 0, 0), Verdict::InStep),
+            (Mode::Run, counts(2, 1, 1, 0), Verdict::Partly),
+            (Mode::Run, counts(2, 0, 2, 0), Verdict::Failed),
+            (Mode::Check, counts(2, 0, 1, 1), Verdict::Drift),
+            (Mode::Check, counts(2, 0, 1, 0), Verdict::Partly),
+            (Mode::DryRun, counts(2, 0, 0, 0), Verdict::InStep),
+        ] {
+            assert_eq!(report(mode, counts).verdict(), verdict, "{counts:?}");
+        }
+        let refused = Report {
+            prune_refused: Some("too many".into()),
+            ..report(Mode::Run, Counts::default())
+        };
+        assert_eq!(refused.verdict(), Verdict::Partly);
+    }
+}

@@ -1,0 +1,756 @@
+//! A run over one source: list, select, plan, carry side by side, prune, remember, report.
+
+use super::{
+    budget::Budget,
+    candidate::{Candidate, ChartVersion, Fingerprint, Provenance},
+    ledger::{Ledger, same_ends},
+    plan::{self, Action, Memory, Wanted},
+    prune::{self, Guard},
+    report::{Counts, Mode, Report, Status, Told},
+    select::{Selected, Selection},
+    shard::Shard,
+    sink::{Naming, Place, Sink},
+    source::{Listed, Listing, Source},
+    state::{Header, Key, Outcome, Record, State},
+    work::{Carrier, Done, Job, record},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    limits::{Limits, MIB},
+};
+use futures_util::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use std::{
+    collections::{HashSet, VecDeque},
+    fmt,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
+use tokio::task::JoinSet;
+
+/// What is done when a version's bytes are not what its index says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnMismatch {
+    /// It is refused.
+    #[default]
+    Fail,
+    /// It is carried and reported.
+    Warn,
+    /// It is carried.
+    Accept,
+}
+
+/// What is done when the destination holds other bytes of the same version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnConflict {
+    /// It is refused.
+    #[default]
+    Fail,
+    /// It is left as it is and reported.
+    Skip,
+    /// It is replaced and reported.
+    Overwrite,
+}
+
+/// Whether a version gets a second name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Alias {
+    /// It does not.
+    #[default]
+    None,
+    /// `v1.2.3` is also `1.2.3`, where nothing else is.
+    WithoutV,
+}
+
+impl Alias {
+    /// The second name of a tag.
+    pub(super) fn of(self, name: &str) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::WithoutV => {
+                name.strip_prefix('v').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            }
+        }
+    }
+}
+
+/// Where the state is kept.
+#[derive(Clone, Debug, Default)]
+pub struct Remembering {
+    /// A file on this machine, beside what is kept at the destination.
+    pub file: Option<PathBuf>,
+    /// What is done with what an earlier run left.
+    pub earlier: Earlier,
+}
+
+/// What is done with what an earlier run left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Earlier {
+    /// It is believed.
+    #[default]
+    Use,
+    /// It is believed, but what was refused is tried again.
+    Retry,
+    /// It is not looked at; a new state replaces it.
+    Ignore,
+}
+
+/// What a run tells on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// So many versions are to be carried.
+    Planned(usize),
+    /// One is done, and so many bytes of it were put.
+    Done(u64),
+}
+
+/// Who hears what a run tells. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Listener(Option<Arc<dyn Fn(Event) + Send + Sync>>);
+
+impl Listener {
+    /// Hands every event to `listener`.
+    pub fn new(listener: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(listener)))
+    }
+
+    fn tell(&self, event: Event) {
+        if let Some(listener) = &self.0 {
+            listener(event);
+        }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
+    }
+}
+
+/// How a mirror is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What is to be done.
+    pub mode: Mode,
+    /// Which versions.
+    pub selection: Selection,
+    /// Which part of them.
+    pub shard: Shard,
+    /// Bytes that are not what the index says.
+    pub mismatch: OnMismatch,
+    /// Versions that are there in other bytes.
+    pub conflict: OnConflict,
+    /// A second name.
+    pub alias: Alias,
+    /// Whether what vanished is removed, and how much of it at most.
+    pub prune: Option<Guard>,
+    /// Where the state is kept.
+    pub remembering: Remembering,
+    /// Of the template and whatever else decides where versions lie.
+    pub naming: Fingerprint,
+    /// Versions under way at once.
+    pub at_once: usize,
+    /// Bytes of archives in memory at once.
+    pub memory: u64,
+    /// How often a state is left at the destination while the run goes on.
+    pub checkpoint: Duration,
+    /// The time, for ages.
+    pub now: Timestamp,
+    /// Who hears what happens.
+    pub listener: Listener,
+    /// Caps.
+    pub limits: Limits,
+}
+
+impl Options {
+    /// The defaults, at the time `now`.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            mode: Mode::default(),
+            selection: Selection::default(),
+            shard: Shard::default(),
+            mismatch: OnMismatch::default(),
+            conflict: OnConflict::default(),
+            alias: Alias::default(),
+            prune: None,
+            remembering: Remembering::default(),
+            naming: Fingerprint::default(),
+            at_once: 64,
+            memory: 128 * MIB,
+            checkpoint: Duration::from_secs(60),
+            now,
+            listener: Listener::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// After so many failures in a row for the same outer reason, without one success, the rest is not tried.
+const HOPELESS: usize = 64;
+/// Groups listed side by side.
+const LISTS: usize = 32;
+
+/// Runs a mirror of one source.
+///
+/// # Errors
+/// When the source cannot be listed, or the destination cannot be reached at all. What goes wrong with single versions is
+/// in the report.
+pub async fn run(source: &Source, sink: &Sink, options: &Options) -> Result<Report> {
+    let start = Instant::now();
+    let mut run = Run::prepare(source, sink, options).await?;
+    run.go().await?;
+    run.report.seconds = start.elapsed().as_secs_f64();
+    run.report.versions.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(run.report)
+}
+
+struct Run<'a> {
+    source: &'a Source,
+    sink: &'a Sink,
+    options: &'a Options,
+    key: Key,
+    ledger: Option<Ledger>,
+    /// What the last run left, if it led to the same places.
+    before: Option<State>,
+    /// What this run will leave.
+    after: State,
+    report: Report,
+    checkpoint: Option<tokio::task::JoinHandle<Result<()>>>,
+    last_checkpoint: Instant,
+}
+
+impl<'a> Run<'a> {
+    async fn prepare(source: &'a Source, sink: &'a Sink, options: &'a Options) -> Result<Self> {
+        let key = Key::new(source.identity(), options.shard);
+        let header = Header {
+            source: source.identity().to_owned(),
+            destination: sink.identity().to_owned(),
+            naming: options.naming,
+            selection: options.selection.fingerprint(),
+            policy: policy(options),
+            ..Header::default()
+        };
+        let mut warnings = Vec::new();
+        let (ledger, mut before) = match &options.remembering.file {
+            Some(path) => {
+                let most = options.limits.state_bytes.saturating_mul(8);
+                let (ledger, state) = Ledger::read(path, most)?;
+                if let Some(state) = &state
+                    && state.header.source != header.source
+                {
+                    return Err(Error::usage(format!(
+                        "`{}` is the state of another source, {}",
+                        path.display(),
+                        state.header.source
+                    ))
+                    .with_hint("each source and each shard has a file of its own"));
+                }
+                (Some(ledger), state)
+            }
+            None => (None, None),
+        };
+        if options.remembering.earlier == Earlier::Ignore {
+            before = None;
+        } else if before.is_none() {
+            match sink.recall(&key).await {
+                Ok(Some(bytes)) => match State::unpack(&bytes, &options.limits) {
+                    Ok(state) => before = Some(state),
+                    Err(error) => {
+                        warnings.push(format!("the last state is not used: {}", error.chain()))
+                    }
+                },
+                Ok(None) => {}
+                // A destination that cannot be reached is no reason to go on.
+                Err(error) if error.kind() == ErrorKind::Network => return Err(error),
+                Err(error) => {
+                    warnings.push(format!("the last state is not used: {}", error.chain()))
+                }
+            }
+        }
+        let before = before.filter(|state| same_ends(&state.header, &header));
+        Ok(Self {
+            source,
+            sink,
+            options,
+            key,
+            ledger,
+            before,
+            after: State::new(header),
+            report: Report {
+                source: source.identity().to_owned(),
+                destination: sink.identity().to_owned(),
+                shard: options.shard.to_string(),
+                mode: options.mode,
+                unchanged: false,
+                seconds: 0.0,
+                bytes: 0,
+                charts: 0,
+                counts: Counts::default(),
+                versions: Vec::new(),
+                prune_refused: None,
+                warnings,
+            },
+            checkpoint: None,
+            last_checkpoint: Instant::now(),
+        })
+    }
+
+    async fn go(&mut self) -> Result<()> {
+        let seen = self.before.as_ref().filter(|state| self.tells_all(state));
+        let seen = seen.map(|state| state.header.seen.clone());
+        let listed = match self.source.list(seen.as_ref()).await? {
+            Listing::Unchanged => return self.unchanged(),
+            Listing::Charts(listed) => listed,
+        };
+        self.report.warnings.extend(listed.warnings.iter().cloned());
+        let ids: HashSet<ChartVersion> =
+            listed.candidates.iter().map(|candidate| candidate.id.clone()).collect();
+        let Listed { seen, candidates, cut, .. } = listed;
+        let total = candidates.len();
+        let selected = self.options.selection.select(candidates, self.options.now);
+        self.after.header.seen = seen;
+        self.after.header.revisit = selected.revisit;
+        let wanted = self.want(selected);
+        if let Some(before) = &self.before {
+            // What is not selected now, or has vanished, stays known.
+            for record in before.records().filter(|record| record.outcome.is_in_step()) {
+                self.after.record(record.clone());
+            }
+        }
+        let jobs = self.plan(&wanted).await?;
+        match self.options.mode {
+            Mode::Run => self.carry(jobs, &wanted).await?,
+            Mode::DryRun => {
+                for job in jobs {
+                    let told = self.told(&job.candidate, &job.place, Status::Planned);
+                    self.report.tell(told);
+                }
+            }
+            Mode::Check => self.check(jobs, &wanted).await?,
+        }
+        if let Some(guard) = self.options.prune {
+            self.prune(guard, &ids, cut, total).await?;
+        }
+        self.after.header.vanished = plan::vanished(&self.after, &ids).len();
+        self.report.warnings.extend(self.source.remark());
+        let counts = &self.report.counts;
+        if counts.sent + counts.replaced + counts.pruned > 0 {
+            self.sink.finish().await?;
+        }
+        if self.options.mode == Mode::Run {
+            self.settle().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether an unchanged source would mean that there is nothing to do.
+    fn tells_all(&self, state: &State) -> bool {
+        let (then, now) = (&state.header, &self.after.header);
+        self.options.mode != Mode::Check
+            && self.options.remembering.earlier == Earlier::Use
+            && then.settled
+            && then.selection == now.selection
+            && then.policy == now.policy
+            && then.revisit.is_none_or(|time| self.options.now.as_second() < time)
+            // What vanished and was not removed then is to be removed now.
+            && (self.options.prune.is_none() || then.vanished == 0)
+    }
+
+    /// The source is as it was, and so is everything else.
+    fn unchanged(&mut self) -> Result<()> {
+        self.report.unchanged = true;
+        let Some(before) = self.before.take() else { return Ok(()) };
+        // Refusals are only kept of what is selected.
+        for record in before.records().filter(|record| !record.outcome.is_in_step()) {
+            self.report.tell(still(record, None));
+        }
+        let counts = &mut self.report.counts;
+        counts.selected = before.header.selected;
+        counts.in_step = before.header.selected.saturating_sub(counts.refused);
+        self.report.charts = before.header.charts;
+        Ok(())
+    }
+
+    /// The selected versions of this shard, with their places.
+    fn want(&mut self, selected: Selected) -> Vec<Wanted> {
+        self.report.counts.left_out = selected.left_out;
+        for id in selected.doubled {
+            self.report.warnings.push(format!(
+                "{id} is listed twice with different digests; the younger entry is taken"
+            ));
+        }
+        if selected.undated > 0 {
+            self.report.warnings.push(format!(
+                "{} versions do not say when they were made, and were left out for that",
+                selected.undated
+            ));
+        }
+        let mut charts = HashSet::new();
+        let mut wanted = Vec::new();
+        for candidate in selected.candidates {
+            if !self.options.shard.has(&candidate.id) {
+                continue;
+            }
+            charts.insert(candidate.id.chart.clone());
+            let naming = Naming {
+                repo: self.source.name(),
+                chart: &candidate.id.chart,
+                version: &candidate.id.version,
+            };
+            let place = self.sink.place(&naming).map_err(|error| error.chain());
+            wanted.push(Wanted { candidate, place });
+        }
+        self.report.charts = charts.len();
+        self.report.counts.selected = wanted.len();
+        self.after.header.charts = charts.len();
+        self.after.header.selected = wanted.len();
+        wanted
+    }
+
+    /// Plans, settles what needs no work, and gives the rest.
+    async fn plan(&mut self, wanted: &[Wanted]) -> Result<Vec<Job>> {
+        let before = self.before.as_ref();
+        let groups = match self.options.mode {
+            // Each version is looked at by itself.
+            Mode::Check => Default::default(),
+            Mode::Run | Mode::DryRun => plan::groups(wanted, before),
+        };
+        let sink = self.sink;
+        let present: plan::Present = futures_util::stream::iter(groups)
+            .map(|group| async move {
+                let names = sink.present(&group).await?;
+                Ok::<_, Error>((group, names))
+            })
+            .buffer_unordered(LISTS)
+            .try_collect()
+            .await?;
+        let same_policy =
+            before.is_some_and(|state| state.header.policy == self.after.header.policy);
+        let memory = if same_policy && self.options.remembering.earlier != Earlier::Retry {
+            Memory::Whole
+        } else {
+            Memory::WithoutRefusals
+        };
+        let actions = plan::plan(wanted, before, &present, memory);
+        let mut jobs = Vec::new();
+        for (one, action) in wanted.iter().zip(actions) {
+            let known = before.and_then(|state| state.find(&one.candidate.id)).cloned();
+            let provenance = match one.candidate.provenance {
+                Provenance::Unasked => known
+                    .as_ref()
+                    .filter(|known| plan::is_same(&one.candidate, known))
+                    .map_or(Provenance::Unasked, |known| known.provenance),
+                listed => listed,
+            };
+            let place = one
+                .place
+                .clone()
+                .unwrap_or_else(|_| Place { group: String::new(), name: String::new() });
+            let job = Job { candidate: one.candidate.clone(), place, action, provenance };
+            match (&job.action, known) {
+                (Action::Unplaced(reason), _) => {
+                    let told = Told {
+                        place: None,
+                        outcome: Some(Outcome::Unfit),
+                        reason: Some(reason.clone()),
+                        ..self.told(&job.candidate, &job.place, Status::Refused)
+                    };
+                    self.after.record(Record {
+                        reason: Some(reason.clone()),
+                        ..record(&job, Outcome::Unfit)
+                    });
+                    self.report.tell(told);
+                }
+                _ if self.options.mode == Mode::Check => jobs.push(job),
+                (Action::Keep, Some(known)) => {
+                    self.report.counts.count(Status::InStep);
+                    self.after.record(renewed(known, &job));
+                }
+                (Action::Still, Some(known)) => {
+                    let shown = self.sink.show(&job.place);
+                    self.report.tell(still(&known, Some(shown)));
+                    self.after.record(renewed(known, &job));
+                }
+                (Action::Adopt, _) => {
+                    self.report.counts.count(Status::InStep);
+                    let digest = present
+                        .get(&job.place.group)
+                        .and_then(|names| names.get(&job.place.name))
+                        .cloned()
+                        .flatten();
+                    self.after.record(Record { content: digest, ..record(&job, Outcome::Present) });
+                }
+                _ => jobs.push(job),
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Carries everything that is left to do, side by side.
+    async fn carry(&mut self, jobs: Vec<Job>, wanted: &[Wanted]) -> Result<()> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        if let Some(ledger) = &mut self.ledger {
+            ledger.begin(&self.after)?;
+        }
+        self.options.listener.tell(Event::Planned(jobs.len()));
+        let carrier = self.carrier(wanted);
+        let mut left = VecDeque::from(jobs);
+        let mut under_way = JoinSet::new();
+        let (mut hopeless, mut succeeded) = (0, false);
+        loop {
+            while under_way.len() < self.options.at_once
+                && let Some(job) = left.pop_front()
+            {
+                under_way.spawn(Arc::clone(&carrier).carry(job));
+            }
+            let Some(done) = under_way.join_next().await else { break };
+            let done = done.map_err(broke)?;
+            match done.failed {
+                Some(ErrorKind::Network | ErrorKind::Denied) if !succeeded => hopeless += 1,
+                Some(_) => {}
+                None => succeeded = true,
+            }
+            let why = if done.fatal {
+                Some("what the destination stores is not what it was sent")
+            } else {
+                let hopeless = !succeeded && hopeless >= HOPELESS.min(self.options.at_once);
+                hopeless.then_some("nothing has succeeded")
+            };
+            self.note(done)?;
+            if let Some(why) = why.filter(|_| !left.is_empty()) {
+                self.report
+                    .warnings
+                    .push(format!("{} versions were not tried, since {why}", left.len()));
+                for job in left.drain(..) {
+                    let told = Told {
+                        reason: Some(format!("not tried, since {why}")),
+                        ..self.told(&job.candidate, &job.place, Status::Failed)
+                    };
+                    self.report.tell(told);
+                }
+            }
+            self.checkpoint().await;
+        }
+        Ok(())
+    }
+
+    /// Looks at everything, side by side.
+    async fn check(&mut self, jobs: Vec<Job>, wanted: &[Wanted]) -> Result<()> {
+        self.options.listener.tell(Event::Planned(jobs.len()));
+        let carrier = self.carrier(wanted);
+        let before = self.before.clone();
+        let mut left = VecDeque::from(jobs);
+        let mut under_way = JoinSet::new();
+        loop {
+            while under_way.len() < self.options.at_once
+                && let Some(job) = left.pop_front()
+            {
+                let record = before.as_ref().and_then(|state| state.find(&job.candidate.id));
+                let record = record.filter(|record| plan::is_same(&job.candidate, record));
+                // What was refused is not there, and is known not to be.
+                if let Some(record) = record.filter(|record| !record.outcome.is_in_step()) {
+                    self.report.tell(still(record, Some(self.sink.show(&job.place))));
+                    continue;
+                }
+                let known = record.and_then(|record| record.content.clone());
+                under_way.spawn(Arc::clone(&carrier).check(job, known));
+            }
+            let Some(done) = under_way.join_next().await else { break };
+            let done = done.map_err(broke)?;
+            self.options.listener.tell(Event::Done(0));
+            self.tell(done.told);
+        }
+        Ok(())
+    }
+
+    fn carrier(&self, wanted: &[Wanted]) -> Arc<Carrier> {
+        Arc::new(Carrier {
+            source: self.source.clone(),
+            sink: self.sink.clone(),
+            options: self.options.clone(),
+            budget: Budget::new(self.options.memory, self.options.limits.memory_blob),
+            places: plan::places(wanted),
+            read_back: AtomicBool::new(false),
+        })
+    }
+
+    /// Takes in what became of a version. Once this returns, it survives a kill.
+    fn note(&mut self, done: Done) -> Result<()> {
+        if let Some(record) = done.record {
+            if let Some(ledger) = &mut self.ledger {
+                ledger.note(&record)?;
+            }
+            self.after.record(record);
+        }
+        self.report.bytes += done.bytes;
+        self.report.warnings.extend(done.warnings);
+        self.options.listener.tell(Event::Done(done.bytes));
+        self.tell(done.told);
+        Ok(())
+    }
+
+    /// Counts a version, and keeps it if there is something to say of it.
+    fn tell(&mut self, told: Told) {
+        if told.status == Status::InStep && told.reason.is_none() {
+            self.report.counts.count(told.status);
+        } else {
+            self.report.tell(told);
+        }
+    }
+
+    fn told(&self, candidate: &Candidate, place: &Place, status: Status) -> Told {
+        Told {
+            id: candidate.id.clone(),
+            status,
+            place: Some(self.sink.show(place)),
+            outcome: None,
+            reason: None,
+            digest: candidate.digest.clone(),
+            manifest: None,
+            size: None,
+        }
+    }
+
+    /// Removes what vanished, as far as that may be done.
+    async fn prune(
+        &mut self,
+        guard: Guard,
+        ids: &HashSet<ChartVersion>,
+        cut: Option<String>,
+        total: usize,
+    ) -> Result<()> {
+        let Some(before) = &self.before else {
+            self.report.warnings.push(
+                "nothing is removed: without a state of an earlier run nobody knows what was carried from here"
+                    .to_owned(),
+            );
+            return Ok(());
+        };
+        let gone = plan::vanished(before, ids);
+        let recorded = before.records().filter(|record| record.outcome.is_in_step()).count();
+        if let Some(reason) = prune::refusal(guard, total, cut.as_deref(), gone.len(), recorded) {
+            self.report.prune_refused = Some(reason);
+            return Ok(());
+        }
+        let gone: Vec<Record> = gone.into_iter().cloned().collect();
+        for record in gone {
+            let version = record.named.as_deref().unwrap_or(&record.id.version);
+            let naming = Naming { repo: self.source.name(), chart: &record.id.chart, version };
+            let place = self.sink.place(&naming)?;
+            let mut told = Told {
+                id: record.id.clone(),
+                status: Status::WouldPrune,
+                place: Some(self.sink.show(&place)),
+                outcome: None,
+                reason: Some("it vanished at the source".to_owned()),
+                digest: record.content.clone(),
+                manifest: record.manifest.clone(),
+                size: None,
+            };
+            if self.options.mode == Mode::Run {
+                match self.remove(&place, &record).await {
+                    Ok(()) => told.status = Status::Pruned,
+                    Err(error) => {
+                        told.status = Status::Failed;
+                        told.reason = Some(format!("it cannot be removed: {}", error.chain()));
+                    }
+                }
+            }
+            self.report.tell(told);
+        }
+        Ok(())
+    }
+
+    async fn remove(&mut self, place: &Place, record: &Record) -> Result<()> {
+        self.sink.delete(place, record.manifest.as_ref()).await?;
+        if let Some(alias) = self.options.alias.of(&place.name) {
+            let alias = Place { group: place.group.clone(), name: alias.to_owned() };
+            self.sink.delete(&alias, None).await?;
+        }
+        self.after.forget(&record.id);
+        match &mut self.ledger {
+            Some(ledger) => ledger.forget(record),
+            None => Ok(()),
+        }
+    }
+
+    /// Leaves the state at the destination now and then, beside the work.
+    async fn checkpoint(&mut self) {
+        if self.last_checkpoint.elapsed() < self.options.checkpoint
+            || self.checkpoint.as_ref().is_some_and(|running| !running.is_finished())
+        {
+            return;
+        }
+        self.last_checkpoint = Instant::now();
+        if let Some(running) = self.checkpoint.take()
+            && let Ok(Err(error)) = running.await
+        {
+            tracing::debug!("no checkpoint: {error:?}");
+        }
+        let (sink, key, mut state) = (self.sink.clone(), self.key.clone(), self.after.clone());
+        state.header.settled = false;
+        self.checkpoint = Some(tokio::spawn(async move { remember(&sink, &key, state).await }));
+    }
+
+    /// Leaves the state for the next run.
+    async fn settle(&mut self) -> Result<()> {
+        if let Some(running) = self.checkpoint.take() {
+            // Its failure is that of the next one.
+            let _ = running.await;
+        }
+        self.after.header.settled = self.report.counts.failed == 0;
+        if let Some(ledger) = &mut self.ledger {
+            ledger.write(&self.after)?;
+        }
+        // Times alone are not worth a request.
+        if self.before.as_ref().is_some_and(|before| before.says_as_much_as(&self.after)) {
+            return Ok(());
+        }
+        if let Err(error) = remember(self.sink, &self.key, self.after.clone()).await {
+            self.report.warnings.push(format!(
+                "the state was not left at the destination, so the next run lists its tags: {}",
+                error.chain()
+            ));
+        }
+        Ok(())
+    }
+}
+
+async fn remember(sink: &Sink, key: &Key, state: State) -> Result<()> {
+    let bytes = crate::store::blocking(move || state.pack()).await?;
+    sink.remember(key, &bytes).await
+}
+
+/// What is known of a version, by its line as it is now.
+fn renewed(known: Record, job: &Job) -> Record {
+    let now = record(job, known.outcome);
+    Record { line: now.line, index: now.index, essence: now.essence, ..known }
+}
+
+/// A refusal of an earlier run, said again.
+fn still(record: &Record, place: Option<String>) -> Told {
+    Told {
+        id: record.id.clone(),
+        status: Status::Refused,
+        place,
+        outcome: Some(record.outcome),
+        reason: record.reason.clone(),
+        digest: record.content.clone(),
+        manifest: None,
+        size: None,
+    }
+}
+
+/// What decides whether a refusal would be one again.
+fn policy(options: &Options) -> Fingerprint {
+    let Options { mismatch, conflict, alias, .. } = options;
+    Fingerprint::of(format!("{mismatch:?} {conflict:?} {alias:?}").as_bytes())
+}
+
+fn broke(error: tokio::task::JoinError) -> Error {
+    Error::new(ErrorKind::Interrupted, "the work on a version ended early").with_source(error)
+}

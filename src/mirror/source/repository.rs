@@ -1,0 +1,251 @@
+//! A classic repository or ChartMuseum, read through its index.yaml alone: one conditional GET to list it, one GET for an
+//! archive, one for its provenance.
+
+use super::{Listed, Listing, Seen};
+use crate::{
+    Error, ErrorKind, Result,
+    archive::{self, Keep},
+    client::{
+        Client,
+        classic::{self, Body, Fetched, Validators},
+    },
+    digest::Digest,
+    index::{self, Index, Line},
+    json,
+    limits::Limits,
+    mirror::{
+        candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
+        select,
+    },
+    oci::{Descriptor, Reference, TagOrDigest, media},
+    ops::{payload::Archive, prepare},
+    store::blocking,
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// How a repository is read.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Speaks to the registries that an index may point at.
+    pub client: Client,
+    /// The repository.
+    pub repository: classic::Repository,
+    /// Its short name, if it has one.
+    pub name: Option<String>,
+    /// Caps.
+    pub limits: Limits,
+}
+
+/// A repository, to be read.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    options: Arc<Options>,
+    identity: String,
+    name: String,
+    /// Whether a provenance file was refused, which is said once.
+    refused: Arc<AtomicBool>,
+}
+
+impl Repository {
+    /// This repository.
+    pub fn new(options: Options) -> Self {
+        let identity = options.repository.url().trim_end_matches('/').to_owned();
+        let name = options.name.clone().unwrap_or_else(|| {
+            let rest = identity.split_once("://").map_or(identity.as_str(), |(_, rest)| rest);
+            let path = rest.split_once('/').map_or("", |(_, path)| path);
+            let last = path.rsplit('/').find(|segment| !segment.is_empty());
+            let host = rest.split(['/', ':']).next().unwrap_or(rest);
+            last.unwrap_or(host).to_owned()
+        });
+        Self { options: Arc::new(options), identity, name, refused: Arc::default() }
+    }
+
+    pub(super) fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) async fn list(&self, seen: Option<&Seen>) -> Result<Listing> {
+        let known = seen.map(|seen| Validators {
+            etag: seen.etag.clone(),
+            last_modified: seen.last_modified.clone(),
+        });
+        let (bytes, validators) = match self.options.repository.index(known.as_ref()).await? {
+            Fetched::NotModified => return Ok(Listing::Unchanged),
+            Fetched::Index { bytes, validators } => (bytes, validators),
+        };
+        let (this, before) = (self.clone(), seen.map(|seen| seen.fingerprint));
+        blocking(move || {
+            let fingerprint = Fingerprint::of(&bytes);
+            if before == Some(fingerprint) {
+                return Ok(Listing::Unchanged);
+            }
+            let index = Index::read(bytes, &this.identity, &this.options.limits)?;
+            let seen = Seen {
+                etag: validators.etag,
+                last_modified: validators.last_modified,
+                fingerprint,
+            };
+            listed(&index, &this.identity, seen).map(Listing::Charts)
+        })
+        .await
+    }
+
+    pub(super) async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {
+        let mut failed = None;
+        for url in &candidate.urls {
+            match self.fetch_from(url, candidate, ask).await {
+                Ok(payload) => return Ok(payload),
+                // Another address may still have it; the first failure is the one that tells.
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        Err(failed.unwrap_or_else(|| Error::not_found("the index names no address for it")))
+    }
+
+    async fn fetch_from(&self, url: &str, candidate: &Candidate, ask: Ask) -> Result<Payload> {
+        let options = &self.options;
+        if url.starts_with("oci://") {
+            return self.fetch_from_registry(url, candidate).await;
+        }
+        let archive = options.repository.archive(url, options.limits.archive_bytes).await?;
+        let content = Descriptor::new(media::CHART_CONTENT, archive.digest, archive.size);
+        let archive = match archive.body {
+            Body::Memory(bytes) => Archive::Memory(bytes),
+            Body::File(file) => Archive::File(file),
+        };
+        let (read, limits) = (archive.clone(), options.limits.clone());
+        let judged = async {
+            blocking(move || archive::read::read(read.reader()?, Keep::Nothing, &limits)).await
+        };
+        let provenance = async {
+            match ask {
+                Ask::Provenance => self.provenance(url).await,
+                Ask::Nothing => Ok(None),
+            }
+        };
+        let (judged, provenance) = futures_util::future::join(judged, provenance).await;
+        Ok(Payload {
+            metadata: judged?.metadata,
+            archive,
+            content,
+            provenance: provenance?,
+            created: select::created(&candidate.created),
+            ready: None,
+        })
+    }
+
+    async fn provenance(&self, url: &str) -> Result<Option<bytes::Bytes>> {
+        match self.options.repository.provenance(&provenance_url(url)).await {
+            // Object stores that must not be listed answer so for what is not there. The archive beside it was not
+            // refused, so neither are we.
+            Err(error) if error.kind() == ErrorKind::Denied => {
+                self.refused.store(true, Ordering::Relaxed);
+                Ok(None)
+            }
+            other => other,
+        }
+    }
+
+    /// What the user should know once the run is over.
+    pub(super) fn remark(&self) -> Option<String> {
+        self.refused.load(Ordering::Relaxed).then(|| {
+            format!(
+                "{} refuses some or all provenance files (403), which is taken to mean that there are none",
+                self.identity
+            )
+        })
+    }
+
+    /// An index may point at a registry: the chart is copied from there.
+    async fn fetch_from_registry(&self, url: &str, candidate: &Candidate) -> Result<Payload> {
+        let reference: Reference = url.parse()?;
+        let repository = self.options.client.repository(&reference.registry, &reference.repository);
+        let target = match reference.target() {
+            Some(target) => target,
+            None => TagOrDigest::Tag(crate::oci::Tag::from_version(&candidate.id.version)?),
+        };
+        prepare::from_store(&repository, &target, &self.options.limits).await
+    }
+}
+
+/// Every version of an index.
+fn listed(index: &Index, base: &str, seen: Seen) -> Result<Listed> {
+    let mut listed = Listed { seen, warnings: index.warnings().to_vec(), ..Listed::default() };
+    if index.is_cut() || base.contains("/packages/helm") {
+        listed.cut = Some(format!(
+            "its index lists {} versions, which may be the newest part of more",
+            index.versions()
+        ));
+    }
+    listed.candidates.reserve(index.versions());
+    for chart in index.charts() {
+        for line in chart.versions() {
+            listed.candidates.push(candidate(chart.name(), line, base)?);
+        }
+    }
+    Ok(listed)
+}
+
+fn candidate(chart: &str, line: &Line, base: &str) -> Result<Candidate> {
+    let digest = line.digest().and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok());
+    let essence = match digest {
+        Some(_) => None,
+        None => {
+            let entry = line.decode()?;
+            let mut text = json::to_vec(&entry.metadata);
+            text.extend(entry.urls.join("\n").as_bytes());
+            Some(Fingerprint::of(&text))
+        }
+    };
+    Ok(Candidate {
+        id: ChartVersion::new(chart, line.version()),
+        created: line.created().to_owned(),
+        digest,
+        // What is no address is found out when it is fetched.
+        urls: line
+            .urls()
+            .map(|url| index::url::resolve(base, url).unwrap_or_else(|_| url.to_owned()))
+            .collect(),
+        deprecated: line.deprecated(),
+        fingerprint: Fingerprint::of(line.fingerprint().as_str().as_bytes()),
+        essence,
+        provenance: Provenance::Unasked,
+    })
+}
+
+/// The provenance file beside an archive; a query stays where it is.
+fn provenance_url(url: &str) -> String {
+    match url.split_once('?') {
+        Some((path, query)) => format!("{path}.prov?{query}"),
+        None => format!("{url}.prov"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_becomes_candidates_with_whole_addresses() {
+        let text = "apiVersion: v1\nentries:\n  a:\n  - name: a\n    version: 1.0.0\n    apiVersion: v1\n    \
+                    urls: [charts/a-1.0.0.tgz]\n    created: \"2020-01-02T03:04:05Z\"\n    \
+                    digest: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n  \
+                    b:\n  - name: b\n    version: v1\n    apiVersion: v2\n    urls: [\"https://o.example/b.tgz?x=1\"]\n";
+        let index = Index::read(text.into(), "test", &Limits::default()).expect("index");
+        let listed = listed(&index, "https://r.example/charts", Seen::default()).expect("listed");
+        let [a, b] = &listed.candidates[..] else { panic!("{listed:?}") };
+        assert_eq!(a.urls, ["https://r.example/charts/charts/a-1.0.0.tgz"]);
+        assert!(a.digest.is_some() && a.essence.is_none());
+        assert_eq!(b.urls, ["https://o.example/b.tgz?x=1"]);
+        assert!(b.digest.is_none() && b.essence.is_some());
+        assert_eq!(provenance_url(&b.urls[0]), "https://o.example/b.tgz.prov?x=1");
+        assert!(listed.cut.is_none());
+    }
+}

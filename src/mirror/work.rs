@@ -1,0 +1,398 @@
+//! One version carried: fetched, judged against its index and against what the destination holds, put, and recorded. It
+//! knows nothing of the other versions but which places are theirs.
+
+use super::{
+    budget::Budget,
+    candidate::{Ask, Candidate, Payload, Provenance},
+    plan::{Action, Known, essence},
+    report::{Status, Told},
+    run::{OnConflict, OnMismatch, Options},
+    sink::{Held, Naming, Place, Putting, Sink},
+    source::Source,
+    state::{Outcome, Record},
+};
+use crate::{Error, ErrorKind, digest::Digest, ops::push::Verify};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// What all versions of a run share.
+#[derive(Debug)]
+pub(super) struct Carrier {
+    pub(super) source: Source,
+    pub(super) sink: Sink,
+    pub(super) options: Options,
+    pub(super) budget: Budget,
+    /// The places that versions of the index have.
+    pub(super) places: Arc<HashSet<Place>>,
+    /// Whether a put was read back whole.
+    pub(super) read_back: AtomicBool,
+}
+
+/// One version to carry.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) candidate: Candidate,
+    pub(super) place: Place,
+    pub(super) action: Action,
+    /// What is known of its provenance file.
+    pub(super) provenance: Provenance,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) told: Told,
+    /// What is to be remembered; nothing where another try is due.
+    pub(super) record: Option<Record>,
+    /// Bytes that were put.
+    pub(super) bytes: u64,
+    pub(super) warnings: Vec<String>,
+    /// What kind of failure it was, if it was one.
+    pub(super) failed: Option<ErrorKind>,
+    /// Whether nothing that is put can be trusted.
+    pub(super) fatal: bool,
+}
+
+/// Why a version is not carried.
+enum Stop {
+    /// It cannot be: this will be the same next time.
+    Refused(Outcome, String),
+    /// It could not be.
+    Failed(Error),
+    /// Neither can the rest.
+    Fatal(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Carrier {
+    /// Does what was planned.
+    pub(super) async fn carry(self: Arc<Self>, job: Job) -> Done {
+        let ended = match &job.action {
+            Action::Look => self.look(&job).await,
+            Action::Compare(known) => self.compare(&job, known).await,
+            _ => self.send(&job).await,
+        };
+        match ended {
+            Ok(done) => done,
+            Err(Stop::Refused(outcome, reason)) => {
+                let record = Record { reason: Some(reason.clone()), ..record(&job, outcome) };
+                Done {
+                    record: Some(record),
+                    ..self.done(&job, Status::Refused, Some((outcome, reason)))
+                }
+            }
+            Err(Stop::Failed(error)) => self.failed(&job, &error),
+            Err(Stop::Fatal(error)) => Done { fatal: true, ..self.failed(&job, &error) },
+        }
+    }
+
+    /// Compares what is there with what the index or the record says; changes nothing.
+    pub(super) async fn check(self: Arc<Self>, job: Job, known: Option<Digest>) -> Done {
+        let drift = |reason: String| {
+            let mut done = self.done(&job, Status::Drift, None);
+            done.told.reason = Some(reason);
+            done
+        };
+        match self.sink.look(&job.place).await {
+            Err(error) => self.failed(&job, &error),
+            Ok(Held::Nothing) => drift("it is not there".to_owned()),
+            Ok(Held::Other(what)) => drift(format!("its place holds {what}, not a chart")),
+            Ok(Held::Chart { content, manifest }) => {
+                let expected: Vec<&Digest> =
+                    known.iter().chain(job.candidate.digest.iter()).collect();
+                if expected.is_empty() || expected.contains(&&content) {
+                    let record = Record {
+                        content: Some(content.clone()),
+                        manifest,
+                        ..record(&job, Outcome::Held)
+                    };
+                    Done { record: Some(record), ..self.done(&job, Status::InStep, None) }
+                } else {
+                    drift(format!("it holds {content}, and the source has {}", expected[0]))
+                }
+            }
+        }
+    }
+
+    /// Fetches and puts where nothing is.
+    async fn send(&self, job: &Job) -> Result<Done, Stop> {
+        let mut reserved = self.budget.reserve().await;
+        let payload = self.fetch(job, &mut reserved).await?;
+        self.put(job, payload, None).await
+    }
+
+    /// Looks at what took the place.
+    async fn look(&self, job: &Job) -> Result<Done, Stop> {
+        match self.sink.look(&job.place).await? {
+            Held::Nothing => self.send(job).await,
+            Held::Other(what) => Err(taken_by_other(&what)),
+            Held::Chart { content, manifest } => {
+                if job.candidate.digest.as_ref() == Some(&content) {
+                    return Ok(self.in_step(job, content, manifest, Outcome::Held));
+                }
+                let mut reserved = self.budget.reserve().await;
+                let payload = self.fetch(job, &mut reserved).await?;
+                self.against(job, payload, content, manifest).await
+            }
+        }
+    }
+
+    /// Fetches what the line now speaks of, and compares it with what was carried.
+    async fn compare(&self, job: &Job, known: &Known) -> Result<Done, Stop> {
+        let Some(content) = &known.content else { return self.look(job).await };
+        let mut reserved = self.budget.reserve().await;
+        let payload = self.fetch(job, &mut reserved).await?;
+        self.against(job, payload, content.clone(), known.manifest.clone()).await
+    }
+
+    /// A payload and what its place holds.
+    async fn against(
+        &self,
+        job: &Job,
+        payload: Payload,
+        content: Digest,
+        manifest: Option<Digest>,
+    ) -> Result<Done, Stop> {
+        if payload.content.digest == content {
+            let mut done = self.in_step(job, content, manifest, Outcome::Held);
+            if let Some(record) = &mut done.record {
+                record.provenance = asked(&payload);
+            }
+            return Ok(done);
+        }
+        let reason =
+            format!("its place holds {content}, and the source now has {}", payload.content.digest);
+        match self.options.conflict {
+            OnConflict::Fail => Err(Stop::Refused(Outcome::Conflict, reason)),
+            OnConflict::Skip => {
+                let mut done = self.in_step(job, content, manifest, Outcome::Skipped);
+                done.told.reason = Some(reason);
+                done.told.outcome = Some(Outcome::Skipped);
+                Ok(done)
+            }
+            OnConflict::Overwrite => self.put(job, payload, Some(reason)).await,
+        }
+    }
+
+    /// Fetches a version and judges it: it must be the chart that its index says, in the bytes that its index says.
+    async fn fetch(
+        &self,
+        job: &Job,
+        reserved: &mut super::budget::Reserved,
+    ) -> Result<Payload, Stop> {
+        let ask = match job.provenance {
+            Provenance::Missing => Ask::Nothing,
+            Provenance::Unasked | Provenance::There => Ask::Provenance,
+        };
+        let payload =
+            self.source.fetch(&job.candidate, ask).await.map_err(|error| match error.kind() {
+                ErrorKind::NotFound => {
+                    Stop::Refused(Outcome::Gone, format!("its archive is gone: {}", error.chain()))
+                }
+                ErrorKind::Invalid | ErrorKind::Limit | ErrorKind::Usage => {
+                    Stop::Refused(Outcome::Unfit, error.chain())
+                }
+                _ => Stop::Failed(error),
+            })?;
+        reserved.shrink(match &payload.archive {
+            crate::ops::payload::Archive::Memory(bytes) => bytes.len() as u64,
+            crate::ops::payload::Archive::File(_) => 0,
+        });
+        let listed = job.candidate.id.chart.rsplit('/').next().unwrap_or_default();
+        if payload.metadata.name != listed {
+            return Err(Stop::Refused(
+                Outcome::Unfit,
+                format!("its Chart.yaml says that it is `{}`", payload.metadata.name),
+            ));
+        }
+        if let Some(reason) = mismatch(&job.candidate, &payload)
+            && self.options.mismatch == OnMismatch::Fail
+        {
+            return Err(Stop::Refused(Outcome::Mismatch, reason));
+        }
+        Ok(payload)
+    }
+
+    /// Puts a payload, over what is described by `over` if it is.
+    async fn put(&self, job: &Job, payload: Payload, over: Option<String>) -> Result<Done, Stop> {
+        let mut notes: Vec<String> = over.clone().into_iter().collect();
+        if self.options.mismatch == OnMismatch::Warn {
+            notes.extend(mismatch(&job.candidate, &payload));
+        }
+        let mut place = job.place.clone();
+        let mut named = None;
+        if payload.metadata.version != job.candidate.id.version {
+            place = match self.renamed(job, &payload).await? {
+                Renamed::Free(place) => place,
+                Renamed::There(done) => return Ok(*done),
+            };
+            notes.push(format!("its Chart.yaml says version `{}`", payload.metadata.version));
+            named = Some(payload.metadata.version.clone());
+        }
+        let first = !self.read_back.swap(true, Ordering::Relaxed);
+        let alias = self.options.alias.of(&place.name).filter(|alias| {
+            !self.places.contains(&Place { name: (*alias).to_owned(), ..place.clone() })
+        });
+        let putting = Putting { verify: if first { Verify::Full } else { Verify::None }, alias };
+        let stored = match self.sink.put(&place, &payload, putting).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                if first && error.kind() == ErrorKind::Integrity {
+                    return Err(Stop::Fatal(error));
+                }
+                if first {
+                    // Another one is read back instead.
+                    self.read_back.store(false, Ordering::Relaxed);
+                }
+                return Err(error.into());
+            }
+        };
+        let status = if over.is_some() { Status::Replaced } else { Status::Sent };
+        let mut done = self.done(job, status, None);
+        done.bytes = payload.content.size;
+        done.warnings = stored.warnings;
+        done.told.place = Some(self.sink.show(&place));
+        done.told.digest = Some(payload.content.digest.clone());
+        done.told.manifest = stored.manifest.clone();
+        done.told.size = Some(payload.content.size);
+        done.told.reason = (!notes.is_empty()).then(|| notes.join("; "));
+        done.record = Some(Record {
+            content: Some(payload.content.digest.clone()),
+            manifest: stored.manifest,
+            named,
+            provenance: asked(&payload),
+            reason: done.told.reason.clone(),
+            ..record(job, Outcome::Held)
+        });
+        Ok(done)
+    }
+
+    /// The place of a version that Chart.yaml calls otherwise than the index. Chart.yaml wins.
+    async fn renamed(&self, job: &Job, payload: &Payload) -> Result<Renamed, Stop> {
+        let version = payload.metadata.version.as_str();
+        let naming = Naming { repo: self.source.name(), chart: &job.candidate.id.chart, version };
+        let said = format!("its Chart.yaml says version `{version}`");
+        let place = self
+            .sink
+            .place(&naming)
+            .map_err(|error| Stop::Refused(Outcome::Unfit, format!("{said}: {}", error.chain())))?;
+        if place == job.place {
+            return Ok(Renamed::Free(place));
+        }
+        if self.places.contains(&place) {
+            return Err(Stop::Refused(
+                Outcome::Unfit,
+                format!("{said}, which the source lists by itself"),
+            ));
+        }
+        match self.sink.look(&place).await? {
+            Held::Nothing => Ok(Renamed::Free(place)),
+            Held::Other(what) => Err(taken_by_other(&what)),
+            Held::Chart { content, manifest } if content == payload.content.digest => {
+                let mut done = self.in_step(job, content, manifest, Outcome::Held);
+                if let Some(record) = &mut done.record {
+                    record.named = Some(version.to_owned());
+                    record.provenance = asked(payload);
+                }
+                Ok(Renamed::There(Box::new(done)))
+            }
+            Held::Chart { content, .. } => Err(Stop::Refused(
+                Outcome::Conflict,
+                format!("{said}, whose place holds {content}"),
+            )),
+        }
+    }
+
+    fn failed(&self, job: &Job, error: &Error) -> Done {
+        let mut done = self.done(job, Status::Failed, None);
+        done.told.reason = Some(match error.hint() {
+            Some(hint) => format!("{} ({hint})", error.chain()),
+            None => error.chain(),
+        });
+        Done { failed: Some(error.kind()), ..done }
+    }
+
+    fn in_step(
+        &self,
+        job: &Job,
+        content: Digest,
+        manifest: Option<Digest>,
+        outcome: Outcome,
+    ) -> Done {
+        let record = Record { content: Some(content), manifest, ..record(job, outcome) };
+        Done { record: Some(record), ..self.done(job, Status::InStep, None) }
+    }
+
+    fn done(&self, job: &Job, status: Status, refused: Option<(Outcome, String)>) -> Done {
+        let (outcome, reason) = refused.unzip();
+        Done {
+            told: Told {
+                id: job.candidate.id.clone(),
+                status,
+                place: Some(self.sink.show(&job.place)),
+                outcome,
+                reason,
+                digest: None,
+                manifest: None,
+                size: None,
+            },
+            record: None,
+            bytes: 0,
+            warnings: Vec::new(),
+            failed: None,
+            fatal: false,
+        }
+    }
+}
+
+enum Renamed {
+    Free(Place),
+    There(Box<Done>),
+}
+
+fn taken_by_other(what: &str) -> Stop {
+    Stop::Refused(
+        Outcome::Conflict,
+        format!("its place holds {what}, not a chart; that is never overwritten"),
+    )
+}
+
+/// How the bytes differ from what the index says of them, if they do.
+fn mismatch(candidate: &Candidate, payload: &Payload) -> Option<String> {
+    let listed = candidate.digest.as_ref().filter(|digest| **digest != payload.content.digest)?;
+    Some(format!("the index says {listed}, its archive has {}", payload.content.digest))
+}
+
+/// What is known of the provenance file after a fetch.
+fn asked(payload: &Payload) -> Provenance {
+    match &payload.provenance {
+        Some(_) => Provenance::There,
+        None => Provenance::Missing,
+    }
+}
+
+/// A record of this version as its index has it now.
+pub(super) fn record(job: &Job, outcome: Outcome) -> Record {
+    Record {
+        id: job.candidate.id.clone(),
+        outcome,
+        line: job.candidate.fingerprint,
+        index: job.candidate.digest.clone(),
+        essence: essence(&job.candidate),
+        content: None,
+        manifest: None,
+        named: None,
+        provenance: job.provenance,
+        reason: None,
+    }
+}
