@@ -1,6 +1,11 @@
 //! A router on a socket: connections, time-outs, and an end that waits for what is under way.
 
-use super::{Access, Config, Open, Tls, access_log::Peer, router, stall::Impatient};
+use super::{
+    Access, Config, Open, Tls,
+    access_log::Peer,
+    registry::{charts, router_with},
+    stall::Impatient,
+};
 use crate::{Error, ErrorKind, Result, store::disk::Disk};
 use axum::{Router, body::Body};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -23,6 +28,8 @@ use tower_service::Service;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take nothing of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// When the store's charts could not be looked at, how long until the next try.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// A registry that has its address but does not answer yet.
 #[derive(Debug)]
@@ -73,7 +80,9 @@ impl Bound {
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let Self { listener, disk, config, .. } = self;
         let (drain, tls, rest) = (config.drain, config.tls.clone(), config.upload_rest);
-        let router = router(disk.clone(), config);
+        let charts = charts(&disk, &config);
+        let follower = tokio::spawn(charts.clone().follow(LOOK_AGAIN));
+        let router = router_with(disk.clone(), config, charts);
         let (closing, closed) = watch::channel(());
         let mut connections = JoinSet::new();
         let mut upkeep = tokio::time::interval(rest / 4 + Duration::from_secs(1));
@@ -96,6 +105,7 @@ impl Bound {
                 },
             }
         }
+        follower.abort();
         drop(listener);
         drop(closing);
         let ended = async { while connections.join_next().await.is_some() {} };

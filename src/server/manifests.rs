@@ -4,7 +4,7 @@ use super::{
     blobs::accepted,
     body::frame,
     refusal::{Code, Refusal},
-    registry::{DIGEST_HEADER, Query, Registry, header_value},
+    registry::{DIGEST_HEADER, Query, Registry, changed, header_value, unbroken},
 };
 use crate::{
     oci::{Manifest, Tag, TagOrDigest},
@@ -80,20 +80,36 @@ pub(super) async fn put(
         let list = asked.iter().map(Tag::as_str).collect::<Vec<_>>().join(", ");
         headers.insert(HeaderName::from_static("oci-tag"), header_value(&list));
     }
-    let missing = registry.config.missing;
-    blocking(move || repository.put_manifest(&manifest, &digest, &tags, missing)).await?;
-    Ok(response)
+    let (missing, charts) = (registry.config.missing, registry.charts.clone());
+    unbroken(async move {
+        let (name, put) = (repository.name().clone(), tags.clone());
+        blocking(move || repository.put_manifest(&manifest, &digest, &put, missing)).await?;
+        for tag in tags {
+            changed(&charts, &name, &TagOrDigest::Tag(tag)).await;
+        }
+        Ok(response)
+    })
+    .await
 }
 
 pub(super) async fn delete(
+    registry: &Registry,
     repository: Repository,
-    target: TagOrDigest,
+    target: &TagOrDigest,
 ) -> Result<Response, Refusal> {
-    let unknown = unknown(&repository, &target);
-    match blocking(move || repository.remove(&target)).await? {
-        Removed::Yes => Ok(accepted()),
-        Removed::WasAbsent => Err(unknown),
-    }
+    let unknown = unknown(&repository, target);
+    let (charts, target) = (registry.charts.clone(), target.clone());
+    unbroken(async move {
+        let (name, wanted) = (repository.name().clone(), target.clone());
+        match blocking(move || repository.remove(&wanted)).await? {
+            Removed::Yes => {
+                changed(&charts, &name, &target).await;
+                Ok(accepted())
+            }
+            Removed::WasAbsent => Err(unknown),
+        }
+    })
+    .await
 }
 
 fn unknown(repository: &Repository, target: &TagOrDigest) -> Refusal {

@@ -10,9 +10,10 @@ use super::{
     refusal::{Code, Refusal},
     route::Route,
     uploads,
+    view::{Cache, Follower, Settings, Sight, View},
 };
 use crate::{
-    oci::RepositoryName,
+    oci::{RepositoryName, TagOrDigest},
     store::{disk::Disk, repository::Repository},
 };
 use axum::{
@@ -33,11 +34,27 @@ pub(super) const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-con
 pub(super) struct Registry {
     pub(super) disk: Disk,
     pub(super) config: Config,
+    pub(super) charts: Follower<Disk>,
     ids: Ids,
 }
 
 /// The registry API over `disk`, to be served by [`super::bind`] or called as it is.
 pub fn router(disk: Disk, config: Config) -> Router {
+    let charts = charts(&disk, &config);
+    router_with(disk, config, charts)
+}
+
+/// What keeps the index of the charts in `disk`. Nobody else writes there: the store's lock is ours.
+pub(super) fn charts(disk: &Disk, config: &Config) -> Follower<Disk> {
+    let settings = Settings::default();
+    let cache = Cache::open(&disk.root().join(CHARTS_CACHE), &settings);
+    Follower::new(disk.clone(), View::new(settings), Sight::Near, config.limits.clone(), cache)
+}
+
+/// The file in the store's folder that keeps what was seen of its charts for the next start.
+const CHARTS_CACHE: &str = "charts.cache";
+
+pub(super) fn router_with(disk: Disk, config: Config, charts: Follower<Disk>) -> Router {
     let tokens = match &config.access {
         Access::Tokens(tokens) => tokens.router(),
         _ => Router::new(),
@@ -46,7 +63,7 @@ pub fn router(disk: Disk, config: Config) -> Router {
         .route("/v2", any(serve))
         .route("/v2/", any(serve))
         .route("/v2/{*rest}", any(serve))
-        .with_state(Arc::new(Registry { disk, config, ids: Ids::new() }))
+        .with_state(Arc::new(Registry { disk, config, charts, ids: Ids::new() }))
         .merge(tokens)
 }
 
@@ -109,7 +126,7 @@ impl Registry {
                 manifests::put(self, self.repository(name), target, &query, head, body).await
             }
             (Route::Manifest(name, target), &Method::DELETE) => {
-                manifests::delete(self.repository(name), target.clone()).await
+                manifests::delete(self, self.repository(name), target).await
             }
             (Route::Uploads(name), &Method::POST) => {
                 uploads::start(self, self.repository(name), &query, head, body).await
@@ -130,6 +147,36 @@ impl Registry {
 
     pub(super) fn repository(&self, name: &RepositoryName) -> Repository {
         self.disk.repository(name)
+    }
+}
+
+/// Brings the index to what has become of a tag, or of all tags of a manifest. What was asked for is done by now: a failure
+/// is for the log.
+pub(super) async fn changed(
+    charts: &Follower<Disk>,
+    repository: &RepositoryName,
+    target: &TagOrDigest,
+) {
+    let done = match target {
+        TagOrDigest::Tag(tag) => charts.refresh(repository, tag).await,
+        TagOrDigest::Digest(digest) => charts.refresh_manifest(repository, digest).await,
+    };
+    if let Err(error) = done {
+        tracing::error!(error = error.chain(), "the index of charts is out of step");
+    }
+}
+
+/// Does work of several steps to its end, even when the client hangs up in between. A panic there goes on here.
+pub(super) async fn unbroken<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
+    match tokio::spawn(work).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is going away, and this task with it.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 

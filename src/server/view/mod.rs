@@ -1,5 +1,5 @@
-//! What a chart repository shows, in memory, over a store: the charts of every namespace, and the index of each. It does
-//! not look at the store itself: it is told what comes and goes.
+//! What a chart repository shows, in memory, over a store: the charts of every namespace, and the index of each. [`View`]
+//! knows no store: a [`Follower`] keeps it in step with one.
 //!
 //! A version that comes or goes costs the logarithm of their number: its lines in the index are made once, when it comes,
 //! and joined when somebody asks. Two views with the same charts give the same index under the same ETag, whatever
@@ -8,13 +8,18 @@
 //! A namespace is what stands before a chart's name: `team/charts` for the repository `team/charts/demo`, and the empty
 //! text for charts at the root.
 
+mod cache;
+mod follow;
 mod index;
 mod item;
+mod known;
 mod namespace;
+mod poll;
 mod respond;
 
+pub use cache::Cache;
+pub use follow::{Follower, Sight, Turn};
 pub use item::{Found, Item, Origin};
-pub(super) use respond::respond;
 
 use crate::{
     index::{Entry, write},
@@ -222,5 +227,7 @@ impl View {
     }
 }
 
+#[cfg(test)]
+use respond::respond;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,8 @@ use http::{Method, Request, StatusCode, header, request::Parts};
 use http_body_util::BodyExt;
 use std::io::Read as _;
 
+mod follower;
+
 fn descriptor(text: &str) -> Descriptor {
     Descriptor::of("application/octet-stream", text.as_bytes())
 }

@@ -1,0 +1,309 @@
+//! Keeps a view in step with a store: told of a tag, it looks what the tag is on and puts the chart there into the view, or
+//! takes it out. It never holds an archive: an entry is made of the manifest and the config, two small reads a version.
+
+use super::{
+    View,
+    cache::Cache,
+    item::{Item, Origin},
+    known::{Known, Memory, namespace_of, origin},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    digest::Digest,
+    index::Entry,
+    limits::Limits,
+    oci::{Descriptor, Manifest, RepositoryName, Tag, TagOrDigest, chart},
+    ops::entry,
+    store::{Catalog, Fetch, Resolve, blocking},
+};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::OnceCell;
+
+/// How a follower finds out that a tag has moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Looking costs next to nothing, and nobody but us writes: each tag is looked up at the start, and when we are
+    /// told of it.
+    Near,
+    /// Looking costs a request: what was seen once is believed until we are told otherwise, or it is gone from the list
+    /// of tags.
+    Far,
+}
+
+/// Keeps a view in step with a store. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Follower<C>(pub(super) Arc<Inner<C>>);
+
+#[derive(Debug)]
+pub(super) struct Inner<C> {
+    pub(super) catalog: C,
+    pub(super) view: View,
+    pub(super) sight: Sight,
+    limits: Limits,
+    memory: Mutex<Memory>,
+    pub(super) cache: Cache,
+    /// Who changes a tag, or looks what it is on, does it alone. Chosen by the tag's name, so that their number is
+    /// bounded.
+    turns: Vec<tokio::sync::Mutex<()>>,
+    pub(super) filled: OnceCell<()>,
+    pub(super) fresh: super::poll::Freshness,
+}
+
+/// The right to change a tag, and to say what it is on then.
+#[must_use]
+#[derive(Debug)]
+pub struct Turn<'f, C> {
+    follower: &'f Follower<C>,
+    repository: RepositoryName,
+    tag: Tag,
+    _alone: tokio::sync::MutexGuard<'f, ()>,
+}
+
+const TURNS: usize = 1024;
+
+impl<C: Catalog> Follower<C> {
+    /// A follower of `catalog`, whose view is empty until it is filled.
+    pub fn new(catalog: C, view: View, sight: Sight, limits: Limits, cache: Cache) -> Self {
+        Self(Arc::new(Inner {
+            catalog,
+            view,
+            sight,
+            limits,
+            memory: Mutex::default(),
+            cache,
+            turns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
+            filled: OnceCell::new(),
+            fresh: super::poll::Freshness::default(),
+        }))
+    }
+
+    /// The store.
+    pub fn catalog(&self) -> &C {
+        &self.0.catalog
+    }
+
+    /// What it keeps in step.
+    pub fn view(&self) -> &View {
+        &self.0.view
+    }
+
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody else is at this tag. Who holds a turn may change the tag, and says then what has become of
+    /// it. The whole of that belongs in a task of its own: a client who hangs up in between must not leave the view
+    /// behind the store.
+    pub async fn turn(&self, repository: &RepositoryName, tag: &Tag) -> Turn<'_, C> {
+        let mut hasher = DefaultHasher::new();
+        (repository, tag).hash(&mut hasher);
+        let turn = &self.0.turns[(hasher.finish() % TURNS as u64) as usize];
+        let _alone = turn.lock().await;
+        Turn { follower: self, repository: repository.clone(), tag: tag.clone(), _alone }
+    }
+
+    /// Looks what a tag is on now. To be called after every change of a tag by others.
+    ///
+    /// # Errors
+    /// What the store says; the view is as it was then.
+    pub async fn refresh(&self, repository: &RepositoryName, tag: &Tag) -> Result<()> {
+        self.turn(repository, tag).await.refresh().await
+    }
+
+    /// Looks again at every tag that was on a manifest, as after its deletion.
+    ///
+    /// # Errors
+    /// As [`Self::refresh`].
+    pub async fn refresh_manifest(
+        &self,
+        repository: &RepositoryName,
+        manifest: &Digest,
+    ) -> Result<()> {
+        let tags = self.memory().tags_on(repository, manifest);
+        for tag in tags {
+            self.refresh(repository, &tag).await?;
+        }
+        Ok(())
+    }
+
+    async fn look(&self, repository: &RepositoryName, tag: &Tag) -> Result<Seen> {
+        let store = self.0.catalog.repository(repository)?;
+        let mut target = TagOrDigest::Tag(tag.clone());
+        if self.0.sight == Sight::Near {
+            let Some(found) = store.resolve(&target).await? else { return Ok(Seen::Now(None)) };
+            if let Some(known) = self.memory().manifest(repository, &found.digest) {
+                return Ok(Seen::Now(Some(known)));
+            }
+            if let Some(known) = self.0.cache.recall(repository, tag, &found.digest) {
+                return Ok(Seen::Before(known));
+            }
+            target = TagOrDigest::Digest(found.digest);
+        }
+        let manifest = match store.fetch_manifest(&target).await {
+            Ok(manifest) => manifest,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Seen::Now(None)),
+            // Something is there, and it is no chart.
+            Err(error) if is_no_chart(&error) => {
+                tracing::debug!(%repository, %tag, error = error.chain(), "no manifest of a chart");
+                return Ok(Seen::Now(None));
+            }
+            Err(error) => return Err(error),
+        };
+        let digest = match target {
+            TagOrDigest::Digest(digest) => digest,
+            TagOrDigest::Tag(_) => manifest.digest().clone(),
+        };
+        if let Some(known) = self.memory().manifest(repository, &digest) {
+            return Ok(Seen::Now(Some(known)));
+        }
+        let item = match self.chart(&store, repository, &manifest).await {
+            Ok(item) => item,
+            Err(error) if is_no_chart(&error) => {
+                tracing::debug!(%repository, %tag, error = error.chain(), "no chart");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Seen::Now(Some(Known { manifest: digest, item: item.map(Arc::new) })))
+    }
+
+    async fn chart(
+        &self,
+        store: &C::Repository,
+        repository: &RepositoryName,
+        manifest: &Manifest,
+    ) -> Result<Option<Item>> {
+        // Artifacts that only look like charts do not have Helm's config.
+        let Some(blob) = entry::config(manifest)? else { return Ok(None) };
+        let limits = &self.0.limits;
+        let config = store.fetch_blob(blob, limits.config_bytes).await?;
+        self.item(repository, manifest, entry::entry(manifest, Some(&config), limits)?).map(Some)
+    }
+
+    /// What the index says of the chart that a manifest of a repository holds.
+    ///
+    /// # Errors
+    /// `Invalid` when the manifest holds no chart, or one that Helm refuses.
+    pub fn item(
+        &self,
+        repository: &RepositoryName,
+        manifest: &Manifest,
+        mut entry: Entry,
+    ) -> Result<Item> {
+        let found = chart::find(manifest)?;
+        // Its name becomes a file's name and a URL.
+        entry.metadata.validate()?;
+        let (archive, provenance) = (found.content, found.provenance);
+        let plain =
+            |blob: &Descriptor| Descriptor::new(&blob.media_type, blob.digest.clone(), blob.size);
+        let namespace = namespace_of(repository);
+        Ok(self.0.view.item(namespace, entry, plain(archive), provenance.map(plain)))
+    }
+
+    /// Brings memory, view and cache to what a tag is on now.
+    async fn set(&self, repository: &RepositoryName, tag: &Tag, now: Option<Known>) {
+        let changed = self.remember(repository, tag, now.clone());
+        if changed == Changed::Yes && self.0.cache.keeps() {
+            let (this, repository, tag) = (self.clone(), repository.clone(), tag.clone());
+            blocking(move || this.0.cache.note(&repository, &tag, now.as_ref())).await;
+        }
+    }
+
+    /// Brings memory and view to what a tag is on now.
+    pub(super) fn remember(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        now: Option<Known>,
+    ) -> Changed {
+        let before = self.memory().set(repository, tag, now.clone());
+        let (view, namespace) = (&self.0.view, namespace_of(repository));
+        let same = match (&before, &now) {
+            (Some(before), Some(now)) => before.manifest == now.manifest,
+            (None, None) => true,
+            _ => false,
+        };
+        if same {
+            return Changed::No;
+        }
+        let item = |known: &Option<Known>| {
+            let known = known.as_ref()?;
+            Some((origin(repository, tag, &known.manifest), known.item.clone()?))
+        };
+        let (gone, come) = (item(&before), item(&now));
+        // First in, then out: a version that only moved is never missing.
+        if let Some((origin, item)) = &come {
+            view.put(namespace, origin.clone(), Arc::clone(item));
+        }
+        if let Some((origin, item)) = gone {
+            let replaced = come
+                .is_some_and(|(_, now)| (&now.name, &now.version) == (&item.name, &item.version));
+            if !replaced {
+                view.remove(namespace, &item.name, &item.version, &origin);
+            }
+        }
+        Changed::Yes
+    }
+}
+
+/// What a look at a tag gave.
+enum Seen {
+    /// What it is on now.
+    Now(Option<Known>),
+    /// The same that the cache has of it.
+    Before(Known),
+}
+
+/// Whether there was something new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Changed {
+    Yes,
+    No,
+}
+
+impl<C: Catalog> Turn<'_, C> {
+    /// Looks what the tag is on now.
+    ///
+    /// # Errors
+    /// What the store says; the view is as it was then.
+    pub async fn refresh(self) -> Result<()> {
+        match self.follower.look(&self.repository, &self.tag).await? {
+            Seen::Now(now) => self.follower.set(&self.repository, &self.tag, now).await,
+            Seen::Before(known) => {
+                self.follower.remember(&self.repository, &self.tag, Some(known));
+            }
+        }
+        Ok(())
+    }
+
+    /// The tag has been put on this manifest, whose chart has this entry: nothing need be read again.
+    ///
+    /// # Errors
+    /// `Invalid` when the manifest holds no chart, or one that Helm refuses.
+    pub async fn pushed(self, manifest: &Manifest, entry: Entry) -> Result<()> {
+        let item = self.follower.item(&self.repository, manifest, entry)?;
+        let known = Known { manifest: manifest.digest().clone(), item: Some(Arc::new(item)) };
+        self.follower.set(&self.repository, &self.tag, Some(known)).await;
+        Ok(())
+    }
+
+    /// The tag has been taken away.
+    pub async fn removed(self) {
+        self.follower.set(&self.repository, &self.tag, None).await;
+    }
+
+    /// What the tag was on when it was last looked at, if that was a chart.
+    pub fn last_seen(&self) -> Option<(Origin, Arc<Item>)> {
+        let memory = self.follower.memory();
+        let known = memory.tag(&self.repository, &self.tag)?;
+        Some((origin(&self.repository, &self.tag, &known.manifest), known.item.clone()?))
+    }
+}
+
+/// Whether an error says that something is no chart, for good; everything else may be over the next time.
+fn is_no_chart(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Limit)
+}

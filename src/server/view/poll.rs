@@ -1,0 +1,170 @@
+//! When a follower looks at its store: once at the start, at all of it, and where nobody tells us of changes again and again,
+//! at the lists of tags. What cannot be asked keeps the state it had, and answers say so then.
+
+use super::follow::{Follower, Sight};
+use crate::{
+    Error, ErrorKind, Result,
+    oci::{RepositoryName, Tag},
+    store::{Catalog, Tags},
+    version::Version,
+};
+use futures_util::{StreamExt, stream};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+/// Repositories looked at together, and tags of one of them: 64 requests at most.
+const REPOSITORIES: usize = 8;
+const TAGS: usize = 8;
+
+/// Whether the store could be asked the last time.
+#[derive(Debug, Default)]
+pub(super) struct Freshness(Mutex<Option<String>>);
+
+impl Freshness {
+    fn set(&self, trouble: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// What is in the way, if something is.
+    fn trouble(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl<C: Catalog> Follower<C> {
+    /// Waits until the view holds what the store does; whoever comes first looks at all of it.
+    ///
+    /// # Errors
+    /// What the store says, when nothing can be shown. The next to come tries again.
+    pub async fn ready(&self) -> Result<()> {
+        self.0.filled.get_or_try_init(|| self.fill()).await.map(|_| ())
+    }
+
+    /// Looks at the store now and then, until it is dropped. At a store that only we write, once.
+    pub async fn follow(self, every: Duration) {
+        loop {
+            let looked =
+                if self.0.filled.initialized() { self.round().await } else { self.ready().await };
+            if let Err(error) = looked {
+                tracing::warn!(error = error.chain(), "cannot look at the charts of the store");
+            } else if self.0.sight == Sight::Near {
+                return;
+            }
+            tokio::time::sleep(every).await;
+        }
+    }
+
+    /// What kept the store from being looked at the last time, if something did.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.fresh.trouble()
+    }
+
+    async fn fill(&self) -> Result<()> {
+        let start = std::time::Instant::now();
+        if self.0.sight == Sight::Far {
+            for (repository, tag, known) in self.0.cache.take() {
+                let _turn = self.turn(&repository, &tag).await;
+                self.remember(&repository, &tag, Some(known));
+            }
+        }
+        let cached = self.memory().len();
+        match self.round().await {
+            // What is remembered can be shown as long as the store does not answer.
+            Err(error) if cached == 0 => return Err(error),
+            _ => {}
+        }
+        let this = self.clone();
+        crate::store::blocking(move || this.0.cache.settle(&this.memory())).await;
+        let tags = self.memory().len();
+        tracing::info!(tags, seconds = start.elapsed().as_secs_f64(), "the charts are known");
+        Ok(())
+    }
+
+    /// Looks once at every repository: at all its tags where that costs nothing, else at those that have come or gone.
+    ///
+    /// # Errors
+    /// What the store says, when nothing could be looked at, or something could not be reached.
+    pub async fn round(&self) -> Result<()> {
+        let done = self.look_around().await;
+        self.0.fresh.set(done.as_ref().err().map(Error::chain));
+        done
+    }
+
+    async fn look_around(&self) -> Result<()> {
+        let mut names = self.memory().repositories();
+        let listed = self.0.catalog.repositories().await;
+        let unlisted = match listed {
+            Ok(listed) => {
+                names.extend(listed);
+                None
+            }
+            Err(error) => Some(error),
+        };
+        let failed: Mutex<Option<Error>> = Mutex::new(unlisted);
+        stream::iter(names)
+            .for_each_concurrent(REPOSITORIES, |name| {
+                let failed = &failed;
+                async move {
+                    if let Err(error) = self.refresh_repository(&name).await {
+                        tracing::warn!(repository = %name, error = error.chain(), "cannot look at it");
+                        // A registry that says no will say so the next time; it is no reason to show nothing.
+                        if error.kind() != ErrorKind::Denied {
+                            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        }
+                    }
+                }
+            })
+            .await;
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
+    /// Looks at the tags of one repository.
+    ///
+    /// # Errors
+    /// What the store says; what could be looked at is up to date all the same.
+    pub async fn refresh_repository(&self, repository: &RepositoryName) -> Result<()> {
+        let known = self.memory().tags(repository);
+        let listed = match self.0.catalog.repository(repository)?.tags().await {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let far = self.0.sight == Sight::Far;
+        let listed: BTreeSet<Tag> = listed
+            .iter()
+            // Elsewhere a look costs a request, and Helm knows no chart under a tag that is no version.
+            .filter(|tag| !far || Version::parse_loose(&tag.replace('_', "+")).is_ok())
+            .filter_map(|tag| tag.parse().ok())
+            .collect();
+        let wanted: Vec<Tag> = if far {
+            // A tag that is gone from the list is asked for too: it may have come while the list was on its way.
+            listed.symmetric_difference(&known).cloned().collect()
+        } else {
+            listed.union(&known).cloned().collect()
+        };
+        let failures = AtomicUsize::new(0);
+        let last = Mutex::new(None);
+        stream::iter(wanted)
+            .for_each_concurrent(TAGS, |tag| {
+                let (failures, last) = (&failures, &last);
+                async move {
+                    if let Err(error) = self.refresh(repository, &tag).await {
+                        failures.fetch_add(1, Ordering::Relaxed);
+                        *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    }
+                }
+            })
+            .await;
+        let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.into_inner();
+        last.map_or(Ok(()), |error| {
+            Err(error.context(format!("cannot look at {count} tags of `{repository}`")))
+        })
+    }
+}
