@@ -35,11 +35,13 @@ pub enum Sight {
 
 /// Keeps a view in step with a store. Clones are the same.
 #[derive(Clone, Debug)]
-pub struct Follower<C>(pub(super) Arc<Inner<C>>);
+pub struct Follower<C> {
+    pub(super) catalog: C,
+    pub(super) inner: Arc<Inner>,
+}
 
 #[derive(Debug)]
-pub(super) struct Inner<C> {
-    pub(super) catalog: C,
+pub(super) struct Inner {
     pub(super) view: View,
     pub(super) sight: Sight,
     limits: Limits,
@@ -67,8 +69,7 @@ const TURNS: usize = 1024;
 impl<C: Catalog> Follower<C> {
     /// A follower of `catalog`, whose view is empty until it is filled.
     pub fn new(catalog: C, view: View, sight: Sight, limits: Limits, cache: Cache) -> Self {
-        Self(Arc::new(Inner {
-            catalog,
+        let inner = Arc::new(Inner {
             view,
             sight,
             limits,
@@ -77,21 +78,28 @@ impl<C: Catalog> Follower<C> {
             turns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
             filled: OnceCell::new(),
             fresh: super::poll::Freshness::default(),
-        }))
+        });
+        Self { catalog, inner }
     }
 
     /// The store.
     pub fn catalog(&self) -> &C {
-        &self.0.catalog
+        &self.catalog
+    }
+
+    /// The same, by another way to the same store: with the credentials of somebody else, say.
+    #[must_use]
+    pub fn by_way_of(&self, catalog: C) -> Self {
+        Self { catalog, inner: Arc::clone(&self.inner) }
     }
 
     /// What it keeps in step.
     pub fn view(&self) -> &View {
-        &self.0.view
+        &self.inner.view
     }
 
     pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until nobody else is at this tag. Who holds a turn may change the tag, and says then what has become of
@@ -100,7 +108,7 @@ impl<C: Catalog> Follower<C> {
     pub async fn turn(&self, repository: &RepositoryName, tag: &Tag) -> Turn<'_, C> {
         let mut hasher = DefaultHasher::new();
         (repository, tag).hash(&mut hasher);
-        let turn = &self.0.turns[(hasher.finish() % TURNS as u64) as usize];
+        let turn = &self.inner.turns[(hasher.finish() % TURNS as u64) as usize];
         let _alone = turn.lock().await;
         Turn { follower: self, repository: repository.clone(), tag: tag.clone(), _alone }
     }
@@ -130,14 +138,14 @@ impl<C: Catalog> Follower<C> {
     }
 
     async fn look(&self, repository: &RepositoryName, tag: &Tag) -> Result<Seen> {
-        let store = self.0.catalog.repository(repository)?;
+        let store = self.catalog.repository(repository)?;
         let mut target = TagOrDigest::Tag(tag.clone());
-        if self.0.sight == Sight::Near {
+        if self.inner.sight == Sight::Near {
             let Some(found) = store.resolve(&target).await? else { return Ok(Seen::Now(None)) };
             if let Some(known) = self.memory().manifest(repository, &found.digest) {
                 return Ok(Seen::Now(Some(known)));
             }
-            if let Some(known) = self.0.cache.recall(repository, tag, &found.digest) {
+            if let Some(known) = self.inner.cache.recall(repository, tag, &found.digest) {
                 return Ok(Seen::Before(known));
             }
             target = TagOrDigest::Digest(found.digest);
@@ -178,7 +186,7 @@ impl<C: Catalog> Follower<C> {
     ) -> Result<Option<Item>> {
         // Artifacts that only look like charts do not have Helm's config.
         let Some(blob) = entry::config(manifest)? else { return Ok(None) };
-        let limits = &self.0.limits;
+        let limits = &self.inner.limits;
         let config = store.fetch_blob(blob, limits.config_bytes).await?;
         self.item(repository, manifest, entry::entry(manifest, Some(&config), limits)?).map(Some)
     }
@@ -200,15 +208,15 @@ impl<C: Catalog> Follower<C> {
         let plain =
             |blob: &Descriptor| Descriptor::new(&blob.media_type, blob.digest.clone(), blob.size);
         let namespace = namespace_of(repository);
-        Ok(self.0.view.item(namespace, entry, plain(archive), provenance.map(plain)))
+        Ok(self.inner.view.item(namespace, entry, plain(archive), provenance.map(plain)))
     }
 
     /// Brings memory, view and cache to what a tag is on now.
     async fn set(&self, repository: &RepositoryName, tag: &Tag, now: Option<Known>) {
         let changed = self.remember(repository, tag, now.clone());
-        if changed == Changed::Yes && self.0.cache.keeps() {
+        if changed == Changed::Yes && self.inner.cache.keeps() {
             let (this, repository, tag) = (self.clone(), repository.clone(), tag.clone());
-            blocking(move || this.0.cache.note(&repository, &tag, now.as_ref())).await;
+            blocking(move || this.inner.cache.note(&repository, &tag, now.as_ref())).await;
         }
     }
 
@@ -220,7 +228,7 @@ impl<C: Catalog> Follower<C> {
         now: Option<Known>,
     ) -> Changed {
         let before = self.memory().set(repository, tag, now.clone());
-        let (view, namespace) = (&self.0.view, namespace_of(repository));
+        let (view, namespace) = (&self.inner.view, namespace_of(repository));
         let same = match (&before, &now) {
             (Some(before), Some(now)) => before.manifest == now.manifest,
             (None, None) => true,

@@ -43,17 +43,20 @@ impl<C: Catalog> Follower<C> {
     /// # Errors
     /// What the store says, when nothing can be shown. The next to come tries again.
     pub async fn ready(&self) -> Result<()> {
-        self.0.filled.get_or_try_init(|| self.fill()).await.map(|_| ())
+        self.inner.filled.get_or_try_init(|| self.fill()).await.map(|_| ())
     }
 
     /// Looks at the store now and then, until it is dropped. At a store that only we write, once.
     pub async fn follow(self, every: Duration) {
         loop {
-            let looked =
-                if self.0.filled.initialized() { self.round().await } else { self.ready().await };
+            let looked = if self.inner.filled.initialized() {
+                self.round().await
+            } else {
+                self.ready().await
+            };
             if let Err(error) = looked {
                 tracing::warn!(error = error.chain(), "cannot look at the charts of the store");
-            } else if self.0.sight == Sight::Near {
+            } else if self.inner.sight == Sight::Near {
                 return;
             }
             tokio::time::sleep(every).await;
@@ -62,13 +65,13 @@ impl<C: Catalog> Follower<C> {
 
     /// What kept the store from being looked at the last time, if something did.
     pub fn trouble(&self) -> Option<String> {
-        self.0.fresh.trouble()
+        self.inner.fresh.trouble()
     }
 
     async fn fill(&self) -> Result<()> {
         let start = std::time::Instant::now();
-        if self.0.sight == Sight::Far {
-            for (repository, tag, known) in self.0.cache.take() {
+        if self.inner.sight == Sight::Far {
+            for (repository, tag, known) in self.inner.cache.take() {
                 let _turn = self.turn(&repository, &tag).await;
                 self.remember(&repository, &tag, Some(known));
             }
@@ -80,7 +83,7 @@ impl<C: Catalog> Follower<C> {
             _ => {}
         }
         let this = self.clone();
-        crate::store::blocking(move || this.0.cache.settle(&this.memory())).await;
+        crate::store::blocking(move || this.inner.cache.settle(&this.memory())).await;
         let tags = self.memory().len();
         tracing::info!(tags, seconds = start.elapsed().as_secs_f64(), "the charts are known");
         Ok(())
@@ -92,13 +95,13 @@ impl<C: Catalog> Follower<C> {
     /// What the store says, when nothing could be looked at, or something could not be reached.
     pub async fn round(&self) -> Result<()> {
         let done = self.look_around().await;
-        self.0.fresh.set(done.as_ref().err().map(Error::chain));
+        self.inner.fresh.set(done.as_ref().err().map(Error::chain));
         done
     }
 
     async fn look_around(&self) -> Result<()> {
         let mut names = self.memory().repositories();
-        let listed = self.0.catalog.repositories().await;
+        let listed = self.catalog.repositories().await;
         let unlisted = match listed {
             Ok(listed) => {
                 names.extend(listed);
@@ -130,12 +133,12 @@ impl<C: Catalog> Follower<C> {
     /// What the store says; what could be looked at is up to date all the same.
     pub async fn refresh_repository(&self, repository: &RepositoryName) -> Result<()> {
         let known = self.memory().tags(repository);
-        let listed = match self.0.catalog.repository(repository)?.tags().await {
+        let listed = match self.catalog.repository(repository)?.tags().await {
             Ok(listed) => listed,
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
-        let far = self.0.sight == Sight::Far;
+        let far = self.inner.sight == Sight::Far;
         let listed: BTreeSet<Tag> = listed
             .iter()
             // Elsewhere a look costs a request, and Helm knows no chart under a tag that is no version.
