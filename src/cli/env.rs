@@ -22,6 +22,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "CHARTFERRY_RETRY_MAX_WAIT",
         "longest `Retry-After` in seconds that is waited out; default 300",
     ),
+    (
+        "CHARTFERRY_PLAIN_HTTP",
+        "`host[:port],…`: registries without TLS; a host without port stands for every port",
+    ),
     ("DOCKER_AUTH_CONFIG", "the text of a Docker `config.json` with credentials"),
     ("DOCKER_CONFIG", "folder of Docker's `config.json`; default `~/.docker`"),
     ("HELM_CACHE_HOME", "Helm's cache folder"),
@@ -32,6 +36,36 @@ pub const VARIABLES: &[(&str, &str)] = &[
     (
         "HELM_REGISTRY_CONFIG",
         "file with registry credentials; default `registry/config.json` in Helm's configuration folder",
+    ),
+    (
+        "HELM_PLUGIN_PASSWORD",
+        "password of a `cm://` or `ocirepo://` repository; set by Helm for its getter plugins",
+    ),
+    (
+        "HELM_PLUGIN_PASS_CREDENTIALS_ALL",
+        "`true`: other hosts see those credentials too; set by Helm for its getter plugins",
+    ),
+    (
+        "HELM_PLUGIN_USERNAME",
+        "user name of a `cm://` or `ocirepo://` repository; set by Helm for its getter plugins",
+    ),
+    ("HELM_REPO_ACCESS_TOKEN", "token for ChartMuseums"),
+    ("HELM_REPO_AUTH_HEADER", "header that the token goes in instead of `Authorization`"),
+    ("HELM_REPO_CA_FILE", "certificates to trust for ChartMuseums beside the system's"),
+    ("HELM_REPO_CERT_FILE", "our own certificate for ChartMuseums"),
+    ("HELM_REPO_CONTEXT_PATH", "path that ChartMuseum's API lies under"),
+    ("HELM_REPO_INSECURE", "`1` or `true`: do not verify the certificates of ChartMuseums"),
+    ("HELM_REPO_KEY_FILE", "the key of that certificate"),
+    ("HELM_REPO_PASSWORD", "password for ChartMuseums"),
+    ("HELM_REPO_USERNAME", "user name for ChartMuseums"),
+    ("HELM_REPO_USE_HTTP", "`1` or `true`: `cm://` stands for `http://`"),
+    (
+        "HELM_REPOSITORY_CACHE",
+        "folder of the repositories' cached indexes; default `repository` in Helm's cache folder",
+    ),
+    (
+        "HELM_REPOSITORY_CONFIG",
+        "file of chart repositories; default `repositories.yaml` in Helm's configuration folder",
     ),
     ("HOME", "where the folders above are by default"),
     ("HTTPS_PROXY", "proxy for https URLs; also lower case"),
@@ -136,6 +170,17 @@ impl Env {
     pub fn registry_config(&self) -> PathBuf {
         self.path("HELM_REGISTRY_CONFIG")
             .unwrap_or_else(|| self.helm_config().join("registry").join("config.json"))
+    }
+
+    /// The file of chart repositories.
+    pub fn repository_config(&self) -> PathBuf {
+        self.path("HELM_REPOSITORY_CONFIG")
+            .unwrap_or_else(|| self.helm_config().join("repositories.yaml"))
+    }
+
+    /// The folder of the repositories' cached indexes.
+    pub fn repository_cache(&self) -> PathBuf {
+        self.path("HELM_REPOSITORY_CACHE").unwrap_or_else(|| self.helm_cache().join("repository"))
     }
 
     /// The folder of Docker's own file.

@@ -2,6 +2,7 @@
 
 use super::{
     Run,
+    classic::ClassicArgs,
     exit::Exit,
     fetch::fetch,
     legacy,
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// A saved reference, `oci://…`, a .tgz, `https://….tgz` or `layout:DIR:tag`
+    /// A saved reference, `repo/chart`, `oci://…`, a .tgz, `https://….tgz` or `layout:DIR:tag`
     location: String,
     /// Folder to write DIR/NAME to
     #[arg(value_name = "DIR", conflicts_with = "destination")]
@@ -37,7 +38,15 @@ pub(super) struct ExportArgs {
     #[arg(long)]
     version: Option<String>,
     #[command(flatten)]
+    classic: ClassicArgs,
+    #[command(flatten)]
     remote: RemoteArgs,
+}
+
+impl ExportArgs {
+    fn ways(&self) -> show::Ways<'_> {
+        show::Ways { classic: &self.classic, remote: &self.remote }
+    }
 }
 
 pub(super) fn export(run: &Run, args: ExportArgs) -> Result<Exit> {
@@ -47,12 +56,11 @@ pub(super) fn export(run: &Run, args: ExportArgs) -> Result<Exit> {
     let existing = if args.overwrite { Existing::Replace } else { Existing::Refuse };
     let _progress = Progress::start(run, "pulled", "charts", 1);
     run.block_on(async {
-        let location = location::resolve(&args.location, &run.saved()).await?;
-        let (archive, block) = match location {
+        let (archive, block) = match self::location(run, &args).await? {
             Location::Path(path) if path.is_dir() => {
                 return Err(Error::usage(format!("`{}` is a folder already", path.display())));
             }
-            Location::Registry(_) | Location::Saved(_) | Location::Layout(_) => {
+            location @ (Location::Registry(_) | Location::Saved(_) | Location::Layout(_)) => {
                 let wanted = |tag, digest| Wanted {
                     tag,
                     digest,
@@ -65,7 +73,15 @@ pub(super) fn export(run: &Run, args: ExportArgs) -> Result<Exit> {
                 (pulled.archive, block)
             }
             _ => (
-                show::archive_at(run, &args.location, None, false, &args.remote, &limits).await?,
+                show::archive_at(
+                    run,
+                    &args.location,
+                    args.version.as_deref(),
+                    false,
+                    args.ways(),
+                    &limits,
+                )
+                .await?,
                 String::new(),
             ),
         };
@@ -75,6 +91,15 @@ pub(super) fn export(run: &Run, args: ExportArgs) -> Result<Exit> {
         output::print(format!("{block}Exported chart to {}/\n", shown(&written)))
     })?;
     Ok(Exit::Ok)
+}
+
+/// Where the chart is. With `--repo` it is a name, which is no location of its own.
+async fn location(run: &Run, args: &ExportArgs) -> Result<Location> {
+    args.classic.check()?;
+    match &args.classic.repo {
+        Some(url) => Ok(Location::Url(url.clone())),
+        None => location::resolve(run, &args.location).await,
+    }
 }
 
 fn shown(path: &Path) -> String {

@@ -59,6 +59,10 @@ pub(super) async fn fetch_with(
             return Err(Error::usage(format!("`{}` is not in a registry", path.display())));
         }
         Location::Url(url) => return Err(Error::usage(format!("`{url}` is not in a registry"))),
+        Location::Chart { repository, chart } => {
+            let name = &repository.name;
+            return Err(Error::usage(format!("`{name}/{chart}` is not in a registry")));
+        }
     };
     let pulled = op::pull(&place, &name, &wanted, provenance, limits).await?;
     for warning in &pulled.warnings {

@@ -1,7 +1,10 @@
 //! What a location on the command line means: a path, a saved reference, a registry, a URL, an image layout.
 
+use super::Run;
 use crate::{
     Error, ErrorKind, Result,
+    index::config::Repository,
+    limits::Limits,
     oci::{Digest, Reference, Tag},
     ops::saved::{SavedCharts, SavedReference, is_registry},
     store::{Resolve, layout::Layout},
@@ -21,6 +24,13 @@ pub(crate) enum Location {
     Layout(LayoutReference),
     /// An archive behind a URL.
     Url(String),
+    /// In a configured chart repository.
+    Chart {
+        /// The repository.
+        repository: Box<Repository>,
+        /// The chart's name there.
+        chart: String,
+    },
 }
 
 /// `layout:DIR[:tag][@digest]`
@@ -59,14 +69,14 @@ impl LayoutReference {
 
 /// Decides what a bare location is: an existing path; else a saved reference; else a registry, if its first segment
 /// looks like one; else `repo/chart`.
-pub(crate) async fn resolve(text: &str, saved: &SavedCharts) -> Result<Location> {
+pub(crate) async fn resolve(run: &Run, text: &str) -> Result<Location> {
     if let Some(rest) = text.strip_prefix("layout:") {
         return LayoutReference::parse(rest).map(Location::Layout);
     }
     if text.starts_with("oci://") {
         return Ok(Location::Registry(text.parse()?));
     }
-    if text.starts_with("http://") || text.starts_with("https://") {
+    if text.contains("://") {
         return Ok(Location::Url(text.to_owned()));
     }
     let path = Path::new(text);
@@ -76,20 +86,44 @@ pub(crate) async fn resolve(text: &str, saved: &SavedCharts) -> Result<Location>
     if path.is_absolute() || text.starts_with('.') {
         return Err(Error::not_found(format!("path \"{text}\" not found")));
     }
-    if let Some(reference) = find_saved(text, saved).await? {
+    if let Some(reference) = find_saved(text, &run.saved()).await? {
         return Ok(Location::Saved(reference));
     }
     match text.split_once('/') {
         Some((first, _)) if is_registry(first) => Ok(Location::Registry(text.parse()?)),
-        Some((repository, chart)) if !chart.contains('/') => Err(Error::not_found(format!(
-            "`{text}` is no path, no saved chart and no registry's reference"
-        ))
-        .with_hint(format!(
-            "`{repository}/{chart}` of a chart repository is not supported yet; name the chart by its URL, or by `oci://`"
-        ))),
-        _ => Err(Error::not_found(format!("`{text}` is no path and no saved chart"))
+        Some((first, chart)) => in_repository(run, first, chart).map_err(|error| {
+            if error.kind() != ErrorKind::NotFound {
+                return error;
+            }
+            Error::not_found(format!(
+                "`{text}` is no path, no saved chart and no registry's reference"
+            ))
+            .with_source(error)
+            .with_hint(format!(
+                "`chartferry repo add {first} URL` would make it a chart of a repository"
+            ))
+        }),
+        None => Err(Error::not_found(format!("`{text}` is no path and no saved chart"))
             .with_hint("a registry's reference begins with its host, such as `localhost:5000/ns/name:1.0.0`, or with `oci://`")),
     }
+}
+
+/// `repo/chart`, if a repository of that name is configured.
+///
+/// # Errors
+/// `NotFound` with Helm's text.
+pub(crate) fn in_repository(run: &Run, name: &str, chart: &str) -> Result<Location> {
+    let repository = run.repository_files().find(name, &Limits::default())?;
+    Ok(Location::Chart { repository: Box::new(repository), chart: chart.to_owned() })
+}
+
+/// Whether `text` is written as `repo/chart`: two names, the first of which is no registry's.
+pub(crate) fn is_in_repository(text: &str) -> bool {
+    !text.contains("://")
+        && !text.starts_with("layout:")
+        && text.split_once('/').is_some_and(|(first, chart)| {
+            !first.is_empty() && !chart.is_empty() && !is_registry(first)
+        })
 }
 
 /// The saved reference that `text` names, if it is saved.

@@ -9,8 +9,10 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 use talk::{LogFormat, Talk, Volume};
 
 mod candidates;
+mod classic;
 mod dependency;
 mod destination;
+mod duration;
 pub mod env;
 pub mod exit;
 mod export;
@@ -28,10 +30,12 @@ mod progress;
 mod pull;
 mod push;
 mod remote;
+mod repo;
 mod run;
 mod samples;
 mod save;
 mod search;
+mod search_repo;
 mod serve;
 mod show;
 mod stage;
@@ -88,9 +92,9 @@ enum Command {
     /// Sign in to and out of registries
     #[command(subcommand)]
     Registry(RegistryCommand),
-    /// Commands on a repository of a registry
+    /// Manage chart repositories
     #[command(subcommand)]
-    Repo(RepoCommand),
+    Repo(repo::RepoCommand),
     /// Write the index.yaml of a folder of archives
     Index(index::IndexArgs),
     /// Run an OCI registry on a folder
@@ -121,7 +125,7 @@ enum Verb {
     Lint(lint::LintArgs),
     /// Push charts to a registry or an image layout
     Push(push::PushArgs),
-    /// Pull charts from a registry, an image layout or a URL
+    /// Pull charts from a registry, a chart repository, an image layout or a URL
     #[command(visible_alias = "fetch")]
     Pull(pull::PullArgs),
     /// Write a chart's files to a folder
@@ -136,7 +140,7 @@ enum Verb {
     Remove(list::RemoveArgs),
     /// List the tags of a repository, newest version first
     Tags(tags::TagsArgs),
-    /// List the versions of a chart in a registry
+    /// Search the chart repositories, or list the versions of a chart in a registry
     Search(search::SearchArgs),
     /// Print the digest of a tag
     #[command(visible_alias = "digest")]
@@ -169,14 +173,6 @@ enum RegistryCommand {
     Login(login::LoginArgs),
     /// Forget a registry's credentials
     Logout(login::LogoutArgs),
-}
-
-#[derive(Debug, Subcommand)]
-enum RepoCommand {
-    /// List the tags of a repository, newest version first
-    Tags(tags::TagsArgs),
-    /// Write the index.yaml of a folder of archives
-    Index(index::IndexArgs),
 }
 
 #[derive(Debug, Args)]
@@ -264,10 +260,8 @@ impl Run {
             Command::Logout(args) | Command::Registry(RegistryCommand::Logout(args)) => {
                 login::logout(self, &args)
             }
-            Command::Repo(RepoCommand::Tags(args)) => tags::tags(self, args),
-            Command::Index(args) | Command::Repo(RepoCommand::Index(args)) => {
-                index::index(self, &args)
-            }
+            Command::Repo(command) => repo::repo(self, command),
+            Command::Index(args) => index::index(self, &args),
             Command::Serve(args) => serve::serve(self, args),
             Command::Tour(args) => tour::tour(self, &args),
             Command::Plugin(command) => plugin::plugin(self, command),

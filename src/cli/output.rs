@@ -49,6 +49,16 @@ pub(super) fn println(line: impl AsRef<str>) -> Result<()> {
     print(format!("{}\n", line.as_ref()))
 }
 
+/// Writes a value as one line of JSON, as Helm does.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_line<T: Serialize + ?Sized>(value: &T) -> Result<()> {
+    let mut line = crate::json::to_vec(value);
+    line.push(b'\n');
+    print(line)
+}
+
 /// Writes a value as JSON or YAML.
 ///
 /// # Errors

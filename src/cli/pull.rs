@@ -2,21 +2,22 @@
 
 use super::{
     Run,
+    classic::{self, Chart, ClassicArgs},
     exit::Exit,
     fetch::fetch_with,
     legacy,
-    location::{LayoutReference, Location},
+    location::{LayoutReference, Location, is_in_repository},
     output::{self, Format},
     progress::Progress,
     remote::RemoteArgs,
-    show,
 };
 use crate::{
     Error, ErrorKind, Result, archive,
     limits::Limits,
     oci::{Digest, Tag},
     ops::{
-        payload::Archive,
+        chart_repository::{beside, file_name},
+        payload::{Archive, write_file},
         pull::{self as op, Provenance, Pulled},
         tags::{Devel, Wanted},
     },
@@ -25,13 +26,14 @@ use clap::Args;
 use futures_util::StreamExt;
 use serde_json::json;
 use std::{
+    io::Write,
     path::{Path, PathBuf},
     sync::atomic::Ordering,
 };
 
 #[derive(Debug, Args)]
 pub(super) struct PullArgs {
-    /// `oci://host/ns/name[:tag][@digest]`, `https://….tgz`, `layout:DIR[:tag]`; or `host/ns/name:tag`, to save it here
+    /// `oci://host/ns/name[:tag][@digest]`, `repo/chart`, `https://….tgz`, `layout:DIR[:tag]`; or `host/ns/name:tag`, to save it here
     #[arg(required = true, value_name = "REFERENCE")]
     references: Vec<String>,
     /// Version, range or tag
@@ -56,17 +58,22 @@ pub(super) struct PullArgs {
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
+    classic: ClassicArgs,
+    #[command(flatten)]
     remote: RemoteArgs,
 }
 
 pub(super) fn pull(run: &Run, args: PullArgs) -> Result<Exit> {
+    args.classic.check()?;
     let limits = Limits::default();
     let progress = Progress::start(run, "pulled", "charts", args.references.len());
     // The store of saved charts has one writer, so what goes there goes in turn.
-    let files = args
-        .references
-        .iter()
-        .all(|text| args.wants_file() || text.contains("://") || text.starts_with("layout:"));
+    let files = args.references.iter().all(|text| {
+        args.wants_file()
+            || text.contains("://")
+            || text.starts_with("layout:")
+            || is_in_repository(text)
+    });
     run.block_on(async {
         let results: Vec<Result<Told>> = futures_util::stream::iter(&args.references)
             .map(|text| {
@@ -118,23 +125,30 @@ struct Told {
 }
 
 async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<Told> {
+    let folder = args.destination.clone().unwrap_or_else(|| PathBuf::from("."));
+    if let Some(url) = &args.classic.repo {
+        return from_repository(run, args, Chart::In { url, chart: text }, text, &folder, limits)
+            .await;
+    }
+    if text.contains("://") && !text.starts_with("oci://") {
+        let chart = Chart::Archive { url: text };
+        return from_repository(run, args, chart, text, &folder, limits).await;
+    }
+    if is_in_repository(text)
+        && let Some((first, chart)) = text.split_once('/')
+    {
+        let repository = &run.repository_files().find(first, limits)?;
+        let chart = Chart::Configured { repository, chart };
+        return from_repository(run, args, chart, text, &folder, limits).await;
+    }
     let location = if let Some(rest) = text.strip_prefix("layout:") {
         Location::Layout(LayoutReference::parse(rest)?)
-    } else if text.starts_with("https://") || text.starts_with("http://") {
-        Location::Url(text.to_owned())
     } else if text.starts_with("oci://") || args.wants_file() {
         Location::Registry(text.parse()?)
     } else {
         let text = legacy::pull(run, &args.remote, text, limits).await?;
         return Ok(Told { text, value: None });
     };
-    let folder = args.destination.clone().unwrap_or_else(|| PathBuf::from("."));
-    if let Location::Url(url) = &location {
-        let archive = show::url(run, &args.remote, url, limits).await?;
-        let name = url_file_name(url)?;
-        let path = place(args, &folder, &name, &archive, limits)?;
-        return Ok(Told { text: String::new(), value: Some(json!({"url": url, "file": path})) });
-    }
     let wanted = |tag: Option<Tag>, digest: Option<Digest>| Wanted {
         tag,
         digest,
@@ -162,6 +176,42 @@ async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<
         value: Some(
             json!({"ref": pulled_as, "digest": digest, "size": pulled.content.size, "file": file}),
         ),
+    })
+}
+
+/// From a chart repository. Helm says nothing of it, so neither do we.
+async fn from_repository(
+    run: &Run,
+    args: &PullArgs,
+    chart: Chart<'_>,
+    text: &str,
+    folder: &Path,
+    limits: &Limits,
+) -> Result<Told> {
+    let located =
+        args.classic.locate(run, &args.remote, chart, args.version.as_deref(), args.devel).await?;
+    let got = classic::fetch(run, &located, args.provenance()).await?;
+    let name = file_name(&located.url)?;
+    let file = place(args, folder, &name, &got.archive, limits)?;
+    if args.prov {
+        match &got.provenance {
+            // Unpacked, there is no archive that it could lie beside.
+            Some(_) if args.untar => {}
+            Some(bytes) => {
+                let path = folder.join(format!("{name}.prov"));
+                write_file(&path, |file| file.write_all(bytes))?;
+            }
+            None => run.talk.warn(&format!(
+                "verification not found for {text}: failed to fetch {} : 404 Not Found",
+                beside(&located.url)
+            )),
+        }
+    }
+    Ok(Told {
+        text: String::new(),
+        value: Some(json!({
+            "url": located.url, "version": located.version, "digest": got.digest, "size": got.size, "file": file,
+        })),
     })
 }
 
@@ -211,15 +261,6 @@ fn untar(error: Error) -> Error {
     if error.kind() == ErrorKind::Conflict { error.context("failed to untar") } else { error }
 }
 
-fn url_file_name(url: &str) -> Result<String> {
-    let path = url.split(['?', '#']).next().unwrap_or(url);
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned();
-    let plain =
-        !name.is_empty() && !name.contains(['/', '\\', '\0']) && name != "." && name != "..";
-    if plain { Ok(name) } else { Err(Error::usage(format!("`{url}` names no file"))) }
-}
-
 /// The repository as printed, and the name that the archive's file begins with.
 fn names(location: &Location, pulled: &Pulled) -> (String, String) {
     let title = || {
@@ -239,5 +280,8 @@ fn names(location: &Location, pulled: &Pulled) -> (String, String) {
         Location::Layout(layout) => (format!("layout:{}", layout.folder.display()), title()),
         Location::Path(path) => (path.display().to_string(), title()),
         Location::Url(url) => (url.clone(), title()),
+        Location::Chart { repository, chart } => {
+            (format!("{}/{chart}", repository.name), chart.clone())
+        }
     }
 }

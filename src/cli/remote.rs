@@ -4,8 +4,8 @@ use super::Run;
 use crate::{
     Error, Result,
     client::{
-        Client, Credential, Given, Identity, Keyring, Notice, Notify, Options, Proxies, Scheme,
-        Secret, Surroundings, Trust, Verification,
+        Client, Credential, Given, Identity, Keyring, Notice, Notify, Options, PlainHosts, Proxies,
+        Scheme, Secret, Surroundings, Trust, Verification,
     },
     digest::Digest,
 };
@@ -37,6 +37,9 @@ pub(super) struct RemoteArgs {
     pub(super) transport: TransportArgs,
     #[arg(skip)]
     client: OnceLock<Client>,
+    /// What was given, read from stdin once.
+    #[arg(skip)]
+    given: OnceLock<Option<(String, Secret)>>,
 }
 
 /// How a registry is reached, whoever asks.
@@ -66,32 +69,34 @@ impl RemoteArgs {
             return Ok(client.clone());
         }
         let mut options = self.transport.options(run)?;
-        options.keyring.given = self.given()?;
+        options.keyring.given = self.given()?.map(|(username, password)| Given {
+            credential: Credential::Basic { username, password },
+            registry: None,
+        });
         let client = Client::new(options)?;
         Ok(self.client.get_or_init(|| client).clone())
     }
 
-    fn given(&self) -> Result<Option<Given>> {
+    /// The name and the password of the flags.
+    pub(super) fn given(&self) -> Result<Option<(String, Secret)>> {
+        if let Some(given) = self.given.get() {
+            return Ok(given.clone());
+        }
         let password = match (&self.password, self.password_stdin) {
             (Some(password), _) => Some(password.clone()),
             (None, true) => Some(password_from_stdin()?),
             (None, false) => None,
         };
-        match (&self.username, password) {
-            (None, None) => Ok(None),
-            (Some(username), Some(password)) => Ok(Some(Given {
-                credential: Credential::Basic {
-                    username: username.clone(),
-                    password: Secret::new(password),
-                },
-                registry: None,
-            })),
+        let given = match (&self.username, password) {
+            (None, None) => None,
+            (Some(username), Some(password)) => Some((username.clone(), Secret::new(password))),
             (Some(_), None) => {
-                Err(Error::usage("`--username` without a password")
-                    .with_hint("add `--password-stdin`"))
+                return Err(Error::usage("`--username` without a password")
+                    .with_hint("add `--password-stdin`"));
             }
-            (None, Some(_)) => Err(Error::usage("a password without `--username`")),
-        }
+            (None, Some(_)) => return Err(Error::usage("a password without `--username`")),
+        };
+        Ok(self.given.get_or_init(|| given).clone())
     }
 }
 
@@ -101,6 +106,7 @@ impl TransportArgs {
         let env = &run.env;
         let mut options = Options {
             scheme: if self.plain_http { Scheme::Plain } else { Scheme::Auto },
+            plain_hosts: PlainHosts::parse(&env.text("CHARTFERRY_PLAIN_HTTP").unwrap_or_default()),
             cache: Some(env.blob_cache()),
             trust: Trust {
                 verification: if self.insecure_skip_tls_verify {

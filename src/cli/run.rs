@@ -8,7 +8,11 @@ use super::{
     progress::Counts,
     talk::{LogFormat, Talk},
 };
-use crate::{Error, ErrorKind, Result, archive::write::Epoch, ops::saved::SavedCharts};
+use crate::{
+    Error, ErrorKind, Result,
+    archive::write::Epoch,
+    ops::{repositories::Files, saved::SavedCharts},
+};
 use std::{future::Future, path::PathBuf, sync::Arc};
 
 /// Failed inputs named in the last line; each was named above it with its reason.
@@ -33,6 +37,18 @@ impl Run {
     /// The file that holds registry credentials first.
     pub(super) fn registry_config(&self) -> PathBuf {
         self.global.registry_config.clone().unwrap_or_else(|| self.env.registry_config())
+    }
+
+    /// Helm's file of repositories and the folder of their cached indexes.
+    pub(super) fn repository_files(&self) -> Files {
+        let global = &self.global;
+        Files {
+            config: global
+                .repository_config
+                .clone()
+                .unwrap_or_else(|| self.env.repository_config()),
+            cache: global.repository_cache.clone().unwrap_or_else(|| self.env.repository_cache()),
+        }
     }
 
     /// `SOURCE_DATE_EPOCH`, if it is set.

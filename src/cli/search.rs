@@ -1,11 +1,7 @@
-//! `search oci://…`: the versions of a chart in a registry.
+//! `search oci://…`: the versions of a chart in a registry; `search repo` is in its own file.
 
 use super::{
-    Run,
-    exit::Exit,
-    output::{self, Format},
-    remote::RemoteArgs,
-    table::table,
+    Run, exit::Exit, output, remote::RemoteArgs, repo::Format, search_repo, table::table,
     tags::place,
 };
 use crate::{
@@ -26,34 +22,51 @@ const AT_ONCE: usize = 16;
 
 #[derive(Debug, Args)]
 pub(super) struct SearchArgs {
-    /// `oci://host/ns/name`
-    reference: String,
+    /// `repo [KEYWORD…]`, or `oci://host/ns/name`
+    #[arg(required = true, value_name = "WHAT")]
+    words: Vec<String>,
     /// Show every version, not only the newest
     #[arg(long, short = 'l')]
-    versions: bool,
+    pub(super) versions: bool,
     /// Only versions in a range
     #[arg(long)]
-    version: Option<String>,
+    pub(super) version: Option<String>,
     /// Show prereleases too
     #[arg(long)]
-    devel: bool,
+    pub(super) devel: bool,
     /// Widest column
     #[arg(long, default_value_t = 50)]
-    max_col_width: usize,
+    pub(super) max_col_width: usize,
+    /// Take the keywords as a regular expression
+    #[arg(long, short = 'r')]
+    pub(super) regexp: bool,
+    /// Fail when nothing is found
+    #[arg(long)]
+    pub(super) fail_on_no_result: bool,
     /// How to write the list
     #[arg(long, short = 'o', value_enum, default_value_t)]
-    output: Format,
+    pub(super) output: Format,
     #[command(flatten)]
     remote: RemoteArgs,
 }
 
 pub(super) fn search(run: &Run, args: SearchArgs) -> Result<Exit> {
-    if !args.reference.starts_with("oci://") && !args.reference.starts_with("layout:") {
-        return Err(Error::usage(format!("`{}` is no `oci://` reference", args.reference))
-            .with_hint("searching chart repositories is not supported yet"));
-    }
+    let reference = match &args.words[..] {
+        [word, keywords @ ..] if word == "repo" => {
+            return search_repo::search(run, &args, keywords);
+        }
+        [reference] if reference.starts_with("oci://") || reference.starts_with("layout:") => {
+            reference.clone()
+        }
+        words => {
+            let words = words.join(" ");
+            return Err(Error::usage(format!("`{words}` is no `oci://` reference")).with_hint(
+                format!("`chartferry search repo {words}` searches the chart repositories"),
+            ));
+        }
+    };
     run.block_on(async {
-        let (place, name, _) = place(run, &args.reference, &args.remote)?;
+        let (place, name, _) = place(run, &reference, &args.remote)?;
         let range = match (&args.version, args.devel) {
             (Some(version), _) => version.as_str(),
             (None, true) => ">0.0.0-0",
@@ -76,8 +89,11 @@ pub(super) fn search(run: &Run, args: SearchArgs) -> Result<Exit> {
             .await?;
         let rows: Vec<Row> = rows.into_iter().flatten().collect();
         match args.output {
-            Format::Text if rows.is_empty() => output::print("No results found\n"),
-            Format::Text => {
+            _ if rows.is_empty() && args.fail_on_no_result => {
+                Err(Error::not_found("no results found"))
+            }
+            Format::Table if rows.is_empty() => output::print("No results found\n"),
+            Format::Table => {
                 let cells: Vec<Vec<String>> = rows
                     .iter()
                     .map(|row| vec![row.name.clone(), row.version.clone(), row.app_version.clone(), row.description.clone()])
@@ -92,7 +108,7 @@ pub(super) fn search(run: &Run, args: SearchArgs) -> Result<Exit> {
                         json!({"name": row.name, "version": row.version, "app_version": row.app_version, "description": row.description})
                     })
                     .collect();
-                output::print_value(format, &values)
+                output::print_value(format.into(), &values)
             }
         }
     })?;

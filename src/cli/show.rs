@@ -2,6 +2,7 @@
 
 use super::{
     Run,
+    classic::{self, Chart, ClassicArgs},
     exit::Exit,
     fetch::fetch,
     location::{self, Location},
@@ -15,6 +16,7 @@ use crate::{
     limits::Limits,
     ops::{
         payload::Archive,
+        pull::Provenance,
         show::{Part, show as render},
         tags::{Devel, Wanted},
     },
@@ -38,7 +40,7 @@ pub(super) enum ShowCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// A folder, a .tgz, a saved reference, `oci://…`, `https://….tgz` or `layout:DIR:tag`
+    /// A folder, a .tgz, a saved reference, `repo/chart`, `oci://…`, `https://….tgz` or `layout:DIR:tag`
     location: String,
     /// Version, range or tag
     #[arg(long)]
@@ -46,6 +48,8 @@ pub(super) struct ShowArgs {
     /// Take prereleases too when no version is given
     #[arg(long)]
     devel: bool,
+    #[command(flatten)]
+    classic: ClassicArgs,
     #[command(flatten)]
     remote: RemoteArgs,
 }
@@ -59,9 +63,10 @@ pub(super) fn show(run: &Run, command: ShowCommand) -> Result<Exit> {
         ShowCommand::Crds(args) => (Part::Crds, args),
     };
     let limits = Limits::default();
+    args.classic.check()?;
     let local = std::path::Path::new(&args.location);
     // A path needs no runtime.
-    let chart = if local.exists() {
+    let chart = if local.exists() && args.classic.repo.is_none() {
         load(run, local, &limits)?
     } else {
         run.block_on(remote(run, &args, &limits))?
@@ -84,20 +89,23 @@ pub(super) fn load(run: &Run, path: &std::path::Path, limits: &Limits) -> Result
 async fn remote(run: &Run, args: &ShowArgs, limits: &Limits) -> Result<archive::Chart> {
     let _progress = Progress::start(run, "pulled", "charts", 1);
     let archive =
-        archive_at(run, &args.location, args.version.as_deref(), args.devel, &args.remote, limits)
+        archive_at(run, &args.location, args.version.as_deref(), args.devel, args.ways(), limits)
             .await?;
     archive::read::read(archive.reader()?, Keep::Documents, limits)
         .map_err(|error| error.context(format!("`{}` is no good chart archive", args.location)))
 }
 
-/// The archive behind a URL.
-pub(super) async fn url(
-    run: &Run,
-    remote: &RemoteArgs,
-    url: &str,
-    limits: &Limits,
-) -> Result<Archive> {
-    remote.client(run)?.download(url, limits.archive_bytes).await.map(Archive::File)
+impl ShowArgs {
+    fn ways(&self) -> Ways<'_> {
+        Ways { classic: &self.classic, remote: &self.remote }
+    }
+}
+
+/// How what is not on this machine is reached.
+#[derive(Clone, Copy)]
+pub(super) struct Ways<'a> {
+    pub(super) classic: &'a ClassicArgs,
+    pub(super) remote: &'a RemoteArgs,
 }
 
 /// The archive at any location but a folder.
@@ -106,21 +114,33 @@ pub(super) async fn archive_at(
     text: &str,
     version: Option<&str>,
     devel: bool,
-    remote: &RemoteArgs,
+    ways: Ways<'_>,
     limits: &Limits,
 ) -> Result<Archive> {
+    let Ways { classic, remote } = ways;
     let wanted = |tag, digest| Wanted {
         tag,
         digest,
         version: version.map(str::to_owned),
         devel: if devel { Devel::Prereleases } else { Devel::Releases },
     };
-    match location::resolve(text, &run.saved()).await? {
+    let chart = |chart| async move {
+        let located = classic.locate(run, remote, chart, version, devel).await?;
+        let got = classic::fetch(run, &located, Provenance::Leave).await?;
+        Ok(got.archive)
+    };
+    if let Some(url) = &classic.repo {
+        return chart(Chart::In { url, chart: text }).await;
+    }
+    match location::resolve(run, text).await? {
         Location::Path(path) if path.is_dir() => {
             Err(Error::usage(format!("`{}` is a folder, not an archive", path.display())))
         }
         Location::Path(path) => Ok(Archive::File(crate::store::BlobFile::Stored(path))),
-        Location::Url(address) => url(run, remote, &address, limits).await,
+        Location::Url(url) => chart(Chart::Archive { url: &url }).await,
+        Location::Chart { repository, chart: name } => {
+            chart(Chart::Configured { repository: &repository, chart: &name }).await
+        }
         location => {
             fetch(run, &location, remote, wanted, limits).await.map(|pulled| pulled.archive)
         }

@@ -2,15 +2,17 @@
 
 use super::{
     Run,
+    classic::{self, Chart, ClassicArgs},
     exit::Exit,
-    location::LayoutReference,
+    location::{LayoutReference, is_in_repository},
     output::{self, Format},
     remote::RemoteArgs,
 };
 use crate::{
     Error, Result,
+    limits::Limits,
     oci::{Reference, TagOrDigest},
-    ops::{place::Place, tags as op},
+    ops::{place::Place, pull::Provenance, tags as op},
     store::{Resolve, Tags},
 };
 use clap::Args;
@@ -18,7 +20,7 @@ use serde_json::json;
 
 #[derive(Debug, Args)]
 pub(super) struct TagsArgs {
-    /// `host/ns/name`, `oci://host/ns/name` or `layout:DIR`
+    /// `host/ns/name`, `oci://host/ns/name`, `repo/chart` or `layout:DIR`
     reference: String,
     /// How to write the list
     #[arg(long, short = 'o', value_enum, default_value_t)]
@@ -29,11 +31,14 @@ pub(super) struct TagsArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ResolveArgs {
-    /// `host/ns/name:tag`, `oci://…` or `layout:DIR:tag`
+    /// `host/ns/name:tag`, `oci://…`, `repo/chart` or `layout:DIR:tag`
     reference: String,
     /// Print the whole reference by digest
     #[arg(long, short = 'l')]
     full_reference: bool,
+    /// Version or range, for a chart of a repository
+    #[arg(long)]
+    version: Option<String>,
     #[command(flatten)]
     remote: RemoteArgs,
 }
@@ -62,11 +67,32 @@ pub(super) fn place(
     Ok((Place::Registry(repository), reference.repository_path(), reference.target()))
 }
 
+/// The versions of `repo/chart`, newest first, if that is what `text` is.
+fn versions(run: &Run, text: &str) -> Result<Option<Vec<String>>> {
+    let Some((repository, chart)) = text.split_once('/').filter(|_| is_in_repository(text)) else {
+        return Ok(None);
+    };
+    let (files, limits) = (run.repository_files(), Limits::default());
+    files.find(repository, &limits)?;
+    let index = files.index(repository, &limits)?;
+    let chart = index.chart(chart).ok_or_else(|| {
+        Error::not_found(format!("the index of `{repository}` has no chart `{chart}`"))
+            .with_hint("`chartferry repo update` fetches the newest index")
+    })?;
+    Ok(Some(chart.versions().iter().map(|line| line.version().to_owned()).collect()))
+}
+
 pub(super) fn tags(run: &Run, args: TagsArgs) -> Result<Exit> {
     run.block_on(async {
-        let (place, _, _) = place(run, &args.reference, &args.remote)?;
-        let mut tags = place.tags().await?;
-        op::sort(&mut tags);
+        let tags = match versions(run, &args.reference)? {
+            Some(versions) => versions,
+            None => {
+                let (place, _, _) = place(run, &args.reference, &args.remote)?;
+                let mut tags = place.tags().await?;
+                op::sort(&mut tags);
+                tags
+            }
+        };
         match args.output {
             Format::Text => {
                 output::print(tags.iter().map(|tag| format!("{tag}\n")).collect::<String>())
@@ -77,8 +103,31 @@ pub(super) fn tags(run: &Run, args: TagsArgs) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
+/// `resolve repo/chart`: the digest of the archive, as the index has it.
+async fn resolve_chart(run: &Run, args: &ResolveArgs, repository: &str, chart: &str) -> Result<()> {
+    let repository = &run.repository_files().find(repository, &Limits::default())?;
+    let chart = Chart::Configured { repository, chart };
+    let version = args.version.as_deref();
+    let located = ClassicArgs::default().locate(run, &args.remote, chart, version, false).await?;
+    let digest = match &located.digest {
+        Some(digest) => format!("sha256:{digest}"),
+        // Only the archive itself can tell.
+        None => classic::fetch(run, &located, Provenance::Leave).await?.digest.to_string(),
+    };
+    output::println(if args.full_reference { format!("{}@{digest}", located.url) } else { digest })
+}
+
 pub(super) fn resolve(run: &Run, args: ResolveArgs) -> Result<Exit> {
     run.block_on(async {
+        if let Some((repository, chart)) =
+            args.reference.split_once('/').filter(|_| is_in_repository(&args.reference))
+        {
+            return resolve_chart(run, &args, repository, chart).await;
+        }
+        if args.version.is_some() {
+            return Err(Error::usage("`--version` is for a chart of a repository")
+                .with_hint("write `host/ns/name:tag`"));
+        }
         let (place, name, target) = place(run, &args.reference, &args.remote)?;
         let target = target.ok_or_else(|| {
             Error::usage(format!("`{}` names no tag", args.reference))

@@ -175,8 +175,12 @@ pub fn lock(path: &Path) -> Result<Lock> {
     if let Some(folder) = beside.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(io)?;
     }
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&beside).map_err(io)?;
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    // As private as what it guards, as Helm makes it.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&beside).map_err(io)?;
     let start = Instant::now();
     loop {
         match file.try_lock() {

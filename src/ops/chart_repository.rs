@@ -94,9 +94,6 @@ impl Opener {
                 self.limits.clone(),
             )?),
             "oci" => Kind::Oci,
-            "" => {
-                return Err(Error::usage(format!("invalid chart URL format: {url}")));
-            }
             other => {
                 return Err(Error::usage(format!("could not find protocol handler for: {other}")));
             }
@@ -298,7 +295,7 @@ mod tests {
             ("oci://r.example/ns", None),
             ("ftp://r.example", Some("could not find protocol handler for: ftp")),
             ("file:///x", Some("could not find protocol handler for: file")),
-            ("x", Some("invalid chart URL format: x")),
+            ("x", Some("could not find protocol handler for: ")),
         ] {
             let opened = opener().open(&at(url)).err().map(|error| error.message().to_owned());
             assert_eq!(opened.as_deref(), error, "{url}");

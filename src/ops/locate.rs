@@ -4,6 +4,7 @@
 
 use super::{
     chart_repository::{ChartRepository, Got, Opener},
+    namespace,
     pull::Provenance,
     repositories::Files,
     tags::Devel,
@@ -150,6 +151,10 @@ pub async fn in_repository(
 /// # Errors
 /// A file of repositories that cannot be read.
 pub fn by_url(files: &Files, opener: &Opener, url: &str, given: &Repository) -> Result<Located> {
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+    if !matches!(scheme, "http" | "https" | "cm" | namespace::SCHEME | "oci") {
+        return Err(Error::usage(format!("scheme {} not supported", quote::go(scheme))));
+    }
     let all = files.load(&opener.limits)?.repositories;
     let owner = all.into_iter().find(|one| lies_in(url, &one.url));
     let repository = match owner {

@@ -1,0 +1,170 @@
+//! Charts of chart repositories on the command line: the flags that say how a repository is reached, and a chart found
+//! and fetched.
+
+use super::{Run, remote::RemoteArgs};
+use crate::{
+    Error, Result,
+    client::{Client, Secret},
+    index::config::Repository,
+    limits::Limits,
+    ops::{
+        chart_repository::{Got, MuseumScheme, Opener},
+        locate::{self, Check, Located, Wanted},
+        pull::Provenance,
+        tags::Devel,
+    },
+};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Flags of verbs that take a chart of a repository; their names are Helm's.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct ClassicArgs {
+    /// URL of the chart repository that the chart is in
+    #[arg(long, value_name = "URL", help_heading = "Chart repository")]
+    pub(super) repo: Option<String>,
+    /// Give the credentials to every host that the repository names
+    #[arg(long, help_heading = "Chart repository")]
+    pub(super) pass_credentials: bool,
+    /// Verify the chart's provenance
+    #[arg(long, hide = true)]
+    verify: bool,
+    /// File with the public keys
+    #[arg(long, value_name = "FILE", hide = true)]
+    keyring: Option<PathBuf>,
+}
+
+/// A chart of a repository, as it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Chart<'a> {
+    /// `repository/chart`, of a configured repository.
+    Configured { repository: &'a Repository, chart: &'a str },
+    /// By its name, with `--repo`.
+    In { url: &'a str, chart: &'a str },
+    /// An archive by its URL.
+    Archive { url: &'a str },
+}
+
+impl ClassicArgs {
+    /// Refuses what this program cannot do yet.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.verify || self.keyring.is_some() {
+            return Err(Error::usage(
+                "verifying provenance comes with trust, a later part of this program; nothing was fetched",
+            )
+            .with_hint("`pull --prov` keeps the provenance file beside the archive"));
+        }
+        Ok(())
+    }
+
+    /// What the flags say of a repository at `url`.
+    fn given(&self, remote: &RemoteArgs, url: &str) -> Result<Repository> {
+        let (username, password) = remote
+            .given()?
+            .map(|(name, password)| (name, password.expose().to_owned()))
+            .unwrap_or_default();
+        let transport = &remote.transport;
+        Ok(Repository {
+            name: String::new(),
+            url: url.to_owned(),
+            username,
+            password,
+            cert_file: text(transport.cert_file.as_deref()),
+            key_file: text(transport.key_file.as_deref()),
+            ca_file: text(transport.ca_file.as_deref()),
+            insecure_skip_tls_verify: transport.insecure_skip_tls_verify,
+            pass_credentials_all: self.pass_credentials,
+        })
+    }
+
+    /// Finds a chart.
+    pub(super) async fn locate(
+        &self,
+        run: &Run,
+        remote: &RemoteArgs,
+        chart: Chart<'_>,
+        version: Option<&str>,
+        devel: bool,
+    ) -> Result<Located> {
+        let opener = opener(run, remote)?;
+        let wanted = Wanted {
+            version: version.unwrap_or_default().to_owned(),
+            devel: if devel { Devel::Prereleases } else { Devel::Releases },
+        };
+        let files = run.repository_files();
+        match chart {
+            Chart::Configured { repository, chart } => {
+                let given = self.given(remote, &repository.url)?;
+                let repository = over(repository, given);
+                locate::configured(&files, &opener, &repository, chart, &wanted)
+            }
+            Chart::In { url, chart } => {
+                let repository = self.given(remote, url)?;
+                locate::in_repository(&opener, &repository, chart, &wanted).await
+            }
+            Chart::Archive { url } => {
+                locate::by_url(&files, &opener, url, &self.given(remote, url)?)
+            }
+        }
+    }
+}
+
+/// Fetches a located chart, and says what the user should know.
+pub(super) async fn fetch(run: &Run, located: &Located, provenance: Provenance) -> Result<Got> {
+    for note in &located.notes {
+        run.talk.warn(note);
+    }
+    let checked = located.fetch(provenance).await?;
+    if checked.check == Check::Nothing && !located.version.is_empty() {
+        run.talk.info(&format!(
+            "the index names no digest for {located}; what came has `{}`",
+            checked.got.digest
+        ));
+    }
+    Ok(checked.got)
+}
+
+/// What is opened with, for a command with these flags.
+pub(super) fn opener(run: &Run, remote: &RemoteArgs) -> Result<Opener> {
+    let trust = remote.transport.options(run)?.trust;
+    Ok(with_client(run, remote.client(run)?, trust))
+}
+
+/// The same with a client of one's own.
+pub(super) fn with_client(run: &Run, client: Client, trust: crate::client::Trust) -> Opener {
+    let env = &run.env;
+    Opener {
+        client,
+        trust,
+        museum: if env.flag("HELM_REPO_USE_HTTP") {
+            MuseumScheme::Http
+        } else {
+            MuseumScheme::Https
+        },
+        cache: Some(env.blob_cache().join("configs")),
+        limits: Limits::default(),
+        token: env
+            .text("HELM_REPO_ACCESS_TOKEN")
+            .map(|token| (Secret::new(token), env.text("HELM_REPO_AUTH_HEADER"))),
+    }
+}
+
+/// A configured repository; where it says nothing, the flags do.
+fn over(configured: &Repository, given: Repository) -> Repository {
+    let mut all = configured.clone();
+    if all.username.is_empty() && all.password.is_empty() {
+        (all.username, all.password) = (given.username, given.password);
+        all.pass_credentials_all |= given.pass_credentials_all;
+    }
+    if all.cert_file.is_empty() && all.key_file.is_empty() && all.ca_file.is_empty() {
+        (all.cert_file, all.key_file, all.ca_file) =
+            (given.cert_file, given.key_file, given.ca_file);
+    }
+    all.insecure_skip_tls_verify |= given.insecure_skip_tls_verify;
+    all
+}
+
+/// A path as it stands in repositories.yaml.
+pub(super) fn text(path: Option<&Path>) -> String {
+    path.map(|path| path.display().to_string()).unwrap_or_default()
+}

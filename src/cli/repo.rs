@@ -1,0 +1,284 @@
+//! `repo add|update|list|remove`, on Helm's own files and with Helm's words.
+
+use super::{
+    Run,
+    classic::{text, with_client},
+    duration,
+    exit::Exit,
+    index, output,
+    remote::{TransportArgs, password_from_stdin},
+    table::table,
+    tags,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    client::{Client, Notice, Notify, Options},
+    index::config::Repository,
+    limits::Limits,
+    ops::{
+        chart_repository::Opener,
+        repositories::{self as op, Add, Added, Event, Existing, Gone},
+    },
+    quote,
+};
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+use std::{io::IsTerminal, path::PathBuf, time::Duration};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RepoCommand {
+    /// Add a chart repository
+    Add(AddArgs),
+    /// Fetch the indexes of chart repositories
+    #[command(visible_alias = "up")]
+    Update(UpdateArgs),
+    /// List the chart repositories
+    #[command(visible_alias = "ls")]
+    List(ListArgs),
+    /// Remove chart repositories
+    #[command(visible_alias = "rm")]
+    Remove(RemoveArgs),
+    /// Write the index.yaml of a folder of archives
+    Index(index::IndexArgs),
+    /// List the tags of a repository of a registry, newest version first
+    Tags(tags::TagsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AddArgs {
+    /// What to call it here
+    name: String,
+    /// Where it is: `https://…`, `http://…`, `cm://…` or `ocirepo://registry/namespace`
+    url: String,
+    /// User name
+    #[arg(long, value_name = "NAME")]
+    username: Option<String>,
+    /// Password
+    #[arg(long, value_name = "PASSWORD")]
+    password: Option<String>,
+    /// Read the password from stdin
+    #[arg(long, conflicts_with = "password")]
+    password_stdin: bool,
+    /// Replace a repository of the same name
+    #[arg(long)]
+    force_update: bool,
+    /// What Helm once had; nothing is replaced without `--force-update`
+    #[arg(long, hide = true)]
+    no_update: bool,
+    /// Take a repository that is known to be gone
+    #[arg(long)]
+    allow_deprecated_repos: bool,
+    /// Give the credentials to every host that the repository names
+    #[arg(long)]
+    pass_credentials: bool,
+    /// Do not verify the repository's certificate
+    #[arg(long)]
+    insecure_skip_tls_verify: bool,
+    /// Certificates to trust beside the system's
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Our own certificate
+    #[arg(long, value_name = "FILE", requires = "key_file")]
+    cert_file: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE", requires = "cert_file")]
+    key_file: Option<PathBuf>,
+    /// Longest wait for the index
+    #[arg(long, value_name = "TIME", default_value = "2m0s", value_parser = duration::parse)]
+    timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UpdateArgs {
+    /// Repositories; all when none is named
+    names: Vec<String>,
+    /// Longest wait for an index
+    #[arg(long, value_name = "TIME", default_value = "2m0s", value_parser = duration::parse)]
+    timeout: Duration,
+    /// What Helm 3 had; a failure always fails
+    #[arg(long, hide = true)]
+    fail_on_repo_update_fail: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// How to write the list
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    output: Format,
+    /// Leave the heading out
+    #[arg(long)]
+    no_headers: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RemoveArgs {
+    /// Repositories
+    #[arg(required = true)]
+    names: Vec<String>,
+}
+
+/// How lists are written; Helm's names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A table.
+    #[default]
+    #[value(alias = "text")]
+    Table,
+    /// One line of JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+impl From<Format> for output::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Table => Self::Text,
+            Format::Json => Self::Json,
+            Format::Yaml => Self::Yaml,
+        }
+    }
+}
+
+pub(super) fn repo(run: &Run, command: RepoCommand) -> Result<Exit> {
+    match command {
+        RepoCommand::Add(args) => add(run, args),
+        RepoCommand::Update(args) => update(run, &args),
+        RepoCommand::List(args) => list(run, &args),
+        RepoCommand::Remove(args) => remove(run, &args),
+        RepoCommand::Index(args) => index::index(run, &args),
+        RepoCommand::Tags(args) => tags::tags(run, args),
+    }
+}
+
+/// What indexes are fetched with.
+pub(super) fn opener(run: &Run) -> Result<Opener> {
+    let mut options: Options = TransportArgs::default().options(run)?;
+    let talk = run.talk.clone();
+    options.notify = Notify::new(move |notice| match notice {
+        Notice::Waiting { .. } => talk.info(&notice.to_string()),
+        notice => tracing::debug!("{notice}"),
+    });
+    let trust = options.trust.clone();
+    Ok(with_client(run, Client::new(options)?, trust))
+}
+
+fn add(run: &Run, args: AddArgs) -> Result<Exit> {
+    let password = match (args.password, args.password_stdin, &args.username) {
+        (Some(password), ..) => password,
+        (None, true, _) => password_from_stdin()?,
+        (None, false, Some(_)) if std::io::stdin().is_terminal() => {
+            rpassword::prompt_password("Password: ").map_err(|error| {
+                Error::new(ErrorKind::Io, "cannot ask on the terminal").with_source(error)
+            })?
+        }
+        (None, false, Some(_)) => {
+            return Err(
+                Error::usage("`--username` without a password").with_hint("add `--password-stdin`")
+            );
+        }
+        (None, false, None) => String::new(),
+    };
+    let options = Add {
+        repository: Repository {
+            name: args.name.clone(),
+            url: args.url,
+            username: args.username.unwrap_or_default(),
+            password,
+            cert_file: text(args.cert_file.as_deref()),
+            key_file: text(args.key_file.as_deref()),
+            ca_file: text(args.ca_file.as_deref()),
+            insecure_skip_tls_verify: args.insecure_skip_tls_verify,
+            pass_credentials_all: args.pass_credentials,
+        },
+        existing: if args.force_update { Existing::Replace } else { Existing::Refuse },
+        gone: if args.allow_deprecated_repos { Gone::Allow } else { Gone::Refuse },
+        timeout: args.timeout,
+    };
+    let opener = opener(run)?;
+    let added = run.block_on(op::add(&run.repository_files(), &opener, &options))?;
+    let name = quote::go(&args.name);
+    output::println(match added {
+        Added::Yes => format!("{name} has been added to your repositories"),
+        Added::AsItWas => format!("{name} already exists with the same configuration, skipping"),
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn update(run: &Run, args: &UpdateArgs) -> Result<Exit> {
+    let files = run.repository_files();
+    let chosen = op::chosen(&files, &args.names, &Limits::default())?;
+    let opener = opener(run)?;
+    output::println("Hang tight while we grab the latest from your chart repositories...")?;
+    let tell = |event: Event<'_>| tell(run, &event);
+    let failed = run
+        .block_on(async { Ok(op::update(&files, &opener, &chosen, args.timeout, &tell).await) })?;
+    if !failed.is_empty() {
+        let kind =
+            if failed.len() == chosen.len() { ErrorKind::Network } else { ErrorKind::Partial };
+        return Err(Error::new(
+            kind,
+            format!("failed to update the following repositories: [{}]", failed.join(" ")),
+        ));
+    }
+    output::println("Update Complete. ⎈Happy Helming!⎈").map(|()| Exit::Ok)
+}
+
+/// Helm's lines on stdout; a closed one is no reason to stop half-way.
+pub(super) fn tell(run: &Run, event: &Event<'_>) {
+    let _ = match event {
+        Event::Updated(repository, _) => output::println(format!(
+            "...Successfully got an update from the {} chart repository",
+            quote::go(&repository.name)
+        )),
+        Event::Failed(repository, error) => output::println(format!(
+            "...Unable to get an update from the {} chart repository ({}):\n\t{}",
+            quote::go(&repository.name),
+            repository.url,
+            error.chain()
+        )),
+        Event::Warning(text) => {
+            run.talk.warn(text);
+            Ok(())
+        }
+    };
+}
+
+/// A repository as Helm lists it.
+#[derive(Serialize)]
+struct Row<'r> {
+    name: &'r str,
+    url: &'r str,
+}
+
+fn list(run: &Run, args: &ListArgs) -> Result<Exit> {
+    let all = run.repository_files().load(&Limits::default())?.repositories;
+    let rows: Vec<Row<'_>> = all.iter().map(|one| Row { name: &one.name, url: &one.url }).collect();
+    match args.output {
+        Format::Table if rows.is_empty() => run.talk.info("no repositories to show"),
+        Format::Table => {
+            let cells: Vec<Vec<String>> =
+                rows.iter().map(|row| vec![row.name.to_owned(), row.url.to_owned()]).collect();
+            let text = if args.no_headers {
+                // Helm's heading then does not count for the columns' width either.
+                match cells.split_first() {
+                    Some((first, rest)) => table(&[&first[0], &first[1]], rest, 0),
+                    None => String::new(),
+                }
+            } else {
+                table(&["NAME", "URL"], &cells, 0)
+            };
+            output::print(text)?;
+        }
+        Format::Json => output::print_line(&rows)?,
+        Format::Yaml => output::print_value(output::Format::Yaml, &rows)?,
+    }
+    Ok(Exit::Ok)
+}
+
+fn remove(run: &Run, args: &RemoveArgs) -> Result<Exit> {
+    op::remove(&run.repository_files(), &args.names, &Limits::default(), |name| {
+        output::println(format!("{} has been removed from your repositories", quote::go(name)))
+    })?;
+    Ok(Exit::Ok)
+}
