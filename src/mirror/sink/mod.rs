@@ -1,6 +1,7 @@
 //! Where charts go. Each kind says where a version would lie, what is there, and takes, shows and removes one version at
 //! a time. A new kind is a file beside these and a variant here; the engine does not know it.
 
+pub mod folder;
 pub mod registry;
 
 use super::{candidate::Payload, state::Key};
@@ -12,6 +13,8 @@ use std::collections::HashMap;
 /// A destination of charts.
 #[derive(Clone, Debug)]
 pub enum Sink {
+    /// A folder of archives.
+    Folder(folder::Folder),
     /// A namespace of a registry.
     Registry(registry::Registry),
 }
@@ -74,6 +77,7 @@ impl Sink {
     /// What it is called in reports: an address without secrets, a path.
     pub fn identity(&self) -> &str {
         match self {
+            Self::Folder(sink) => sink.identity(),
             Self::Registry(sink) => sink.identity(),
         }
     }
@@ -84,6 +88,7 @@ impl Sink {
     /// `Invalid` when it cannot lie anywhere, with the reason.
     pub fn place(&self, naming: &Naming<'_>) -> Result<Place> {
         match self {
+            Self::Folder(sink) => sink.place(naming),
             Self::Registry(sink) => sink.place(naming),
         }
     }
@@ -91,6 +96,7 @@ impl Sink {
     /// A place, written out for people.
     pub fn show(&self, place: &Place) -> String {
         match self {
+            Self::Folder(sink) => sink.show(place),
             Self::Registry(sink) => sink.show(place),
         }
     }
@@ -101,6 +107,7 @@ impl Sink {
     /// When it cannot be listed; a group that does not exist is empty.
     pub async fn present(&self, group: &str) -> Result<HashMap<String, Option<Digest>>> {
         match self {
+            Self::Folder(sink) => sink.present(group).await,
             Self::Registry(sink) => sink.present(group).await,
         }
     }
@@ -111,6 +118,7 @@ impl Sink {
     /// When that cannot be seen.
     pub async fn look(&self, place: &Place) -> Result<Held> {
         match self {
+            Self::Folder(sink) => sink.look(place).await,
             Self::Registry(sink) => sink.look(place).await,
         }
     }
@@ -126,6 +134,7 @@ impl Sink {
         putting: Putting<'_>,
     ) -> Result<Stored> {
         match self {
+            Self::Folder(sink) => sink.put(place, payload, putting).await,
             Self::Registry(sink) => sink.put(place, payload, putting).await,
         }
     }
@@ -136,6 +145,7 @@ impl Sink {
     /// When it cannot be removed. What is not there is none.
     pub async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
         match self {
+            Self::Folder(sink) => sink.delete(place).await,
             Self::Registry(sink) => sink.delete(place, manifest).await,
         }
     }
@@ -146,6 +156,7 @@ impl Sink {
     /// When what belongs to the whole, such as an index, cannot be written.
     pub async fn finish(&self) -> Result<()> {
         match self {
+            Self::Folder(sink) => sink.finish().await,
             Self::Registry(_) => Ok(()),
         }
     }
@@ -156,6 +167,7 @@ impl Sink {
     /// When it cannot be read; that there is none is no error.
     pub async fn recall(&self, key: &Key) -> Result<Option<Bytes>> {
         match self {
+            Self::Folder(sink) => sink.recall(key).await,
             Self::Registry(sink) => sink.recall(key).await,
         }
     }
@@ -166,6 +178,7 @@ impl Sink {
     /// When it cannot be written. The mirror goes on without.
     pub async fn remember(&self, key: &Key, state: &[u8]) -> Result<()> {
         match self {
+            Self::Folder(sink) => sink.remember(key, state).await,
             Self::Registry(sink) => sink.remember(key, state).await,
         }
     }

@@ -1,15 +1,23 @@
-//! A folder of archives, `NAME-VERSION.tgz` and their `.prov`. Each archive is read whole to list it: its own Chart.yaml
-//! says what it is.
+//! A folder: its index.yaml if it has one, else its archives, each of which is read whole to list it, since its own
+//! Chart.yaml says what it is. Archives and their `.prov` lie in it.
 
-use super::{Listed, Listing, Seen};
+use super::{Listed, Listing, Seen, repository};
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
+    index::Index,
     limits::Limits,
-    mirror::candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
+    mirror::{
+        candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
+        select,
+    },
     ops::prepare::{self, Beside},
     store::blocking,
 };
-use std::{fs, path::PathBuf};
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Component, Path, PathBuf},
+};
 
 /// A folder, to be read.
 #[derive(Clone, Debug)]
@@ -25,7 +33,7 @@ impl Folder {
     ///
     /// # Errors
     /// `Io` when there is none.
-    pub fn open(root: &std::path::Path, limits: &Limits) -> Result<Self> {
+    pub fn open(root: &Path, limits: &Limits) -> Result<Self> {
         let whole =
             fs::canonicalize(root).map_err(|error| Error::io("open folder", root, error))?;
         let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -47,6 +55,59 @@ impl Folder {
     }
 
     fn read(&self, seen: Option<&Seen>) -> Result<Listing> {
+        let path = self.root.join("index.yaml");
+        match File::open(&path) {
+            Ok(file) => self.read_index(file, &path, seen),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.read_archives(seen),
+            Err(error) => Err(Error::io("open index", &path, error)),
+        }
+    }
+
+    fn read_index(&self, file: File, path: &Path, seen: Option<&Seen>) -> Result<Listing> {
+        let most = self.limits.index_bytes;
+        let mut bytes = Vec::new();
+        file.take(most + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::io("read index", path, error))?;
+        if bytes.len() as u64 > most {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!("`{}` has more than {most} bytes", path.display()),
+            ));
+        }
+        let fingerprint = Fingerprint::of(&bytes);
+        if seen.is_some_and(|seen| seen.fingerprint == fingerprint) {
+            return Ok(Listing::Unchanged);
+        }
+        let index = Index::read(bytes.into(), &path.display().to_string(), &self.limits)?;
+        let seen = Seen { fingerprint, ..Seen::default() };
+        let mut listed = repository::listed(&index, "", seen)?;
+        // A folder is not cut, whatever its number of versions.
+        listed.cut = None;
+        for candidate in &mut listed.candidates {
+            let files: Vec<String> =
+                candidate.urls.iter().filter_map(|url| self.file_of(url)).collect();
+            candidate.provenance = match files.first() {
+                Some(name) if self.root.join(format!("{name}.prov")).exists() => Provenance::There,
+                _ => Provenance::Missing,
+            };
+            candidate.urls = files;
+        }
+        Ok(Listing::Charts(listed))
+    }
+
+    /// The file below the folder that an entry's URL means: its path, or of an address on the web its last part.
+    fn file_of(&self, url: &str) -> Option<String> {
+        let path = match url.split_once("://") {
+            Some((_, rest)) => rest.split(['?', '#']).next()?.rsplit('/').next()?,
+            None => url,
+        };
+        let path = percent_encoding::percent_decode_str(path).decode_utf8().ok()?.into_owned();
+        let safe = Path::new(&path).components().all(|part| matches!(part, Component::Normal(_)));
+        (safe && !path.is_empty()).then_some(path)
+    }
+
+    fn read_archives(&self, seen: Option<&Seen>) -> Result<Listing> {
         let fail = |error| Error::io("list folder", &self.root, error);
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.root).map_err(fail)? {
@@ -90,12 +151,41 @@ impl Folder {
     }
 
     pub(super) async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {
-        let path = self.root.join(candidate.urls.first().map_or("", String::as_str));
+        let Some(name) = candidate.urls.first() else {
+            return Err(Error::not_found("the index names no file of this folder for it"));
+        };
+        let path = self.root.join(name);
         let beside = match ask {
             Ask::Provenance => Beside::Take,
             Ask::Nothing => Beside::Leave,
         };
         let limits = self.limits.clone();
-        blocking(move || prepare::from_archive(&path, beside, &limits)).await
+        let payload = blocking(move || prepare::from_archive(&path, beside, &limits)).await?;
+        Ok(match select::created(&candidate.created) {
+            Some(created) => Payload { created: Some(created), ..payload },
+            None => payload,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_mean_files_of_the_folder_and_never_others() {
+        let folder = tempfile::tempdir().expect("folder");
+        let folder = Folder::open(folder.path(), &Limits::default()).expect("folder");
+        for (url, file) in [
+            ("a-1.0.0.tgz", Some("a-1.0.0.tgz")),
+            ("charts/a-1.0.0%2Bx.tgz", Some("charts/a-1.0.0+x.tgz")),
+            ("https://r.example/charts/a-1.0.0.tgz?x=1", Some("a-1.0.0.tgz")),
+            ("../a.tgz", None),
+            ("/a.tgz", None),
+            ("https://r.example/%2E%2E", None),
+            ("", None),
+        ] {
+            assert_eq!(folder.file_of(url).as_deref(), file, "{url}");
+        }
     }
 }

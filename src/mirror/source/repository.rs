@@ -175,8 +175,8 @@ impl Repository {
     }
 }
 
-/// Every version of an index.
-fn listed(index: &Index, base: &str, seen: Seen) -> Result<Listed> {
+/// Every version of an index; URLs stay as they are without a `base`.
+pub(super) fn listed(index: &Index, base: &str, seen: Seen) -> Result<Listed> {
     let mut listed = Listed { seen, warnings: index.warnings().to_vec(), ..Listed::default() };
     if index.is_cut() || base.contains("/packages/helm") {
         listed.cut = Some(format!(
@@ -211,7 +211,10 @@ fn candidate(chart: &str, line: &Line, base: &str) -> Result<Candidate> {
         // What is no address is found out when it is fetched.
         urls: line
             .urls()
-            .map(|url| index::url::resolve(base, url).unwrap_or_else(|_| url.to_owned()))
+            .map(|url| match base {
+                "" => url.to_owned(),
+                base => index::url::resolve(base, url).unwrap_or_else(|_| url.to_owned()),
+            })
             .collect(),
         deprecated: line.deprecated(),
         fingerprint: Fingerprint::of(line.fingerprint().as_str().as_bytes()),
