@@ -191,7 +191,7 @@ impl Transport {
         from: Origin,
     ) -> Result<Answer, Failure> {
         let host = host_of(url);
-        self.gates.pass(&host).await?;
+        let passage = self.gates.pass(&host).await?;
         let going = Going::new(call.report.clone());
         let (body, length) = outgoing(&call.payload, &going)
             .await
@@ -226,7 +226,7 @@ impl Transport {
                 Err(_) => return Err(Fault::new(kind, &host).into()),
             }
         };
-        self.gates.heed(&host, response.status(), response.headers());
+        self.gates.heed(&passage, response.status(), response.headers());
         Ok(Answer {
             status: response.status(),
             headers: response.headers().clone(),

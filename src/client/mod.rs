@@ -74,6 +74,7 @@ mod web;
 pub use challenge::Challenge;
 pub use clock::{Clock, VirtualClock};
 pub use credentials::{Credential, Given, Keyring, Place, Secret, Surroundings};
+pub use gate::Pace;
 pub use login::{Probe, Removed};
 pub use notice::{Notice, Notify, Way};
 pub use open::Redirects;

@@ -1,12 +1,12 @@
 //! What a client is told from outside: trust, proxies, credentials, patience. Nothing here is read from the
 //! environment; the command line does that and fills this in.
 
-use super::{Clock, Keyring, Notify, Proxies, Trust};
+use super::{Clock, Keyring, Notify, Pace, Proxies, Trust};
 use crate::{
     limits::{Limits, MIB},
     oci::Registry,
 };
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// How registries are spoken to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +68,10 @@ pub struct Options {
     pub stall: Duration,
     /// Bytes of a chunk, where a blob must go in chunks.
     pub chunk: u64,
+    /// How fast each host is asked at most.
+    pub pace: Pace,
+    /// The same for single hosts, by `host[:port]`.
+    pub paces: BTreeMap<String, Pace>,
     /// Longest `Retry-After` that is waited out.
     pub retry_after: Duration,
     /// What is sent as `User-Agent`.
@@ -93,6 +97,8 @@ impl Default for Options {
             commit: Duration::from_secs(600),
             stall: Duration::from_secs(30),
             chunk: 16 * MIB,
+            pace: Pace::default(),
+            paces: BTreeMap::new(),
             retry_after: Duration::from_secs(300),
             user_agent: concat!("chartferry/", env!("CARGO_PKG_VERSION")).to_owned(),
             clock: Clock::default(),

@@ -64,6 +64,8 @@ pub(crate) enum Decision {
     Stop,
     /// Try again after the usual, growing wait.
     Again,
+    /// The same, but it is no failure: the server has too much to do and will come to it.
+    Later,
     /// Try again after the wait the server asks for.
     AgainAfter(Duration),
 }
@@ -88,6 +90,7 @@ pub(crate) fn decide(outcome: Outcome<'_>, now: SystemTime) -> Decision {
             match asked {
                 Some(wait) if transient || secondary => Decision::AgainAfter(wait),
                 None if secondary => Decision::AgainAfter(SECONDARY_LIMIT),
+                None if status == 429 => Decision::Later,
                 _ if transient || storage => Decision::Again,
                 _ => Decision::Stop,
             }
@@ -110,6 +113,9 @@ pub(crate) fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration>
 
 /// Tries without a new byte before we give up.
 const TRIES: u32 = 8;
+/// Times that a server may put off one request. With every third request put off and thousands of them, eight in a row
+/// happen to some; this many never do.
+const PUT_OFF: u32 = 32;
 /// The same for a host that never answered in this run: a mistyped name should not cost half a minute.
 const TRIES_UNREACHED: u32 = 4;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -126,12 +132,15 @@ pub(crate) enum Reach {
 
 /// Counts tries. Any progress starts the count anew.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tries(u32);
+pub(crate) struct Tries {
+    failed: u32,
+    put_off: u32,
+}
 
 impl Tries {
     /// New bytes have come.
     pub(crate) fn progressed(&mut self) {
-        self.0 = 0;
+        *self = Self::default();
     }
 
     /// After a failed try: how long to wait before the next, or `None` when there is none.
@@ -141,22 +150,21 @@ impl Tries {
         reach: Reach,
         clock: &Clock,
     ) -> Option<Duration> {
-        let most = match reach {
-            Reach::Reached => TRIES,
-            Reach::Unreached => TRIES_UNREACHED,
+        let (count, most) = match (decision, reach) {
+            (Decision::Stop, _) => return None,
+            (Decision::Later | Decision::AgainAfter(_), _) => (&mut self.put_off, PUT_OFF),
+            (Decision::Again, Reach::Reached) => (&mut self.failed, TRIES),
+            (Decision::Again, Reach::Unreached) => (&mut self.failed, TRIES_UNREACHED),
         };
-        self.0 += 1;
-        if self.0 >= most {
+        *count += 1;
+        if *count >= most {
             return None;
         }
-        match decision {
-            Decision::Stop => None,
-            Decision::AgainAfter(wait) => Some(wait),
-            Decision::Again => {
-                let grown = FIRST_WAIT * 2_u32.saturating_pow(self.0 - 1);
-                Some(clock.jitter(grown.min(LONGEST_WAIT)))
-            }
+        if let Decision::AgainAfter(wait) = decision {
+            return Some(wait);
         }
+        let grown = FIRST_WAIT * 2_u32.saturating_pow((*count - 1).min(16));
+        Some(clock.jitter(grown.min(LONGEST_WAIT)))
     }
 }
 
@@ -167,7 +175,7 @@ mod tests {
 
     #[test]
     fn every_outcome_has_its_decision() {
-        use Decision::{Again, AgainAfter, Stop};
+        use Decision::{Again, AgainAfter, Later, Stop};
         let now = VirtualClock::default().now();
         let seconds = Duration::from_secs;
         let registry = |status, retry_after, body| Outcome::Status {
@@ -185,14 +193,14 @@ mod tests {
         for (outcome, decision) in [
             (registry(408, None, ""), Again),
             (registry(425, None, ""), Again),
-            (registry(429, None, ""), Again),
+            (registry(429, None, ""), Later),
             (registry(429, Some("20"), ""), AgainAfter(seconds(20))),
             (registry(429, Some(" 5 "), ""), AgainAfter(seconds(5))),
-            (registry(429, Some("0"), ""), Again),
-            (registry(429, Some("soon"), ""), Again),
-            (registry(429, Some("-1"), ""), Again),
+            (registry(429, Some("0"), ""), Later),
+            (registry(429, Some("soon"), ""), Later),
+            (registry(429, Some("-1"), ""), Later),
             (registry(429, Some("Thu, 01 Jan 2026 00:01:30 GMT"), ""), AgainAfter(seconds(90))),
-            (registry(429, Some("Wed, 31 Dec 2025 23:00:00 GMT"), ""), Again),
+            (registry(429, Some("Wed, 31 Dec 2025 23:00:00 GMT"), ""), Later),
             (registry(503, Some("7"), ""), AgainAfter(seconds(7))),
             (registry(499, None, ""), Again),
             (registry(500, None, ""), Again),
