@@ -1,8 +1,9 @@
-//! `index DIR`: a folder of archives to an index.yaml.
+//! `index DIR`: a folder of archives to an index.yaml. A registry's namespace to one is [`super::index_registry`].
 
 use super::{
     Run,
     exit::Exit,
+    index_registry::{RegistryArgs, index_registry},
     output::{self, Format},
 };
 use crate::{
@@ -16,18 +17,18 @@ use std::{path::PathBuf, time::SystemTime};
 
 #[derive(Debug, Args)]
 pub(super) struct IndexArgs {
-    /// Folder with chart archives, and with folders of them
+    /// Folder with chart archives, and with folders of them; or a namespace of a registry, `oci://host/ns`
     #[arg(value_name = "DIR")]
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     /// What stands before the archives' names in their URLs
     #[arg(long, default_value = "", hide_default_value = true)]
-    url: String,
+    pub(super) url: String,
     /// Add the entries of this index
     #[arg(long, value_name = "FILE")]
     merge: Option<PathBuf>,
     /// Write the index as JSON, under the same name
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Which time an entry says it was created at
     #[arg(long, value_enum, default_value_t, value_name = "SOURCE")]
     created_from: CreatedFrom,
@@ -36,10 +37,12 @@ pub(super) struct IndexArgs {
     strict: bool,
     /// How to write the result
     #[arg(long, short = 'o', value_enum, default_value_t)]
-    output: Format,
+    pub(super) output: Format,
+    #[command(flatten)]
+    pub(super) registry: RegistryArgs,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum CreatedFrom {
     /// When an archive was first indexed here
     #[default]
@@ -52,6 +55,15 @@ enum CreatedFrom {
 }
 
 pub(super) fn index(run: &Run, args: &IndexArgs) -> Result<Exit> {
+    if let Some(place) = args.folder.to_str().filter(|place| place.starts_with("oci://")) {
+        if args.merge.is_some() || args.strict || args.created_from != CreatedFrom::Now {
+            return Err(Error::usage(
+                "`--merge`, `--strict` and `--created-from` are for folders, not for a registry",
+            ));
+        }
+        return index_registry(run, place, args);
+    }
+    args.registry.refuse()?;
     let created = match args.created_from {
         CreatedFrom::Now => Created::Now,
         CreatedFrom::Archive => Created::Archive,

@@ -18,6 +18,7 @@ pub mod exit;
 mod export;
 mod fetch;
 mod index;
+mod index_registry;
 mod legacy;
 mod lint;
 mod list;

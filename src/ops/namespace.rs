@@ -50,6 +50,17 @@ pub struct Namespace {
     limits: Limits,
 }
 
+/// Where an index of a namespace says that the archives are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Urls {
+    /// Beside it, as `NAME-VERSION.tgz`.
+    Files,
+    /// In the registry: `oci://HOST/NS/NAME:TAG`, which Helm follows since 3.17.
+    Oci,
+    /// At a server that shows the namespace as a chart repository: `URL/charts/NAME-VERSION.tgz`.
+    Below(String),
+}
+
 impl Namespace {
     /// Reads `ocirepo://HOST[:PORT][/NS][?charts=NAME,…]`. Configs are kept in `cache`.
     ///
@@ -112,6 +123,16 @@ impl Namespace {
     /// # Errors
     /// What the registry says; with a hint where it does not list its repositories.
     pub async fn index(&self) -> Result<Bytes> {
+        let (charts, generated) = self.entries(&Urls::Files).await?;
+        Ok(index::write::yaml(&charts, &generated).into())
+    }
+
+    /// The same as entries, for an index elsewhere: the charts by name, their versions newest first, and the time of the
+    /// whole.
+    ///
+    /// # Errors
+    /// As [`Self::index`].
+    pub async fn entries(&self, urls: &Urls) -> Result<(Vec<index::write::Listing>, String)> {
         let names = self.names().await?;
         let tags: Vec<(String, Place, Tag)> = futures_util::stream::iter(names)
             .map(|name| self.tags_of(name))
@@ -119,7 +140,13 @@ impl Namespace {
             .try_concat()
             .await?;
         let entries: Vec<Option<Entry>> = futures_util::stream::iter(tags)
-            .map(|(name, place, tag)| async move { self.entry(&name, &place, &tag).await })
+            .map(|(name, place, tag)| async move {
+                let mut entry = self.entry(&place, &tag).await?;
+                if let Some(entry) = &mut entry {
+                    entry.urls = vec![self.url(urls, &name, &tag, entry)];
+                }
+                Ok::<_, Error>(entry)
+            })
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
@@ -140,7 +167,18 @@ impl Namespace {
         // The newest chart's time stands for the clock, so that the same charts make the same index.
         let times = charts.iter().flat_map(|(_, entries)| entries).map(|entry| &*entry.created);
         let generated = times.max().unwrap_or(NEVER).to_owned();
-        Ok(index::write::yaml(&charts, &generated).into())
+        Ok((charts, generated))
+    }
+
+    fn url(&self, urls: &Urls, name: &str, tag: &Tag, entry: &Entry) -> String {
+        match urls {
+            Urls::Files => format!("{name}-{}.tgz", tag.to_version()),
+            Urls::Oci => format!("oci://{}/{}{name}:{tag}", self.registry, self.prefix),
+            Urls::Below(base) => {
+                let base = base.trim_end_matches('/');
+                format!("{base}/charts/{}-{}.tgz", entry.metadata.name, entry.metadata.version)
+            }
+        }
     }
 
     /// The archive and the provenance of the chart that `NAME-VERSION.tgz` stands for.
@@ -212,7 +250,7 @@ impl Namespace {
         tags.into_iter().map(|tag| Ok((name.clone(), place.clone(), tag.parse::<Tag>()?))).collect()
     }
 
-    async fn entry(&self, name: &str, place: &Place, tag: &Tag) -> Result<Option<Entry>> {
+    async fn entry(&self, place: &Place, tag: &Tag) -> Result<Option<Entry>> {
         let manifest = match place.fetch_manifest(&TagOrDigest::Tag(tag.clone())).await {
             // Deleted since the list was made.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -223,11 +261,7 @@ impl Namespace {
             Some(blob) => Some(self.config(place, blob).await?),
             None => None,
         };
-        let Ok(mut entry) = entry::entry(&manifest, config.as_deref(), &self.limits) else {
-            return Ok(None);
-        };
-        entry.urls = vec![format!("{name}-{}.tgz", tag.to_version())];
-        Ok(Some(entry))
+        Ok(entry::entry(&manifest, config.as_deref(), &self.limits).ok())
     }
 
     /// A config, from the cache if it is there and right.

@@ -23,5 +23,6 @@ mod requests;
 mod semver;
 mod store;
 mod support;
+mod upstream;
 mod verbs;
 mod yaml;

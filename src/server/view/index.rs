@@ -3,6 +3,7 @@
 
 use super::{Format, Settings, item::Item, namespace::Sum};
 use crate::{
+    index::write,
     store::blocking,
     yaml::{self, Value},
 };
@@ -113,10 +114,7 @@ impl Index {
         let mut charts: Vec<_> = self.charts.iter().collect();
         charts.sort_by(|(a, _), (b, _)| yaml::compare_keys(a, b));
         for (name, items) in charts {
-            let key = yaml::emit(&Value::String(name.to_string()));
-            text.push_str("  ");
-            text.push_str(key.trim_end());
-            text.push_str(":\n");
+            text.push_str(&write::key(name));
             items.iter().for_each(|item| text.push_str(&item.yaml));
         }
         let pair = |key: &str, value| (key.to_owned(), value);
