@@ -38,6 +38,7 @@ mod save;
 mod search;
 mod search_repo;
 mod serve;
+mod serve_museum;
 mod show;
 mod stage;
 mod table;

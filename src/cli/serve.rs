@@ -1,6 +1,6 @@
 //! `serve`: an OCI registry on a folder.
 
-use super::{Run, exit::Exit, output};
+use super::{Run, exit::Exit, output, serve_museum::MuseumArgs};
 use crate::{
     Error, Result,
     server::{self, Access, Anonymous, Config, Htpasswd, Open, Tls},
@@ -32,15 +32,17 @@ pub(super) struct ServeArgs {
     /// Listen beyond this machine although everybody may write
     #[arg(long, conflicts_with = "htpasswd")]
     open: bool,
+    #[command(flatten)]
+    museum: MuseumArgs,
 }
 
 impl ServeArgs {
     fn config(&self) -> Result<Config> {
         let access = match &self.htpasswd {
-            None => Access::Everyone,
+            None => self.museum.access()?.unwrap_or(Access::Everyone),
             Some(path) => {
                 let anonymous =
-                    if self.anonymous_pull { Anonymous::MayPull } else { Anonymous::Refused };
+                    if self.anonymous_pull { Anonymous::MayPull } else { self.museum.anonymous() };
                 Access::Users(Htpasswd::open(path)?, anonymous)
             }
         };
@@ -53,6 +55,7 @@ impl ServeArgs {
             access,
             tls,
             open: if self.open { Open::Yes } else { Open::No },
+            museum: self.museum.options()?,
             ..Config::default()
         })
     }

@@ -16,6 +16,12 @@ impl RepositoryName {
         &self.0
     }
 
+    /// A name that no repository can have, for what a store keeps beside its repositories.
+    pub(crate) fn reserved(name: &'static str) -> Self {
+        debug_assert!(name.parse::<Self>().is_err(), "`{name}` could be a repository's");
+        Self(name.into())
+    }
+
     /// The last segment: for a chart, its name.
     pub fn last_segment(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)

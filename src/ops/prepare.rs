@@ -11,6 +11,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{self, BufReader, Read, Write},
     path::{Path, PathBuf},
@@ -179,7 +180,19 @@ pub async fn save<R: crate::store::Push>(
     chart: &Outgoing,
     tag: &crate::oci::Tag,
 ) -> Result<Manifest> {
-    let none = std::collections::BTreeMap::new();
+    save_annotated(repository, chart, tag, &BTreeMap::new()).await
+}
+
+/// As [`save`], with annotations on top of the chart's.
+///
+/// # Errors
+/// What the store says.
+pub async fn save_annotated<R: crate::store::Push>(
+    repository: &R,
+    chart: &Outgoing,
+    tag: &crate::oci::Tag,
+    annotations: &BTreeMap<String, String>,
+) -> Result<Manifest> {
     let provenance =
         chart.provenance.as_ref().map(|bytes| Descriptor::of(media::CHART_PROVENANCE, bytes));
     let (config, manifest) = chart.ready.clone().unwrap_or_else(|| {
@@ -190,7 +203,7 @@ pub async fn save<R: crate::store::Push>(
                 provenance: provenance.clone(),
                 created: chart.created.as_deref(),
                 order: chart::LayerOrder::default(),
-                annotations: &none,
+                annotations,
             },
         )
     });

@@ -1,8 +1,10 @@
-//! Who may do what: nobody is asked, users of an htpasswd file, or holders of tokens of our own. Answers a challenge
-//! where credentials are missing or wrong; wrong ones are refused even where none are needed.
+//! Who may do what: nobody is asked, users of an htpasswd file, holders of tokens of our own, or those that ChartMuseum's
+//! flags name. Answers a challenge where credentials are missing or wrong; wrong ones are refused even where none are
+//! needed, but by ChartMuseum's flags, which never look at what they do not need.
 
 use super::{
     htpasswd::{Htpasswd, Verdict},
+    issuer::Issuer,
     refusal::{Code, Refusal},
     registry::header_value,
     route::Route,
@@ -11,6 +13,8 @@ use super::{
 use crate::oci::RepositoryName;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, Method, StatusCode, header};
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
 
 /// Whom a registry serves.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +26,38 @@ pub enum Access {
     Users(Htpasswd, Anonymous),
     /// Holders of tokens, which our own token endpoint gives to users of an htpasswd file.
     Tokens(Tokens),
+    /// One user, by HTTP Basic, as with ChartMuseum's `--basic-auth-user`.
+    One(OneUser),
+    /// Holders of tokens of an issuer elsewhere, as with ChartMuseum's `--bearer-auth`.
+    Issuer(Issuer),
+}
+
+/// One user and the digest of the password. Clones are the same.
+#[derive(Clone)]
+pub struct OneUser(Arc<([u8; 32], Anonymous)>);
+
+impl OneUser {
+    /// A user with a password, and what others may do.
+    pub fn new(user: &str, password: &str, anonymous: Anonymous) -> Self {
+        Self(Arc::new((Self::digest(user, password), anonymous)))
+    }
+
+    fn digest(user: &str, password: &str) -> [u8; 32] {
+        // A colon ends the user's name in HTTP Basic, so that the pair is one text.
+        Sha256::digest(format!("{user}:{password}")).into()
+    }
+
+    /// Whether credentials are the user's. Digests are compared, so that time tells nothing of the password.
+    fn is(&self, user: &str, password: &str) -> bool {
+        let given = Self::digest(user, password);
+        self.0.0.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
+    }
+}
+
+impl std::fmt::Debug for OneUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OneUser")
+    }
 }
 
 /// What somebody without credentials may do.
@@ -130,6 +166,57 @@ impl Access {
                     unauthorized(reason, &tokens.challenge(headers, scope.as_deref()))
                 })
             }
+            Self::One(_) | Self::Issuer(_) => {
+                let namespace = namespace(route);
+                let asked = match action {
+                    Action::Enter => None,
+                    action => Some(if action.reads() { "pull" } else { "push" }),
+                };
+                let who = self.admit(headers, namespace, asked).await;
+                who.map_err(|challenge| unauthorized("credentials are needed", &challenge))
+            }
+        }
+    }
+
+    /// Lets a request of the ChartMuseum API pass, to `pull` or `push` in a namespace, and says as whom; else the
+    /// challenge to answer with. Classic clients know no tokens of ours, so their users may come by HTTP Basic.
+    pub(super) async fn admit(
+        &self,
+        headers: &HeaderMap,
+        namespace: &str,
+        action: Option<&str>,
+    ) -> Result<Option<String>, String> {
+        let pulls = action.is_none_or(|action| action == "pull");
+        let (users, anonymous) = match self {
+            Self::Everyone => return Ok(None),
+            Self::Issuer(issuer) => {
+                let header = headers.get(header::AUTHORIZATION).and_then(|text| text.to_str().ok());
+                return if issuer.allows(header, namespace, action) {
+                    Ok(None)
+                } else {
+                    Err(issuer.challenge(namespace, action.unwrap_or("pull")))
+                };
+            }
+            Self::One(one) => {
+                return match credentials(headers) {
+                    Credentials::Basic { user, password } if one.is(&user, &password) => {
+                        Ok(Some(user))
+                    }
+                    _ if one.0.1 == Anonymous::MayPull && pulls => Ok(None),
+                    _ => Err("Basic realm=\"ChartMuseum\"".to_owned()),
+                };
+            }
+            Self::Users(users, anonymous) => (users, *anonymous),
+            Self::Tokens(tokens) => tokens.users(),
+        };
+        match credentials(headers) {
+            Credentials::None if anonymous == Anonymous::MayPull && pulls => Ok(None),
+            Credentials::Basic { user, password }
+                if users.verify(&user, &password).await == Verdict::Known =>
+            {
+                Ok(Some(user))
+            }
+            _ => Err(BASIC.to_owned()),
         }
     }
 }
@@ -142,12 +229,33 @@ impl Access {
                 tokens.allows(&token, Some(&format!("repository:{name}")), "pull").is_ok()
             }
             (Self::Tokens(_), _) => false,
+            (Self::Issuer(issuer), _) => {
+                let header = headers.get(header::AUTHORIZATION).and_then(|text| text.to_str().ok());
+                issuer.allows(header, parent(name), Some("pull"))
+            }
             _ => true,
         }
     }
 }
 
 const BASIC: &str = "Basic realm=\"chartferry\"";
+
+/// The namespace of a route, as ChartMuseum's tokens name it: what stands before the chart's own name.
+fn namespace(route: &Route) -> &str {
+    match route {
+        Route::Base | Route::Catalog => "",
+        Route::Blob(name, _)
+        | Route::Uploads(name)
+        | Route::Upload(name, _)
+        | Route::Manifest(name, _)
+        | Route::Tags(name)
+        | Route::Referrers(name, _) => parent(name),
+    }
+}
+
+fn parent(name: &RepositoryName) -> &str {
+    name.as_str().rsplit_once('/').map_or("", |(parent, _)| parent)
+}
 
 /// What a token must be good for: the resource, and the actions on it.
 fn scope(route: &Route, action: Action) -> Option<(String, &'static str)> {

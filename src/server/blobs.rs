@@ -87,7 +87,7 @@ fn unknown(digest: &Digest) -> Refusal {
     Refusal::not_found(Code::BlobUnknown, format!("there is no blob `{digest}` here"))
 }
 
-fn body(blob: &StoredBlob, start: u64, length: u64) -> Result<Body, Refusal> {
+pub(super) fn body(blob: &StoredBlob, start: u64, length: u64) -> Result<Body, Refusal> {
     let fail = |error| Error::io("read blob", &blob.path, error);
     let mut file = File::open(&blob.path).map_err(fail)?;
     if start > 0 {
@@ -122,14 +122,14 @@ fn read(mut file: File, mut buffer: Vec<u8>, length: u64) -> io::Result<(File, B
 
 /// What a `Range` header asks for, of a blob of a known size.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Range {
+pub(super) enum Range {
     Whole,
     Part(RangeInclusive<u64>),
     Unsatisfiable,
 }
 
 /// One range of bytes is served; several, or another unit, get the whole blob, as RFC 9110 allows.
-fn parse_range(value: &HeaderValue, size: u64) -> Range {
+pub(super) fn parse_range(value: &HeaderValue, size: u64) -> Range {
     let range = value.to_str().ok().and_then(|text| text.strip_prefix("bytes="));
     let Some((first, last)) = range.and_then(|range| range.split_once('-')) else {
         return Range::Whole;

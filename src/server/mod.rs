@@ -6,9 +6,11 @@ mod auth;
 mod blobs;
 mod body;
 mod htpasswd;
+mod issuer;
 mod listen;
 mod lists;
 mod manifests;
+pub mod museum;
 mod refusal;
 mod registry;
 mod route;
@@ -18,8 +20,9 @@ mod token;
 mod uploads;
 pub mod view;
 
-pub use auth::{Access, Anonymous};
+pub use auth::{Access, Anonymous, OneUser};
 pub use htpasswd::{Htpasswd, Verdict};
+pub use issuer::Issuer;
 pub use listen::{Bound, Running, bind};
 pub use registry::router;
 pub use tls::Tls;
@@ -50,6 +53,8 @@ pub struct Config {
     pub drain: Duration,
     /// How long an upload may rest before it is given up.
     pub upload_rest: Duration,
+    /// How the ChartMuseum API behaves.
+    pub museum: museum::Options,
 }
 
 /// Whether everybody on the network may use a registry without credentials.
@@ -74,6 +79,7 @@ impl Default for Config {
             stall: Duration::from_secs(60),
             drain: Duration::from_secs(30),
             upload_rest: Duration::from_secs(60 * 60),
+            museum: museum::Options::default(),
         }
     }
 }

@@ -79,7 +79,6 @@ impl Refusal {
         self
     }
 
-    #[cfg(test)]
     pub(super) fn status(&self) -> StatusCode {
         self.0.status
     }
@@ -131,7 +130,7 @@ impl IntoResponse for Refusal {
 }
 
 /// Whether the disk, a quota or a limit on files stands beneath the error.
-fn is_full(error: &Error) -> bool {
+pub(super) fn is_full(error: &Error) -> bool {
     let mut next: Option<&(dyn StdError + 'static)> = StdError::source(error);
     while let Some(cause) = next {
         if let Some(io) = cause.downcast_ref::<io::Error>() {

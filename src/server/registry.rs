@@ -6,11 +6,11 @@ use super::{
     auth::Access,
     blobs,
     body::drain,
-    manifests,
+    manifests, museum,
     refusal::{Code, Refusal},
     route::Route,
     uploads,
-    view::{Cache, Follower, Settings, Sight, View},
+    view::{Cache, Follower, Sight, View},
 };
 use crate::{
     oci::{RepositoryName, TagOrDigest},
@@ -46,7 +46,7 @@ pub fn router(disk: Disk, config: Config) -> Router {
 
 /// What keeps the index of the charts in `disk`. Nobody else writes there: the store's lock is ours.
 pub(super) fn charts(disk: &Disk, config: &Config) -> Follower<Disk> {
-    let settings = Settings::default();
+    let settings = config.museum.settings();
     let cache = Cache::open(&disk.root().join(CHARTS_CACHE), &settings);
     Follower::new(disk.clone(), View::new(settings), Sight::Near, config.limits.clone(), cache)
 }
@@ -59,12 +59,14 @@ pub(super) fn router_with(disk: Disk, config: Config, charts: Follower<Disk>) ->
         Access::Tokens(tokens) => tokens.router(),
         _ => Router::new(),
     };
+    let museum = museum::router(charts.clone(), &config);
     Router::new()
         .route("/v2", any(serve))
         .route("/v2/", any(serve))
         .route("/v2/{*rest}", any(serve))
         .with_state(Arc::new(Registry { disk, config, charts, ids: Ids::new() }))
         .merge(tokens)
+        .merge(museum)
 }
 
 async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Response {

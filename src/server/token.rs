@@ -87,6 +87,11 @@ impl Tokens {
         self.given().refresh.clear();
     }
 
+    /// Those who may have tokens, and what others may do.
+    pub(super) fn users(&self) -> (&Htpasswd, Anonymous) {
+        (&self.0.users, self.0.anonymous)
+    }
+
     /// The token endpoint, `/token`.
     pub(super) fn router(&self) -> Router {
         Router::new().route("/token", get(by_get).post(by_post)).with_state(self.clone())

@@ -31,6 +31,11 @@ pub trait Catalog: Clone + Send + Sync + 'static {
     /// # Errors
     /// `Denied`, `NotFound` or `Protocol` from a registry that does not tell.
     fn repositories(&self) -> impl Future<Output = Result<Vec<RepositoryName>>> + Send;
+
+    /// What is kept beside the repositories because none can have its name. A registry elsewhere has no such place.
+    fn loose(&self) -> Option<Self::Repository> {
+        None
+    }
 }
 
 /// A blob, opened to be read.
@@ -78,6 +83,11 @@ impl Catalog for Disk {
     async fn repositories(&self) -> Result<Vec<RepositoryName>> {
         let this = self.clone();
         blocking(move || Self::repositories(&this)).await
+    }
+
+    fn loose(&self) -> Option<Repository> {
+        // No component of a repository's name can begin like this, so that no request reaches it and no list shows it.
+        Some(Self::repository(self, &RepositoryName::reserved("_loose")))
     }
 }
 

@@ -9,6 +9,7 @@
 //! repos/<name>/_r/tags/<tag>                    digest and time
 //! repos/<name>/_r/subjects/<digest>/<digest>    a referrer's descriptor
 //! repos/<name>/_u/<session>/{data,meta}         an upload
+//! repos/_loose/                                 like a repository: what no repository's name can say
 //! tmp/                                          unfinished small files
 //! ```
 //! No component of a repository's name can begin with `_`, so names and these directories never meet.

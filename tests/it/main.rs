@@ -17,6 +17,7 @@ mod fuzz;
 mod guide;
 mod hostile;
 mod layers;
+mod museum;
 mod peers;
 mod registry;
 mod requests;

@@ -4,7 +4,7 @@
 mod access;
 mod conformance;
 mod faults;
-mod wire;
+pub(crate) mod wire;
 
 use chartferry::{
     oci::{Digest, digest::Algorithm},

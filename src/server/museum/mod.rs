@@ -1,0 +1,299 @@
+//! The ChartMuseum API over the store that the registry serves too: what is uploaded here is a chart artifact there, and
+//! the other way round. The index and what it is made of are [`super::view`]'s business, who may do what is
+//! [`super::Access`]'s.
+
+mod answer;
+mod files;
+mod form;
+mod intake;
+mod keep;
+mod lists;
+mod metrics;
+mod options;
+mod pages;
+mod provenance;
+mod route;
+mod upload;
+
+pub use options::{Api, Compat, Depth, Metrics, Options, Overwrite};
+
+use super::{
+    Config,
+    access_log::{Ids, Line},
+    auth::Access,
+    body::drain,
+    registry::unbroken,
+    view::Follower,
+};
+use crate::{limits::Limits, store::Catalog};
+use answer::{Denial, json_answer, typed};
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use keep::Shelf;
+use metrics::Served;
+use route::{Kind, Need, Route};
+use serde_json::json;
+use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::{Mutex, MutexGuard, OnceCell, Semaphore};
+
+/// The museum: a view, a store, and what its flags say.
+struct Museum<C> {
+    shelf: Shelf<C>,
+    options: Options,
+    access: Access,
+    limits: Limits,
+    stall: Duration,
+    metrics: metrics::Metrics,
+    /// Set once everything that the store has is shown.
+    ready: OnceCell<()>,
+    /// Archives that are read whole at once.
+    readers: Semaphore,
+    /// Whoever adds a version of a chart, or takes one away, holds one of these: of two uploads of one version, one is
+    /// told that it is there. Chosen by name, so that their number is bounded.
+    turns: [Mutex<()>; 64],
+    key: RandomState,
+    ids: Ids,
+}
+
+/// Everything that is no registry API, over the charts that a follower keeps.
+pub(super) fn router<C: Catalog>(charts: Follower<C>, config: &Config) -> Router {
+    let museum = Museum {
+        shelf: Shelf(charts),
+        options: config.museum.clone(),
+        access: config.access.clone(),
+        limits: config.limits.clone(),
+        stall: config.stall,
+        metrics: metrics::Metrics::default(),
+        ready: OnceCell::new(),
+        readers: Semaphore::new(4),
+        turns: std::array::from_fn(|_| Mutex::default()),
+        key: RandomState::new(),
+        ids: Ids::new(),
+    };
+    Router::new().fallback(serve::<C>).with_state(Arc::new(museum))
+}
+
+async fn serve<C: Catalog>(State(museum): State<Arc<Museum<C>>>, request: Request) -> Response {
+    let begun = Instant::now();
+    let mut line = Line::begin(&request, &museum.ids);
+    let (head, mut body) = request.into_parts();
+    let route = Route::find(&head.method, head.uri.path(), &museum.options);
+    let mut response = if museum.options.metrics == Metrics::On
+        && head.uri.path() == "/metrics"
+        && head.method == Method::GET
+    {
+        // As in ChartMuseum, for everybody, and whatever stands before the other paths.
+        typed(METRICS, museum.metrics.text(museum.shelf.view()))
+    } else {
+        let answer = match &route {
+            Some(route) => museum.answer(route, &head, &mut body, &mut line).await,
+            None => Err(Denial::not_found("not found")),
+        };
+        match answer {
+            Ok(response) => response,
+            Err(denial) => {
+                drain(&head, body).await;
+                denial.into_response()
+            }
+        }
+    };
+    if let Some(route) = route {
+        museum.count(&route, &head, &response, begun);
+        if head.method == Method::HEAD {
+            museum.without_body(&route, &mut response);
+        }
+    } else if head.method == Method::HEAD {
+        hide(&mut response);
+    }
+    line.end(&mut response);
+    response
+}
+
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+impl<C: Catalog> Museum<C> {
+    async fn answer(
+        self: &Arc<Self>,
+        route: &Route,
+        head: &Parts,
+        body: &mut Body,
+        line: &mut Line,
+    ) -> Result<Response, Denial> {
+        let namespace = route.namespace.as_str();
+        let action = match route.kind.need() {
+            Need::Nothing => None,
+            Need::Pull => Some("pull"),
+            Need::Push => Some("push"),
+        };
+        if let Some(action) = action {
+            let who = self.access.admit(&head.headers, namespace, Some(action)).await;
+            line.of(who.map_err(Denial::unauthorized)?);
+        }
+        let mut response = self.dispatch(route, head, body).await;
+        if route.api
+            && let Some(origin) = &self.options.allow_origin
+        {
+            let mut allowed = response.unwrap_or_else(IntoResponse::into_response);
+            if let Ok(origin) = HeaderValue::from_str(origin) {
+                allowed.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            }
+            response = Ok(allowed);
+        }
+        response
+    }
+
+    async fn dispatch(
+        self: &Arc<Self>,
+        route: &Route,
+        head: &Parts,
+        body: &mut Body,
+    ) -> Result<Response, Denial> {
+        let namespace = route.namespace.as_str();
+        if !matches!(route.kind, Kind::Welcome | Kind::Info | Kind::Health | Kind::Static) {
+            self.ready().await?;
+        }
+        let name = |at: usize| route.names.get(at).map_or("", String::as_str);
+        match route.kind {
+            Kind::Welcome => Ok(self.welcome().await),
+            Kind::Info => Ok(self.info()),
+            Kind::Health => Ok(json_answer(&json!({ "healthy": true }))),
+            Kind::Static => self.static_file(&route.path).await,
+            Kind::ArtifactHub => self.artifact_hub(namespace),
+            Kind::Index => {
+                self.must_exist(namespace)?;
+                Ok(self.shelf.0.index(namespace, head).await)
+            }
+            Kind::File => self.file(namespace, name(0), head).await,
+            Kind::Charts => {
+                self.must_exist(namespace)?;
+                self.charts(namespace, head.uri.query())
+            }
+            Kind::Chart => self.chart(namespace, name(0)),
+            Kind::Version => self.version(namespace, name(0), name(1)),
+            Kind::Templates => self.templates(namespace, name(0), name(1)).await,
+            Kind::Values => self.values(namespace, name(0), name(1)).await,
+            Kind::Upload => self.upload(namespace, head, body).await,
+            Kind::UploadProvenance => self.upload_provenance(namespace, head, body).await,
+            Kind::Delete => self.delete(namespace, name(0), name(1)).await,
+        }
+    }
+
+    /// Waits until everything that the store has is shown.
+    async fn ready(&self) -> Result<(), Denial> {
+        let ready = self.ready.get_or_try_init(|| async {
+            self.shelf.0.ready().await?;
+            self.shelf.show_loose(&self.limits).await
+        });
+        ready.await.map(|_| ()).map_err(|error| {
+            tracing::warn!(error = error.chain(), "the charts of the store are not known yet");
+            Denial::new(StatusCode::SERVICE_UNAVAILABLE, "the charts are not known yet")
+        })
+    }
+
+    /// `DELETE /api/:repo/charts/:name/:version`, by its exact text.
+    async fn delete(
+        self: &Arc<Self>,
+        namespace: &str,
+        name: &str,
+        version: &str,
+    ) -> Result<Response, Denial> {
+        let this = Arc::clone(self);
+        let [namespace, name, version] = [namespace, name, version].map(str::to_owned);
+        unbroken(async move {
+            let _turn = this.turns(&namespace, &[&name]).await;
+            if this.shelf.view().find(&namespace, &name, &version).is_none() {
+                let slash = if namespace.is_empty() { "" } else { "/" };
+                let file = format!("{namespace}{slash}{name}-{version}.tgz");
+                let error = format!("remove {file}: no such file or directory");
+                return Err(Denial::not_found(error));
+            }
+            this.shelf.remove(&namespace, &name, &version).await
+        })
+        .await?;
+        Ok(json_answer(&json!({ "deleted": true })))
+    }
+
+    /// Where namespaces are made by what is in them, one without charts is not there.
+    fn must_exist(&self, namespace: &str) -> Result<(), Denial> {
+        let there = self.options.depth != Depth::Any
+            || namespace.is_empty()
+            || self.shelf.view().counts(namespace).versions > 0;
+        if there { Ok(()) } else { Err(Denial::not_found("not found")) }
+    }
+
+    /// The turns to change charts.
+    async fn turns(&self, namespace: &str, names: &[&str]) -> Vec<MutexGuard<'_, ()>> {
+        // In order and each once, so that two who want the same ones never wait for each other.
+        let places: BTreeSet<usize> =
+            names.iter().map(|name| self.place(namespace, name)).collect();
+        let mut turns = Vec::with_capacity(places.len());
+        for place in places {
+            turns.push(self.turns[place].lock().await);
+        }
+        turns
+    }
+
+    fn place(&self, namespace: &str, name: &str) -> usize {
+        // Where files are counted, a namespace's charts wait for each other.
+        let name = if self.options.max_storage_objects.is_some() { "" } else { name };
+        let hash = self.key.hash_one((namespace, name));
+        (hash % self.turns.len() as u64) as usize
+    }
+
+    fn count(&self, route: &Route, head: &Parts, response: &Response, begun: Instant) {
+        if self.options.metrics == Metrics::Off {
+            return;
+        }
+        let length = |headers: &http::HeaderMap| {
+            let value = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+            value.and_then(|text| text.parse().ok()).unwrap_or_default()
+        };
+        let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let exact = http_body::Body::size_hint(response.body()).exact();
+        self.metrics.count(Served {
+            status: response.status().as_u16(),
+            method: &head.method,
+            pattern: route.pattern,
+            host: host.unwrap_or_default(),
+            took: begun.elapsed(),
+            asked: length(&head.headers),
+            answered: exact.unwrap_or_else(|| length(response.headers())),
+        });
+    }
+
+    /// What is left of an answer to `HEAD`.
+    fn without_body(&self, route: &Route, response: &mut Response) {
+        hide(response);
+        if self.options.compat == Compat::Improved
+            || !matches!(response.status().as_u16(), 200 | 404)
+        {
+            return;
+        }
+        // ChartMuseum says of these only whether they are there, and of an index that it always is.
+        let id = response.headers_mut();
+        id.clear();
+        if response.status() == StatusCode::NOT_FOUND && route.kind != Kind::Index {
+            let text = HeaderValue::from_static("text/plain");
+            response.headers_mut().insert(header::CONTENT_TYPE, text);
+        }
+    }
+}
+
+/// Takes the body away and leaves its length.
+fn hide(response: &mut Response) {
+    let length = http_body::Body::size_hint(response.body()).exact().filter(|length| *length > 0);
+    if let Some(length) = length {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+    *response.body_mut() = Body::empty();
+}
