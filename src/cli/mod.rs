@@ -8,6 +8,7 @@ use run::Run;
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 use talk::{LogFormat, Talk, Volume};
 
+mod bundle;
 mod candidates;
 mod classic;
 mod dependency;
@@ -99,6 +100,9 @@ enum Command {
     Repo(repo::RepoCommand),
     /// Write the index.yaml of a folder of archives
     Index(index::IndexArgs),
+    /// Charts in one file, for places that no network reaches
+    #[command(subcommand)]
+    Bundle(bundle::BundleCommand),
     /// Run an OCI registry on a folder
     Serve(serve::ServeArgs),
     /// Show what this program does, on a registry of its own in a temporary folder
@@ -264,6 +268,7 @@ impl Run {
             }
             Command::Repo(command) => repo::repo(self, command),
             Command::Index(args) => index::index(self, &args),
+            Command::Bundle(command) => bundle::bundle(self, command),
             Command::Serve(args) => serve::serve(self, args),
             Command::Tour(args) => tour::tour(self, &args),
             Command::Plugin(command) => plugin::plugin(self, command),

@@ -1,5 +1,9 @@
 //! One verb, one file: options in, report out. An operation never prints.
 
+pub mod bundle;
+pub mod bundle_choose;
+mod bundle_load;
+mod bundle_save;
 pub mod chart_repository;
 pub mod dependency;
 pub mod dependency_list;

@@ -6,7 +6,7 @@
 
 use super::ref_name::RefName;
 pub use super::{
-    bundle_read::{Bundle, Part},
+    bundle_read::{Bundle, Content, Part},
     bundle_write::{Format, Writer},
 };
 use crate::oci::{Descriptor, Digest, RepositoryName, TagOrDigest};

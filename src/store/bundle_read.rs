@@ -4,21 +4,20 @@
 
 use super::{
     BlobFile, Source,
-    bundle::{BASE, Entry, INDEX, MARK},
+    bundle::{Entry, INDEX, MARK},
+    bundle_survey::{Survey, Surveyed},
     bundle_zstd::Expander,
-    layout_index::Index,
-    ref_name::RefName,
 };
 use crate::{
     Error, ErrorKind, Result,
     archive::tape::{Kind, Tape},
     error::Context as _,
     limits::{Limits, MIB},
-    oci::{Descriptor, Digest, Manifest},
+    oci::{Digest, Manifest},
 };
 use bytes::Bytes;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
@@ -31,16 +30,16 @@ const BUFFER: usize = 256 * 1024;
 /// compressed before.
 const RATIO: u64 = 400;
 
-/// A bundle that was read through and found whole.
+/// A bundle that was read through and found whole. Clones are the same bundle.
 #[derive(Clone, Debug)]
-pub struct Bundle {
+pub struct Bundle(Arc<Known>);
+
+/// What is known of a bundle.
+#[derive(Debug)]
+struct Known {
     path: PathBuf,
     limits: Limits,
-    entries: Vec<Entry>,
-    base: Option<String>,
-    identity: Digest,
-    manifests: HashMap<Digest, Manifest>,
-    blobs: HashMap<Digest, u64>,
+    survey: Surveyed,
 }
 
 /// A blob out of a bundle, its digest right.
@@ -81,44 +80,45 @@ impl Bundle {
         let mut survey = Survey::new(limits);
         walk(path, limits, &mut |name, size, content| survey.file(name, size, content))
             .context(context)?;
-        survey.finish(path, limits).context(context)
+        let survey = survey.finish().context(context)?;
+        Ok(Self(Arc::new(Known { path: path.to_owned(), limits: limits.clone(), survey })))
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.0.path
     }
 
     /// What it lists, in its order.
     pub fn entries(&self) -> &[Entry] {
-        &self.entries
+        &self.0.survey.entries
     }
 
     /// The digest of its `index.json`.
     pub fn identity(&self) -> &Digest {
-        &self.identity
+        &self.0.survey.identity
     }
 
     /// The identity of the base it is a delta to, as it says.
     pub fn base(&self) -> Option<&str> {
-        self.base.as_deref()
+        self.0.survey.base.as_deref()
     }
 
     /// A manifest of its.
     pub fn manifest(&self, digest: &Digest) -> Option<&Manifest> {
-        self.manifests.get(digest)
+        self.0.survey.manifests.get(digest)
     }
 
     /// The size of a blob or manifest of its, if it holds it.
     pub fn holds(&self, digest: &Digest) -> Option<u64> {
-        self.blobs.get(digest).copied()
+        self.0.survey.blobs.get(digest).copied()
     }
 
     /// Every digest that it holds or, in a manifest it holds, names.
     pub fn known(&self) -> HashSet<Digest> {
-        let mut known: HashSet<Digest> = self.blobs.keys().cloned().collect();
-        known.extend(self.entries.iter().map(|entry| entry.digest().clone()));
-        for manifest in self.manifests.values() {
+        let mut known: HashSet<Digest> = self.0.survey.blobs.keys().cloned().collect();
+        known.extend(self.0.survey.entries.iter().map(|entry| entry.digest().clone()));
+        for manifest in self.0.survey.manifests.values() {
             let document = manifest.document();
             known.extend(
                 document.config.iter().chain(document.layers()).map(|blob| blob.digest.clone()),
@@ -136,13 +136,13 @@ impl Bundle {
         wanted: impl Fn(&Digest) -> bool,
         mut take: impl FnMut(Part) -> Result<()>,
     ) -> Result<()> {
-        let context = || format!("cannot read `{}`", self.path.display());
-        walk(&self.path, &self.limits, &mut |name, size, content| {
+        let context = || format!("cannot read `{}`", self.0.path.display());
+        walk(&self.0.path, &self.0.limits, &mut |name, size, content| {
             let Name::Blob(digest) = name else { return Ok(()) };
             if !wanted(&digest) {
                 return Ok(());
             }
-            let content = read_part(&digest, size, content, &self.limits)?;
+            let content = read_part(&digest, size, content, &self.0.limits)?;
             take(Part { digest, content })
         })
         .context(context)
@@ -150,7 +150,7 @@ impl Bundle {
 }
 
 /// What a file of a bundle is by its name.
-enum Name {
+pub(super) enum Name {
     Mark,
     Index,
     Blob(Digest),
@@ -158,7 +158,7 @@ enum Name {
     Other,
 }
 
-type Reader = Tape<BufReader<Box<dyn Read>>>;
+pub(super) type Reader = Tape<BufReader<Box<dyn Read>>>;
 
 /// Goes through the files of a bundle. What `file` leaves of a content is read over.
 fn walk(
@@ -241,160 +241,6 @@ fn classify(name: &[u8]) -> Result<Name> {
         .map_err(|_| Error::invalid(format!("its member `{name}` is no blob's name")))
 }
 
-/// What is learnt on the first way through.
-struct Survey<'a> {
-    limits: &'a Limits,
-    mark: bool,
-    index: Option<(Index, Digest)>,
-    listed: HashSet<Digest>,
-    /// What is, or may be, a manifest: until the index is known, everything small that looks like JSON.
-    documents: HashMap<Digest, Bytes>,
-    held: u64,
-    blobs: HashMap<Digest, u64>,
-}
-
-impl<'a> Survey<'a> {
-    fn new(limits: &'a Limits) -> Self {
-        Self {
-            limits,
-            mark: false,
-            index: None,
-            listed: HashSet::new(),
-            documents: HashMap::new(),
-            held: 0,
-            blobs: HashMap::new(),
-        }
-    }
-
-    fn file(&mut self, name: Name, size: u64, content: &mut Reader) -> Result<()> {
-        match name {
-            Name::Other => Ok(()),
-            Name::Mark => {
-                let text = read_small(content, size, MARK, MIB)?;
-                check_mark(&text)?;
-                self.mark = true;
-                Ok(())
-            }
-            Name::Index => {
-                let text = read_small(content, size, INDEX, self.limits.layout_index_bytes)?;
-                let index = Index::parse(&text).map_err(|error| {
-                    Error::invalid(format!("its `{INDEX}` is no image index")).with_source(error)
-                })?;
-                self.listed = index.descriptors().map(|entry| entry.digest.clone()).collect();
-                self.index = Some((index, Digest::sha256(&text)));
-                self.documents.retain(|digest, _| self.listed.contains(digest));
-                self.held = self.documents.values().map(|bytes| bytes.len() as u64).sum();
-                Ok(())
-            }
-            Name::Blob(digest) => {
-                self.blobs.insert(digest.clone(), size);
-                let may_be_manifest = match &self.index {
-                    Some(_) => self.listed.contains(&digest),
-                    None => content.fill_buf().map_err(from_io)?.first() == Some(&b'{'),
-                };
-                if !may_be_manifest || size > self.limits.manifest_bytes {
-                    return check_part(&digest, size, content, &mut io::sink());
-                }
-                self.held += size;
-                if self.held > self.limits.bundle_manifests_bytes {
-                    let most = self.limits.bundle_manifests_bytes;
-                    let message = format!("its manifests have more than {most} bytes in all");
-                    return Err(Error::new(ErrorKind::Limit, message));
-                }
-                let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-                check_part(&digest, size, content, &mut bytes)?;
-                self.documents.insert(digest, bytes.into());
-                Ok(())
-            }
-        }
-    }
-
-    fn finish(self, path: &Path, limits: &Limits) -> Result<Bundle> {
-        let hint = "a bundle is a tar of an OCI image layout, plain or with zstd";
-        let lacks = |what| Error::invalid(format!("it has no `{what}`")).with_hint(hint);
-        if !self.mark {
-            return Err(lacks(MARK));
-        }
-        let (index, identity) = self.index.ok_or_else(|| lacks(INDEX))?;
-        let mut manifests = HashMap::new();
-        let mut entries = Vec::new();
-        for descriptor in index.descriptors() {
-            if let Some(bytes) = self.documents.get(&descriptor.digest) {
-                if bytes.len() as u64 != descriptor.size {
-                    return Err(Error::new(
-                        ErrorKind::Integrity,
-                        format!(
-                            "its `{INDEX}` says that `{}` has {} bytes, but it has {}",
-                            descriptor.digest,
-                            descriptor.size,
-                            bytes.len()
-                        ),
-                    ));
-                }
-                let manifest = Manifest::parse(bytes.clone(), Some(&descriptor.media_type))
-                    .context(|| format!("its manifest `{}` is bad", descriptor.digest))?;
-                check_sizes(&manifest, &self.blobs)?;
-                manifests.insert(descriptor.digest.clone(), manifest);
-            }
-            entries.push(Entry { name: RefName::of(descriptor), manifest: descriptor.clone() });
-        }
-        let base = index.annotation(BASE).map(str::to_owned);
-        Ok(Bundle {
-            path: path.to_owned(),
-            limits: limits.clone(),
-            entries,
-            base,
-            identity,
-            manifests,
-            blobs: self.blobs,
-        })
-    }
-}
-
-/// The blobs a manifest names have the sizes it says.
-fn check_sizes(manifest: &Manifest, blobs: &HashMap<Digest, u64>) -> Result<()> {
-    let document = manifest.document();
-    for Descriptor { digest, size, .. } in document.config.iter().chain(document.layers()) {
-        match blobs.get(digest) {
-            Some(found) if found != size => {
-                return Err(Error::new(
-                    ErrorKind::Integrity,
-                    format!(
-                        "its manifest says that `{digest}` has {size} bytes, but it has {found}"
-                    ),
-                ));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn check_mark(text: &[u8]) -> Result<()> {
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Mark {
-        image_layout_version: String,
-    }
-    let mark: Mark = serde_json::from_slice(text)
-        .map_err(|error| Error::invalid(format!("its `{MARK}` is bad")).with_source(error))?;
-    if mark.image_layout_version.starts_with("1.") {
-        return Ok(());
-    }
-    let version = mark.image_layout_version;
-    Err(Error::invalid(format!("it is a layout of version `{version}`, and we know version 1")))
-}
-
-fn read_small(content: &mut Reader, size: u64, name: &str, most: u64) -> Result<Vec<u8>> {
-    if size > most {
-        let message = format!("its `{name}` has {size} bytes, more than {most}");
-        return Err(Error::new(ErrorKind::Limit, message));
-    }
-    let mut bytes = Vec::new();
-    content.read_to_end(&mut bytes).map_err(from_io)?;
-    Ok(bytes)
-}
-
 fn read_part(digest: &Digest, size: u64, content: &mut Reader, limits: &Limits) -> Result<Content> {
     if size <= limits.memory_blob {
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
@@ -408,7 +254,7 @@ fn read_part(digest: &Digest, size: u64, content: &mut Reader, limits: &Limits) 
 }
 
 /// Reads a blob, with its digest checked.
-fn check_part(
+pub(super) fn check_part(
     digest: &Digest,
     size: u64,
     content: &mut Reader,
@@ -464,7 +310,7 @@ impl<R: Read> Read for Capped<R> {
     }
 }
 
-fn from_io(error: io::Error) -> Error {
+pub(super) fn from_io(error: io::Error) -> Error {
     match error.downcast::<Error>() {
         Ok(ours) => ours,
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {

@@ -122,8 +122,8 @@ fn layouts_of_others_are_read_whatever_their_order() {
         one.bytes().len(),
         media::REF_NAME
     );
-    let manifest_path = super::super::bundle_write::path(one.digest());
-    let layer_path = super::super::bundle_write::path(&Digest::sha256(b"one"));
+    let manifest_path = crate::store::bundle_write::path(one.digest());
+    let layer_path = crate::store::bundle_write::path(&Digest::sha256(b"one"));
     let bytes = tar(&[
         ("./", b'5', b""),
         ("./blobs/", b'5', b""),
@@ -195,7 +195,7 @@ fn a_bundle_that_inflates_without_end_is_refused() {
     header.set_cksum();
     zeros.extend_from_slice(header.as_bytes());
     zeros.resize(zeros.len() + length as usize, 0);
-    let mut packed = super::super::bundle_zstd::Compressor::new(Vec::new());
+    let mut packed = crate::store::bundle_zstd::Compressor::new(Vec::new());
     packed.write_all(&zeros).expect("memory");
     let packed = packed.finish().expect("memory");
     let place = Place::new();

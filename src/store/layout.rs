@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     limits::Limits,
-    oci::{Descriptor, Digest, Manifest, RepositoryName, Tag, TagOrDigest},
+    oci::{Descriptor, Digest, Manifest, RepositoryName, Tag, TagOrDigest, media},
 };
 use bytes::Bytes;
 use std::{
@@ -138,6 +138,16 @@ impl Layout {
     /// What `index.json` lists, with and without names, in its order.
     pub fn entries(&self) -> Result<Vec<Descriptor>> {
         Ok(self.index()?.descriptors().cloned().collect())
+    }
+
+    /// What an entry's chart is called, by the entry's title or its manifest's.
+    pub fn chart_name(&self, entry: &Descriptor) -> Option<RepositoryName> {
+        let title = entry.annotations.get(media::TITLE).cloned();
+        let title = title.or_else(|| {
+            let manifest = self.read_manifest(entry).ok()?;
+            manifest.document().annotations.get(media::TITLE).cloned()
+        });
+        title?.parse().ok()
     }
 
     fn index(&self) -> Result<Index> {

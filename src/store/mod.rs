@@ -11,6 +11,7 @@ use std::{future::Future, path::PathBuf, sync::Arc};
 
 pub mod bundle;
 mod bundle_read;
+mod bundle_survey;
 mod bundle_write;
 mod bundle_zstd;
 mod catalog;

@@ -5,6 +5,7 @@
 
 mod archive;
 mod auth;
+mod bundle;
 mod directories;
 mod docs;
 mod faults;

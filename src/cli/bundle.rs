@@ -1,0 +1,273 @@
+//! `bundle save` and `bundle load`: charts in one file, for places that no network reaches.
+
+use super::{
+    Run,
+    destination::Destination,
+    exit::Exit,
+    location::LayoutReference,
+    output::{self, Format as Output},
+    remote::RemoteArgs,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    digest::Digest,
+    limits::Limits,
+    mirror::State,
+    ops::{
+        bundle::{self as op, Base, Chosen, LoadOptions, SaveOptions, To},
+        bundle_choose::{self, Pattern},
+        place::Place,
+        push::Existing,
+    },
+    store::{
+        bundle::{Bundle, Format},
+        layout::Layout,
+    },
+};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BundleCommand {
+    /// Save charts of registries and image layouts into one file
+    Save(SaveArgs),
+    /// Load a file's charts into a registry, an image layout or a folder
+    Load(LoadArgs),
+    /// List what is in a file
+    List(ListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SaveArgs {
+    /// The file to write: `.tar.zst`, or `.tar`
+    file: PathBuf,
+    /// `oci://HOST/NAME[:TAG|:RANGE][@DIGEST]`, where NAME may be a glob; or `layout:DIR[:TAG]`
+    #[arg(value_name = "REF", required_unless_present = "all")]
+    references: Vec<String>,
+    /// Every version of every chart below a namespace, or of one chart
+    #[arg(long, value_name = "oci://HOST/NAMESPACE")]
+    all: Vec<String>,
+    /// Leave out what the receiver has: an earlier bundle, or the state file of a mirror
+    #[arg(long, value_name = "BASE")]
+    delta: Option<PathBuf>,
+    /// How to write the result
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    output: Output,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LoadArgs {
+    /// The file to read
+    file: PathBuf,
+    /// `oci://HOST/NAMESPACE`, `layout:DIR` or a folder
+    destination: String,
+    /// The bundle that a delta stands on, if the destination has it not yet
+    #[arg(long, value_name = "FILE")]
+    base: Vec<PathBuf>,
+    /// Replace versions that hold another chart
+    #[arg(long, visible_alias = "force")]
+    overwrite: bool,
+    /// Leave versions that hold another chart as they are
+    #[arg(long, conflicts_with = "overwrite")]
+    skip_existing: bool,
+    /// How to write the result
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    output: Output,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// The file to read
+    file: PathBuf,
+    /// How to write the list
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    output: Output,
+}
+
+pub(super) fn bundle(run: &Run, command: BundleCommand) -> Result<Exit> {
+    match command {
+        BundleCommand::Save(args) => save(run, &args),
+        BundleCommand::Load(args) => load(run, &args),
+        BundleCommand::List(args) => list(&args),
+    }
+}
+
+fn save(run: &Run, args: &SaveArgs) -> Result<Exit> {
+    let options = SaveOptions {
+        format: Format::of(&args.file)?,
+        base: args.delta.as_deref().map(base).transpose()?,
+        limits: Limits::default(),
+    };
+    let saved = run.block_on(async {
+        let mut chosen = Vec::new();
+        for text in &args.references {
+            chosen.extend(choose(run, text, Pattern::parse, &args.remote).await?);
+        }
+        for text in &args.all {
+            chosen.extend(choose(run, text, Pattern::all, &args.remote).await?);
+        }
+        op::save(chosen, &args.file, &options).await
+    })?;
+    for what in &saved.skipped {
+        run.talk.info(&format!("left out {what}"));
+    }
+    match args.output {
+        Output::Text => output::print(format!(
+            "Saved: {}\nCharts: {}\nBlobs: {}{}\nSize: {}\n",
+            args.file.display(),
+            saved.charts,
+            saved.blobs,
+            match options.base {
+                Some(_) => format!(" ({} more in the base)", saved.left_out),
+                None => String::new(),
+            },
+            super::size(saved.size)
+        )),
+        format => output::print_value(
+            format,
+            &json!({
+                "file": args.file.display().to_string(),
+                "charts": saved.charts,
+                "blobs": saved.blobs,
+                "leftOut": saved.left_out,
+                "size": saved.size,
+                "skipped": saved.skipped,
+            }),
+        ),
+    }?;
+    Ok(Exit::Ok)
+}
+
+async fn choose(
+    run: &Run,
+    text: &str,
+    parse: impl Fn(&str) -> Result<Pattern>,
+    remote: &RemoteArgs,
+) -> Result<Vec<Chosen<Place>>> {
+    if let Some(rest) = text.strip_prefix("layout:") {
+        let layout = LayoutReference::parse(rest)?;
+        return bundle_choose::of_layout(
+            &layout.open()?,
+            layout.tag.as_ref(),
+            layout.digest.as_ref(),
+        );
+    }
+    if !text.starts_with("oci://") {
+        return Err(Error::usage(format!("`{text}` is neither `oci://…` nor `layout:DIR`"))
+            .with_hint(format!("for other sources: chartferry mirror {text} FILE.tar.zst")));
+    }
+    parse(text)?.choose(&remote.client(run)?).await
+}
+
+/// What a delta stands on: a bundle, or the state file that a mirror left.
+fn base(path: &Path) -> Result<Base> {
+    let limits = Limits::default();
+    let broken = match Bundle::open(path, &limits) {
+        Ok(bundle) => return Ok(Base::from(&bundle)),
+        Err(error) if error.kind() == ErrorKind::Io => return Err(error),
+        Err(error) => error,
+    };
+    let size = std::fs::metadata(path).map_or(u64::MAX, |metadata| metadata.len());
+    if size > limits.state_bytes {
+        return Err(broken);
+    }
+    let bytes = std::fs::read(path).map_err(|error| Error::io("read base", path, error))?;
+    let Ok(state) = State::parse(&bytes).or_else(|_| State::unpack(&bytes, &limits)) else {
+        return Err(broken);
+    };
+    let held = || state.records().filter(|record| record.outcome.is_in_step());
+    Ok(Base {
+        identity: Digest::sha256(&bytes),
+        manifests: held().filter_map(|record| record.manifest.clone()).collect(),
+        blobs: held().filter_map(|record| record.content.clone()).collect(),
+    })
+}
+
+fn load(run: &Run, args: &LoadArgs) -> Result<Exit> {
+    let limits = Limits::default();
+    let bundle = Bundle::open(&args.file, &limits)?;
+    let bases: Vec<Bundle> =
+        args.base.iter().map(|path| Bundle::open(path, &limits)).collect::<Result<_>>()?;
+    let to = destination(run, &args.destination, &args.remote)?;
+    let options = LoadOptions {
+        existing: match (args.overwrite, args.skip_existing) {
+            (true, _) => Existing::Overwrite,
+            (false, true) => Existing::Skip,
+            (false, false) => Existing::Refuse,
+        },
+        limits,
+    };
+    let loaded = run.block_on(op::load(&bundle, &bases, &to, &options))?;
+    for name in &loaded.skipped {
+        run.talk.warn(&format!("{name} holds another chart; skipped"));
+    }
+    match args.output {
+        Output::Text => {
+            let mut text: String =
+                loaded.loaded.iter().map(|name| format!("Loaded: {name}\n")).collect();
+            text.push_str(&format!(
+                "{} loaded, {} there already, {} blobs sent\n",
+                loaded.loaded.len(),
+                loaded.present,
+                loaded.blobs
+            ));
+            output::print(text)
+        }
+        format => output::print_value(
+            format,
+            &json!({
+                "loaded": loaded.loaded,
+                "present": loaded.present,
+                "skipped": loaded.skipped,
+                "blobs": loaded.blobs,
+            }),
+        ),
+    }?;
+    Ok(Exit::Ok)
+}
+
+fn destination(run: &Run, text: &str, remote: &RemoteArgs) -> Result<To> {
+    if !text.contains("://") && !text.starts_with("layout:") {
+        return Ok(To::Folder(PathBuf::from(text)));
+    }
+    Ok(match Destination::parse(text)? {
+        Destination::Layout(folder) => To::Layout(Box::new(Layout::create(&folder)?)),
+        Destination::Registry(registry, namespace) => {
+            To::Registry { client: remote.client(run)?, registry, namespace }
+        }
+    })
+}
+
+fn list(args: &ListArgs) -> Result<Exit> {
+    let bundle = Bundle::open(&args.file, &Limits::default())?;
+    let entries = bundle.entries().iter().map(|entry| {
+        let held = if bundle.holds(entry.digest()).is_some() { "bundle" } else { "base" };
+        (entry.name.to_string(), entry.digest(), held)
+    });
+    match args.output {
+        Output::Text => output::print(
+            entries
+                .map(|(name, digest, held)| match held {
+                    "bundle" => format!("{name}\t{digest}\n"),
+                    _ => format!("{name}\t{digest}\tin the base\n"),
+                })
+                .collect::<String>(),
+        ),
+        format => output::print_value(
+            format,
+            &json!({
+                "digest": bundle.identity(),
+                "base": bundle.base(),
+                "charts": entries
+                    .map(|(name, digest, held)| json!({ "name": name, "digest": digest, "in": held }))
+                    .collect::<Vec<_>>(),
+            }),
+        ),
+    }?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,52 @@
+//! What saving and loading bundles share: what a delta stands on, and a list of names that fits a line.
+
+use crate::{
+    digest::Digest,
+    oci::{Descriptor, Manifest},
+    store::bundle::Bundle,
+};
+use std::collections::HashSet;
+
+pub use super::{
+    bundle_load::{LoadOptions, Loaded, To, load},
+    bundle_save::{Chosen, Insist, SaveOptions, Saved, save},
+};
+
+/// Names in an error's line; the rest is counted.
+const NAMED: usize = 10;
+
+/// What the receiver of a delta has: the blobs that need not travel again.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// Its name in the delta: the digest of its `index.json`, or of what else it is.
+    pub identity: Digest,
+    /// Its manifests. All that such a manifest names is there too.
+    pub manifests: HashSet<Digest>,
+    /// Its blobs, as far as they are known one by one.
+    pub blobs: HashSet<Digest>,
+}
+
+impl From<&Bundle> for Base {
+    fn from(bundle: &Bundle) -> Self {
+        Self {
+            identity: bundle.identity().clone(),
+            manifests: bundle.entries().iter().map(|entry| entry.digest().clone()).collect(),
+            blobs: bundle.known(),
+        }
+    }
+}
+
+/// The config and layers of a manifest.
+pub(super) fn blobs_of(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
+    let document = manifest.document();
+    document.config.iter().chain(document.layers())
+}
+
+/// `a, b and 3 more`.
+pub(super) fn listed(names: &[String]) -> String {
+    let mut text = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > NAMED {
+        text.push_str(&format!(" and {} more", names.len() - NAMED));
+    }
+    text
+}

@@ -1,0 +1,493 @@
+//! `bundle load`: a bundle's charts into a registry, an image layout or a folder. What is there, what is missing and what
+//! is in the way is found out first; only then is anything written.
+
+use super::{
+    bundle::{blobs_of, listed},
+    payload::write_file,
+    place::Place,
+    push::Existing,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    client::{Client, Intent},
+    digest::Digest,
+    error::Context as _,
+    limits::Limits,
+    oci::{Descriptor, Manifest, Registry, RepositoryName, Tag, TagOrDigest, chart, media},
+    store::{
+        Fetch, Held, Holds, Push, Resolve, blocking,
+        bundle::{Bundle, Entry, Part},
+        layout::Layout,
+    },
+};
+use futures_util::{StreamExt, TryStreamExt, stream, stream::FuturesUnordered};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+use tokio::sync::mpsc;
+
+/// Requests side by side.
+const AT_ONCE: usize = 32;
+/// Blobs pushed side by side; each has 4 MiB of memory at most.
+const BLOBS_AT_ONCE: usize = 8;
+
+/// Where a bundle goes.
+#[derive(Clone, Debug)]
+pub enum To {
+    /// A namespace of a registry: charts lie below it, under the names they have in the bundle.
+    Registry {
+        /// Speaks to it.
+        client: Client,
+        /// The registry.
+        registry: Registry,
+        /// The namespace; the registry's root without one.
+        namespace: Option<RepositoryName>,
+    },
+    /// An image layout of many charts.
+    Layout(Box<Layout>),
+    /// A folder of archives with their provenance.
+    Folder(PathBuf),
+}
+
+/// How to load.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// What to do with a version that is there and is another chart.
+    pub existing: Existing,
+    /// Caps.
+    pub limits: Limits,
+}
+
+/// What was loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Versions that are there now and were not before, by what they are called there.
+    pub loaded: Vec<String>,
+    /// Versions that were there.
+    pub present: usize,
+    /// Versions whose place holds another chart, which was left.
+    pub skipped: Vec<String>,
+    /// Blobs sent.
+    pub blobs: usize,
+}
+
+/// A version on its way.
+struct Item {
+    name: RepositoryName,
+    tag: Option<Tag>,
+    digest: Digest,
+    manifest: Option<Manifest>,
+    shown: String,
+}
+
+impl Item {
+    fn target(&self) -> TagOrDigest {
+        match &self.tag {
+            Some(tag) => TagOrDigest::Tag(tag.clone()),
+            None => TagOrDigest::Digest(self.digest.clone()),
+        }
+    }
+}
+
+/// What there is to do for a version.
+enum Verdict {
+    Present,
+    Skip,
+    Conflict,
+    Missing(Vec<Digest>),
+    /// It goes there, and these blobs of it have to be taken from the bundles.
+    Load(Box<Item>, Vec<Descriptor>),
+}
+
+/// Loads a bundle, with what its bases hold, into `to`.
+///
+/// # Errors
+/// `NotFound`, before anything is written, when blobs are neither in the bundles nor at the destination: a delta
+/// without its base; `Conflict`, before anything is written, when a version is there as another chart and `existing`
+/// refuses that; what the destination says.
+pub async fn load(
+    bundle: &Bundle,
+    bases: &[Bundle],
+    to: &To,
+    options: &LoadOptions,
+) -> Result<Loaded> {
+    let sources: Vec<&Bundle> = std::iter::once(bundle).chain(bases).collect();
+    let items = items(bundle, &sources, to)?;
+    let judged: Vec<(String, Verdict)> = stream::iter(items)
+        .map(|item| judge(item, &sources, to, options))
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    let mut loaded = Loaded::default();
+    let (mut conflicts, mut missing, mut going) = (Vec::new(), Vec::new(), Vec::new());
+    for (shown, verdict) in judged {
+        match verdict {
+            Verdict::Present => loaded.present += 1,
+            Verdict::Skip => loaded.skipped.push(shown),
+            Verdict::Conflict => conflicts.push(shown),
+            Verdict::Missing(digests) => missing.push(format!("{shown} ({})", digests[0])),
+            Verdict::Load(item, blobs) => going.push((item, blobs)),
+        }
+    }
+    if !missing.is_empty() {
+        return Err(lacking(bundle, &missing));
+    }
+    if !conflicts.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("{} hold other charts already: {}", conflicts.len(), listed(&conflicts)),
+        )
+        .with_hint(
+            "nothing was loaded; `--overwrite` replaces them, `--skip-existing` leaves them",
+        ));
+    }
+    loaded.loaded = going.iter().map(|(item, _)| item.shown.clone()).collect();
+    loaded.blobs = match to {
+        To::Folder(folder) => fill(folder, &going, &sources).await?,
+        _ => send(&going, &sources, to).await?,
+    };
+    Ok(loaded)
+}
+
+fn lacking(bundle: &Bundle, missing: &[String]) -> Error {
+    let file = bundle.path().display();
+    let error = |what: &str| {
+        Error::not_found(format!(
+            "`{file}` {what}; of {} charts, blobs are neither in it nor at the destination: {}",
+            missing.len(),
+            listed(missing)
+        ))
+    };
+    match bundle.base() {
+        Some(base) => error(&format!("is a delta to the bundle {base}")).with_hint(
+            "nothing was loaded; load its base first, or name the base's file with `--base FILE`",
+        ),
+        None => error("is not whole").with_hint("nothing was loaded; save the bundle again"),
+    }
+}
+
+/// What the bundle lists, each once, under the name it gets.
+fn items(bundle: &Bundle, sources: &[&Bundle], to: &To) -> Result<Vec<Item>> {
+    let mut items = Vec::new();
+    let mut seen = HashSet::new();
+    for entry in bundle.entries() {
+        let manifest = sources.iter().find_map(|source| source.manifest(entry.digest())).cloned();
+        if let Some(manifest) = &manifest {
+            chart::find(manifest).context(|| {
+                format!("`{}` cannot be loaded: {}", bundle.path().display(), entry.name)
+            })?;
+        }
+        let name = name_of(entry, manifest.as_ref()).ok_or_else(|| {
+            Error::invalid(format!(
+                "`{}` lists {} without saying of what chart it is",
+                bundle.path().display(),
+                entry.digest()
+            ))
+        })?;
+        let name = match to {
+            To::Registry { namespace: Some(namespace), .. } => namespace.join(name.as_str())?,
+            _ => name,
+        };
+        let tag = entry.name.tag.clone();
+        let mut item =
+            Item { name, tag, digest: entry.digest().clone(), manifest, shown: String::new() };
+        item.shown = shown(&item, to);
+        if seen.insert((item.name.clone(), item.target())) {
+            items.push(item);
+        }
+    }
+    Ok(items)
+}
+
+/// The chart's repository: as the bundle calls it, else the chart's own name.
+fn name_of(entry: &Entry, manifest: Option<&Manifest>) -> Option<RepositoryName> {
+    let said = |annotations: &BTreeMap<String, String>| annotations.get(media::TITLE)?.parse().ok();
+    entry
+        .name
+        .repository
+        .clone()
+        .or_else(|| said(&manifest?.document().annotations))
+        .or_else(|| said(&entry.manifest.annotations))
+}
+
+fn shown(item: &Item, to: &To) -> String {
+    let name = match item.target() {
+        TagOrDigest::Tag(tag) => format!("{}:{tag}", item.name),
+        TagOrDigest::Digest(digest) => format!("{}@{digest}", item.name),
+    };
+    match to {
+        To::Registry { registry, .. } => format!("{registry}/{name}"),
+        To::Layout(_) => name,
+        To::Folder(_) => file_name(item),
+    }
+}
+
+/// `NAME-VERSION.tgz`, by what the manifest says of the chart, else by what the bundle calls it.
+fn file_name(item: &Item) -> String {
+    let annotation = |key| Some(item.manifest.as_ref()?.document().annotations.get(key)?.as_str());
+    let safe = |text: &&str| !text.is_empty() && !text.contains(['/', '\\']) && *text != "..";
+    let name = annotation(media::TITLE).filter(safe).unwrap_or(item.name.last_segment());
+    let version = annotation(media::VERSION).filter(safe).map(str::to_owned);
+    let version = version.unwrap_or_else(|| match &item.tag {
+        Some(tag) => tag.to_version(),
+        None => item.digest.hex().to_owned(),
+    });
+    format!("{name}-{version}.tgz")
+}
+
+fn place(name: &RepositoryName, to: &To) -> Option<Place> {
+    match to {
+        To::Registry { client, registry, .. } => {
+            Some(Place::Registry(client.repository(registry, name).with_intent(Intent::Writing)))
+        }
+        To::Layout(layout) => Some(Place::Layout(Box::new(layout.repository(name)))),
+        To::Folder(_) => None,
+    }
+}
+
+async fn judge(
+    mut item: Item,
+    sources: &[&Bundle],
+    to: &To,
+    options: &LoadOptions,
+) -> Result<(String, Verdict)> {
+    let shown = item.shown.clone();
+    let context = || format!("cannot see what {shown} holds");
+    let Some(place) = place(&item.name, to) else {
+        let To::Folder(folder) = to else { return Ok((shown, Verdict::Skip)) };
+        let verdict = judge_file(item, sources, folder, options)?;
+        return Ok((shown, verdict));
+    };
+    match place.resolve(&item.target()).await.context(context)? {
+        Some(there) if there.digest == item.digest => return Ok((shown, Verdict::Present)),
+        Some(_) => match options.existing {
+            Existing::Refuse => return Ok((shown, Verdict::Conflict)),
+            Existing::Skip => return Ok((shown, Verdict::Skip)),
+            Existing::Overwrite => {}
+        },
+        None => {}
+    }
+    let by_digest = TagOrDigest::Digest(item.digest.clone());
+    let Some(manifest) = &item.manifest else {
+        // Left to the base. Where its manifest is, its blobs are.
+        let missing = Verdict::Missing(vec![item.digest.clone()]);
+        return match place.fetch_manifest(&by_digest).await {
+            Ok(manifest) => {
+                item.manifest = Some(manifest);
+                Ok((shown, Verdict::Load(Box::new(item), Vec::new())))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok((shown, missing)),
+            Err(error) => Err(error.context(context())),
+        };
+    };
+    let (mut taken, mut missing) = (Vec::new(), Vec::new());
+    for blob in blobs_of(manifest) {
+        if sources.iter().any(|source| source.holds(&blob.digest).is_some()) {
+            taken.push(blob.clone());
+        } else if place.holds_blob(blob).await.context(context)? == Held::Unknown {
+            missing.push(blob.digest.clone());
+        }
+    }
+    if missing.is_empty() {
+        Ok((shown, Verdict::Load(Box::new(item), taken)))
+    } else {
+        Ok((shown, Verdict::Missing(missing)))
+    }
+}
+
+/// A folder holds archives, not manifests: what is there is known by the archive's digest.
+fn judge_file(
+    item: Item,
+    sources: &[&Bundle],
+    folder: &Path,
+    options: &LoadOptions,
+) -> Result<Verdict> {
+    let Some(manifest) = &item.manifest else {
+        return Ok(Verdict::Missing(vec![item.digest]));
+    };
+    let found = chart::find(manifest)?;
+    let wanted: Vec<Descriptor> =
+        std::iter::once(found.content).chain(found.provenance).cloned().collect();
+    let path = folder.join(&item.shown);
+    if let Some(there) = digest_of(&path)? {
+        if there == found.content.digest {
+            let beside = digest_of(&beside(&path))?;
+            if found.provenance.is_none_or(|prov| beside.as_ref() == Some(&prov.digest)) {
+                return Ok(Verdict::Present);
+            }
+        } else {
+            match options.existing {
+                Existing::Refuse => return Ok(Verdict::Conflict),
+                Existing::Skip => return Ok(Verdict::Skip),
+                Existing::Overwrite => {}
+            }
+        }
+    }
+    let held = |blob: &&Descriptor| !sources.iter().any(|s| s.holds(&blob.digest).is_some());
+    let missing: Vec<Digest> = wanted.iter().filter(held).map(|b| b.digest.clone()).collect();
+    Ok(match missing.is_empty() {
+        true => Verdict::Load(Box::new(item), wanted),
+        false => Verdict::Missing(missing),
+    })
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".prov");
+    name.into()
+}
+
+fn digest_of(path: &Path) -> Result<Option<Digest>> {
+    let mut file = match fs::File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|error| Error::io("open", path, error))?,
+    };
+    let mut hasher = crate::digest::Algorithm::Sha256.hasher();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match std::io::Read::read(&mut file, &mut buffer) {
+            Ok(0) => return Ok(Some(hasher.finish())),
+            Ok(count) => hasher.update(&buffer[..count]),
+            Err(error) => return Err(Error::io("read", path, error)),
+        }
+    }
+}
+
+/// Which bundle gives which blob: the first that has it.
+fn givers<'a>(
+    sources: &[&'a Bundle],
+    wanted: impl Iterator<Item = &'a Digest>,
+) -> Vec<(Bundle, HashSet<Digest>)> {
+    let mut all: Vec<(Bundle, HashSet<Digest>)> =
+        sources.iter().map(|bundle| ((*bundle).clone(), HashSet::new())).collect();
+    for digest in wanted {
+        if let Some((_, own)) = all.iter_mut().find(|(bundle, _)| bundle.holds(digest).is_some()) {
+            own.insert(digest.clone());
+        }
+    }
+    all.retain(|(_, own)| !own.is_empty());
+    all
+}
+
+/// Reads the wanted blobs on a thread of its own; they come in the bundles' order.
+fn read(
+    givers: Vec<(Bundle, HashSet<Digest>)>,
+) -> (mpsc::Receiver<Part>, impl Future<Output = Result<()>>) {
+    let (sender, receiver) = mpsc::channel(2);
+    let reading = blocking(move || {
+        for (bundle, wanted) in givers {
+            let gone = || Error::new(ErrorKind::Interrupted, "nobody takes the blobs");
+            bundle.blobs(
+                |digest| wanted.contains(digest),
+                |part| sender.blocking_send(part).map_err(|_| gone()),
+            )?;
+        }
+        Ok(())
+    });
+    (receiver, reading)
+}
+
+async fn send(
+    going: &[(Box<Item>, Vec<Descriptor>)],
+    sources: &[&Bundle],
+    to: &To,
+) -> Result<usize> {
+    let mut places: HashMap<&Digest, HashMap<&RepositoryName, &Descriptor>> = HashMap::new();
+    for (item, blobs) in going {
+        for blob in blobs {
+            places.entry(&blob.digest).or_default().insert(&item.name, blob);
+        }
+    }
+    let (parts, reading) = read(givers(sources, places.keys().copied()));
+    let pushing = async {
+        // Dropped with the first error, so that the reader does not wait for somebody to take more.
+        let mut parts = parts;
+        let mut sent = 0;
+        let mut under_way = FuturesUnordered::new();
+        while let Some(part) = parts.recv().await {
+            for (name, blob) in places.get(&part.digest).into_iter().flatten() {
+                let Some(place) = place(name, to) else { continue };
+                let (content, blob) = (part.content.clone(), (*blob).clone());
+                under_way.push(async move {
+                    let pushed = place.push_blob(&blob, &content.source()).await;
+                    pushed.context(|| format!("cannot load `{}`", blob.digest))
+                });
+                sent += 1;
+            }
+            while under_way.len() >= BLOBS_AT_ONCE {
+                under_way.try_next().await?;
+            }
+        }
+        while under_way.try_next().await?.is_some() {}
+        Ok::<usize, Error>(sent)
+    };
+    let (sent, read) = tokio::join!(pushing, reading);
+    let sent = sent?;
+    read?;
+    name_all(going, to).await?;
+    Ok(sent)
+}
+
+/// Manifests come last: a name never speaks of what is not there.
+async fn name_all(going: &[(Box<Item>, Vec<Descriptor>)], to: &To) -> Result<()> {
+    if going.is_empty() {
+        return Ok(());
+    }
+    let named = going.iter().filter_map(|(item, _)| Some((item, item.manifest.clone()?)));
+    if let To::Layout(layout) = to {
+        let all = named.map(|(item, manifest)| (item.name.clone(), manifest, item.tag.clone()));
+        return layout.push_manifests(all.collect()).await;
+    }
+    let push = named.filter_map(|(item, manifest)| {
+        let place = place(&item.name, to)?;
+        Some(async move {
+            let pushed = place.push_manifest(&manifest, item.tag.as_ref()).await;
+            pushed.context(|| format!("cannot load {}", item.shown))
+        })
+    });
+    stream::iter(push).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+async fn fill(
+    folder: &Path,
+    going: &[(Box<Item>, Vec<Descriptor>)],
+    sources: &[&Bundle],
+) -> Result<usize> {
+    fs::create_dir_all(folder).map_err(|error| Error::io("create folder", folder, error))?;
+    let mut files: HashMap<&Digest, HashSet<PathBuf>> = HashMap::new();
+    for (item, blobs) in going {
+        let path = folder.join(&item.shown);
+        for (at, blob) in blobs.iter().enumerate() {
+            let path = if at == 0 { path.clone() } else { beside(&path) };
+            files.entry(&blob.digest).or_default().insert(path);
+        }
+    }
+    let (parts, reading) = read(givers(sources, files.keys().copied()));
+    let writing = async {
+        let mut parts = parts;
+        let mut written = 0;
+        while let Some(part) = parts.recv().await {
+            for path in files.get(&part.digest).into_iter().flatten() {
+                let (part, path) = (part.clone(), path.clone());
+                blocking(move || save(&part, &path)).await?;
+                written += 1;
+            }
+        }
+        Ok::<usize, Error>(written)
+    };
+    let (written, read) = tokio::join!(writing, reading);
+    let written = written?;
+    read?;
+    Ok(written)
+}
+
+fn save(part: &Part, path: &Path) -> Result<()> {
+    use crate::store::bundle::Content;
+    write_file(path, |file| match &part.content {
+        Content::Memory(bytes) => file.write_all(bytes),
+        Content::File(blob) => std::io::copy(&mut fs::File::open(blob.path())?, file).map(drop),
+    })
+}

@@ -1,0 +1,49 @@
+//! Bundles that are damaged or mean harm: refused whole, and nothing is written.
+
+use super::filled;
+use crate::support::daemon::Daemon;
+
+#[test]
+fn any_damage_is_found_before_anything_is_written() {
+    let (test, registry) = filled();
+    test.run(["bundle", "save", "good.tar", "--all", &registry.oci()]).anything().succeeds();
+    test.run(["bundle", "save", "good.tar.zst", "--all", &registry.oci()]).anything().succeeds();
+    let other = Daemon::chartferry([]);
+    for (name, steps) in [("good.tar", 40), ("good.tar.zst", 40)] {
+        let good = test.read(name);
+        let mut refused = 0;
+        for step in 0..steps {
+            let at = good.len() * step / steps;
+            let mut bad = good.clone();
+            bad[at] ^= 0x55;
+            test.file("bad", &bad);
+            let outcome = test.run(["bundle", "load", "bad", "folder"]).outcome();
+            // What fills the end of a block is nobody's content.
+            match outcome.code {
+                Some(0) => std::fs::remove_dir_all(test.path("folder")).unwrap(),
+                Some(1 | 5 | 7) => refused += 1,
+                other => panic!("byte {at}: {other:?}\n{outcome:?}"),
+            }
+            assert!(!test.path("folder").exists(), "byte {at}");
+        }
+        assert!(refused > steps / 3, "{name}: {refused}");
+        test.file("cut", &good[..good.len() / 2]);
+        test.run(["bundle", "load", "cut", &other.oci()])
+            .stderr_has("`cut` is no good bundle")
+            .outcome();
+    }
+    test.run(["tags", &format!("{}/team/lamp", other.oci())]).any_stderr().fails(5);
+}
+
+#[test]
+fn a_link_in_a_bundle_leads_nowhere() {
+    let (test, _registry) = filled();
+    std::os::unix::fs::symlink("/etc/passwd", test.path("index.json")).unwrap();
+    test.file("oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+    test.run_program("/usr/bin/tar".as_ref(), ["cf", "evil.tar", "oci-layout", "index.json"])
+        .anything()
+        .succeeds();
+    test.run(["bundle", "load", "evil.tar", "folder"])
+        .stderr_has("its member `index.json` is a symbolic link")
+        .fails(1);
+}
