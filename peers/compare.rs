@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+#[path = "bench/museum.rs"]
+mod museum;
 #[path = "../tests/it/support/mod.rs"]
 mod support;
 
@@ -14,25 +16,32 @@ use std::{
 };
 use support::{Test, daemon::Daemon, list, peers, proxy::Proxy, source_tree};
 
-const USAGE: &str = "usage: peers/compare start|package|show|push|pull|all [--rounds N] [--against distribution|docker-registry|chartferry] [CHART-DIR…]";
+const USAGE: &str = "usage: peers/compare start|package|show|push|pull|all|museum [--rounds N] [--uploads N] [--against distribution|docker-registry|chartferry] [CHART-DIR…]";
 
 fn main() -> ExitCode {
     let mut what = Vec::new();
     let mut charts = Vec::new();
-    let (mut rounds, mut against) = (9, "distribution".to_owned());
+    let (mut rounds, mut against, mut uploads) = (9, "distribution".to_owned(), None);
     // `cargo bench` adds `--bench` for the harness that this is not.
     let mut args = env::args().skip(1).filter(|arg| arg != "--bench");
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "start" | "package" | "show" | "push" | "pull" => what.push(arg),
             "all" => what.extend(["start", "package", "show", "push", "pull"].map(str::to_owned)),
+            "museum" => uploads = uploads.or(Some(5000)),
+            "--uploads" => uploads = Some(args.next().and_then(|n| n.parse().ok()).expect(USAGE)),
             "--rounds" => rounds = args.next().and_then(|n| n.parse().ok()).expect(USAGE),
             "--against" => against = args.next().expect(USAGE),
             _ => charts.push(PathBuf::from(arg)),
         }
     }
+    if let Some(uploads) = uploads {
+        museum::run(uploads);
+    }
     if what.is_empty() {
-        println!("{USAGE}");
+        if uploads.is_none() {
+            println!("{USAGE}");
+        }
         return ExitCode::SUCCESS;
     }
     let bench = Bench::new(rounds, against, charts);
