@@ -336,7 +336,8 @@ impl<'a> Run<'a> {
         self.after.header.vanished = plan::vanished(&self.after, &ids).len();
         self.report.warnings.extend(self.source.remark());
         let counts = &self.report.counts;
-        if counts.sent + counts.replaced + counts.pruned > 0 {
+        let changed = counts.sent + counts.replaced + counts.pruned > 0;
+        if self.options.mode == Mode::Run && (changed || self.sink.is_unfinished()) {
             self.sink.finish().await?;
         }
         if self.options.mode == Mode::Run {

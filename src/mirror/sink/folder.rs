@@ -186,40 +186,51 @@ impl Folder {
         blocking(move || index::index(&root, &options)).await.map(drop)
     }
 
-    fn state(&self, key: &Key) -> PathBuf {
-        self.options.root.join(format!(".chartferry-mirror-{key}"))
-    }
-
     pub(super) async fn recall(&self, key: &Key) -> Result<Option<Bytes>> {
-        let (path, most) = (self.state(key), self.options.limits.state_bytes);
-        blocking(move || {
-            let file = match File::open(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                other => other.map_err(|error| Error::io("open state", &path, error))?,
-            };
-            let mut bytes = Vec::new();
-            file.take(most + 1)
-                .read_to_end(&mut bytes)
-                .map_err(|error| Error::io("read state", &path, error))?;
-            if bytes.len() as u64 > most {
-                return Err(Error::new(
-                    ErrorKind::Limit,
-                    format!("`{}` has more than {most} bytes", path.display()),
-                ));
-            }
-            Ok(Some(bytes.into()))
-        })
-        .await
+        recall(&self.options.root, key, self.options.limits.state_bytes).await
     }
 
     pub(super) async fn remember(&self, key: &Key, state: &[u8]) -> Result<()> {
-        let (root, path, state) = (self.options.root.clone(), self.state(key), state.to_vec());
-        blocking(move || {
-            fs::create_dir_all(&root).map_err(|error| Error::io("create folder", &root, error))?;
-            write_file(&path, |file| file.write_all(&state))
-        })
-        .await
+        remember(&self.options.root, key, state).await
     }
+}
+
+/// The file of a state in a folder.
+fn state_file(root: &Path, key: &Key) -> PathBuf {
+    root.join(format!(".chartferry-mirror-{key}"))
+}
+
+/// The state that lies in a folder.
+pub(super) async fn recall(root: &Path, key: &Key, most: u64) -> Result<Option<Bytes>> {
+    let path = state_file(root, key);
+    blocking(move || {
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(|error| Error::io("open state", &path, error))?,
+        };
+        let mut bytes = Vec::new();
+        file.take(most + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::io("read state", &path, error))?;
+        if bytes.len() as u64 > most {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!("`{}` has more than {most} bytes", path.display()),
+            ));
+        }
+        Ok(Some(bytes.into()))
+    })
+    .await
+}
+
+/// Leaves a state in a folder.
+pub(super) async fn remember(root: &Path, key: &Key, state: &[u8]) -> Result<()> {
+    let (root, path, state) = (root.to_owned(), state_file(root, key), state.to_vec());
+    blocking(move || {
+        fs::create_dir_all(&root).map_err(|error| Error::io("create folder", &root, error))?;
+        write_file(&path, |file| file.write_all(&state))
+    })
+    .await
 }
 
 fn beside(path: &Path) -> PathBuf {

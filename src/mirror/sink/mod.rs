@@ -1,7 +1,10 @@
 //! Where charts go. Each kind says where a version would lie, what is there, and takes, shows and removes one version at
 //! a time. A new kind is a file beside these and a variant here; the engine does not know it.
 
+pub mod bundle;
 pub mod folder;
+pub mod layout;
+pub mod museum;
 pub mod registry;
 
 use super::{candidate::Payload, state::Key};
@@ -13,8 +16,14 @@ use std::collections::HashMap;
 /// A destination of charts.
 #[derive(Clone, Debug)]
 pub enum Sink {
+    /// A bundle.
+    Bundle(Box<bundle::Bundle>),
     /// A folder of archives.
     Folder(folder::Folder),
+    /// An image layout.
+    Layout(Box<layout::Layout>),
+    /// A ChartMuseum.
+    Museum(museum::Museum),
     /// A namespace of a registry.
     Registry(registry::Registry),
 }
@@ -77,7 +86,10 @@ impl Sink {
     /// What it is called in reports: an address without secrets, a path.
     pub fn identity(&self) -> &str {
         match self {
+            Self::Bundle(sink) => sink.identity(),
             Self::Folder(sink) => sink.identity(),
+            Self::Layout(sink) => sink.identity(),
+            Self::Museum(sink) => sink.identity(),
             Self::Registry(sink) => sink.identity(),
         }
     }
@@ -88,7 +100,10 @@ impl Sink {
     /// `Invalid` when it cannot lie anywhere, with the reason.
     pub fn place(&self, naming: &Naming<'_>) -> Result<Place> {
         match self {
+            Self::Bundle(sink) => sink.place(naming),
             Self::Folder(sink) => sink.place(naming),
+            Self::Layout(sink) => sink.place(naming),
+            Self::Museum(sink) => sink.place(naming),
             Self::Registry(sink) => sink.place(naming),
         }
     }
@@ -96,7 +111,10 @@ impl Sink {
     /// A place, written out for people.
     pub fn show(&self, place: &Place) -> String {
         match self {
+            Self::Bundle(sink) => sink.show(place),
             Self::Folder(sink) => sink.show(place),
+            Self::Layout(sink) => sink.show(place),
+            Self::Museum(sink) => sink.show(place),
             Self::Registry(sink) => sink.show(place),
         }
     }
@@ -107,7 +125,10 @@ impl Sink {
     /// When it cannot be listed; a group that does not exist is empty.
     pub async fn present(&self, group: &str) -> Result<HashMap<String, Option<Digest>>> {
         match self {
+            Self::Bundle(sink) => sink.present(group).await,
             Self::Folder(sink) => sink.present(group).await,
+            Self::Layout(sink) => sink.present(group).await,
+            Self::Museum(sink) => sink.present(group).await,
             Self::Registry(sink) => sink.present(group).await,
         }
     }
@@ -118,7 +139,10 @@ impl Sink {
     /// When that cannot be seen.
     pub async fn look(&self, place: &Place) -> Result<Held> {
         match self {
+            Self::Bundle(sink) => sink.look(place).await,
             Self::Folder(sink) => sink.look(place).await,
+            Self::Layout(sink) => sink.look(place).await,
+            Self::Museum(sink) => sink.look(place).await,
             Self::Registry(sink) => sink.look(place).await,
         }
     }
@@ -134,7 +158,10 @@ impl Sink {
         putting: Putting<'_>,
     ) -> Result<Stored> {
         match self {
+            Self::Bundle(sink) => sink.put(place, payload, putting).await,
             Self::Folder(sink) => sink.put(place, payload, putting).await,
+            Self::Layout(sink) => sink.put(place, payload, putting).await,
+            Self::Museum(sink) => sink.put(place, payload, putting).await,
             Self::Registry(sink) => sink.put(place, payload, putting).await,
         }
     }
@@ -146,6 +173,9 @@ impl Sink {
     pub async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
         match self {
             Self::Folder(sink) => sink.delete(place).await,
+            Self::Museum(sink) => sink.delete(place).await,
+            Self::Bundle(sink) => sink.delete(place, manifest).await,
+            Self::Layout(sink) => sink.delete(place, manifest).await,
             Self::Registry(sink) => sink.delete(place, manifest).await,
         }
     }
@@ -156,8 +186,18 @@ impl Sink {
     /// When what belongs to the whole, such as an index, cannot be written.
     pub async fn finish(&self) -> Result<()> {
         match self {
+            Self::Bundle(sink) => sink.finish().await,
             Self::Folder(sink) => sink.finish().await,
+            Self::Layout(_) | Self::Museum(_) => Ok(()),
             Self::Registry(_) => Ok(()),
+        }
+    }
+
+    /// Whether an earlier run was cut short, so that [`Sink::finish`] is due though nothing more is to be done.
+    pub fn is_unfinished(&self) -> bool {
+        match self {
+            Self::Bundle(sink) => sink.is_unfinished(),
+            _ => false,
         }
     }
 
@@ -168,6 +208,8 @@ impl Sink {
     pub async fn recall(&self, key: &Key) -> Result<Option<Bytes>> {
         match self {
             Self::Folder(sink) => sink.recall(key).await,
+            Self::Layout(sink) => sink.recall(key).await,
+            Self::Bundle(_) | Self::Museum(_) => Ok(None),
             Self::Registry(sink) => sink.recall(key).await,
         }
     }
@@ -179,6 +221,8 @@ impl Sink {
     pub async fn remember(&self, key: &Key, state: &[u8]) -> Result<()> {
         match self {
             Self::Folder(sink) => sink.remember(key, state).await,
+            Self::Layout(sink) => sink.remember(key, state).await,
+            Self::Bundle(_) | Self::Museum(_) => Ok(()),
             Self::Registry(sink) => sink.remember(key, state).await,
         }
     }

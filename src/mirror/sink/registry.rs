@@ -40,6 +40,13 @@ pub struct Options {
     pub template: Option<Template>,
     /// Where states are kept; [`STATE_REPOSITORY`] in the namespace without one.
     pub state: Option<(Host, RepositoryName)>,
+    /// How manifests are made.
+    pub composing: Composing,
+}
+
+/// How manifests are made and read back, wherever they lie.
+#[derive(Clone, Debug, Default)]
+pub struct Composing {
     /// Order of chart and provenance in new manifests.
     pub order: chart::LayerOrder,
     /// Pauses before a read back that did not show our manifest is tried again.
@@ -119,7 +126,7 @@ impl Registry {
         putting: Putting<'_>,
     ) -> Result<Stored> {
         let repository = self.repository(&place.group)?;
-        put(&repository, &self.show(place), place, payload, putting, &self.options).await
+        put(&repository, &self.show(place), place, payload, putting, &self.options.composing).await
     }
 
     pub(super) async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
@@ -166,7 +173,7 @@ impl Registry {
         if document.effective_artifact_type() != Some(media::MIRROR_STATE) {
             return Err(no_state(&manifest));
         }
-        let bytes = repository.fetch_blob(layer, self.options.limits.state_bytes).await?;
+        let bytes = repository.fetch_blob(layer, self.options.composing.limits.state_bytes).await?;
         self.prepared.store(true, Ordering::Relaxed);
         Ok(Some(bytes))
     }
@@ -223,7 +230,7 @@ pub async fn put<R: Fetch + Push>(
     place: &Place,
     payload: &Payload,
     putting: Putting<'_>,
-    options: &Options,
+    options: &Composing,
 ) -> Result<Stored> {
     let provenance =
         payload.provenance.as_ref().map(|bytes| Descriptor::of(media::CHART_PROVENANCE, bytes));

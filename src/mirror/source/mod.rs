@@ -2,6 +2,7 @@
 //! A new kind is a file beside these and a variant here; the engine does not know it.
 
 pub mod folder;
+pub mod layout;
 pub mod registry;
 pub mod repository;
 
@@ -14,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub enum Source {
     /// A folder of archives.
     Folder(folder::Folder),
+    /// An image layout, or a bundle.
+    Layout(Box<layout::Layout>),
     /// A namespace of a registry.
     Registry(registry::Registry),
     /// A classic repository.
@@ -61,6 +64,7 @@ impl Source {
     pub fn identity(&self) -> &str {
         match self {
             Self::Folder(source) => source.identity(),
+            Self::Layout(source) => source.identity(),
             Self::Registry(source) => source.identity(),
             Self::Repository(source) => source.identity(),
         }
@@ -70,6 +74,7 @@ impl Source {
     pub fn name(&self) -> &str {
         match self {
             Self::Folder(source) => source.name(),
+            Self::Layout(source) => source.name(),
             Self::Registry(source) => source.name(),
             Self::Repository(source) => source.name(),
         }
@@ -82,6 +87,7 @@ impl Source {
     pub async fn list(&self, seen: Option<&Seen>) -> Result<Listing> {
         match self {
             Self::Folder(source) => source.list(seen).await,
+            Self::Layout(source) => source.list(seen).await,
             Self::Registry(source) => source.list(seen).await,
             Self::Repository(source) => source.list(seen).await,
         }
@@ -94,6 +100,7 @@ impl Source {
     pub async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {
         match self {
             Self::Folder(source) => source.fetch(candidate, ask).await,
+            Self::Layout(source) => source.fetch(candidate, ask).await,
             Self::Registry(source) => source.fetch(candidate, ask).await,
             Self::Repository(source) => source.fetch(candidate, ask).await,
         }
@@ -103,7 +110,7 @@ impl Source {
     pub fn remark(&self) -> Option<String> {
         match self {
             Self::Repository(source) => source.remark(),
-            Self::Folder(_) | Self::Registry(_) => None,
+            Self::Folder(_) | Self::Layout(_) | Self::Registry(_) => None,
         }
     }
 }

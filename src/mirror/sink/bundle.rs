@@ -1,0 +1,210 @@
+//! A bundle: a layout in a folder beside the file, packed into it when everything is there. What is in the file already
+//! is taken over before the first change; a run that was killed leaves the folder, and the next one goes on with it.
+
+use super::{Held, Naming, Place, Putting, Stored, layout, registry};
+use crate::{
+    Error, Result,
+    digest::Digest,
+    mirror::candidate::Payload,
+    ops::{
+        bundle::{self, LoadOptions, SaveOptions, To},
+        bundle_choose,
+        push::Existing,
+    },
+    store::{
+        blocking,
+        bundle::{Bundle as File, Entry, Format},
+        layout::Layout as Store,
+    },
+    template::Template,
+};
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::sync::OnceCell;
+
+/// A bundle, to be written.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    file: PathBuf,
+    format: Format,
+    identity: String,
+    work: PathBuf,
+    template: Option<Template>,
+    options: registry::Composing,
+    earlier: Arc<OnceCell<File>>,
+    layout: Arc<OnceCell<layout::Layout>>,
+}
+
+impl Bundle {
+    /// The bundle at a path, whether it is there yet or not.
+    ///
+    /// # Errors
+    /// `Usage` when its name is none of a bundle.
+    pub fn new(
+        file: &Path,
+        template: Option<Template>,
+        options: registry::Composing,
+    ) -> Result<Self> {
+        let format = Format::of(file)?;
+        let whole =
+            std::path::absolute(file).map_err(|error| Error::io("open bundle", file, error))?;
+        let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self {
+            file: file.to_owned(),
+            format,
+            identity: format!("bundle:{}", whole.display()),
+            work: file.with_file_name(format!(".{name}.unfinished")),
+            template,
+            options,
+            earlier: Arc::default(),
+            layout: Arc::default(),
+        })
+    }
+
+    pub(super) fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// The layout that becomes the file. It begins with what the file has.
+    async fn layout(&self) -> Result<&layout::Layout> {
+        self.layout
+            .get_or_try_init(|| async {
+                let taken = self.work.join("oci-layout").exists();
+                let store = layout::create(self.work.clone()).await?;
+                if !taken && self.file.exists() {
+                    self.take_over(&store).await?;
+                }
+                Ok(layout::Layout::new(store, self.template.clone(), self.options.clone()))
+            })
+            .await
+    }
+
+    async fn take_over(&self, store: &Store) -> Result<()> {
+        let (file, limits) = (self.file.clone(), self.options.limits.clone());
+        let earlier = blocking(move || File::open(&file, &limits)).await?;
+        let options =
+            LoadOptions { existing: Existing::Overwrite, limits: self.options.limits.clone() };
+        let store = Box::new(store.clone());
+        apart(move || async move {
+            bundle::load(&earlier, &[], &To::Layout(store), &options).await.map(drop)
+        })
+        .await
+        .map_err(|error| {
+            error
+                .context(format!("`{}` cannot be brought up to date", self.file.display()))
+                .with_hint("a delta cannot; write another file")
+        })
+    }
+
+    pub(super) fn place(&self, naming: &Naming<'_>) -> Result<Place> {
+        let path = match &self.template {
+            Some(template) => template.render(naming)?,
+            None => naming.chart.to_owned(),
+        };
+        let name: crate::oci::RepositoryName = path.parse()?;
+        let tag = crate::oci::Tag::from_version(naming.version)?;
+        Ok(Place { group: name.to_string(), name: tag.to_string() })
+    }
+
+    pub(super) fn show(&self, place: &Place) -> String {
+        format!("{}:{}:{}", self.file.display(), place.group, place.name)
+    }
+
+    /// What the file has, as long as nothing was changed.
+    async fn earlier(&self) -> Result<Option<&File>> {
+        if self.is_unfinished() || !self.file.exists() {
+            return Ok(None);
+        }
+        let (file, limits) = (self.file.clone(), self.options.limits.clone());
+        let open = || blocking(move || File::open(&file, &limits));
+        self.earlier.get_or_try_init(open).await.map(Some)
+    }
+
+    pub(super) async fn present(&self, group: &str) -> Result<HashMap<String, Option<Digest>>> {
+        let Some(earlier) = self.earlier().await? else {
+            return match self.is_unfinished() {
+                true => self.layout().await?.present(group).await,
+                false => Ok(HashMap::new()),
+            };
+        };
+        let inside = |entry: &&Entry| {
+            entry.name.repository.as_ref().is_some_and(|name| name.as_str() == group)
+        };
+        let names = earlier
+            .entries()
+            .iter()
+            .filter(inside)
+            .filter_map(|entry| Some((entry.name.tag.as_ref()?.to_string(), None)));
+        Ok(names.collect())
+    }
+
+    pub(super) async fn look(&self, place: &Place) -> Result<Held> {
+        let Some(earlier) = self.earlier().await? else {
+            return match self.is_unfinished() {
+                true => self.layout().await?.look(place).await,
+                false => Ok(Held::Nothing),
+            };
+        };
+        let name = format!("{}:{}", place.group, place.name);
+        let entry = earlier.entries().iter().find(|entry| entry.name.to_string() == name);
+        Ok(match entry.map(|entry| earlier.manifest(entry.digest())) {
+            None => Held::Nothing,
+            Some(Some(manifest)) => registry::held(manifest),
+            Some(None) => Held::Other("a chart of the file's base".to_owned()),
+        })
+    }
+
+    pub(super) async fn put(
+        &self,
+        place: &Place,
+        payload: &Payload,
+        putting: Putting<'_>,
+    ) -> Result<Stored> {
+        self.layout().await?.put(place, payload, putting).await
+    }
+
+    pub(super) async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
+        self.layout().await?.delete(place, manifest).await
+    }
+
+    /// Whether a run was cut short, so that the file is to be written though nothing more is carried.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.work.join("oci-layout").exists()
+    }
+
+    /// Packs the layout into the file, if there was anything to do, and takes it away.
+    pub(super) async fn finish(&self) -> Result<()> {
+        if self.is_unfinished() {
+            let layout = self.layout().await?;
+            let chosen = bundle_choose::of_layout(layout.store(), None, None)?;
+            let limits = self.options.limits.clone();
+            let options = SaveOptions { format: self.format, base: None, limits };
+            let file = self.file.clone();
+            apart(move || async move { bundle::save(chosen, &file, &options).await.map(drop) })
+                .await?;
+        }
+        self.discard()
+    }
+
+    /// Takes the layout away: the file is as it should be.
+    pub(super) fn discard(&self) -> Result<()> {
+        match fs::remove_dir_all(&self.work) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::io("remove folder", &self.work, error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Runs work between files on a thread of its own: it hashes and packs more than it waits.
+pub(crate) async fn apart<F: Future<Output = Result<()>>>(
+    work: impl FnOnce() -> F + Send + 'static,
+) -> Result<()> {
+    let runtime = tokio::runtime::Handle::current();
+    blocking(move || runtime.block_on(work())).await
+}

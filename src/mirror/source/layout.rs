@@ -1,0 +1,165 @@
+//! An image layout of charts, whoever wrote it; and a bundle, which is one in a file.
+
+use super::{Listed, Listing, Seen};
+use crate::{
+    Error, Result,
+    chart::Metadata,
+    limits::Limits,
+    mirror::{
+        candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
+        sink::bundle::apart,
+    },
+    oci::{Descriptor, TagOrDigest, chart, media},
+    ops::{
+        bundle::{self, LoadOptions, To},
+        prepare,
+    },
+    store::{Fetch, blocking, bundle::Bundle, layout::Layout as Store, ref_name::RefName},
+};
+use std::{path::Path, sync::Arc};
+
+/// A layout, to be read.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    store: Store,
+    identity: String,
+    name: String,
+    limits: Limits,
+    /// Where a bundle was unpacked; it goes with the last copy of this.
+    _folder: Option<Arc<tempfile::TempDir>>,
+}
+
+impl Layout {
+    /// The layout at a path.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub fn open(root: &Path, limits: &Limits) -> Result<Self> {
+        let store = Store::open(root)?;
+        let identity = format!("layout:{}", store.root().display());
+        Ok(Self { identity, name: stem(root), store, limits: limits.clone(), _folder: None })
+    }
+
+    /// A bundle, unpacked into a temporary folder.
+    ///
+    /// # Errors
+    /// As [`Bundle::open`]; `NotFound` for a delta, which is not whole.
+    pub async fn unpack(file: &Path, limits: &Limits) -> Result<Self> {
+        let whole =
+            std::path::absolute(file).map_err(|error| Error::io("open bundle", file, error))?;
+        let folder = tempfile::Builder::new()
+            .prefix("chartferry-bundle-")
+            .tempdir()
+            .map_err(|error| Error::io("create", "a temporary folder", error))?;
+        let store = Store::create(folder.path())?;
+        let (path, caps) = (file.to_owned(), limits.clone());
+        let packed = blocking(move || Bundle::open(&path, &caps)).await?;
+        let options = LoadOptions { limits: limits.clone(), ..LoadOptions::default() };
+        let to = To::Layout(Box::new(store.clone()));
+        apart(move || async move { bundle::load(&packed, &[], &to, &options).await.map(drop) })
+            .await?;
+        Ok(Self {
+            store,
+            identity: format!("bundle:{}", whole.display()),
+            name: stem(file),
+            limits: limits.clone(),
+            _folder: Some(Arc::new(folder)),
+        })
+    }
+
+    pub(super) fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) async fn list(&self, seen: Option<&Seen>) -> Result<Listing> {
+        let store = self.store.clone();
+        let mut entries = blocking(move || store.entries()).await?;
+        entries.sort_by_cached_key(|entry| (RefName::of(entry), entry.digest.clone()));
+        let said: Vec<_> = entries.iter().map(|e| (RefName::of(e), e.digest.as_str())).collect();
+        let fingerprint = Fingerprint::of(format!("{said:?}").as_bytes());
+        if seen.is_some_and(|seen| seen.fingerprint == fingerprint) {
+            return Ok(Listing::Unchanged);
+        }
+        let mut listed =
+            Listed { seen: Seen { fingerprint, ..Seen::default() }, ..Listed::default() };
+        for entry in entries {
+            match self.candidate(&entry).await {
+                Ok(candidate) => listed.candidates.push(candidate),
+                Err(error) => {
+                    let name = RefName::of(&entry);
+                    listed.warnings.push(format!("skipping `{name}`: {}", error.chain()));
+                }
+            }
+        }
+        Ok(Listing::Charts(listed))
+    }
+
+    /// What an entry is, by its manifest and config.
+    async fn candidate(&self, entry: &Descriptor) -> Result<Candidate> {
+        let target = TagOrDigest::Digest(entry.digest.clone());
+        let manifest = self.store.fetch_manifest(&target).await?;
+        let found = chart::find(&manifest)?;
+        let mut metadata = Metadata::default();
+        if let Some(config) = found.config.filter(|_| found.foreign.is_none()) {
+            let bytes = self.store.fetch_blob(config, self.limits.config_bytes).await?;
+            metadata.decode_yaml(&bytes, &self.limits)?;
+        }
+        let said = RefName::of(entry);
+        let annotations = &manifest.document().annotations;
+        let or = |own: String, key| match own.is_empty() {
+            true => annotations.get(key).cloned().unwrap_or_default(),
+            false => own,
+        };
+        let name = or(metadata.name, media::TITLE);
+        // The path of a chart that lay in a folder of its namespace.
+        let path = match &said.repository {
+            Some(repository) if name.is_empty() || repository.last_segment() == name => {
+                repository.to_string()
+            }
+            _ => name,
+        };
+        let version = or(metadata.version, media::VERSION);
+        let version = match (&said.tag, version.is_empty()) {
+            (Some(tag), true) => tag.to_version(),
+            (_, false) => version,
+            (None, true) => String::new(),
+        };
+        if path.is_empty() || version.is_empty() {
+            return Err(Error::invalid("it does not say which chart and version it is"));
+        }
+        Ok(Candidate {
+            id: ChartVersion::new(path, version),
+            created: annotations.get(media::CREATED).cloned().unwrap_or_default(),
+            digest: Some(found.content.digest.clone()),
+            urls: vec![entry.digest.to_string()],
+            deprecated: metadata.deprecated,
+            fingerprint: Fingerprint::of(entry.digest.as_str().as_bytes()),
+            essence: None,
+            provenance: match found.provenance {
+                Some(_) => Provenance::There,
+                None => Provenance::Missing,
+            },
+        })
+    }
+
+    pub(super) async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {
+        let digest = candidate.urls.first().map_or("", String::as_str);
+        let target = TagOrDigest::Digest(digest.parse()?);
+        let mut payload = prepare::from_store(&self.store, &target, &self.limits).await?;
+        if ask == Ask::Nothing {
+            payload.provenance = None;
+        }
+        Ok(payload)
+    }
+}
+
+/// A file's or folder's name, without what says that it is a bundle.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let cut = [".tar.zst", ".tzst", ".tar"].iter().find_map(|end| name.strip_suffix(end));
+    cut.map_or(name.clone(), str::to_owned)
+}
