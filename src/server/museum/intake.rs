@@ -79,25 +79,19 @@ impl Intake {
     }
 }
 
-/// The frames of a body, none of which goes beyond `cap` bytes in all.
+/// The frames of a body, which may have `cap` bytes in all. What is left of it after an error is the caller's to drain.
 pub(super) fn frames(
     body: &mut Body,
     stall: Duration,
     cap: u64,
-) -> impl Stream<Item = Result<Bytes, Denial>> + Send + 'static {
-    let body = std::mem::take(body);
-    stream::try_unfold((body, cap), move |(mut body, left)| async move {
-        let declared = http_body::Body::size_hint(&body).lower();
-        if declared > left {
+) -> impl Stream<Item = Result<Bytes, Denial>> + Send {
+    stream::try_unfold((body, cap), move |(body, left)| async move {
+        if http_body::Body::size_hint(body).lower() > left {
             return Err(Denial::too_large());
         }
-        let Some(chunk) = frame(&mut body, stall).await.map_err(|refusal| {
-            let status = refusal.status();
-            Denial::new(status, "the body ended early")
-        })?
-        else {
-            return Ok(None);
-        };
+        let next = frame(body, stall).await;
+        let next = next.map_err(|refusal| Denial::new(refusal.status(), "the body ended early"))?;
+        let Some(chunk) = next else { return Ok(None) };
         let left = left.checked_sub(chunk.len() as u64).ok_or_else(Denial::too_large)?;
         Ok(Some((chunk, (body, left))))
     })

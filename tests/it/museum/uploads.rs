@@ -135,3 +135,33 @@ fn a_page_of_ones_own_is_shown_with_what_lies_beside_it() {
     ask(&server, "/static/../index.html").expect(404);
     ask(&server, "/static/b.css").expect(404);
 }
+
+#[test]
+fn a_body_that_is_too_long_is_refused_before_it_is_read() {
+    let server = Daemon::chartferry(["--max-upload-size", "100000"]);
+    let address = server.address().parse().unwrap();
+    let form = "multipart/form-data; boundary=b";
+    let mut body =
+        b"--b\r\nContent-Disposition: form-data; name=\"chart\"; filename=\"x\"\r\n\r\n".to_vec();
+    body.resize(500_000, b'x');
+    for (path, kind) in
+        [("/api/charts", "application/gzip"), ("/api/charts", form), ("/api/prov", "text/plain")]
+    {
+        let answer = wire::send(address, "POST", path, &[("Content-Type", kind)], &body);
+        assert_eq!(answer.expect(413).body, b"request too large", "{path} {kind}");
+    }
+    let chunked = [("Content-Type", form), ("Transfer-Encoding", "chunked")];
+    let head = "POST /api/charts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+    let head = chunked
+        .iter()
+        .fold(head.to_owned(), |head, (name, value)| format!("{head}{name}: {value}\r\n"));
+    let mut stream = wire::raw(address, format!("{head}\r\n").as_bytes());
+    for part in body.chunks(50_000) {
+        // The server may have said no by now.
+        let _ = stream.write_all(format!("{:x}\r\n", part.len()).as_bytes());
+        let _ = stream.write_all(part);
+        let _ = stream.write_all(b"\r\n");
+    }
+    let _ = stream.write_all(b"0\r\n\r\n");
+    wire::read(stream, "POST").expect(413);
+}
