@@ -72,15 +72,6 @@ impl Remote {
             Some(prefix) => Ok(format!("{prefix}/{name}").parse()?),
         }
     }
-
-    /// The name below the namespace of what the registry calls `full`; `None` for what lies outside of it.
-    pub fn name_within(&self, full: &str) -> Option<RepositoryName> {
-        let rest = match &self.prefix {
-            None => full,
-            Some(prefix) => full.strip_prefix(prefix.as_str())?.strip_prefix('/')?,
-        };
-        rest.parse().ok()
-    }
 }
 
 impl Catalog for Remote {
@@ -106,6 +97,20 @@ impl Catalog for Remote {
         names.sort_unstable();
         names.dedup();
         Ok(names)
+    }
+
+    /// The name below the namespace of what the registry calls `full`; `None` for what lies outside of it, or is not
+    /// shown.
+    fn name_within(&self, full: &str) -> Option<RepositoryName> {
+        let rest = match &self.prefix {
+            None => full,
+            Some(prefix) => full.strip_prefix(prefix.as_str())?.strip_prefix('/')?,
+        };
+        let name = rest.parse().ok()?;
+        match &self.shown {
+            Shown::Listed(names) if !names.contains(&name) => None,
+            _ => Some(name),
+        }
     }
 }
 

@@ -36,6 +36,11 @@ pub trait Catalog: Clone + Send + Sync + 'static {
     fn loose(&self) -> Option<Self::Repository> {
         None
     }
+
+    /// The repository that whoever tells of changes calls `full`; `None` for what is not ours to look at.
+    fn name_within(&self, full: &str) -> Option<RepositoryName> {
+        full.parse().ok()
+    }
 }
 
 /// A blob, opened to be read.

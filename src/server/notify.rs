@@ -1,0 +1,221 @@
+//! `POST /notify`: a registry tells that tags have come or gone, in the format of the distribution project's webhooks. What
+//! it says is not believed: the tag is looked up where it is.
+
+use super::{body::frame, registry::unbroken, view::Follower};
+use crate::{
+    Result,
+    digest::Digest,
+    oci::{RepositoryName, Tag},
+    store::Catalog,
+    version::Version,
+};
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+/// Bytes of one notification: a registry sends its events one by one, or a few of them.
+const MAX_BODY: usize = 1024 * 1024;
+/// How long its body may stay silent.
+const STALL: Duration = Duration::from_secs(10);
+
+/// What a registry must send with its notifications. It is never printed.
+#[derive(Clone)]
+pub struct NotifySecret([u8; 32]);
+
+impl NotifySecret {
+    /// A secret of this text.
+    pub fn new(text: &str) -> Self {
+        Self(Sha256::digest(text.as_bytes()).into())
+    }
+
+    /// Whether a request brings it, as `Authorization: Bearer SECRET` or by itself. Hashes are compared, so that time
+    /// tells nothing.
+    fn is_in(&self, headers: &HeaderMap) -> bool {
+        let Some(text) = headers.get(header::AUTHORIZATION).and_then(|text| text.to_str().ok())
+        else {
+            return false;
+        };
+        let text = text.strip_prefix("Bearer ").unwrap_or(text).trim();
+        let given: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        self.0.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
+    }
+}
+
+impl std::fmt::Debug for NotifySecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// The document that a registry sends.
+#[derive(Debug, Deserialize)]
+struct Envelope {
+    events: Vec<Event>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Event {
+    #[serde(default)]
+    action: String,
+    #[serde(default)]
+    target: Target,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Target {
+    #[serde(default)]
+    repository: String,
+    #[serde(default)]
+    tag: String,
+    #[serde(default)]
+    digest: String,
+}
+
+/// What to look at because of an event.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Look {
+    Tag(RepositoryName, Tag),
+    Manifest(RepositoryName, Digest),
+    Tags(RepositoryName),
+}
+
+impl Event {
+    fn look(&self, name_within: impl Fn(&str) -> Option<RepositoryName>) -> Option<Look> {
+        let Target { repository, tag, digest } = &self.target;
+        let deleted = match self.action.as_str() {
+            "push" => false,
+            "delete" => true,
+            _ => return None,
+        };
+        let repository = name_within(repository)?;
+        if let Ok(tag) = tag.parse::<Tag>() {
+            // Signatures and branches are pushed too, and are no charts' tags.
+            let is_version = Version::parse_loose(&tag.to_version()).is_ok();
+            return is_version.then_some(Look::Tag(repository, tag));
+        }
+        match digest.parse() {
+            // A push by digest alone, as of a layer, moves no tag.
+            _ if !deleted => None,
+            Ok(digest) => Some(Look::Manifest(repository, digest)),
+            Err(_) => Some(Look::Tags(repository)),
+        }
+    }
+}
+
+struct Notified<C> {
+    charts: Follower<C>,
+    secret: Option<NotifySecret>,
+}
+
+/// The route.
+pub(super) fn router<C: Catalog>(charts: Follower<C>, secret: Option<NotifySecret>) -> Router {
+    let state = Arc::new(Notified { charts, secret });
+    Router::new().route("/notify", post(notify::<C>)).with_state(state)
+}
+
+async fn notify<C: Catalog>(State(state): State<Arc<Notified<C>>>, request: Request) -> Response {
+    let (head, mut body) = request.into_parts();
+    if state.secret.as_ref().is_some_and(|secret| !secret.is_in(&head.headers)) {
+        return (StatusCode::UNAUTHORIZED, "the secret is missing or wrong\n").into_response();
+    }
+    let Some(bytes) = read(&mut body).await else {
+        return (StatusCode::PAYLOAD_TOO_LARGE, "too long, or it did not come\n").into_response();
+    };
+    let envelope: Envelope = match serde_json::from_slice(&bytes) {
+        Ok(envelope) => envelope,
+        Err(error) => {
+            let message = format!("this is no notification of a registry: {error}\n");
+            return (StatusCode::BAD_REQUEST, message).into_response();
+        }
+    };
+    let within = |full: &str| state.charts.catalog().name_within(full);
+    let looks: BTreeSet<Look> =
+        envelope.events.iter().filter_map(|event| event.look(within)).collect();
+    let charts = state.charts.clone();
+    match unbroken(async move { look_at(&charts, looks).await }).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => {
+            tracing::warn!(error = error.chain(), "cannot look at what was notified");
+            // The registry sends it again.
+            (StatusCode::BAD_GATEWAY, "the registry could not be asked\n").into_response()
+        }
+    }
+}
+
+async fn look_at<C: Catalog>(charts: &Follower<C>, looks: BTreeSet<Look>) -> Result<()> {
+    for look in looks {
+        match look {
+            Look::Tag(repository, tag) => charts.refresh(&repository, &tag).await?,
+            Look::Manifest(repository, digest) => {
+                charts.refresh_manifest(&repository, &digest).await?;
+            }
+            Look::Tags(repository) => charts.refresh_repository(&repository).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn read(body: &mut Body) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = frame(body, STALL).await.ok()? {
+        if bytes.len() + chunk.len() > MAX_BODY {
+            return None;
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+    #[test]
+    fn events_tell_where_to_look() {
+        let within = |full: &str| full.strip_prefix("ns/").and_then(|name| name.parse().ok());
+        let (name, digest) = (|| "a".parse().expect("name"), || DIGEST.parse().expect("digest"));
+        let tag = || "1.0.0".parse().expect("tag");
+        for (action, repository, tag_text, digest_text, look) in [
+            ("push", "ns/a", "1.0.0", DIGEST, Some(Look::Tag(name(), tag()))),
+            ("delete", "ns/a", "1.0.0", "", Some(Look::Tag(name(), tag()))),
+            ("delete", "ns/a", "", DIGEST, Some(Look::Manifest(name(), digest()))),
+            ("delete", "ns/a", "", "", Some(Look::Tags(name()))),
+            ("push", "ns/a", "", DIGEST, None),
+            ("push", "ns/a", "latest", DIGEST, None),
+            ("pull", "ns/a", "1.0.0", DIGEST, None),
+            ("push", "other/a", "1.0.0", DIGEST, None),
+            ("push", "ns/../a", "1.0.0", DIGEST, None),
+        ] {
+            let event = serde_json::json!({
+                "action": action,
+                "target": { "repository": repository, "tag": tag_text, "digest": digest_text },
+            });
+            let event: Event = serde_json::from_value(event).expect("event");
+            assert_eq!(event.look(within), look, "{action} {repository}:{tag_text}@{digest_text}");
+        }
+    }
+
+    #[test]
+    fn the_secret_comes_as_a_token_or_by_itself() {
+        let secret = NotifySecret::new("s3cret");
+        for (text, right) in
+            [("Bearer s3cret", true), ("s3cret", true), ("Bearer other", false), ("", false)]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, text.parse().expect("value"));
+            assert_eq!(secret.is_in(&headers), right, "{text}");
+        }
+        assert!(!secret.is_in(&HeaderMap::new()));
+        assert_eq!(format!("{secret:?}"), "(secret)");
+    }
+}
