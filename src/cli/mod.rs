@@ -40,6 +40,7 @@ mod search;
 mod search_repo;
 mod serve;
 mod serve_museum;
+mod serve_upstream;
 mod show;
 mod stage;
 mod table;

@@ -68,13 +68,18 @@ impl RemoteArgs {
         if let Some(client) = self.client.get() {
             return Ok(client.clone());
         }
+        let client = Client::new(self.options(run)?)?;
+        Ok(self.client.get_or_init(|| client).clone())
+    }
+
+    /// The client's options, with the credentials of the flags before stored ones.
+    pub(super) fn options(&self, run: &Run) -> Result<Options> {
         let mut options = self.transport.options(run)?;
         options.keyring.given = self.given()?.map(|(username, password)| Given {
             credential: Credential::Basic { username, password },
             registry: None,
         });
-        let client = Client::new(options)?;
-        Ok(self.client.get_or_init(|| client).clone())
+        Ok(options)
     }
 
     /// The name and the password of the flags.

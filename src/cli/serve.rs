@@ -1,6 +1,6 @@
-//! `serve`: an OCI registry on a folder.
+//! `serve`: an OCI registry and a chart repository on a folder, or a chart repository over a registry elsewhere.
 
-use super::{Run, exit::Exit, output, serve_museum::MuseumArgs};
+use super::{Run, exit::Exit, output, serve_museum::MuseumArgs, serve_upstream::UpstreamArgs};
 use crate::{
     Error, Result,
     server::{self, Access, Anonymous, Config, Htpasswd, Open, Tls},
@@ -33,6 +33,8 @@ pub(super) struct ServeArgs {
     #[arg(long, conflicts_with = "htpasswd")]
     open: bool,
     #[command(flatten)]
+    upstream: UpstreamArgs,
+    #[command(flatten)]
     museum: MuseumArgs,
 }
 
@@ -64,6 +66,7 @@ impl ServeArgs {
 pub(super) fn serve(run: &Run, args: ServeArgs) -> Result<Exit> {
     run.log_service();
     let config = args.config()?;
+    let upstream = args.upstream.upstream(run, &config)?;
     let root = args.storage.unwrap_or_else(|| run.env.server_data());
     let root = std::path::absolute(&root).map_err(|error| Error::io("find", &root, error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -71,6 +74,13 @@ pub(super) fn serve(run: &Run, args: ServeArgs) -> Result<Exit> {
         .build()
         .map_err(|error| Error::io("start", "the runtime", error))?;
     runtime.block_on(async {
+        if let (Some(upstream), Some(url)) = (upstream, &args.upstream.upstream) {
+            let bound = server::bind_upstream(upstream, config).await?;
+            output::println(format!("Listening on {}", bound.url()))?;
+            run.talk.info(&format!("charts of {url}"));
+            bound.run(stop()).await;
+            return Ok(Exit::Ok);
+        }
         // The store first: whoever holds its lock may well hold the port too, and the lock says why.
         let disk = Disk::open(&root, Durability::Full)?;
         let bound = server::bind(disk, config).await?;

@@ -1,13 +1,17 @@
 //! A router on a socket: connections, time-outs, and an end that waits for what is under way.
 
 use super::{
-    Access, Config, Open, Tls,
+    Access, Config, Open, Tls, Upstream,
     access_log::Peer,
     registry::{charts, router_with},
     stall::Impatient,
 };
-use crate::{Error, ErrorKind, Result, store::disk::Disk};
+use crate::{
+    Error, ErrorKind, Result,
+    store::{Catalog, disk::Disk},
+};
 use axum::{Router, body::Body};
+use futures_util::{FutureExt, future::BoxFuture};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
@@ -31,13 +35,21 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// When the store's charts could not be looked at, how long until the next try.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
-/// A registry that has its address but does not answer yet.
-#[derive(Debug)]
+/// A server that has its address but does not answer yet.
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
-    disk: Disk,
-    config: Config,
+    router: Router,
+    /// What goes on beside the requests, until the end.
+    beside: BoxFuture<'static, ()>,
+    tls: Option<Tls>,
+    drain: Duration,
+}
+
+impl std::fmt::Debug for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bound").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 /// Takes the address of `config` for a registry over `disk`.
@@ -46,6 +58,28 @@ pub struct Bound {
 /// `Usage` when the address is not this machine's own and nobody is asked for credentials, unless the configuration
 /// says that this is meant; `Network` when the address cannot be had.
 pub async fn bind(disk: Disk, config: Config) -> Result<Bound> {
+    let (listener, address) = listen(&config).await?;
+    let (tls, drain, rest) = (config.tls.clone(), config.drain, config.upload_rest);
+    let charts = charts(&disk, &config);
+    let router = router_with(disk.clone(), config, charts.clone());
+    let beside = async move {
+        tokio::join!(charts.follow(LOOK_AGAIN), keep_up(&disk, rest));
+    };
+    Ok(Bound { listener, address, router, beside: beside.boxed(), tls, drain })
+}
+
+/// Takes the address of `config` for a server over a store elsewhere.
+///
+/// # Errors
+/// As [`bind`].
+pub async fn bind_upstream<C: Catalog>(upstream: Upstream<C>, config: Config) -> Result<Bound> {
+    let (listener, address) = listen(&config).await?;
+    let (tls, drain) = (config.tls.clone(), config.drain);
+    let (router, beside) = upstream.parts(&config);
+    Ok(Bound { listener, address, router, beside: beside.boxed(), tls, drain })
+}
+
+async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr)> {
     let listen = config.listen;
     let everyone = matches!(config.access, Access::Everyone);
     if !listen.ip().is_loopback() && everyone && config.open == Open::No {
@@ -61,7 +95,7 @@ pub async fn bind(disk: Disk, config: Config) -> Result<Bound> {
     };
     let listener = TcpListener::bind(listen).await.map_err(fail)?;
     let address = listener.local_addr().map_err(fail)?;
-    Ok(Bound { listener, address, disk, config })
+    Ok((listener, address))
 }
 
 impl Bound {
@@ -72,26 +106,21 @@ impl Bound {
 
     /// Where clients find it.
     pub fn url(&self) -> String {
-        let scheme = if self.config.tls.is_some() { "https" } else { "http" };
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 
     /// Answers until `stop` comes, then lets open requests end within the configured time.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
-        let Self { listener, disk, config, .. } = self;
-        let (drain, tls, rest) = (config.drain, config.tls.clone(), config.upload_rest);
-        let charts = charts(&disk, &config);
-        let follower = tokio::spawn(charts.clone().follow(LOOK_AGAIN));
-        let router = router_with(disk.clone(), config, charts);
+        let Self { listener, router, beside, tls, drain, .. } = self;
+        let beside = tokio::spawn(beside);
         let (closing, closed) = watch::channel(());
         let mut connections = JoinSet::new();
-        let mut upkeep = tokio::time::interval(rest / 4 + Duration::from_secs(1));
         tokio::pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop => break,
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
-                _ = upkeep.tick() => expire(&disk, rest),
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => {
                         let (router, tls) = (router.clone(), tls.clone());
@@ -105,7 +134,7 @@ impl Bound {
                 },
             }
         }
-        follower.abort();
+        beside.abort();
         drop(listener);
         drop(closing);
         let ended = async { while connections.join_next().await.is_some() {} };
@@ -126,7 +155,15 @@ impl Bound {
     }
 }
 
-/// Gives up the uploads that nobody went on with, beside everything else.
+/// Gives up the uploads that nobody went on with, now and then.
+async fn keep_up(disk: &Disk, rest: Duration) {
+    let mut upkeep = tokio::time::interval(rest / 4 + Duration::from_secs(1));
+    loop {
+        upkeep.tick().await;
+        expire(disk, rest);
+    }
+}
+
 fn expire(disk: &Disk, rest: Duration) {
     let Some(moment) = SystemTime::now().checked_sub(rest) else { return };
     let disk = disk.clone();

@@ -19,16 +19,18 @@ mod stall;
 mod tls;
 mod token;
 mod uploads;
+mod upstream;
 pub mod view;
 
 pub use auth::{Access, Anonymous, OneUser};
 pub use htpasswd::{Htpasswd, Verdict};
 pub use issuer::Issuer;
-pub use listen::{Bound, Running, bind};
+pub use listen::{Bound, Running, bind, bind_upstream};
 pub use notify::NotifySecret;
 pub use registry::router;
 pub use tls::Tls;
 pub use token::{Scheme, Tokens};
+pub use upstream::{Sent, Upstream, Way, Writes};
 
 use crate::{limits::Limits, store::repository::Missing};
 use std::{net::SocketAddr, time::Duration};

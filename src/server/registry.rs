@@ -10,6 +10,7 @@ use super::{
     refusal::{Code, Refusal},
     route::Route,
     uploads,
+    upstream::Writes,
     view::{Cache, Follower, Sight, View},
 };
 use crate::{
@@ -59,7 +60,7 @@ pub(super) fn router_with(disk: Disk, config: Config, charts: Follower<Disk>) ->
         Access::Tokens(tokens) => tokens.router(),
         _ => Router::new(),
     };
-    let museum = museum::router(charts.clone(), &config);
+    let museum = museum::router(charts.clone(), Writes::AsServer, &config);
     Router::new()
         .route("/v2", any(serve))
         .route("/v2/", any(serve))

@@ -64,6 +64,13 @@ impl From<Error> for Denial {
                 tracing::warn!(error = error.chain(), "the store refused");
                 Self::new(StatusCode::FORBIDDEN, "the registry behind this server refuses it")
             }
+            ErrorKind::Network | ErrorKind::Protocol => {
+                tracing::error!(error = error.chain(), "the store cannot be reached");
+                Self::new(
+                    StatusCode::BAD_GATEWAY,
+                    "the registry behind this server does not answer",
+                )
+            }
             _ => {
                 tracing::error!(error = error.chain(), "the store failed");
                 let (status, message) = if is_full(&error) {

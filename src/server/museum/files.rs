@@ -9,11 +9,13 @@ use crate::{
     server::{
         blobs::{self, Range, parse_range},
         registry::header_value,
+        view::Origin,
     },
     store::{Catalog, Open, Opened},
 };
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use std::time::Duration;
 
 const ARCHIVE: &str = "application/x-tar";
 const PROVENANCE: &str = "application/pgp-signature";
@@ -35,20 +37,38 @@ impl<C: Catalog> Museum<C> {
             return Err(Denial::new(status, "unsupported file extension"));
         };
         let absent = || Denial::not_found("object not found");
-        let (store, blob) = match self.shelf.view().file(namespace, file_name) {
+        let (store, blob, origin) = match self.shelf.view().file(namespace, file_name) {
             Some(stored) => {
                 let blob = stored.descriptor().cloned().ok_or_else(absent)?;
-                (self.shelf.repository(namespace, &stored.found)?, blob)
+                let store = self.shelf.repository(namespace, &stored.found)?;
+                (store, blob, Some(stored.found.origin))
             }
             // A provenance file may lie there without its chart.
             None if content_type == PROVENANCE => {
-                self.shelf.aside(namespace, file_name).await?.ok_or_else(absent)?
+                let (store, blob) =
+                    self.shelf.aside(namespace, file_name).await?.ok_or_else(absent)?;
+                (store, blob, None)
             }
             None => return Err(absent()),
         };
-        send(&store, &blob, content_type, head).await
+        let sent = send(&store, &blob, content_type, head).await;
+        if let (Err(denial), Some(Origin::Tag { repository, tag, .. })) = (&sent, origin)
+            && denial.status == StatusCode::NOT_FOUND
+        {
+            // The tag has moved, or is gone, and nobody has told us.
+            let charts = self.shelf.0.clone();
+            tokio::spawn(async move {
+                if let Err(error) = charts.refresh(&repository, &tag).await {
+                    tracing::warn!(error = error.chain(), "cannot look what a tag is on now");
+                }
+            });
+        }
+        sent
     }
 }
+
+/// How long a client waits for the first byte from a store elsewhere.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn send<R: Open>(
     store: &R,
@@ -94,7 +114,11 @@ async fn send<R: Open>(
     if head.method == Method::HEAD {
         return Ok(response);
     }
-    match store.open_blob(blob, part).await? {
+    let opened = tokio::time::timeout(PATIENCE, store.open_blob(blob, part)).await;
+    let opened = opened.map_err(|_| {
+        Denial::new(StatusCode::GATEWAY_TIMEOUT, "the registry behind this server does not answer")
+    })?;
+    match opened? {
         Opened::File(file) => {
             let body = blobs::body(&file, start, length).map_err(|refusal| {
                 Denial::new(refusal.status(), "the store failed; the log says why")

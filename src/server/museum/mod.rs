@@ -23,6 +23,7 @@ use super::{
     auth::Access,
     body::drain,
     registry::unbroken,
+    upstream::{Sent, Writes},
     view::Follower,
 };
 use crate::{limits::Limits, store::Catalog};
@@ -41,14 +42,21 @@ use serde_json::json;
 use std::{
     collections::BTreeSet,
     hash::{BuildHasher, RandomState},
+    ops::Deref,
     sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::{Mutex, MutexGuard, OnceCell, Semaphore};
 
-/// The museum: a view, a store, and what its flags say.
+/// The museum: a view, and the store under it by somebody's credentials.
 struct Museum<C> {
     shelf: Shelf<C>,
+    writes: Writes<C>,
+    house: Arc<House>,
+}
+
+/// What its flags say, and what everybody in it shares.
+struct House {
     options: Options,
     access: Access,
     limits: Limits,
@@ -65,10 +73,22 @@ struct Museum<C> {
     ids: Ids,
 }
 
+/// Who is in the museum is in its house.
+impl<C> Deref for Museum<C> {
+    type Target = House;
+
+    fn deref(&self) -> &House {
+        &self.house
+    }
+}
+
 /// Everything that is no registry API, over the charts that a follower keeps.
-pub(super) fn router<C: Catalog>(charts: Follower<C>, config: &Config) -> Router {
-    let museum = Museum {
-        shelf: Shelf(charts),
+pub(super) fn router<C: Catalog>(
+    charts: Follower<C>,
+    writes: Writes<C>,
+    config: &Config,
+) -> Router {
+    let house = House {
         options: config.museum.clone(),
         access: config.access.clone(),
         limits: config.limits.clone(),
@@ -80,6 +100,7 @@ pub(super) fn router<C: Catalog>(charts: Follower<C>, config: &Config) -> Router
         key: RandomState::new(),
         ids: Ids::new(),
     };
+    let museum = Museum { shelf: Shelf(charts), writes, house: Arc::new(house) };
     Router::new().fallback(serve::<C>).with_state(Arc::new(museum))
 }
 
@@ -135,7 +156,9 @@ impl<C: Catalog> Museum<C> {
             Need::Pull => Some("pull"),
             Need::Push => Some("push"),
         };
-        if let Some(action) = action {
+        if let Some(action) = action
+            && !(action == "push" && matches!(self.writes, Writes::AsSent(_)))
+        {
             let who = self.access.admit(&head.headers, namespace, Some(action)).await;
             line.of(who.map_err(Denial::unauthorized)?);
         }
@@ -182,10 +205,22 @@ impl<C: Catalog> Museum<C> {
             Kind::Version => self.version(namespace, name(0), name(1)),
             Kind::Templates => self.templates(namespace, name(0), name(1)).await,
             Kind::Values => self.values(namespace, name(0), name(1)).await,
-            Kind::Upload => self.upload(namespace, head, body).await,
-            Kind::UploadProvenance => self.upload_provenance(namespace, head, body).await,
-            Kind::Delete => self.delete(namespace, name(0), name(1)).await,
+            Kind::Upload => self.writer(head)?.upload(namespace, head, body).await,
+            Kind::UploadProvenance => {
+                self.writer(head)?.upload_provenance(namespace, head, body).await
+            }
+            Kind::Delete => self.writer(head)?.delete(namespace, name(0), name(1)).await,
         }
+    }
+
+    /// The museum for somebody who changes what is in it: where the store says who may, by their own credentials.
+    fn writer(self: &Arc<Self>, head: &Parts) -> Result<Arc<Self>, Denial> {
+        let Writes::AsSent(way) = &self.writes else { return Ok(Arc::clone(self)) };
+        let sent = Sent::of(&head.headers)
+            .ok_or_else(|| Denial::unauthorized("Basic realm=\"chartferry\"".to_owned()))?;
+        let shelf = Shelf(self.shelf.0.by_way_of(way(sent)?));
+        let (writes, house) = (self.writes.clone(), Arc::clone(&self.house));
+        Ok(Arc::new(Self { shelf, writes, house }))
     }
 
     /// Waits until everything that the store has is shown.
