@@ -4,8 +4,8 @@ use super::{Run, remote::RemoteArgs};
 use crate::{
     Error, ErrorKind, Result,
     client::{
-        Client, Credential, Given, Keyring, Notice, Notify, Options, Redirects, Remote, Secret,
-        Shown,
+        Client, Credential, Given, Keyring, Notice, Notify, Options, Persistence, Redirects,
+        Remote, Secret, Shown,
     },
     oci::{Reference, RepositoryName},
     server::{Config, NotifySecret, Sent, Upstream, Writes},
@@ -74,7 +74,7 @@ impl UpstreamArgs {
         let (registry, prefix) = Reference::parse_namespace(url)?;
         let mut options = self.remote.options(run)?;
         (options.connect, options.headers) = (CONNECT, ANSWER);
-        options.retry_after = RETRY_AFTER;
+        (options.retry_after, options.persistence) = (RETRY_AFTER, Persistence::Short);
         options.notify = Notify::new(|notice| match notice {
             Notice::Moved { .. } => {}
             Notice::Warning { .. } | Notice::Credentials { .. } => tracing::warn!("{notice}"),

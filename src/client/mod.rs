@@ -78,7 +78,7 @@ pub use gate::Pace;
 pub use login::{Probe, Removed};
 pub use notice::{Notice, Notify, Way};
 pub use open::Redirects;
-pub use options::{Options, PlainHosts, Scheme};
+pub use options::{Options, Persistence, PlainHosts, Scheme};
 pub use proxy::Proxies;
 pub use remote::{Remote, Shown};
 pub use ticket::Intent;

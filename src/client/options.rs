@@ -40,6 +40,16 @@ impl PlainHosts {
     }
 }
 
+/// How often a request that gets no answer is tried again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Persistence {
+    /// For half a minute or more: what was begun should be finished.
+    #[default]
+    Long,
+    /// For about two seconds: somebody waits for the answer, and can ask again.
+    Short,
+}
+
 /// The options of a [`super::Client`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -72,6 +82,8 @@ pub struct Options {
     pub pace: Pace,
     /// The same for single hosts, by `host[:port]`.
     pub paces: BTreeMap<String, Pace>,
+    /// How often a request is tried again.
+    pub persistence: Persistence,
     /// Longest `Retry-After` that is waited out.
     pub retry_after: Duration,
     /// What is sent as `User-Agent`.
@@ -99,6 +111,7 @@ impl Default for Options {
             chunk: 16 * MIB,
             pace: Pace::default(),
             paces: BTreeMap::new(),
+            persistence: Persistence::Long,
             retry_after: Duration::from_secs(300),
             user_agent: concat!("chartferry/", env!("CARGO_PKG_VERSION")).to_owned(),
             clock: Clock::default(),

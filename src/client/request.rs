@@ -2,7 +2,7 @@
 //! policy says so. Blobs have loops of their own, since for them progress counts.
 
 use super::{
-    Client,
+    Client, Persistence,
     auth::{Next, Rounds},
     fault::{Failure, Fault},
     host::{Host, Speech},
@@ -216,6 +216,10 @@ impl Client {
             )
             .with_hint("try again then, or allow a longer wait"));
         }
+        let reach = match options.persistence {
+            Persistence::Long => reach,
+            Persistence::Short => Reach::Unreached,
+        };
         let Some(wait) = tries.next(decision, reach, &options.clock) else { return Ok(false) };
         options.notify.tell(Notice::Waiting { host: host.to_owned(), wait, why: trouble.why() });
         options.clock.wait(wait).await;

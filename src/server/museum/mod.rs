@@ -226,7 +226,7 @@ impl<C: Catalog> Museum<C> {
     /// Waits until everything that the store has is shown.
     async fn ready(&self) -> Result<(), Denial> {
         let ready = self.ready.get_or_try_init(|| async {
-            self.shelf.0.ready().await?;
+            self.shelf.0.ready_soon().await?;
             self.shelf.show_loose(&self.limits).await
         });
         ready.await.map(|_| ()).map_err(|error| {

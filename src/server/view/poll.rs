@@ -21,6 +21,8 @@ use std::{
 /// Repositories looked at together, and tags of one of them: 64 requests at most.
 const REPOSITORIES: usize = 8;
 const TAGS: usize = 8;
+/// How long a request waits for the first look at a store.
+const SOON: Duration = Duration::from_secs(20);
 
 /// Whether the store could be asked the last time.
 #[derive(Debug, Default)]
@@ -44,6 +46,20 @@ impl<C: Catalog> Follower<C> {
     /// What the store says, when nothing can be shown. The next to come tries again.
     pub async fn ready(&self) -> Result<()> {
         self.inner.filled.get_or_try_init(|| self.fill()).await.map(|_| ())
+    }
+
+    /// The same for somebody who can ask again: it does not take long.
+    ///
+    /// # Errors
+    /// As [`Self::ready`]; `Network` when it is not ready in time.
+    pub async fn ready_soon(&self) -> Result<()> {
+        // In a task of its own, so that the first look goes on when nobody waits for it any longer.
+        let this = self.clone();
+        let looking = tokio::spawn(async move { this.ready().await });
+        match tokio::time::timeout(SOON, looking).await {
+            Ok(Ok(looked)) => looked,
+            _ => Err(Error::new(ErrorKind::Network, "the first look at the store goes on")),
+        }
     }
 
     /// Looks at the store now and then, until it is dropped. At a store that only we write, once.
@@ -107,6 +123,8 @@ impl<C: Catalog> Follower<C> {
                 names.extend(listed);
                 None
             }
+            // Not there at all: nothing else would be answered.
+            Err(error) if error.kind() == ErrorKind::Network => return Err(error),
             Err(error) => Some(error),
         };
         let failed: Mutex<Option<Error>> = Mutex::new(unlisted);

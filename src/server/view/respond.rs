@@ -8,31 +8,12 @@ use super::{
 use crate::{server::registry::header_value, store::Catalog};
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
-use std::time::Duration;
-
-/// How long an answer waits for the first look at a store.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 impl<C: Catalog> Follower<C> {
     /// The index of a namespace as the answer to a `GET` or `HEAD`; an empty one where there are no charts. While the
-    /// store cannot be asked it is the last one known, with a warning; before it ever could, 503.
+    /// store cannot be asked it is the last one known, with a warning. Whoever asks before the follower is ready gets
+    /// what is known by then.
     pub(in crate::server) async fn index(&self, namespace: &str, head: &Parts) -> Response {
-        let ready = tokio::time::timeout(PATIENCE, self.ready()).await;
-        let failed = match &ready {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.chain()),
-            Err(_) => Some("it takes too long".to_owned()),
-        };
-        if let Some(reason) = failed {
-            tracing::warn!(reason, "the charts of the store are not known yet");
-            let mut response =
-                Response::new(Body::from("{\"error\":\"the charts are not known yet\"}"));
-            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-            let headers = response.headers_mut();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-            return response;
-        }
         let mut response = respond(self.view(), namespace, head).await;
         if self.trouble().is_some() {
             // RFC 7234's code, for want of a better one in its successor.

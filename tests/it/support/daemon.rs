@@ -178,6 +178,8 @@ fn follow(stream: impl Read + Send + 'static, log: &Arc<Mutex<String>>, found: S
 
 /// The address a line says a server listens on.
 fn address_in(line: &str) -> Option<SocketAddr> {
+    // Servers name other addresses too: of the registry behind them, say.
+    let line = &line[line.find("istening on")?..];
     let start = line.find("127.0.0.1:")?;
     let address: String =
         line[start..].chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();

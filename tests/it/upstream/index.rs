@@ -1,22 +1,7 @@
 //! `index oci://host/ns`.
 
-use super::{CHARTS, push, seed};
-use crate::support::{
-    daemon::{Daemon, test_with_registry},
-    peers,
-    proxy::Proxy,
-};
-use chartferry::{index::Index, limits::Limits};
-
-/// `name version url` of every entry.
-fn entries(text: &[u8]) -> Vec<String> {
-    let index = Index::read(text.to_vec().into(), "it", &Limits::default()).unwrap();
-    let lines = index.charts().flat_map(|chart| chart.versions().iter());
-    let entries = lines.map(|line| line.decode().unwrap());
-    entries
-        .map(|e| format!("{} {} {}", e.metadata.name, e.metadata.version, e.urls.join(" ")))
-        .collect()
-}
+use super::{CHARTS, entries, push, seed};
+use crate::support::{daemon::test_with_registry, proxy::Proxy};
 
 #[test]
 fn a_namespace_is_an_index_of_oci_urls_or_of_those_below_a_server() {
@@ -61,24 +46,4 @@ fn charts_that_are_named_are_not_looked_for() {
     test.run(["index", &seen, "--charts", "never", "--out", "-"]).any_stderr().fails(5);
     test.run(["index", ".", "--charts", "b"]).stderr_has("are for a registry").fails(64);
     test.run(["index", &seen, "--strict"]).stderr_has("are for folders").fails(64);
-}
-
-#[test]
-#[ignore = "needs peers"]
-fn helm_follows_oci_urls_of_an_index() {
-    let (test, registry) = (crate::support::Test::new(), Daemon::distribution_3());
-    let namespace = format!("{}/ns", registry.oci());
-    seed(&test, &namespace);
-    test.run(["index", &namespace, "--plain-http"]).anything().succeeds();
-    let listed = entries(&test.read("index.yaml"));
-    assert_eq!(listed.len(), CHARTS.len());
-    let helm = peers::find("helm");
-    for line in listed {
-        let [_, version, url] = line.split(' ').collect::<Vec<_>>()[..] else { unreachable!() };
-        // What helm does with an entry's URL, without an HTTP server for the index.
-        let (reference, _) = url.rsplit_once(':').unwrap();
-        test.run_program(&helm, ["pull", reference, "--version", version, "--plain-http"])
-            .anything()
-            .succeeds();
-    }
 }

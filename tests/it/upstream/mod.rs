@@ -1,8 +1,11 @@
 //! Charts of a registry elsewhere, shown to those who need an index.yaml: as a file, and by `serve --upstream`.
 
 use crate::support::Test;
+use chartferry::{index::Index, limits::Limits};
 
+mod helm;
 mod index;
+mod serve;
 
 /// The charts that tests push: names and versions, newest first as an index has them.
 const CHARTS: [(&str, &str); 3] = [("a", "1.1.0+b"), ("a", "1.0.0"), ("b", "0.1.0")];
@@ -23,4 +26,14 @@ fn push(test: &Test, namespace: &str, name: &str, version: &str) {
     test.run(["package", name]).anything().succeeds();
     let archive = format!("{name}-{version}.tgz");
     test.run(["push", &archive, namespace, "--plain-http"]).anything().succeeds();
+}
+
+/// `name version url` of every entry of an index.
+fn entries(text: &[u8]) -> Vec<String> {
+    let index = Index::read(text.to_vec().into(), "it", &Limits::default()).unwrap();
+    let lines = index.charts().flat_map(|chart| chart.versions().iter());
+    let entries = lines.map(|line| line.decode().unwrap());
+    entries
+        .map(|e| format!("{} {} {}", e.metadata.name, e.metadata.version, e.urls.join(" ")))
+        .collect()
 }
