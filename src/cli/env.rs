@@ -71,6 +71,14 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("HTTPS_PROXY", "proxy for https URLs; also lower case"),
     ("HTTP_PROXY", "proxy for http URLs; lower case only, as everywhere, when a CGI could set it"),
     ("ALL_PROXY", "proxy for both; also lower case"),
+    (
+        "JOB_COMPLETIONS",
+        "how many parts `mirror` has, with the next; set it to the job's `completions`",
+    ),
+    (
+        "JOB_COMPLETION_INDEX",
+        "which part `mirror` carries, from 0; set by Kubernetes for an indexed job",
+    ),
     ("NO_COLOR", "any value: no colour"),
     ("NO_PROXY", "hosts, suffixes and networks reached without proxy; also lower case"),
     ("PATH", "where credential helpers are looked for"),
@@ -122,6 +130,11 @@ impl Env {
         self.text(name).is_some_and(|value| {
             matches!(value.as_str(), "1" | "t" | "T" | "true" | "True" | "TRUE" | "yes")
         })
+    }
+
+    /// A variable that a file of the user's names as the holder of a secret.
+    pub fn secret(&self, name: &str) -> Option<String> {
+        self.0.get(OsStr::new(name))?.to_str().filter(|value| !value.is_empty()).map(str::to_owned)
     }
 
     /// A proxy variable: the upper-case form, else the lower-case one.

@@ -25,6 +25,7 @@ mod lint;
 mod list;
 mod location;
 mod login;
+mod mirror;
 mod output;
 mod package;
 mod plugin;
@@ -104,6 +105,8 @@ enum Command {
     /// Charts in one file, for places that no network reaches
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
+    /// Carry whole repositories elsewhere: exactly, and again for nothing
+    Mirror(Box<mirror::MirrorArgs>),
     /// Run an OCI registry on a folder
     Serve(serve::ServeArgs),
     /// Show what this program does, on a registry of its own in a temporary folder
@@ -270,6 +273,7 @@ impl Run {
             Command::Repo(command) => repo::repo(self, command),
             Command::Index(args) => index::index(self, &args),
             Command::Bundle(command) => bundle::bundle(self, command),
+            Command::Mirror(args) => mirror::mirror(self, *args),
             Command::Serve(args) => serve::serve(self, args),
             Command::Tour(args) => tour::tour(self, &args),
             Command::Plugin(command) => plugin::plugin(self, command),

@@ -20,6 +20,8 @@ const BAR_EVERY: Duration = Duration::from_millis(100);
 /// What a job has done so far; counted by the job, read by the line or bar.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
+    /// Items there are.
+    pub(super) total: AtomicU64,
     /// Items done.
     pub(super) items: AtomicU64,
     /// Bytes moved.
@@ -38,10 +40,11 @@ impl Progress {
     /// Starts. `verb` and `noun` make the line: `pushed 3 of 12 charts, 1.2 MiB, 8 s`.
     pub(super) fn start(run: &Run, verb: &'static str, noun: &'static str, total: usize) -> Self {
         let counts = Arc::clone(&run.counts);
+        counts.total.store(total as u64, Ordering::Relaxed);
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let thread = {
             let (counts, stop, talk) = (counts.clone(), stop.clone(), run.talk.clone());
-            let job = Job { verb, noun, total, start: Instant::now() };
+            let job = Job { verb, noun, start: Instant::now() };
             std::thread::Builder::new()
                 .name("progress".into())
                 .spawn(move || job.report(&talk, &counts, &stop))
@@ -71,7 +74,6 @@ impl Drop for Progress {
 struct Job {
     verb: &'static str,
     noun: &'static str,
-    total: usize,
     start: Instant,
 }
 
@@ -88,7 +90,7 @@ impl Job {
             }
             pause = BAR_EVERY;
             let drawn = bar.get_or_insert_with(|| {
-                let drawn = indicatif::ProgressBar::new(self.total as u64);
+                let drawn = indicatif::ProgressBar::new(0);
                 talk.attach(Some(drawn.clone()));
                 drawn.set_style(
                     indicatif::ProgressStyle::with_template("{bar:24} {msg}")
@@ -96,6 +98,7 @@ impl Job {
                 );
                 drawn
             });
+            drawn.set_length(counts.total.load(Ordering::Relaxed));
             drawn.set_position(counts.items.load(Ordering::Relaxed));
             drawn.set_message(line);
         }
@@ -106,15 +109,36 @@ impl Job {
     }
 
     fn line(&self, counts: &Counts) -> String {
-        let seconds = self.start.elapsed().as_secs();
-        let (items, bytes) =
-            (counts.items.load(Ordering::Relaxed), counts.bytes.load(Ordering::Relaxed));
-        let mut line = format!("{} {items} of {} {}", self.verb, self.total, self.noun);
-        if bytes > 0 {
-            line.push_str(&format!(", {}", super::size(bytes)));
+        let [items, total, bytes] = [&counts.items, &counts.total, &counts.bytes]
+            .map(|count| count.load(Ordering::Relaxed));
+        line(self.verb, self.noun, items, total, bytes, self.start.elapsed())
+    }
+}
+
+/// `pushed 3 of 12 charts, 1.2 MiB, 153.6 KiB/s, 8 s, 24 s left`
+fn line(verb: &str, noun: &str, items: u64, total: u64, bytes: u64, spent: Duration) -> String {
+    let seconds = spent.as_secs();
+    let mut line = format!("{verb} {items} of {total} {noun}");
+    if bytes > 0 {
+        line.push_str(&format!(", {}", super::size(bytes)));
+        if seconds > 0 {
+            line.push_str(&format!(", {}/s", super::size(bytes / seconds)));
         }
-        line.push_str(&format!(", {seconds} s"));
-        line
+    }
+    line.push_str(&format!(", {seconds} s"));
+    // What is left takes as long as what is done; before a tenth of a minute that says little.
+    if seconds >= 6 && items > 0 && items < total {
+        let left = seconds.saturating_mul(total - items) / items;
+        line.push_str(&format!(", {} left", duration(left)));
+    }
+    line
+}
+
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
     }
 }
 
@@ -124,5 +148,23 @@ fn wait(stop: &(Mutex<bool>, Condvar), pause: Duration) -> bool {
     match stop.1.wait_timeout_while(stopped, pause, |stopped| !*stopped) {
         Ok((stopped, _)) => *stopped,
         Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_say_how_far_how_fast_and_how_long() {
+        let after = Duration::from_secs;
+        for (items, total, bytes, spent, expected) in [
+            (0, 12, 0, 1, "pushed 0 of 12 charts, 1 s"),
+            (3, 12, 2048, 8, "pushed 3 of 12 charts, 2.0 KiB, 256 B/s, 8 s, 24 s left"),
+            (1, 100, 2048, 60, "pushed 1 of 100 charts, 2.0 KiB, 34 B/s, 60 s, 99 min left"),
+            (12, 12, 10, 60, "pushed 12 of 12 charts, 10 B, 0 B/s, 60 s"),
+        ] {
+            assert_eq!(line("pushed", "charts", items, total, bytes, after(spent)), expected);
+        }
     }
 }

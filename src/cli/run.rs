@@ -61,19 +61,12 @@ impl Run {
 
     /// Runs what waits for a network on a runtime of one thread: it starts in 40 µs, several threads in 300.
     pub(super) fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Error::io("start", "the runtime", error))?;
-        // On Ctrl-C the work is dropped where it stands, and with it its unfinished files.
-        runtime.block_on(async {
-            tokio::select! {
-                result = work => result,
-                Ok(()) = tokio::signal::ctrl_c() => {
-                    Err(Error::new(ErrorKind::Interrupted, "interrupted; what was not finished was put away"))
-                }
-            }
-        })
+        wait_for(&mut tokio::runtime::Builder::new_current_thread(), work)
+    }
+
+    /// The same with as many threads as there are processors, for work that lasts.
+    pub(super) fn block_on_several<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        wait_for(&mut tokio::runtime::Builder::new_multi_thread(), work)
     }
 
     /// How a command over several inputs ended. What failed was already said, each with its reason.
@@ -122,4 +115,21 @@ impl Run {
             LogFormat::Text => builder.try_init(),
         };
     }
+}
+
+fn wait_for<T>(
+    builder: &mut tokio::runtime::Builder,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let runtime =
+        builder.enable_all().build().map_err(|error| Error::io("start", "the runtime", error))?;
+    // On Ctrl-C the work is dropped where it stands, and with it its unfinished files.
+    runtime.block_on(async {
+        tokio::select! {
+            result = work => result,
+            Ok(()) = tokio::signal::ctrl_c() => {
+                Err(Error::new(ErrorKind::Interrupted, "interrupted; what was not finished was put away"))
+            }
+        }
+    })
 }

@@ -7,6 +7,7 @@
 mod budget;
 pub mod candidate;
 mod ledger;
+pub mod metrics;
 pub mod plan;
 pub mod prune;
 pub mod report;

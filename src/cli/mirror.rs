@@ -1,0 +1,519 @@
+//! `mirror SRC... DST`: whole repositories carried elsewhere, and again for nothing.
+
+use super::{
+    Run,
+    exit::Exit,
+    output::{self, Format},
+    progress::Progress,
+    remote::TransportArgs,
+};
+use crate::{
+    Error, Result,
+    limits::Limits,
+    mirror::{
+        self, Fingerprint, Report, Shard, metrics,
+        prune::Guard,
+        report::{Mode, Verdict},
+        run::{Alias, Earlier, Event, Listener, OnConflict, OnMismatch, Options, Remembering},
+        select::{Pattern, Rule, Selection},
+        state::Key,
+    },
+    ops::payload::write_file,
+};
+use clap::{Args, ValueEnum};
+use ends::{Ends, Side};
+use file::{Document, HostEntry};
+use jiff::Timestamp;
+use std::{io::Write, path::PathBuf, sync::atomic::Ordering};
+
+mod ends;
+mod file;
+mod told;
+
+/// Versions under way at once. An upload is five requests in a row; on a line of 100 ms this carries 120 a second.
+const AT_ONCE: usize = 64;
+
+#[derive(Debug, Args)]
+pub(super) struct MirrorArgs {
+    /// Sources, then the destination: `https://…`, a name of `repo list`, a folder, `oci://HOST/NAMESPACE`
+    #[arg(value_name = "SRC|DST", required_unless_present = "file")]
+    ends: Vec<String>,
+    /// Take sources, destination and all the rest from a file
+    #[arg(long, short = 'f', value_name = "FILE", conflicts_with = "ends")]
+    file: Option<PathBuf>,
+    /// Only these charts: `NAME`, `GLOB` or `/REGEX/`, each with `@RANGE` if wanted
+    #[arg(long, value_name = "PATTERN[@RANGE]", help_heading = "Selection")]
+    chart: Vec<String>,
+    /// Not these charts
+    #[arg(long, value_name = "PATTERN", help_heading = "Selection")]
+    exclude: Vec<String>,
+    /// The charts of a registry that does not list them
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Selection")]
+    charts: Vec<String>,
+    /// Only versions in a range
+    #[arg(long, value_name = "RANGE", help_heading = "Selection")]
+    versions: Option<String>,
+    /// Only the newest versions of each chart
+    #[arg(long, value_name = "N", help_heading = "Selection")]
+    latest: Option<usize>,
+    /// Only what was made on this day or later
+    #[arg(long, value_name = "DATE", help_heading = "Selection")]
+    since: Option<String>,
+    /// Only what was made this long ago or longer: `7d`, `36h`
+    #[arg(long, value_name = "AGE", help_heading = "Selection")]
+    min_age: Option<String>,
+    /// No deprecated charts
+    #[arg(long, help_heading = "Selection")]
+    skip_deprecated: bool,
+    /// No prereleases
+    #[arg(long, help_heading = "Selection")]
+    skip_prerelease: bool,
+    /// Where a chart lies below the destination: `{{repo}}`, `{{chart}}`, `{{version}}`
+    #[arg(long, value_name = "TEMPLATE")]
+    template: Option<String>,
+    /// Tag `v1.2.3` as `1.2.3` too
+    #[arg(long)]
+    alias_without_v: bool,
+    /// When an archive is not what its index says
+    #[arg(long, value_enum, default_value_t, value_name = "POLICY")]
+    on_digest_mismatch: MismatchArg,
+    /// When a version is there in other bytes
+    #[arg(long, value_enum, default_value_t, value_name = "POLICY")]
+    on_conflict: ConflictArg,
+    /// Remove what vanished at the source
+    #[arg(long)]
+    prune: bool,
+    /// Refuse to remove more than this, a number or a part
+    #[arg(long, value_name = "N|N%", default_value_t, requires = "prune")]
+    max_delete: Guard,
+    /// Carry one part of several, such as `1/4`
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Say what would be done
+    #[arg(long, conflicts_with = "check")]
+    dry_run: bool,
+    /// Compare what is there, and change nothing
+    #[arg(long)]
+    check: bool,
+    /// Keep the state in a file too
+    #[arg(long, value_name = "FILE", help_heading = "State")]
+    state: Option<PathBuf>,
+    /// Keep the state in this repository instead of `chartferry-state`
+    #[arg(long, value_name = "oci://REF", help_heading = "State")]
+    state_ref: Option<String>,
+    /// Do not believe the last state; list what is there
+    #[arg(long, help_heading = "State")]
+    ignore_state: bool,
+    /// Try again what was refused
+    #[arg(long, conflicts_with = "ignore_state", help_heading = "State")]
+    retry: bool,
+    /// Versions under way at once
+    #[arg(long, value_name = "N", default_value_t = AT_ONCE, value_parser = positive)]
+    concurrency: usize,
+    /// Most requests a second to each host
+    #[arg(long, value_name = "N")]
+    rate: Option<f64>,
+    /// Write what it came to for Prometheus
+    #[arg(long, value_name = "FILE")]
+    metrics_file: Option<PathBuf>,
+    /// How to write the report
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    output: Format,
+    #[command(flatten)]
+    both: BothArgs,
+    #[command(flatten)]
+    from: FromArgs,
+    #[command(flatten)]
+    to: ToArgs,
+}
+
+/// What holds for both sides.
+#[derive(Clone, Debug, Args)]
+struct BothArgs {
+    /// Speak HTTP without TLS to registries
+    #[arg(long, help_heading = "Both sides")]
+    plain_http: bool,
+    /// Do not verify certificates
+    #[arg(long, visible_alias = "insecure", help_heading = "Both sides")]
+    insecure_skip_tls_verify: bool,
+    /// Send the source's credentials to every host that its index names
+    #[arg(long, help_heading = "Both sides")]
+    pass_credentials: bool,
+}
+
+/// How the sources are reached.
+#[derive(Clone, Debug, Args)]
+struct FromArgs {
+    /// User name for the sources
+    #[arg(long, value_name = "NAME", help_heading = "Sources")]
+    from_username: Option<String>,
+    /// Read their password from stdin
+    #[arg(long, conflicts_with = "to_password_stdin", help_heading = "Sources")]
+    from_password_stdin: bool,
+    /// File with their credentials
+    #[arg(long, value_name = "FILE", help_heading = "Sources")]
+    from_registry_config: Option<PathBuf>,
+    /// Certificates to trust beside the system's
+    #[arg(long, value_name = "FILE", help_heading = "Sources")]
+    from_ca_file: Option<PathBuf>,
+    /// Speak HTTP without TLS to source registries
+    #[arg(long, help_heading = "Sources")]
+    from_plain_http: bool,
+}
+
+/// How the destination is reached.
+#[derive(Clone, Debug, Args)]
+struct ToArgs {
+    /// User name for the destination
+    #[arg(long, value_name = "NAME", help_heading = "Destination")]
+    to_username: Option<String>,
+    /// Read its password from stdin
+    #[arg(long, help_heading = "Destination")]
+    to_password_stdin: bool,
+    /// File with its credentials
+    #[arg(long, value_name = "FILE", help_heading = "Destination")]
+    to_registry_config: Option<PathBuf>,
+    /// Certificates to trust beside the system's
+    #[arg(long, value_name = "FILE", help_heading = "Destination")]
+    to_ca_file: Option<PathBuf>,
+    /// Speak HTTP without TLS to it
+    #[arg(long, help_heading = "Destination")]
+    to_plain_http: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum MismatchArg {
+    /// Refuse the version
+    #[default]
+    Fail,
+    /// Carry it and say so
+    Warn,
+    /// Carry it
+    Accept,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum ConflictArg {
+    /// Refuse the version
+    #[default]
+    Fail,
+    /// Leave what is there
+    Skip,
+    /// Replace it
+    Overwrite,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("it is no number".to_owned()),
+    }
+}
+
+/// One source and what is taken of it.
+#[derive(Clone, Debug)]
+struct SourceSettings {
+    location: String,
+    name: Option<String>,
+    repositories: Vec<String>,
+    selection: Selection,
+}
+
+/// What flags or file say.
+#[derive(Debug)]
+struct Settings {
+    sources: Vec<SourceSettings>,
+    destination: String,
+    template: Option<String>,
+    alias: Alias,
+    mismatch: OnMismatch,
+    conflict: OnConflict,
+    prune: Option<Guard>,
+    state_file: Option<PathBuf>,
+    state_ref: Option<String>,
+    concurrency: usize,
+    rate: Option<f64>,
+    metrics_file: Option<PathBuf>,
+    hosts: Vec<HostEntry>,
+    from: Side,
+    to: Side,
+}
+
+pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
+    let settings = args.settings()?;
+    let shard = match args.shard {
+        Some(shard) => shard,
+        None => shard_of_job(run)?,
+    };
+    let now = Timestamp::now();
+    let ends = Ends {
+        run,
+        settings: &settings,
+        now,
+        limits: Limits::default(),
+        from: settings.from.credential()?,
+        to: settings.to.credential()?,
+    };
+    let progress = Progress::start(run, "carried", "versions", 0);
+    let counts = progress.counts();
+    let mut options = Options::new(now);
+    options.mode = match (args.dry_run, args.check) {
+        (true, _) => Mode::DryRun,
+        (_, true) => Mode::Check,
+        _ => Mode::Run,
+    };
+    options.shard = shard;
+    options.mismatch = settings.mismatch;
+    options.conflict = settings.conflict;
+    options.alias = settings.alias;
+    options.prune = settings.prune;
+    options.at_once = settings.concurrency;
+    options.naming = Fingerprint::of(settings.template.as_deref().unwrap_or_default().as_bytes());
+    options.listener = Listener::new(move |event| match event {
+        Event::Planned(more) => {
+            counts.total.fetch_add(more as u64, Ordering::Relaxed);
+        }
+        Event::Done(_) => {
+            counts.items.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let (reports, failed) = run.block_on_several(async {
+        let sink = ends.sink()?;
+        let mut reports = Vec::new();
+        let mut failed = Vec::new();
+        for settings in &ends.settings.sources {
+            match one(&ends, settings, &sink, &options, &args).await {
+                Ok(report) => reports.push(report),
+                Err(error) if ends.settings.sources.len() == 1 => return Err(error),
+                Err(error) => {
+                    run.talk
+                        .error(&error.context(format!("`{}` is not mirrored", settings.location)));
+                    failed.push(settings.location.clone());
+                }
+            }
+        }
+        Ok((reports, failed))
+    })?;
+    drop(progress);
+    tell(run, &args, &settings, &reports)?;
+    Ok(exit(&reports, failed.len()))
+}
+
+async fn one(
+    ends: &Ends<'_>,
+    settings: &SourceSettings,
+    sink: &mirror::Sink,
+    options: &Options,
+    args: &MirrorArgs,
+) -> Result<Report> {
+    let source = ends.source(settings)?;
+    let mut options = options.clone();
+    options.selection = settings.selection.clone();
+    let several = ends.settings.sources.len() > 1 || !options.shard.is_whole();
+    options.remembering = Remembering {
+        file: ends.settings.state_file.clone().map(|path| {
+            if !several {
+                return path;
+            }
+            let key = Key::new(source.identity(), options.shard);
+            let mut name = path.into_os_string();
+            name.push(format!(".{}", &key.as_str()[..12]));
+            name.into()
+        }),
+        earlier: match (args.ignore_state, args.retry) {
+            (true, _) => Earlier::Ignore,
+            (_, true) => Earlier::Retry,
+            _ => Earlier::Use,
+        },
+    };
+    mirror::run(&source, sink, &options).await
+}
+
+/// The report to stdout, what the user should know to stderr, the metrics to their file.
+fn tell(run: &Run, args: &MirrorArgs, settings: &Settings, reports: &[Report]) -> Result<()> {
+    for report in reports {
+        for warning in &report.warnings {
+            run.talk.warn(warning);
+        }
+    }
+    if let Some(path) = &settings.metrics_file {
+        let text = metrics::text(reports, Timestamp::now().as_second());
+        write_file(path, |file| file.write_all(text.as_bytes()))?;
+    }
+    match args.output {
+        Format::Text => output::print(reports.iter().map(told::text).collect::<String>()),
+        format => output::print_value(format, &serde_json::json!({ "runs": reports })),
+    }
+}
+
+fn exit(reports: &[Report], failed: usize) -> Exit {
+    let has = |verdict| reports.iter().any(|report| report.verdict() == verdict);
+    if failed > 0 || has(Verdict::Failed) {
+        let none = reports.iter().all(|report| report.verdict() == Verdict::Failed);
+        return if none { Exit::Failure } else { Exit::Partial };
+    }
+    if has(Verdict::Partly) {
+        return Exit::Partial;
+    }
+    if has(Verdict::Drift) { Exit::Drift } else { Exit::Ok }
+}
+
+/// The part that an indexed job of Kubernetes gives this pod. It counts from 0 and does not say how many there are.
+fn shard_of_job(run: &Run) -> Result<Shard> {
+    let number = |name: &str| -> Result<Option<u32>> {
+        run.env
+            .text(name)
+            .map(|text| {
+                text.parse().map_err(|_| Error::usage(format!("{name} `{text}` is no number")))
+            })
+            .transpose()
+    };
+    match (number("JOB_COMPLETION_INDEX")?, number("JOB_COMPLETIONS")?) {
+        (None, _) | (Some(0), None) => Ok(Shard::default()),
+        (Some(index), Some(count)) => Shard::new(index.saturating_add(1), count),
+        (Some(index), None) => Err(Error::usage(format!(
+            "JOB_COMPLETION_INDEX is {index}, but nothing says of how many"
+        ))
+        .with_hint("set JOB_COMPLETIONS to the job's `completions`, or write `--shard`")),
+    }
+}
+
+impl MirrorArgs {
+    fn settings(&self) -> Result<Settings> {
+        let mut settings = match &self.file {
+            Some(path) => from_file(Document::read(path)?)?,
+            None => self.from_flags()?,
+        };
+        if self.state.is_some() {
+            settings.state_file.clone_from(&self.state);
+        }
+        if self.state_ref.is_some() {
+            settings.state_ref.clone_from(&self.state_ref);
+        }
+        if self.metrics_file.is_some() {
+            settings.metrics_file.clone_from(&self.metrics_file);
+        }
+        if self.prune {
+            settings.prune = Some(self.max_delete);
+        }
+        let (both, from, to) = (&self.both, &self.from, &self.to);
+        let transport = |plain: bool, ca_file: &Option<PathBuf>| TransportArgs {
+            plain_http: both.plain_http || plain,
+            insecure_skip_tls_verify: both.insecure_skip_tls_verify,
+            ca_file: ca_file.clone(),
+            ..TransportArgs::default()
+        };
+        settings.from = Side {
+            username: from.from_username.clone(),
+            password_stdin: from.from_password_stdin,
+            registry_config: from.from_registry_config.clone(),
+            transport: transport(from.from_plain_http, &from.from_ca_file),
+            pass_credentials: both.pass_credentials,
+        };
+        settings.to = Side {
+            username: to.to_username.clone(),
+            password_stdin: to.to_password_stdin,
+            registry_config: to.to_registry_config.clone(),
+            transport: transport(to.to_plain_http, &to.to_ca_file),
+            pass_credentials: false,
+        };
+        Ok(settings)
+    }
+
+    fn from_flags(&self) -> Result<Settings> {
+        let Some((destination, sources)) =
+            self.ends.split_last().filter(|(_, sources)| !sources.is_empty())
+        else {
+            let only = self.ends.first().map_or("", String::as_str);
+            return Err(Error::usage(format!("`{only}` alone is no mirror"))
+                .with_hint("name sources and a destination: `mirror SRC… DST`"));
+        };
+        let patterns = |texts: &[String]| {
+            texts.iter().map(|text| text.parse::<Pattern>()).collect::<Result<Vec<_>>>()
+        };
+        let rules = self.chart.iter().map(|text| text.parse::<Rule>()).collect::<Result<_>>()?;
+        let selection = Selection {
+            rules,
+            exclude: patterns(&self.exclude)?,
+            versions: self.versions.as_deref().map(file::range).transpose()?,
+            latest: self.latest,
+            since: self.since.as_deref().map(file::since).transpose()?,
+            min_age: self.min_age.as_deref().map(file::age).transpose()?,
+            deprecated: file::class(self.skip_deprecated),
+            prereleases: file::class(self.skip_prerelease),
+        };
+        Ok(Settings {
+            sources: sources
+                .iter()
+                .map(|location| SourceSettings {
+                    location: location.clone(),
+                    name: None,
+                    repositories: self.charts.clone(),
+                    selection: selection.clone(),
+                })
+                .collect(),
+            destination: destination.clone(),
+            template: self.template.clone(),
+            alias: file::alias(self.alias_without_v),
+            mismatch: match self.on_digest_mismatch {
+                MismatchArg::Fail => OnMismatch::Fail,
+                MismatchArg::Warn => OnMismatch::Warn,
+                MismatchArg::Accept => OnMismatch::Accept,
+            },
+            conflict: match self.on_conflict {
+                ConflictArg::Fail => OnConflict::Fail,
+                ConflictArg::Skip => OnConflict::Skip,
+                ConflictArg::Overwrite => OnConflict::Overwrite,
+            },
+            prune: None,
+            state_file: None,
+            state_ref: None,
+            concurrency: self.concurrency,
+            rate: self.rate,
+            metrics_file: None,
+            hosts: Vec::new(),
+            from: Side::default(),
+            to: Side::default(),
+        })
+    }
+}
+
+fn from_file(document: Document) -> Result<Settings> {
+    let sources = document
+        .sources
+        .iter()
+        .map(|entry| {
+            Ok(SourceSettings {
+                location: entry.url.clone(),
+                name: entry.name.clone(),
+                repositories: entry.repositories.clone(),
+                selection: entry.selection()?,
+            })
+        })
+        .collect::<Result<_>>()?;
+    let destination = document.destination;
+    Ok(Settings {
+        sources,
+        destination: destination.url,
+        template: destination.template,
+        alias: file::alias(destination.alias_without_v),
+        mismatch: document
+            .on_digest_mismatch
+            .as_deref()
+            .map_or(Ok(OnMismatch::default()), file::mismatch)?,
+        conflict: document
+            .on_conflict
+            .as_deref()
+            .map_or(Ok(OnConflict::default()), file::conflict)?,
+        prune: document.prune.as_ref().map(file::PruneEntry::guard).transpose()?,
+        state_file: document.state.file,
+        state_ref: document.state.reference,
+        concurrency: document.concurrency.unwrap_or(AT_ONCE).max(1),
+        rate: document.rate,
+        metrics_file: document.metrics_file,
+        hosts: document.hosts,
+        from: Side::default(),
+        to: Side::default(),
+    })
+}

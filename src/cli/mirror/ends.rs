@@ -1,0 +1,295 @@
+//! What SRC and DST mean, and how each side is reached: by flags of its own, by the hosts of `mirror.yaml`, by stored
+//! credentials.
+
+use super::{Settings, SourceSettings, file::HostEntry};
+use crate::{
+    Error, Result,
+    chart::time::Time,
+    cli::{
+        Run,
+        remote::{TransportArgs, password_from_stdin},
+        repo,
+    },
+    client::{Client, Credential, Given, Options, Pace, Place, PlainHosts, Secret, classic},
+    limits::Limits,
+    mirror::{
+        Sink, Source,
+        sink::{self, folder as sink_folder, registry as sink_registry},
+        source::{folder, registry, repository},
+    },
+    oci::{Reference, Registry, chart::LayerOrder},
+    template::Template,
+};
+use jiff::Timestamp;
+use std::{fs, path::Path, time::Duration};
+
+/// A password in a file: a token of a cloud is a few KiB.
+const MAX_SECRET: u64 = 64 * 1024;
+/// Pauses before a read back is tried again. GHCR lags by a few seconds.
+const LAG: [u64; 4] = [500, 1000, 2000, 4000];
+
+/// How one side is reached, as the flags say it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Side {
+    pub(super) username: Option<String>,
+    pub(super) password_stdin: bool,
+    pub(super) registry_config: Option<std::path::PathBuf>,
+    pub(super) transport: TransportArgs,
+    pub(super) pass_credentials: bool,
+}
+
+impl Side {
+    /// The credential of the flags, for whichever host this side has.
+    pub(super) fn credential(&self) -> Result<Option<Credential>> {
+        match (&self.username, self.password_stdin) {
+            (Some(username), true) => Ok(Some(Credential::Basic {
+                username: username.clone(),
+                password: Secret::new(password_from_stdin()?),
+            })),
+            (None, false) => Ok(None),
+            (Some(_), false) => Err(Error::usage("a user name without a password").with_hint(
+                "add `--from-password-stdin` or `--to-password-stdin`, or sign in with `chartferry login`",
+            )),
+            (None, true) => Err(Error::usage("a password without a user name")
+                .with_hint("add `--from-username` or `--to-username`")),
+        }
+    }
+}
+
+/// Opens both ends.
+pub(super) struct Ends<'a> {
+    pub(super) run: &'a Run,
+    pub(super) settings: &'a Settings,
+    pub(super) now: Timestamp,
+    pub(super) limits: Limits,
+    /// The credentials of the flags, read once.
+    pub(super) from: Option<Credential>,
+    pub(super) to: Option<Credential>,
+}
+
+impl Ends<'_> {
+    /// The source that a location names.
+    pub(super) fn source(&self, settings: &SourceSettings) -> Result<Source> {
+        let text = settings.location.as_str();
+        let from = &self.settings.from;
+        if text.starts_with("oci://") {
+            let (host, namespace) = Reference::parse_namespace(text)?;
+            let client = self.client(from, self.from.clone(), host.as_str(), Some(&host))?;
+            return Ok(Source::Registry(registry::Registry::new(registry::Options {
+                client,
+                registry: host,
+                namespace,
+                charts: settings.repositories.clone(),
+                limits: self.limits.clone(),
+            })));
+        }
+        if text.starts_with("http://") || text.starts_with("https://") {
+            let mut options = classic::Options::new(text);
+            if from.pass_credentials {
+                options.credentials = classic::Credentials::Everywhere;
+            }
+            return self.classic(options, settings.name.clone());
+        }
+        let path = Path::new(text);
+        if path.is_dir() {
+            return Ok(Source::Folder(folder::Folder::open(path, &self.limits)?));
+        }
+        let named = self.run.repository_files().load(&self.limits)?;
+        let Some(repository) = named.find(text) else {
+            return Err(Error::usage(format!("`{text}` is no source of charts")).with_hint(
+                "write a repository's address, a name of `chartferry repo list`, a folder, or `oci://HOST/NAMESPACE`",
+            ));
+        };
+        let mut options = repo::opener(self.run)?.options(repository);
+        if options.url.starts_with("ocirepo://") || options.url.starts_with("oci://") {
+            let location = options.url.replacen("ocirepo://", "oci://", 1);
+            return self.source(&SourceSettings { location, ..settings.clone() });
+        }
+        if from.pass_credentials {
+            options.credentials = classic::Credentials::Everywhere;
+        }
+        let name = settings.name.clone().unwrap_or_else(|| text.to_owned());
+        self.classic(options, Some(name))
+    }
+
+    fn classic(&self, mut options: classic::Options, name: Option<String>) -> Result<Source> {
+        let host = host_of(&options.url);
+        let client = self.client(&self.settings.from, None, &host, None)?;
+        if let Some(given) = &self.from {
+            options.credential = Some(given.clone());
+        } else if let Some(entry) = self.host(&host)
+            && options.credential.is_none()
+        {
+            options.credential = self.secret(entry)?;
+        }
+        let repository = client.classic(options)?;
+        Ok(Source::Repository(repository::Repository::new(repository::Options {
+            client,
+            repository,
+            name,
+            limits: self.limits.clone(),
+        })))
+    }
+
+    /// The destination.
+    pub(super) fn sink(&self) -> Result<Sink> {
+        let text = self.settings.destination.as_str();
+        let template = self.settings.template.as_deref().map(Template::parse).transpose()?;
+        let to = &self.settings.to;
+        if text.starts_with("oci://") {
+            let (host, namespace) = Reference::parse_namespace(text)?;
+            let client = self.client(to, self.to.clone(), host.as_str(), Some(&host))?;
+            return Ok(Sink::Registry(sink_registry::Registry::new(sink_registry::Options {
+                client,
+                registry: host,
+                namespace,
+                template,
+                state: self.settings.state_ref.as_deref().map(state_reference).transpose()?,
+                order: LayerOrder::default(),
+                lag: LAG.map(Duration::from_millis).to_vec(),
+                limits: self.limits.clone(),
+            })));
+        }
+        if text.contains("://") {
+            return Err(Error::usage(format!("`{text}` is no destination of a mirror"))
+                .with_hint("write `oci://HOST/NAMESPACE`, or a folder"));
+        }
+        let seconds = self.now.as_second();
+        Ok(Sink::Folder(sink::folder::Folder::new(sink_folder::Options {
+            root: text.into(),
+            template,
+            url: String::new(),
+            now: Time::from_unix(seconds, 0).unwrap_or_default(),
+            limits: self.limits.clone(),
+        })?))
+    }
+
+    /// A client for one side; `host` is who is at its end.
+    fn client(
+        &self,
+        side: &Side,
+        given: Option<Credential>,
+        host: &str,
+        registry: Option<&Registry>,
+    ) -> Result<Client> {
+        let mut run = self.run.clone();
+        if let Some(path) = &side.registry_config {
+            run.global.registry_config = Some(path.clone());
+        }
+        let mut transport = side.transport.clone();
+        let entry = self.host(host);
+        if let Some(entry) = entry {
+            transport.ca_file = transport.ca_file.or_else(|| entry.ca_file.clone());
+        }
+        let mut options: Options = transport.options(&run)?;
+        options.limits = self.limits.clone();
+        self.plain_hosts(&mut options);
+        if let (Some(credential), Some(registry)) = (given, registry) {
+            options.keyring.given = Some(Given { credential, registry: Some(registry.clone()) });
+        } else if let (Some(entry), Some(registry)) = (entry, registry)
+            && let Some(credential) = self.secret(entry)?
+        {
+            options.keyring.given = Some(Given { credential, registry: Some(registry.clone()) });
+        }
+        // What an index points at, and where states are kept, may be other registries of the file.
+        for entry in &self.settings.hosts {
+            if let Some(Credential::Basic { username, password }) = self.secret(entry)? {
+                let document = serde_json::json!({
+                    "auths": { entry.host.as_str(): { "username": username, "password": password.expose() } }
+                });
+                let place = Place::Inline(Secret::new(document.to_string()));
+                options.keyring.places.insert(0, place);
+            }
+        }
+        let pace = Pace { at_once: self.settings.concurrency, per_second: self.settings.rate };
+        options.pace = pace;
+        options.paces = self
+            .settings
+            .hosts
+            .iter()
+            .map(|entry| {
+                let own = Pace {
+                    at_once: entry.concurrency.unwrap_or(pace.at_once),
+                    per_second: entry.rate.or(pace.per_second),
+                };
+                (entry.host.clone(), own)
+            })
+            .collect();
+        Client::new(options)
+    }
+
+    fn plain_hosts(&self, options: &mut Options) {
+        let mut plain: Vec<String> =
+            self.run.env.text("CHARTFERRY_PLAIN_HTTP").into_iter().collect();
+        let hosts = self.settings.hosts.iter().filter(|entry| entry.plain_http);
+        plain.extend(hosts.map(|entry| entry.host.clone()));
+        options.plain_hosts = PlainHosts::parse(&plain.join(","));
+    }
+
+    /// What the file says of a host, by `host:port` or by host alone.
+    fn host(&self, host: &str) -> Option<&HostEntry> {
+        let bare = host.rsplit_once(':').map_or(host, |(bare, _)| bare);
+        let hosts = &self.settings.hosts;
+        hosts
+            .iter()
+            .find(|entry| entry.host == host)
+            .or_else(|| hosts.iter().find(|entry| entry.host == bare))
+    }
+
+    fn secret(&self, entry: &HostEntry) -> Result<Option<Credential>> {
+        let secret = match (&entry.password_env, &entry.password_file) {
+            (Some(name), None) => Some(self.run.env.secret(name).ok_or_else(|| {
+                Error::usage(format!(
+                    "the variable `{name}`, which is to hold the password for `{}`, is not set",
+                    entry.host
+                ))
+            })?),
+            (None, Some(path)) => Some(read_secret(path)?),
+            (None, None) => None,
+            (Some(_), Some(_)) => {
+                return Err(Error::usage(format!(
+                    "`{}` has both a `passwordEnv` and a `passwordFile`",
+                    entry.host
+                )));
+            }
+        };
+        match (&entry.username, secret) {
+            (Some(username), Some(secret)) => Ok(Some(Credential::Basic {
+                username: username.clone(),
+                password: Secret::new(secret),
+            })),
+            // A token alone.
+            (None, Some(secret)) => Ok(Some(Credential::Bearer(Secret::new(secret)))),
+            (Some(_), None) => {
+                Err(Error::usage(format!("`{}` has a user name without a password", entry.host))
+                    .with_hint("add `passwordEnv` or `passwordFile`"))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+fn read_secret(path: &Path) -> Result<String> {
+    let size = fs::metadata(path).map_err(|error| Error::io("read secret", path, error))?.len();
+    if size > MAX_SECRET {
+        return Err(Error::usage(format!("`{}` is too long for a secret", path.display())));
+    }
+    let text = fs::read_to_string(path).map_err(|error| Error::io("read secret", path, error))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn state_reference(text: &str) -> Result<(Registry, crate::oci::RepositoryName)> {
+    let reference: Reference = text.parse()?;
+    if reference.tag.is_some() || reference.digest.is_some() {
+        return Err(Error::usage(format!("`{text}` names a tag; states have tags of their own"))
+            .with_hint("name a repository: `oci://HOST/NAMESPACE/NAME`"));
+    }
+    Ok((reference.registry, reference.repository))
+}
+
+/// `host[:port]` of an address.
+fn host_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned()
+}

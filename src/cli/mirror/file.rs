@@ -1,0 +1,363 @@
+//! `mirror.yaml`: a whole mirror in a file. Its schema is in `docs/mirror.md`; what it does not know is refused.
+
+use crate::{
+    Error, ErrorKind, Result,
+    limits::Limits,
+    mirror::{
+        prune::Guard,
+        run::{Alias, OnConflict, OnMismatch},
+        select::{Class, Rule, Selection},
+    },
+    yaml::{self, Duplicates},
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Document {
+    pub(super) sources: Vec<SourceEntry>,
+    pub(super) destination: DestinationEntry,
+    #[serde(default)]
+    pub(super) on_digest_mismatch: Option<String>,
+    #[serde(default)]
+    pub(super) on_conflict: Option<String>,
+    #[serde(default)]
+    pub(super) prune: Option<PruneEntry>,
+    #[serde(default)]
+    pub(super) state: StateEntry,
+    #[serde(default)]
+    pub(super) concurrency: Option<usize>,
+    #[serde(default)]
+    pub(super) rate: Option<f64>,
+    #[serde(default)]
+    pub(super) hosts: Vec<HostEntry>,
+    #[serde(default)]
+    pub(super) metrics_file: Option<PathBuf>,
+}
+
+/// One source.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SourceEntry {
+    pub(super) url: String,
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    /// The repositories of a registry, where it does not list them.
+    #[serde(default)]
+    pub(super) repositories: Vec<String>,
+    #[serde(default)]
+    charts: Vec<ChartEntry>,
+    #[serde(default)]
+    exclude: Vec<String>,
+    #[serde(default)]
+    versions: Option<String>,
+    #[serde(default)]
+    latest: Option<usize>,
+    #[serde(default)]
+    since: Option<String>,
+    #[serde(default)]
+    min_age: Option<String>,
+    #[serde(default)]
+    skip_deprecated: bool,
+    #[serde(default)]
+    skip_prerelease: bool,
+}
+
+/// `PATTERN[@RANGE]`, or the same with more to say.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum ChartEntry {
+    Text(String),
+    Rule(RuleEntry),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RuleEntry {
+    name: String,
+    #[serde(default)]
+    versions: Option<String>,
+    #[serde(default)]
+    latest: Option<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct DestinationEntry {
+    pub(super) url: String,
+    #[serde(default)]
+    pub(super) template: Option<String>,
+    #[serde(default)]
+    pub(super) alias_without_v: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct PruneEntry {
+    #[serde(default)]
+    max_delete: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct StateEntry {
+    #[serde(default)]
+    pub(super) file: Option<PathBuf>,
+    #[serde(default, rename = "ref")]
+    pub(super) reference: Option<String>,
+}
+
+/// How one host is reached. Secrets are never in the file itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct HostEntry {
+    pub(super) host: String,
+    #[serde(default)]
+    pub(super) username: Option<String>,
+    #[serde(default)]
+    pub(super) password_env: Option<String>,
+    #[serde(default)]
+    pub(super) password_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) ca_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) plain_http: bool,
+    #[serde(default)]
+    pub(super) concurrency: Option<usize>,
+    #[serde(default)]
+    pub(super) rate: Option<f64>,
+}
+
+impl Document {
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let limits = Limits::default();
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(limits.chart_document_bytes + 1).read_to_end(&mut bytes))
+            .map_err(|error| Error::io("read", path, error))?;
+        if bytes.len() as u64 > limits.chart_document_bytes {
+            let most = limits.chart_document_bytes;
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!("`{}` has more than {most} bytes", path.display()),
+            ));
+        }
+        Self::parse(&bytes, &limits).map_err(|error| {
+            Error::usage(format!("`{}` describes no mirror", path.display()))
+                .with_source(error)
+                .with_hint("docs/mirror.md has its schema")
+        })
+    }
+
+    fn parse(bytes: &[u8], limits: &Limits) -> Result<Self> {
+        let value = yaml::parse(bytes, Duplicates::Error, limits)?;
+        let document: Self =
+            serde_json::from_value(json(value)).map_err(|error| Error::usage(error.to_string()))?;
+        if document.sources.is_empty() {
+            return Err(Error::usage("it names no source"));
+        }
+        Ok(document)
+    }
+}
+
+fn json(value: yaml::Value) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match value {
+        yaml::Value::Null => Json::Null,
+        yaml::Value::Bool(value) => Json::Bool(value),
+        yaml::Value::Int(value) => i64::try_from(value).map_or(Json::Null, Json::from),
+        yaml::Value::Float(value) => Json::from(value),
+        yaml::Value::String(text) => Json::String(text),
+        yaml::Value::Seq(values) => Json::Array(values.into_iter().map(json).collect()),
+        yaml::Value::Map(entries) => {
+            Json::Object(entries.into_iter().map(|(key, value)| (key, json(value))).collect())
+        }
+    }
+}
+
+impl SourceEntry {
+    pub(super) fn selection(&self) -> Result<Selection> {
+        let mut rules = Vec::new();
+        for chart in &self.charts {
+            rules.push(match chart {
+                ChartEntry::Text(text) => text.parse()?,
+                ChartEntry::Rule(entry) => Rule {
+                    name: entry.name.parse()?,
+                    versions: entry.versions.as_deref().map(range).transpose()?,
+                    latest: entry.latest,
+                },
+            });
+        }
+        Ok(Selection {
+            rules,
+            exclude: self.exclude.iter().map(|text| text.parse()).collect::<Result<_>>()?,
+            versions: self.versions.as_deref().map(range).transpose()?,
+            latest: self.latest,
+            since: self.since.as_deref().map(since).transpose()?,
+            min_age: self.min_age.as_deref().map(age).transpose()?,
+            deprecated: class(self.skip_deprecated),
+            prereleases: class(self.skip_prerelease),
+        })
+    }
+}
+
+impl PruneEntry {
+    pub(super) fn guard(&self) -> Result<Guard> {
+        match &self.max_delete {
+            None => Ok(Guard::default()),
+            Some(serde_json::Value::String(text)) => text.parse(),
+            Some(value) => value.to_string().parse(),
+        }
+    }
+}
+
+pub(super) fn class(skip: bool) -> Class {
+    if skip { Class::Skip } else { Class::Take }
+}
+
+pub(super) fn alias(without_v: bool) -> Alias {
+    if without_v { Alias::WithoutV } else { Alias::None }
+}
+
+pub(super) fn range(text: &str) -> Result<crate::constraint::Constraint> {
+    text.parse().map_err(|error: crate::constraint::ParseConstraintError| {
+        Error::usage(format!("`{text}` is no range of versions")).with_source(error)
+    })
+}
+
+/// A time, or a day in UTC.
+pub(super) fn since(text: &str) -> Result<Timestamp> {
+    let day = || format!("{text}T00:00:00Z").parse::<Timestamp>();
+    text.parse().or_else(|_| day()).map_err(|error| {
+        Error::usage(format!("`{text}` is no date"))
+            .with_source(error)
+            .with_hint("write `2026-01-31`, or `2026-01-31T12:00:00Z`")
+    })
+}
+
+/// `7d`, `36h`, `90m`, `30s`.
+pub(super) fn age(text: &str) -> Result<Duration> {
+    let unit = |c: char| match c {
+        'd' => Some(86_400),
+        'h' => Some(3600),
+        'm' => Some(60),
+        's' => Some(1),
+        _ => None,
+    };
+    let parsed = text
+        .chars()
+        .last()
+        .and_then(unit)
+        .and_then(|seconds| text[..text.len() - 1].parse::<u64>().ok()?.checked_mul(seconds));
+    parsed.map(Duration::from_secs).ok_or_else(|| {
+        Error::usage(format!("`{text}` is no age")).with_hint("write `7d`, `36h`, `90m` or `30s`")
+    })
+}
+
+pub(super) fn mismatch(text: &str) -> Result<OnMismatch> {
+    Ok(match text {
+        "fail" => OnMismatch::Fail,
+        "warn" => OnMismatch::Warn,
+        "accept" => OnMismatch::Accept,
+        _ => {
+            return Err(Error::usage(format!(
+                "onDigestMismatch `{text}` is not fail, warn or accept"
+            )));
+        }
+    })
+}
+
+pub(super) fn conflict(text: &str) -> Result<OnConflict> {
+    Ok(match text {
+        "fail" => OnConflict::Fail,
+        "skip" => OnConflict::Skip,
+        "overwrite" => OnConflict::Overwrite,
+        _ => {
+            return Err(Error::usage(format!(
+                "onConflict `{text}` is not fail, skip or overwrite"
+            )));
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Document> {
+        Document::parse(text.as_bytes(), &Limits::default())
+    }
+
+    #[test]
+    fn a_whole_file_is_understood() {
+        let document = parse(
+            r#"
+sources:
+- url: https://charts.example/stable
+  name: stable
+  charts:
+  - nginx@>=15
+  - {name: "kube-*", versions: ">=1.0", latest: 3}
+  exclude: [/^old/]
+  latest: 10
+  since: "2025-01-01"
+  minAge: 7d
+  skipDeprecated: true
+  skipPrerelease: true
+- url: oci://registry.example/charts
+  repositories: [demo]
+destination:
+  url: oci://other.example/mirror
+  template: "{{repo}}/{{chart}}"
+  aliasWithoutV: true
+onDigestMismatch: warn
+onConflict: skip
+prune: {maxDelete: 5}
+state: {file: state.jsonl, ref: oci://other.example/state}
+concurrency: 16
+rate: 20
+hosts:
+- {host: other.example, username: robot, passwordEnv: TOKEN, caFile: ca.pem, plainHttp: true, concurrency: 4, rate: 2.5}
+metricsFile: mirror.prom
+"#,
+        )
+        .expect("document");
+        let selection = document.sources[0].selection().expect("selection");
+        assert_eq!((selection.rules.len(), selection.rules[1].latest), (2, Some(3)));
+        assert_eq!(selection.min_age, Some(Duration::from_secs(7 * 86_400)));
+        assert_eq!(selection.deprecated, Class::Skip);
+        assert_eq!(
+            document.prune.as_ref().expect("prune").guard().expect("guard"),
+            Guard::Number(5)
+        );
+        assert_eq!(document.hosts[0].rate, Some(2.5));
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        for (text, part) in [
+            ("sources: []\ndestination: {url: x}\n", "no source"),
+            ("sources: [{url: a, chart: b}]\ndestination: {url: x}\n", "unknown field `chart`"),
+            ("sources: [{url: a}]\n", "missing field `destination`"),
+            ("sources: [{url: a}]\ndestination: {url: x}\npassword: x\n", "unknown field"),
+            ("sources: [{url: a}]\nsources: []\n", "sources"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert!(error.chain().contains(part), "{text}: {error:?}");
+        }
+        for bad in ["", "d", "7", "7w", "-1d", "\u{20ac}"] {
+            age(bad).expect_err(bad);
+        }
+        since("yesterday").expect_err("no date");
+        mismatch("ignore").expect_err("no policy");
+        conflict("ignore").expect_err("no policy");
+    }
+}
