@@ -383,7 +383,7 @@ impl MirrorArgs {
     fn settings(&self) -> Result<Settings> {
         let mut settings = match &self.file {
             Some(path) => from_file(Document::read(path)?)?,
-            None => self.from_flags()?,
+            None => self.flags()?,
         };
         if self.state.is_some() {
             settings.state_file.clone_from(&self.state);
@@ -421,7 +421,7 @@ impl MirrorArgs {
         Ok(settings)
     }
 
-    fn from_flags(&self) -> Result<Settings> {
+    fn flags(&self) -> Result<Settings> {
         let Some((destination, sources)) =
             self.ends.split_last().filter(|(_, sources)| !sources.is_empty())
         else {

@@ -121,8 +121,8 @@ fn line(verb: &str, noun: &str, items: u64, total: u64, bytes: u64, spent: Durat
     let mut line = format!("{verb} {items} of {total} {noun}");
     if bytes > 0 {
         line.push_str(&format!(", {}", super::size(bytes)));
-        if seconds > 0 {
-            line.push_str(&format!(", {}/s", super::size(bytes / seconds)));
+        if let Some(rate) = bytes.checked_div(seconds) {
+            line.push_str(&format!(", {}/s", super::size(rate)));
         }
     }
     line.push_str(&format!(", {seconds} s"));

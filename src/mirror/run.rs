@@ -258,14 +258,14 @@ impl<'a> Run<'a> {
                 Ok(Some(bytes)) => match State::unpack(&bytes, &options.limits) {
                     Ok(state) => before = Some(state),
                     Err(error) => {
-                        warnings.push(format!("the last state is not used: {}", error.chain()))
+                        warnings.push(format!("the last state is not used: {}", error.chain()));
                     }
                 },
                 Ok(None) => {}
                 // A destination that cannot be reached is no reason to go on.
                 Err(error) if error.kind() == ErrorKind::Network => return Err(error),
                 Err(error) => {
-                    warnings.push(format!("the last state is not used: {}", error.chain()))
+                    warnings.push(format!("the last state is not used: {}", error.chain()));
                 }
             }
         }

@@ -17,6 +17,7 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
 
 /// A folder, to be read.
@@ -25,7 +26,7 @@ pub struct Folder {
     root: PathBuf,
     identity: String,
     name: String,
-    limits: Limits,
+    limits: Arc<Limits>,
 }
 
 impl Folder {
@@ -38,7 +39,7 @@ impl Folder {
             fs::canonicalize(root).map_err(|error| Error::io("open folder", root, error))?;
         let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let identity = format!("file://{}", whole.display());
-        Ok(Self { root: root.to_owned(), identity, name, limits: limits.clone() })
+        Ok(Self { root: root.to_owned(), identity, name, limits: Arc::new(limits.clone()) })
     }
 
     pub(super) fn identity(&self) -> &str {
@@ -159,7 +160,7 @@ impl Folder {
             Ask::Provenance => Beside::Take,
             Ask::Nothing => Beside::Leave,
         };
-        let limits = self.limits.clone();
+        let limits = Arc::clone(&self.limits);
         let payload = blocking(move || prepare::from_archive(&path, beside, &limits)).await?;
         Ok(match select::created(&candidate.created) {
             Some(created) => Payload { created: Some(created), ..payload },
