@@ -35,7 +35,8 @@ const AT_ONCE: usize = 64;
 
 #[derive(Debug, Args)]
 pub(super) struct MirrorArgs {
-    /// Sources, then the destination: `https://…`, a name of `repo list`, a folder, `oci://HOST/NAMESPACE`
+    /// Sources, then the destination: `https://…`, a name of `repo list`, a folder, `oci://HOST/NAMESPACE`, `layout:DIR`, a
+    /// bundle
     #[arg(value_name = "SRC|DST", required_unless_present = "file")]
     ends: Vec<String>,
     /// Take sources, destination and all the rest from a file
@@ -279,7 +280,7 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
         }
     });
     let (reports, failed) = run.block_on_several(async {
-        let sink = ends.sink()?;
+        let sink = ends.sink().await?;
         let mut reports = Vec::new();
         let mut failed = Vec::new();
         for settings in &ends.settings.sources {
@@ -307,7 +308,7 @@ async fn one(
     options: &Options,
     args: &MirrorArgs,
 ) -> Result<Report> {
-    let source = ends.source(settings)?;
+    let source = ends.source(settings).await?;
     let mut options = options.clone();
     options.selection = settings.selection.clone();
     let several = ends.settings.sources.len() > 1 || !options.shard.is_whole();

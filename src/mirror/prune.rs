@@ -112,7 +112,7 @@ mod tests {
             let refusal = refusal(guard, count, cut, vanished, recorded);
             match part {
                 Some(part) => {
-                    assert!(refusal.as_deref().unwrap_or("").contains(part), "{refusal:?}")
+                    assert!(refusal.as_deref().unwrap_or("").contains(part), "{refusal:?}");
                 }
                 None => assert_eq!(refusal, None),
             }

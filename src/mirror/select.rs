@@ -387,7 +387,7 @@ pub(super) mod tests {
         let new = double(b"new", "2025-06-01T00:00:00Z");
         for pair in [vec![old.clone(), new.clone()], vec![new.clone(), old]] {
             let selected = Selection::default().select(pair, now());
-            assert_eq!(selected.candidates, [new.clone()]);
+            assert_eq!(selected.candidates, std::slice::from_ref(&new));
             assert_eq!(selected.doubled, ["a 1.0.0"]);
         }
         let same = Selection::default().select(vec![new.clone(), new], now());

@@ -111,11 +111,8 @@ impl Carrier {
                 let expected: Vec<&Digest> =
                     known.iter().chain(job.candidate.digest.iter()).collect();
                 if expected.is_empty() || expected.contains(&&content) {
-                    let record = Record {
-                        content: Some(content.clone()),
-                        manifest,
-                        ..record(&job, Outcome::Held)
-                    };
+                    let record =
+                        Record { content: Some(content), manifest, ..record(&job, Outcome::Held) };
                     Done { record: Some(record), ..self.done(&job, Status::InStep, None) }
                 } else {
                     drift(format!("it holds {content}, and the source has {}", expected[0]))

@@ -15,9 +15,10 @@ use crate::{
     mirror::{
         Sink, Source,
         sink::{self, folder as sink_folder, registry as sink_registry},
-        source::{folder, registry, repository},
+        source::{folder, layout, registry, repository},
     },
     oci::{Reference, Registry, chart::LayerOrder},
+    store::{bundle::Format, layout::Layout},
     template::Template,
 };
 use jiff::Timestamp;
@@ -69,19 +70,11 @@ pub(super) struct Ends<'a> {
 
 impl Ends<'_> {
     /// The source that a location names.
-    pub(super) fn source(&self, settings: &SourceSettings) -> Result<Source> {
+    pub(super) async fn source(&self, settings: &SourceSettings) -> Result<Source> {
         let text = settings.location.as_str();
         let from = &self.settings.from;
         if text.starts_with("oci://") {
-            let (host, namespace) = Reference::parse_namespace(text)?;
-            let client = self.client(from, self.from.clone(), host.as_str(), Some(&host))?;
-            return Ok(Source::Registry(registry::Registry::new(registry::Options {
-                client,
-                registry: host,
-                namespace,
-                charts: settings.repositories.clone(),
-                limits: self.limits.clone(),
-            })));
+            return self.registry(text, settings);
         }
         if text.starts_with("http://") || text.starts_with("https://") {
             let mut options = classic::Options::new(text);
@@ -90,26 +83,46 @@ impl Ends<'_> {
             }
             return self.classic(options, settings.name.clone());
         }
+        if let Some(root) = text.strip_prefix("layout:") {
+            let layout = layout::Layout::open(Path::new(root), &self.limits)?;
+            return Ok(Source::Layout(Box::new(layout)));
+        }
         let path = Path::new(text);
+        if path.is_file() && is_bundle(text) {
+            let bundle = layout::Layout::unpack(path, &self.limits).await?;
+            return Ok(Source::Layout(Box::new(bundle)));
+        }
         if path.is_dir() {
             return Ok(Source::Folder(folder::Folder::open(path, &self.limits)?));
         }
         let named = self.run.repository_files().load(&self.limits)?;
         let Some(repository) = named.find(text) else {
             return Err(Error::usage(format!("`{text}` is no source of charts")).with_hint(
-                "write a repository's address, a name of `chartferry repo list`, a folder, or `oci://HOST/NAMESPACE`",
+                "write a repository's address, a name of `chartferry repo list`, a folder, `oci://HOST/NAMESPACE`, `layout:DIR` or a bundle",
             ));
         };
         let mut options = repo::opener(self.run)?.options(repository);
-        if options.url.starts_with("ocirepo://") || options.url.starts_with("oci://") {
-            let location = options.url.replacen("ocirepo://", "oci://", 1);
-            return self.source(&SourceSettings { location, ..settings.clone() });
+        if let Some(rest) = options.url.strip_prefix("ocirepo://") {
+            return self.registry(&format!("oci://{rest}"), settings);
         }
         if from.pass_credentials {
             options.credentials = classic::Credentials::Everywhere;
         }
         let name = settings.name.clone().unwrap_or_else(|| text.to_owned());
         self.classic(options, Some(name))
+    }
+
+    fn registry(&self, text: &str, settings: &SourceSettings) -> Result<Source> {
+        let (host, namespace) = Reference::parse_namespace(text)?;
+        let from = &self.settings.from;
+        let client = self.client(from, self.from.clone(), host.as_str(), Some(&host))?;
+        Ok(Source::Registry(registry::Registry::new(registry::Options {
+            client,
+            registry: host,
+            namespace,
+            charts: settings.repositories.clone(),
+            limits: self.limits.clone(),
+        })))
     }
 
     fn classic(&self, mut options: classic::Options, name: Option<String>) -> Result<Source> {
@@ -132,10 +145,40 @@ impl Ends<'_> {
     }
 
     /// The destination.
-    pub(super) fn sink(&self) -> Result<Sink> {
+    pub(super) async fn sink(&self) -> Result<Sink> {
         let text = self.settings.destination.as_str();
         let template = self.settings.template.as_deref().map(Template::parse).transpose()?;
+        let composing = sink_registry::Composing {
+            order: LayerOrder::default(),
+            lag: LAG.map(Duration::from_millis).to_vec(),
+            limits: self.limits.clone(),
+        };
         let to = &self.settings.to;
+        if text.starts_with("http://") || text.starts_with("https://") {
+            if template.is_some() {
+                return Err(Error::usage("a ChartMuseum places charts by itself")
+                    .with_hint("leave the template out"));
+            }
+            let mut options = classic::Options::new(text);
+            let host = host_of(text);
+            options.credential = match (&self.to, self.host(&host)) {
+                (Some(given), _) => Some(given.clone()),
+                (None, Some(entry)) => self.secret(entry)?,
+                (None, None) => None,
+            };
+            let client = self.client(to, None, &host, None)?;
+            let museum = client.museum(options, None)?;
+            return Ok(Sink::Museum(sink::museum::Museum::new(museum, &self.limits)));
+        }
+        if let Some(folder) = text.strip_prefix("layout:") {
+            let store = Layout::create(Path::new(folder))?;
+            let layout = sink::layout::Layout::new(store, template, composing);
+            return Ok(Sink::Layout(Box::new(layout)));
+        }
+        if is_bundle(text) {
+            let bundle = sink::bundle::Bundle::new(Path::new(text), template, composing)?;
+            return Ok(Sink::Bundle(Box::new(bundle)));
+        }
         if text.starts_with("oci://") {
             let (host, namespace) = Reference::parse_namespace(text)?;
             let client = self.client(to, self.to.clone(), host.as_str(), Some(&host))?;
@@ -145,14 +188,12 @@ impl Ends<'_> {
                 namespace,
                 template,
                 state: self.settings.state_ref.as_deref().map(state_reference).transpose()?,
-                order: LayerOrder::default(),
-                lag: LAG.map(Duration::from_millis).to_vec(),
-                limits: self.limits.clone(),
+                composing,
             })));
         }
         if text.contains("://") {
             return Err(Error::usage(format!("`{text}` is no destination of a mirror"))
-                .with_hint("write `oci://HOST/NAMESPACE`, or a folder"));
+                .with_hint("write `oci://HOST/NAMESPACE`, a folder, `layout:DIR`, a bundle, or a ChartMuseum's address"));
         }
         let seconds = self.now.as_second();
         Ok(Sink::Folder(sink::folder::Folder::new(sink_folder::Options {
@@ -267,6 +308,11 @@ impl Ends<'_> {
             (None, None) => Ok(None),
         }
     }
+}
+
+/// Whether a path has the name of a bundle.
+fn is_bundle(text: &str) -> bool {
+    Format::of(Path::new(text)).is_ok()
 }
 
 fn read_secret(path: &Path) -> Result<String> {
