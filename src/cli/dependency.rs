@@ -1,6 +1,6 @@
 //! `dependency list|update|build CHART`.
 
-use super::{Run, exit::Exit, output, remote::RemoteArgs, table::table};
+use super::{Run, exit::Exit, output, remote::RemoteArgs, repo, table::table};
 use crate::{
     Result,
     chart::{Dependency, time::Time},
@@ -9,9 +9,11 @@ use crate::{
     ops::{
         dependency::{self as op, Event},
         dependency_list::{self, Row},
+        dependency_repositories::{Refresh, Repositories},
         package,
         place::Place,
     },
+    quote,
 };
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
@@ -43,11 +45,17 @@ pub(super) struct UpdateArgs {
     /// A chart's source
     #[arg(default_value = ".")]
     chart: PathBuf,
-    /// Do not refresh chart repositories (none is refreshed here)
+    /// Do not fetch the indexes of chart repositories first
     #[arg(long)]
     skip_refresh: bool,
     #[command(flatten)]
     remote: RemoteArgs,
+}
+
+impl UpdateArgs {
+    fn refresh(&self) -> Refresh {
+        if self.skip_refresh { Refresh::No } else { Refresh::Yes }
+    }
 }
 
 pub(super) fn dependency(run: &Run, command: DependencyCommand) -> Result<Exit> {
@@ -56,10 +64,10 @@ pub(super) fn dependency(run: &Run, command: DependencyCommand) -> Result<Exit> 
             list(&args)?;
         }
         DependencyCommand::Update(args) => {
-            work(run, &args.chart, &args.remote, Work::Update, &tell(run))?;
+            work(run, &args.chart, &args.remote, args.refresh(), Work::Update, &tell(run))?;
         }
         DependencyCommand::Build(args) => {
-            work(run, &args.chart, &args.remote, Work::Build, &tell(run))?;
+            work(run, &args.chart, &args.remote, args.refresh(), Work::Build, &tell(run))?;
         }
     }
     Ok(Exit::Ok)
@@ -86,7 +94,7 @@ fn list(args: &ListArgs) -> Result<()> {
 /// `package -u`: an update that says warnings only.
 pub(super) fn update_quietly(run: &Run, chart: &Path, remote: &RemoteArgs) -> Result<()> {
     let talk = run.talk.clone();
-    work(run, chart, remote, Work::Update, &move |event| {
+    work(run, chart, remote, Refresh::Yes, Work::Update, &move |event| {
         if let Event::Warning(text) = event {
             talk.warn(&text);
         }
@@ -102,6 +110,7 @@ fn work(
     run: &Run,
     chart: &Path,
     remote: &RemoteArgs,
+    refresh: Refresh,
     work: Work,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<()> {
@@ -120,6 +129,11 @@ fn work(
         chart,
         generated: generated.unwrap_or_default(),
         package: package::Options::new(epoch),
+        repositories: Repositories {
+            files: run.repository_files(),
+            opener: repo::opener(run)?,
+            refresh,
+        },
         connect: &connect,
         tell,
         limits: Limits::default(),
@@ -147,6 +161,24 @@ fn tell(run: &Run) -> impl Fn(Event) + Sync {
             Event::Undeclared(name) => {
                 format!(
                     "Dependency {name} did not declare a repository. Assuming it exists in the charts directory"
+                )
+            }
+            Event::RefreshingUnmanaged => {
+                "Getting updates for unmanaged Helm repositories...".to_owned()
+            }
+            Event::Refreshing => {
+                "Hang tight while we grab the latest from your chart repositories...".to_owned()
+            }
+            Event::Refreshed => "Update Complete. ⎈Happy Helming!⎈".to_owned(),
+            Event::Updated { shown } => format!(
+                "...Successfully got an update from the {} chart repository",
+                quote::go(&shown)
+            ),
+            Event::NotUpdated { shown, url, why } => {
+                let url = url.map(|url| format!(" ({url})")).unwrap_or_default();
+                format!(
+                    "...Unable to get an update from the {} chart repository{url}:\n\t{why}",
+                    quote::go(&shown)
                 )
             }
             Event::Deleting => "Deleting outdated charts".to_owned(),

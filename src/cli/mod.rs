@@ -18,6 +18,7 @@ pub mod env;
 pub mod exit;
 mod export;
 mod fetch;
+mod getter;
 mod index;
 mod index_registry;
 mod legacy;
@@ -26,6 +27,7 @@ mod list;
 mod location;
 mod login;
 mod mirror;
+mod museum;
 mod output;
 mod package;
 mod plugin;
@@ -100,6 +102,15 @@ enum Command {
     /// Manage chart repositories
     #[command(subcommand)]
     Repo(repo::RepoCommand),
+    /// Upload charts to a ChartMuseum, or delete them there
+    #[command(subcommand)]
+    Museum(museum::MuseumCommand),
+    /// As `museum push`, which `helm cm-push` was
+    #[command(hide = true)]
+    CmPush(museum::PushArgs),
+    /// Get a file for Helm, as its plugin for `cm://` and `ocirepo://`
+    #[command(hide = true)]
+    Getter(getter::GetterArgs),
     /// Write the index.yaml of a folder of archives
     Index(index::IndexArgs),
     /// Charts in one file, for places that no network reaches
@@ -271,6 +282,9 @@ impl Run {
                 login::logout(self, &args)
             }
             Command::Repo(command) => repo::repo(self, command),
+            Command::Museum(command) => museum::museum(self, command),
+            Command::CmPush(args) => museum::museum(self, museum::MuseumCommand::Push(args)),
+            Command::Getter(args) => getter::getter(self, &args),
             Command::Index(args) => index::index(self, &args),
             Command::Bundle(command) => bundle::bundle(self, command),
             Command::Mirror(args) => mirror::mirror(self, *args),

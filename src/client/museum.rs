@@ -14,6 +14,9 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use url::Url;
 
+/// What to do where the server asks who we are.
+const LOG_IN: &str = "give --username and --password, or --access-token";
+
 /// What to do where the version is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Force {
@@ -159,7 +162,11 @@ impl Museum {
     }
 
     async fn find_context_path(&self) -> Result<String> {
-        match self.repository.index(None).await? {
+        let index = self.repository.index(None).await.map_err(|error| match error.kind() {
+            ErrorKind::Denied => error.with_hint(LOG_IN),
+            _ => error,
+        });
+        match index? {
             Fetched::NotModified => Ok(String::new()),
             Fetched::Index { bytes, .. } => Ok(context_path_of(&bytes)),
         }
@@ -226,7 +233,7 @@ fn refused(act: &str, url: &Url, answer: &super::message::Full) -> Error {
         404 | 405 => error.with_hint(
             "no ChartMuseum answers at that path: check the repository's URL and --context-path, and that its API is enabled",
         ),
-        401 | 403 => error.with_hint("give --username and --password, or --access-token"),
+        401 | 403 => error.with_hint(LOG_IN),
         413 => Error::new(ErrorKind::Limit, error.message())
             .with_hint("the server takes no archives of this size (--max-upload-size)"),
         507 => error.with_hint("the server's storage limit is reached"),

@@ -150,13 +150,17 @@ impl Client {
     ) -> Result<Full> {
         let host = host_of(&call.url);
         let mut tries = Tries::default();
+        let mut reach = Reach::Unreached;
         loop {
             let tried = reply(transport.exchange(call, header).await).await;
+            if tried.is_ok() {
+                reach = Reach::Reached;
+            }
             let trouble = match whole(tried, cap).await? {
                 Ok(full) => return Ok(full),
                 Err(trouble) => trouble,
             };
-            if !self.pause_for(&host, Reach::Reached, &mut tries, act, &trouble).await? {
+            if !self.pause_for(&host, reach, &mut tries, act, &trouble).await? {
                 return trouble.into_answer(act);
             }
         }

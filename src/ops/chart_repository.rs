@@ -172,6 +172,17 @@ impl ChartRepository {
         }
     }
 
+    /// The provenance of the archive at an absolute URL, alone.
+    ///
+    /// # Errors
+    /// As [`Self::archive`].
+    pub async fn provenance(&self, url: &str) -> Result<Option<Bytes>> {
+        match &self.kind {
+            Kind::Web(repository) => repository.provenance(&beside(&self.opener.web(url))).await,
+            _ => Ok(self.archive(url, Provenance::IfPresent).await?.provenance),
+        }
+    }
+
     /// The archive at an absolute URL, and its provenance.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! `dependency update` and `build`: brings what Chart.yaml asks for into `charts/` and writes the lock. From folders and
-//! registries; each is asked with the credentials and TLS settings of the caller. Flow and texts of helm.md 3.13.
+//! `dependency update` and `build`: brings what Chart.yaml asks for into `charts/` and writes the lock. From folders,
+//! registries and chart repositories; each is asked with the credentials and TLS settings of the caller. Flow and texts of helm.md 3.13.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -11,7 +11,13 @@ use crate::{
     },
     limits::Limits,
     oci::Reference,
-    ops::{package, payload, place::Place, resolve::resolve, vendor::download},
+    ops::{
+        dependency_repositories::{Known, Repositories},
+        package, payload,
+        place::Place,
+        resolve::resolve,
+        vendor::download,
+    },
 };
 use std::{
     fs, io,
@@ -40,6 +46,26 @@ pub enum Event {
     },
     /// One has no repository: it must be in `charts/`.
     Undeclared(String),
+    /// The indexes of repositories that nobody configured are fetched.
+    RefreshingUnmanaged,
+    /// The indexes of all configured repositories are fetched.
+    Refreshing,
+    /// They are there.
+    Refreshed,
+    /// The index of one repository is there.
+    Updated {
+        /// Its name, or its URL when it has none.
+        shown: String,
+    },
+    /// The index of one could not be had.
+    NotUpdated {
+        /// Its name, or its URL when it has none.
+        shown: String,
+        /// Its URL, when it has a name.
+        url: Option<String>,
+        /// Why.
+        why: String,
+    },
     /// Archives in `charts/` that are not needed are deleted.
     Deleting,
     /// Something the user should know.
@@ -54,6 +80,8 @@ pub struct Options<'a> {
     pub generated: Time,
     /// How folders of `file://` are packaged.
     pub package: package::Options,
+    /// How chart repositories are reached.
+    pub repositories: Repositories,
     /// Opens a repository of a registry.
     pub connect: &'a (dyn Fn(&Reference) -> Result<Place> + Sync),
     /// Hears what happens.
@@ -74,15 +102,17 @@ impl std::fmt::Debug for Options<'_> {
 /// `Invalid` for a bad range or a lock that is a link, `NotFound` for what cannot be had, and what a registry says.
 pub async fn update(options: &Options<'_>) -> Result<()> {
     let chart = archive::dir::load(options.chart, Keep::Nothing, &options.limits)?;
-    let wanted: Vec<Dependency> = chart.metadata.dependencies.iter().flatten().cloned().collect();
+    let mut wanted: Vec<Dependency> =
+        chart.metadata.dependencies.iter().flatten().cloned().collect();
     if wanted.is_empty() {
         return Ok(());
     }
-    refuse_classic(&wanted)?;
-    let locked = resolve(options, &wanted).await?;
+    let known = Known::find(options, &mut wanted)?;
+    known.refresh().await;
+    let locked = resolve(options, &known, &wanted).await?;
     let paths = LockFile::of(options.chart, &chart.metadata.api_version);
     paths.check()?;
-    download(options, &locked, &wanted).await?;
+    download(options, &known, &locked, &wanted).await?;
     let lock = Lock::new(options.generated, &wanted, locked);
     if chart.lock.as_ref().is_some_and(|old| old.digest == lock.digest) {
         return Ok(());
@@ -97,7 +127,11 @@ pub async fn update(options: &Options<'_>) -> Result<()> {
 pub async fn build(options: &Options<'_>) -> Result<()> {
     let chart = archive::dir::load(options.chart, Keep::Nothing, &options.limits)?;
     let Some(lock) = chart.lock else { return update(options).await };
-    let wanted: Vec<Dependency> = chart.metadata.dependencies.iter().flatten().cloned().collect();
+    let mut wanted: Vec<Dependency> =
+        chart.metadata.dependencies.iter().flatten().cloned().collect();
+    // Helm 2 made its digest before it replaced aliases.
+    let helm2 = lock::helm2_digest(&wanted);
+    Known::find(options, &mut wanted)?;
     let old = chart.metadata.api_version == "v1";
     if lock::digest(&wanted, &lock.dependencies) != lock.digest {
         if !old {
@@ -106,12 +140,15 @@ pub async fn build(options: &Options<'_>) -> Result<()> {
         (options.tell)(Event::Warning(
             "a valid Helm v3 hash was not found. Checking against Helm v2 hash...".to_owned(),
         ));
-        if lock::helm2_digest(&wanted) != lock.digest {
+        if helm2 != lock.digest {
             return Err(out_of_step("requirements.lock", "requirements.yaml"));
         }
     }
-    refuse_classic(&lock.dependencies)?;
-    download(options, &lock.dependencies, &wanted).await
+    let mut locked = lock.dependencies;
+    let known = Known::find(options, &mut locked)?;
+    known.require_configured()?;
+    known.refresh().await;
+    download(options, &known, &locked, &wanted).await
 }
 
 fn out_of_step(lock: &str, file: &str) -> Error {
@@ -119,25 +156,6 @@ fn out_of_step(lock: &str, file: &str) -> Error {
         "the lock file ({lock}) is out of sync with the dependencies file ({file}). Please update the dependencies"
     ))
     .with_hint("chartferry dependency update CHART")
-}
-
-fn refuse_classic(all: &[Dependency]) -> Result<()> {
-    let classic = |one: &&Dependency| {
-        let repository = one.repository.as_str();
-        !repository.is_empty()
-            && !repository.starts_with("file://")
-            && !repository.starts_with("oci://")
-    };
-    match all.iter().find(classic) {
-        None => Ok(()),
-        Some(one) => Err(Error::invalid(format!(
-            "dependency `{}` is in the chart repository `{}`, which is not supported yet",
-            one.name, one.repository
-        ))
-        .with_hint(
-            "`file://` and `oci://` repositories are; `helm dependency update` brings the others",
-        )),
-    }
 }
 
 /// Where a chart's lock is.

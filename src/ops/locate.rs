@@ -78,8 +78,18 @@ pub fn configured(
     chart: &str,
     wanted: &Wanted,
 ) -> Result<Located> {
+    in_index(&cached(files, opener, repository)?, opener, repository, chart, wanted)
+}
+
+/// Finds `chart` in a configured repository's index.
+pub(super) fn in_index(
+    index: &Index,
+    opener: &Opener,
+    repository: &Repository,
+    chart: &str,
+    wanted: &Wanted,
+) -> Result<Located> {
     let name = &repository.name;
-    let index = cached(files, opener, repository)?;
     let range = wanted.range();
     let line = index.find(chart, range).map_err(|error| {
         Error::new(

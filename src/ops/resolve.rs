@@ -1,6 +1,11 @@
-//! Which version of each dependency Chart.yaml asks for means now, from folders and registries.
+//! Which version of each dependency Chart.yaml asks for means now, from folders, registries
+//! and chart repositories.
 
-use super::{dependency::Options, tags};
+use super::{
+    dependency::Options,
+    dependency_repositories::{Known, is_classic},
+    tags,
+};
 use crate::{
     Error, Result,
     archive::{self, Keep},
@@ -15,6 +20,7 @@ use std::path::{Path, PathBuf};
 /// The version that each dependency means now.
 pub(super) async fn resolve(
     options: &Options<'_>,
+    known: &Known<'_>,
     wanted: &[Dependency],
 ) -> Result<Vec<Dependency>> {
     let mut locked = Vec::new();
@@ -38,6 +44,8 @@ pub(super) async fn resolve(
             let version = Version::parse_loose(&chart.metadata.version)
                 .map_err(|error| Error::invalid(error.to_string()))?;
             constraint.matches(&version).then_some(chart.metadata.version)
+        } else if is_classic(one) {
+            known.version(one, &constraint)?
         } else if Version::parse_loose(&one.version).is_ok() {
             Some(one.version.clone())
         } else {

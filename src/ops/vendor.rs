@@ -2,6 +2,7 @@
 
 use super::{
     dependency::{Event, Options},
+    dependency_repositories::{Known, is_classic},
     package,
     pull::{self, Provenance},
     resolve::{local_folder, registry_reference},
@@ -24,6 +25,7 @@ use std::{
 /// Brings every locked dependency into `charts/`: first all into a folder of its own, then at once into place.
 pub(super) async fn download(
     options: &Options<'_>,
+    known: &Known<'_>,
     locked: &[Dependency],
     wanted: &[Dependency],
 ) -> Result<()> {
@@ -35,6 +37,7 @@ pub(super) async fn download(
         .map_err(|error| Error::io("create a folder in", options.chart, error))?;
     (options.tell)(Event::Saving(locked.len()));
     let mut seen: BTreeSet<(String, String, String)> = BTreeSet::new();
+    let mut urls: BTreeSet<String> = BTreeSet::new();
     for one in locked {
         if one.repository.is_empty() {
             (options.tell)(Event::Undeclared(one.name.clone()));
@@ -42,6 +45,15 @@ pub(super) async fn download(
         } else if one.repository.starts_with("file://") {
             let folder = local_folder(options.chart, &one.repository)?;
             archive_folder(&folder, staging.path(), &options.package)?;
+        } else if is_classic(one) {
+            let (name, repository) = (one.name.clone(), one.repository.clone());
+            let located = known.locate(one)?;
+            if urls.insert(located.url.clone()) {
+                (options.tell)(Event::Downloading { name, repository });
+                known.download(&located, staging.path()).await?;
+            } else {
+                (options.tell)(Event::Already { name, repository });
+            }
         } else if seen.insert((one.repository.clone(), one.name.clone(), one.version.clone())) {
             let (name, repository) = (one.name.clone(), one.repository.clone());
             (options.tell)(Event::Downloading { name, repository });

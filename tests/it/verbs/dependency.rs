@@ -55,7 +55,7 @@ fn what_cannot_be_resolved_is_listed_and_changes_nothing() {
     let parent = |version: &str, repository: &str| {
         test.file(
             "parent/Chart.yaml",
-            format!("apiVersion: v2\nname: parent\nversion: 0.1.0\ndependencies:\n- name: demo\n  version: \"{version}\"\n  repository: {repository}\n"),
+            format!("apiVersion: v2\nname: parent\nversion: 0.1.0\ndependencies:\n- name: demo\n  version: \"{version}\"\n  repository: \"{repository}\"\n"),
         );
     };
     for (version, repository, code, message) in [
@@ -76,9 +76,9 @@ fn what_cannot_be_resolved_is_listed_and_changes_nothing() {
         ("^1", "file://../gone".to_owned(), 5, "not found"),
         (
             "^1",
-            "https://charts.example.com".to_owned(),
-            1,
-            "is in the chart repository `https://charts.example.com`",
+            "@nobody".to_owned(),
+            5,
+            "no repository definition for @nobody. Please add them via 'helm repo add'",
         ),
     ] {
         parent(version, &repository);

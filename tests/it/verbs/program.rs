@@ -33,7 +33,9 @@ fn the_plugin_is_placed_and_removed_and_another_one_is_left_alone() {
     assert!(manifest.starts_with("name: chart\nversion: "), "{manifest}");
     assert!(folder.join("chartferry").is_file());
     test.run(["plugin", "install"]).any_stdout().succeeds();
-    test.run(["plugin", "uninstall"]).stdout("Uninstalled plugin: chart\n").succeeds();
+    test.run(["plugin", "uninstall"])
+        .stdout("Uninstalled plugin: chart\nUninstalled plugin: chart-getter\n")
+        .succeeds();
     assert!(!folder.exists());
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("plugin.yaml"), "name: chart\ncommand: other\n").unwrap();

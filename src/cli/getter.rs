@@ -1,0 +1,113 @@
+//! `getter CERT KEY CA URL`: how Helm calls its getter plugin for `cm://` and `ocirepo://` (helm.md 6.6). The file's bytes
+//! go to stdout, everything else to stderr.
+
+use super::{Run, classic::with_client, exit::Exit, output, remote::TransportArgs};
+use crate::{
+    Error, Result,
+    client::{Client, Credential, Given, Notify, Secret, classic::Fetched},
+    index::config::Repository,
+    ops::{
+        chart_repository::{Opener, file_name},
+        pull::Provenance,
+    },
+};
+use clap::Args;
+use std::io::{Read, Write};
+
+#[derive(Debug, Args)]
+pub(super) struct GetterArgs {
+    /// Our own certificate; may be empty
+    certificate: String,
+    /// Its key; may be empty
+    key: String,
+    /// Certificates to trust; may be empty
+    authority: String,
+    /// What to get: an index.yaml, an archive or a provenance file
+    url: String,
+}
+
+pub(super) fn getter(run: &Run, args: &GetterArgs) -> Result<Exit> {
+    let file = file_name(&args.url)?;
+    let repository = repository(run, args)?;
+    let opener = opener(run, &repository)?;
+    run.block_on(async {
+        let repository = opener.open(&repository)?;
+        if file == "index.yaml" {
+            return match repository.index(None).await? {
+                Fetched::Index { bytes, .. } => output::print(bytes),
+                Fetched::NotModified => {
+                    Err(Error::not_found(format!("failed to fetch {}", args.url)))
+                }
+            };
+        }
+        if let Some(archive) = args.url.strip_suffix(".prov") {
+            return match repository.provenance(archive).await? {
+                Some(bytes) => output::print(bytes),
+                None => {
+                    Err(Error::not_found(format!("failed to fetch {} : 404 Not Found", args.url)))
+                }
+            };
+        }
+        let got = repository.archive(&args.url, Provenance::Leave).await?;
+        copy(&mut *got.archive.reader()?)
+    })?;
+    Ok(Exit::Ok)
+}
+
+/// The repository of the file: its folder, with the credentials that Helm passes on.
+fn repository(run: &Run, args: &GetterArgs) -> Result<Repository> {
+    let env = &run.env;
+    let (path, query) = args.url.split_once('?').unwrap_or((&args.url, ""));
+    let (folder, _) = path
+        .rsplit_once('/')
+        .ok_or_else(|| Error::usage(format!("`{}` names no file", args.url)))?;
+    let url = if query.is_empty() { folder.to_owned() } else { format!("{folder}?{query}") };
+    let say =
+        |plugin: &str, own: &str| env.text(plugin).or_else(|| env.text(own)).unwrap_or_default();
+    let file = |given: &str, variable: &str| {
+        if given.is_empty() { env.text(variable).unwrap_or_default() } else { given.to_owned() }
+    };
+    Ok(Repository {
+        name: String::new(),
+        url,
+        username: say("HELM_PLUGIN_USERNAME", "HELM_REPO_USERNAME"),
+        password: say("HELM_PLUGIN_PASSWORD", "HELM_REPO_PASSWORD"),
+        cert_file: file(&args.certificate, "HELM_REPO_CERT_FILE"),
+        key_file: file(&args.key, "HELM_REPO_KEY_FILE"),
+        ca_file: file(&args.authority, "HELM_REPO_CA_FILE"),
+        insecure_skip_tls_verify: env.flag("HELM_REPO_INSECURE"),
+        pass_credentials_all: env.flag("HELM_PLUGIN_PASS_CREDENTIALS_ALL"),
+    })
+}
+
+/// A registry is given the same certificates and credentials as a repository.
+fn opener(run: &Run, repository: &Repository) -> Result<Opener> {
+    let path = |text: &str| (!text.is_empty()).then(|| text.into());
+    let transport = TransportArgs {
+        insecure_skip_tls_verify: repository.insecure_skip_tls_verify,
+        ca_file: path(&repository.ca_file),
+        cert_file: path(&repository.cert_file),
+        key_file: path(&repository.key_file),
+        ..TransportArgs::default()
+    };
+    let mut options = transport.options(run)?;
+    options.notify = Notify::default();
+    if !repository.username.is_empty() {
+        options.keyring.given = Some(Given {
+            credential: Credential::Basic {
+                username: repository.username.clone(),
+                password: Secret::new(&*repository.password),
+            },
+            registry: None,
+        });
+    }
+    let trust = options.trust.clone();
+    Ok(with_client(run, Client::new(options)?, trust))
+}
+
+fn copy(from: &mut dyn Read) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    std::io::copy(from, &mut stdout)
+        .and_then(|_| stdout.flush())
+        .map_err(|error| Error::io("write to", "stdout", error))
+}

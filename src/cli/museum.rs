@@ -1,0 +1,283 @@
+//! `museum push|delete`: to a ChartMuseum as `helm cm-push` does, and `cm-push CHART REPO` itself. Flags and variables are
+//! that plugin's.
+
+use super::{
+    Run,
+    classic::{text, with_client},
+    duration,
+    exit::Exit,
+    output::{self, Format},
+    progress::Progress,
+    remote::{TransportArgs, password_from_stdin},
+};
+use crate::{
+    Error, Result,
+    client::{
+        Client, Secret,
+        museum::{Force, Museum},
+    },
+    index::config::Repository,
+    limits::Limits,
+    ops::{
+        museum::{self as op, Provenance, Report},
+        package,
+        repositories::Files,
+    },
+};
+use clap::{Args, Subcommand};
+use futures_util::StreamExt;
+use serde_json::json;
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+    time::Duration,
+};
+
+/// Charts uploaded side by side: ChartMuseum reads each whole and then its whole index.
+const AT_ONCE: usize = 8;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MuseumCommand {
+    /// Upload charts
+    Push(PushArgs),
+    /// Delete a version of a chart
+    Delete(DeleteArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PushArgs {
+    /// Archives and sources of charts, then a configured repository's name or a URL
+    #[arg(required = true, num_args = 2.., value_name = "CHART… REPO")]
+    items: Vec<String>,
+    /// Replace a version that is there
+    #[arg(long, short = 'f')]
+    force: bool,
+    /// Set the version; for sources
+    #[arg(long, short = 'v')]
+    version: Option<String>,
+    /// Set the version of what the chart installs; for sources
+    #[arg(long, short = 'a')]
+    app_version: Option<String>,
+    /// Bring the dependencies of sources up to date first
+    #[arg(long, short = 'd')]
+    dependency_update: bool,
+    /// Provenance file, instead of the one beside the archive
+    #[arg(long, value_name = "FILE", conflicts_with = "no_prov")]
+    prov: Option<PathBuf>,
+    /// Send no provenance
+    #[arg(long)]
+    no_prov: bool,
+    /// How to write the result
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    output: Format,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DeleteArgs {
+    /// The chart's name
+    name: String,
+    /// Its version
+    version: String,
+    /// A configured repository's name or a URL
+    repository: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// How the server is reached.
+#[derive(Clone, Debug, Args)]
+struct ServerArgs {
+    /// User name
+    #[arg(long, short = 'u', value_name = "NAME", help_heading = "ChartMuseum")]
+    username: Option<String>,
+    /// Password
+    #[arg(long, short = 'p', value_name = "PASSWORD", help_heading = "ChartMuseum")]
+    password: Option<String>,
+    /// Read the password from stdin
+    #[arg(long, conflicts_with = "password", help_heading = "ChartMuseum")]
+    password_stdin: bool,
+    /// Token, sent as `Authorization: Bearer`
+    #[arg(long, value_name = "TOKEN", help_heading = "ChartMuseum")]
+    access_token: Option<String>,
+    /// Header that the token goes in instead
+    #[arg(long, value_name = "NAME", help_heading = "ChartMuseum")]
+    auth_header: Option<String>,
+    /// Path that the API lies under; the server's index says it otherwise
+    #[arg(long, value_name = "PATH", help_heading = "ChartMuseum")]
+    context_path: Option<String>,
+    /// Do not verify the server's certificate
+    #[arg(long, visible_alias = "insecure-skip-tls-verify", help_heading = "ChartMuseum")]
+    insecure: bool,
+    /// Certificates to trust beside the system's
+    #[arg(long, value_name = "FILE", help_heading = "ChartMuseum")]
+    ca_file: Option<PathBuf>,
+    /// Our own certificate
+    #[arg(long, value_name = "FILE", requires = "key_file", help_heading = "ChartMuseum")]
+    cert_file: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE", requires = "cert_file", help_heading = "ChartMuseum")]
+    key_file: Option<PathBuf>,
+    /// Longest wait for an answer
+    #[arg(long, short = 't', value_name = "TIME", default_value = "2m0s", value_parser = seconds, help_heading = "ChartMuseum")]
+    timeout: Duration,
+}
+
+/// A span of time; a bare number is seconds, as with `helm cm-push`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_secs).or_else(|_| duration::parse(text))
+}
+
+pub(super) fn museum(run: &Run, command: MuseumCommand) -> Result<Exit> {
+    match command {
+        MuseumCommand::Push(args) => push(run, args),
+        MuseumCommand::Delete(args) => delete(run, &args),
+    }
+}
+
+impl ServerArgs {
+    /// The server behind a configured name or a URL; flags come before variables, those before what is configured.
+    fn museum(&self, run: &Run, repository: &str) -> Result<Museum> {
+        let env = &run.env;
+        let mut repository = configured(&run.repository_files(), repository)?;
+        let password = match (&self.password, self.password_stdin) {
+            (Some(password), _) => Some(password.clone()),
+            (None, true) => Some(password_from_stdin()?),
+            (None, false) => None,
+        };
+        let say = |flag: &Option<String>, variable: &str| {
+            flag.clone().or_else(|| env.text(variable)).filter(|text| !text.is_empty())
+        };
+        let file = |flag: &Option<PathBuf>, variable: &str| {
+            flag.clone().or_else(|| env.path(variable)).map(|path| text(Some(&path)))
+        };
+        let put = |place: &mut String, value: Option<String>| {
+            if let Some(value) = value {
+                *place = value;
+            }
+        };
+        put(&mut repository.username, say(&self.username, "HELM_REPO_USERNAME"));
+        put(&mut repository.password, say(&password, "HELM_REPO_PASSWORD"));
+        put(&mut repository.ca_file, file(&self.ca_file, "HELM_REPO_CA_FILE"));
+        put(&mut repository.cert_file, file(&self.cert_file, "HELM_REPO_CERT_FILE"));
+        put(&mut repository.key_file, file(&self.key_file, "HELM_REPO_KEY_FILE"));
+        repository.insecure_skip_tls_verify |= self.insecure || env.flag("HELM_REPO_INSECURE");
+        let mut options = TransportArgs::default().options(run)?;
+        options.headers = self.timeout;
+        let trust = options.trust.clone();
+        let mut opener = with_client(run, Client::new(options)?, trust);
+        let header = say(&self.auth_header, "HELM_REPO_AUTH_HEADER");
+        opener.token = say(&self.access_token, "HELM_REPO_ACCESS_TOKEN")
+            .map(|token| (Secret::new(token), header));
+        let context = say(&self.context_path, "HELM_REPO_CONTEXT_PATH");
+        opener.client.museum(opener.options(&repository), context.as_deref())
+    }
+}
+
+/// A URL, or what is configured under a name.
+fn configured(files: &Files, text: &str) -> Result<Repository> {
+    if text.contains("://") {
+        return Ok(Repository { url: text.to_owned(), ..Repository::default() });
+    }
+    files.find(text, &Limits::default())
+}
+
+fn push(run: &Run, args: PushArgs) -> Result<Exit> {
+    let Some((repository, charts)) = args.items.split_last() else {
+        return Err(Error::usage("name charts and a repository"));
+    };
+    let museum = args.server.museum(run, repository)?;
+    let provenance = match &args.prov {
+        Some(_) if charts.len() > 1 => {
+            return Err(Error::usage(
+                "`--prov` names the provenance of one chart, and there are several",
+            ));
+        }
+        Some(path) => Provenance::Given(
+            std::fs::read(path).map_err(|error| Error::io("read provenance", path, error))?.into(),
+        ),
+        None if args.no_prov => Provenance::Leave,
+        None => Provenance::Beside,
+    };
+    let options = op::Options {
+        package: package::Options {
+            version: args.version.clone(),
+            app_version: args.app_version.clone(),
+            ..package::Options::new(run.epoch()?)
+        },
+        provenance,
+        force: if args.force { Force::Yes } else { Force::No },
+        limits: Limits::default(),
+    };
+    if args.dependency_update {
+        for path in charts.iter().map(Path::new).filter(|path| path.is_dir()) {
+            super::dependency::update_quietly(run, path, &Default::default())?;
+        }
+    }
+    let progress = Progress::start(run, "pushed", "charts", charts.len());
+    let counts = progress.counts();
+    let results: Vec<Result<Report>> = run.block_on(async {
+        Ok(futures_util::stream::iter(charts)
+            .map(|path| {
+                let (museum, options, counts) = (&museum, &options, &counts);
+                async move {
+                    let result = match op::prepare(Path::new(path), options) {
+                        Ok(chart) => op::upload(museum, chart, options.force).await,
+                        Err(error) => Err(error),
+                    };
+                    counts.items.fetch_add(1, Ordering::Relaxed);
+                    result
+                }
+            })
+            .buffered(AT_ONCE)
+            .collect()
+            .await)
+    })?;
+    drop(progress);
+    let mut done = Vec::new();
+    let mut failed = Vec::new();
+    for (path, result) in charts.iter().zip(results) {
+        match result {
+            Ok(report) => done.push(report),
+            Err(error) if charts.len() == 1 => return Err(error),
+            Err(error) => {
+                run.talk.error(&error.context(format!("`{path}` was not pushed")));
+                failed.push(path.as_str());
+            }
+        }
+    }
+    tell(&done, args.output, repository)?;
+    run.partly(charts.len(), &failed, "pushed")
+}
+
+/// The lines of `helm cm-push`, each said when it is so.
+fn tell(done: &[Report], format: Format, repository: &str) -> Result<()> {
+    if format == Format::Text {
+        let lines: String = done
+            .iter()
+            .map(|report| {
+                let with = if report.provenance { " and its provenance" } else { "" };
+                format!("Pushed {}{with} to {repository}\nDigest: {}\n", report.file, report.digest)
+            })
+            .collect();
+        return output::print(lines);
+    }
+    let values: Vec<serde_json::Value> = done
+        .iter()
+        .map(|report| {
+            json!({
+                "name": report.name, "version": report.version, "digest": report.digest,
+                "size": report.size, "provenance": report.provenance,
+            })
+        })
+        .collect();
+    output::print_value(format, &values)
+}
+
+fn delete(run: &Run, args: &DeleteArgs) -> Result<Exit> {
+    let museum = args.server.museum(run, &args.repository)?;
+    run.block_on(op::delete(&museum, &args.name, &args.version))?;
+    output::println(format!("Deleted {}-{} from {}", args.name, args.version, args.repository))?;
+    Ok(Exit::Ok)
+}

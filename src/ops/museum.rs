@@ -1,0 +1,125 @@
+//! Charts to a ChartMuseum and away from it. An archive goes as it is, with its provenance; a folder is packaged first.
+
+use super::{
+    package,
+    prepare::{self, Beside},
+    push::Outgoing,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    client::museum::{Deleted, Force, Museum, Uploaded},
+    limits::Limits,
+};
+use bytes::Bytes;
+use std::path::Path;
+
+/// What is sent, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How folders are packaged; an archive takes no other version.
+    pub package: package::Options,
+    /// Whether the provenance beside an archive goes with it.
+    pub provenance: Provenance,
+    /// What to do where the version is there already.
+    pub force: Force,
+    /// Caps.
+    pub limits: Limits,
+}
+
+/// Which provenance goes with an archive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Provenance {
+    /// What lies beside it.
+    #[default]
+    Beside,
+    /// This one.
+    Given(Bytes),
+    /// None.
+    Leave,
+}
+
+/// A chart that the server has.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// `NAME-VERSION.tgz`.
+    pub file: String,
+    /// The chart's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of what was sent.
+    pub digest: crate::digest::Digest,
+    /// Bytes of the archive.
+    pub size: u64,
+    /// Whether a provenance went with it.
+    pub provenance: bool,
+}
+
+/// Makes a chart ready: an archive as it is, a folder packaged.
+///
+/// # Errors
+/// `Usage` for another version of an archive, and whatever is wrong with the chart.
+pub fn prepare(path: &Path, options: &Options) -> Result<Outgoing> {
+    if path.is_dir() {
+        return prepare::from_source(path, &options.package, &options.limits);
+    }
+    if options.package.version.is_some() || options.package.app_version.is_some() {
+        return Err(Error::usage(format!(
+            "`{}` is an archive, which goes as it is; another version needs its source",
+            path.display()
+        ))
+        .with_hint("name the chart's folder, or leave out --version and --app-version"));
+    }
+    let beside = match options.provenance {
+        Provenance::Beside => Beside::Take,
+        _ => Beside::Leave,
+    };
+    let mut chart = prepare::from_archive(path, beside, &options.limits)?;
+    if let Provenance::Given(bytes) = &options.provenance {
+        chart.provenance = Some(bytes.clone());
+    }
+    Ok(chart)
+}
+
+/// Uploads a chart.
+///
+/// # Errors
+/// `Conflict` when the server has this version and keeps it, and what it says otherwise.
+pub async fn upload(museum: &Museum, chart: Outgoing, force: Force) -> Result<Report> {
+    let metadata = &chart.metadata;
+    let report = Report {
+        file: format!("{}-{}.tgz", metadata.name, metadata.version),
+        name: metadata.name.clone(),
+        version: metadata.version.clone(),
+        digest: chart.content.digest.clone(),
+        size: chart.content.size,
+        provenance: chart.provenance.is_some(),
+    };
+    match museum.upload(&chart.archive.into(), chart.provenance, force).await? {
+        Uploaded::Saved => Ok(report),
+        Uploaded::Exists => {
+            let error = Error::new(
+                ErrorKind::Conflict,
+                format!("{} is there already: {}", report.file, museum.repository().url()),
+            );
+            Err(match force {
+                Force::No => error.with_hint("`--force` replaces it, where the server allows that"),
+                Force::Yes => error.with_hint("the server lets nobody replace a version"),
+            })
+        }
+    }
+}
+
+/// Deletes a version.
+///
+/// # Errors
+/// `NotFound` when it was not there, and what the server says otherwise.
+pub async fn delete(museum: &Museum, name: &str, version: &str) -> Result<()> {
+    match museum.delete(name, version).await? {
+        Deleted::Yes => Ok(()),
+        Deleted::WasAbsent => Err(Error::not_found(format!(
+            "{} has no chart {name} {version}",
+            museum.repository().url()
+        ))),
+    }
+}
