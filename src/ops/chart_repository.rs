@@ -265,11 +265,22 @@ pub fn beside(url: &str) -> String {
     format!("{path}.prov{query}")
 }
 
-/// The name of the file that a URL leads to, fit to be written.
+/// The name of the file that a URL leads to, fit to be written; `NAME-VERSION.tgz` for a chart in a registry.
 ///
 /// # Errors
 /// `Usage` when there is none.
 pub fn file_name(url: &str) -> Result<String> {
+    if url.starts_with("oci://") {
+        let reference: Reference = url.parse()?;
+        let name = reference.repository.last_segment();
+        return Ok(match (reference.tag, reference.digest) {
+            (Some(tag), _) => format!("{name}-{}.tgz", tag.to_version()),
+            (None, Some(digest)) => {
+                format!("{name}@{}-{}.tgz", digest.algorithm().as_str(), digest.hex())
+            }
+            (None, None) => format!("{name}.tgz"),
+        });
+    }
     let path = url.split(['?', '#']).next().unwrap_or(url);
     let name = path.rsplit('/').next().unwrap_or_default();
     let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned();
@@ -325,6 +336,7 @@ mod tests {
     fn only_a_plain_name_is_a_files_name() {
         for (url, name) in [
             ("http://h/c/demo-1.0.0%2Ba.tgz?x#y", Some("demo-1.0.0+a.tgz")),
+            ("oci://h/ns/demo:1.0.0_a", Some("demo-1.0.0+a.tgz")),
             ("http://h/..%2Fx", None),
             ("http://h/", None),
         ] {

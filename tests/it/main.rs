@@ -6,6 +6,7 @@
 mod archive;
 mod auth;
 mod bundle;
+mod classic;
 mod directories;
 mod docs;
 mod faults;

@@ -20,6 +20,7 @@ pub(crate) mod fault;
 pub(crate) mod fault_registry;
 pub(crate) mod peers;
 pub(crate) mod proxy;
+pub(crate) mod web;
 
 /// A home, a working folder and a search path of its own; gone when dropped.
 pub(crate) struct Test {

@@ -45,7 +45,12 @@ fn the_plugin_is_placed_and_removed_and_another_one_is_left_alone() {
     test.run(["plugin", "install"])
         .env("HELM_PLUGINS", test.path("elsewhere").to_str().unwrap())
         .any_stdout()
-        .writes(["elsewhere/chart/chartferry", "elsewhere/chart/plugin.yaml"])
+        .writes([
+            "elsewhere/chart-getter/chartferry",
+            "elsewhere/chart-getter/plugin.yaml",
+            "elsewhere/chart/chartferry",
+            "elsewhere/chart/plugin.yaml",
+        ])
         .succeeds();
 }
 

@@ -1,0 +1,65 @@
+//! `getter CERT KEY CA URL`, as Helm calls it, and the schemes `cm://` and `ocirepo://` in our own verbs.
+
+use super::{archive, test_with_repository};
+use crate::support::daemon::test_with_registry;
+
+#[test]
+fn a_namespace_of_a_registry_is_a_repository() {
+    let (test, registry) = test_with_registry();
+    let namespace = format!("{}/ns", registry.oci());
+    for (name, version) in [("demo", "1.0.0"), ("demo", "1.1.0+a"), ("my-other", "v2.0.0")] {
+        archive(&test, name, version);
+        test.run(["push", &format!("made/{name}-{version}.tgz"), &namespace]).anything().succeeds();
+    }
+    // Neither a chart of another namespace nor what is no chart is in it.
+    test.run(["push", "made/demo-1.0.0.tgz", &format!("{}/else", registry.oci())])
+        .anything()
+        .succeeds();
+    let url = format!("ocirepo://{}/ns", registry.address());
+    let getter = |file: &str| test.run(["getter", "", "", "", &format!("{url}/{file}")]);
+    let index = getter("index.yaml").any_stdout().any_files().succeeds().stdout;
+    assert!(
+        index.contains("  demo:\n") && index.contains("    - my-other-v2.0.0.tgz\n"),
+        "{index}"
+    );
+    assert!(!index.contains("else"), "{index}");
+    let again = getter("index.yaml").any_stdout().any_files().succeeds().stdout;
+    assert_eq!(again, index, "the same charts make the same index");
+    let configs = std::fs::read_dir(test.home("helm/cache/chartferry/configs")).unwrap().count();
+    assert_eq!(configs, 3, "one config a chart is kept");
+    getter("demo-9.9.9.tgz").stderr_has("not found").fails(5);
+    getter("demo-1.0.0.tgz.prov").stderr_has("404 Not Found").fails(5);
+
+    test.run(["repo", "add", "x", &url]).any_stdout().succeeds();
+    test.run(["search", "repo", "x/", "-l"])
+        .stdout_has("x/demo    \t1.1.0+a")
+        .stdout_has("x/demo    \t1.0.0")
+        .stdout_has("x/my-other\tv2.0.0")
+        .succeeds();
+    test.run(["pull", "x/my-other", "-d", "out"]).writes(["out/my-other-v2.0.0.tgz"]).succeeds();
+    assert_eq!(test.read("out/my-other-v2.0.0.tgz"), test.read("made/my-other-v2.0.0.tgz"));
+    test.run(["pull", "x/demo", "-d", "out"]).writes(["out/demo-1.1.0+a.tgz"]).succeeds();
+}
+
+#[test]
+fn a_museum_is_reached_by_its_own_scheme_with_what_helm_passes_on() {
+    let (test, web) = test_with_repository();
+    web.want("Basic dTpw");
+    let url = format!("cm://{}/charts", web.address());
+    let getter = |file: &str| {
+        test.run(["getter", "", "", "", &format!("{url}/{file}")])
+            .env("HELM_REPO_USE_HTTP", "1")
+            .env("HELM_PLUGIN_USERNAME", "u")
+            .env("HELM_PLUGIN_PASSWORD", "p")
+            .any_stdout()
+    };
+    assert!(getter("index.yaml").succeeds().stdout.contains("name: demo"));
+    getter("demo-1.0.0.tgz").succeeds();
+    getter("demo-1.0.0.tgz.prov").stderr_has("404 Not Found").fails(5);
+    web.file("/charts/demo-1.0.0.tgz.prov", "signed");
+    assert_eq!(getter("demo-1.0.0.tgz.prov").succeeds().stdout, "signed");
+    test.run(["repo", "add", "x", &url, "--username", "u", "--password", "p"])
+        .env("HELM_REPO_USE_HTTP", "true")
+        .any_stdout()
+        .succeeds();
+}

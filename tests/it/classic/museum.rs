@@ -1,0 +1,134 @@
+//! `museum push|delete`: the requests that a ChartMuseum gets.
+
+use super::archive;
+use crate::support::{
+    Test,
+    web::{File, Web},
+};
+
+fn museum() -> (Test, Web) {
+    let (mut test, web) = (Test::new(), Web::start());
+    test.call(web.address(), "[WEB]");
+    archive(&test, "demo", "1.0.0");
+    web.file(
+        "/ctx/org/index.yaml",
+        "apiVersion: v1\nentries: {}\nserverInfo:\n  contextPath: /ctx\n",
+    );
+    web.put("/ctx/api/org/charts", File::Status(201, r#"{"saved":true}"#));
+    (test, web)
+}
+
+#[test]
+fn an_archive_goes_as_it_is_to_where_the_index_says() {
+    let (test, web) = museum();
+    let url = format!("{}/ctx/org", web.url());
+    let sent = test.read("made/demo-1.0.0.tgz");
+    let digest = chartferry::digest::Digest::sha256(&sent);
+    test.run(["museum", "push", "made/demo-1.0.0.tgz", &url, "--access-token", "t"])
+        .stdout(format!("Pushed demo-1.0.0.tgz to http://[WEB]/ctx/org\nDigest: {digest}\n"))
+        .succeeds();
+    let seen = web.take();
+    assert_eq!(seen[0].target, "/ctx/org/index.yaml");
+    assert_eq!((seen[1].method.as_str(), seen[1].target.as_str()), ("POST", "/ctx/api/org/charts"));
+    assert_eq!(seen[1].body, sent);
+    assert_eq!(seen[1].header("authorization"), Some("Bearer t"));
+
+    test.run(["cm-push", "made/demo-1.0.0.tgz", &url, "--force", "--context-path", "/ctx"])
+        .env("HELM_REPO_ACCESS_TOKEN", "t")
+        .env("HELM_REPO_AUTH_HEADER", "X-Token")
+        .any_stdout()
+        .succeeds();
+    let seen = web.take();
+    assert_eq!(seen.len(), 1, "a known context path is not asked for");
+    assert_eq!(seen[0].target, "/ctx/api/org/charts?force");
+    assert_eq!((seen[0].header("x-token"), seen[0].header("authorization")), (Some("t"), None));
+}
+
+#[test]
+fn a_provenance_goes_along_in_the_same_request() {
+    let (test, web) = museum();
+    let url = format!("{}/ctx/org", web.url());
+    test.file("made/demo-1.0.0.tgz.prov", "signed");
+    test.run(["museum", "push", "made/demo-1.0.0.tgz", &url, "-o", "json"])
+        .stdout_has("\"provenance\": true")
+        .succeeds();
+    let seen = web.take().pop().unwrap();
+    let kind = seen.header("content-type").unwrap();
+    let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();
+    let mut wanted = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"chart\"; filename=\"chart.tgz\"\r\n\
+         Content-Type: application/octet-stream\r\n\r\n"
+    )
+    .into_bytes();
+    wanted.extend(test.read("made/demo-1.0.0.tgz"));
+    wanted.extend(
+        format!(
+            "\r\n--{boundary}\r\nContent-Disposition: form-data; name=\"prov\"; filename=\"chart.tgz.prov\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\nsigned\r\n--{boundary}--\r\n"
+        )
+        .into_bytes(),
+    );
+    assert_eq!(seen.body, wanted);
+    test.run(["museum", "push", "made/demo-1.0.0.tgz", &url, "--no-prov"]).any_stdout().succeeds();
+    assert_eq!(web.take().pop().unwrap().body, test.read("made/demo-1.0.0.tgz"));
+}
+
+#[test]
+fn folders_are_packaged_with_the_version_that_is_asked_for_and_archives_never() {
+    let (test, web) = museum();
+    let url = format!("{}/ctx/org", web.url());
+    test.run(["museum", "push", "made/demo", &url, "--version", "9.9.9", "--app-version", "3"])
+        .stdout_has("Pushed demo-9.9.9.tgz")
+        .succeeds();
+    let sent = web.take().pop().unwrap().body;
+    test.file("sent.tgz", sent);
+    test.run(["show", "chart", "sent.tgz"])
+        .stdout("apiVersion: v2\nappVersion: \"3\"\nname: demo\nversion: 9.9.9\n\n")
+        .succeeds();
+    test.run(["museum", "push", "made/demo-1.0.0.tgz", &url, "--version", "9.9.9"])
+        .stderr_has("is an archive, which goes as it is")
+        .fails(64);
+}
+
+#[test]
+fn refusals_say_what_to_do_and_the_others_go_on() {
+    let (test, web) = museum();
+    let url = format!("{}/ctx/org", web.url());
+    let push = |status: u16, body: &'static str| {
+        web.put("/ctx/api/org/charts", File::Status(status, body));
+        test.run(["museum", "push", "made/demo-1.0.0.tgz", &url])
+    };
+    push(409, r#"{"error":"file already exists"}"#).stderr_has("`--force` replaces it").fails(4);
+    push(401, r#"{"error":"unauthorized"}"#).stderr_has("--access-token").fails(6);
+    push(404, r#"{"error":"not found"}"#).stderr_has("check the repository's URL").fails(5);
+    push(413, r#"{"error":"request too large"}"#).stderr_has("--max-upload-size").fails(1);
+    push(400, r#"{"error":"gzip: invalid header"}"#).stderr_has("gzip: invalid header").fails(1);
+    web.put("/ctx/api/org/charts", File::Status(201, ""));
+    test.file("bad.tgz", "nonsense");
+    test.run(["museum", "push", "made/demo-1.0.0.tgz", "bad.tgz", &url])
+        .stdout_has("Pushed demo-1.0.0.tgz")
+        .stderr_has("`bad.tgz` was not pushed")
+        .fails(3);
+}
+
+#[test]
+fn a_version_is_deleted_by_the_repositorys_name() {
+    let (test, web) = museum();
+    let url = format!("{}/ctx/org", web.url());
+    test.run(["repo", "add", "cm", &url]).any_stdout().succeeds();
+    web.put("/ctx/api/org/charts/demo/1.0.0+a", File::Status(200, r#"{"deleted":true}"#));
+    test.run(["museum", "delete", "demo", "1.0.0+a", "cm"])
+        .stdout("Deleted demo-1.0.0+a from cm\n")
+        .succeeds();
+    assert_eq!(web.take().pop().unwrap().method, "DELETE");
+    web.put(
+        "/ctx/api/org/charts/demo/2.0.0",
+        File::Status(404, r#"{"error":"remove: no such file"}"#),
+    );
+    test.run(["museum", "delete", "demo", "2.0.0", "cm"])
+        .stderr_has("has no chart demo 2.0.0")
+        .fails(5);
+    test.run(["museum", "delete", "demo", "3.0.0", "nobody"])
+        .stderr_has("repo nobody not found")
+        .fails(5);
+}
