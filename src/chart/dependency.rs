@@ -76,6 +76,13 @@ pub struct Present<'c> {
     pub version: &'c str,
 }
 
+/// The requirements.yaml of a chart for Helm 2 that declares these.
+pub fn requirements(dependencies: &[Dependency]) -> String {
+    use super::decode::Target as _;
+    let list: Vec<Option<Dependency>> = dependencies.iter().cloned().map(Some).collect();
+    crate::yaml::emit(&crate::yaml::Value::Map(vec![("dependencies".to_owned(), list.encode())]))
+}
+
 impl Dependency {
     /// Picks the dependency's archive, `NAME-*.tgz`, from the names of the files in `charts/`. Of several, the one that is left
     /// when those whose ending is no strict version are put aside: `a-b-1.0.0.tgz` is no archive of `a`.

@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod plan;
 pub mod prune;
 pub mod report;
+pub mod rewrite;
 pub mod run;
 pub mod select;
 pub mod shard;
