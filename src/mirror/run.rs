@@ -7,6 +7,7 @@ use super::{
     plan::{self, Action, Memory, Wanted},
     prune::{self, Guard},
     report::{Counts, Mode, Report, Status, Told},
+    rewrite::Rules,
     select::{Selected, Selection},
     shard::Shard,
     sink::{Naming, Place, Sink},
@@ -144,6 +145,8 @@ pub struct Options {
     pub conflict: OnConflict,
     /// A second name.
     pub alias: Alias,
+    /// New addresses for charts' dependencies.
+    pub rewrite: Option<Rules>,
     /// Whether what vanished is removed, and how much of it at most.
     pub prune: Option<Guard>,
     /// Where the state is kept.
@@ -174,6 +177,7 @@ impl Options {
             mismatch: OnMismatch::default(),
             conflict: OnConflict::default(),
             alias: Alias::default(),
+            rewrite: None,
             prune: None,
             remembering: Remembering::default(),
             naming: Fingerprint::default(),
@@ -748,8 +752,9 @@ fn still(record: &Record, place: Option<String>) -> Told {
 
 /// What decides whether a refusal would be one again.
 fn policy(options: &Options) -> Fingerprint {
-    let Options { mismatch, conflict, alias, .. } = options;
-    Fingerprint::of(format!("{mismatch:?} {conflict:?} {alias:?}").as_bytes())
+    let Options { mismatch, conflict, alias, rewrite, .. } = options;
+    let rewrite = rewrite.as_ref().map(|rules| format!(" {rules:?}")).unwrap_or_default();
+    Fingerprint::of(format!("{mismatch:?} {conflict:?} {alias:?}{rewrite}").as_bytes())
 }
 
 fn broke(error: tokio::task::JoinError) -> Error {

@@ -11,7 +11,7 @@ use super::{
     source::Source,
     state::{Outcome, Record},
 };
-use crate::{Error, ErrorKind, digest::Digest, ops::push::Verify};
+use crate::{Error, ErrorKind, digest::Digest, ops::push::Verify, store::blocking};
 use std::{
     collections::HashSet,
     sync::{
@@ -56,6 +56,15 @@ pub(super) struct Done {
     pub(super) failed: Option<ErrorKind>,
     /// Whether nothing that is put can be trusted.
     pub(super) fatal: bool,
+}
+
+/// What was fetched.
+struct Fetched {
+    payload: Payload,
+    /// How it differs from what its index says.
+    mismatch: Option<String>,
+    /// What was changed on the way.
+    note: Option<String>,
 }
 
 /// Why a version is not carried.
@@ -156,14 +165,15 @@ impl Carrier {
     async fn against(
         &self,
         job: &Job,
-        payload: Payload,
+        fetched: Fetched,
         content: Digest,
         manifest: Option<Digest>,
     ) -> Result<Done, Stop> {
+        let payload = &fetched.payload;
         if payload.content.digest == content {
             let mut done = self.in_step(job, content, manifest, Outcome::Held);
             if let Some(record) = &mut done.record {
-                record.provenance = asked(&payload);
+                record.provenance = asked(payload);
             }
             return Ok(done);
         }
@@ -177,7 +187,7 @@ impl Carrier {
                 done.told.outcome = Some(Outcome::Skipped);
                 Ok(done)
             }
-            OnConflict::Overwrite => self.put(job, payload, Some(reason)).await,
+            OnConflict::Overwrite => self.put(job, fetched, Some(reason)).await,
         }
     }
 
@@ -186,7 +196,7 @@ impl Carrier {
         &self,
         job: &Job,
         reserved: &mut super::budget::Reserved,
-    ) -> Result<Payload, Stop> {
+    ) -> Result<Fetched, Stop> {
         let ask = match job.provenance {
             Provenance::Missing => Ask::Nothing,
             Provenance::Unasked | Provenance::There => Ask::Provenance,
@@ -212,19 +222,26 @@ impl Carrier {
                 format!("its Chart.yaml says that it is `{}`", payload.metadata.name),
             ));
         }
-        if let Some(reason) = mismatch(&job.candidate, &payload)
+        let mismatch = mismatch(&job.candidate, &payload);
+        if let Some(reason) = &mismatch
             && self.options.mismatch == OnMismatch::Fail
         {
-            return Err(Stop::Refused(Outcome::Mismatch, reason));
+            return Err(Stop::Refused(Outcome::Mismatch, reason.clone()));
         }
-        Ok(payload)
+        let Some(rules) = self.options.rewrite.clone() else {
+            return Ok(Fetched { payload, mismatch, note: None });
+        };
+        let limits = self.options.limits.clone();
+        let rewritten = blocking(move || rules.apply(payload, &limits)).await?;
+        Ok(Fetched { payload: rewritten.payload, mismatch, note: rewritten.note })
     }
 
     /// Puts a payload, over what is described by `over` if it is.
-    async fn put(&self, job: &Job, payload: Payload, over: Option<String>) -> Result<Done, Stop> {
-        let mut notes: Vec<String> = over.clone().into_iter().collect();
+    async fn put(&self, job: &Job, fetched: Fetched, over: Option<String>) -> Result<Done, Stop> {
+        let Fetched { payload, mismatch, note } = fetched;
+        let mut notes: Vec<String> = over.clone().into_iter().chain(note).collect();
         if self.options.mismatch == OnMismatch::Warn {
-            notes.extend(mismatch(&job.candidate, &payload));
+            notes.extend(mismatch);
         }
         let mut place = job.place.clone();
         let mut named = None;
