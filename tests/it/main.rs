@@ -28,4 +28,5 @@ mod store;
 mod support;
 mod upstream;
 mod verbs;
+mod view;
 mod yaml;

@@ -7,6 +7,7 @@ use http_body_util::BodyExt;
 use std::io::Read as _;
 
 mod follower;
+mod scale;
 
 fn descriptor(text: &str) -> Descriptor {
     Descriptor::of("application/octet-stream", text.as_bytes())
