@@ -6,6 +6,7 @@
 
 mod budget;
 pub mod candidate;
+mod describe;
 mod ledger;
 pub mod metrics;
 pub mod plan;

@@ -3,6 +3,7 @@
 use super::{
     budget::Budget,
     candidate::{Candidate, ChartVersion, Fingerprint, Provenance},
+    describe::describe,
     ledger::{Ledger, same_ends},
     plan::{self, Action, Memory, Wanted},
     prune::{self, Guard},
@@ -19,6 +20,7 @@ use crate::{
     Error, ErrorKind, Result,
     limits::{Limits, MIB},
 };
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use std::{
@@ -147,6 +149,8 @@ pub struct Options {
     pub alias: Alias,
     /// New addresses for charts' dependencies.
     pub rewrite: Option<Rules>,
+    /// Artifact Hub's repository metadata, to be put beside each chart.
+    pub artifact_hub: Option<Bytes>,
     /// Whether what vanished is removed, and how much of it at most.
     pub prune: Option<Guard>,
     /// Where the state is kept.
@@ -178,6 +182,7 @@ impl Options {
             conflict: OnConflict::default(),
             alias: Alias::default(),
             rewrite: None,
+            artifact_hub: None,
             prune: None,
             remembering: Remembering::default(),
             naming: Fingerprint::default(),
@@ -333,6 +338,13 @@ impl<'a> Run<'a> {
                 }
             }
             Mode::Check => self.check(jobs, &wanted).await?,
+        }
+        if let (Mode::Run, Some(metadata)) = (self.options.mode, &self.options.artifact_hub) {
+            let policy = self.after.header.policy;
+            let old = self.before.as_ref().filter(|before| before.header.policy == policy);
+            let of = old.map(|_| &self.report);
+            let warnings = describe(self.sink, metadata, &wanted, of).await;
+            self.report.warnings.extend(warnings);
         }
         if let Some(guard) = self.options.prune {
             self.prune(guard, &ids, cut, total).await?;
@@ -752,9 +764,11 @@ fn still(record: &Record, place: Option<String>) -> Told {
 
 /// What decides whether a refusal would be one again.
 fn policy(options: &Options) -> Fingerprint {
-    let Options { mismatch, conflict, alias, rewrite, .. } = options;
-    let rewrite = rewrite.as_ref().map(|rules| format!(" {rules:?}")).unwrap_or_default();
-    Fingerprint::of(format!("{mismatch:?} {conflict:?} {alias:?}{rewrite}").as_bytes())
+    let Options { mismatch, conflict, alias, rewrite, artifact_hub, .. } = options;
+    let mut text = format!("{mismatch:?} {conflict:?} {alias:?}");
+    text.extend(rewrite.as_ref().map(|rules| format!(" {rules:?}")));
+    text.extend(artifact_hub.as_ref().map(|metadata| format!(" {}", Fingerprint::of(metadata))));
+    Fingerprint::of(text.as_bytes())
 }
 
 fn broke(error: tokio::task::JoinError) -> Error {

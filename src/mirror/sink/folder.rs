@@ -1,7 +1,7 @@
 //! A folder: archives, their `.prov`, and an index.yaml that is brought up to date at the end. States lie beside them, in
 //! files that begin with a dot.
 
-use super::{Held, Naming, Place, Putting, Stored};
+use super::{Held, Naming, Place, Putting, Stored, hub};
 use crate::{
     Error, ErrorKind, Result,
     chart::time::Time,
@@ -172,6 +172,20 @@ impl Folder {
         blocking(move || {
             remove(&path)?;
             remove(&beside(&path))
+        })
+        .await
+    }
+
+    /// Artifact Hub looks for the file beside index.yaml.
+    pub(super) async fn describe(&self, metadata: &Bytes) -> Result<()> {
+        let (root, metadata) = (self.options.root.clone(), metadata.clone());
+        blocking(move || {
+            fs::create_dir_all(&root).map_err(|error| Error::io("create folder", &root, error))?;
+            let path = root.join(hub::FILE);
+            if fs::read(&path).is_ok_and(|there| there == metadata) {
+                return Ok(());
+            }
+            write_file(&path, |file| file.write_all(&metadata))
         })
         .await
     }

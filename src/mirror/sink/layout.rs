@@ -2,7 +2,7 @@
 //! with a dot.
 
 use super::{
-    Held, Naming, Place, Putting, Stored, folder,
+    Held, Naming, Place, Putting, Stored, folder, hub,
     registry::{self, held},
 };
 use crate::{
@@ -116,6 +116,10 @@ impl Layout {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    pub(super) async fn describe(&self, group: &str, metadata: &Bytes) -> Result<()> {
+        hub::put(&self.repository(group)?, metadata).await
     }
 
     pub(super) async fn recall(&self, key: &Key) -> Result<Option<Bytes>> {

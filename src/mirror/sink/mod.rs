@@ -3,12 +3,13 @@
 
 pub mod bundle;
 pub mod folder;
+mod hub;
 pub mod layout;
 pub mod museum;
 pub mod registry;
 
 use super::{candidate::Payload, state::Key};
-use crate::{Result, digest::Digest, ops::push::Verify};
+use crate::{Error, Result, digest::Digest, ops::push::Verify};
 use bytes::Bytes;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -177,6 +178,21 @@ impl Sink {
             Self::Bundle(sink) => sink.delete(place, manifest).await,
             Self::Layout(sink) => sink.delete(place, manifest).await,
             Self::Registry(sink) => sink.delete(place, manifest).await,
+        }
+    }
+
+    /// Puts Artifact Hub's repository metadata beside the charts of a group.
+    ///
+    /// # Errors
+    /// `Usage` for a kind of destination that has no place for it.
+    pub async fn describe(&self, group: &str, metadata: &Bytes) -> Result<()> {
+        match self {
+            Self::Folder(sink) => sink.describe(metadata).await,
+            Self::Layout(sink) => sink.describe(group, metadata).await,
+            Self::Registry(sink) => sink.describe(group, metadata).await,
+            Self::Bundle(_) => Err(Error::usage("a bundle holds charts alone")),
+            Self::Museum(_) => Err(Error::usage("a ChartMuseum takes no file for Artifact Hub")
+                .with_hint("it writes one itself, by `--artifact-hub-repo-id`")),
         }
     }
 

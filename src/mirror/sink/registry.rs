@@ -1,6 +1,6 @@
 //! A namespace of a registry: one repository a chart, one tag a version, as Helm pushes them.
 
-use super::{Held, Naming, Place, Putting, Stored};
+use super::{Held, Naming, Place, Putting, Stored, hub};
 use crate::{
     Error, ErrorKind, Result,
     client::{Client, Intent, Repository},
@@ -143,6 +143,10 @@ impl Registry {
             }
             (other, _) => other,
         }
+    }
+
+    pub(super) async fn describe(&self, group: &str, metadata: &Bytes) -> Result<()> {
+        hub::put(&self.repository(group)?, metadata).await
     }
 
     fn state_repository(&self) -> Result<Repository> {

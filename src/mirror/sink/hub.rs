@@ -1,0 +1,48 @@
+//! Artifact Hub's repository metadata: in a registry a small artifact beside each chart, under a tag of its own, as
+//! Artifact Hub's guide for Helm charts in OCI registries has it pushed; in a folder a file beside index.yaml.
+
+use crate::{
+    ErrorKind, Result,
+    oci::{Descriptor, Document, Manifest, Tag, TagOrDigest, media},
+    store::{Fetch, Push, Source},
+};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// The tag. It is not a version, so no client takes it for one.
+const TAG: &str = "artifacthub.io";
+/// The type of the config, which holds nothing.
+const CONFIG: &str = "application/vnd.cncf.artifacthub.config.v1+yaml";
+/// The type of the one layer.
+const LAYER: &str = "application/vnd.cncf.artifacthub.repository-metadata.layer.v1.yaml";
+/// What the file is called wherever it is a file.
+pub(super) const FILE: &str = "artifacthub-repo.yml";
+
+/// Puts the metadata beside a chart, unless it is there.
+pub(super) async fn put<R: Fetch + Push>(repository: &R, metadata: &Bytes) -> Result<()> {
+    // Empty, as the guide's `/dev/null`, is a blob that some registries do not take.
+    let empty = Bytes::from_static(b"{}");
+    let config = Descriptor::of(CONFIG, &empty);
+    let mut layer = Descriptor::of(LAYER, metadata);
+    layer.annotations.insert(media::TITLE.to_owned(), FILE.to_owned());
+    let document = Document {
+        schema_version: 2,
+        media_type: Some(media::MANIFEST.to_owned()),
+        artifact_type: None,
+        config: Some(config.clone()),
+        layers: Some(vec![layer.clone()]),
+        manifests: None,
+        subject: None,
+        annotations: BTreeMap::new(),
+    };
+    let manifest = Manifest::compose(document, media::MANIFEST);
+    let tag: Tag = TAG.parse()?;
+    match repository.fetch_manifest(&TagOrDigest::Tag(tag.clone())).await {
+        Ok(there) if there.digest() == manifest.digest() => return Ok(()),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    repository.push_blob(&config, &Source::Bytes(empty)).await?;
+    repository.push_blob(&layer, &Source::Bytes(metadata.clone())).await?;
+    repository.push_manifest(&manifest, Some(&tag)).await
+}
