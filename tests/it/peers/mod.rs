@@ -12,6 +12,7 @@ mod login;
 mod package;
 mod plugin;
 mod registries;
+mod repositories;
 mod show;
 
 /// The charts that every comparison runs over: each folder of charts-fixtures, the hostile ones apart.
