@@ -13,6 +13,15 @@ pub(crate) enum Unknown {
     Refused,
 }
 
+/// Where a value comes from, which decides what a field takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    /// YAML by sigs.k8s.io/yaml, which makes a text of every scalar where one is wanted.
+    Yaml,
+    /// JSON itself, key after key as they stand.
+    Json,
+}
+
 /// A Go type that a value can be decoded into. Decoding overlays: what the value does not mention stays.
 pub(crate) trait Target: Default {
     /// Its name in error texts.
@@ -27,6 +36,9 @@ pub(crate) trait Target: Default {
 /// we: that the document is no JSON at all is found last and said first.
 #[derive(Debug)]
 pub(crate) struct Decoder {
+    syntax: Syntax,
+    /// Whether a number is taken where a text is wanted.
+    coerces: bool,
     unknown: Unknown,
     object: &'static str,
     path: Vec<&'static str>,
@@ -44,15 +56,34 @@ impl Decoder {
         value: &Value,
         unknown: Unknown,
     ) -> Result<(), String> {
+        Self::decode_within(target, value, Syntax::Yaml, unknown, ("", &[]))
+    }
+
+    /// Overlays `target`, which is part of something greater: of the Go struct and under the fields of `place`.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub(crate) fn decode_within<T: Target>(
+        target: &mut T,
+        value: &Value,
+        syntax: Syntax,
+        unknown: Unknown,
+        (object, path): (&'static str, &[&'static str]),
+    ) -> Result<(), String> {
+        let path = path.to_vec();
+        let coerces = syntax == Syntax::Yaml;
         let mut decoder =
-            Self { unknown, object: "", path: Vec::new(), not_json: None, refused: None };
+            Self { syntax, coerces, unknown, object, path, not_json: None, refused: None };
         target.decode(value, &mut decoder);
         if let Some(text) = decoder.not_json {
             return Err(text);
         }
-        match decoder.refused {
-            Some(text) => Err(format!("error unmarshaling JSON: while decoding JSON: {text}")),
-            None => Ok(()),
+        match (decoder.refused, syntax) {
+            (Some(text), Syntax::Yaml) => {
+                Err(format!("error unmarshaling JSON: while decoding JSON: {text}"))
+            }
+            (Some(text), Syntax::Json) => Err(text),
+            (None, _) => Ok(()),
         }
     }
 
@@ -61,7 +92,9 @@ impl Decoder {
         match value {
             Value::Map(entries) => {
                 let mut sorted: Vec<_> = entries.iter().collect();
-                sorted.sort_by(|a, b| a.0.cmp(&b.0));
+                if self.syntax == Syntax::Yaml {
+                    sorted.sort_by(|a, b| a.0.cmp(&b.0));
+                }
                 sorted
             }
             Value::Null => Vec::new(),
@@ -86,6 +119,22 @@ impl Decoder {
         self.object = outer;
     }
 
+    /// Decodes a field of a struct that the one at hand embeds by a pointer: sigs.k8s.io/yaml does not see those, so that
+    /// nothing is coerced, and Go's errors name the embedded struct.
+    pub(crate) fn embedded<T: Target>(
+        &mut self,
+        name: &'static str,
+        target: &mut T,
+        value: &Value,
+    ) {
+        let at = self.path.len().saturating_sub(1);
+        self.path.insert(at, name);
+        let outer = std::mem::replace(&mut self.coerces, false);
+        target.decode(value, self);
+        self.coerces = outer;
+        self.path.remove(at);
+    }
+
     pub(crate) fn unknown_key(&mut self, key: &str, value: &Value) {
         self.check_json(value);
         if self.unknown == Unknown::Refused {
@@ -98,7 +147,8 @@ impl Decoder {
         self.refused.get_or_insert(text);
     }
 
-    fn mismatch<T: Target>(&mut self, value: &Value) {
+    /// Notes that a value is of the wrong kind.
+    pub(crate) fn mismatch<T: Target>(&mut self, value: &Value) {
         self.check_json(value);
         let (kind, go_type) = (value.go_kind(), T::go_type());
         self.refuse(if self.path.is_empty() {
@@ -177,6 +227,9 @@ impl Target for String {
     }
 
     fn decode(&mut self, value: &Value, decoder: &mut Decoder) {
+        if !decoder.coerces && !matches!(value, Value::Null | Value::String(_)) {
+            return decoder.mismatch::<Self>(value);
+        }
         match (value, value.to_go_string()) {
             (Value::Null, _) => {}
             (_, Some(text)) => *self = text,

@@ -12,7 +12,7 @@ pub mod ignore;
 pub mod lint;
 pub mod lock;
 pub mod metadata;
-mod sanitize;
+pub(crate) mod sanitize;
 pub mod time;
 
 /// Chart.yaml. Field order is that of Helm's struct, which is the key order of the OCI config blob; empty

@@ -1,12 +1,11 @@
-//! The whole of an index as Helm's struct has it, for the reader that decodes everything.
+//! What an index has beside its entries, as Helm's struct has it, for the reader that decodes everything.
 
-use super::entry::Row;
 use crate::chart::decode::{Decoder, Target, go_struct};
 use crate::chart::time::Time;
 use crate::yaml::Value;
 use std::collections::BTreeMap;
 
-/// index.yaml.
+/// index.yaml, its entries as they are.
 #[derive(Default)]
 pub(super) struct Document {
     pub(super) server_info: Object,
@@ -17,7 +16,7 @@ pub(super) struct Document {
     pub(super) annotations: BTreeMap<String, String>,
 }
 
-go_struct!(Document, "v1", "IndexFile", {
+go_struct!(Document, "repo", "IndexFile", {
     "serverInfo" => server_info,
     "apiVersion" => api_version,
     "generated" => generated: always,
@@ -56,25 +55,52 @@ impl Target for Object {
     }
 }
 
-/// Charts and their versions.
+/// Charts and the lists of their versions, whose items are looked at elsewhere.
 #[derive(Default)]
-pub(super) struct Entries(pub(super) BTreeMap<String, Vec<Option<Row>>>);
+pub(super) struct Entries(pub(super) BTreeMap<String, Vec<Value>>);
+
+/// The list of a chart's versions.
+#[derive(Default)]
+struct Versions(Vec<Value>);
 
 impl Target for Entries {
     fn go_type() -> String {
-        "map[string]v1.ChartVersions".to_owned()
+        "map[string]repo.ChartVersions".to_owned()
     }
 
     fn decode(&mut self, value: &Value, decoder: &mut Decoder) {
         for (key, value) in decoder.entries::<Self>(value) {
-            let mut rows = Vec::new();
-            rows.decode(value, decoder);
-            self.0.insert(key.clone(), rows);
+            let mut versions = Versions::default();
+            versions.decode(value, decoder);
+            self.0.insert(key.clone(), versions.0);
         }
     }
 
     fn encode(&self) -> Value {
-        Value::Map(self.0.iter().map(|(name, rows)| (name.clone(), rows.encode())).collect())
+        let charts = self.0.iter();
+        Value::Map(charts.map(|(name, list)| (name.clone(), Value::Seq(list.clone()))).collect())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Target for Versions {
+    fn go_type() -> String {
+        "repo.ChartVersions".to_owned()
+    }
+
+    fn decode(&mut self, value: &Value, decoder: &mut Decoder) {
+        match value {
+            Value::Seq(values) => self.0.clone_from(values),
+            Value::Null => {}
+            other => decoder.mismatch::<Self>(other),
+        }
+    }
+
+    fn encode(&self) -> Value {
+        Value::Seq(self.0.clone())
     }
 
     fn is_empty(&self) -> bool {

@@ -1,6 +1,6 @@
 //! One version of a chart as an index has it: its metadata and where its archive is.
 
-use crate::chart::decode::{Target, go_struct};
+use crate::chart::decode::{Decoder, Target, go_struct};
 use crate::chart::time::Time;
 use crate::chart::{Dependency, Maintainer, Metadata};
 use crate::yaml::Value;
@@ -89,23 +89,23 @@ fn or_null<S: serde::Serializer>(urls: &[String], serializer: S) -> Result<S::Ok
 /// Every key an entry may have: Chart.yaml's, the index's own, and four of Helm 2's.
 #[derive(Default)]
 pub(super) struct Row {
-    name: String,
-    home: String,
-    sources: Vec<String>,
-    version: String,
-    description: String,
-    keywords: Vec<String>,
-    maintainers: Vec<Option<Maintainer>>,
-    icon: String,
-    api_version: String,
-    condition: String,
-    tags: String,
-    app_version: String,
-    deprecated: bool,
-    annotations: BTreeMap<String, String>,
-    kube_version: String,
-    dependencies: Vec<Option<Dependency>>,
-    kind: String,
+    name: Embedded<String>,
+    home: Embedded<String>,
+    sources: Embedded<Vec<String>>,
+    version: Embedded<String>,
+    description: Embedded<String>,
+    keywords: Embedded<Vec<String>>,
+    maintainers: Embedded<Vec<Option<Maintainer>>>,
+    icon: Embedded<String>,
+    api_version: Embedded<String>,
+    condition: Embedded<String>,
+    tags: Embedded<String>,
+    app_version: Embedded<String>,
+    deprecated: Embedded<bool>,
+    annotations: Embedded<BTreeMap<String, String>>,
+    kube_version: Embedded<String>,
+    dependencies: Embedded<Vec<Option<Dependency>>>,
+    kind: Embedded<String>,
     urls: Vec<String>,
     created: Time,
     removed: bool,
@@ -116,7 +116,7 @@ pub(super) struct Row {
     url: String,
 }
 
-go_struct!(Row, "v1", "ChartVersion", {
+go_struct!(Row, "repo", "ChartVersion", {
     "name" => name,
     "home" => home,
     "sources" => sources,
@@ -148,23 +148,23 @@ impl From<Row> for Entry {
     fn from(row: Row) -> Self {
         Self {
             metadata: Metadata {
-                name: row.name,
-                home: row.home,
-                sources: row.sources,
-                version: row.version,
-                description: row.description,
-                keywords: row.keywords,
-                maintainers: row.maintainers,
-                icon: row.icon,
-                api_version: row.api_version,
-                condition: row.condition,
-                tags: row.tags,
-                app_version: row.app_version,
-                deprecated: row.deprecated,
-                annotations: row.annotations,
-                kube_version: row.kube_version,
-                dependencies: row.dependencies,
-                kind: row.kind,
+                name: row.name.0,
+                home: row.home.0,
+                sources: row.sources.0,
+                version: row.version.0,
+                description: row.description.0,
+                keywords: row.keywords.0,
+                maintainers: row.maintainers.0,
+                icon: row.icon.0,
+                api_version: row.api_version.0,
+                condition: row.condition.0,
+                tags: row.tags.0,
+                app_version: row.app_version.0,
+                deprecated: row.deprecated.0,
+                annotations: row.annotations.0,
+                kube_version: row.kube_version.0,
+                dependencies: row.dependencies.0,
+                kind: row.kind.0,
             },
             urls: row.urls,
             created: row.created.to_string(),
@@ -177,5 +177,27 @@ impl From<Row> for Entry {
                 url: row.url,
             },
         }
+    }
+}
+
+/// A field of the metadata, which Helm's struct embeds.
+#[derive(Default)]
+struct Embedded<T>(T);
+
+impl<T: Target> Target for Embedded<T> {
+    fn go_type() -> String {
+        T::go_type()
+    }
+
+    fn decode(&mut self, value: &Value, decoder: &mut Decoder) {
+        decoder.embedded("Metadata", &mut self.0, value);
+    }
+
+    fn encode(&self) -> Value {
+        self.0.encode()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }

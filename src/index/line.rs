@@ -1,69 +1,128 @@
-//! One version in an index, as far as one needs it to choose: what is searched, compared and fetched.
+//! One version in an index, as far as one needs it to choose: what is searched, compared and fetched. The texts lie where they
+//! stand in the index; only those that stand there in another spelling are held beside it.
 
-use super::Entry;
+use super::draft::Draft;
+use super::{Entry, full};
+use crate::Result;
 use crate::digest::Digest;
-use crate::{Result, json};
+use bytes::Bytes;
 
-/// One version of a chart as it stands in an index.
+/// One version of a chart as it stands in an index. Cheap to clone while the index lives; one that outlives its index keeps
+/// the whole text alive.
 #[derive(Clone, Debug)]
 pub struct Line {
-    entry: Box<Entry>,
+    /// The entry as it stands in the index.
+    pub(super) raw: Bytes,
+    pub(super) form: Form,
+    pub(super) deprecated: bool,
+    /// Texts that do not stand in `raw` as they are, one behind the other.
+    pub(super) pool: Box<str>,
+    pub(super) single: [Text; 6],
+    /// URLs, then keywords.
+    pub(super) lists: Box<[Text]>,
+    pub(super) urls: u32,
+}
+
+/// The syntax of an entry's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A list of one, indented as it stands.
+    Yaml,
+    Json,
+}
+
+/// Where a text is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Text {
+    pub(super) start: u32,
+    pub(super) length: u32,
+}
+
+/// Of a start: within the pool.
+pub(super) const POOLED: u32 = 1 << 31;
+
+/// Which of an entry's texts that it has one of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Name,
+    Version,
+    AppVersion,
+    Description,
+    Digest,
+    Created,
 }
 
 impl Line {
-    pub(super) fn new(entry: Entry) -> Self {
-        Self { entry: Box::new(entry) }
+    /// The line of an entry that was decoded.
+    pub(super) fn new(raw: Bytes, form: Form, entry: &Entry) -> Self {
+        Draft::of(entry).line(raw, form)
+    }
+
+    fn text(&self, text: Text) -> &str {
+        let start = (text.start & !POOLED) as usize;
+        let range = start..start + text.length as usize;
+        if text.start & POOLED != 0 {
+            &self.pool[range]
+        } else {
+            str::from_utf8(&self.raw[range]).expect("the scan saw UTF-8")
+        }
     }
 
     /// The chart's name, as the entry says it.
     pub fn name(&self) -> &str {
-        &self.entry.metadata.name
+        self.text(self.single[Which::Name as usize])
     }
 
     /// Its version, as written.
     pub fn version(&self) -> &str {
-        &self.entry.metadata.version
+        self.text(self.single[Which::Version as usize])
     }
 
     /// The version of what it installs; perhaps empty.
     pub fn app_version(&self) -> &str {
-        &self.entry.metadata.app_version
+        self.text(self.single[Which::AppVersion as usize])
     }
 
     /// One sentence; perhaps empty.
     pub fn description(&self) -> &str {
-        &self.entry.metadata.description
+        self.text(self.single[Which::Description as usize])
     }
 
     /// Words to find it by.
     pub fn keywords(&self) -> impl Iterator<Item = &str> {
-        self.entry.metadata.keywords.iter().map(String::as_str)
+        self.lists[self.urls as usize..].iter().map(|text| self.text(*text))
     }
 
     /// SHA-256 of its archive as bare hex, if the index says it.
     pub fn digest(&self) -> Option<&str> {
-        self.entry.sha256()
+        let digest = self.text(self.single[Which::Digest as usize]);
+        let digest = digest.strip_prefix("sha256:").unwrap_or(digest);
+        (!digest.is_empty()).then_some(digest)
     }
 
-    /// When it was added, as RFC 3339 has it.
+    /// When it was added, as RFC 3339 has it and as it is written; the year 1 where it is not said.
     pub fn created(&self) -> &str {
-        &self.entry.created
+        match self.text(self.single[Which::Created as usize]) {
+            "" => "0001-01-01T00:00:00Z",
+            created => created,
+        }
     }
 
     /// Where its archive is; [`super::url::resolve`] makes them whole.
     pub fn urls(&self) -> impl Iterator<Item = &str> {
-        self.entry.urls.iter().map(String::as_str)
+        self.lists[..self.urls as usize].iter().map(|text| self.text(*text))
     }
 
     /// Whether it should no longer be used.
     pub fn deprecated(&self) -> bool {
-        self.entry.metadata.deprecated
+        self.deprecated
     }
 
     /// SHA-256 of the entry as it stands in the index. While it is the same, nothing the entry says has changed; that it
-    /// differs need not mean that something has.
+    /// differs need not mean that something has. Computed when it is asked for: of all that reads an index only a mirror
+    /// does, and it keeps what it is told from one release to the next.
     pub fn fingerprint(&self) -> Digest {
-        Digest::sha256(&json::to_vec(&*self.entry))
+        Digest::sha256(&self.raw)
     }
 
     /// Everything the entry says.
@@ -71,6 +130,14 @@ impl Line {
     /// # Errors
     /// None that reading the index would not have met.
     pub fn decode(&self) -> Result<Entry> {
-        Ok((*self.entry).clone())
+        match self.form {
+            Form::Yaml => full::decode_yaml(&self.raw),
+            Form::Json => full::decode_json(&self.raw),
+        }
+    }
+
+    /// The entry's text, if it is YAML.
+    pub(crate) fn yaml(&self) -> Option<&str> {
+        if self.form == Form::Yaml { str::from_utf8(&self.raw).ok() } else { None }
     }
 }

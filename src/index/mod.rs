@@ -2,12 +2,19 @@
 //! it; where its entries' URLs lead; and the file that names the repositories one uses. Pure: bytes in, values out.
 //! Fetching is `crate::client`, indexing a directory is `crate::ops::index`.
 
+mod build;
 mod document;
+mod draft;
 mod entry;
 mod find;
+mod full;
+mod json;
 mod line;
 pub(crate) mod order;
 mod read;
+mod scan;
+#[cfg(test)]
+mod tests;
 
 pub mod config;
 pub mod url;

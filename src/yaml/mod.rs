@@ -85,6 +85,48 @@ pub fn emit(value: &Value) -> String {
     emit::emit(value)
 }
 
+/// What [`parse_items`] tells of a document while it reads it.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// It reads from the start; what came before counts no longer.
+    Start,
+    /// An item, which what is given back stands for in the document.
+    Item(Value),
+}
+
+/// Reads the first document of `bytes` strictly, without ever holding all of it: each item of each list in the mapping under
+/// the key `under` of the root is given to `take`, whose `None` ends it all. The limit of nodes holds for each item, and for
+/// all that is not within one.
+pub(crate) fn parse_items(
+    bytes: &[u8],
+    under: &str,
+    limits: &Limits,
+    take: &mut dyn FnMut(Step) -> Option<Value>,
+) -> Result<Value, YamlError> {
+    let mut text = input::decode(bytes)?;
+    for _ in 0..FLOWS_WITH_TABS {
+        take(Step::Start);
+        let documents = parse::Documents::new(&text, Duplicates::Error, limits);
+        let mut documents = documents.with_items(under, take);
+        let value = documents.next().unwrap_or(Ok(Value::Null));
+        let Some(start) = documents.refused_flow() else { return value };
+        text = tab::blanks_in_flow(&text, start).into();
+    }
+    take(Step::Start);
+    let documents = parse::Documents::new(&text, Duplicates::Error, limits);
+    documents.with_items(under, take).next().unwrap_or(Ok(Value::Null))
+}
+
+/// What a plain scalar on one line is.
+pub(crate) fn plain(text: &str) -> Value {
+    scalar::plain(text)
+}
+
+/// Whether a plain scalar can be anything but a string: [`plain`] is slower, and tells.
+pub(crate) fn resolves(text: &str) -> bool {
+    scalar::resolves(text)
+}
+
 /// The order in which [`emit`] writes the keys of a mapping.
 pub(crate) fn compare_keys(a: &str, b: &str) -> std::cmp::Ordering {
     emit::natural(a, b)

@@ -1,7 +1,7 @@
 //! Events to values: keys become strings, aliases are replayed within a budget, `<<` is merged, duplicates are judged. No
 //! recursion, so no document can exhaust the stack.
 
-use super::{Duplicates, Value, YamlError, input, mapping::Mapping, number, scalar, tab};
+use super::{Duplicates, Step, Value, YamlError, input, mapping::Mapping, number, scalar, tab};
 use crate::{limits::Limits, quote};
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, StructureStyle};
 use std::collections::HashMap;
@@ -24,6 +24,16 @@ pub(super) struct Documents<'a> {
     seen: usize,
     refused_flow: Option<usize>,
     failed: bool,
+    /// Takes the items of the lists within one mapping of the root.
+    items: Option<Takes<'a>>,
+    /// Nodes counted outside of such items.
+    outside: usize,
+}
+
+/// What takes items out of a document while it is read, and the key of the root that they stand under.
+struct Takes<'a> {
+    under: &'a str,
+    take: &'a mut dyn FnMut(Step) -> Option<Value>,
 }
 
 /// A node that is complete, and what its surroundings need to know of it.
@@ -39,6 +49,16 @@ struct Open {
     anchor: usize,
     style: StructureStyle,
     items: Items,
+}
+
+impl Open {
+    /// The key whose value is being read.
+    fn key(&self) -> Option<&str> {
+        match &self.items {
+            Items::Map(_, Pending::Value(key)) => Some(&key.text),
+            _ => None,
+        }
+    }
 }
 
 enum Items {
@@ -82,7 +102,19 @@ impl<'a> Documents<'a> {
             seen: 0,
             refused_flow: None,
             failed: false,
+            items: None,
+            outside: 0,
         }
+    }
+
+    /// The same, handing out the items of the lists in the mapping under a key of the root. See [`super::parse_items`].
+    pub(super) fn with_items(
+        mut self,
+        under: &'a str,
+        take: &'a mut dyn FnMut(Step) -> Option<Value>,
+    ) -> Self {
+        self.items = Some(Takes { under, take });
+        self
     }
 
     /// Where the flow collection starts in which the scanner refused a tab as indentation, if that is why it stopped.
@@ -137,6 +169,9 @@ impl<'a> Documents<'a> {
     fn root(&mut self) -> Result<Value, YamlError> {
         let mut open: Vec<Open> = Vec::new();
         while let Some((event, span)) = self.event_within(&open)? {
+            if open.len() <= 3 {
+                self.outside = self.nodes;
+            }
             if open.last().is_none_or(|parent| parent.style == StructureStyle::Block) {
                 self.require_no_tab(&span)?;
             }
@@ -147,7 +182,7 @@ impl<'a> Documents<'a> {
                 _ => span.start,
             };
             self.seen = span.end.byte_offset().unwrap_or(self.seen);
-            let (node, anchor) = match event {
+            let (mut node, anchor) = match event {
                 Event::Scalar(text, style, anchor, tag) => {
                     self.count(1, at)?;
                     let tag = tag.as_deref();
@@ -198,15 +233,43 @@ impl<'a> Documents<'a> {
                 _ => continue,
             };
             if anchor != 0 {
+                self.require_whole(&open, node.at)?;
                 self.charge(&node.value, at)?;
                 self.anchors.insert(anchor, node.value.clone());
             }
+            self.hand_out(&open, &mut node)?;
             match open.last_mut() {
                 None => return Ok(node.value),
                 Some(parent) => self.place(node, &mut parent.items)?,
             }
         }
         Ok(Value::Null)
+    }
+
+    /// Hands out a node that is an item, and puts what comes back in its place. What it counted is forgotten.
+    fn hand_out(&mut self, open: &[Open], node: &mut Node) -> Result<(), YamlError> {
+        let (Some(items), [root, map, Open { items: Items::Seq(_), .. }]) = (&mut self.items, open)
+        else {
+            return Ok(());
+        };
+        if root.key() != Some(items.under) || map.key().is_none() {
+            return Ok(());
+        }
+        let item = Step::Item(std::mem::take(&mut node.value));
+        node.value = (items.take)(item)
+            .ok_or_else(|| YamlError::limit("document has too many entries", node.at))?;
+        self.nodes = self.outside;
+        Ok(())
+    }
+
+    /// Refuses an anchor on what has had its items handed out.
+    fn require_whole(&self, open: &[Open], at: Marker) -> Result<(), YamlError> {
+        let (Some(items), [root] | [root, _]) = (&self.items, open) else { return Ok(()) };
+        if root.key() != Some(items.under) {
+            return Ok(());
+        }
+        let message = format!("anchors on lists of `{}` are not read", items.under);
+        Err(YamlError::limit(message, at))
     }
 
     /// Refuses a tab before an event of block context.

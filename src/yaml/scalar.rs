@@ -78,6 +78,22 @@ pub(super) fn resolve(text: &str, timestamps: Timestamps) -> Scalar {
     }
 }
 
+/// Whether [`resolve`] looks at more than the first character.
+pub(super) fn resolves(text: &str) -> bool {
+    matches!(
+        text.bytes().next(),
+        None | Some(
+            b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' | b'.' | b'0'
+                ..=b'9' | b'+' | b'-'
+        )
+    )
+}
+
+/// The value of a plain scalar without a tag.
+pub(super) fn plain(text: &str) -> Value {
+    value(resolve(text, Timestamps::Known), Cow::Borrowed(text))
+}
+
 fn word(text: &str) -> Scalar {
     match text {
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {

@@ -1,0 +1,122 @@
+//! An index while it is read: charts and lines as they come, what was dropped and why.
+
+use super::full::{self, Judged};
+use super::line::{Form, Line};
+use super::scan::{Head, Sink, Sure, Unsure};
+use super::{Chart, Index, order};
+use crate::limits::Limits;
+use crate::{Error, Result, quote};
+use bytes::Bytes;
+
+/// What has been read so far.
+pub(super) struct Build<'s> {
+    source: &'s str,
+    limits: &'s Limits,
+    charts: Vec<Chart>,
+    lines: Vec<Line>,
+    listed: usize,
+    warnings: Vec<String>,
+    /// Those of the chart that is being read: Helm looks at its entries from the last to the first.
+    dropped: Vec<String>,
+}
+
+impl<'s> Build<'s> {
+    pub(super) fn new(source: &'s str, limits: &'s Limits) -> Self {
+        Self {
+            source,
+            limits,
+            charts: Vec::new(),
+            lines: Vec::new(),
+            listed: 0,
+            warnings: Vec::new(),
+            dropped: Vec::new(),
+        }
+    }
+
+    /// Begins a chart.
+    pub(super) fn chart(&mut self, name: &str) -> Sure<()> {
+        self.end_chart();
+        if self.charts.len() >= self.limits.index_entries {
+            return Err(Unsure);
+        }
+        let end = self.lines.len();
+        self.charts.push(Chart { name: name.into(), lines: end..end });
+        Ok(())
+    }
+
+    fn end_chart(&mut self) {
+        if let Some(chart) = self.charts.last_mut() {
+            chart.lines.end = self.lines.len();
+            order::sort(&mut self.lines[chart.lines.clone()], Line::version);
+        }
+        self.warnings.extend(self.dropped.drain(..).rev());
+    }
+
+    /// Refuses more entries than an index may have.
+    pub(super) fn require_room(&self) -> Result<()> {
+        if self.listed < self.limits.index_entries {
+            Ok(())
+        } else {
+            Err(full::too_many(self.limits))
+        }
+    }
+
+    /// Takes the chart's next entry, or says why not.
+    pub(super) fn take(&mut self, judged: Judged) {
+        self.listed += 1;
+        let chart = quote::go(self.charts.last().map_or("", |chart| &chart.name));
+        let source = self.source;
+        let dropped = match judged {
+            Judged::Good(line) => return self.lines.push(line),
+            Judged::Bad(version, error) => {
+                let (version, reason) = (quote::go(&version), error.message().to_owned());
+                format!(
+                    "skipping loading invalid entry for chart {chart} {version} from {source}: {reason}"
+                )
+            }
+            Judged::Empty => {
+                format!(
+                    "skipping loading invalid entry for chart {chart} from {source}: empty entry"
+                )
+            }
+        };
+        self.dropped.push(dropped);
+    }
+
+    /// The index of what was read.
+    pub(super) fn finish(mut self, head: Head) -> Result<Index> {
+        self.end_chart();
+        if head.api_version.is_empty() {
+            return Err(Error::invalid("no API version specified"));
+        }
+        self.charts.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Index {
+            charts: self.charts,
+            lines: self.lines,
+            listed: self.listed,
+            warnings: self.warnings,
+            generated: head.generated,
+            context_path: head.context_path,
+        })
+    }
+}
+
+impl Sink for Build<'_> {
+    fn chart(&mut self, name: &str) -> Sure<()> {
+        Build::chart(self, name)
+    }
+
+    fn line(&mut self, line: Line) -> Sure<()> {
+        self.require_room().map_err(|_| Unsure)?;
+        self.listed += 1;
+        self.lines.push(line);
+        Ok(())
+    }
+
+    fn odd(&mut self, text: Bytes) -> Sure<()> {
+        self.require_room().map_err(|_| Unsure)?;
+        let entry = full::read_item(&text, self.limits)?;
+        self.take(Judged::of(entry, |entry| Line::new(text, Form::Yaml, entry)));
+        Ok(())
+    }
+}

@@ -1,0 +1,190 @@
+//! A line of an index while it is read: where its texts stand, and those that have to be decoded at once.
+
+use super::Entry;
+use super::line::{Form, Line, POOLED, Text, Which};
+use super::scan::{Scalar, Sure, Unsure};
+use crate::chart::sanitize::sanitize;
+use crate::limits::Limits;
+use crate::yaml::{self, Duplicates, Value};
+use bytes::Bytes;
+use std::ops::Range;
+
+/// A line that is being read.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    /// Where the entry starts.
+    start: usize,
+    pool: String,
+    single: [Text; 6],
+    urls: Vec<Text>,
+    keywords: Vec<Text>,
+    pub(super) deprecated: bool,
+}
+
+impl Draft {
+    /// What an entry that was decoded says.
+    pub(super) fn of(entry: &Entry) -> Self {
+        let mut draft = Self::default();
+        let metadata = &entry.metadata;
+        for (which, text) in [
+            (Which::Name, &metadata.name),
+            (Which::Version, &metadata.version),
+            (Which::AppVersion, &metadata.app_version),
+            (Which::Description, &metadata.description),
+            (Which::Digest, &entry.digest),
+            (Which::Created, &entry.created),
+        ] {
+            draft.single[which as usize] = draft.pooled(text);
+        }
+        draft.urls = entry.urls.iter().map(|url| draft.pooled(url)).collect();
+        draft.keywords = metadata.keywords.iter().map(|word| draft.pooled(word)).collect();
+        draft.deprecated = metadata.deprecated;
+        draft
+    }
+
+    /// Forgets everything, for an entry that starts there.
+    pub(super) fn clear(&mut self, start: usize) {
+        self.start = start;
+        self.pool.clear();
+        self.single = Default::default();
+        self.urls.clear();
+        self.keywords.clear();
+        self.deprecated = false;
+    }
+
+    /// Takes a text.
+    pub(super) fn set(&mut self, which: Which, text: &str, scalar: &Scalar) -> Sure<()> {
+        self.single[which as usize] = self.take(text, scalar)?;
+        Ok(())
+    }
+
+    pub(super) fn push_url(&mut self, text: &str, scalar: &Scalar) -> Sure<()> {
+        let url = self.take(text, scalar)?;
+        self.urls.push(url);
+        Ok(())
+    }
+
+    pub(super) fn push_keyword(&mut self, text: &str, scalar: &Scalar) -> Sure<()> {
+        let word = self.take(text, scalar)?;
+        self.keywords.push(word);
+        Ok(())
+    }
+
+    pub(super) fn shown<'t>(&'t self, which: Which, text: &'t str) -> &'t str {
+        self.resolve(self.single[which as usize], text)
+    }
+
+    fn resolve<'t>(&'t self, place: Text, text: &'t str) -> &'t str {
+        let start = (place.start & !POOLED) as usize;
+        if place.start & POOLED != 0 {
+            &self.pool[start..start + place.length as usize]
+        } else {
+            let start = self.start + start;
+            &text[start..start + place.length as usize]
+        }
+    }
+
+    fn take(&mut self, text: &str, scalar: &Scalar) -> Sure<Text> {
+        match scalar {
+            Scalar::Null => Ok(Text::default()),
+            Scalar::Quoted(range) => self.within(range),
+            Scalar::Plain(range) if !yaml::resolves(&text[range.clone()]) => self.within(range),
+            Scalar::Plain(range) => match yaml::plain(&text[range.clone()]) {
+                Value::String(_) => self.within(range),
+                other => other.to_go_string().map(|text| self.pooled(&text)).ok_or(Unsure),
+            },
+            _ => Ok(self.pooled(&decode(text, scalar)?)),
+        }
+    }
+
+    fn within(&self, range: &Range<usize>) -> Sure<Text> {
+        let start = u32::try_from(range.start - self.start).map_err(|_| Unsure)?;
+        let length = u32::try_from(range.len()).map_err(|_| Unsure)?;
+        if start & POOLED == 0 { Ok(Text { start, length }) } else { Err(Unsure) }
+    }
+
+    fn pooled(&mut self, text: &str) -> Text {
+        let place = |number| u32::try_from(number).expect("an index has at most 512 MiB");
+        let start = place(self.pool.len()) | POOLED;
+        self.pool.push_str(text);
+        Text { start, length: place(text.len()) }
+    }
+
+    /// Cleans what is shown to people, as validation does.
+    pub(super) fn sanitize(&mut self, text: &str) {
+        for which in [Which::Name, Which::AppVersion, Which::Description] {
+            if let Some(clean) = self.sanitized(self.single[which as usize], text) {
+                self.single[which as usize] = clean;
+            }
+        }
+        for at in 0..self.keywords.len() {
+            if let Some(clean) = self.sanitized(self.keywords[at], text) {
+                self.keywords[at] = clean;
+            }
+        }
+    }
+
+    fn sanitized(&mut self, place: Text, text: &str) -> Option<Text> {
+        let shown = self.resolve(place, text);
+        if shown.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            return None;
+        }
+        let mut clean = shown.to_owned();
+        sanitize(&mut clean);
+        (clean != shown).then(|| self.pooled(&clean))
+    }
+
+    /// The line of what was taken.
+    pub(super) fn line(&self, raw: Bytes, form: Form) -> Line {
+        Line {
+            raw,
+            form,
+            deprecated: self.deprecated,
+            pool: self.pool.as_str().into(),
+            single: self.single,
+            lists: self.urls.iter().chain(&self.keywords).copied().collect(),
+            urls: u32::try_from(self.urls.len()).expect("an index has at most 512 MiB"),
+        }
+    }
+}
+
+/// A text as the full reader has it.
+pub(super) fn decode(text: &str, scalar: &Scalar) -> Sure<String> {
+    match scalar {
+        Scalar::Null => Ok(String::new()),
+        Scalar::Plain(range) => yaml::plain(&text[range.clone()]).to_go_string().ok_or(Unsure),
+        Scalar::Quoted(range) => Ok(text[range.clone()].to_owned()),
+        Scalar::Folded(range) => Ok(fold(&text[range.clone()])),
+        Scalar::Complex(range) => {
+            let document = format!("x: {}", &text[range.clone()]);
+            let value = yaml::parse(document.as_bytes(), Duplicates::Error, &Limits::default());
+            match value.map_err(|_| Unsure)?.get("x") {
+                Some(Value::String(text)) => Ok(text.clone()),
+                _ => Err(Unsure),
+            }
+        }
+    }
+}
+
+/// Plain text on several lines: a line break is a space, and each blank line more is a line break.
+fn fold(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    let mut breaks = 0_usize;
+    for (at, line) in text.split('\n').enumerate() {
+        let line = line.trim_matches([' ', '\r', '\t']);
+        if at > 0 {
+            breaks += 1;
+        }
+        if line.is_empty() {
+            continue;
+        }
+        match breaks {
+            0 => {}
+            1 => folded.push(' '),
+            more => folded.extend(std::iter::repeat_n('\n', more - 1)),
+        }
+        breaks = 0;
+        folded.push_str(line);
+    }
+    folded
+}

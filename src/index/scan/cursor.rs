@@ -1,0 +1,536 @@
+//! A strict subset of YAML, read line by line and never decoded: block mappings and lists, and scalars of every style. What
+//! lies outside it, or could mean two things, is [`Unsure`], never a guess: the full reader then decides. It judges no
+//! document; [`super`] knows what an index looks like.
+
+use crate::yaml::{self, Value};
+use memchr::{memchr, memchr3};
+use std::ops::Range;
+
+/// This reader leaves it to the full one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::index) struct Unsure;
+
+/// A result that may be left to the full reader.
+pub(in crate::index) type Sure<T> = Result<T, Unsure>;
+
+/// A scalar, by where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::index) enum Scalar {
+    /// Nothing at all.
+    Null,
+    /// Plain, on one line.
+    Plain(Range<usize>),
+    /// Plain, on several lines.
+    Folded(Range<usize>),
+    /// Within quotes, on one line, and nothing in it escaped.
+    Quoted(Range<usize>),
+    /// Anything else that is a string: its text with quotes or header, to be decoded by the full reader.
+    Complex(Range<usize>),
+}
+
+/// Where the reader stands: on a line, at its first character that is not read yet.
+#[derive(Clone, Debug)]
+pub(super) struct Cursor<'t> {
+    pub(super) text: &'t str,
+    bytes: &'t [u8],
+    /// Where the line starts.
+    pub(super) line: usize,
+    /// How far the line is indented; -1 at the end.
+    pub(super) indent: isize,
+    pub(super) at: usize,
+    /// Behind the last line that said something.
+    pub(super) tail: usize,
+    /// Whether there were comments before this line.
+    commented: bool,
+}
+
+/// Keys longer than this are none to libyaml, which says 1024.
+const LONGEST_KEY: usize = 1000;
+
+impl<'t> Cursor<'t> {
+    /// Stands on the first line of `text` that says something.
+    pub(super) fn new(text: &'t str) -> Sure<Self> {
+        require_ordinary(text.as_bytes())?;
+        let mut cursor = Self {
+            text,
+            bytes: text.as_bytes(),
+            line: 0,
+            indent: -1,
+            at: 0,
+            tail: 0,
+            commented: false,
+        };
+        cursor.settle(0)?;
+        Ok(cursor)
+    }
+
+    pub(super) fn byte(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    /// Leaves the line, whose rest has been judged, for the next one that says something.
+    pub(super) fn next_line(&mut self) -> Sure<()> {
+        let start = self.line_end(self.at);
+        self.tail = start;
+        self.settle(start)
+    }
+
+    /// Behind the line break of the line that `at` is on.
+    fn line_end(&self, at: usize) -> usize {
+        memchr(b'\n', &self.bytes[at..]).map_or(self.bytes.len(), |length| at + length + 1)
+    }
+
+    /// Goes to the first line from `start` on that is neither blank nor a comment.
+    fn settle(&mut self, mut start: usize) -> Sure<()> {
+        self.commented = false;
+        loop {
+            let at = start + self.spaces(start);
+            match self.bytes.get(at) {
+                None => {
+                    (self.line, self.at, self.indent) = (self.bytes.len(), self.bytes.len(), -1);
+                    return Ok(());
+                }
+                Some(b'\n') => start = at + 1,
+                Some(b'\r') => start = at + 2,
+                Some(b'#') => {
+                    self.commented = true;
+                    start = self.line_end(at);
+                }
+                Some(b'\t') => return Err(Unsure),
+                Some(_) => {
+                    (self.line, self.at) = (start, at);
+                    self.indent = isize::try_from(at - start).map_err(|_| Unsure)?;
+                    let marker = [b"---".as_slice(), b"..."];
+                    if at == start && marker.iter().any(|mark| self.bytes[at..].starts_with(mark)) {
+                        return Err(Unsure);
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn spaces(&self, at: usize) -> usize {
+        self.bytes[at..].iter().take_while(|byte| **byte == b' ').count()
+    }
+
+    /// Whether a blank, a line break or the end stands at `at`.
+    fn is_blank(&self, at: usize) -> bool {
+        matches!(self.bytes.get(at), None | Some(b' ' | b'\n' | b'\r' | b'\t'))
+    }
+
+    /// Whether the line goes on with an entry of a list.
+    pub(super) fn is_dash(&self) -> bool {
+        self.byte() == Some(b'-') && self.is_blank(self.at + 1)
+    }
+
+    /// Goes from the dash of a list's entry to what the entry is, on this line or below; `None` where it is nothing.
+    pub(super) fn open_item(&mut self) -> Sure<Option<isize>> {
+        let dash = self.indent;
+        self.at += 1;
+        self.at += self.spaces(self.at);
+        if !self.ends_here()? {
+            return isize::try_from(self.at - self.line).map(Some).map_err(|_| Unsure);
+        }
+        self.next_line()?;
+        Ok((self.indent > dash).then_some(self.indent))
+    }
+
+    /// Whether nothing but a comment is left of the line.
+    pub(super) fn ends_here(&self) -> Sure<bool> {
+        match self.byte() {
+            None | Some(b'\n' | b'\r') => Ok(true),
+            Some(b'\t') => Err(Unsure),
+            Some(b'#') if self.at > 0 && self.bytes[self.at - 1] == b' ' => Ok(true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Reads a key and its colon.
+    pub(super) fn key(&mut self) -> Sure<&'t str> {
+        let start = self.at;
+        let key = match self.byte() {
+            Some(quote @ (b'"' | b'\'')) => {
+                let rest = &self.bytes[start + 1..];
+                let length = rest
+                    .iter()
+                    .position(|byte| matches!(*byte, b'"' | b'\'' | b'\\' | b'\n' | b'\t'))
+                    .filter(|at| rest[*at] == quote)
+                    .ok_or(Unsure)?;
+                self.at = start + 1 + length + 1;
+                start + 1..start + 1 + length
+            }
+            Some(b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_') => {
+                let allowed = |byte: &&u8| {
+                    byte.is_ascii_alphanumeric()
+                        || matches!(**byte, b'_' | b'-' | b'.' | b'/' | b'+' | b'@')
+                };
+                let length = self.bytes[start..].iter().take_while(allowed).count();
+                self.at = start + length;
+                start..self.at
+            }
+            _ => return Err(Unsure),
+        };
+        if self.byte() != Some(b':') || !self.is_blank(self.at + 1) || key.len() > LONGEST_KEY {
+            return Err(Unsure);
+        }
+        self.at += 1;
+        Ok(&self.text[key])
+    }
+
+    /// Reads a key that may be anything: one that is no string to YAML is not sure.
+    pub(super) fn free_key(&mut self) -> Sure<&'t str> {
+        let quoted = matches!(self.byte(), Some(b'"' | b'\''));
+        let key = self.key()?;
+        if !quoted && yaml::resolves(key) && !matches!(yaml::plain(key), Value::String(_)) {
+            return Err(Unsure);
+        }
+        Ok(key)
+    }
+
+    /// Reads a scalar behind a key or dash, whose block is indented by `parent`, and goes to the next line.
+    pub(super) fn scalar(&mut self, parent: isize) -> Sure<Scalar> {
+        self.at += self.spaces(self.at);
+        if self.ends_here()? {
+            self.next_line()?;
+            // A value on a line of its own is rare.
+            return if self.indent > parent { Err(Unsure) } else { Ok(Scalar::Null) };
+        }
+        match self.byte() {
+            Some(b'"') => self.double_quoted(parent),
+            Some(b'\'') => self.single_quoted(parent),
+            Some(b'|' | b'>') => self.block(parent),
+            Some(
+                b'[' | b']' | b'{' | b'}' | b',' | b'&' | b'*' | b'!' | b'%' | b'@' | b'`' | b'#',
+            ) => Err(Unsure),
+            Some(b'-' | b'?' | b':')
+                if self.is_blank(self.at + 1)
+                    || matches!(self.bytes[self.at + 1], b',' | b'[' | b']' | b'{' | b'}') =>
+            {
+                Err(Unsure)
+            }
+            _ => self.plain(parent),
+        }
+    }
+
+    fn plain(&mut self, parent: isize) -> Sure<Scalar> {
+        let start = self.at;
+        let (mut end, mut commented) = self.plain_line(start)?;
+        self.next_line()?;
+        if self.indent <= parent {
+            return Ok(Scalar::Plain(start..end));
+        }
+        while self.indent > parent {
+            let indicator = matches!(self.byte(), Some(b'-' | b'?' | b':'));
+            if commented || self.commented || indicator && self.is_blank(self.at + 1) {
+                return Err(Unsure);
+            }
+            (end, commented) = self.plain_line(self.at)?;
+            self.next_line()?;
+        }
+        Ok(Scalar::Folded(start..end))
+    }
+
+    /// Where the plain text on this line ends, and whether a comment follows it.
+    fn plain_line(&self, start: usize) -> Sure<(usize, bool)> {
+        let end = memchr(b'\n', &self.bytes[start..]).map_or(self.bytes.len(), |at| start + at);
+        let line = &self.bytes[start..end];
+        let mut from = 0;
+        let mut length = line.len();
+        let mut commented = false;
+        while let Some(found) = memchr3(b':', b'#', b'\t', &line[from..]) {
+            let at = from + found;
+            match line[at] {
+                b'\t' => return Err(Unsure),
+                b':' if matches!(line.get(at + 1), None | Some(b' ' | b'\t' | b'\r')) => {
+                    return Err(Unsure);
+                }
+                b'#' if at > 0 && line[at - 1] == b' ' => {
+                    (length, commented) = (at, true);
+                    break;
+                }
+                _ => from = at + 1,
+            }
+        }
+        let text = &line[..length];
+        let blank = text.iter().rev().take_while(|byte| matches!(**byte, b' ' | b'\r')).count();
+        Ok((start + length - blank, commented))
+    }
+
+    fn single_quoted(&mut self, parent: isize) -> Sure<Scalar> {
+        let start = self.at;
+        let mut simple = true;
+        self.at += 1;
+        loop {
+            match self.bytes.get(self.at) {
+                None => return Err(Unsure),
+                Some(b'\'') if self.bytes.get(self.at + 1) == Some(&b'\'') => {
+                    simple = false;
+                    self.at += 2;
+                }
+                Some(b'\'') => break,
+                Some(b'\n') => {
+                    simple = false;
+                    self.quoted_line(parent)?;
+                }
+                Some(_) => self.at += 1,
+            }
+        }
+        self.close(start, simple)
+    }
+
+    fn double_quoted(&mut self, parent: isize) -> Sure<Scalar> {
+        let start = self.at;
+        let mut simple = true;
+        self.at += 1;
+        loop {
+            match self.bytes.get(self.at) {
+                None => return Err(Unsure),
+                Some(b'"') => break,
+                Some(b'\n') => {
+                    simple = false;
+                    self.quoted_line(parent)?;
+                }
+                Some(b'\\') => {
+                    simple = false;
+                    self.escape()?;
+                }
+                Some(_) => self.at += 1,
+            }
+        }
+        self.close(start, simple)
+    }
+
+    /// Goes from a line break within quotes to what the next line says.
+    fn quoted_line(&mut self, parent: isize) -> Sure<()> {
+        let mut start = self.at + 1;
+        loop {
+            let at = start + self.spaces(start);
+            match self.bytes.get(at) {
+                Some(b'\n') => start = at + 1,
+                Some(b'\r') => start = at + 2,
+                None | Some(b'\t') => return Err(Unsure),
+                Some(_) => {
+                    let indent = isize::try_from(at - start).map_err(|_| Unsure)?;
+                    self.at = at;
+                    return if indent > parent { Ok(()) } else { Err(Unsure) };
+                }
+            }
+        }
+    }
+
+    /// Goes behind an escape, if it is one that everybody knows.
+    fn escape(&mut self) -> Sure<()> {
+        let digits = match self.bytes.get(self.at + 1) {
+            Some(b'\n') => {
+                // The line break itself is judged as any other.
+                self.at += 1;
+                return Ok(());
+            }
+            Some(b'0' | b'a' | b'b' | b't' | b'n' | b'v' | b'f' | b'e' | b' ' | b'"' | b'\\') => 0,
+            Some(b'x') => 2,
+            Some(b'u') => 4,
+            _ => return Err(Unsure),
+        };
+        let digits = self.text.get(self.at + 2..self.at + 2 + digits).ok_or(Unsure)?;
+        if !digits.is_empty() {
+            let code = u32::from_str_radix(digits, 16).map_err(|_| Unsure)?;
+            if digits.starts_with('+') || char::from_u32(code).is_none() {
+                return Err(Unsure);
+            }
+        }
+        self.at += 2 + digits.len();
+        Ok(())
+    }
+
+    /// Leaves a quoted scalar at its last quote.
+    fn close(&mut self, start: usize, simple: bool) -> Sure<Scalar> {
+        let end = self.at;
+        self.at += 1;
+        self.at += self.spaces(self.at);
+        if !self.ends_here()? {
+            return Err(Unsure);
+        }
+        self.next_line()?;
+        Ok(if simple { Scalar::Quoted(start + 1..end) } else { Scalar::Complex(start..end + 1) })
+    }
+
+    /// A literal or folded scalar: every line that is indented far enough.
+    fn block(&mut self, parent: isize) -> Sure<Scalar> {
+        let start = self.at;
+        self.at += 1;
+        if self.byte().is_some_and(|byte| matches!(byte, b'-' | b'+')) {
+            self.at += 1;
+        }
+        self.at += self.spaces(self.at);
+        // A digit says how far it is indented; rare enough.
+        if !self.ends_here()? {
+            return Err(Unsure);
+        }
+        let mut line = self.line_end(self.at);
+        let (mut end, mut margin) = (line, None);
+        let mut widest = 0;
+        while line < self.bytes.len() {
+            let spaces = self.spaces(line);
+            match self.bytes.get(line + spaces) {
+                // Blank lines before the first that is not must not be wider than it.
+                None | Some(b'\n' | b'\r') => {
+                    if margin.is_none() {
+                        widest = widest.max(spaces);
+                    }
+                }
+                Some(first) => {
+                    let wanted = margin.unwrap_or_else(|| spaces.max(widest));
+                    let inside = isize::try_from(spaces).map_err(|_| Unsure)? > parent;
+                    if *first == b'\t' && spaces <= wanted || margin.is_none() && spaces < widest {
+                        return Err(Unsure);
+                    }
+                    if spaces < wanted || !inside {
+                        // Between its own margin and that of the block around stands nothing, not even a comment.
+                        if inside {
+                            return Err(Unsure);
+                        }
+                        break;
+                    }
+                    margin = Some(wanted);
+                }
+            }
+            line = self.line_end(line + spaces);
+            end = line;
+        }
+        self.tail = end;
+        self.settle(end)?;
+        if margin.is_none() {
+            // Nothing in it: what then belongs to it is for the full reader.
+            return Err(Unsure);
+        }
+        Ok(Scalar::Complex(start..end))
+    }
+
+    /// Reads a list in brackets on one line, of words that mean the same in brackets and out; `None` where there is no bracket.
+    pub(super) fn flow_list(&mut self) -> Sure<Option<Vec<Scalar>>> {
+        let at = self.at + self.spaces(self.at);
+        if self.bytes.get(at) != Some(&b'[') {
+            return Ok(None);
+        }
+        self.at = at + 1;
+        let mut items = Vec::new();
+        loop {
+            self.at += self.spaces(self.at);
+            let start = self.at;
+            match self.byte() {
+                Some(b']') => break,
+                Some(quote @ (b'"' | b'\'')) => {
+                    let rest = &self.bytes[start + 1..];
+                    let length = rest
+                        .iter()
+                        .position(|byte| matches!(*byte, b'"' | b'\'' | b'\\' | b'\n' | b'\t'))
+                        .filter(|at| rest[*at] == quote)
+                        .ok_or(Unsure)?;
+                    items.push(Scalar::Quoted(start + 1..start + 1 + length));
+                    self.at = start + length + 2;
+                }
+                Some(byte) if byte.is_ascii_alphanumeric() => {
+                    let word = |byte: &&u8| {
+                        byte.is_ascii_alphanumeric()
+                            || matches!(
+                                **byte,
+                                b'_' | b'-' | b'.' | b'/' | b'+' | b'~' | b'=' | b':'
+                            )
+                    };
+                    let length = self.bytes[start..].iter().take_while(word).count();
+                    self.at = start + length;
+                    if self.bytes[self.at - 1] == b':' {
+                        return Err(Unsure);
+                    }
+                    items.push(Scalar::Plain(start..self.at));
+                }
+                _ => return Err(Unsure),
+            }
+            self.at += self.spaces(self.at);
+            match self.byte() {
+                Some(b',') => self.at += 1,
+                Some(b']') => break,
+                _ => return Err(Unsure),
+            }
+        }
+        self.close_flow()?;
+        Ok(Some(items))
+    }
+
+    /// Reads `{}`; whether it stood here.
+    pub(super) fn empty_map(&mut self) -> Sure<bool> {
+        let at = self.at + self.spaces(self.at);
+        if self.bytes.get(at) != Some(&b'{') {
+            return Ok(false);
+        }
+        self.at = at + 1;
+        self.at += self.spaces(self.at);
+        if self.byte() != Some(b'}') {
+            return Err(Unsure);
+        }
+        self.close_flow()?;
+        Ok(true)
+    }
+
+    fn close_flow(&mut self) -> Sure<()> {
+        self.at += 1;
+        self.at += self.spaces(self.at);
+        if self.ends_here()? { self.next_line() } else { Err(Unsure) }
+    }
+
+    /// Goes to where a list or mapping starts whose key is read; false if there is nothing.
+    pub(super) fn open_block(&mut self, parent: isize) -> Sure<bool> {
+        self.at += self.spaces(self.at);
+        if !self.ends_here()? {
+            return Err(Unsure);
+        }
+        self.next_line()?;
+        Ok(self.indent > parent || self.indent == parent && self.is_dash())
+    }
+
+    /// From the start of a list's entry, whose dash is indented by `dash`, to where it must end.
+    pub(super) fn skip_item(&mut self, start: usize, dash: isize) -> Sure<Range<usize>> {
+        let mut line = self.line_end(start);
+        self.tail = line;
+        while line < self.bytes.len() {
+            let spaces = self.spaces(line);
+            match self.bytes.get(line + spaces) {
+                None | Some(b'\n' | b'\r' | b'#') => {}
+                Some(_) if isize::try_from(spaces).map_err(|_| Unsure)? <= dash => break,
+                Some(_) => self.tail = self.line_end(line),
+            }
+            line = self.line_end(line);
+        }
+        let range = start..self.tail;
+        self.settle(line)?;
+        Ok(range)
+    }
+}
+
+/// Refuses characters that end lines, or that YAML has no place for, beyond what nearly every file is made of.
+fn require_ordinary(bytes: &[u8]) -> Sure<()> {
+    let is_plain = |byte: &u8| matches!(*byte, b' '..=b'~' | b'\n');
+    for (block, chunk) in bytes.chunks(64).enumerate() {
+        // Without a branch a byte, so that 64 of them take a few instructions.
+        if chunk.iter().fold(true, |plain, byte| plain & is_plain(byte)) {
+            continue;
+        }
+        for (within, byte) in chunk.iter().enumerate() {
+            let after = &bytes[block * 64 + within + 1..];
+            let ordinary = match byte {
+                b' '..=b'~' | b'\n' | b'\t' => true,
+                b'\r' => after.first() == Some(&b'\n'),
+                0xc2 => after.first().is_some_and(|next| *next >= 0xa0),
+                0xe2 => !matches!(after, [0x80, 0xa8 | 0xa9, ..]),
+                0xef => !matches!(after, [0xbb, 0xbf, ..] | [0xbf, 0xbe | 0xbf, ..]),
+                0x80.. => true,
+                _ => false,
+            };
+            if !ordinary {
+                return Err(Unsure);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! The fast reader: one strict scan over the text of an index, every key of every entry known and there once, every value
+//! of a kind that its field takes, and nothing decoded but the few texts by which one chooses a version. An entry that
+//! it is not sure of is read by the full reader, alone; a document that it is not sure of, as a whole. It never refuses
+//! anything and never warns: that is left to the full reader too, so the two cannot disagree about what is wrong.
+
+mod cursor;
+mod shape;
+
+use super::draft::{self, Draft};
+use super::line::{Form, Line, Which};
+use crate::chart::time::Time;
+use crate::version::Version;
+use crate::yaml::{self, Value};
+use bytes::Bytes;
+use cursor::Cursor;
+pub(super) use cursor::{Scalar, Sure, Unsure};
+use shape::{Entry, Kind, Shape};
+use std::collections::HashSet;
+use std::ops::Range;
+
+/// What takes an index's charts and entries as they are found.
+pub(super) trait Sink {
+    /// A chart begins.
+    fn chart(&mut self, name: &str) -> Sure<()>;
+    /// The chart's next entry, good as it is.
+    fn line(&mut self, line: Line) -> Sure<()>;
+    /// The chart's next entry, which the full reader must judge: its text, dash and all.
+    fn odd(&mut self, text: Bytes) -> Sure<()>;
+}
+
+/// What stands beside the entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) api_version: String,
+    pub(super) generated: String,
+    pub(super) context_path: String,
+}
+
+/// Scans an index.
+pub(super) fn scan(bytes: &Bytes, sink: &mut dyn Sink) -> Sure<Head> {
+    let start = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let bytes = bytes.slice(start..);
+    let text = str::from_utf8(&bytes).map_err(|_| Unsure)?;
+    let text = without_marker(text);
+    let bytes = bytes.slice(bytes.len() - text.len()..);
+    let mut scan =
+        Scan { cursor: Cursor::new(text)?, bytes: &bytes, sink, draft: Draft::default() };
+    scan.document()
+}
+
+/// The text behind a `---` on its first line.
+fn without_marker(text: &str) -> &str {
+    match text.strip_prefix("---") {
+        Some(rest) => {
+            let line = rest.split('\n').next().unwrap_or_default();
+            if line.trim_end_matches([' ', '\r']).is_empty() { &rest[line.len()..] } else { text }
+        }
+        None => text,
+    }
+}
+
+struct Scan<'t> {
+    cursor: Cursor<'t>,
+    bytes: &'t Bytes,
+    sink: &'t mut dyn Sink,
+    draft: Draft,
+}
+
+impl<'t> Scan<'t> {
+    fn document(&mut self) -> Sure<Head> {
+        let mut head = Head { generated: Time::default().to_string(), ..Head::default() };
+        if self.cursor.indent != 0 {
+            return Err(Unsure);
+        }
+        let mut seen = HashSet::new();
+        while self.cursor.indent == 0 {
+            let key = self.cursor.key()?;
+            if !seen.insert(key) {
+                return Err(Unsure);
+            }
+            match key {
+                "apiVersion" => head.api_version = self.owned(0)?,
+                "generated" => match self.cursor.scalar(0)? {
+                    Scalar::Null => {}
+                    scalar => {
+                        let text = draft::decode(self.cursor.text, &scalar)?;
+                        head.generated = Time::parse(&text).map_err(|_| Unsure)?.to_string();
+                    }
+                },
+                "entries" => self.charts()?,
+                "publicKeys" => self.list(0, &mut |_, _| Ok(()))?,
+                "annotations" => self.shaped(Kind::Map(Shape::Strings), 0)?,
+                "serverInfo" => head.context_path = self.server_info()?,
+                _ => return Err(Unsure),
+            }
+        }
+        if self.cursor.indent == -1 { Ok(head) } else { Err(Unsure) }
+    }
+
+    /// A text that is kept.
+    fn owned(&mut self, parent: isize) -> Sure<String> {
+        let scalar = self.cursor.scalar(parent)?;
+        draft::decode(self.cursor.text, &scalar)
+    }
+
+    fn server_info(&mut self) -> Sure<String> {
+        let mut path = String::new();
+        if self.cursor.empty_map()? || !self.cursor.open_block(0)? {
+            return Ok(path);
+        }
+        let column = self.cursor.indent;
+        let mut seen = HashSet::new();
+        while self.cursor.indent == column {
+            let key = self.cursor.free_key()?;
+            if column == 0 || !seen.insert(key) {
+                return Err(Unsure);
+            }
+            if key == "contextPath" {
+                path = self.owned(column)?;
+            } else {
+                self.shaped(Kind::Any, column)?;
+            }
+        }
+        if self.cursor.indent > 0 { Err(Unsure) } else { Ok(path) }
+    }
+
+    fn charts(&mut self) -> Sure<()> {
+        if self.cursor.empty_map()? || !self.cursor.open_block(0)? {
+            return Ok(());
+        }
+        let column = self.cursor.indent;
+        if column == 0 {
+            return Err(Unsure);
+        }
+        let mut seen = HashSet::new();
+        while self.cursor.indent == column {
+            let name = self.cursor.free_key()?;
+            if !seen.insert(name) {
+                return Err(Unsure);
+            }
+            self.sink.chart(name)?;
+            if let Some(items) = self.cursor.flow_list()? {
+                if !items.is_empty() {
+                    return Err(Unsure);
+                }
+                continue;
+            }
+            if !self.cursor.open_block(column)? {
+                continue;
+            }
+            let dash = self.cursor.indent;
+            while self.cursor.indent == dash && self.cursor.is_dash() {
+                let start = self.cursor.clone();
+                if let Ok(line) = self.entry(dash) {
+                    self.sink.line(line)?;
+                } else {
+                    self.cursor = start;
+                    let range = self.cursor.skip_item(self.cursor.line, dash)?;
+                    self.sink.odd(self.bytes.slice(range))?;
+                }
+            }
+            if self.cursor.indent > column {
+                return Err(Unsure);
+            }
+        }
+        if self.cursor.indent > 0 { Err(Unsure) } else { Ok(()) }
+    }
+
+    /// One entry, from its dash to where it ends.
+    fn entry(&mut self, dash: isize) -> Sure<Line> {
+        let start = self.cursor.line;
+        self.draft.clear(start);
+        let column = self.cursor.open_item()?.ok_or(Unsure)?;
+        let mut seen = 0_u32;
+        let (mut created, mut kind) = (Scalar::Null, Scalar::Null);
+        loop {
+            let field = Entry::of(self.cursor.key()?).ok_or(Unsure)?;
+            let bit = 1 << field as u32;
+            if seen & bit != 0 {
+                return Err(Unsure);
+            }
+            seen |= bit;
+            match field {
+                Entry::Name => self.text(Which::Name, column)?,
+                Entry::Version => self.text(Which::Version, column)?,
+                Entry::AppVersion => self.text(Which::AppVersion, column)?,
+                Entry::Description => self.text(Which::Description, column)?,
+                Entry::Digest => {
+                    let scalar = self.cursor.scalar(column)?;
+                    self.draft.set(Which::Digest, self.cursor.text, &scalar)?;
+                }
+                Entry::Created => created = self.cursor.scalar(column)?,
+                Entry::Type => kind = self.word(column)?,
+                Entry::Deprecated => self.draft.deprecated = self.truth(column)?,
+                Entry::Urls => self.list(column, &mut |scan, scalar| {
+                    scan.draft.push_url(scan.cursor.text, scalar)
+                })?,
+                Entry::Keywords => self.list(column, &mut |scan, scalar| {
+                    let scalar = scan.strict(scalar.clone())?;
+                    scan.draft.push_keyword(scan.cursor.text, &scalar)
+                })?,
+                other => self.shaped(other.kind(), column)?,
+            }
+            if self.cursor.indent != column {
+                break;
+            }
+        }
+        if self.cursor.indent > dash {
+            return Err(Unsure);
+        }
+        self.finish(start..self.cursor.tail, &created, &kind)
+    }
+
+    /// A text of the metadata. Beside it Helm takes a number for a text; in it, an index with one is refused.
+    fn word(&mut self, column: isize) -> Sure<Scalar> {
+        let scalar = self.cursor.scalar(column)?;
+        self.strict(scalar)
+    }
+
+    fn strict(&self, scalar: Scalar) -> Sure<Scalar> {
+        match &scalar {
+            Scalar::Plain(range) if yaml::resolves(&self.cursor.text[range.clone()]) => {
+                match yaml::plain(&self.cursor.text[range.clone()]) {
+                    Value::String(_) => Ok(scalar),
+                    Value::Null => Ok(Scalar::Null),
+                    _ => Err(Unsure),
+                }
+            }
+            _ => Ok(scalar),
+        }
+    }
+
+    fn text(&mut self, which: Which, column: isize) -> Sure<()> {
+        let scalar = self.word(column)?;
+        self.draft.set(which, self.cursor.text, &scalar)
+    }
+
+    /// Judges an entry as Helm does; one that it would drop is for the full reader, which says why.
+    fn finish(&mut self, range: Range<usize>, created: &Scalar, kind: &Scalar) -> Sure<Line> {
+        let text = self.cursor.text;
+        if *created != Scalar::Null {
+            self.draft.set(Which::Created, text, created)?;
+            Time::parse(self.draft.shown(Which::Created, text)).map_err(|_| Unsure)?;
+        }
+        let kind = draft::decode(text, kind)?;
+        self.draft.sanitize(text);
+        let shown = |which| self.draft.shown(which, text);
+        let (name, version) = (shown(Which::Name), shown(Which::Version));
+        if matches!(name, "" | "." | "..")
+            || name.contains('/')
+            || Version::parse_loose(version).is_err()
+            || !matches!(kind.as_str(), "" | "application" | "library")
+        {
+            return Err(Unsure);
+        }
+        Ok(self.draft.line(self.bytes.slice(range), Form::Yaml))
+    }
+}
