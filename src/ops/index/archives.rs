@@ -1,6 +1,6 @@
 //! A folder's archives: found as Helm's globs find them, read by several threads, each whole and once.
 
-use super::{Created, Known, Options, Way, is_its_own, listing::Item, sidecar::Stamp};
+use super::{Created, Format, Known, Options, Way, is_its_own, listing::Item, sidecar::Stamp};
 use crate::{
     Error, Result,
     archive::{self, Keep},
@@ -181,8 +181,16 @@ fn reuse(
     options: &Options,
 ) -> Option<Item> {
     let line = known.line(found, digest)?;
+    let created = created(found, modified, Some(line.created()), options);
+    if known.url == options.url
+        && created == line.created()
+        && options.format == Format::Yaml
+        && let Some(item) = Item::again(line)
+    {
+        return Some(item);
+    }
     let mut entry = line.decode().ok()?;
-    entry.created = created(found, modified, Some(line.created()), options);
+    entry.created = created;
     entry.urls = vec![found.url(&options.url)];
     Some(Item::new(&entry, options.format))
 }

@@ -7,7 +7,7 @@ use crate::{
     chart::time::Time,
     constraint::Constraint,
     digest::{Algorithm, Digest},
-    index::{Entry, order, write},
+    index::{Entry, Line, order, write},
     version::Version,
 };
 use std::{
@@ -38,6 +38,17 @@ impl Item {
             created: entry.created.clone(),
             text,
         }
+    }
+
+    /// The entry as it stands in an index in YAML that was written here.
+    pub(super) fn again(line: &Line) -> Option<Self> {
+        let text = line.yaml().filter(|text| text.starts_with("  - ") && text.ends_with('\n'))?;
+        Some(Self {
+            name: line.name().to_owned(),
+            version: line.version().to_owned(),
+            created: line.created().to_owned(),
+            text: text.to_owned(),
+        })
     }
 }
 
