@@ -14,17 +14,23 @@ use crate::{
         self, Fingerprint, Report, Shard, metrics,
         prune::Guard,
         report::{Mode, Verdict},
+        rewrite::Rules,
         run::{Alias, Earlier, Event, Listener, OnConflict, OnMismatch, Options, Remembering},
         select::{Pattern, Rule, Selection},
         state::Key,
     },
     ops::payload::write_file,
 };
+use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use ends::{Ends, Side};
 use file::{Document, HostEntry};
 use jiff::Timestamp;
-use std::{io::Write, path::PathBuf, sync::atomic::Ordering};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+};
 
 mod ends;
 mod file;
@@ -32,6 +38,8 @@ mod told;
 
 /// Versions under way at once. An upload is five requests in a row; on a line of 100 ms this carries 120 a second.
 const AT_ONCE: usize = 64;
+/// Bytes of a file for Artifact Hub: a name, some owners, some packages to leave out.
+const MAX_METADATA: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct MirrorArgs {
@@ -75,6 +83,18 @@ pub(super) struct MirrorArgs {
     /// Tag `v1.2.3` as `1.2.3` too
     #[arg(long)]
     alias_without_v: bool,
+    /// Package charts anew whose dependencies point at a source, so that they point at the destination
+    #[arg(long)]
+    rewrite_dependencies: bool,
+    /// Another address for dependencies, beside the sources' own
+    #[arg(long, value_name = "OLD-URL=NEW-URL", requires = "rewrite_dependencies")]
+    dependency_url: Vec<Rules>,
+    /// Put Artifact Hub's repository metadata beside each chart
+    #[arg(long, value_name = "FILE")]
+    artifacthub: Option<PathBuf>,
+    /// Make repositories that are not there: run by a shell, with $REGISTRY and $REPOSITORY
+    #[arg(long, value_name = "COMMAND")]
+    create_repository_command: Option<String>,
     /// When an archive is not what its index says
     #[arg(long, value_enum, default_value_t, value_name = "POLICY")]
     on_digest_mismatch: MismatchArg,
@@ -228,6 +248,10 @@ struct Settings {
     destination: String,
     template: Option<String>,
     alias: Alias,
+    /// Addresses for dependencies beside the sources' own; none of them is rewritten without.
+    rewrite: Option<Vec<Rules>>,
+    artifact_hub: Option<PathBuf>,
+    create: Option<String>,
     mismatch: OnMismatch,
     conflict: OnConflict,
     prune: Option<Guard>,
@@ -268,6 +292,7 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
     options.mismatch = settings.mismatch;
     options.conflict = settings.conflict;
     options.alias = settings.alias;
+    options.artifact_hub = settings.artifact_hub.as_deref().map(metadata).transpose()?;
     options.prune = settings.prune;
     options.at_once = settings.concurrency;
     options.naming = Fingerprint::of(settings.template.as_deref().unwrap_or_default().as_bytes());
@@ -310,6 +335,9 @@ async fn one(
 ) -> Result<Report> {
     let source = ends.source(settings).await?;
     let mut options = options.clone();
+    if let Some(urls) = &ends.settings.rewrite {
+        options.rewrite = Some(rules(&source, sink, urls)?);
+    }
     options.selection = settings.selection.clone();
     let several = ends.settings.sources.len() > 1 || !options.shard.is_whole();
     options.remembering = Remembering {
@@ -329,6 +357,32 @@ async fn one(
         },
     };
     mirror::run(&source, sink, &options).await
+}
+
+/// Where dependencies on a source are found afterwards, and what else was said.
+fn rules(source: &mirror::Source, sink: &mirror::Sink, urls: &[Rules]) -> Result<Rules> {
+    let own = match sink.address() {
+        Some(address) => Rules::new([(source.identity().to_owned(), address)]),
+        None if urls.is_empty() => {
+            return Err(Error::usage(format!(
+                "nothing says where dependencies are found: `{}` is no address",
+                sink.identity()
+            ))
+            .with_hint("name it with `--dependency-url OLD-URL=NEW-URL`"));
+        }
+        None => Rules::default(),
+    };
+    Ok(urls.iter().cloned().fold(own, Rules::and))
+}
+
+/// The file for Artifact Hub.
+fn metadata(path: &Path) -> Result<Bytes> {
+    let size = std::fs::metadata(path).map_err(|error| Error::io("read", path, error))?.len();
+    if size > MAX_METADATA {
+        return Err(Error::usage(format!("`{}` has {size} bytes", path.display()))
+            .with_hint("Artifact Hub's metadata is a small YAML file"));
+    }
+    std::fs::read(path).map(Bytes::from).map_err(|error| Error::io("read", path, error))
 }
 
 /// The report to stdout, what the user should know to stderr, the metrics to their file.
@@ -457,6 +511,9 @@ impl MirrorArgs {
             destination: destination.clone(),
             template: self.template.clone(),
             alias: file::alias(self.alias_without_v),
+            rewrite: self.rewrite_dependencies.then(|| self.dependency_url.clone()),
+            artifact_hub: self.artifacthub.clone(),
+            create: self.create_repository_command.clone(),
             mismatch: match self.on_digest_mismatch {
                 MismatchArg::Fail => OnMismatch::Fail,
                 MismatchArg::Warn => OnMismatch::Warn,
@@ -499,6 +556,14 @@ fn from_file(document: Document) -> Result<Settings> {
         destination: destination.url,
         template: destination.template,
         alias: file::alias(destination.alias_without_v),
+        rewrite: match (destination.rewrite_dependencies, destination.dependency_urls) {
+            (false, urls) if urls.is_empty() => None,
+            (_, urls) => {
+                Some(urls.iter().map(|text| text.parse()).collect::<Result<Vec<Rules>>>()?)
+            }
+        },
+        artifact_hub: destination.artifacthub,
+        create: destination.create_repository_command,
         mismatch: document
             .on_digest_mismatch
             .as_deref()

@@ -99,8 +99,9 @@ impl Repository {
             {
                 return Ok(None);
             }
-            // 404 of we know not whom, 405 of a registry without HEAD: the body of a GET tells.
-            404 | 405 | 501 => {}
+            // 404 of we know not whom, 405 of a registry without HEAD, 400 of GitLab's to a HEAD by digest: the body of
+            // a GET tells.
+            400 | 404 | 405 | 501 => {}
             _ => return Err(refusal::from_registry(self.registry(), &act, &answer)),
         }
         match self.get_manifest(target).await {

@@ -33,6 +33,13 @@ impl Rules {
         Self(pairs.into_iter().map(|(old, new)| (bare(&old), bare(&new))).collect())
     }
 
+    /// These and others; of two for one address, these.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     /// The new address of a repository that has one.
     fn of(&self, repository: &str) -> Option<&str> {
         let wanted = bare(repository);

@@ -351,6 +351,7 @@ impl<'a> Run<'a> {
         }
         self.after.header.vanished = plan::vanished(&self.after, &ids).len();
         self.report.warnings.extend(self.source.remark());
+        self.report.warnings.extend(self.sink.remark());
         let counts = &self.report.counts;
         let changed = counts.sent + counts.replaced + counts.pruned > 0;
         if self.options.mode == Mode::Run && (changed || self.sink.is_unfinished()) {

@@ -188,6 +188,7 @@ impl Ends<'_> {
                 namespace,
                 template,
                 state: self.settings.state_ref.as_deref().map(state_reference).transpose()?,
+                create: self.settings.create.clone(),
                 composing,
             })));
         }

@@ -97,6 +97,15 @@ pub(super) struct DestinationEntry {
     pub(super) template: Option<String>,
     #[serde(default)]
     pub(super) alias_without_v: bool,
+    #[serde(default)]
+    pub(super) rewrite_dependencies: bool,
+    /// `OLD-URL=NEW-URL`, each.
+    #[serde(default)]
+    pub(super) dependency_urls: Vec<String>,
+    #[serde(default)]
+    pub(super) artifacthub: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) create_repository_command: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,6 +6,7 @@ pub mod folder;
 mod hub;
 pub mod layout;
 pub mod museum;
+mod particular;
 pub mod registry;
 
 use super::{candidate::Payload, state::Key};
@@ -92,6 +93,14 @@ impl Sink {
             Self::Layout(sink) => sink.identity(),
             Self::Museum(sink) => sink.identity(),
             Self::Registry(sink) => sink.identity(),
+        }
+    }
+
+    /// Where charts that lie here are found by others, as a dependency says it; none where only this machine sees them.
+    pub fn address(&self) -> Option<String> {
+        match self {
+            Self::Registry(_) | Self::Museum(_) => Some(self.identity().to_owned()),
+            Self::Bundle(_) | Self::Folder(_) | Self::Layout(_) => None,
         }
     }
 
@@ -206,6 +215,14 @@ impl Sink {
             Self::Folder(sink) => sink.finish().await,
             Self::Layout(_) | Self::Museum(_) => Ok(()),
             Self::Registry(_) => Ok(()),
+        }
+    }
+
+    /// What the user should know once everything was put.
+    pub fn remark(&self) -> Option<String> {
+        match self {
+            Self::Registry(sink) => sink.remark(),
+            _ => None,
         }
     }
 

@@ -1,6 +1,9 @@
 //! A namespace of a registry: one repository a chart, one tag a version, as Helm pushes them.
 
-use super::{Held, Naming, Place, Putting, Stored, hub};
+use super::{
+    Held, Naming, Place, Putting, Stored, hub,
+    particular::{self, Creation},
+};
 use crate::{
     Error, ErrorKind, Result,
     client::{Client, Intent, Repository},
@@ -19,7 +22,7 @@ use bytes::Bytes;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -40,6 +43,8 @@ pub struct Options {
     pub template: Option<Template>,
     /// Where states are kept; [`STATE_REPOSITORY`] in the namespace without one.
     pub state: Option<(Host, RepositoryName)>,
+    /// A command that makes a repository which is not there: run by `/bin/sh`, with `$REGISTRY` and `$REPOSITORY`.
+    pub create: Option<String>,
     /// How manifests are made.
     pub composing: Composing,
 }
@@ -62,6 +67,9 @@ pub struct Registry {
     identity: String,
     /// Whether the state's repository is known to have the empty config.
     prepared: Arc<AtomicBool>,
+    creation: Arc<Creation>,
+    /// Repositories that were not there, and whether a push has made them.
+    new: Arc<Mutex<HashMap<String, bool>>>,
 }
 
 impl Registry {
@@ -71,7 +79,14 @@ impl Registry {
         if let Some(namespace) = &options.namespace {
             identity = format!("{identity}/{namespace}");
         }
-        Self { options: Arc::new(options), identity, prepared: Arc::default() }
+        let creation = Arc::new(Creation::new(options.create.clone()));
+        Self {
+            options: Arc::new(options),
+            identity,
+            prepared: Arc::default(),
+            creation,
+            new: Arc::default(),
+        }
     }
 
     pub(super) fn identity(&self) -> &str {
@@ -87,6 +102,7 @@ impl Registry {
             Some(namespace) => namespace.join(&path),
             None => path.parse(),
         }?;
+        particular::check(&self.options.registry, &name)?;
         let tag = Tag::from_version(naming.version)?;
         Ok(Place { group: name.to_string(), name: tag.to_string() })
     }
@@ -103,11 +119,23 @@ impl Registry {
     }
 
     pub(super) async fn present(&self, group: &str) -> Result<HashMap<String, Option<Digest>>> {
-        match self.repository(group)?.tags().await {
-            Ok(tags) => Ok(tags.into_iter().map(|tag| (tag, None)).collect()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(HashMap::new()),
-            Err(error) => Err(error),
+        let tags = match self.repository(group)?.tags().await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            tags => tags?,
+        };
+        if tags.is_empty() {
+            self.unseen().insert(group.to_owned(), false);
         }
+        Ok(tags.into_iter().map(|tag| (tag, None)).collect())
+    }
+
+    fn unseen(&self) -> MutexGuard<'_, HashMap<String, bool>> {
+        self.new.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn remark(&self) -> Option<String> {
+        let made = self.unseen().values().filter(|made| **made).count();
+        particular::remark(&self.options.registry, made)
     }
 
     pub(super) async fn look(&self, place: &Place) -> Result<Held> {
@@ -126,7 +154,19 @@ impl Registry {
         putting: Putting<'_>,
     ) -> Result<Stored> {
         let repository = self.repository(&place.group)?;
-        put(&repository, &self.show(place), place, payload, putting, &self.options.composing).await
+        let (shown, composing) = (self.show(place), &self.options.composing);
+        let registry = &self.options.registry;
+        let mut stored = put(&repository, &shown, place, payload, putting, composing).await;
+        if stored.as_ref().is_err_and(|error| self.creation.is_due(error)) {
+            self.creation.create(registry, &place.group).await?;
+            stored = put(&repository, &shown, place, payload, putting, composing).await;
+        }
+        if stored.is_ok()
+            && let Some(made) = self.unseen().get_mut(&place.group)
+        {
+            *made = true;
+        }
+        stored.map_err(|error| particular::explain(registry, &place.group, error))
     }
 
     pub(super) async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
