@@ -19,6 +19,7 @@ mod fuzz;
 mod guide;
 mod hostile;
 mod layers;
+mod mirror;
 mod museum;
 mod peers;
 mod registry;

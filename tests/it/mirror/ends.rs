@@ -1,0 +1,175 @@
+//! Both ends and the ways to name them: folders, registries, files with settings, several sources.
+
+use super::{Mirrored, archive};
+use crate::support::Test;
+
+#[test]
+fn repository_to_registry_to_folder_keeps_every_byte() {
+    let place = Mirrored::new();
+    let demo = place.add("demo", "1.0.0+x");
+    let other = place.add("other", "0.1.0");
+    place.web.file("/other-0.1.0.tgz.prov", "signed");
+    place.publish();
+    place.mirror(0, &[]);
+    let source = place.destination();
+    place
+        .test
+        .run(["mirror", source.as_str(), "out"])
+        .stdout("oci://[REGISTRY]/charts -> file://[TMP]/work/out\n2 versions of 2 charts: 2 sent (465 B)\n".replace(
+            "465 B",
+            &format!("{} B", demo.len() + other.len()),
+        ))
+        .any_files()
+        .succeeds();
+    assert_eq!(place.test.read("out/demo-1.0.0+x.tgz"), demo);
+    assert_eq!(place.test.read("out/other-0.1.0.tgz"), other);
+    assert_eq!(place.test.read("out/other-0.1.0.tgz.prov"), b"signed");
+    let index = String::from_utf8(place.test.read("out/index.yaml")).unwrap();
+    assert!(index.contains("created: \"2024-05-06T07:08:09Z\""), "{index}");
+    place
+        .test
+        .run(["mirror", source.as_str(), "out"])
+        .stdout_has("2 versions of 2 charts: 2 in step; the source has not changed")
+        .succeeds();
+    // And back, into another registry's namespace, by the folder's index.
+    let again = format!("oci://{}/again", place.proxy.address());
+    place.test.run(["mirror", "out", again.as_str()]).stdout_has("2 sent").succeeds();
+    for tag in ["demo:1.0.0_x", "other:0.1.0"] {
+        let digest = |namespace: &str| {
+            let reference = format!("oci://{}/{namespace}/{tag}", place.proxy.address());
+            place.test.run(["resolve", reference.as_str()]).any_stdout().succeeds().digest()
+        };
+        assert_eq!(
+            digest("charts"),
+            digest("again"),
+            "the manifest is the same wherever it is made"
+        );
+    }
+}
+
+#[test]
+fn a_registry_to_a_registry_keeps_manifests_as_they_are() {
+    let place = Mirrored::new();
+    place.test.file("demo-1.0.0.tgz", archive("demo", "1.0.0", "one"));
+    let (from, to) = (place.destination(), format!("oci://{}/copy", place.proxy.address()));
+    place
+        .test
+        .run(["push", "demo-1.0.0.tgz", from.as_str(), "--annotation", "a=b"])
+        .anything()
+        .succeeds();
+    place.test.run(["mirror", from.as_str(), to.as_str()]).any_stdout().succeeds();
+    let digest = |namespace: &str| {
+        let reference = format!("{namespace}/demo:1.0.0");
+        place.test.run(["resolve", reference.as_str()]).any_stdout().succeeds().digest()
+    };
+    assert_eq!(digest(&from), digest(&to));
+    place.forget();
+    let run = place.test.run(["mirror", from.as_str(), to.as_str()]);
+    run.stdout_has("the source has not changed").succeeds();
+    // With the charts named, nobody asks for the catalogue.
+    place.forget();
+    let run = place.test.run(["mirror", from.as_str(), to.as_str(), "--charts", "demo"]);
+    run.any_stdout().succeeds();
+    assert!(place.asked_registry().iter().all(|request| !request.contains("_catalog")));
+}
+
+#[test]
+fn a_file_describes_several_sources_and_where_their_charts_go() {
+    let (one, two) = (Mirrored::new(), Mirrored::new());
+    one.add("demo", "1.0.0");
+    one.publish();
+    two.add("demo", "1.0.0");
+    two.add("demo", "2.0.0");
+    two.publish();
+    let (destination, host) = (one.destination(), one.proxy.address());
+    one.test.file("secret", "p\n").file(
+        "mirror.yaml",
+        format!(
+            "sources:\n- {{url: \"{}\", name: One}}\n- {{url: \"{}\", name: two, charts: [\"demo@>=2\"]}}\n\
+             destination:\n  url: {destination}\n  template: \"{{{{lower repo}}}}/{{{{chart}}}}\"\n\
+             state: {{file: state}}\nmetricsFile: mirror.prom\n\
+             hosts:\n- {{host: \"{host}\", username: u, passwordFile: secret, plainHttp: true, concurrency: 2}}\n",
+            one.web.url(),
+            two.web.url()
+        ),
+    );
+    let outcome = one.test.run(["mirror", "-f", "mirror.yaml"]).anything().succeeds();
+    assert_eq!(outcome.stdout.matches("1 version of 1 chart: 1 sent").count(), 2, "{outcome:?}");
+    for path in ["one/demo:1.0.0", "two/demo:2.0.0"] {
+        let reference = format!("{destination}/{path}");
+        one.test.run(["resolve", reference.as_str()]).any_stdout().succeeds();
+    }
+    let metrics = String::from_utf8(one.test.read("mirror.prom")).unwrap();
+    assert_eq!(metrics.matches("status=\"sent\"} 1").count(), 2, "{metrics}");
+    one.forget();
+    one.test.run(["mirror", "-f", "mirror.yaml"]).anything().succeeds();
+    assert_eq!(one.asked_registry(), [""; 0], "each source has a file of its own");
+}
+
+#[test]
+fn one_source_that_fails_does_not_stop_the_others() {
+    let place = Mirrored::new();
+    place.add("demo", "1.0.0");
+    place.publish();
+    let (url, destination) = (place.web.url(), place.destination());
+    let missing = format!("{url}/nothing");
+    place
+        .test
+        .run(["mirror", missing.as_str(), url.as_str(), destination.as_str()])
+        .stdout_has("1 sent")
+        .stderr_has("`[WEB]/nothing` is not mirrored")
+        .fails(3);
+}
+
+#[test]
+fn charts_of_a_configured_repository_need_only_its_name() {
+    let place = Mirrored::new();
+    place.web.want("Basic dTpw");
+    place.add("demo", "1.0.0");
+    place.publish();
+    let (url, destination) = (place.web.url(), place.destination());
+    let add = ["repo", "add", "mine", url.as_str(), "--username", "u", "--password", "p"];
+    place.test.run(add).anything().succeeds();
+    place
+        .test
+        .run(["mirror", "mine", destination.as_str(), "--template", "{{repo}}/{{chart}}"])
+        .stdout_has("1 sent")
+        .succeeds();
+    let reference = format!("{destination}/mine/demo:1.0.0");
+    place.test.run(["resolve", reference.as_str()]).any_stdout().succeeds();
+    // By its address there are no credentials, unless they are given.
+    let run = place.test.run(["mirror", url.as_str(), destination.as_str()]);
+    run.any_stderr().fails(6);
+    place
+        .test
+        .run([
+            "mirror",
+            url.as_str(),
+            destination.as_str(),
+            "--from-username",
+            "u",
+            "--from-password-stdin",
+        ])
+        .stdin("p\n")
+        .stdout_has("1 sent")
+        .succeeds();
+}
+
+#[test]
+fn what_is_written_wrong_is_said_before_anything_is_asked() {
+    let test = Test::new();
+    test.file("bad.yaml", "sources: [{url: a, colour: red}]\ndestination: {url: oci://h/x}\n");
+    for (args, part) in [
+        (vec!["mirror", "oci://h/x"], "alone is no mirror"),
+        (vec!["mirror", "https://a", "oci://h/x", "--chart", "["], "no pattern"),
+        (vec!["mirror", "https://a", "oci://h/x", "--since", "soon"], "no date"),
+        (vec!["mirror", "https://a", "oci://h/x", "--template", "{{"], "no template"),
+        (vec!["mirror", "https://a", "oci://h/x", "--to-username", "u"], "without a password"),
+        (vec!["mirror", "https://a", "oci://h/x", "--state-ref", "oci://h/x:1"], "names a tag"),
+        (vec!["mirror", "https://a", "ftp://h/x"], "no destination"),
+        (vec!["mirror", "nothing", "oci://h/x"], "no source of charts"),
+        (vec!["mirror", "-f", "bad.yaml"], "unknown field"),
+    ] {
+        test.run(args.clone()).stderr_has(part).fails(64);
+    }
+}
