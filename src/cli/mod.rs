@@ -51,6 +51,7 @@ mod tags;
 mod talk;
 mod told;
 mod tour;
+mod tour_move;
 
 /// Carries Helm charts and other OCI artifacts between chart repositories and OCI registries.
 #[derive(Debug, Parser)]

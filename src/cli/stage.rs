@@ -144,16 +144,17 @@ fn typed(args: &[String]) -> String {
     format!("{} … {} ({} more)", head.join(" "), tail.join(" "), words.len() - HEAD - TAIL)
 }
 
-/// The tour's registry: `chartferry serve` as a process of its own.
+/// `chartferry serve` as a process of its own.
 #[derive(Debug)]
-pub(super) struct Registry {
+pub(super) struct Server {
     process: Child,
     address: String,
 }
 
-impl Registry {
-    pub(super) fn start(stage: &Stage) -> Result<Self> {
-        let args = ["serve", "--listen", "127.0.0.1:0", "--storage", "registry"];
+impl Server {
+    /// Starts one on a port of its own, with what else is asked for.
+    pub(super) fn start(stage: &Stage, more: &[&str]) -> Result<Self> {
+        let args = [&["serve", "--listen", "127.0.0.1:0"], more].concat();
         output::println(format!("$ chartferry {} &", args.join(" ")))?;
         let mut process = stage
             .command()
@@ -166,16 +167,16 @@ impl Registry {
         if let Some(stdout) = process.stdout.take() {
             BufReader::new(stdout)
                 .read_line(&mut line)
-                .map_err(|error| Error::io("read from", "the registry", error))?;
+                .map_err(|error| Error::io("read from", "the server", error))?;
         }
         let address =
             line.trim().rsplit("://").next().unwrap_or_default().trim_end_matches('/').to_owned();
-        let registry = Self { process, address };
-        if registry.address.is_empty() {
-            return Err(Error::new(ErrorKind::Network, "the registry did not start"));
+        let server = Self { process, address };
+        if server.address.is_empty() {
+            return Err(Error::new(ErrorKind::Network, "the server did not start"));
         }
         output::println(format!("  {}", line.trim()))?;
-        Ok(registry)
+        Ok(server)
     }
 
     pub(super) fn address(&self) -> &str {
@@ -183,13 +184,13 @@ impl Registry {
     }
 
     pub(super) fn stop(mut self) -> Result<()> {
-        self.process.kill().map_err(|error| Error::io("stop", "the registry", error))?;
-        self.process.wait().map_err(|error| Error::io("wait for", "the registry", error))?;
+        self.process.kill().map_err(|error| Error::io("stop", "the server", error))?;
+        self.process.wait().map_err(|error| Error::io("wait for", "the server", error))?;
         Ok(())
     }
 }
 
-impl Drop for Registry {
+impl Drop for Server {
     fn drop(&mut self) {
         // After `stop` both do nothing.
         let _ = self.process.kill();

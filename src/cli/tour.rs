@@ -4,7 +4,8 @@ use super::{
     Run,
     exit::Exit,
     output, samples,
-    stage::{Registry, Stage},
+    stage::{Server, Stage},
+    tour_move,
 };
 use crate::{Error, ErrorKind, Result, archive, limits::Limits, oci::Digest};
 use clap::Args;
@@ -22,10 +23,11 @@ pub(super) struct TourArgs {
 }
 
 /// A packaged chart of the tour.
-struct Chart {
-    name: String,
-    version: String,
-    archive: PathBuf,
+#[derive(Debug)]
+pub(super) struct Chart {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) archive: PathBuf,
     digest: String,
 }
 
@@ -40,7 +42,7 @@ pub(super) fn tour(_run: &Run, args: &TourArgs) -> Result<Exit> {
     let stage = Stage::new()?;
     stage.say("chartferry carries charts from source to registry and back. Everything below happens in a temporary\nfolder, on a registry that this program runs itself.\n")?;
     let sources = sources(&stage, args)?;
-    let registry = Registry::start(&stage)?;
+    let registry = Server::start(&stage, &["--storage", "registry"])?;
     let address = registry.address().to_owned();
 
     stage.heading("Package every chart, in parallel")?;
@@ -114,6 +116,8 @@ pub(super) fn tour(_run: &Run, args: &TourArgs) -> Result<Exit> {
     let local = stage.run(&["show".into(), "chart".into(), shown(&stage, &first.archive)])?;
     stage.check(remote == local, "the registry and the archive show the same")?;
 
+    tour_move::move_house(&stage, &registry, &charts)?;
+
     registry.stop()?;
     let place = stage.root().to_owned();
     stage.leave()?;
@@ -122,6 +126,7 @@ pub(super) fn tour(_run: &Run, args: &TourArgs) -> Result<Exit> {
          chartferry serve                                   a registry on 127.0.0.1:5000\n  \
          chartferry push ./mychart oci://127.0.0.1:5000/me  package and push in one step\n  \
          chartferry pull oci://127.0.0.1:5000/me/mychart    and back\n  \
+         chartferry mirror https://HOST/charts oci://HOST   a whole repository, and again for nothing\n  \
          chartferry plugin install                          the same verbs as `helm chart …`\n  \
          chartferry --help\n",
         charts.len(),
@@ -195,6 +200,6 @@ fn compare_export(stage: &Stage, chart: &Chart) -> Result<()> {
 }
 
 /// A path as typed from the stage's folder.
-fn shown(stage: &Stage, path: &Path) -> String {
+pub(super) fn shown(stage: &Stage, path: &Path) -> String {
     path.strip_prefix(stage.root()).unwrap_or(path).display().to_string()
 }
