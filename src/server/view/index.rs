@@ -1,19 +1,78 @@
 //! The index of one namespace at one moment: joined, and compressed, when it is first asked for, once for everybody who
-//! asks before the next change.
+//! asks before the next change. What has not changed since is not compressed again.
 
-use super::{Format, Settings, item::Item, namespace::Sum};
+use super::{
+    Format, Settings,
+    item::Item,
+    namespace::Sum,
+    pack::{self, Deflated, Gzip},
+};
 use crate::{
     index::write,
     store::blocking,
     yaml::{self, Value},
 };
 use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
-use std::{io::Write, sync::Arc};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::OnceCell;
 
-/// The charts by name, each with its versions, newest first.
-pub(super) type Charts = Vec<(Arc<str>, Vec<Arc<Item>>)>;
+/// A part of an index: charts that follow each other, with their versions, newest first.
+#[derive(Debug)]
+pub(super) struct Part {
+    charts: Vec<(Arc<str>, Vec<Arc<Item>>)>,
+    gzip: OnceLock<Deflated>,
+    zstd: OnceLock<Bytes>,
+}
+
+impl Part {
+    pub(super) fn new(charts: impl Iterator<Item = (Arc<str>, Vec<Arc<Item>>)>) -> Self {
+        Self { charts: charts.collect(), gzip: OnceLock::new(), zstd: OnceLock::new() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.charts.is_empty()
+    }
+
+    fn items(&self) -> impl Iterator<Item = &Arc<Item>> {
+        self.charts.iter().flat_map(|(_, items)| items)
+    }
+
+    /// About how long its text is.
+    fn size(&self, format: Format) -> usize {
+        let size = |item: &Arc<Item>| match format {
+            Format::Yaml => item.yaml.len(),
+            Format::Json => item.json.len() + 1,
+        };
+        self.items().map(size).sum::<usize>() + self.charts.len() * 32
+    }
+
+    fn write(&self, format: Format, text: &mut String) {
+        for (at, (name, items)) in self.charts.iter().enumerate() {
+            match format {
+                Format::Yaml => {
+                    text.push_str(&write::key(name));
+                    items.iter().for_each(|item| text.push_str(&item.yaml));
+                }
+                Format::Json => {
+                    text.push_str(if at == 0 { "" } else { "," });
+                    text.push_str(&json_string(name));
+                    text.push_str(":[");
+                    for (at, item) in items.iter().enumerate() {
+                        text.push_str(if at == 0 { "" } else { "," });
+                        text.push_str(&item.json);
+                    }
+                    text.push(']');
+                }
+            }
+        }
+    }
+
+    fn text(&self, format: Format) -> String {
+        let mut text = String::with_capacity(self.size(format));
+        self.write(format, &mut text);
+        text
+    }
+}
 
 /// How an index is encoded on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +98,7 @@ impl Coding {
 pub(super) struct Index {
     settings: Arc<Settings>,
     sum: Sum,
-    charts: Charts,
+    parts: Vec<Arc<Part>>,
     generated: jiff::Timestamp,
     plain: OnceCell<Bytes>,
     gzip: OnceCell<Bytes>,
@@ -50,13 +109,13 @@ impl Index {
     pub(super) fn new(
         settings: Arc<Settings>,
         sum: Sum,
-        charts: Charts,
+        parts: Vec<Arc<Part>>,
         generated: jiff::Timestamp,
     ) -> Self {
         Self {
             settings,
             sum,
-            charts,
+            parts,
             generated,
             plain: OnceCell::new(),
             gzip: OnceCell::new(),
@@ -80,83 +139,105 @@ impl Index {
 
     /// The whole text in that coding.
     pub(super) async fn body(self: &Arc<Self>, coding: Coding) -> Bytes {
-        let plain = self.plain.get_or_init(|| {
+        let (cell, make): (_, fn(&Self) -> Bytes) = match coding {
+            Coding::Identity => (&self.plain, Self::plain),
+            Coding::Gzip => (&self.gzip, Self::gzip),
+            Coding::Zstd => (&self.zstd, Self::zstd),
+        };
+        let made = cell.get_or_init(|| {
             let this = Arc::clone(self);
-            blocking(move || Bytes::from(this.text()))
+            blocking(move || make(&this))
         });
-        let plain = plain.await;
-        let (cell, compress): (_, fn(&[u8]) -> Vec<u8>) = match coding {
-            Coding::Identity => return plain.clone(),
-            Coding::Gzip => (&self.gzip, gzip),
-            Coding::Zstd => (&self.zstd, zstd),
-        };
-        let packed = cell.get_or_init(|| {
-            let plain = plain.clone();
-            blocking(move || Bytes::from(compress(&plain)))
-        });
-        packed.await.clone()
+        made.await.clone()
     }
 
-    fn text(&self) -> Vec<u8> {
-        match self.settings.format {
-            Format::Yaml => self.yaml().into_bytes(),
-            Format::Json => self.json().into_bytes(),
+    fn plain(&self) -> Bytes {
+        let format = self.settings.format;
+        let size = self.parts.iter().map(|part| part.size(format)).sum::<usize>();
+        let mut text = String::with_capacity(size + 1024);
+        text.push_str(&self.head());
+        for (at, part) in self.parts.iter().enumerate() {
+            text.push_str(self.separator(at));
+            part.write(format, &mut text);
         }
+        text.push_str(&self.foot());
+        text.into()
     }
 
-    /// As Helm writes an index, with `serverInfo`, from which clients of the ChartMuseum API learn its context path.
-    fn yaml(&self) -> String {
-        let items = self.charts.iter().flat_map(|(_, items)| items);
-        let size = items.map(|item| item.yaml.len()).sum::<usize>() + self.charts.len() * 64 + 256;
-        let mut text = String::with_capacity(size);
-        text.push_str("apiVersion: v1\nentries:");
-        text.push_str(if self.charts.is_empty() { " {}\n" } else { "\n" });
-        let mut charts: Vec<_> = self.charts.iter().collect();
-        charts.sort_by(|(a, _), (b, _)| yaml::compare_keys(a, b));
-        for (name, items) in charts {
-            text.push_str(&write::key(name));
-            items.iter().for_each(|item| text.push_str(&item.yaml));
+    fn gzip(&self) -> Bytes {
+        let parts: Vec<&Deflated> = self
+            .parts
+            .iter()
+            .map(|part| {
+                let text = || part.text(self.settings.format);
+                part.gzip.get_or_init(|| pack::deflate(text().as_bytes()))
+            })
+            .collect();
+        let mut gzip = Gzip::new(parts.iter().map(|part| part.len() + 8).sum::<usize>() + 1024);
+        gzip.text(&self.head());
+        for (at, part) in parts.into_iter().enumerate() {
+            gzip.text(self.separator(at));
+            gzip.part(part);
         }
-        let pair = |key: &str, value| (key.to_owned(), value);
-        let path = &self.settings.context_path;
-        let server = if path.is_empty() {
-            Value::Map(Vec::new())
-        } else {
-            Value::Map(vec![pair("contextPath", Value::String(path.clone()))])
-        };
-        let generated = Value::String(self.generated.to_string());
-        text.push_str(&yaml::emit(&Value::Map(vec![
-            pair("generated", generated),
-            pair("serverInfo", server),
-        ])));
-        text
+        gzip.text(&self.foot());
+        gzip.finish()
     }
 
-    fn json(&self) -> String {
-        let items = self.charts.iter().flat_map(|(_, items)| items);
-        let size = items.map(|item| item.json.len() + 1).sum::<usize>() + self.charts.len() * 64;
-        let mut text = String::with_capacity(size + 256);
-        text.push_str(&format!(
-            r#"{{"apiVersion":"v1","generated":"{}","entries":{{"#,
-            self.generated
-        ));
-        for (at, (name, items)) in self.charts.iter().enumerate() {
-            text.push_str(if at == 0 { "" } else { "," });
-            text.push_str(&json_string(name));
-            text.push_str(":[");
-            for (at, item) in items.iter().enumerate() {
-                text.push_str(if at == 0 { "" } else { "," });
-                text.push_str(&item.json);
+    fn zstd(&self) -> Bytes {
+        let mut frames = pack::zstd(self.head().as_bytes()).to_vec();
+        for (at, part) in self.parts.iter().enumerate() {
+            if !self.separator(at).is_empty() {
+                frames.extend_from_slice(&pack::zstd(self.separator(at).as_bytes()));
             }
-            text.push(']');
+            let text = || part.text(self.settings.format);
+            frames.extend_from_slice(part.zstd.get_or_init(|| pack::zstd(text().as_bytes())));
         }
-        text.push_str(r#"},"serverInfo":{"#);
-        if !self.settings.context_path.is_empty() {
-            text.push_str(r#""contextPath":"#);
-            text.push_str(&json_string(&self.settings.context_path));
+        frames.extend_from_slice(&pack::zstd(self.foot().as_bytes()));
+        frames.into()
+    }
+
+    /// What stands before the charts: as Helm writes it, but that Helm sorts the charts of an index in YAML so that `a9`
+    /// comes before `a10`. Nobody depends on it.
+    fn head(&self) -> String {
+        match self.settings.format {
+            Format::Yaml if self.parts.is_empty() => "apiVersion: v1\nentries: {}\n".to_owned(),
+            Format::Yaml => "apiVersion: v1\nentries:\n".to_owned(),
+            Format::Json => {
+                let generated = self.generated;
+                format!(r#"{{"apiVersion":"v1","generated":"{generated}","entries":{{"#)
+            }
         }
-        text.push_str("}}");
-        text
+    }
+
+    fn separator(&self, at: usize) -> &'static str {
+        match self.settings.format {
+            Format::Json if at > 0 => ",",
+            _ => "",
+        }
+    }
+
+    /// What stands after them: `serverInfo` too, from which clients of the ChartMuseum API learn its context path.
+    fn foot(&self) -> String {
+        let path = &self.settings.context_path;
+        match self.settings.format {
+            Format::Yaml => {
+                let pair = |key: &str, value| (key.to_owned(), value);
+                let server = if path.is_empty() {
+                    Value::Map(Vec::new())
+                } else {
+                    Value::Map(vec![pair("contextPath", Value::String(path.clone()))])
+                };
+                let generated = Value::String(self.generated.to_string());
+                yaml::emit(&Value::Map(vec![
+                    pair("generated", generated),
+                    pair("serverInfo", server),
+                ]))
+            }
+            Format::Json if path.is_empty() => r#"},"serverInfo":{}}"#.to_owned(),
+            Format::Json => {
+                format!(r#"}},"serverInfo":{{"contextPath":{}}}}}"#, json_string(path))
+            }
+        }
     }
 }
 
@@ -184,17 +265,4 @@ pub(super) fn names(if_none_match: &str, settings: &Settings, sum: Sum) -> bool 
             bare.strip_suffix("-gzip").or_else(|| bare.strip_suffix("-zstd")).unwrap_or(bare);
         tag == "*" || bare == base
     })
-}
-
-fn gzip(plain: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 6), Compression::new(LEVEL));
-    encoder.write_all(plain).expect("memory takes all");
-    encoder.finish().expect("memory takes all")
-}
-
-/// An index is text that repeats itself.
-const LEVEL: u32 = 5;
-
-fn zstd(plain: &[u8]) -> Vec<u8> {
-    ruzstd::encoding::compress_to_vec(plain, ruzstd::encoding::CompressionLevel::Fastest)
 }

@@ -14,6 +14,7 @@ mod index;
 mod item;
 mod known;
 mod namespace;
+mod pack;
 mod poll;
 mod respond;
 
@@ -217,9 +218,7 @@ impl View {
         let all = self.all();
         let none = Namespace::default();
         let found = all.get(namespace).unwrap_or(&none);
-        found.index(|charts, generated| {
-            Index::new(Arc::clone(&self.0.settings), found.sum(), charts, generated)
-        })
+        found.index(&self.0.settings)
     }
 
     fn all(&self) -> RwLockReadGuard<'_, HashMap<Box<str>, Namespace>> {

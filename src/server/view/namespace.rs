@@ -2,11 +2,13 @@
 //! the latest of their dates. Every change costs the logarithm of their number.
 
 use super::{
-    index::Index,
+    Settings,
+    index::{Index, Part},
     item::{Found, Item, Origin, Place},
 };
 use std::{
     collections::{BTreeMap, btree_map::Entry},
+    ops::Bound,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -17,8 +19,54 @@ pub(super) struct Namespace {
     sum: Sum,
     dates: BTreeMap<jiff::Timestamp, usize>,
     versions: usize,
-    /// The index as it was last asked for; gone with the next change.
-    index: Mutex<Option<Arc<Index>>>,
+    kept: Mutex<Kept>,
+}
+
+/// What was made when the index was last asked for, as far as it still holds.
+#[derive(Debug, Default)]
+struct Kept {
+    index: Option<Arc<Index>>,
+    /// By the name that each begins with; the first begins with the empty one. A part that has changed is `None`.
+    parts: BTreeMap<Arc<str>, Option<Arc<Part>>>,
+}
+
+impl Kept {
+    /// A chart has changed, come or gone.
+    fn forget(&mut self, name: &str, presence: Presence) {
+        self.index = None;
+        match presence {
+            Presence::Same => {}
+            Presence::Come if begins_part(name) => drop(self.parts.insert(name.into(), None)),
+            Presence::Gone if begins_part(name) => drop(self.parts.remove(name)),
+            Presence::Come | Presence::Gone => {}
+        }
+        let upto = (Bound::Unbounded, Bound::Included(name));
+        // The part that it is in, and the one before if it is the first of its own.
+        for (start, part) in self.parts.range_mut::<str, _>(upto).rev() {
+            *part = None;
+            if **start != *name {
+                break;
+            }
+        }
+    }
+}
+
+/// What a change of a version did to its chart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Same,
+    Come,
+    Gone,
+}
+
+/// Whether a chart begins a part of the index, which is made and compressed by itself. About one in 32 does; which ones
+/// depends on their names alone, so that a chart that comes or goes moves no other's border.
+fn begins_part(name: &str) -> bool {
+    // FNV-1a, the same in every process.
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash >> 32) % 32 == 0
 }
 
 /// The versions of one chart, newest first.
@@ -52,13 +100,15 @@ impl Version {
 impl Namespace {
     /// Adds a version, or replaces what came from the same place.
     pub(super) fn put(&mut self, origin: Origin, item: Arc<Item>) {
-        let (name, place) = (Arc::from(&*item.name), Place::of(&item.version));
-        let version = self.charts.entry(name).or_default().0.entry(place).or_default();
+        let (name, place) = (Arc::<str>::from(&*item.name), Place::of(&item.version));
+        let chart = self.charts.entry(Arc::clone(&name)).or_default();
+        let presence = if chart.0.is_empty() { Presence::Come } else { Presence::Same };
+        let version = chart.0.entry(place).or_default();
         let change = version.change(|all| {
             all.retain(|found| !found.origin.is_place_of(&origin));
             all.push(Found { origin, item });
         });
-        self.account(&change);
+        self.account(&change, &name, presence);
     }
 
     /// Takes away what came from there; what else says it is this version stays.
@@ -71,13 +121,15 @@ impl Namespace {
         if change.after.is_none() {
             entry.remove();
         }
+        let mut presence = Presence::Same;
         if chart.0.is_empty() {
             self.charts.remove(name);
+            presence = Presence::Gone;
         }
-        self.account(&change);
+        self.account(&change, name, presence);
     }
 
-    fn account(&mut self, change: &Change) {
+    fn account(&mut self, change: &Change, name: &str, presence: Presence) {
         if let Some(item) = &change.before {
             self.versions -= 1;
             self.sum.subtract(item);
@@ -97,7 +149,7 @@ impl Namespace {
                 *self.dates.entry(date).or_default() += 1;
             }
         }
-        *self.index.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        self.kept.get_mut().unwrap_or_else(PoisonError::into_inner).forget(name, presence);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -143,28 +195,36 @@ impl Namespace {
     }
 
     /// The index of all this; the same one until something changes.
-    pub(super) fn index(
-        &self,
-        make: impl FnOnce(Vec<(Arc<str>, Vec<Arc<Item>>)>, jiff::Timestamp) -> Index,
-    ) -> Arc<Index> {
-        let mut kept = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(index) = &*kept {
+    pub(super) fn index(&self, settings: &Arc<Settings>) -> Arc<Index> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = &kept.index {
             return Arc::clone(index);
         }
-        let items = |chart: &Chart| {
-            chart
-                .0
-                .values()
-                .filter_map(Version::shown)
-                .map(|found| Arc::clone(&found.item))
-                .collect()
-        };
-        let charts =
-            self.charts.iter().map(|(name, chart)| (Arc::clone(name), items(chart))).collect();
+        kept.parts.entry("".into()).or_default();
+        let mut end: Option<Arc<str>> = None;
+        let mut parts = Vec::with_capacity(kept.parts.len());
+        for (start, part) in kept.parts.iter_mut().rev() {
+            let part = part.get_or_insert_with(|| {
+                let end = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+                let charts = self.charts.range::<str, _>((Bound::Included(&**start), end));
+                Arc::new(Part::new(charts.map(|(name, chart)| (Arc::clone(name), chart.items()))))
+            });
+            parts.push(Arc::clone(part));
+            end = Some(Arc::clone(start));
+        }
+        parts.reverse();
+        parts.retain(|part| !part.is_empty());
         let latest = self.dates.last_key_value().map(|(date, _)| *date).unwrap_or_default();
-        let index = Arc::new(make(charts, latest));
-        *kept = Some(Arc::clone(&index));
+        let index = Arc::new(Index::new(Arc::clone(settings), self.sum, parts, latest));
+        kept.index = Some(Arc::clone(&index));
         index
+    }
+}
+
+impl Chart {
+    fn items(&self) -> Vec<Arc<Item>> {
+        let shown = self.0.values().filter_map(Version::shown);
+        shown.map(|found| Arc::clone(&found.item)).collect()
     }
 }
 

@@ -70,6 +70,69 @@ fn etag(parts: &http::response::Parts) -> String {
     parts.headers[header::ETAG].to_str().expect("text").to_owned()
 }
 
+/// Frames of zstd, one after another.
+fn frames(mut packed: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while !packed.is_empty() {
+        let mut decoder = ruzstd::decoding::StreamingDecoder::new(&mut packed).expect("a frame");
+        decoder.read_to_end(&mut whole).expect("zstd");
+    }
+    whole
+}
+
+fn gunzip(packed: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    flate2::read::GzDecoder::new(packed).read_to_end(&mut whole).expect("gzip");
+    whole
+}
+
+#[tokio::test]
+async fn after_any_changes_every_coding_says_what_a_fresh_view_does() {
+    for format in [Format::Yaml, Format::Json] {
+        let new = || View::new(Settings { format, ..Settings::default() });
+        let view = new();
+        let mut there: Vec<(String, String)> = Vec::new();
+        // A walk that is the same each time; names enough for several parts.
+        let mut state = 7_u64;
+        for step in 0..600 {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let (name, version) =
+                (format!("c{}", (state >> 33) % 200), format!("1.{}.0", (state >> 20) % 3));
+            let at = there.iter().position(|one| *one == (name.clone(), version.clone()));
+            match at {
+                Some(at) if state >> 40 & 1 == 0 => {
+                    view.remove("", &name, &version, &tag(&name, &version));
+                    there.swap_remove(at);
+                }
+                Some(_) => {}
+                None => {
+                    put(&view, "", &name, &version);
+                    there.push((name, version));
+                }
+            }
+            if step % 40 != 39 {
+                continue;
+            }
+            let fresh = new();
+            for (name, version) in &there {
+                put(&fresh, "", name, version);
+            }
+            let (parts, plain) = ask(&view, Method::GET, &[]).await;
+            let (other, expected) = ask(&fresh, Method::GET, &[]).await;
+            assert!(plain == expected, "step {step}");
+            assert_eq!(etag(&parts), etag(&other));
+            let packed = ask(&view, Method::GET, &[(header::ACCEPT_ENCODING, "gzip")]).await.1;
+            assert!(gunzip(&packed) == plain, "step {step}");
+            let packed = ask(&view, Method::GET, &[(header::ACCEPT_ENCODING, "zstd")]).await.1;
+            assert!(frames(&packed) == plain, "step {step}");
+            Read::read(plain.into(), "it", &Limits::default()).expect("an index");
+        }
+        assert!(there.len() > 100, "{}", there.len());
+    }
+}
+
 #[tokio::test]
 async fn an_index_is_what_helm_reads_in_helms_order() {
     let view = View::default();
@@ -134,9 +197,7 @@ async fn conditions_codings_and_head_agree_with_the_plain_answer() {
         if coding == "gzip" {
             flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).expect("gzip");
         } else {
-            let mut decoder =
-                ruzstd::decoding::StreamingDecoder::new(&packed[..]).expect("a frame");
-            decoder.read_to_end(&mut unpacked).expect("zstd");
+            unpacked = frames(&packed);
         }
         assert_eq!(unpacked, body, "{coding}");
         tags.push(etag(&parts));
