@@ -83,11 +83,13 @@ fn pages() -> Vec<PathBuf> {
 }
 
 /// Where the commands of one page run: two charts in the folder, an open registry at what the page calls
-/// `localhost:5000`, and one at `localhost:5001` that knows ann.
+/// `localhost:5000`, one at `localhost:5001` that knows ann, and at `localhost:8080` a server over the first one's
+/// namespace `charts`, from the first command on that names it.
 struct Page {
     test: Test,
     open: Daemon,
     guarded: Option<Daemon>,
+    bridge: Option<Daemon>,
     /// What `export` has set.
     exported: Vec<(String, String)>,
 }
@@ -112,7 +114,7 @@ impl Page {
             test.call(guarded.address(), "localhost:5001");
             guarded
         });
-        Self { test, open, guarded, exported: Vec::new() }
+        Self { test, open, guarded, bridge: None, exported: Vec::new() }
     }
 
     /// Runs a page's commands, notes what is not as the page says, and gives the number of commands.
@@ -141,6 +143,12 @@ impl Page {
         let mut line = command.replace("localhost:5000", &self.open.address());
         if let Some(guarded) = &self.guarded {
             line = line.replace("localhost:5001", &guarded.address());
+        }
+        if line.contains("localhost:8080") {
+            let upstream = format!("{}/charts", self.open.oci());
+            let bridge =
+                self.bridge.get_or_insert_with(|| Daemon::chartferry_upstream(&upstream, []));
+            line = line.replace("localhost:8080", &bridge.address());
         }
         let path = format!("{}:/usr/bin:/bin", self.test.root().join("bin").display());
         let mut run = self.test.run_program("/bin/sh".as_ref(), ["-c", &line]).env("PATH", path);

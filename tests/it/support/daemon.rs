@@ -42,6 +42,21 @@ impl Daemon {
         Self::chartferry_over(tempfile::tempdir().unwrap(), storage, args)
     }
 
+    /// `chartferry serve` over a namespace elsewhere: `oci://host/ns`.
+    pub(crate) fn chartferry_upstream<'a>(
+        upstream: &str,
+        args: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chartferry"));
+        command
+            .env_clear()
+            .env("HOME", root.path())
+            .args(["serve", "--listen", "127.0.0.1:0", "--upstream", upstream, "--plain-http"])
+            .args(args);
+        Self::start(command, root)
+    }
+
     fn chartferry_over<'a>(
         root: tempfile::TempDir,
         storage: &Path,

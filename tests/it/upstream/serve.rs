@@ -10,7 +10,7 @@ use crate::{
     },
 };
 use serde_json::json;
-use std::{process::Command, time::Instant};
+use std::time::Instant;
 
 /// A running `serve --upstream`, with a home of its own.
 pub(super) struct Bridge(Daemon);
@@ -18,14 +18,7 @@ pub(super) struct Bridge(Daemon);
 impl Bridge {
     /// Over a namespace, `oci://host/ns`.
     pub(super) fn over<'a>(upstream: &str, args: impl IntoIterator<Item = &'a str>) -> Self {
-        let root = tempfile::tempdir().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chartferry"));
-        command
-            .env_clear()
-            .env("HOME", root.path())
-            .args(["serve", "--listen", "127.0.0.1:0", "--upstream", upstream, "--plain-http"])
-            .args(args);
-        Self(Daemon::start(command, root))
+        Self(Daemon::chartferry_upstream(upstream, args))
     }
 
     pub(super) fn url(&self) -> String {
