@@ -207,8 +207,8 @@ pub async fn save_annotated<R: crate::store::Push>(
             },
         )
     });
-    super::push::send(repository, chart, &config, provenance.as_ref()).await?;
-    repository.push_manifest(&manifest, Some(tag)).await?;
+    let blobs = super::push::blobs(chart, &config, provenance.as_ref());
+    repository.push_artifact(&blobs, &manifest, Some(tag)).await?;
     Ok(manifest)
 }
 

@@ -212,26 +212,30 @@ pub(crate) async fn send<R: Push>(
     config: &Bytes,
     provenance: Option<&Descriptor>,
 ) -> Result<()> {
-    let config_blob = Descriptor::of(media::CHART_CONFIG, config);
-    let config_source = Source::Bytes(config.clone());
-    let archive_source = match &chart.archive {
+    let blobs = blobs(chart, config, provenance);
+    let sent = blobs.iter().map(|(blob, source)| repository.push_blob(blob, source));
+    let sent = futures_util::future::join_all(sent).await;
+    sent.into_iter().try_for_each(|one| one.map(drop))
+}
+
+/// The blobs of a chart: config, chart and provenance.
+pub(super) fn blobs(
+    chart: &Outgoing,
+    config: &Bytes,
+    provenance: Option<&Descriptor>,
+) -> Vec<(Descriptor, Source)> {
+    let archive = match &chart.archive {
         Archive::Memory(bytes) => Source::Bytes(bytes.clone()),
         Archive::File(file) => Source::File(file.path().to_owned()),
     };
-    let provenance = async {
-        match (provenance, &chart.provenance) {
-            (Some(blob), Some(bytes)) => {
-                repository.push_blob(blob, &Source::Bytes(bytes.clone())).await.map(drop)
-            }
-            _ => Ok(()),
-        }
-    };
-    let chart = repository.push_blob(&chart.content, &archive_source);
-    let config = repository.push_blob(&config_blob, &config_source);
-    let (config, chart, provenance) = futures_util::future::join3(config, chart, provenance).await;
-    config?;
-    chart?;
-    provenance
+    let mut blobs = vec![
+        (Descriptor::of(media::CHART_CONFIG, config), Source::Bytes(config.clone())),
+        (chart.content.clone(), archive),
+    ];
+    if let (Some(blob), Some(bytes)) = (provenance, &chart.provenance) {
+        blobs.push((blob.clone(), Source::Bytes(bytes.clone())));
+    }
+    blobs
 }
 
 #[cfg(test)]

@@ -167,6 +167,11 @@ impl Writer {
         }
     }
 
+    /// How much it does.
+    pub(super) fn durability(&self) -> Durability {
+        self.durability
+    }
+
     fn create_parent(&self, path: &Path) -> Result<()> {
         path.parent().map_or(Ok(()), |parent| self.create_directory(parent))
     }
@@ -195,13 +200,13 @@ impl Writer {
     }
 
     #[cfg(test)]
-    fn step(&self, step: Step, path: &Path) -> io::Result<()> {
+    pub(super) fn step(&self, step: Step, path: &Path) -> io::Result<()> {
         self.seam.as_ref().map_or(Ok(()), |seam| seam(step, path))
     }
 
     #[cfg(not(test))]
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the seam exists in tests")]
-    fn step(&self, _step: Step, _path: &Path) -> io::Result<()> {
+    pub(super) fn step(&self, _step: Step, _path: &Path) -> io::Result<()> {
         Ok(())
     }
 }

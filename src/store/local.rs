@@ -58,6 +58,17 @@ impl Push for Repository {
         blocking(move || this.put_manifest(&manifest, manifest.digest(), &tags, Missing::Refuse))
             .await
     }
+
+    async fn push_artifact(
+        &self,
+        blobs: &[(Descriptor, Source)],
+        manifest: &Manifest,
+        tag: Option<&Tag>,
+    ) -> Result<()> {
+        let (this, blobs, manifest) = (self.clone(), blobs.to_vec(), manifest.clone());
+        let tags: Vec<Tag> = tag.cloned().into_iter().collect();
+        blocking(move || this.put_artifact(&blobs, &manifest, &tags, Missing::Refuse)).await
+    }
 }
 
 impl Holds for Repository {

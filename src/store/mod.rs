@@ -9,6 +9,8 @@ use crate::{
 use bytes::Bytes;
 use std::{future::Future, path::PathBuf, sync::Arc};
 
+mod artifact;
+mod batch;
 pub mod bundle;
 mod bundle_read;
 mod bundle_survey;
@@ -102,6 +104,20 @@ pub trait Push: Send + Sync {
         manifest: &Manifest,
         tag: Option<&Tag>,
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Stores a manifest with the blobs that it names. A store may do it in fewer steps than one by one.
+    fn push_artifact(
+        &self,
+        blobs: &[(Descriptor, Source)],
+        manifest: &Manifest,
+        tag: Option<&Tag>,
+    ) -> impl Future<Output = Result<()>> + Send {
+        async move {
+            let sent = blobs.iter().map(|(blob, source)| self.push_blob(blob, source));
+            futures_util::future::try_join_all(sent).await?;
+            self.push_manifest(manifest, tag).await
+        }
+    }
 }
 
 /// Whether a blob is there.

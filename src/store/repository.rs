@@ -184,7 +184,7 @@ impl Repository {
         }
         let _shared = self.disk.guard(&self.name).read().unwrap_or_else(PoisonError::into_inner);
         if missing == Missing::Refuse {
-            self.require_content(manifest.document())?;
+            self.require_content(manifest.document(), |_| false)?;
         }
         let place = self.disk.blob_path(digest);
         if fs::metadata(&place).is_ok_and(|there| there.len() == bytes.len() as u64) {
@@ -192,6 +192,18 @@ impl Repository {
         } else {
             writer.write(&place, bytes)?;
         }
+        for (path, content) in self.entries(manifest, digest) {
+            writer.write(&path, &content)?;
+        }
+        tags.iter().try_for_each(|tag| {
+            let (path, content) = self.tag_file(tag, digest);
+            writer.write(&path, &content)
+        })
+    }
+
+    /// What is kept of a manifest beside its bytes, and where: its record, and its entry among the referrers of its
+    /// subject.
+    pub(super) fn entries(&self, manifest: &Manifest, digest: &Digest) -> Vec<(PathBuf, Vec<u8>)> {
         let referrer = Descriptor { digest: digest.clone(), ..manifest.as_referrer() };
         let record = Record {
             media_type: referrer.media_type.clone(),
@@ -199,12 +211,11 @@ impl Repository {
             artifact_type: referrer.artifact_type.clone(),
             subject: manifest.document().subject.as_ref().map(|subject| subject.digest.clone()),
         };
-        writer.write(&self.manifest_record(digest), &crate::json::to_vec(&record))?;
+        let mut entries = vec![(self.manifest_record(digest), crate::json::to_vec(&record))];
         if let Some(subject) = &record.subject {
-            let entry = self.referrer_entry(subject, digest);
-            writer.write(&entry, &crate::json::to_vec(&referrer))?;
+            entries.push((self.referrer_entry(subject, digest), crate::json::to_vec(&referrer)));
         }
-        tags.iter().try_for_each(|tag| self.write_tag(tag, digest))
+        entries
     }
 
     /// Takes away a tag, or a manifest with all its tags.
@@ -272,10 +283,10 @@ impl Repository {
         digest.map(Some).ok_or_else(|| damaged(&path))
     }
 
-    fn write_tag(&self, tag: &Tag, digest: &Digest) -> Result<()> {
+    /// A tag's file, and what is in it when it is on this manifest.
+    pub(super) fn tag_file(&self, tag: &Tag, digest: &Digest) -> (PathBuf, Vec<u8>) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let line = format!("{digest} {now}\n");
-        self.disk.writable()?.write(&self.tag_path(tag), line.as_bytes())
+        (self.tag_path(tag), format!("{digest} {now}\n").into_bytes())
     }
 
     fn record(&self, digest: &Digest) -> Result<Option<Record>> {
@@ -283,11 +294,15 @@ impl Repository {
         read_file(&path)?.map(|bytes| parse(&path, &bytes)).transpose()
     }
 
-    /// Everything the manifest needs must be here, but what is by definition elsewhere and its subject.
-    fn require_content(&self, document: &Document) -> Result<()> {
+    /// Everything the manifest needs must be here or coming, but what is by definition elsewhere and its subject.
+    pub(super) fn require_content(
+        &self,
+        document: &Document,
+        coming: impl Fn(&Digest) -> bool,
+    ) -> Result<()> {
         let blobs = document.config.iter().chain(document.layers());
         for blob in blobs.filter(|blob| !is_elsewhere(blob)) {
-            if self.blob(&blob.digest)?.is_none() {
+            if !coming(&blob.digest) && self.blob(&blob.digest)?.is_none() {
                 return Err(missing_content("blob", &blob.digest));
             }
         }
@@ -307,7 +322,7 @@ impl Repository {
         self.directory().join("_r")
     }
 
-    fn blob_marker(&self, digest: &Digest) -> PathBuf {
+    pub(super) fn blob_marker(&self, digest: &Digest) -> PathBuf {
         in_directory(self.references().join("blobs"), digest)
     }
 

@@ -12,6 +12,7 @@ use crate::{
     oci::{Descriptor, Digest, Document, Manifest, RepositoryName, Tag, TagOrDigest, media},
     store::{Fetch, Push, Referrers},
 };
+use bytes::Bytes;
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -63,6 +64,67 @@ async fn push(repository: &Repository) -> crate::Result<()> {
     let first = manifest(None);
     repository.push_manifest(&first, Some(&tag())).await?;
     repository.push_manifest(&manifest(Some(&first)), None).await
+}
+
+/// The same artifact, put there whole.
+async fn push_whole(repository: &Repository) -> crate::Result<()> {
+    let blobs = [CONFIG, LAYER]
+        .map(|bytes| (Descriptor::of("", bytes), Source::Bytes(Bytes::from_static(bytes))));
+    let first = manifest(None);
+    repository.push_artifact(&blobs, &first, Some(&tag())).await?;
+    repository.push_artifact(&blobs, &manifest(Some(&first)), None).await
+}
+
+#[tokio::test]
+async fn an_artifact_put_whole_is_flushed_then_named_then_referred_to() {
+    let root = tempfile::tempdir().expect("directory");
+    let steps: Arc<Mutex<Vec<(Step, PathBuf)>>> = Arc::default();
+    let (seen, base) = (Arc::clone(&steps), root.path().to_owned());
+    let seam: Seam = Arc::new(move |step, path| {
+        let path = path.strip_prefix(&base).expect("within the store").to_owned();
+        seen.lock().expect("steps").push((step, path));
+        Ok(())
+    });
+    let repository = open_with(root.path(), Durability::Full, seam).repository(&name());
+    let blobs = [CONFIG, LAYER]
+        .map(|bytes| (Descriptor::of("", bytes), Source::Bytes(Bytes::from_static(bytes))));
+    repository.push_artifact(&blobs, &manifest(None), Some(&tag())).await.expect("push");
+    let steps = steps.lock().expect("steps");
+    let last = |step: Step, part: &str| {
+        let found = steps.iter().rposition(|(one, path)| *one == step && path.starts_with(part));
+        found.unwrap_or_else(|| panic!("no {step:?} of `{part}` in {steps:#?}"))
+    };
+    let first = |step: Step, part: &str| {
+        steps.iter().position(|(one, path)| *one == step && path.starts_with(part)).expect("step")
+    };
+    // Two blobs, the manifest, its record and the tag, each flushed before any has its name.
+    assert_eq!(steps.iter().filter(|(step, _)| *step == Step::SyncFile).count(), 5);
+    assert!(last(Step::SyncFile, "tmp") < first(Step::Rename, ""));
+    let record = first(Step::Rename, "repos/ns/demo/_r/manifests");
+    for blobs in ["blobs", "repos/ns/demo/_r/blobs"] {
+        assert!(last(Step::SyncDirectory, blobs) < record, "{steps:#?}");
+    }
+    let tag = first(Step::Rename, "repos/ns/demo/_r/tags");
+    assert!(record < tag && tag < last(Step::SyncDirectory, "repos/ns/demo/_r/tags"));
+    assert!(record < last(Step::SyncDirectory, "repos/ns/demo/_r/manifests"));
+}
+
+#[tokio::test]
+async fn a_blob_that_is_not_what_it_is_called_is_refused_and_leaves_nothing() {
+    let root = tempfile::tempdir().expect("directory");
+    let disk = Disk::open(root.path(), Durability::Full).expect("store");
+    let repository = disk.repository(&name());
+    let wrong = [(Descriptor::of("", LAYER), Source::Bytes("another".into()))];
+    let error = repository.push_artifact(&wrong, &manifest(None), None).await.expect_err("wrong");
+    assert_eq!(error.kind(), ErrorKind::Invalid, "the config is missing");
+    let wrong = [
+        (Descriptor::of("", CONFIG), Source::Bytes(CONFIG.into())),
+        (Descriptor::of("", LAYER), Source::Bytes("a  ayer".into())),
+    ];
+    let error = repository.push_artifact(&wrong, &manifest(None), None).await.expect_err("wrong");
+    assert_eq!(error.kind(), ErrorKind::Integrity);
+    assert_eq!(repository.tag_names().expect("tags"), []);
+    assert_eq!(fs::read_dir(root.path().join("tmp")).expect("tmp").count(), 0);
 }
 
 #[tokio::test]
@@ -138,6 +200,11 @@ async fn less_durability_takes_fewer_steps() {
 /// flushed makes no difference to the end of a process, so nothing is.
 #[tokio::test]
 async fn a_crash_at_any_step_leaves_no_reference_to_missing_bytes() {
+    crash(push).await;
+    crash(push_whole).await;
+}
+
+async fn crash(push: impl AsyncFn(&Repository) -> crate::Result<()>) {
     for last in 0.. {
         let root = tempfile::tempdir().expect("directory");
         let taken = AtomicUsize::new(0);
