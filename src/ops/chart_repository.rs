@@ -179,6 +179,7 @@ impl ChartRepository {
     pub async fn provenance(&self, url: &str) -> Result<Option<Bytes>> {
         match &self.kind {
             Kind::Web(repository) => repository.provenance(&beside(&self.opener.web(url))).await,
+            Kind::Registry(namespace) => namespace.provenance(&file_name(url)?).await,
             _ => Ok(self.archive(url, Provenance::IfPresent).await?.provenance),
         }
     }

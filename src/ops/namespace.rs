@@ -14,7 +14,7 @@ use crate::{
     client::Client,
     index::{self, Entry},
     limits::Limits,
-    oci::{Descriptor, Registry, RepositoryName, Tag, TagOrDigest},
+    oci::{Descriptor, Registry, RepositoryName, Tag, TagOrDigest, chart},
     store::{Fetch, Tags, blocking},
     version::Version,
 };
@@ -186,17 +186,10 @@ impl Namespace {
     /// # Errors
     /// `NotFound` when no way to divide the file's name leads to a chart.
     pub async fn pull(&self, file: &str, provenance: Provenance) -> Result<Pulled> {
-        let stem = file.strip_suffix(".tgz").unwrap_or(file);
         let mut missing = None;
-        for (name, version) in divisions(stem) {
-            let Ok(name) = format!("{}{name}", self.prefix).parse::<RepositoryName>() else {
-                continue;
-            };
-            let Ok(tag) = Tag::from_version(version) else { continue };
-            let place = Place::Registry(self.client.repository(&self.registry, &name));
-            let shown = format!("{}/{name}", self.registry);
+        for (place, name, tag) in self.candidates(file) {
             let wanted = Wanted { tag: Some(tag), ..Wanted::default() };
-            match pull::pull(&place, &shown, &wanted, provenance, &self.limits).await {
+            match pull::pull(&place, &name, &wanted, provenance, &self.limits).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     missing.get_or_insert(error);
                 }
@@ -206,6 +199,36 @@ impl Namespace {
         Err(missing.unwrap_or_else(|| {
             Error::not_found(format!("`{file}` is no NAME-VERSION.tgz of a chart"))
         }))
+    }
+
+    /// The provenance of the chart that `NAME-VERSION.tgz` stands for, alone.
+    ///
+    /// # Errors
+    /// What the registry says; a chart that is not there has none.
+    pub async fn provenance(&self, file: &str) -> Result<Option<Bytes>> {
+        for (place, _, tag) in self.candidates(file) {
+            let manifest = match place.fetch_manifest(&TagOrDigest::Tag(tag)).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                manifest => manifest?,
+            };
+            return match chart::find(&manifest)?.provenance {
+                Some(blob) => place.fetch_blob(blob, self.limits.provenance_bytes).await.map(Some),
+                None => Ok(None),
+            };
+        }
+        Ok(None)
+    }
+
+    /// Where the chart of a file may be, the likeliest first: the repository, its name for people, the tag.
+    fn candidates(&self, file: &str) -> Vec<(Place, String, Tag)> {
+        let stem = file.strip_suffix(".tgz").unwrap_or(file);
+        let candidate = |(name, version): (&str, &str)| {
+            let name: RepositoryName = format!("{}{name}", self.prefix).parse().ok()?;
+            let tag = Tag::from_version(version).ok()?;
+            let place = Place::Registry(self.client.repository(&self.registry, &name));
+            Some((place, format!("{}/{name}", self.registry), tag))
+        };
+        divisions(stem).into_iter().filter_map(candidate).collect()
     }
 
     /// The charts' names, `ns/` left out.

@@ -8,7 +8,10 @@ use crate::{
     version::Version,
 };
 use regex::Regex;
-use std::{cmp::Reverse, collections::HashMap};
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
 
 /// How the term is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,23 +76,17 @@ pub fn search<'i>(indexes: &'i [(String, Index)], options: &Options) -> Result<V
         })?),
     };
     let matcher = Matcher::new(options)?;
-    let mut found: Vec<(usize, String, Option<Version>, Hit<'i>)> = Vec::new();
+    let mut found: Vec<Found<'i>> = Vec::new();
     let mut text = String::new();
     for (repository, index) in indexes {
         for chart in index.charts() {
-            let name = format!("{repository}/{}", chart.name());
-            // Of one version listed twice Helm keeps the last.
+            let name: Rc<str> = format!("{repository}/{}", chart.name()).into();
+            // Of one version listed twice Helm keeps the last, whether that matches or not.
             let mut places: HashMap<&str, usize> = HashMap::new();
             for line in chart.versions() {
-                let Some(score) = matcher.score(repository, line, &mut text) else {
-                    if let Some(at) = places.remove(line.version()) {
-                        found[at].0 = usize::MAX;
-                    }
-                    continue;
-                };
-                let version = Version::parse_loose(line.version()).ok();
+                let score = matcher.score(repository, line, &mut text);
                 let hit = Hit { repository, chart: chart.name(), line };
-                let one = (score, name.clone(), version, hit);
+                let one = Found { score, name: Rc::clone(&name), hit };
                 match places.get(line.version()) {
                     Some(at) => found[*at] = one,
                     None => {
@@ -100,18 +97,18 @@ pub fn search<'i>(indexes: &'i [(String, Index)], options: &Options) -> Result<V
             }
         }
     }
-    found.retain(|(score, ..)| *score != usize::MAX);
-    found.sort_by(|a, b| {
-        (a.0, &a.1, Reverse(a.2.as_ref())).cmp(&(b.0, &b.1, Reverse(b.2.as_ref())))
-    });
-    let mut seen = std::collections::HashSet::new();
+    found.retain(|one| one.score.is_some());
+    // An index has its versions newest first, and this sort leaves equals in their order.
+    found.sort_by(|a, b| (a.score, &a.name).cmp(&(b.score, &b.name)));
+    let mut seen: HashSet<Rc<str>> = HashSet::new();
     let mut hits = Vec::new();
-    for (_, name, version, hit) in found {
+    for Found { name, hit, .. } in found {
         if options.show == Show::Newest && seen.contains(&name) {
             continue;
         }
         if let Some(constraint) = &constraint
-            && !version.is_some_and(|version| constraint.matches(&version))
+            && !Version::parse_loose(hit.line.version())
+                .is_ok_and(|version| constraint.matches(&version))
         {
             continue;
         }
@@ -119,6 +116,14 @@ pub fn search<'i>(indexes: &'i [(String, Index)], options: &Options) -> Result<V
         hits.push(hit);
     }
     Ok(hits)
+}
+
+/// A version on its way to be a hit.
+struct Found<'i> {
+    /// The number of the field in which the match begins.
+    score: Option<usize>,
+    name: Rc<str>,
+    hit: Hit<'i>,
 }
 
 /// What stands between the fields of a line.
