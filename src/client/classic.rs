@@ -7,12 +7,11 @@
 use super::{
     Client, Trust,
     auth::{basic, secret_header},
-    credentials::Credential,
+    credentials::{Credential, Secret},
     http::Transport,
     location::same_origin,
     message::{Call, Full, text},
     refusal,
-    web::user_of,
 };
 use crate::{Error, ErrorKind, Result, store::blocking};
 use ::http::{
@@ -267,6 +266,16 @@ pub(super) fn parse(text: &str) -> Result<Url> {
         "http" | "https" if url.host_str().is_some() => Ok(url),
         other => Err(Error::usage(format!("could not find protocol handler for: {other}"))),
     }
+}
+
+/// The name and password within a URL.
+fn user_of(url: &Url) -> Option<Credential> {
+    let decode =
+        |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let username = decode(url.username());
+    let password = decode(url.password().unwrap_or_default());
+    (!username.is_empty() || !password.is_empty())
+        .then(|| Credential::Basic { username, password: Secret::new(password) })
 }
 
 /// A credential as a header.

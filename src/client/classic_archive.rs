@@ -135,7 +135,10 @@ impl Repository {
             }
         }
         if is_html(&answer.headers) {
-            return Err(failed(ErrorKind::Protocol, "it is a web page, not a chart"));
+            let message = format!("failed to fetch {url} : it is a web page, not a chart");
+            return Err(Error::new(ErrorKind::Protocol, message)
+                .with_hint("a login page or proxy may stand in between; or the address is that of a page about the chart")
+                .into());
         }
         let announced = text(&answer.headers, "content-length")
             .and_then(|length| length.parse::<u64>().ok())

@@ -69,7 +69,6 @@ mod ticket;
 mod tls;
 mod token;
 mod upload;
-mod web;
 
 pub use challenge::Challenge;
 pub use clock::{Clock, VirtualClock};

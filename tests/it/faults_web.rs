@@ -9,8 +9,15 @@ use crate::{
         fault_registry::{Answer, Setup},
     },
 };
-use chartferry::{ErrorKind, client::Scheme, oci::media, store::Fetch};
-use std::fs;
+use chartferry::{
+    ErrorKind, Result,
+    client::{
+        Scheme,
+        classic::{Archive, Options},
+    },
+    oci::media,
+    store::Fetch,
+};
 
 async fn server() -> FaultRegistry {
     let server = FaultRegistry::start(Setup::default()).await;
@@ -18,42 +25,9 @@ async fn server() -> FaultRegistry {
     server
 }
 
-#[test]
-fn a_file_is_fetched_and_kept_nowhere() {
-    run(async {
-        let server = server().await;
-        let bench = Bench::new();
-        let url = format!("http://{}/files/demo-1.0.0.tgz", server.address());
-        let file = bench.client.download(&url, 1 << 20).await.expect("file");
-        assert!(fs::read(file.path()).unwrap() == noise(100_000));
-        let (request, _) = server.take().remove(0);
-        assert_eq!(request.header("accept"), Some("application/gzip,application/octet-stream"));
-        assert_eq!(request.header("authorization"), None);
-        drop(file);
-        assert_eq!(fs::read_dir(bench.cache.path()).unwrap().count(), 0);
-    });
-}
-
-#[test]
-fn what_breaks_off_or_is_refused_for_now_is_fetched_again() {
-    for fault in [
-        Act::CloseAt(50),
-        Act::ResetAt(50),
-        Act::Longer(10),
-        Act::Reset,
-        Act::Instead(Answer::new(503, "busy")),
-        Act::Instead(Answer::new(429, "").with("retry-after", "30")),
-    ] {
-        run(async {
-            let server = server().await;
-            server.fail(Fault::new("GET /files/", fault));
-            let url = format!("http://{}/files/demo-1.0.0.tgz", server.address());
-            let bench = Bench::new();
-            let file = bench.client.download(&url, 1 << 20).await.expect("in the end");
-            assert!(fs::read(file.path()).unwrap() == noise(100_000));
-            assert!(server.idle().is_empty());
-        });
-    }
+/// Fetches an archive by its URL alone.
+async fn fetch(bench: &Bench, url: &str, cap: u64) -> Result<Archive> {
+    bench.client.classic(Options::new(url))?.archive(url, cap).await
 }
 
 #[test]
@@ -78,11 +52,11 @@ fn what_is_no_file_is_named_in_helms_words() {
                 "ftp://x/y".to_owned(),
                 10,
                 ErrorKind::Usage,
-                "neither http:// nor https://".to_owned(),
+                "could not find protocol handler for: ftp".to_owned(),
             ),
-            ("https://u:secret@[/".to_owned(), 10, ErrorKind::Usage, "is no address".to_owned()),
+            ("https://u:secret@[/".to_owned(), 10, ErrorKind::Usage, "is no URL".to_owned()),
         ] {
-            let error = Bench::new().client.download(&url, cap).await.expect_err(&url);
+            let error = fetch(&Bench::new(), &url, cap).await.expect_err(&url);
             assert_says(&error, kind, &[&words]);
             assert!(!error.chain().contains("u:secret"), "{error:?}");
         }
@@ -99,7 +73,7 @@ fn a_name_and_password_go_to_their_host_and_no_further() {
             Act::Instead(Answer::new(302, "").with("location", &away)),
         ));
         let url = format!("http://us%40er:p%3Aw@{}/files/x", server.address());
-        Bench::new().client.download(&url, 1 << 20).await.expect("file");
+        fetch(&Bench::new(), &url, 1 << 20).await.expect("file");
         // us@er:p:w
         assert_eq!(server.take()[0].0.header("authorization"), Some("Basic dXNAZXI6cDp3"));
         assert_eq!(other.take()[0].0.header("authorization"), None);
@@ -174,7 +148,7 @@ fn this_machine_is_reached_without_a_proxy() {
         let (server, proxy) = (server().await, proxy(&issuer).await);
         let bench = Bench::with(|options| options.proxies.http = Some(proxy.address()));
         let url = format!("http://{}/files/demo-1.0.0.tgz", server.address());
-        bench.client.download(&url, 1 << 20).await.expect("directly");
+        fetch(&bench, &url, 1 << 20).await.expect("directly");
         assert!(proxy.seen().is_empty());
     });
 }
