@@ -89,6 +89,37 @@ fn what_breaks_off_is_fetched_again_and_what_is_gone_is_not() {
 }
 
 #[test]
+fn what_broke_off_goes_on_where_it_stopped_if_it_is_still_the_same() {
+    for (second, whole) in
+        [(None, false), (Some(Act::OtherForPart), true), (Some(Act::WholeForPart), true)]
+    {
+        run(async {
+            let (server, bench) = (server().await, Bench::new());
+            server.fail(Fault::new("GET /storage/", Act::CloseAt(50)));
+            let part = second.is_none();
+            if let Some(act) = second {
+                server.fail(Fault::new("GET /storage/", act));
+            }
+            // What this server calls storage knows ETags and ranges.
+            let base = format!("http://{}/storage", server.address());
+            let repository = bench.client.classic(Options::new(&*base)).unwrap();
+            let archive = repository.archive(&format!("{base}/large.tgz"), 1 << 24).await.unwrap();
+            assert_eq!(archive.digest, Digest::sha256(&noise(SIZE)));
+            let seen = server.take();
+            assert_eq!(seen.len(), 2);
+            let (again, _) = &seen[1];
+            assert_eq!(again.header("if-range"), Some("\"large.tgz\""));
+            // A server that sends the whole has not looked at it.
+            if part {
+                let range = again.header("range").unwrap();
+                let start = range.strip_prefix("bytes=").unwrap().trim_end_matches('-');
+                assert!(start.parse::<usize>().unwrap() > SIZE / 3, "{range}");
+            }
+        });
+    }
+}
+
+#[test]
 fn a_retry_after_holds_for_all_requests_to_that_host() {
     run(async {
         let (server, bench) = (server().await, Bench::new());
