@@ -20,7 +20,7 @@ use crate::{
     store::{Open, Opened},
 };
 use ::http::Method;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use futures_util::stream::{self, StreamExt};
 use std::ops::RangeInclusive;
 
@@ -49,6 +49,7 @@ impl Open for Repository {
             end: end.min(blob.size),
             hasher: whole.then(|| blob.digest.algorithm().hasher()),
             answer: None,
+            skip: 0,
             tries: Tries::default(),
         };
         if let Some(elsewhere) = reading.ask().await? {
@@ -70,6 +71,8 @@ struct Reading {
     /// Of what has gone by, when that is all.
     hasher: Option<Hasher>,
     answer: Option<Box<Answer>>,
+    /// What the answer has before the part: a registry without ranges sends all.
+    skip: u64,
     tries: Tries,
 }
 
@@ -86,9 +89,11 @@ impl Reading {
         let ticket = repository.ticket(Access::Read);
         let url = repository.url(&format!("blobs/{}", self.blob.digest))?;
         let mut call = Call::new(Method::GET, url).redirects(repository.redirects);
-        if self.at > 0 || self.end < self.blob.size {
+        if self.end < self.blob.size {
             let last = self.end.saturating_sub(1);
             call = call.header("range", &format!("bytes={}-{last}", self.at));
+        } else if self.at > 0 {
+            call = call.header("range", &format!("bytes={}-", self.at));
         }
         loop {
             let trouble = match repository.client.ask(&ticket, &call).await {
@@ -100,7 +105,7 @@ impl Reading {
                     return Ok(Some(place.into()));
                 }
                 Ok(Reply::Open(answer)) => {
-                    self.check(&answer, &act)?;
+                    self.skip = self.check(&answer, &act)?;
                     self.answer = Some(answer);
                     return Ok(None);
                 }
@@ -120,26 +125,24 @@ impl Reading {
         }
     }
 
-    /// An answer must be exactly what was asked for: there is nobody behind us who could put it right.
-    fn check(&self, answer: &Answer, act: &str) -> Result<()> {
+    /// An answer must be what was asked for, or the whole of it: there is nobody behind us who could put it right. Says
+    /// how many of its bytes come before those that are wanted.
+    fn check(&self, answer: &Answer, act: &str) -> Result<u64> {
         let registry = self.repository.registry();
         encoding(registry, &answer.headers)?;
-        let partial = self.at > 0 || self.end < self.blob.size;
-        let wanted = self.end - self.at;
         let length: Option<u64> =
             text(&answer.headers, "content-length").and_then(|length| length.parse().ok());
         let range = format!("bytes {}-{}/", self.at, self.end.saturating_sub(1));
-        let fits = match answer.status.as_u16() {
-            200 => !partial,
+        let (fits, skip) = match answer.status.as_u16() {
+            200 => (length.is_none_or(|length| length == self.blob.size), self.at),
             206 => {
-                partial
-                    && text(&answer.headers, "content-range")
-                        .is_some_and(|said| said.starts_with(&range))
+                let said = text(&answer.headers, "content-range");
+                (said.is_some_and(|said| said.starts_with(&range)), 0)
             }
-            _ => false,
+            _ => (false, 0),
         };
-        if fits && length.is_none_or(|length| length == wanted) {
-            return Ok(());
+        if fits {
+            return Ok(skip);
         }
         let status = answer.status.as_u16();
         Err(Error::new(
@@ -161,13 +164,25 @@ impl Reading {
                 continue;
             };
             match answer.chunk().await {
-                Ok(Some(chunk)) if chunk.len() as u64 > self.end - self.at => {
-                    return Err(Error::new(
-                        ErrorKind::Integrity,
-                        format!("cannot {}: it is longer than its descriptor says", self.act()),
-                    ));
+                Ok(Some(mut chunk)) => {
+                    let before = self.skip.min(chunk.len() as u64);
+                    self.skip -= before;
+                    chunk.advance(before as usize);
+                    let left = self.end - self.at;
+                    if chunk.len() as u64 > left {
+                        if self.end == self.blob.size {
+                            let message = format!(
+                                "cannot {}: it is longer than its descriptor says",
+                                self.act()
+                            );
+                            return Err(Error::new(ErrorKind::Integrity, message));
+                        }
+                        chunk.truncate(left as usize);
+                    }
+                    if !chunk.is_empty() {
+                        return self.pass(chunk).map(Some);
+                    }
                 }
-                Ok(Some(chunk)) => return self.pass(chunk).map(Some),
                 // It broke off: go on from here, as long as that makes progress.
                 Ok(None) => self.again(Break::Cut).await?,
                 Err(fault) => self.again(fault.kind).await?,

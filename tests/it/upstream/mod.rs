@@ -6,6 +6,7 @@ use chartferry::{index::Index, limits::Limits};
 mod helm;
 mod index;
 mod serve;
+mod stream;
 
 /// The charts that tests push: names and versions, newest first as an index has them.
 const CHARTS: [(&str, &str); 3] = [("a", "1.1.0+b"), ("a", "1.0.0"), ("b", "0.1.0")];
