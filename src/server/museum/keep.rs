@@ -71,7 +71,7 @@ impl<C: Catalog> Shelf<C> {
         };
         let archive = received.content.clone();
         let file = format!("{}-{}.tgz", metadata.name, metadata.version);
-        let place = self.place(namespace, &metadata.name, &metadata.version, &file)?;
+        let place = self.place(namespace, &metadata.name, &metadata.version)?;
         let signed =
             provenance.as_ref().map(|bytes| Descriptor::of(media::CHART_PROVENANCE, bytes));
         let outgoing = Outgoing {
@@ -244,7 +244,7 @@ impl<C: Catalog> Shelf<C> {
         name: &str,
         version: &str,
     ) -> Result<bool, Denial> {
-        match self.place(namespace, name, version, "")? {
+        match self.place(namespace, name, version)? {
             Place::Tagged(_, store, tag) => {
                 Ok(store.resolve(&TagOrDigest::Tag(tag)).await?.is_some())
             }
@@ -284,7 +284,6 @@ impl<C: Catalog> Shelf<C> {
         namespace: &str,
         name: &str,
         version: &str,
-        file: &str,
     ) -> Result<Place<C::Repository>, Denial> {
         let path =
             if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") };
@@ -295,7 +294,7 @@ impl<C: Catalog> Shelf<C> {
             return Ok(Place::Tagged(repository, store, tag));
         }
         let store = self.catalog().loose().ok_or_else(unnameable)?;
-        Ok(Place::Loose(store, loose_tag(namespace, file)))
+        Ok(Place::Loose(store, loose_tag(namespace, &format!("{name}-{version}.tgz"))))
     }
 
     /// Shows what no registry can name, as it was left.

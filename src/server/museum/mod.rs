@@ -13,6 +13,7 @@ mod options;
 mod pages;
 mod provenance;
 mod route;
+mod turns;
 mod upload;
 
 pub use options::{Api, Compat, Depth, Metrics, Options, Overwrite};
@@ -40,13 +41,12 @@ use metrics::Served;
 use route::{Kind, Need, Route};
 use serde_json::json;
 use std::{
-    collections::BTreeSet,
-    hash::{BuildHasher, RandomState},
     ops::Deref,
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::{Mutex, MutexGuard, OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore};
+use turns::Turns;
 
 /// The museum: a view, and the store under it by somebody's credentials.
 struct Museum<C> {
@@ -66,10 +66,8 @@ struct House {
     ready: OnceCell<()>,
     /// Archives that are read whole at once.
     readers: Semaphore,
-    /// Whoever adds a version of a chart, or takes one away, holds one of these: of two uploads of one version, one is
-    /// told that it is there. Chosen by name, so that their number is bounded.
-    turns: [Mutex<()>; 64],
-    key: RandomState,
+    /// Whoever adds a version, or takes one away, waits for its turn.
+    turns: Turns,
     ids: Ids,
 }
 
@@ -96,8 +94,7 @@ pub(super) fn router<C: Catalog>(
         metrics: metrics::Metrics::default(),
         ready: OnceCell::new(),
         readers: Semaphore::new(4),
-        turns: std::array::from_fn(|_| Mutex::default()),
-        key: RandomState::new(),
+        turns: Turns::new(&config.museum),
         ids: Ids::new(),
     };
     let museum = Museum { shelf: Shelf(charts), writes, house: Arc::new(house) };
@@ -245,7 +242,7 @@ impl<C: Catalog> Museum<C> {
         let this = Arc::clone(self);
         let [namespace, name, version] = [namespace, name, version].map(str::to_owned);
         unbroken(async move {
-            let _turn = this.turns(&namespace, &[&name]).await;
+            let _turn = this.turns.take(&namespace, &[(&name, &version)]).await;
             if this.shelf.view().find(&namespace, &name, &version).is_none() {
                 let slash = if namespace.is_empty() { "" } else { "/" };
                 let file = format!("{namespace}{slash}{name}-{version}.tgz");
@@ -264,25 +261,6 @@ impl<C: Catalog> Museum<C> {
             || namespace.is_empty()
             || self.shelf.view().counts(namespace).versions > 0;
         if there { Ok(()) } else { Err(Denial::not_found("not found")) }
-    }
-
-    /// The turns to change charts.
-    async fn turns(&self, namespace: &str, names: &[&str]) -> Vec<MutexGuard<'_, ()>> {
-        // In order and each once, so that two who want the same ones never wait for each other.
-        let places: BTreeSet<usize> =
-            names.iter().map(|name| self.place(namespace, name)).collect();
-        let mut turns = Vec::with_capacity(places.len());
-        for place in places {
-            turns.push(self.turns[place].lock().await);
-        }
-        turns
-    }
-
-    fn place(&self, namespace: &str, name: &str) -> usize {
-        // Where files are counted, a namespace's charts wait for each other.
-        let name = if self.options.max_storage_objects.is_some() { "" } else { name };
-        let hash = self.key.hash_one((namespace, name));
-        (hash % self.turns.len() as u64) as usize
     }
 
     fn count(&self, route: &Route, head: &Parts, response: &Response, begun: Instant) {
@@ -315,8 +293,7 @@ impl<C: Catalog> Museum<C> {
             return;
         }
         // ChartMuseum says of these only whether they are there, and of an index that it always is.
-        let id = response.headers_mut();
-        id.clear();
+        response.headers_mut().clear();
         if response.status() == StatusCode::NOT_FOUND && route.kind != Kind::Index {
             let text = HeaderValue::from_static("text/plain");
             response.headers_mut().insert(header::CONTENT_TYPE, text);

@@ -119,10 +119,11 @@ impl<C: Catalog> Museum<C> {
 
     async fn commit(&self, namespace: &str, files: Files) -> Result<(), Denial> {
         let Files { charts, mut provenances, force, words } = files;
-        let mut names: Vec<&str> =
-            charts.iter().map(|chart| chart.metadata.name.as_str()).collect();
-        names.extend(provenances.iter().map(|provenance| provenance.name.as_str()));
-        let _turns = self.turns(namespace, &names).await;
+        let of_charts = charts.iter().map(|chart| &chart.metadata);
+        let mut versions: Vec<(&str, &str)> =
+            of_charts.map(|metadata| (&*metadata.name, &*metadata.version)).collect();
+        versions.extend(provenances.iter().map(|signed| (&*signed.name, &*signed.version)));
+        let _turns = self.turns.take(namespace, &versions).await;
         let allowed = self.options.overwrite.allows(force);
         let there = match words {
             Words::Plain => "file already exists",

@@ -1,0 +1,68 @@
+//! Whose turn it is to change what: of two uploads of one version at once, one is told that it is there.
+
+use super::options::Options;
+use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher, RandomState},
+};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Locks, chosen by what is to be changed, so that their number is bounded. So many that four clients hardly ever wait for
+/// each other by chance.
+const LOCKS: usize = 1024;
+
+/// The turns of a museum.
+#[derive(Debug)]
+pub(super) struct Turns {
+    locks: Vec<Mutex<()>>,
+    key: RandomState,
+    scope: Scope,
+}
+
+/// What waits for each other.
+#[derive(Clone, Copy, Debug)]
+enum Scope {
+    /// What has the same file name: one version, or two whose files would be one.
+    File,
+    /// Versions of one chart, since one may make another go.
+    Chart,
+    /// All of a namespace, since its files are counted.
+    Namespace,
+}
+
+impl Turns {
+    pub(super) fn new(options: &Options) -> Self {
+        let scope = match (options.max_storage_objects, options.per_chart_limit) {
+            (Some(_), _) => Scope::Namespace,
+            (None, Some(_)) => Scope::Chart,
+            (None, None) => Scope::File,
+        };
+        let locks = (0..LOCKS).map(|_| Mutex::default()).collect();
+        Self { locks, key: RandomState::new(), scope }
+    }
+
+    /// Waits for the turn to change these charts and versions.
+    pub(super) async fn take(
+        &self,
+        namespace: &str,
+        versions: &[(&str, &str)],
+    ) -> Vec<MutexGuard<'_, ()>> {
+        // In order and each once, so that two who want the same ones never wait for each other.
+        let places: BTreeSet<usize> = versions
+            .iter()
+            .map(|(name, version)| {
+                let what = match self.scope {
+                    Scope::File => format!("{name}-{version}"),
+                    Scope::Chart => (*name).to_owned(),
+                    Scope::Namespace => String::new(),
+                };
+                (self.key.hash_one((namespace, what)) % LOCKS as u64) as usize
+            })
+            .collect();
+        let mut turns = Vec::with_capacity(places.len());
+        for place in places {
+            turns.push(self.locks[place].lock().await);
+        }
+        turns
+    }
+}
