@@ -7,6 +7,7 @@ use chartferry::{
     archive::{Keep, read},
     client::Challenge,
     constraint::Constraint,
+    index::{Index, write},
     limits::{KIB, Limits, MIB},
     oci::Reference,
     version::Version,
@@ -90,4 +91,34 @@ pub(crate) fn challenge(bytes: &[u8]) {
     let whole = Challenge::parse([text]);
     assert!(whole.iter().all(|challenge| !challenge.scheme.is_empty()), "{whole:?}");
     let _ = Challenge::parse(text.lines());
+}
+
+/// An index that can be read says what it says when it is written and read again, in YAML and in JSON.
+pub(crate) fn index(bytes: &[u8]) {
+    let mut limits = Limits::default();
+    limits.index_bytes = MIB;
+    limits.index_entries = 1000;
+    let Ok(index) = Index::read(bytes.to_vec().into(), "fuzz", &limits) else { return };
+    let listings = |index: &Index| -> Vec<write::Listing> {
+        let entries =
+            |line: &chartferry::index::Line| line.decode().expect("what was read can be decoded");
+        index
+            .charts()
+            .map(|chart| (chart.name().to_owned(), chart.versions().iter().map(entries).collect()))
+            .collect()
+    };
+    let before = listings(&index);
+    for (_, entry) in
+        before.iter().flat_map(|(name, entries)| entries.iter().map(move |entry| (name, entry)))
+    {
+        // What Helm writes plain and cannot read again itself, and line ends of YAML 1.1.
+        if format!("{entry:?}").contains("<<") || format!("{entry:?}").contains("\\u{") {
+            return;
+        }
+    }
+    for text in [write::yaml(&before, index.generated()), write::json(&before, index.generated())] {
+        let again =
+            Index::read(text.clone().into(), "fuzz", &limits).expect("what is written can be read");
+        assert_eq!(listings(&again), before, "{text}");
+    }
 }

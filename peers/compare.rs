@@ -4,8 +4,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+#[path = "bench/index.rs"]
+mod index;
 #[path = "bench/museum.rs"]
 mod museum;
+#[path = "bench/parse.rs"]
+mod parse;
 #[path = "../tests/it/support/mod.rs"]
 mod support;
 
@@ -16,17 +20,20 @@ use std::{
 };
 use support::{Test, daemon::Daemon, list, peers, proxy::Proxy, source_tree};
 
-const USAGE: &str = "usage: peers/compare start|package|show|push|pull|all|museum [--rounds N] [--uploads N] [--against distribution|docker-registry|chartferry] [CHART-DIR…]";
+const USAGE: &str = "usage: peers/compare start|package|show|push|pull|all|index|parse|museum [--rounds N] [--archives N] [--entries N]… [--uploads N] [--against distribution|docker-registry|chartferry] [CHART-DIR…]";
 
 fn main() -> ExitCode {
     let mut what = Vec::new();
     let mut charts = Vec::new();
+    let (mut archives, mut entries) = (10_000, Vec::new());
     let (mut rounds, mut against, mut uploads) = (9, "distribution".to_owned(), None);
     // `cargo bench` adds `--bench` for the harness that this is not.
     let mut args = env::args().skip(1).filter(|arg| arg != "--bench");
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "start" | "package" | "show" | "push" | "pull" => what.push(arg),
+            "start" | "package" | "show" | "push" | "pull" | "index" | "parse" => what.push(arg),
+            "--archives" => archives = args.next().and_then(|n| n.parse().ok()).expect(USAGE),
+            "--entries" => entries.push(args.next().and_then(|n| n.parse().ok()).expect(USAGE)),
             "all" => what.extend(["start", "package", "show", "push", "pull"].map(str::to_owned)),
             "museum" => uploads = uploads.or(Some(5000)),
             "--uploads" => uploads = Some(args.next().and_then(|n| n.parse().ok()).expect(USAGE)),
@@ -52,6 +59,9 @@ fn main() -> ExitCode {
             "package" => bench.package(),
             "show" => bench.show(),
             "push" => bench.push(),
+            "index" => index::run(&bench, archives),
+            "parse" if entries.is_empty() => parse::run(&bench, &[15_300, 118_000]),
+            "parse" => parse::run(&bench, &entries),
             _ => bench.pull(),
         }
     }

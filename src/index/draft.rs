@@ -4,9 +4,12 @@ use super::Entry;
 use super::line::{Form, Line, POOLED, Text, Which};
 use super::scan::{Scalar, Sure, Unsure};
 use crate::chart::sanitize::sanitize;
+use crate::chart::time::Time;
 use crate::limits::Limits;
+use crate::version::Version;
 use crate::yaml::{self, Duplicates, Value};
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// A line that is being read.
@@ -70,8 +73,12 @@ impl Draft {
         Ok(())
     }
 
-    pub(super) fn shown<'t>(&'t self, which: Which, text: &'t str) -> &'t str {
+    fn shown<'t>(&'t self, which: Which, text: &'t str) -> &'t str {
         self.resolve(self.single[which as usize], text)
+    }
+
+    pub(super) fn is_empty(&self, which: Which) -> bool {
+        self.single[which as usize].length == 0
     }
 
     fn resolve<'t>(&'t self, place: Text, text: &'t str) -> &'t str {
@@ -110,8 +117,48 @@ impl Draft {
         Text { start, length: place(text.len()) }
     }
 
+    /// Takes a text that may stand in `raw`, the entry's own text.
+    pub(super) fn place(&mut self, which: Which, raw: &str, text: &Cow<'_, str>) {
+        self.single[which as usize] = self.found(raw, text);
+    }
+
+    pub(super) fn place_url(&mut self, raw: &str, text: &Cow<'_, str>) {
+        let url = self.found(raw, text);
+        self.urls.push(url);
+    }
+
+    pub(super) fn place_keyword(&mut self, raw: &str, text: &Cow<'_, str>) {
+        let word = self.found(raw, text);
+        self.keywords.push(word);
+    }
+
+    fn found(&mut self, raw: &str, text: &Cow<'_, str>) -> Text {
+        if let Cow::Borrowed(text) = text
+            && let Some(start) = (text.as_ptr() as usize).checked_sub(raw.as_ptr() as usize)
+            && let Ok(found) = self.within(&(self.start + start..self.start + start + text.len()))
+        {
+            return found;
+        }
+        self.pooled(text)
+    }
+
+    /// Cleans and judges an entry as Helm does; one that it would drop is for the full reader, which says why.
+    pub(super) fn judge(&mut self, text: &str, kind: &str) -> Sure<()> {
+        let created = self.shown(Which::Created, text);
+        if self.single[Which::Created as usize].length > 0 && Time::parse(created).is_err() {
+            return Err(Unsure);
+        }
+        self.sanitize(text);
+        let (name, version) = (self.shown(Which::Name, text), self.shown(Which::Version, text));
+        let is_good = !matches!(name, "" | "." | "..")
+            && !name.contains('/')
+            && Version::parse_loose(version).is_ok()
+            && matches!(kind, "" | "application" | "library");
+        if is_good { Ok(()) } else { Err(Unsure) }
+    }
+
     /// Cleans what is shown to people, as validation does.
-    pub(super) fn sanitize(&mut self, text: &str) {
+    fn sanitize(&mut self, text: &str) {
         for which in [Which::Name, Which::AppVersion, Which::Description] {
             if let Some(clean) = self.sanitized(self.single[which as usize], text) {
                 self.single[which as usize] = clean;

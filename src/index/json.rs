@@ -1,12 +1,13 @@
 //! An index in JSON, which Helm reads leniently: unknown keys pass, keys are taken in any case, of a key that stands twice the
 //! last counts; but no number is taken for a text.
 
-use super::Entry;
 use super::build::Build;
 use super::document::Document;
+use super::draft::Draft;
 use super::full::{self, Judged};
 use super::line::{Form, Line};
 use super::scan::Head;
+use super::{Entry, json_scan};
 use crate::chart::decode::{Decoder, Syntax, Unknown, find_field};
 use crate::limits::Limits;
 use crate::yaml::Value;
@@ -78,8 +79,13 @@ fn read_chart(
         return decode_document(&Value::Map(vec![("entries".to_owned(), chart)])).map(drop);
     };
     build.chart(name).map_err(|_| full::too_many(limits))?;
+    let mut draft = Draft::default();
     for item in items.unwrap_or_default() {
         build.require_room()?;
+        if let Ok(line) = json_scan::entry(bytes.slice_ref(item.get().as_bytes()), &mut draft) {
+            build.take(Judged::Good(line));
+            continue;
+        }
         let value = self::value(item.get().as_bytes())?;
         let row = full::decode(&value, Syntax::Json).map_err(Error::invalid)?;
         let raw = bytes.slice_ref(item.get().as_bytes());

@@ -9,6 +9,7 @@ mod entry;
 mod find;
 mod full;
 mod json;
+mod json_scan;
 mod line;
 pub(crate) mod order;
 mod read;

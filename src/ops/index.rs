@@ -183,7 +183,7 @@ pub fn index(folder: &Path, options: &Options) -> Result<Report> {
         listing.refuse_doubles()?;
     }
     if let Some(merge) = &options.merge {
-        merge_into(&mut listing, merge, options)?;
+        report.warnings = merge_into(&mut listing, merge, options)?;
     }
     listing.sort();
     (report.charts, report.versions) = listing.counts();
@@ -241,39 +241,43 @@ fn merge_stamp(options: &Options, path: &Path) -> Option<Stamp> {
 
 /// What is known of archives from the last run.
 struct Known {
+    /// What the sidecar says of each file.
     records: HashMap<String, Record>,
+    /// The index that is there, whoever wrote it.
     index: Option<Index>,
     /// Where in the index the entry of a URL is.
     places: HashMap<String, (usize, usize)>,
+    /// The base of the index's URLs.
     url: String,
+    /// Whether the index is as it was left, so that its entries can be taken over as they are. Of any other only the times are
+    /// taken: whoever wrote it said when a version was first there.
+    untouched: bool,
 }
 
 impl Known {
-    /// Takes what the sidecar says, and the entries from the index if that is as it was left.
     fn new(before: Option<&Sidecar>, untouched: bool, path: &Path, options: &Options) -> Self {
-        let nothing = Self {
+        let mut known = Self {
             records: HashMap::new(),
             index: None,
             places: HashMap::new(),
-            url: String::new(),
+            url: before.and_then(Sidecar::url).unwrap_or_else(|| options.url.clone()),
+            untouched,
         };
-        let Some(before) = before.filter(|_| untouched) else { return nothing };
-        let Some(url) = before.url() else { return nothing };
-        let Ok(bytes) = fs::read(path) else { return nothing };
-        let Ok(index) = Index::read(Bytes::from(bytes), "index.yaml", &options.limits) else {
-            return nothing;
-        };
-        let mut places = HashMap::with_capacity(index.versions());
+        let records = before.iter().flat_map(|before| &before.records);
+        known.records = records.map(|record| (record.path.clone(), record.clone())).collect();
+        // One that cannot be read is written anew.
+        let index = fs::read(path).ok().map(Bytes::from);
+        let index = index.and_then(|bytes| Index::read(bytes, "index.yaml", &options.limits).ok());
+        let Some(index) = index else { return known };
         for (at, chart) in index.charts().enumerate() {
             for (line, version) in chart.versions().iter().enumerate() {
                 if let Some(url) = version.urls().next() {
-                    places.insert(url.to_owned(), (at, line));
+                    known.places.insert(url.to_owned(), (at, line));
                 }
             }
         }
-        let records =
-            before.records.iter().map(|record| (record.path.clone(), record.clone())).collect();
-        Self { records, index: Some(index), places, url }
+        known.index = Some(index);
+        known
     }
 
     /// What was recorded of a file that has not changed.
@@ -299,12 +303,13 @@ fn refuse_skipped(skipped: &[(String, String)]) -> Result<()> {
         .with_hint("without `--strict` they are left out, as Helm does"))
 }
 
-/// Adds what the index at `merge` has and the listing has not.
-fn merge_into(listing: &mut Listing, merge: &Path, options: &Options) -> Result<()> {
+/// Adds what the index at `merge` has and the listing has not; says what of it was dropped.
+fn merge_into(listing: &mut Listing, merge: &Path, options: &Options) -> Result<Vec<String>> {
     let bytes = match fs::read(merge) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Listing::new(Vec::new()).text(options).write(merge);
+            Listing::new(Vec::new()).text(options).write(merge)?;
+            return Ok(Vec::new());
         }
         Err(error) => {
             return Err(Error::io("read index", merge, error).context("merge failed"));
@@ -324,7 +329,7 @@ fn merge_into(listing: &mut Listing, merge: &Path, options: &Options) -> Result<
             }
         }
     }
-    Ok(())
+    Ok(index.warnings().to_vec())
 }
 
 impl Found {

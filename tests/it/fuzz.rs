@@ -41,3 +41,8 @@ fn archives() {
 fn challenges() {
     replay("challenge", properties::challenge);
 }
+
+#[test]
+fn indexes() {
+    replay("index", properties::index);
+}

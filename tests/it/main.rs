@@ -18,6 +18,7 @@ mod faults_web;
 mod fuzz;
 mod guide;
 mod hostile;
+mod index;
 mod layers;
 mod mirror;
 mod museum;

@@ -9,7 +9,6 @@ mod shape;
 use super::draft::{self, Draft};
 use super::line::{Form, Line, Which};
 use crate::chart::time::Time;
-use crate::version::Version;
 use crate::yaml::{self, Value};
 use bytes::Bytes;
 use cursor::Cursor;
@@ -240,19 +239,13 @@ impl<'t> Scan<'t> {
         let text = self.cursor.text;
         if *created != Scalar::Null {
             self.draft.set(Which::Created, text, created)?;
-            Time::parse(self.draft.shown(Which::Created, text)).map_err(|_| Unsure)?;
+            if self.draft.is_empty(Which::Created) {
+                // A null is no time, and an empty text is none to Go.
+                return Err(Unsure);
+            }
         }
         let kind = draft::decode(text, kind)?;
-        self.draft.sanitize(text);
-        let shown = |which| self.draft.shown(which, text);
-        let (name, version) = (shown(Which::Name), shown(Which::Version));
-        if matches!(name, "" | "." | "..")
-            || name.contains('/')
-            || Version::parse_loose(version).is_err()
-            || !matches!(kind.as_str(), "" | "application" | "library")
-        {
-            return Err(Unsure);
-        }
+        self.draft.judge(text, &kind)?;
         Ok(self.draft.line(self.bytes.slice(range), Form::Yaml))
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     archive::{self, Keep},
     chart::time::Time,
     digest::{Algorithm, Hasher},
-    index::Entry,
+    index::{Entry, Line},
 };
 use std::{
     fs::{self, File},
@@ -166,7 +166,8 @@ fn know_or_read(found: &Found, known: &Known, options: &Options) -> Result<(Arch
     let digest = entry.digest.clone();
     // A file that was touched, or copied over itself, is what it was.
     let item = reuse(found, &digest, modified, known, options).unwrap_or_else(|| {
-        let created = created(found, modified, None, options);
+        let before = known.line(found, &digest).map(Line::created);
+        let created = created(found, modified, before, options);
         Item::new(&Entry { created, ..entry }, options.format)
     });
     Ok((Archive::Chart { item, modified, digest }, Way::Read))
@@ -180,7 +181,7 @@ fn reuse(
     known: &Known,
     options: &Options,
 ) -> Option<Item> {
-    let line = known.line(found, digest)?;
+    let line = known.line(found, digest).filter(|_| known.untouched)?;
     let created = created(found, modified, Some(line.created()), options);
     if known.url == options.url
         && created == line.created()

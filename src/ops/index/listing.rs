@@ -58,10 +58,18 @@ pub(super) struct Listing {
     charts: BTreeMap<String, Chart>,
 }
 
-/// The entries of one chart, and what is asked of them when indexes are merged.
+/// The entries of one chart.
 #[derive(Debug, Default)]
 struct Chart {
     items: Vec<Item>,
+    /// What is asked of them when indexes are merged.
+    asked: Option<Asked>,
+}
+
+/// The versions of the first so many entries, as they are written and as they are.
+#[derive(Debug, Default)]
+struct Asked {
+    items: usize,
     written: HashSet<String>,
     versions: Vec<Version>,
 }
@@ -78,18 +86,27 @@ impl Listing {
 
     /// Adds an entry behind the others of its chart.
     pub(super) fn add(&mut self, item: Item) {
-        let chart = self.charts.entry(item.name.clone()).or_default();
-        chart.written.insert(item.version.clone());
-        chart.versions.extend(Version::parse_loose(&item.version));
-        chart.items.push(item);
+        match self.charts.get_mut(&item.name) {
+            Some(chart) => chart.items.push(item),
+            None => {
+                let name = item.name.clone();
+                self.charts.insert(name, Chart { items: vec![item], asked: None });
+            }
+        }
     }
 
     /// Whether Helm finds the version here, which it looks up as a range: `1.2` is here if 1.2.5 is.
-    pub(super) fn has(&self, name: &str, version: &str) -> bool {
-        let Some(chart) = self.charts.get(name) else { return false };
+    pub(super) fn has(&mut self, name: &str, version: &str) -> bool {
+        let Some(chart) = self.charts.get_mut(name) else { return false };
         let Ok(constraint) = Constraint::parse(version) else { return false };
-        chart.written.contains(version)
-            || chart.versions.iter().any(|version| constraint.matches(version))
+        let asked = chart.asked.get_or_insert_default();
+        for item in &chart.items[asked.items..] {
+            asked.written.insert(item.version.clone());
+            asked.versions.extend(Version::parse_loose(&item.version));
+        }
+        asked.items = chart.items.len();
+        asked.written.contains(version)
+            || asked.versions.iter().any(|version| constraint.matches(version))
     }
 
     /// Refuses two entries of one version.
@@ -158,7 +175,7 @@ impl Text<'_> {
     /// # Errors
     /// `Io`.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
-        replace(path, "write index", &mut |out| {
+        replace(path, "write index", Sync::Now, &mut |out| {
             self.pieces(&self.generated, &mut |piece| out.write_all(piece.as_bytes()))
         })
     }
@@ -178,10 +195,20 @@ impl Text<'_> {
     }
 }
 
+/// Whether a file must be on the disk before it gets its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sync {
+    /// It must.
+    Now,
+    /// A crash may cost it.
+    Whenever,
+}
+
 /// Puts a file, readable for all, in the place of the one at `path`, complete or not at all.
 pub(super) fn replace(
     path: &Path,
     act: &str,
+    sync: Sync,
     fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
 ) -> Result<()> {
     let fail = |error| Error::io(act, path, error);
@@ -196,7 +223,9 @@ pub(super) fn replace(
     file.as_file()
         .set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .map_err(fail)?;
-    file.as_file().sync_all().map_err(fail)?;
+    if sync == Sync::Now {
+        file.as_file().sync_all().map_err(fail)?;
+    }
     file.persist(path).map_err(|error| fail(error.error))?;
     Ok(())
 }

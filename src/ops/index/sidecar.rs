@@ -1,7 +1,11 @@
 //! `.chartferry-index`: what was found in a folder the last time, so that what has not changed since need not be read again.
 //! It is a cache: one that is missing, damaged or of another version costs time and nothing else.
 
-use super::{Outcome, Report, archives::Found, listing::replace};
+use super::{
+    Outcome, Report,
+    archives::Found,
+    listing::{Sync, replace},
+};
 use crate::{Result, digest::Digest, limits::Limits};
 use std::{
     fs::{self, Metadata},
@@ -148,7 +152,7 @@ impl Sidecar {
             .map_or(0, |now| now.saturating_sub(AT_REST).as_nanos());
         let text = self.write(i128::try_from(at_rest).unwrap_or(0));
         let sum = Digest::sha256(text.as_bytes());
-        replace(&folder.join(NAME), "write", &mut |out| {
+        replace(&folder.join(NAME), "write", Sync::Whenever, &mut |out| {
             out.write_all(text.as_bytes())?;
             writeln!(out, "\n{}", sum.hex())
         })
