@@ -117,13 +117,17 @@ pub(crate) fn in_repository(run: &Run, name: &str, chart: &str) -> Result<Locati
     Ok(Location::Chart { repository: Box::new(repository), chart: chart.to_owned() })
 }
 
-/// Whether `text` is written as `repo/chart`: two names, the first of which is no registry's.
+/// Whether `text` is written as `repo/chart`: two names, the first of which is no registry's, and no tag. Of more segments,
+/// or with a tag, the first is a host that happens to have no dot.
 pub(crate) fn is_in_repository(text: &str) -> bool {
-    !text.contains("://")
-        && !text.starts_with("layout:")
-        && text.split_once('/').is_some_and(|(first, chart)| {
-            !first.is_empty() && !chart.is_empty() && !is_registry(first)
-        })
+    let mut segments = text.split('/');
+    let (first, chart, rest) = (segments.next(), segments.next(), segments.next());
+    let named = |segment: Option<&str>| segment.is_some_and(|segment| !segment.is_empty());
+    named(first)
+        && named(chart)
+        && rest.is_none()
+        && !text.contains([':', '@'])
+        && !first.is_some_and(is_registry)
 }
 
 /// The saved reference that `text` names, if it is saved.
@@ -135,5 +139,28 @@ pub(crate) async fn find_saved(text: &str, saved: &SavedCharts) -> Result<Option
         Ok(found) => Ok(found.map(|_| reference)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chart_of_a_repository_is_two_names_without_a_tag() {
+        for (text, yes) in [
+            ("bitnami/nginx", true),
+            ("bitnami/nginx:1.0.0", false),
+            ("registry/ns/nginx", false),
+            ("localhost/nginx", false),
+            ("r.example/nginx", false),
+            ("oci://a/b", false),
+            ("layout:a/b", false),
+            ("nginx", false),
+            ("/nginx", false),
+            ("a/", false),
+        ] {
+            assert_eq!(is_in_repository(text), yes, "{text}");
+        }
     }
 }

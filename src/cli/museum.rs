@@ -19,7 +19,7 @@ use crate::{
     index::config::Repository,
     limits::Limits,
     ops::{
-        museum::{self as op, Provenance, Report},
+        museum::{self as op, Provenance, Report, Status},
         package,
         repositories::Files,
     },
@@ -247,6 +247,9 @@ fn push(run: &Run, args: PushArgs) -> Result<Exit> {
             }
         }
     }
+    for report in done.iter().filter(|report| report.status == Status::Unchanged) {
+        run.talk.info(&format!("{repository} has this {} already", report.file));
+    }
     tell(&done, args.output, repository)?;
     run.partly(charts.len(), &failed, "pushed")
 }
@@ -269,6 +272,7 @@ fn tell(done: &[Report], format: Format, repository: &str) -> Result<()> {
             json!({
                 "name": report.name, "version": report.version, "digest": report.digest,
                 "size": report.size, "provenance": report.provenance,
+                "status": if report.status == Status::Saved { "saved" } else { "unchanged" },
             })
         })
         .collect();

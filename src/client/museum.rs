@@ -122,6 +122,52 @@ impl Museum {
         }
     }
 
+    /// Uploads a provenance file alone.
+    ///
+    /// # Errors
+    /// What the other side says.
+    pub async fn upload_provenance(&self, provenance: Bytes, force: Force) -> Result<Uploaded> {
+        let mut url = self.api("prov").await?;
+        if force == Force::Yes {
+            url.set_query(Some("force"));
+        }
+        let call = Call::new(Method::POST, url)
+            .header("content-type", "application/octet-stream")
+            .payload(Payload::Bytes(provenance));
+        let cap = self.repository.client.options().limits.answer_bytes;
+        let act = format!("upload to {}", call.url);
+        let answer = self.repository.settle(&act, &call, cap).await?;
+        match answer.status.as_u16() {
+            200..=202 => Ok(Uploaded::Saved),
+            409 => Ok(Uploaded::Exists),
+            _ => Err(refused(&act, &call.url, &answer)),
+        }
+    }
+
+    /// SHA-256 in bare hex of the archive that the server has for a version; `None` when it has none, or does not say.
+    ///
+    /// # Errors
+    /// What the other side says.
+    pub async fn digest(&self, name: &str, version: &str) -> Result<Option<String>> {
+        let url = self.version(name, version).await?;
+        let call = Call::new(Method::GET, url);
+        let cap = self.repository.client.options().limits.answer_bytes;
+        let act = format!("ask {}", call.url);
+        let answer = self.repository.settle(&act, &call, cap).await?;
+        match answer.status.as_u16() {
+            200 => {
+                let entry: serde_json::Value =
+                    serde_json::from_slice(&answer.body).unwrap_or_default();
+                // It takes a version for a range, so it may have found another.
+                let same = entry.get("version").and_then(|text| text.as_str()) == Some(version);
+                let digest = entry.get("digest").and_then(|text| text.as_str());
+                Ok(digest.filter(|_| same).map(str::to_owned))
+            }
+            404 => Ok(None),
+            _ => Err(refused(&act, &call.url, &answer)),
+        }
+    }
+
     /// Deletes a version.
     ///
     /// # Errors

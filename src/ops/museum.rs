@@ -53,6 +53,17 @@ pub struct Report {
     pub size: u64,
     /// Whether a provenance went with it.
     pub provenance: bool,
+    /// Whether it was sent, or there already.
+    pub status: Status,
+}
+
+/// What an upload found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It was sent.
+    Saved,
+    /// The server had this very archive.
+    Unchanged,
 }
 
 /// Makes a chart ready: an archive as it is, a folder packaged.
@@ -81,10 +92,11 @@ pub fn prepare(path: &Path, options: &Options) -> Result<Outgoing> {
     Ok(chart)
 }
 
-/// Uploads a chart.
+/// Uploads a chart. An upload whose answer was lost is sent again, so a version that is there with these very bytes is
+/// no conflict.
 ///
 /// # Errors
-/// `Conflict` when the server has this version and keeps it, and what it says otherwise.
+/// `Conflict` when the server has another archive of this version and keeps it, and what it says otherwise.
 pub async fn upload(museum: &Museum, chart: Outgoing, force: Force) -> Result<Report> {
     let metadata = &chart.metadata;
     let report = Report {
@@ -94,13 +106,28 @@ pub async fn upload(museum: &Museum, chart: Outgoing, force: Force) -> Result<Re
         digest: chart.content.digest.clone(),
         size: chart.content.size,
         provenance: chart.provenance.is_some(),
+        status: Status::Saved,
     };
-    match museum.upload(&chart.archive.into(), chart.provenance, force).await? {
+    let (name, version) = (&report.name, &report.version);
+    match museum.upload(&chart.archive.into(), chart.provenance.clone(), force).await? {
         Uploaded::Saved => Ok(report),
+        Uploaded::Exists
+            if museum.digest(name, version).await?.as_deref() == Some(report.digest.hex()) =>
+        {
+            if let Some(provenance) = chart.provenance {
+                // One that is there already is as good as this.
+                museum.upload_provenance(provenance, Force::No).await?;
+            }
+            Ok(Report { status: Status::Unchanged, ..report })
+        }
         Uploaded::Exists => {
             let error = Error::new(
                 ErrorKind::Conflict,
-                format!("{} is there already: {}", report.file, museum.repository().url()),
+                format!(
+                    "{} is there already, with other bytes: {}",
+                    report.file,
+                    museum.repository().url()
+                ),
             );
             Err(match force {
                 Force::No => error.with_hint("`--force` replaces it, where the server allows that"),

@@ -42,7 +42,7 @@ impl Issuer {
     }
 
     /// A certificate and key as files.
-    fn issue(&self, name: &str) -> Identity {
+    pub(crate) fn issue(&self, name: &str) -> Identity {
         let key = rcgen::KeyPair::generate().unwrap();
         let parameters = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         let issued = parameters.signed_by(&key, &self.certificate).unwrap();

@@ -99,6 +99,15 @@ fn refusals_say_what_to_do_and_the_others_go_on() {
         test.run(["museum", "push", "made/demo-1.0.0.tgz", &url])
     };
     push(409, r#"{"error":"file already exists"}"#).stderr_has("`--force` replaces it").fails(4);
+    let digest = chartferry::digest::Digest::sha256(&test.read("made/demo-1.0.0.tgz"));
+    let held = |hex: &str| format!(r#"{{"version":"1.0.0","digest":"{hex}"}}"#);
+    web.file("/ctx/api/org/charts/demo/1.0.0", held("00"));
+    push(409, "").stderr_has("demo-1.0.0.tgz is there already, with other bytes").fails(4);
+    web.file("/ctx/api/org/charts/demo/1.0.0", held(digest.hex()));
+    push(409, "")
+        .stdout_has("Pushed demo-1.0.0.tgz")
+        .stderr("http://[WEB]/ctx/org has this demo-1.0.0.tgz already\n")
+        .succeeds();
     push(401, r#"{"error":"unauthorized"}"#).stderr_has("--access-token").fails(6);
     push(404, r#"{"error":"not found"}"#).stderr_has("check the repository's URL").fails(5);
     push(413, r#"{"error":"request too large"}"#).stderr_has("--max-upload-size").fails(1);

@@ -2,6 +2,7 @@
 
 use crate::{
     faults::{Bench, noise, run},
+    faults_tls::Issuer,
     support::{
         fault::{Act, Fault, FaultRegistry},
         fault_registry::{Answer, Setup},
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use chartferry::{
     ErrorKind,
     client::{
+        Trust, Verification,
         classic::{Body, Options},
         museum::{Force, Uploaded},
     },
@@ -128,6 +130,38 @@ fn a_retry_after_holds_for_all_requests_to_that_host() {
         let url = format!("{base}/demo-1.0.0.tgz");
         let all = join_all((0..8).map(|_| repository.archive(&url, 1 << 20))).await;
         assert!(all.into_iter().all(|one| one.is_ok()), "nothing is lost");
+    });
+}
+
+#[test]
+fn a_repository_may_have_tls_settings_of_its_own() {
+    run(async {
+        let issuer = Issuer::new();
+        let server = FaultRegistry::start_tls(Setup::default(), issuer.acceptor(true)).await;
+        server.with(|files| files.hold_file("index.yaml", "apiVersion: v1\nentries: {}\n"));
+        let bench = Bench::new();
+        let index = |change: fn(&Issuer, &mut Trust)| {
+            let mut trust = Trust::default();
+            change(&issuer, &mut trust);
+            let mut options = Options::new(format!("https://{}/files", server.address()));
+            options.trust = Some(trust);
+            let repository = bench.client.classic(options).unwrap();
+            async move { repository.index(None).await }
+        };
+        let both = index(|issuer, trust| {
+            trust.ca_file = Some(issuer.ca());
+            trust.identity = Some(issuer.issue("us"));
+        });
+        both.await.expect("known on both sides");
+        let insecure = index(|issuer, trust| {
+            trust.verification = Verification::Off;
+            trust.identity = Some(issuer.issue("us"));
+        });
+        insecure.await.expect("whoever it is");
+        let unknown = index(|issuer, trust| trust.ca_file = Some(issuer.ca()));
+        assert_eq!(unknown.await.expect_err("who are we").kind(), ErrorKind::Network);
+        let error = index(|_, _| {}).await.expect_err("who are they");
+        assert!(error.hint().is_some_and(|hint| hint.contains("--ca-file")), "{error:?}");
     });
 }
 
