@@ -20,6 +20,7 @@ mod guide;
 mod hostile;
 mod index;
 mod layers;
+mod migration;
 mod mirror;
 mod museum;
 mod peers;

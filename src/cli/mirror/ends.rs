@@ -168,7 +168,8 @@ impl Ends<'_> {
             };
             let client = self.client(to, None, &host, None)?;
             let museum = client.museum(options, None)?;
-            return Ok(Sink::Museum(sink::museum::Museum::new(museum, &self.limits)));
+            let museum = sink::museum::Museum::new(museum, &self.limits);
+            return Ok(Sink::Museum(Box::new(museum)));
         }
         if let Some(folder) = text.strip_prefix("layout:") {
             let store = Layout::create(Path::new(folder))?;

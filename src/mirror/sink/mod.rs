@@ -25,7 +25,7 @@ pub enum Sink {
     /// An image layout.
     Layout(Box<layout::Layout>),
     /// A ChartMuseum.
-    Museum(museum::Museum),
+    Museum(Box<museum::Museum>),
     /// A namespace of a registry.
     Registry(registry::Registry),
 }

@@ -63,8 +63,12 @@ impl Museum {
     }
 
     async fn names(&self) -> Result<Names> {
-        let Fetched::Index { bytes, .. } = self.client.repository().index(None).await? else {
-            return Ok(Names::new());
+        let bytes = match self.client.repository().index(None).await {
+            Ok(Fetched::Index { bytes, .. }) => bytes,
+            Ok(Fetched::NotModified) => return Ok(Names::new()),
+            // A namespace without charts has no index.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Names::new()),
+            Err(error) => return Err(error),
         };
         let index = Index::read(bytes, &self.identity, &self.limits)?;
         let charts = index.charts().map(|chart| {

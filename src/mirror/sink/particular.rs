@@ -44,7 +44,7 @@ impl Creation {
             let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(tried.entry(repository.to_owned()).or_default())
         };
-        cell.get_or_try_init(|| run(command, registry, repository)).await.map(|()| ())
+        cell.get_or_try_init(|| run(command, registry, repository)).await.copied()
     }
 }
 
