@@ -47,6 +47,45 @@ fn a_provenance_file_becomes_a_layer_whenever_it_comes() {
 }
 
 #[test]
+fn what_is_said_of_bytes_stays_with_them() {
+    let server = Daemon::chartferry([]);
+    let file = "/charts/alpha-1.0.0.tgz.prov";
+    for what in ["charts", "prov"] {
+        let body = if what == "prov" { "alpha-1.0.0.tgz.prov" } else { "alpha-1.0.0.tgz" };
+        send(&server, "POST", &format!("/api/{what}"), &fixture(body)).expect(201);
+    }
+    send(&server, "POST", "/api/charts?force", &fixture("alpha-1.0.0.tgz")).expect(201);
+    assert_eq!(ask(&server, file).expect(200).body, fixture("alpha-1.0.0.tgz.prov"));
+    send(&server, "POST", "/api/charts?force", &fixture("alpha-1.0.0-other.tgz")).expect(201);
+    ask(&server, file).expect(404);
+    let manifest = ask(&server, "/v2/alpha/manifests/1.0.0").expect(200).json();
+    assert_eq!(layers(&manifest), [CHART]);
+}
+
+#[test]
+fn of_two_charts_with_one_file_name_the_first_stays() {
+    let server = Daemon::chartferry([]);
+    send(&server, "POST", "/api/charts", &chart("dash", "1.0.0-2", b"")).expect(201);
+    for query in ["", "?force"] {
+        let archive = chart("dash-1.0.0", "2", b"");
+        send(&server, "POST", &format!("/api/charts{query}"), &archive).expect(409);
+    }
+    ask(&server, "/api/charts/dash-1.0.0").expect(404);
+}
+
+#[test]
+fn the_oldest_goes_where_versions_are_limited_and_replacing_costs_no_other() {
+    let server = Daemon::chartferry(["--per-chart-limit", "2"]);
+    for version in ["3.0.0", "1.0.0", "2.0.0"] {
+        send(&server, "POST", "/api/org/charts", &chart("few", version, b"")).expect(201);
+    }
+    assert_eq!(versions(&server, "org", "few"), ["2.0.0", "1.0.0"]);
+    ask(&server, "/v2/org/few/manifests/3.0.0").expect(404);
+    send(&server, "POST", "/api/org/charts?force", &chart("few", "1.0.0", b"anew")).expect(201);
+    assert_eq!(versions(&server, "org", "few"), ["2.0.0", "1.0.0"]);
+}
+
+#[test]
 fn what_is_pushed_is_in_the_index_and_what_is_deleted_is_not() {
     let server = Daemon::chartferry([]);
     send(&server, "POST", "/api/org/charts", &fixture("alpha-1.0.0.tgz")).expect(201);
