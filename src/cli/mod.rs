@@ -120,7 +120,7 @@ enum Command {
     /// Carry whole repositories elsewhere: exactly, and again for nothing
     Mirror(Box<mirror::MirrorArgs>),
     /// Run an OCI registry on a folder
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     /// Show what this program does, on a registry of its own in a temporary folder
     Tour(tour::TourArgs),
     /// Place this program among Helm's plugins
@@ -289,7 +289,7 @@ impl Run {
             Command::Index(args) => index::index(self, &args),
             Command::Bundle(command) => bundle::bundle(self, command),
             Command::Mirror(args) => mirror::mirror(self, *args),
-            Command::Serve(args) => serve::serve(self, args),
+            Command::Serve(args) => serve::serve(self, *args),
             Command::Tour(args) => tour::tour(self, &args),
             Command::Plugin(command) => plugin::plugin(self, command),
             Command::Completion(args) => {
