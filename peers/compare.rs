@@ -6,6 +6,8 @@
 
 #[path = "bench/index.rs"]
 mod index;
+#[path = "bench/mirror.rs"]
+mod mirror;
 #[path = "bench/museum.rs"]
 mod museum;
 #[path = "bench/parse.rs"]
@@ -20,13 +22,14 @@ use std::{
 };
 use support::{Test, daemon::Daemon, list, peers, proxy::Proxy, source_tree};
 
-const USAGE: &str = "usage: peers/compare start|package|show|push|pull|all|index|parse|museum [--rounds N] [--archives N] [--entries N]… [--uploads N] [--against distribution|docker-registry|chartferry] [CHART-DIR…]";
+const USAGE: &str = "usage: peers/compare start|package|show|push|pull|all|index|parse|mirror|museum [--rounds N] [--archives N] [--entries N]… [--versions N] [--uploads N] [--against distribution|docker-registry|chartferry] [CHART-DIR…]";
 
 fn main() -> ExitCode {
     let mut what = Vec::new();
     let mut charts = Vec::new();
     let (mut archives, mut entries) = (10_000, Vec::new());
     let (mut rounds, mut against, mut uploads) = (9, "distribution".to_owned(), None);
+    let mut versions = None;
     // `cargo bench` adds `--bench` for the harness that this is not.
     let mut args = env::args().skip(1).filter(|arg| arg != "--bench");
     while let Some(arg) = args.next() {
@@ -37,6 +40,8 @@ fn main() -> ExitCode {
             "all" => what.extend(["start", "package", "show", "push", "pull"].map(str::to_owned)),
             "museum" => uploads = uploads.or(Some(5000)),
             "--uploads" => uploads = Some(args.next().and_then(|n| n.parse().ok()).expect(USAGE)),
+            "mirror" => versions = versions.or(Some(2000)),
+            "--versions" => versions = Some(args.next().and_then(|n| n.parse().ok()).expect(USAGE)),
             "--rounds" => rounds = args.next().and_then(|n| n.parse().ok()).expect(USAGE),
             "--against" => against = args.next().expect(USAGE),
             _ => charts.push(PathBuf::from(arg)),
@@ -45,8 +50,11 @@ fn main() -> ExitCode {
     if let Some(uploads) = uploads {
         museum::run(uploads);
     }
+    if let Some(versions) = versions {
+        mirror::run(versions);
+    }
     if what.is_empty() {
-        if uploads.is_none() {
+        if uploads.is_none() && versions.is_none() {
             println!("{USAGE}");
         }
         return ExitCode::SUCCESS;

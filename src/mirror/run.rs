@@ -14,7 +14,7 @@ use super::{
     sink::{Naming, Place, Sink},
     source::{Listed, Listing, Source},
     state::{Header, Key, Outcome, Record, State},
-    work::{Carrier, Done, Job, record},
+    work::{Carrier, Done, Failed, Job, record},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -528,7 +528,7 @@ impl<'a> Run<'a> {
             let Some(done) = under_way.join_next().await else { break };
             let done = done.map_err(broke)?;
             match done.failed {
-                Some(ErrorKind::Network | ErrorKind::Denied) if !succeeded => hopeless += 1,
+                Some(Failed::Perhaps) if !succeeded => hopeless += 1,
                 Some(_) => {}
                 None => succeeded = true,
             }

@@ -52,8 +52,8 @@ pub(super) struct Done {
     /// Bytes that were put.
     pub(super) bytes: u64,
     pub(super) warnings: Vec<String>,
-    /// What kind of failure it was, if it was one.
-    pub(super) failed: Option<ErrorKind>,
+    /// Whether it failed, and what that says of the others.
+    pub(super) failed: Option<Failed>,
     /// Whether nothing that is put can be trusted.
     pub(super) fatal: bool,
 }
@@ -67,12 +67,24 @@ struct Fetched {
     note: Option<String>,
 }
 
+/// A failure, and what it says of the other versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failed {
+    /// Nothing.
+    Alone,
+    /// They may fail for the same reason: an end that cannot be reached, a destination that refuses us. A source that
+    /// refuses one archive is no such reason: object stores that may not be listed do that for what is gone.
+    Perhaps,
+}
+
 /// Why a version is not carried.
 enum Stop {
     /// It cannot be: this will be the same next time.
     Refused(Outcome, String),
     /// It could not be.
     Failed(Error),
+    /// The source does not let us have it.
+    Withheld(Error),
     /// Neither can the rest.
     Fatal(Error),
 }
@@ -101,6 +113,9 @@ impl Carrier {
                 }
             }
             Err(Stop::Failed(error)) => self.failed(&job, &error),
+            Err(Stop::Withheld(error)) => {
+                Done { failed: Some(Failed::Alone), ..self.failed(&job, &error) }
+            }
             Err(Stop::Fatal(error)) => Done { fatal: true, ..self.failed(&job, &error) },
         }
     }
@@ -209,6 +224,7 @@ impl Carrier {
                 ErrorKind::Invalid | ErrorKind::Limit | ErrorKind::Usage => {
                     Stop::Refused(Outcome::Unfit, error.chain())
                 }
+                ErrorKind::Denied => Stop::Withheld(error),
                 _ => Stop::Failed(error),
             })?;
         reserved.shrink(match &payload.archive {
@@ -333,7 +349,11 @@ impl Carrier {
             Some(hint) => format!("{} ({hint})", error.chain()),
             None => error.chain(),
         });
-        Done { failed: Some(error.kind()), ..done }
+        let failed = match error.kind() {
+            ErrorKind::Network | ErrorKind::Denied => Failed::Perhaps,
+            _ => Failed::Alone,
+        };
+        Done { failed: Some(failed), ..done }
     }
 
     fn in_step(

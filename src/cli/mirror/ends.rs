@@ -10,7 +10,10 @@ use crate::{
         remote::{TransportArgs, password_from_stdin},
         repo,
     },
-    client::{Client, Credential, Given, Options, Pace, Place, PlainHosts, Secret, classic},
+    client::{
+        Client, Credential, Given, Notice, Notify, Options, Pace, Place, PlainHosts, Secret,
+        classic,
+    },
     limits::Limits,
     mirror::{
         Sink, Source,
@@ -22,10 +25,18 @@ use crate::{
     template::Template,
 };
 use jiff::Timestamp;
-use std::{fs, path::Path, time::Duration};
+use std::{
+    collections::HashMap,
+    fs,
+    path::Path,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 /// A password in a file: a token of a cloud is a few KiB.
 const MAX_SECRET: u64 = 64 * 1024;
+/// How often a wait for a host is told.
+const SELDOM: Duration = Duration::from_secs(15);
 /// Pauses before a read back is tried again. GHCR lags by a few seconds.
 const LAG: [u64; 4] = [500, 1000, 2000, 4000];
 
@@ -244,6 +255,7 @@ impl Ends<'_> {
                 options.keyring.places.insert(0, place);
             }
         }
+        options.notify = seldom(options.notify);
         let pace = Pace { at_once: self.settings.concurrency, per_second: self.settings.rate };
         options.pace = pace;
         options.paces = self
@@ -310,6 +322,21 @@ impl Ends<'_> {
             (None, None) => Ok(None),
         }
     }
+}
+
+/// Waits for one host are told now and then: with many requests put off at once each would be a line.
+fn seldom(notify: Notify) -> Notify {
+    let told: Mutex<HashMap<String, Instant>> = Mutex::default();
+    Notify::new(move |notice| {
+        if let Notice::Waiting { host, .. } = &notice {
+            let Ok(mut told) = told.lock() else { return };
+            if told.get(host).is_some_and(|last| last.elapsed() < SELDOM) {
+                return;
+            }
+            told.insert(host.clone(), Instant::now());
+        }
+        notify.tell(notice);
+    })
 }
 
 /// Whether a path has the name of a bundle.
