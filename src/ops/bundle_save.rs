@@ -10,7 +10,7 @@ use crate::{
     digest::Digest,
     error::Context as _,
     limits::Limits,
-    oci::{Descriptor, Manifest, RepositoryName, TagOrDigest, chart},
+    oci::{Descriptor, Manifest, RepositoryName, TagOrDigest, chart, media},
     store::{
         BlobFile, Fetch, Source, blocking,
         bundle::{Entry, Format, Writer},
@@ -113,6 +113,8 @@ pub async fn save<R: Fetch + Clone + Send + 'static>(
 enum Found {
     Chart(Box<Manifest>),
     Other(String),
+    /// Of ours, and nobody's chart: what a mirror remembers there.
+    State,
 }
 
 async fn look<R: Fetch>(one: &Chosen<R>) -> Result<Found> {
@@ -125,7 +127,12 @@ async fn look<R: Fetch>(one: &Chosen<R>) -> Result<Found> {
         Ok(found) if found.foreign.is_none() && found.config.is_some() => {
             Ok(Found::Chart(Box::new(manifest)))
         }
-        Ok(_) | Err(_) if one.insist == Insist::Nothing => {
+        _ if one.insist == Insist::Nothing
+            && manifest.document().effective_artifact_type() == Some(media::MIRROR_STATE) =>
+        {
+            Ok(Found::State)
+        }
+        _ if one.insist == Insist::Nothing => {
             Ok(Found::Other(format!("{}: {}", one.shown, chart::describe(&manifest))))
         }
         _ => Err(chart::not_a_chart(&manifest).context(format!("cannot save {}", one.shown))),
@@ -159,6 +166,7 @@ where
                 saved.skipped.push(what);
                 continue;
             }
+            Found::State => continue,
         };
         let entry = Entry::new(one.name.clone(), &one.target, manifest.descriptor());
         let name = match &one.target {

@@ -49,7 +49,8 @@ fn a_delta_against_a_mirrors_state_leaves_out_what_it_holds() {
     let from = format!("{}/moved", place.registry.oci());
     let save = ["bundle", "save", "d.tar", "--all", from.as_str(), "--delta", "state"];
     // Ten charts at the first version and two more; three blobs or four each.
-    place.test.run(save).stdout_has("Charts: 12\n").any_stderr().writes(["d.tar"]).succeeds();
+    // What the mirror remembers in the registry is not spoken of.
+    place.test.run(save).stdout_has("Charts: 12\n").writes(["d.tar"]).succeeds();
     let list = place.test.run(["bundle", "list", "d.tar"]).any_stdout().succeeds().stdout;
     assert_eq!(list.lines().filter(|line| line.ends_with("in the base")).count(), 10, "{list}");
 }
