@@ -106,7 +106,7 @@ enum Command {
     /// Upload charts to a ChartMuseum, or delete them there
     #[command(subcommand)]
     Museum(museum::MuseumCommand),
-    /// As `museum push`, which `helm cm-push` was
+    /// `museum push` in the words of `helm cm-push`
     #[command(hide = true)]
     CmPush(museum::PushArgs),
     /// Get a file for Helm, as its plugin for `cm://` and `ocirepo://`
@@ -284,7 +284,7 @@ impl Run {
             }
             Command::Repo(command) => repo::repo(self, command),
             Command::Museum(command) => museum::museum(self, command),
-            Command::CmPush(args) => museum::museum(self, museum::MuseumCommand::Push(args)),
+            Command::CmPush(args) => museum::push(self, args, museum::Words::CmPush),
             Command::Getter(args) => getter::getter(self, &args),
             Command::Index(args) => index::index(self, &args),
             Command::Bundle(command) => bundle::bundle(self, command),

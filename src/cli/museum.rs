@@ -129,9 +129,18 @@ fn seconds(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_secs).or_else(|_| duration::parse(text))
 }
 
+/// Whose words tell of an upload.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Words {
+    /// Ours.
+    Own,
+    /// Those of `helm cm-push`, which scripts may look for.
+    CmPush,
+}
+
 pub(super) fn museum(run: &Run, command: MuseumCommand) -> Result<Exit> {
     match command {
-        MuseumCommand::Push(args) => push(run, args),
+        MuseumCommand::Push(args) => push(run, args, Words::Own),
         MuseumCommand::Delete(args) => delete(run, &args),
     }
 }
@@ -183,7 +192,7 @@ fn configured(files: &Files, text: &str) -> Result<Repository> {
     files.find(text, &Limits::default())
 }
 
-fn push(run: &Run, args: PushArgs) -> Result<Exit> {
+pub(super) fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
     let Some((repository, charts)) = args.items.split_last() else {
         return Err(Error::usage("name charts and a repository"));
     };
@@ -250,12 +259,16 @@ fn push(run: &Run, args: PushArgs) -> Result<Exit> {
     for report in done.iter().filter(|report| report.status == Status::Unchanged) {
         run.talk.info(&format!("{repository} has this {} already", report.file));
     }
-    tell(&done, args.output, repository)?;
+    tell(&done, args.output, repository, words)?;
     run.partly(charts.len(), &failed, "pushed")
 }
 
-/// The lines of `helm cm-push`, each said when it is so.
-fn tell(done: &[Report], format: Format, repository: &str) -> Result<()> {
+fn tell(done: &[Report], format: Format, repository: &str, words: Words) -> Result<()> {
+    if format == Format::Text && words == Words::CmPush {
+        let lines =
+            |report: &Report| format!("Pushing {} to {repository}...\nDone.\n", report.file);
+        return output::print(done.iter().map(lines).collect::<String>());
+    }
     if format == Format::Text {
         let lines: String = done
             .iter()

@@ -100,21 +100,23 @@ impl UpstreamArgs {
     }
 }
 
-/// The registry by the credentials of a request, and by no others.
+/// The registry by the credentials of a request, and by no others: a request without any is tried without any.
 fn passed_on(options: Options, remote: Remote) -> Writes<Remote> {
-    let clients: Mutex<HashMap<Sent, Client>> = Mutex::default();
-    Writes::AsSent(Arc::new(move |sent| {
+    let clients: Mutex<HashMap<Option<Sent>, Client>> = Mutex::default();
+    Writes::AsSent(Arc::new(move |sent: Option<Sent>| {
         let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&sent) {
             return Ok(remote.with_client(client.clone()));
         }
-        let password = Secret::new(sent.password.clone());
-        let given = Given {
-            credential: Credential::Basic { username: sent.user.clone(), password },
+        let given = sent.as_ref().map(|sent| Given {
+            credential: Credential::Basic {
+                username: sent.user.clone(),
+                password: Secret::new(sent.password.clone()),
+            },
             registry: Some(remote.registry().clone()),
-        };
+        });
         let mut options = options.clone();
-        options.keyring = Keyring { given: Some(given), ..Keyring::default() };
+        options.keyring = Keyring { given, ..Keyring::default() };
         let client = Client::new(options)?;
         if clients.len() >= MAX_CLIENTS {
             clients.clear();

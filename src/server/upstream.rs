@@ -29,8 +29,8 @@ pub enum Writes<C> {
     AsSent(Arc<Way<C>>),
 }
 
-/// A way to the store by somebody's credentials.
-pub type Way<C> = dyn Fn(Sent) -> Result<C> + Send + Sync;
+/// A way to the store by somebody's credentials, or as nobody in particular.
+pub type Way<C> = dyn Fn(Option<Sent>) -> Result<C> + Send + Sync;
 
 /// Credentials that a request brought, to be passed on. Never printed.
 #[derive(Clone, PartialEq, Eq, Hash)]

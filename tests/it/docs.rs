@@ -4,25 +4,50 @@
 use crate::support::{
     Test,
     daemon::{Daemon, htpasswd},
-    source_tree,
+    peers, source_tree,
 };
 use chartferry::cli::{env::VARIABLES, exit::Exit};
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
+/// Where a page says `helm`, chartferry runs: it has the same verbs.
 #[test]
 fn every_command_of_the_documentation_does_what_it_says() {
+    run_pages(&pages(), env!("CARGO_BIN_EXE_chartferry").as_ref(), 60);
+}
+
+/// `cm-push` is a plugin that no module proxy has; there chartferry stands in for it.
+#[test]
+#[ignore = "needs peers"]
+fn helm_itself_does_what_the_readme_says_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for version in ["helm", "helm3"] {
+        let program = folder.path().join(version);
+        let script = format!(
+            "#!/bin/sh\ncase $1 in cm-push) exec {} \"$@\" ;; esac\nexec {} \"$@\"\n",
+            env!("CARGO_BIN_EXE_chartferry"),
+            peers::find(version).display()
+        );
+        fs::write(&program, script).unwrap();
+        let made = Command::new("chmod").arg("+x").arg(&program).status().unwrap();
+        assert!(made.success());
+        run_pages(&[source_tree("README.md")], &program, 20);
+    }
+}
+
+fn run_pages(pages: &[PathBuf], helm: &Path, least: usize) {
     let (mut commands, mut untrue) = (0, Vec::new());
-    for page in pages() {
-        let text = fs::read_to_string(&page).unwrap();
+    for page in pages {
+        let text = fs::read_to_string(page).unwrap();
         if text.contains("```console\n") {
-            commands += Page::new(&text).run(&page, &text, &mut untrue);
+            commands += Page::new(&text, helm).run(page, &text, &mut untrue);
         }
     }
     assert!(untrue.is_empty(), "\n{}", untrue.join("\n\n"));
-    assert!(commands > 30, "only {commands} commands were found");
+    assert!(commands > least, "only {commands} commands were found");
 }
 
 #[test]
@@ -83,19 +108,19 @@ fn pages() -> Vec<PathBuf> {
 }
 
 /// Where the commands of one page run: two charts in the folder, an open registry at what the page calls
-/// `localhost:5000`, one at `localhost:5001` that knows ann, and at `localhost:8080` a server over the first one's
-/// namespace `charts`, from the first command on that names it.
+/// `localhost:5000`, and one at `localhost:5001` that knows ann.
 struct Page {
     test: Test,
     open: Daemon,
     guarded: Option<Daemon>,
-    bridge: Option<Daemon>,
+    /// What the page itself has started, by the port it names.
+    started: Vec<(String, Daemon)>,
     /// What `export` has set.
     exported: Vec<(String, String)>,
 }
 
 impl Page {
-    fn new(text: &str) -> Self {
+    fn new(text: &str, helm: &Path) -> Self {
         let mut test = Test::new();
         test.file(
             "demo/Chart.yaml",
@@ -105,7 +130,16 @@ impl Page {
         .file("demo/README.md", "# demo\n")
         .file("demo/templates/configmap.yaml", "kind: ConfigMap\n")
         .file("other/Chart.yaml", "apiVersion: v2\nname: other\nversion: 0.2.0\n")
-        .link_program("chartferry", env!("CARGO_BIN_EXE_chartferry").as_ref());
+        .link_program("chartferry", env!("CARGO_BIN_EXE_chartferry").as_ref())
+        .link_program("helm", helm);
+        #[cfg(unix)]
+        if text.contains("charts-fixtures/") {
+            std::os::unix::fs::symlink(
+                source_tree("charts-fixtures"),
+                test.root().join("work/charts-fixtures"),
+            )
+            .unwrap();
+        }
         let users = htpasswd(test.root(), "ann", "secret");
         let open = Daemon::chartferry([]);
         test.call(open.address(), "localhost:5000");
@@ -114,7 +148,7 @@ impl Page {
             test.call(guarded.address(), "localhost:5001");
             guarded
         });
-        Self { test, open, guarded, bridge: None, exported: Vec::new() }
+        Self { test, open, guarded, started: Vec::new(), exported: Vec::new() }
     }
 
     /// Runs a page's commands, notes what is not as the page says, and gives the number of commands.
@@ -135,21 +169,15 @@ impl Page {
     }
 
     fn command(&mut self, command: &str, expected: &str) -> Result<(), String> {
+        if let Some(server) = command.strip_suffix(" &") {
+            return self.server(server, expected);
+        }
         if let Some(variable) = command.strip_prefix("export ") {
             let (name, value) = variable.split_once('=').unwrap();
             self.exported.push((name.to_owned(), value.to_owned()));
             return Ok(());
         }
-        let mut line = command.replace("localhost:5000", &self.open.address());
-        if let Some(guarded) = &self.guarded {
-            line = line.replace("localhost:5001", &guarded.address());
-        }
-        if line.contains("localhost:8080") {
-            let upstream = format!("{}/charts", self.open.oci());
-            let bridge =
-                self.bridge.get_or_insert_with(|| Daemon::chartferry_upstream(&upstream, []));
-            line = line.replace("localhost:8080", &bridge.address());
-        }
+        let line = self.addressed(command);
         let path = format!("{}:/usr/bin:/bin", self.test.root().join("bin").display());
         let mut run = self.test.run_program("/bin/sh".as_ref(), ["-c", &line]).env("PATH", path);
         for (name, value) in &self.exported {
@@ -163,6 +191,51 @@ impl Page {
             "exit code {:?}\n{}--- and on stderr\n{}--- instead of\n{expected}",
             outcome.code, outcome.stdout, outcome.stderr
         ))
+    }
+}
+
+impl Page {
+    /// A server that the page starts and that stays to the end of the page, on whatever port is free.
+    fn server(&mut self, command: &str, expected: &str) -> Result<(), String> {
+        let line = self.addressed(command);
+        let words: Vec<&str> = line.split(' ').collect();
+        let port = words
+            .iter()
+            .find_map(|word| word.strip_prefix("127.0.0.1:"))
+            .ok_or("a server says where it listens: --listen 127.0.0.1:PORT")?;
+        let named = format!("127.0.0.1:{port}");
+        if expected.trim_end() != format!("Listening on http://{named}") {
+            return Err(format!("it says where it listens, not\n{expected}"));
+        }
+        let mut server = Command::new(env!("CARGO_BIN_EXE_chartferry"));
+        server.env_clear().env("HOME", self.test.root());
+        for pair in words.windows(2) {
+            match *pair {
+                ["--listen", _] => server.arg("127.0.0.1:0"),
+                ["--storage", folder] => server.arg(self.test.root().join("work").join(folder)),
+                [_, word] => server.arg(word),
+                _ => unreachable!("windows of two"),
+            };
+        }
+        let daemon = Daemon::start(server, tempfile::tempdir().unwrap());
+        self.test.call(daemon.address(), &named);
+        self.started.push((named, daemon));
+        Ok(())
+    }
+
+    /// A command with the addresses that the servers really have.
+    fn addressed(&self, command: &str) -> String {
+        let mut line = command.to_owned();
+        for (named, daemon) in &self.started {
+            let port = named.rsplit(':').next().unwrap_or_default();
+            line = line.replace(named.as_str(), &daemon.address());
+            line = line.replace(&format!("localhost:{port}"), &daemon.address());
+        }
+        line = line.replace("localhost:5000", &self.open.address());
+        match &self.guarded {
+            Some(guarded) => line.replace("localhost:5001", &guarded.address()),
+            None => line,
+        }
     }
 }
 

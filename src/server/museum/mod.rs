@@ -160,6 +160,14 @@ impl<C: Catalog> Museum<C> {
             line.of(who.map_err(Denial::unauthorized)?);
         }
         let mut response = self.dispatch(route, head, body).await;
+        // Clients send credentials when they are asked for them.
+        if matches!(self.writes, Writes::AsSent(_))
+            && Sent::of(&head.headers).is_none()
+            && let Err(denial) = &response
+            && denial.status == StatusCode::FORBIDDEN
+        {
+            response = Err(Denial::unauthorized("Basic realm=\"chartferry\"".to_owned()));
+        }
         if route.api
             && let Some(origin) = &self.options.allow_origin
         {
@@ -213,9 +221,7 @@ impl<C: Catalog> Museum<C> {
     /// The museum for somebody who changes what is in it: where the store says who may, by their own credentials.
     fn writer(self: &Arc<Self>, head: &Parts) -> Result<Arc<Self>, Denial> {
         let Writes::AsSent(way) = &self.writes else { return Ok(Arc::clone(self)) };
-        let sent = Sent::of(&head.headers)
-            .ok_or_else(|| Denial::unauthorized("Basic realm=\"chartferry\"".to_owned()))?;
-        let shelf = Shelf(self.shelf.0.by_way_of(way(sent)?));
+        let shelf = Shelf(self.shelf.0.by_way_of(way(Sent::of(&head.headers))?));
         let (writes, house) = (self.writes.clone(), Arc::clone(&self.house));
         Ok(Arc::new(Self { shelf, writes, house }))
     }
