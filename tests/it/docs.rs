@@ -218,17 +218,15 @@ impl Page {
             };
         }
         let daemon = Daemon::start(server, tempfile::tempdir().unwrap());
-        self.test.call(daemon.address(), &named);
-        self.started.push((named, daemon));
+        self.test.call(daemon.address(), &format!("localhost:{port}"));
+        self.started.push((port.to_owned(), daemon));
         Ok(())
     }
 
     /// A command with the addresses that the servers really have.
     fn addressed(&self, command: &str) -> String {
         let mut line = command.to_owned();
-        for (named, daemon) in &self.started {
-            let port = named.rsplit(':').next().unwrap_or_default();
-            line = line.replace(named.as_str(), &daemon.address());
+        for (port, daemon) in &self.started {
             line = line.replace(&format!("localhost:{port}"), &daemon.address());
         }
         line = line.replace("localhost:5000", &self.open.address());
