@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! VERSION  LOCK
+//! charts.cache                                  what a server has seen of the charts; nobody else's business
 //! blobs/<algorithm>/<hh>/<hex>                  immutable, read-only
 //! repos/<name>/_r/blobs/<algorithm>/<hex>       the repository has this blob; its size
 //! repos/<name>/_r/manifests/<algorithm>/<hex>   media type, size, artifact type, subject
