@@ -7,8 +7,10 @@
 mod budget;
 pub mod candidate;
 mod describe;
+mod end;
 mod ledger;
 pub mod metrics;
+mod options;
 pub mod plan;
 pub mod prune;
 pub mod report;

@@ -6,195 +6,25 @@ use super::{
     describe::describe,
     ledger::{Ledger, same_ends},
     plan::{self, Action, Memory, Wanted},
-    prune::{self, Guard},
     report::{Counts, Mode, Report, Status, Told},
-    rewrite::Rules,
-    select::{Selected, Selection},
-    shard::Shard,
+    select::Selected,
     sink::{Naming, Place, Sink},
     source::{Listed, Listing, Source},
     state::{Header, Key, Outcome, Record, State},
     work::{Carrier, Done, Failed, Job, record},
 };
-use crate::{
-    Error, ErrorKind, Result,
-    limits::{Limits, MIB},
-};
-use bytes::Bytes;
+use crate::{Error, ErrorKind, Result};
 use futures_util::{StreamExt, TryStreamExt};
-use jiff::Timestamp;
 use std::{
     collections::{HashSet, VecDeque},
-    fmt,
-    path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
-    time::{Duration, Instant},
+    time::Instant,
 };
 use tokio::task::JoinSet;
 
-/// What is done when a version's bytes are not what its index says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnMismatch {
-    /// It is refused.
-    #[default]
-    Fail,
-    /// It is carried and reported.
-    Warn,
-    /// It is carried.
-    Accept,
-}
-
-/// What is done when the destination holds other bytes of the same version.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnConflict {
-    /// It is refused.
-    #[default]
-    Fail,
-    /// It is left as it is and reported.
-    Skip,
-    /// It is replaced and reported.
-    Overwrite,
-}
-
-/// Whether a version gets a second name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Alias {
-    /// It does not.
-    #[default]
-    None,
-    /// `v1.2.3` is also `1.2.3`, where nothing else is.
-    WithoutV,
-}
-
-impl Alias {
-    /// The second name of a tag.
-    pub(super) fn of(self, name: &str) -> Option<&str> {
-        match self {
-            Self::None => None,
-            Self::WithoutV => {
-                name.strip_prefix('v').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-            }
-        }
-    }
-}
-
-/// Where the state is kept.
-#[derive(Clone, Debug, Default)]
-pub struct Remembering {
-    /// A file on this machine, beside what is kept at the destination.
-    pub file: Option<PathBuf>,
-    /// What is done with what an earlier run left.
-    pub earlier: Earlier,
-}
-
-/// What is done with what an earlier run left.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Earlier {
-    /// It is believed.
-    #[default]
-    Use,
-    /// It is believed, but what was refused is tried again.
-    Retry,
-    /// It is not looked at; a new state replaces it.
-    Ignore,
-}
-
-/// What a run tells on its way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// So many versions are to be carried.
-    Planned(usize),
-    /// One is done, and so many bytes of it were put.
-    Done(u64),
-}
-
-/// Who hears what a run tells. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct Listener(Option<Arc<dyn Fn(Event) + Send + Sync>>);
-
-impl Listener {
-    /// Hands every event to `listener`.
-    pub fn new(listener: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(listener)))
-    }
-
-    fn tell(&self, event: Event) {
-        if let Some(listener) = &self.0 {
-            listener(event);
-        }
-    }
-}
-
-impl fmt::Debug for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Listener")
-    }
-}
-
-/// How a mirror is run.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// What is to be done.
-    pub mode: Mode,
-    /// Which versions.
-    pub selection: Selection,
-    /// Which part of them.
-    pub shard: Shard,
-    /// Bytes that are not what the index says.
-    pub mismatch: OnMismatch,
-    /// Versions that are there in other bytes.
-    pub conflict: OnConflict,
-    /// A second name.
-    pub alias: Alias,
-    /// New addresses for charts' dependencies.
-    pub rewrite: Option<Rules>,
-    /// Artifact Hub's repository metadata, to be put beside each chart.
-    pub artifact_hub: Option<Bytes>,
-    /// Whether what vanished is removed, and how much of it at most.
-    pub prune: Option<Guard>,
-    /// Where the state is kept.
-    pub remembering: Remembering,
-    /// Of the template and whatever else decides where versions lie.
-    pub naming: Fingerprint,
-    /// Versions under way at once.
-    pub at_once: usize,
-    /// Bytes of archives in memory at once.
-    pub memory: u64,
-    /// How often a state is left at the destination while the run goes on.
-    pub checkpoint: Duration,
-    /// The time, for ages.
-    pub now: Timestamp,
-    /// Who hears what happens.
-    pub listener: Listener,
-    /// Caps.
-    pub limits: Limits,
-}
-
-impl Options {
-    /// The defaults, at the time `now`.
-    pub fn new(now: Timestamp) -> Self {
-        Self {
-            mode: Mode::default(),
-            selection: Selection::default(),
-            shard: Shard::default(),
-            mismatch: OnMismatch::default(),
-            conflict: OnConflict::default(),
-            alias: Alias::default(),
-            rewrite: None,
-            artifact_hub: None,
-            prune: None,
-            remembering: Remembering::default(),
-            naming: Fingerprint::default(),
-            at_once: 64,
-            memory: 128 * MIB,
-            checkpoint: Duration::from_secs(60),
-            now,
-            listener: Listener::default(),
-            limits: Limits::default(),
-        }
-    }
-}
+pub use super::options::{
+    Alias, Earlier, Event, Listener, OnConflict, OnMismatch, Options, Remembering,
+};
 
 /// After so many failures in a row for the same outer reason, without one success, the rest is not tried.
 const HOPELESS: usize = 64;
@@ -215,19 +45,19 @@ pub async fn run(source: &Source, sink: &Sink, options: &Options) -> Result<Repo
     Ok(run.report)
 }
 
-struct Run<'a> {
-    source: &'a Source,
-    sink: &'a Sink,
-    options: &'a Options,
-    key: Key,
-    ledger: Option<Ledger>,
+pub(super) struct Run<'a> {
+    pub(super) source: &'a Source,
+    pub(super) sink: &'a Sink,
+    pub(super) options: &'a Options,
+    pub(super) key: Key,
+    pub(super) ledger: Option<Ledger>,
     /// What the last run left, if it led to the same places.
-    before: Option<State>,
+    pub(super) before: Option<State>,
     /// What this run will leave.
-    after: State,
-    report: Report,
-    checkpoint: Option<tokio::task::JoinHandle<Result<()>>>,
-    last_checkpoint: Instant,
+    pub(super) after: State,
+    pub(super) report: Report,
+    pub(super) checkpoint: Option<tokio::task::JoinHandle<Result<()>>>,
+    pub(super) last_checkpoint: Instant,
 }
 
 impl<'a> Run<'a> {
@@ -632,115 +462,6 @@ impl<'a> Run<'a> {
             size: None,
         }
     }
-
-    /// Removes what vanished, as far as that may be done.
-    async fn prune(
-        &mut self,
-        guard: Guard,
-        ids: &HashSet<ChartVersion>,
-        cut: Option<String>,
-        total: usize,
-    ) -> Result<()> {
-        let Some(before) = &self.before else {
-            self.report.warnings.push(
-                "nothing is removed: without a state of an earlier run nobody knows what was carried from here"
-                    .to_owned(),
-            );
-            return Ok(());
-        };
-        let gone = plan::vanished(before, ids);
-        let recorded = before.records().filter(|record| record.outcome.is_in_step()).count();
-        if let Some(reason) = prune::refusal(guard, total, cut.as_deref(), gone.len(), recorded) {
-            self.report.prune_refused = Some(reason);
-            return Ok(());
-        }
-        let gone: Vec<Record> = gone.into_iter().cloned().collect();
-        for record in gone {
-            let version = record.named.as_deref().unwrap_or(&record.id.version);
-            let naming = Naming { repo: self.source.name(), chart: &record.id.chart, version };
-            let place = self.sink.place(&naming)?;
-            let mut told = Told {
-                id: record.id.clone(),
-                status: Status::WouldPrune,
-                place: Some(self.sink.show(&place)),
-                outcome: None,
-                reason: Some("it vanished at the source".to_owned()),
-                digest: record.content.clone(),
-                manifest: record.manifest.clone(),
-                size: None,
-            };
-            if self.options.mode == Mode::Run {
-                match self.remove(&place, &record).await {
-                    Ok(()) => told.status = Status::Pruned,
-                    Err(error) => {
-                        told.status = Status::Failed;
-                        told.reason = Some(format!("it cannot be removed: {}", error.chain()));
-                    }
-                }
-            }
-            self.report.tell(told);
-        }
-        Ok(())
-    }
-
-    async fn remove(&mut self, place: &Place, record: &Record) -> Result<()> {
-        self.sink.delete(place, record.manifest.as_ref()).await?;
-        if let Some(alias) = self.options.alias.of(&place.name) {
-            let alias = Place { group: place.group.clone(), name: alias.to_owned() };
-            self.sink.delete(&alias, None).await?;
-        }
-        self.after.forget(&record.id);
-        match &mut self.ledger {
-            Some(ledger) => ledger.forget(record),
-            None => Ok(()),
-        }
-    }
-
-    /// Leaves the state at the destination now and then, beside the work.
-    async fn checkpoint(&mut self) {
-        if self.last_checkpoint.elapsed() < self.options.checkpoint
-            || self.checkpoint.as_ref().is_some_and(|running| !running.is_finished())
-        {
-            return;
-        }
-        self.last_checkpoint = Instant::now();
-        if let Some(running) = self.checkpoint.take()
-            && let Ok(Err(error)) = running.await
-        {
-            tracing::debug!("no checkpoint: {error:?}");
-        }
-        let (sink, key, mut state) = (self.sink.clone(), self.key.clone(), self.after.clone());
-        state.header.settled = false;
-        self.checkpoint = Some(tokio::spawn(async move { remember(&sink, &key, state).await }));
-    }
-
-    /// Leaves the state for the next run.
-    async fn settle(&mut self) -> Result<()> {
-        if let Some(running) = self.checkpoint.take() {
-            // Its failure is that of the next one.
-            let _ = running.await;
-        }
-        self.after.header.settled = self.report.counts.failed == 0;
-        if let Some(ledger) = &mut self.ledger {
-            ledger.write(&self.after)?;
-        }
-        // Times alone are not worth a request.
-        if self.before.as_ref().is_some_and(|before| before.says_as_much_as(&self.after)) {
-            return Ok(());
-        }
-        if let Err(error) = remember(self.sink, &self.key, self.after.clone()).await {
-            self.report.warnings.push(format!(
-                "the state was not left at the destination, so the next run lists its tags: {}",
-                error.chain()
-            ));
-        }
-        Ok(())
-    }
-}
-
-async fn remember(sink: &Sink, key: &Key, state: State) -> Result<()> {
-    let bytes = crate::store::blocking(move || state.pack()).await?;
-    sink.remember(key, &bytes).await
 }
 
 /// What is known of a version, by its line as it is now.

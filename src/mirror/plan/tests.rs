@@ -1,3 +1,5 @@
+//! The plan as a table, and as a property: whatever is remembered, it is safe and converges.
+
 use super::*;
 use crate::mirror::{candidate::Provenance, select::tests::candidate, state::Header};
 use proptest::prelude::*;

@@ -1,0 +1,174 @@
+//! How a mirror is run, and what it tells on its way.
+
+use super::{
+    candidate::Fingerprint, prune::Guard, report::Mode, rewrite::Rules, select::Selection,
+    shard::Shard,
+};
+use crate::limits::{Limits, MIB};
+use bytes::Bytes;
+use jiff::Timestamp;
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+/// What is done when a version's bytes are not what its index says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnMismatch {
+    /// It is refused.
+    #[default]
+    Fail,
+    /// It is carried and reported.
+    Warn,
+    /// It is carried.
+    Accept,
+}
+
+/// What is done when the destination holds other bytes of the same version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnConflict {
+    /// It is refused.
+    #[default]
+    Fail,
+    /// It is left as it is and reported.
+    Skip,
+    /// It is replaced and reported.
+    Overwrite,
+}
+
+/// Whether a version gets a second name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Alias {
+    /// It does not.
+    #[default]
+    None,
+    /// `v1.2.3` is also `1.2.3`, where nothing else is.
+    WithoutV,
+}
+
+impl Alias {
+    /// The second name of a tag.
+    pub(super) fn of(self, name: &str) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::WithoutV => {
+                name.strip_prefix('v').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            }
+        }
+    }
+}
+
+/// Where the state is kept.
+#[derive(Clone, Debug, Default)]
+pub struct Remembering {
+    /// A file on this machine, beside what is kept at the destination.
+    pub file: Option<PathBuf>,
+    /// What is done with what an earlier run left.
+    pub earlier: Earlier,
+}
+
+/// What is done with what an earlier run left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Earlier {
+    /// It is believed.
+    #[default]
+    Use,
+    /// It is believed, but what was refused is tried again.
+    Retry,
+    /// It is not looked at; a new state replaces it.
+    Ignore,
+}
+
+/// What a run tells on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// So many versions are to be carried.
+    Planned(usize),
+    /// One is done, and so many bytes of it were put.
+    Done(u64),
+}
+
+/// Who hears what a run tells. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Listener(Option<Arc<dyn Fn(Event) + Send + Sync>>);
+
+impl Listener {
+    /// Hands every event to `listener`.
+    pub fn new(listener: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(listener)))
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        if let Some(listener) = &self.0 {
+            listener(event);
+        }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
+    }
+}
+
+/// How a mirror is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What is to be done.
+    pub mode: Mode,
+    /// Which versions.
+    pub selection: Selection,
+    /// Which part of them.
+    pub shard: Shard,
+    /// Bytes that are not what the index says.
+    pub mismatch: OnMismatch,
+    /// Versions that are there in other bytes.
+    pub conflict: OnConflict,
+    /// A second name.
+    pub alias: Alias,
+    /// New addresses for charts' dependencies.
+    pub rewrite: Option<Rules>,
+    /// Artifact Hub's repository metadata, to be put beside each chart.
+    pub artifact_hub: Option<Bytes>,
+    /// Whether what vanished is removed, and how much of it at most.
+    pub prune: Option<Guard>,
+    /// Where the state is kept.
+    pub remembering: Remembering,
+    /// Of the template and whatever else decides where versions lie.
+    pub naming: Fingerprint,
+    /// Versions under way at once.
+    pub at_once: usize,
+    /// Bytes of archives in memory at once.
+    pub memory: u64,
+    /// How often a state is left at the destination while the run goes on.
+    pub checkpoint: Duration,
+    /// The time, for ages.
+    pub now: Timestamp,
+    /// Who hears what happens.
+    pub listener: Listener,
+    /// Caps.
+    pub limits: Limits,
+}
+
+impl Options {
+    /// The defaults, at the time `now`.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            mode: Mode::default(),
+            selection: Selection::default(),
+            shard: Shard::default(),
+            mismatch: OnMismatch::default(),
+            conflict: OnConflict::default(),
+            alias: Alias::default(),
+            rewrite: None,
+            artifact_hub: None,
+            prune: None,
+            remembering: Remembering::default(),
+            naming: Fingerprint::default(),
+            at_once: 64,
+            memory: 128 * MIB,
+            checkpoint: Duration::from_secs(60),
+            now,
+            listener: Listener::default(),
+            limits: Limits::default(),
+        }
+    }
+}
