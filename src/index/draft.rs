@@ -5,9 +5,8 @@ use super::line::{Form, Line, POOLED, Text, Which};
 use super::scan::{Scalar, Sure, Unsure};
 use crate::chart::sanitize::sanitize;
 use crate::chart::time::Time;
-use crate::limits::Limits;
 use crate::version::Version;
-use crate::yaml::{self, Duplicates, Value};
+use crate::yaml::{self, Value, quick};
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -100,7 +99,7 @@ impl Draft {
                 Value::String(_) => self.within(range),
                 other => other.to_go_string().map(|text| self.pooled(&text)).ok_or(Unsure),
             },
-            _ => Ok(self.pooled(&decode(text, scalar)?)),
+            _ => Ok(self.pooled(&quick::text(text, scalar)?)),
         }
     }
 
@@ -193,45 +192,4 @@ impl Draft {
             urls: u32::try_from(self.urls.len()).expect("an index has at most 512 MiB"),
         }
     }
-}
-
-/// A text as the full reader has it.
-pub(super) fn decode(text: &str, scalar: &Scalar) -> Sure<String> {
-    match scalar {
-        Scalar::Null => Ok(String::new()),
-        Scalar::Plain(range) => yaml::plain(&text[range.clone()]).to_go_string().ok_or(Unsure),
-        Scalar::Quoted(range) => Ok(text[range.clone()].to_owned()),
-        Scalar::Folded(range) => Ok(fold(&text[range.clone()])),
-        Scalar::Complex(range) => {
-            let document = format!("x: {}", &text[range.clone()]);
-            let value = yaml::parse(document.as_bytes(), Duplicates::Error, &Limits::default());
-            match value.map_err(|_| Unsure)?.get("x") {
-                Some(Value::String(text)) => Ok(text.clone()),
-                _ => Err(Unsure),
-            }
-        }
-    }
-}
-
-/// Plain text on several lines: a line break is a space, and each blank line more is a line break.
-fn fold(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    let mut breaks = 0_usize;
-    for (at, line) in text.split('\n').enumerate() {
-        let line = line.trim_matches([' ', '\r', '\t']);
-        if at > 0 {
-            breaks += 1;
-        }
-        if line.is_empty() {
-            continue;
-        }
-        match breaks {
-            0 => {}
-            1 => folded.push(' '),
-            more => folded.extend(std::iter::repeat_n('\n', more - 1)),
-        }
-        breaks = 0;
-        folded.push_str(line);
-    }
-    folded
 }

@@ -3,12 +3,14 @@
 //! The model is sigs.k8s.io/yaml 1.6 over yaml.v2. What it does not do: keep comments, tags, anchors or key types; decode into
 //! structs ([`crate::chart`] does that, field by field, from a [`Value`]).
 
+pub(crate) mod cursor;
 mod emit;
 mod error;
 mod input;
 mod mapping;
 mod number;
 mod parse;
+pub(crate) mod quick;
 mod scalar;
 mod style;
 mod tab;
@@ -51,6 +53,11 @@ const FLOWS_WITH_TABS: usize = 32;
 
 /// Reads the first document of `bytes` and ignores any other, as sigs.k8s.io/yaml does. Nothing at all is [`Value::Null`].
 pub fn parse(bytes: &[u8], duplicates: Duplicates, limits: &Limits) -> Result<Value, YamlError> {
+    quick::read(bytes, limits).or_else(|_| parse_fully(bytes, duplicates, limits))
+}
+
+/// The same by the full reader alone.
+fn parse_fully(bytes: &[u8], duplicates: Duplicates, limits: &Limits) -> Result<Value, YamlError> {
     read(bytes, duplicates, limits, |documents| documents.next().unwrap_or(Ok(Value::Null)))
 }
 
@@ -60,6 +67,9 @@ pub fn parse_all(
     duplicates: Duplicates,
     limits: &Limits,
 ) -> Result<Vec<Value>, YamlError> {
+    if let Ok(value) = quick::read(bytes, limits) {
+        return Ok(vec![value]);
+    }
     read(bytes, duplicates, limits, |documents| documents.collect())
 }
 

@@ -3,16 +3,15 @@
 //! it is not sure of is read by the full reader, alone; a document that it is not sure of, as a whole. It never refuses
 //! anything and never warns: that is left to the full reader too, so the two cannot disagree about what is wrong.
 
-mod cursor;
 mod shape;
 
-use super::draft::{self, Draft};
+use super::draft::Draft;
 use super::line::{Form, Line, Which};
 use crate::chart::time::Time;
-use crate::yaml::{self, Value};
+use crate::yaml::cursor::Cursor;
+pub(super) use crate::yaml::cursor::{Scalar, Sure, Unsure};
+use crate::yaml::{self, Value, quick};
 use bytes::Bytes;
-use cursor::Cursor;
-pub(super) use cursor::{Scalar, Sure, Unsure};
 use shape::{Entry, Kind, Shape};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -40,22 +39,9 @@ pub(super) fn scan(bytes: &Bytes, sink: &mut dyn Sink) -> Sure<Head> {
     let start = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let bytes = bytes.slice(start..);
     let text = str::from_utf8(&bytes).map_err(|_| Unsure)?;
-    let text = without_marker(text);
-    let bytes = bytes.slice(bytes.len() - text.len()..);
     let mut scan =
         Scan { cursor: Cursor::new(text)?, bytes: &bytes, sink, draft: Draft::default() };
     scan.document()
-}
-
-/// The text behind a `---` on its first line.
-fn without_marker(text: &str) -> &str {
-    match text.strip_prefix("---") {
-        Some(rest) => {
-            let line = rest.split('\n').next().unwrap_or_default();
-            if line.trim_end_matches([' ', '\r']).is_empty() { &rest[line.len()..] } else { text }
-        }
-        None => text,
-    }
 }
 
 struct Scan<'t> {
@@ -82,7 +68,7 @@ impl<'t> Scan<'t> {
                 "generated" => match self.cursor.scalar(0)? {
                     Scalar::Null => {}
                     scalar => {
-                        let text = draft::decode(self.cursor.text, &scalar)?;
+                        let text = quick::text(self.cursor.text, &scalar)?;
                         head.generated = Time::parse(&text).map_err(|_| Unsure)?.to_string();
                     }
                 },
@@ -99,7 +85,7 @@ impl<'t> Scan<'t> {
     /// A text that is kept.
     fn owned(&mut self, parent: isize) -> Sure<String> {
         let scalar = self.cursor.scalar(parent)?;
-        draft::decode(self.cursor.text, &scalar)
+        quick::text(self.cursor.text, &scalar)
     }
 
     fn server_info(&mut self) -> Sure<String> {
@@ -244,7 +230,7 @@ impl<'t> Scan<'t> {
                 return Err(Unsure);
             }
         }
-        let kind = draft::decode(text, kind)?;
+        let kind = quick::text(text, kind)?;
         self.draft.judge(text, &kind)?;
         Ok(self.draft.line(self.bytes.slice(range), Form::Yaml))
     }

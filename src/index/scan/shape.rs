@@ -1,10 +1,7 @@
 //! What may stand in an entry, field by field, and the scan of what is not kept: keys and kinds are judged, values are
 //! passed over.
 
-use super::{
-    Scan,
-    cursor::{Scalar, Sure, Unsure},
-};
+use super::{Scalar, Scan, Sure, Unsure};
 use crate::yaml::{self, Value};
 use std::collections::HashSet;
 

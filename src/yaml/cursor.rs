@@ -1,21 +1,22 @@
 //! A strict subset of YAML, read line by line and never decoded: block mappings and lists, and scalars of every style. What
 //! lies outside it, or could mean two things, is [`Unsure`], never a guess: the full reader then decides. It judges no
-//! document; [`super`] knows what an index looks like.
+//! document: [`super::quick`] makes values of one, `crate::index` lines.
 
-use crate::yaml::{self, Value};
+use super::Value;
+use crate::yaml;
 use memchr::{memchr, memchr3};
 use std::ops::Range;
 
 /// This reader leaves it to the full one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::index) struct Unsure;
+pub(crate) struct Unsure;
 
 /// A result that may be left to the full reader.
-pub(in crate::index) type Sure<T> = Result<T, Unsure>;
+pub(crate) type Sure<T> = Result<T, Unsure>;
 
 /// A scalar, by where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::index) enum Scalar {
+pub(crate) enum Scalar {
     /// Nothing at all.
     Null,
     /// Plain, on one line.
@@ -30,16 +31,16 @@ pub(in crate::index) enum Scalar {
 
 /// Where the reader stands: on a line, at its first character that is not read yet.
 #[derive(Clone, Debug)]
-pub(super) struct Cursor<'t> {
-    pub(super) text: &'t str,
+pub(crate) struct Cursor<'t> {
+    pub(crate) text: &'t str,
     bytes: &'t [u8],
     /// Where the line starts.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// How far the line is indented; -1 at the end.
-    pub(super) indent: isize,
-    pub(super) at: usize,
+    pub(crate) indent: isize,
+    pub(crate) at: usize,
     /// Behind the last line that said something.
-    pub(super) tail: usize,
+    pub(crate) tail: usize,
     /// Whether there were comments before this line.
     commented: bool,
 }
@@ -48,8 +49,8 @@ pub(super) struct Cursor<'t> {
 const LONGEST_KEY: usize = 1000;
 
 impl<'t> Cursor<'t> {
-    /// Stands on the first line of `text` that says something.
-    pub(super) fn new(text: &'t str) -> Sure<Self> {
+    /// Stands on the first line of `text` that says something, behind a `---` that opens the document.
+    pub(crate) fn new(text: &'t str) -> Sure<Self> {
         require_ordinary(text.as_bytes())?;
         let mut cursor = Self {
             text,
@@ -60,16 +61,16 @@ impl<'t> Cursor<'t> {
             tail: 0,
             commented: false,
         };
-        cursor.settle(0)?;
+        cursor.settle(marker(text))?;
         Ok(cursor)
     }
 
-    pub(super) fn byte(&self) -> Option<u8> {
+    pub(crate) fn byte(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
     /// Leaves the line, whose rest has been judged, for the next one that says something.
-    pub(super) fn next_line(&mut self) -> Sure<()> {
+    pub(crate) fn next_line(&mut self) -> Sure<()> {
         let start = self.line_end(self.at);
         self.tail = start;
         self.settle(start)
@@ -120,12 +121,12 @@ impl<'t> Cursor<'t> {
     }
 
     /// Whether the line goes on with an entry of a list.
-    pub(super) fn is_dash(&self) -> bool {
+    pub(crate) fn is_dash(&self) -> bool {
         self.byte() == Some(b'-') && self.is_blank(self.at + 1)
     }
 
     /// Goes from the dash of a list's entry to what the entry is, on this line or below; `None` where it is nothing.
-    pub(super) fn open_item(&mut self) -> Sure<Option<isize>> {
+    pub(crate) fn open_item(&mut self) -> Sure<Option<isize>> {
         let dash = self.indent;
         self.at += 1;
         self.at += self.spaces(self.at);
@@ -137,7 +138,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Whether nothing but a comment is left of the line.
-    pub(super) fn ends_here(&self) -> Sure<bool> {
+    pub(crate) fn ends_here(&self) -> Sure<bool> {
         match self.byte() {
             None | Some(b'\n' | b'\r') => Ok(true),
             Some(b'\t') => Err(Unsure),
@@ -147,7 +148,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Reads a key and its colon.
-    pub(super) fn key(&mut self) -> Sure<&'t str> {
+    pub(crate) fn key(&mut self) -> Sure<&'t str> {
         let start = self.at;
         let key = match self.byte() {
             Some(quote @ (b'"' | b'\'')) => {
@@ -179,7 +180,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Reads a key that may be anything: one that is no string to YAML is not sure.
-    pub(super) fn free_key(&mut self) -> Sure<&'t str> {
+    pub(crate) fn free_key(&mut self) -> Sure<&'t str> {
         let quoted = matches!(self.byte(), Some(b'"' | b'\''));
         let key = self.key()?;
         if !quoted && yaml::resolves(key) && !matches!(yaml::plain(key), Value::String(_)) {
@@ -189,7 +190,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Reads a scalar behind a key or dash, whose block is indented by `parent`, and goes to the next line.
-    pub(super) fn scalar(&mut self, parent: isize) -> Sure<Scalar> {
+    pub(crate) fn scalar(&mut self, parent: isize) -> Sure<Scalar> {
         self.at += self.spaces(self.at);
         if self.ends_here()? {
             self.next_line()?;
@@ -408,7 +409,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Reads a list in brackets on one line, of words that mean the same in brackets and out; `None` where there is no bracket.
-    pub(super) fn flow_list(&mut self) -> Sure<Option<Vec<Scalar>>> {
+    pub(crate) fn flow_list(&mut self) -> Sure<Option<Vec<Scalar>>> {
         let at = self.at + self.spaces(self.at);
         if self.bytes.get(at) != Some(&b'[') {
             return Ok(None);
@@ -459,7 +460,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Reads `{}`; whether it stood here.
-    pub(super) fn empty_map(&mut self) -> Sure<bool> {
+    pub(crate) fn empty_map(&mut self) -> Sure<bool> {
         let at = self.at + self.spaces(self.at);
         if self.bytes.get(at) != Some(&b'{') {
             return Ok(false);
@@ -480,7 +481,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Goes to where a list or mapping starts whose key is read; false if there is nothing.
-    pub(super) fn open_block(&mut self, parent: isize) -> Sure<bool> {
+    pub(crate) fn open_block(&mut self, parent: isize) -> Sure<bool> {
         self.at += self.spaces(self.at);
         if !self.ends_here()? {
             return Err(Unsure);
@@ -490,7 +491,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// From the start of a list's entry, whose dash is indented by `dash`, to where it must end.
-    pub(super) fn skip_item(&mut self, start: usize, dash: isize) -> Sure<Range<usize>> {
+    pub(crate) fn skip_item(&mut self, start: usize, dash: isize) -> Sure<Range<usize>> {
         let mut line = self.line_end(start);
         self.tail = line;
         while line < self.bytes.len() {
@@ -533,4 +534,11 @@ fn require_ordinary(bytes: &[u8]) -> Sure<()> {
         }
     }
     Ok(())
+}
+
+/// Behind a `---` on the first line.
+fn marker(text: &str) -> usize {
+    let Some(rest) = text.strip_prefix("---") else { return 0 };
+    let line = rest.split('\n').next().unwrap_or_default();
+    if line.trim_end_matches([' ', '\r']).is_empty() { 3 + line.len() } else { 0 }
 }

@@ -1,0 +1,223 @@
+//! The fast way from a document to its value: block mappings and lists of the strict subset that [`super::cursor`] knows, which is
+//! what nearly every Chart.yaml and values.yaml is made of. Anything else, and anything that is wrong, is left to the full
+//! reader, which alone has errors.
+
+use super::cursor::{Cursor, Scalar, Sure, Unsure};
+use super::{Duplicates, Value, scalar};
+use crate::limits::Limits;
+
+/// Collections within each other; the full reader goes on by itself where this one would by recursion.
+const DEEPEST: usize = 32;
+
+/// The value of a document that is one mapping in block style.
+pub(super) fn read(bytes: &[u8], limits: &Limits) -> Sure<Value> {
+    let text = str::from_utf8(bytes).map_err(|_| Unsure)?;
+    let cursor = Cursor::new(text)?;
+    if cursor.indent != 0 || cursor.is_dash() {
+        return Err(Unsure);
+    }
+    let mut quick = Quick { cursor, nodes: limits.yaml_nodes };
+    let value = quick.mapping(0, DEEPEST.min(limits.yaml_depth))?;
+    if quick.cursor.indent == -1 { Ok(value) } else { Err(Unsure) }
+}
+
+struct Quick<'t> {
+    cursor: Cursor<'t>,
+    nodes: usize,
+}
+
+impl Quick<'_> {
+    fn count(&mut self, nodes: usize) -> Sure<()> {
+        self.nodes = self.nodes.checked_sub(nodes).ok_or(Unsure)?;
+        Ok(())
+    }
+
+    /// A mapping whose keys are indented by `column`.
+    fn mapping(&mut self, column: isize, deepest: usize) -> Sure<Value> {
+        let deepest = deepest.checked_sub(1).ok_or(Unsure)?;
+        self.count(1)?;
+        let mut entries: Vec<(String, Value)> = Vec::new();
+        while self.cursor.indent == column {
+            let key = self.cursor.free_key()?;
+            // Of long mappings every key would be compared with every other.
+            if entries.len() == 64 || entries.iter().any(|(known, _)| known == key) {
+                return Err(Unsure);
+            }
+            let key = key.to_owned();
+            self.count(1)?;
+            let value = self.value(column, deepest)?;
+            entries.push((key, value));
+        }
+        Ok(Value::Map(entries))
+    }
+
+    /// The value of a key that is indented by `column`.
+    fn value(&mut self, column: isize, deepest: usize) -> Sure<Value> {
+        if self.cursor.empty_map()? {
+            self.count(1)?;
+            return Ok(Value::Map(Vec::new()));
+        }
+        if let Some(items) = self.cursor.flow_list()? {
+            self.count(1 + items.len())?;
+            let values = items.iter().map(|item| self.resolved(item));
+            return Ok(Value::Seq(values.collect::<Sure<_>>()?));
+        }
+        let before = self.cursor.clone();
+        if !matches!(self.cursor.open_block(column), Ok(true)) {
+            self.cursor = before;
+            return self.scalar(column);
+        }
+        let value = if self.cursor.is_dash() {
+            self.list(deepest)?
+        } else {
+            let inner = self.cursor.indent;
+            self.mapping(inner, deepest)?
+        };
+        if self.cursor.indent > column { Err(Unsure) } else { Ok(value) }
+    }
+
+    fn scalar(&mut self, parent: isize) -> Sure<Value> {
+        self.count(1)?;
+        let place = self.cursor.scalar(parent)?;
+        self.resolved(&place)
+    }
+
+    fn resolved(&self, place: &Scalar) -> Sure<Value> {
+        match place {
+            Scalar::Null => Ok(Value::Null),
+            Scalar::Plain(range) => {
+                let text = &self.cursor.text[range.clone()];
+                if scalar::resolves(text) {
+                    Ok(scalar::plain(text))
+                } else {
+                    Ok(Value::String(text.to_owned()))
+                }
+            }
+            place => text(self.cursor.text, place).map(Value::String),
+        }
+    }
+
+    /// A list, from its first dash.
+    fn list(&mut self, deepest: usize) -> Sure<Value> {
+        let deepest = deepest.checked_sub(1).ok_or(Unsure)?;
+        self.count(1)?;
+        let dash = self.cursor.indent;
+        let mut values = Vec::new();
+        while self.cursor.indent == dash && self.cursor.is_dash() {
+            let before = self.cursor.clone();
+            let value = match self.cursor.open_item()? {
+                None => {
+                    self.count(1)?;
+                    Value::Null
+                }
+                Some(column) => {
+                    let inside = self.cursor.clone();
+                    if self.cursor.free_key().is_ok() {
+                        self.cursor = inside;
+                        self.cursor.indent = column;
+                        self.mapping(column, deepest)?
+                    } else {
+                        self.cursor = before;
+                        self.cursor.at += 1;
+                        self.scalar(dash)?
+                    }
+                }
+            };
+            values.push(value);
+            if self.cursor.indent > dash {
+                return Err(Unsure);
+            }
+        }
+        Ok(Value::Seq(values))
+    }
+}
+
+/// A text as the full reader has it.
+pub(crate) fn text(text: &str, place: &Scalar) -> Sure<String> {
+    match place {
+        Scalar::Null => Ok(String::new()),
+        Scalar::Plain(range) => scalar::plain(&text[range.clone()]).to_go_string().ok_or(Unsure),
+        Scalar::Quoted(range) => Ok(text[range.clone()].to_owned()),
+        Scalar::Folded(range) => Ok(fold(&text[range.clone()])),
+        Scalar::Complex(range) => {
+            let document = format!("x: {}", &text[range.clone()]);
+            let value =
+                super::parse_fully(document.as_bytes(), Duplicates::Error, &Limits::default());
+            match value.map_err(|_| Unsure)?.get("x") {
+                Some(Value::String(text)) => Ok(text.clone()),
+                _ => Err(Unsure),
+            }
+        }
+    }
+}
+
+/// Plain text on several lines: a line break is a space, and each blank line more is a line break.
+fn fold(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    let mut breaks = 0_usize;
+    for (at, line) in text.split('\n').enumerate() {
+        let line = line.trim_matches([' ', '\r', '\t']);
+        if at > 0 {
+            breaks += 1;
+        }
+        if line.is_empty() {
+            continue;
+        }
+        match breaks {
+            0 => {}
+            1 => folded.push(' '),
+            more => folded.extend(std::iter::repeat_n('\n', more - 1)),
+        }
+        breaks = 0;
+        folded.push_str(line);
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What this reader is sure of, the full one reads alike.
+    fn assert_agreed(text: &str) {
+        let limits = Limits::default();
+        if let Ok(quick) = read(text.as_bytes(), &limits) {
+            let full = crate::yaml::parse_fully(text.as_bytes(), Duplicates::Error, &limits);
+            assert_eq!(Ok(quick), full, "{text}");
+        }
+    }
+
+    #[test]
+    fn ordinary_documents_are_read_fast() {
+        for text in [
+            "apiVersion: v2\nname: a\nversion: 1.0.0\nkeywords:\n  - a\n  - b: c\n    d: 1\n  -\n  - ~\nx: {}\nw: []\nz: |\n  a\n\n  b\nnn:\n  m:\n    o: 0x10\n",
+            "---\n# c\na: 'b' # c\nb: \"c\\td\"\nc: d\n  e\nd: .inf\ne:\n- a\n",
+        ] {
+            assert!(read(text.as_bytes(), &Limits::default()).is_ok(), "{text}");
+            assert_agreed(text);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(600))]
+
+        #[test]
+        fn what_is_sure_is_right(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), "[-a:#'\"|>\\[\\]{}&*!?,0 \n\t\\\\]{1,3}", any::<bool>()), 1..6),
+        ) {
+            let mut text = include_str!("../../testdata/index/styles.yaml").to_owned();
+            for (at, piece, line) in changes {
+                let mut at = at.index(text.len());
+                while !text.is_char_boundary(at) {
+                    at -= 1;
+                }
+                if line {
+                    at = text[..at].rfind('\n').map_or(0, |at| at + 1);
+                }
+                text.insert_str(at, &piece);
+                assert_agreed(&text);
+            }
+        }
+    }
+}
