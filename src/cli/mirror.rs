@@ -304,26 +304,65 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
             counts.items.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let (reports, failed) = run.block_on_several(async {
-        let sink = ends.sink().await?;
-        let mut reports = Vec::new();
-        let mut failed = Vec::new();
-        for settings in &ends.settings.sources {
-            match one(&ends, settings, &sink, &options, &args).await {
-                Ok(report) => reports.push(report),
-                Err(error) if ends.settings.sources.len() == 1 => return Err(error),
-                Err(error) => {
-                    run.talk
-                        .error(&error.context(format!("`{}` is not mirrored", settings.location)));
-                    failed.push(settings.location.clone());
-                }
+    if let Some(path) = &settings.metrics_file {
+        writable(path)?;
+    }
+    let ended = run.block_on_several(every(&ends, &options, &args));
+    drop(progress);
+    // Whatever stopped the run, a monitor is told.
+    let (reports, stopped) = match ended {
+        Ok(reports) => (reports, None),
+        Err(error) => {
+            let fail = |source: &SourceSettings| {
+                unmirrored(&source.location, &settings.destination, &options, &error)
+            };
+            (settings.sources.iter().map(fail).collect(), Some(error))
+        }
+    };
+    let told = tell(run, &args, &settings, &reports);
+    match stopped {
+        Some(error) => Err(error),
+        None => told.map(|()| exit(&reports)),
+    }
+}
+
+/// One source after the other. One that fails does not stop the others, and is an error only if it is alone.
+async fn every(ends: &Ends<'_>, options: &Options, args: &MirrorArgs) -> Result<Vec<Report>> {
+    let sink = ends.sink().await?;
+    let sources = &ends.settings.sources;
+    let mut reports = Vec::new();
+    for settings in sources {
+        match one(ends, settings, &sink, options, args).await {
+            Ok(report) => reports.push(report),
+            Err(error) if sources.len() == 1 => return Err(error),
+            Err(error) => {
+                reports.push(unmirrored(&settings.location, sink.identity(), options, &error));
+                let what = format!("`{}` is not mirrored", settings.location);
+                ends.run.talk.error(&error.context(what));
             }
         }
-        Ok((reports, failed))
-    })?;
-    drop(progress);
-    tell(run, &args, &settings, &reports)?;
-    Ok(exit(&reports, failed.len()))
+    }
+    Ok(reports)
+}
+
+/// The report of a source that could not even be listed.
+fn unmirrored(source: &str, destination: &str, options: &Options, error: &Error) -> Report {
+    Report {
+        error: Some(error.chain()),
+        ..Report::new(source.trim_end_matches('/'), destination, options.shard, options.mode)
+    }
+}
+
+/// Whether a file can be written when all is done.
+fn writable(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let fail = |error| {
+        Error::io("write metrics to", path, error).with_hint("its folder must be there before")
+    };
+    if path.is_dir() {
+        return Err(fail(std::io::ErrorKind::IsADirectory.into()));
+    }
+    tempfile::tempfile_in(folder.unwrap_or(Path::new("."))).map(drop).map_err(fail)
 }
 
 async fn one(
@@ -397,14 +436,21 @@ fn tell(run: &Run, args: &MirrorArgs, settings: &Settings, reports: &[Report]) -
         write_file(path, |file| file.write_all(text.as_bytes()))?;
     }
     match args.output {
-        Format::Text => output::print(reports.iter().map(told::text).collect::<String>()),
+        // Why a source is not mirrored was said on stderr.
+        Format::Text => output::print(
+            reports
+                .iter()
+                .filter(|report| report.error.is_none())
+                .map(told::text)
+                .collect::<String>(),
+        ),
         format => output::print_value(format, &serde_json::json!({ "runs": reports })),
     }
 }
 
-fn exit(reports: &[Report], failed: usize) -> Exit {
+fn exit(reports: &[Report]) -> Exit {
     let has = |verdict| reports.iter().any(|report| report.verdict() == verdict);
-    if failed > 0 || has(Verdict::Failed) {
+    if has(Verdict::Failed) {
         let none = reports.iter().all(|report| report.verdict() == Verdict::Failed);
         return if none { Exit::Failure } else { Exit::Partial };
     }

@@ -1,7 +1,7 @@
 //! What a run came to: counts, and by name every version there is something to say of. Its JSON is the schema of
 //! `docs/mirror.md`.
 
-use super::{candidate::ChartVersion, state::Outcome};
+use super::{candidate::ChartVersion, shard::Shard, state::Outcome};
 use crate::digest::Digest;
 use serde::Serialize;
 
@@ -158,13 +158,43 @@ pub struct Report {
     /// Why vanished versions were not removed though that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prune_refused: Option<String>,
+    /// Why the source is not mirrored at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
 
 impl Report {
+    /// A run that has not begun to do anything.
+    pub fn new(
+        source: impl Into<String>,
+        destination: impl Into<String>,
+        shard: Shard,
+        mode: Mode,
+    ) -> Self {
+        Self {
+            source: source.into(),
+            destination: destination.into(),
+            shard: shard.to_string(),
+            mode,
+            unchanged: false,
+            seconds: 0.0,
+            bytes: 0,
+            charts: 0,
+            counts: Counts::default(),
+            versions: Vec::new(),
+            prune_refused: None,
+            error: None,
+            warnings: Vec::new(),
+        }
+    }
+
     /// The whole in a word.
     pub fn verdict(&self) -> Verdict {
+        if self.error.is_some() {
+            return Verdict::Failed;
+        }
         let counts = &self.counts;
         let bad = counts.refused + counts.failed;
         if self.mode == Mode::Check && counts.drift + counts.would_prune > 0 {
@@ -191,20 +221,9 @@ pub(super) mod tests {
     use super::*;
 
     pub(in crate::mirror) fn report(mode: Mode, counts: Counts) -> Report {
-        Report {
-            source: "https://charts.example".into(),
-            destination: "oci://registry.example/charts".into(),
-            shard: "1/1".into(),
-            mode,
-            unchanged: false,
-            seconds: 1.5,
-            bytes: 0,
-            charts: 1,
-            counts,
-            versions: Vec::new(),
-            prune_refused: None,
-            warnings: Vec::new(),
-        }
+        let (source, destination) = ("https://charts.example", "oci://registry.example/charts");
+        let report = Report::new(source, destination, Shard::default(), mode);
+        Report { seconds: 1.5, charts: 1, counts, ..report }
     }
 
     #[test]
@@ -232,5 +251,8 @@ pub(super) mod tests {
             ..report(Mode::Run, Counts::default())
         };
         assert_eq!(refused.verdict(), Verdict::Partly);
+        let down =
+            Report { error: Some("no answer".into()), ..report(Mode::Check, Counts::default()) };
+        assert_eq!(down.verdict(), Verdict::Failed);
     }
 }

@@ -173,3 +173,34 @@ fn what_is_written_wrong_is_said_before_anything_is_asked() {
         test.run(args.clone()).stderr_has(part).fails(64);
     }
 }
+
+#[test]
+fn a_source_that_is_down_is_a_run_in_report_and_metrics() {
+    let place = Mirrored::new();
+    place.add("demo", "1.0.0");
+    place.publish();
+    let (url, destination) = (place.web.url(), place.destination());
+    let missing = format!("{url}/nothing");
+    for (sources, code, runs) in
+        [(vec![missing.as_str()], 5, 1), (vec![missing.as_str(), url.as_str()], 3, 2)]
+    {
+        let mut args = vec!["mirror"];
+        args.extend(sources);
+        args.extend([destination.as_str(), "--metrics-file", "m.prom", "-o", "json"]);
+        place.test.file("m.prom", "chartferry_mirror_success 1\n");
+        let outcome = place.test.run(args).anything().fails(code);
+        let report: serde_json::Value = serde_json::from_slice(&outcome.bytes).unwrap();
+        assert_eq!(report["runs"].as_array().unwrap().len(), runs, "{report:#}");
+        assert!(report["runs"][0]["error"].as_str().unwrap().contains("404"), "{report:#}");
+        let metrics = String::from_utf8(place.test.read("m.prom")).unwrap();
+        let line = format!(
+            "chartferry_mirror_success{{source=\"{missing}\",destination=\"{destination}\",shard=\"1/1\"}} 0"
+        );
+        assert!(metrics.lines().any(|found| found == line), "{metrics}");
+    }
+    // Where the metrics cannot go, nothing is done at all.
+    place.forget();
+    let args = ["mirror", url.as_str(), destination.as_str(), "--metrics-file", "nodir/m"];
+    place.test.run(args).stderr_has("cannot write metrics to `nodir/m`").fails(1);
+    assert!(place.asked_web().is_empty() && place.asked_registry().is_empty());
+}
