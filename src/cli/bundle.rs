@@ -159,9 +159,26 @@ async fn choose(
     }
     if !text.starts_with("oci://") {
         return Err(Error::usage(format!("`{text}` is neither `oci://…` nor `layout:DIR`"))
-            .with_hint(format!("for other sources: chartferry mirror {text} FILE.tar.zst")));
+            .with_hint(other_way(text)));
     }
     parse(text)?.choose(&remote.client(run)?).await
+}
+
+/// How else a chart that is in no registry comes into a bundle.
+fn other_way(text: &str) -> String {
+    if Path::new(text).is_file() {
+        return format!(
+            "for an archive: chartferry push {text} layout:DIR, then bundle save FILE.tar.zst layout:DIR"
+        );
+    }
+    match text.split_once('/') {
+        Some((repository, chart)) if !text.contains("://") && !Path::new(text).exists() => {
+            format!(
+                "for a chart of a repository: chartferry mirror {repository} FILE.tar.zst --chart {chart}"
+            )
+        }
+        _ => format!("for other sources: chartferry mirror {text} FILE.tar.zst"),
+    }
 }
 
 /// What a delta stands on: a bundle, or the state file that a mirror left.

@@ -58,12 +58,17 @@ pub(super) fn index_registry(run: &Run, place: &str, args: &IndexArgs) -> Result
     let urls = if args.url.is_empty() { Urls::Oci } else { Urls::Below(args.url.clone()) };
     let made = run.block_on(async { namespace.entries(&urls).await });
     let (listing, generated) = made.map_err(|error| match error.kind() {
-        ErrorKind::Network => error,
+        ErrorKind::Network | ErrorKind::Denied => error,
         _ if charts.is_empty() => {
             error.with_hint("name the charts with `--charts` where a registry does not list them")
         }
         _ => error,
     })?;
+    if listing.is_empty() {
+        // An index without charts in the place of one with many helps nobody.
+        return Err(Error::not_found(format!("no chart in `oci://{bare}`; nothing was written"))
+            .with_hint("`oci://HOST/NAMESPACE` is where the charts' repositories lie in"));
+    }
     let text = if args.json {
         write::json(&listing, &generated)
     } else {

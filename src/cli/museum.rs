@@ -46,9 +46,12 @@ pub(super) enum MuseumCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct PushArgs {
-    /// Archives and sources of charts, then a configured repository's name or a URL
-    #[arg(required = true, num_args = 2.., value_name = "CHART… REPO")]
-    items: Vec<String>,
+    /// Archives and sources of charts
+    #[arg(required = true, value_name = "CHART")]
+    charts: Vec<String>,
+    /// A configured repository's name or a URL
+    #[arg(required = true, value_name = "REPO")]
+    repository: String,
     /// Replace a version that is there
     #[arg(long, short = 'f')]
     force: bool,
@@ -193,9 +196,11 @@ fn configured(files: &Files, text: &str) -> Result<Repository> {
 }
 
 pub(super) fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
-    let Some((repository, charts)) = args.items.split_last() else {
-        return Err(Error::usage("name charts and a repository"));
-    };
+    let (repository, charts) = (args.repository.as_str(), args.charts.as_slice());
+    if repository.starts_with("oci://") {
+        return Err(Error::usage(format!("`{repository}` is a registry, not a ChartMuseum"))
+            .with_hint(format!("chartferry push {} {repository}", charts.join(" "))));
+    }
     let museum = args.server.museum(run, repository)?;
     let provenance = match &args.prov {
         Some(_) if charts.len() > 1 => {

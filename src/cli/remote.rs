@@ -4,8 +4,8 @@ use super::Run;
 use crate::{
     Error, Result,
     client::{
-        Client, Credential, Given, Identity, Keyring, Notice, Notify, Options, PlainHosts, Proxies,
-        Scheme, Secret, Surroundings, Trust, Verification,
+        Client, Credential, Given, Identity, Keyring, Notice, Notify, Options, Place, PlainHosts,
+        Proxies, Scheme, Secret, Surroundings, Trust, Verification,
     },
     digest::Digest,
 };
@@ -109,6 +109,10 @@ impl TransportArgs {
     /// The client's options, with stored credentials.
     pub(super) fn options(&self, run: &Run) -> Result<Options> {
         let env = &run.env;
+        if let Some(named) = &run.global.registry_config {
+            // Stored files are read when they are needed; one that is named should be good, as for Helm.
+            Place::Helm(named.clone()).check()?;
+        }
         let mut options = Options {
             scheme: if self.plain_http { Scheme::Plain } else { Scheme::Auto },
             plain_hosts: PlainHosts::parse(&env.text("CHARTFERRY_PLAIN_HTTP").unwrap_or_default()),

@@ -196,7 +196,12 @@ fn add(run: &Run, args: AddArgs) -> Result<Exit> {
         timeout: args.timeout,
     };
     let opener = opener(run)?;
-    let added = run.block_on(op::add(&run.repository_files(), &opener, &options))?;
+    let files = run.repository_files();
+    let added = run.block_on(op::add(&files, &opener, &options))?;
+    let empty = || files.index(&args.name, &opener.limits).is_ok_and(|index| index.versions() == 0);
+    if added == Added::Yes && options.repository.url.starts_with("ocirepo://") && empty() {
+        run.talk.warn(&format!("no chart in `{}`: check the namespace", options.repository.url));
+    }
     let name = quote::go(&args.name);
     output::println(match added {
         Added::Yes => format!("{name} has been added to your repositories"),

@@ -152,7 +152,7 @@ impl MuseumArgs {
                 (_, true) => Overwrite::Never,
                 _ => Overwrite::ByForce,
             },
-            chart_url: self.chart_url.clone().unwrap_or_default(),
+            chart_url: chart_url(self.chart_url.as_deref().unwrap_or_default())?,
             per_chart_limit: NonZeroUsize::new(self.per_chart_limit),
             max_storage_objects: NonZeroUsize::new(self.max_storage_objects),
             max_upload_bytes: self.max_upload_size,
@@ -177,6 +177,16 @@ fn context_path(text: &str) -> String {
     if path.is_empty() { String::new() } else { format!("/{path}") }
 }
 
+/// What stands before the URLs in the index.
+fn chart_url(text: &str) -> Result<String> {
+    let web = text.starts_with("http://") || text.starts_with("https://");
+    if text.is_empty() || web && url::Url::parse(text).is_ok() {
+        return Ok(text.to_owned());
+    }
+    Err(Error::usage(format!("`--chart-url` is no URL: `{text}`"))
+        .with_hint("write it as clients reach this server: `https://HOST/PATH`"))
+}
+
 fn artifact_hub(ids: &[String]) -> Result<BTreeMap<String, String>> {
     let mut by_namespace = BTreeMap::new();
     for id in ids.iter().flat_map(|list| list.split(',')) {
@@ -198,6 +208,16 @@ mod tests {
     fn a_path_before_all_has_one_slash() {
         for (text, path) in [("", ""), ("/", ""), ("charts", "/charts"), ("/a/b/", "/a/b")] {
             assert_eq!(context_path(text), path);
+        }
+    }
+
+    #[test]
+    fn a_charts_url_is_one_of_the_web() {
+        for good in ["", "http://h", "https://h:1/x"] {
+            assert_eq!(chart_url(good).expect(good), good);
+        }
+        for bad in ["foo", "oci://h/x", "http://", "/charts"] {
+            chart_url(bad).expect_err(bad);
         }
     }
 

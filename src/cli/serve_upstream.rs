@@ -71,6 +71,11 @@ impl UpstreamArgs {
     /// The registry, if there is one to serve.
     pub(super) fn upstream(&self, run: &Run, config: &Config) -> Result<Option<Upstream<Remote>>> {
         let Some(url) = &self.upstream else { return Ok(None) };
+        if url.contains("://") && !url.starts_with("oci://") {
+            return Err(Error::usage(format!("`{url}` is no `oci://HOST/NAMESPACE`")).with_hint(
+                "`--upstream` takes a registry; one without TLS is named `oci://…` too, with `--plain-http`",
+            ));
+        }
         let (registry, prefix) = Reference::parse_namespace(url)?;
         let mut options = self.remote.options(run)?;
         (options.connect, options.headers) = (CONNECT, ANSWER);

@@ -7,7 +7,7 @@ use super::{
     credentials::{Credential, Found, Kept, TOKEN_USER},
     fault::Failure,
     memory::{Asks, Slot, TokenKey, Widened, learn},
-    message::{Call, Full, Payload},
+    message::{Call, Full, Payload, Proven},
     notice::Notice,
     ticket::Ticket,
     token::{self, Grant, Realm},
@@ -22,7 +22,7 @@ use std::{sync::Arc, time::Duration};
 pub(crate) struct Authorization {
     pub(crate) header: HeaderValue,
     proof: Proof,
-    kept: Option<Kept>,
+    pub(crate) kept: Option<Kept>,
 }
 
 #[derive(Debug)]
@@ -118,7 +118,8 @@ impl Client {
                 Ok((header, proof)) => return Ok(Some(Authorization { header, proof, kept })),
                 Err(refusal) => self.lower(ticket, kept, rounds, refusal).map_err(|refusal| {
                     let host = ticket.host.registry();
-                    token::refused(host, &refusal)
+                    let proven = if kept.is_some() { Proven::Yes } else { Proven::No };
+                    token::refused(host, &refusal, proven)
                 })?,
             }
         }

@@ -218,7 +218,14 @@ impl Repository {
     /// Asks until there is an answer, whatever it says.
     pub(super) async fn settle(&self, act: &str, call: &Call, cap: u64) -> Result<Full> {
         let (call, header) = self.proven(call.clone());
-        self.client.settle_by(&self.transport, header.as_ref(), act, &call, cap).await
+        let settled =
+            self.client.settle_by(&self.transport, header.as_ref(), act, &call, cap).await;
+        settled.map_err(|error| match error.hint() {
+            Some(super::fault::PLAIN) => {
+                error.with_hint("if it speaks plain HTTP, write `http://`")
+            }
+            _ => error,
+        })
     }
 
     /// The call with the proof that its address may see.

@@ -235,6 +235,14 @@ fn same_registry(a: &Registry, b: &Registry) -> bool {
 }
 
 impl Place {
+    /// Whether it can be read and understood; what is not there holds nothing.
+    ///
+    /// # Errors
+    /// `Io`, or `Invalid` saying where the text is wrong.
+    pub fn check(&self) -> Result<()> {
+        self.read().map(drop)
+    }
+
     fn read(&self) -> Result<AuthFile> {
         match self {
             Self::File(path) | Self::Helm(path) => AuthFile::parse(&read_file(path)?)

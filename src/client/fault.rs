@@ -13,6 +13,9 @@ pub(crate) struct Fault {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
+/// What to do about a registry without TLS.
+pub(crate) const PLAIN: &str = "if it is meant to speak plain HTTP, pass --plain-http";
+
 impl Fault {
     /// A fault of our own finding.
     pub(crate) fn new(kind: Break, host: &str) -> Self {
@@ -81,7 +84,7 @@ impl Fault {
     pub(crate) fn into_error(self, act: &str) -> Error {
         let message = format!("cannot {act}: `{}`: {}", self.host, self.why());
         let hint = match self.kind {
-            Break::NotTls => Some("if it is meant to speak plain HTTP, pass --plain-http"),
+            Break::NotTls => Some(PLAIN),
             Break::Certificate => Some("add the certificate of its issuer with --ca-file"),
             Break::Proxy => Some("put them into HTTPS_PROXY as http://name:password@host:port"),
             Break::Name | Break::Connect => Some("check the name, the network and HTTPS_PROXY"),

@@ -6,7 +6,7 @@ use super::{
     fault::{Failure, Fault},
     gate::Gates,
     location::{Credentials, follow, host_of},
-    message::{Call, Full, Patience, text},
+    message::{Call, Full, Patience, Proven, text},
     open::Redirects,
     outgoing::{Going, outgoing},
     proxy::Routes,
@@ -84,7 +84,8 @@ impl Answer {
 
     fn with_body(self, body: Bytes) -> Full {
         let Self { status, headers, url, from, .. } = self;
-        Full { status, headers: Box::new(headers), url: Box::new(url), from, body }
+        let proven = Proven::No;
+        Full { status, headers: Box::new(headers), url: Box::new(url), from, body, proven }
     }
 }
 

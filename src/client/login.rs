@@ -6,7 +6,7 @@ use super::{
     authfile::{AuthFile, key_of},
     challenge::Challenge,
     credentials::{Credential, Place, read_file},
-    message::{Call, Full},
+    message::{Call, Full, Proven},
     refusal,
     scope::Scopes,
     token::{self, Grant, Realm},
@@ -106,7 +106,7 @@ impl Client {
         }
         match self.grant(realm, Some(credential), scopes).await? {
             Grant::Token(token) => Ok(token.header),
-            Grant::Refused(answer) => Err(token::refused(registry, &answer)),
+            Grant::Refused(answer) => Err(token::refused(registry, &answer, Proven::Yes)),
         }
     }
 

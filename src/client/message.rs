@@ -115,6 +115,15 @@ pub(crate) struct Full {
     pub(crate) url: Box<Url>,
     pub(crate) from: Origin,
     pub(crate) body: Bytes,
+    pub(crate) proven: Proven,
+}
+
+/// Whether credentials came with what was answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Proven {
+    #[default]
+    No,
+    Yes,
 }
 
 /// A header as text.

@@ -112,6 +112,21 @@ impl Client {
         Ok(Self { inner: Arc::new(Inner { options, transport, hosts: Mutex::default() }) })
     }
 
+    /// A client of the same options that comes as somebody else, or trusts somebody else.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with(&self, given: Option<Given>, trust: Option<Trust>) -> Result<Self> {
+        let mut options = self.options().clone();
+        if given.is_some() {
+            options.keyring.given = given;
+        }
+        if let Some(trust) = trust {
+            options.trust = trust;
+        }
+        Self::new(options)
+    }
+
     /// A repository of a registry.
     pub fn repository(&self, registry: &Registry, name: &RepositoryName) -> Repository {
         let host = self.host(registry);

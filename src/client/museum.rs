@@ -210,6 +210,9 @@ impl Museum {
     async fn find_context_path(&self) -> Result<String> {
         let index = self.repository.index(None).await.map_err(|error| match error.kind() {
             ErrorKind::Denied => error.with_hint(LOG_IN),
+            ErrorKind::NotFound => error.with_hint(
+                "no ChartMuseum answers there: check the repository's URL; `chartferry push` is for registries",
+            ),
             _ => error,
         });
         match index? {

@@ -3,7 +3,7 @@
 
 use super::{
     location::host_of,
-    message::{Full, is_html, text},
+    message::{Full, Proven, is_html, text},
     retry::Origin,
 };
 use crate::{Error, ErrorKind, oci::Registry};
@@ -98,7 +98,11 @@ pub(crate) fn from_registry(registry: &Registry, act: &str, answer: &Full) -> Er
         413 => ErrorKind::Limit,
         _ => ErrorKind::Protocol,
     };
-    let error = Error::new(kind, format!("cannot {act}: {host} answers {status}{said}"));
+    let verb = match answer.status.as_u16() {
+        401 if answer.proven == Proven::Yes => "refuses the credentials, which were sent:",
+        _ => "answers",
+    };
+    let error = Error::new(kind, format!("cannot {act}: {host} {verb} {status}{said}"));
     match hint(registry, answer) {
         Some(hint) => error.with_hint(hint),
         None => error,
@@ -125,7 +129,11 @@ pub(crate) fn from_web(url: &url::Url, answer: &Full) -> Error {
         408 | 425 | 429 | 499 | 500 | 502..=504 | 520..=527 => ErrorKind::Network,
         _ => ErrorKind::Protocol,
     };
-    Error::new(kind, format!("failed to fetch {url} : {}", status_text(answer)))
+    let error = Error::new(kind, format!("failed to fetch {url} : {}", status_text(answer)));
+    match kind {
+        ErrorKind::Denied => error.with_hint("give a name and a password who may read this"),
+        _ => error,
+    }
 }
 
 /// A page where a registry should answer.
@@ -162,7 +170,13 @@ fn hint(registry: &Registry, answer: &Full) -> Option<String> {
         401 | 403 if code("DENIED") && all.contains("quota") => {
             "the registry's quota is used up; free space or have it raised".to_owned()
         }
-        401 | 403 => format!("log in with `chartferry login {registry}` as someone who may do this"),
+        401 if answer.proven == Proven::Yes => {
+            format!("check the name and the password, or log in with `chartferry login {registry}`")
+        }
+        401 => format!(
+            "credentials are needed: log in with `chartferry login {registry}`, or give a name and a password"
+        ),
+        403 => format!("log in with `chartferry login {registry}` as someone who may do this"),
         404 if all.contains("does not exist in the registry with id") => {
             "this registry makes no repositories by itself: create it first, with `aws ecr create-repository`"
                 .to_owned()
@@ -206,6 +220,7 @@ mod tests {
             url: Box::new("https://r.example/v2/a/manifests/1".parse().expect("url")),
             from: Origin::Registry,
             body: bytes::Bytes::copy_from_slice(body.as_bytes()),
+            proven: Proven::No,
         }
     }
 

@@ -8,7 +8,7 @@ use super::{
     host::{Host, Speech},
     http::{Answer, Transport},
     location::host_of,
-    message::{Call, Full},
+    message::{Call, Full, Proven},
     notice::Notice,
     refusal,
     retry::{Break, Decision, Origin, Outcome, Reach, Tries, decide},
@@ -65,11 +65,16 @@ impl Client {
     pub(crate) async fn ask(&self, ticket: &Ticket, call: &Call) -> Result<Reply, Failure> {
         let mut rounds = Rounds::default();
         let mut bare: Option<Full> = None;
+        let mut proven = Proven::No;
         loop {
             let authorization = self.authorization(ticket, call, &mut rounds).await?;
+            if authorization.as_ref().is_some_and(|own| own.kept.is_some()) {
+                proven = Proven::Yes;
+            }
             if authorization.is_none()
-                && let Some(refusal) = bare
+                && let Some(mut refusal) = bare
             {
+                refusal.proven = proven;
                 // It asks for what we do not have.
                 return Ok(Reply::Refused(refusal));
             }
@@ -79,7 +84,8 @@ impl Client {
                 rounds.worked(ticket);
                 return Ok(Reply::Open(Box::new(answer)));
             }
-            let refusal = answer.read_refusal().await;
+            let mut refusal = answer.read_refusal().await;
+            refusal.proven = proven;
             let ours = refusal.from == Origin::Registry
                 && matches!(refusal.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
             if !ours {

@@ -7,7 +7,7 @@ use super::{
     challenge::Challenge,
     credentials::Credential,
     location::host_of,
-    message::{Call, Full, Payload, is_html},
+    message::{Call, Full, Payload, Proven, is_html},
     refusal,
     scope::Scopes,
 };
@@ -258,9 +258,15 @@ fn form_of(form: &[(&str, &str)], realm: &Realm, scopes: &Scopes) -> String {
 }
 
 /// What the user is told when there is no token to be had.
-pub(crate) fn refused(registry: &Registry, answer: &Full) -> Error {
+pub(crate) fn refused(registry: &Registry, answer: &Full, proven: Proven) -> Error {
     let host = host_of(&answer.url);
     let what = refusal::words(answer).map(|words| format!(": {words}")).unwrap_or_default();
+    if proven == Proven::Yes {
+        let message = format!("`{host}` refuses the credentials for `{registry}`{what}");
+        return Error::new(ErrorKind::Denied, message).with_hint(format!(
+            "check the name and the password, or log in with `chartferry login {registry}`"
+        ));
+    }
     Error::new(ErrorKind::Denied, format!("`{host}` gives no token for `{registry}`{what}"))
         .with_hint(format!("log in with `chartferry login {registry}`"))
 }

@@ -195,7 +195,12 @@ fn items(bundle: &Bundle, sources: &[&Bundle], to: &To) -> Result<Vec<Item>> {
         let mut item =
             Item { name, tag, digest: entry.digest().clone(), manifest, shown: String::new() };
         item.shown = shown(&item, to);
-        if seen.insert((item.name.clone(), item.target())) {
+        // Tags of one chart are one file in a folder.
+        let key = match to {
+            To::Folder(_) => (item.shown.clone(), item.digest.to_string()),
+            _ => (item.name.to_string(), item.shown.clone()),
+        };
+        if seen.insert(key) {
             items.push(item);
         }
     }

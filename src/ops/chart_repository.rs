@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Error, Result,
     client::{
-        Client, Credential, Identity, Secret, Trust, Verification,
+        Client, Credential, Given, Identity, Secret, Trust, Verification,
         classic::{self, Body, Credentials, Fetched, Validators},
     },
     digest::Digest,
@@ -54,6 +54,7 @@ pub struct Opener {
 #[derive(Clone, Debug)]
 pub struct ChartRepository {
     opener: Opener,
+    scheme: String,
     kind: Kind,
 }
 
@@ -85,20 +86,22 @@ impl Opener {
     /// `Usage` with Helm's text for a scheme that nothing handles.
     pub fn open(&self, repository: &Repository) -> Result<ChartRepository> {
         let url = &repository.url;
-        let kind = match url.split_once("://").map_or("", |(scheme, _)| scheme) {
+        let mut opener = self.clone();
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme).to_owned();
+        let kind = match &*scheme {
             "http" | "https" | "cm" => Kind::Web(self.client.classic(self.options(repository))?),
-            namespace::SCHEME => Kind::Registry(Namespace::parse(
-                &self.client,
-                url,
-                self.cache.clone(),
-                self.limits.clone(),
-            )?),
+            namespace::SCHEME => {
+                // Its archives lie in the same registry, and are asked for as the same user.
+                opener.client = self.registry_client(repository)?;
+                let (cache, limits) = (self.cache.clone(), self.limits.clone());
+                Kind::Registry(Namespace::parse(&opener.client, url, cache, limits)?)
+            }
             "oci" => Kind::Oci,
             other => {
                 return Err(Error::usage(format!("could not find protocol handler for: {other}")));
             }
         };
-        Ok(ChartRepository { opener: self.clone(), kind })
+        Ok(ChartRepository { opener, scheme, kind })
     }
 
     /// A repository's settings as the client takes them.
@@ -118,6 +121,31 @@ impl Opener {
         }
         options.trust = self.trust(repository);
         options
+    }
+
+    /// The client of a repository in a registry, `ocirepo://`: it comes with the repository's credentials and trust.
+    ///
+    /// # Errors
+    /// `Io` when a file of certificates cannot be read.
+    pub fn registry_client(&self, repository: &Repository) -> Result<Client> {
+        let mut options = self.options(repository);
+        if repository.username.is_empty() && repository.password.is_empty() {
+            // A token is for web servers; a registry's own is found by its host.
+            options.credential = None;
+        }
+        if options.credential.is_none() && options.trust.is_none() {
+            return Ok(self.client.clone());
+        }
+        let host = repository.url.split_once("://").map_or("", |(_, rest)| rest);
+        let host = host.split(['/', '?']).next().unwrap_or_default();
+        let given = options.credential.map(|credential| Given {
+            credential,
+            registry: match options.credentials {
+                Credentials::Everywhere => None,
+                Credentials::SameOrigin => host.parse().ok(),
+            },
+        });
+        self.client.with(given, options.trust)
     }
 
     /// TLS settings, where the repository has some of its own.
@@ -160,7 +188,15 @@ impl ChartRepository {
     /// What the other side says.
     pub async fn index(&self, known: Option<&Validators>) -> Result<Fetched> {
         match &self.kind {
-            Kind::Web(repository) => repository.index(known).await,
+            Kind::Web(repository) => {
+                let museum = self.opener.museum == MuseumScheme::Https && self.scheme == "cm";
+                let index = repository.index(known).await;
+                index.map_err(|error| match error.hint() {
+                    Some(hint) if museum && hint.contains("`http://`") => error
+                        .with_hint("if it speaks plain HTTP, set HELM_REPO_USE_HTTP=1: `cm://` is `https://` else"),
+                    _ => error,
+                })
+            }
             Kind::Registry(namespace) => {
                 let bytes = namespace.index().await?;
                 Ok(Fetched::Index { bytes, validators: Validators::default() })

@@ -238,7 +238,7 @@ impl Namespace {
         }
         let all =
             self.client.catalog(&self.registry).await.map_err(|error| match error.kind() {
-                ErrorKind::Network => error,
+                ErrorKind::Network | ErrorKind::Denied => error,
                 _ => error.with_hint(format!(
                     "a registry that does not list its repositories must be told which: \
                  ocirepo://{}/{}?charts=NAME,NAME",

@@ -124,7 +124,7 @@ impl<R: Read> Expander<R> {
         let header = self.header()?;
         self.decoder
             .reset(Cursor::new(header))
-            .map_err(|error| because("a frame's header is bad", error))?;
+            .map_err(|error| because("a frame's header is bad", &error))?;
         self.within = true;
         Ok(true)
     }
@@ -183,7 +183,7 @@ impl<R: Read> Read for Expander<R> {
                 let wanted = into.len() - self.decoder.can_collect();
                 self.decoder
                     .decode_blocks(&mut self.input, BlockDecodingStrategy::UptoBytes(wanted))
-                    .map_err(|error| because("a frame is bad", error))?;
+                    .map_err(|error| because("a frame is bad", &error))?;
             }
             let count = self.decoder.read(into)?;
             if self.decoder.is_finished() && self.decoder.can_collect() == 0 {
@@ -226,12 +226,14 @@ fn damaged(reason: &'static str) -> io::Error {
     )
 }
 
-/// With what the decoder says beneath it.
-fn because(reason: &'static str, error: FrameDecoderError) -> io::Error {
-    let error = Error::new(ErrorKind::Integrity, reason).with_source(error);
-    io::Error::other(
-        Error::new(ErrorKind::Integrity, "the zstd stream is damaged").with_source(error),
-    )
+/// With what the decoder found, in words: its own are Rust's.
+fn because(reason: &'static str, error: &FrameDecoderError) -> io::Error {
+    // An input that ends is wrapped some levels deep, differently in each part of a frame.
+    damaged(if format!("{error:?}").contains("UnexpectedEof") {
+        "it ends in the middle of a frame"
+    } else {
+        reason
+    })
 }
 
 #[cfg(test)]
@@ -290,6 +292,9 @@ mod tests {
         let mut cut = packed.clone();
         cut.pop();
         expand(&cut).expect_err("cut");
+        let error = expand(&packed[..packed.len() / 2]).expect_err("cut");
+        let error = error.downcast::<Error>().expect("ours");
+        assert!(error.chain().ends_with("in the middle of a frame"), "{}", error.chain());
         let last = packed.len() - 1;
         let mut flipped = packed.clone();
         flipped[last] ^= 1;

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 const MARK: &str = "oci-layout";
@@ -33,6 +34,9 @@ pub struct Layout {
     writer: Writer,
     limits: Limits,
 }
+
+/// How long an unfinished file has not been written to when its writer is gone.
+const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 
 impl Layout {
     /// Opens the layout at `root`.
@@ -71,6 +75,7 @@ impl Layout {
     pub fn create(root: &Path) -> Result<Self> {
         let root = &absolute(root)?;
         if root.join(MARK).exists() {
+            sweep(root);
             return Self::open(root);
         }
         let layout = Self::at(root);
@@ -301,7 +306,24 @@ impl Layout {
 }
 
 /// A path whose every parent has a name, so that each can be made and flushed.
+/// Takes away what a killed writer left. Others may be writing now, but none lets a file rest for so long.
+fn sweep(root: &Path) {
+    let Ok(entries) = fs::read_dir(root) else { return };
+    for entry in entries.filter_map(Result::ok).filter(|entry| is_unfinished(&entry.file_name())) {
+        let rested = entry.metadata().ok().filter(fs::Metadata::is_file).and_then(|meta| {
+            meta.modified().ok()?.elapsed().ok().filter(|rested| *rested > LEFT_BEHIND)
+        });
+        if rested.is_some() {
+            // What stays is swept by the next.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 fn absolute(root: &Path) -> Result<PathBuf> {
+    if root.as_os_str().is_empty() {
+        return Err(Error::usage("`layout:` names no folder").with_hint("`layout:DIR`"));
+    }
     std::path::absolute(root).map_err(|error| Error::io("find", root, error))
 }
 

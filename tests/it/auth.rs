@@ -216,7 +216,7 @@ fn refused_stored_credentials_are_left_out_for_a_read_and_that_is_said() {
         );
         let manifest = Manifest::parse(MANIFEST.into(), None).unwrap();
         let error = repository.push_manifest(&manifest, None).await.expect_err("nobody may write");
-        assert_says(&error, ErrorKind::Denied, &["gives no token", "chartferry login"]);
+        assert_says(&error, ErrorKind::Denied, &["refuses the credentials", "chartferry login"]);
 
         let error =
             given(Credential::Basic { username: "bad".into(), password: Secret::new("bad") })

@@ -473,3 +473,18 @@ async fn oras_reads_our_layouts_and_we_read_its() {
     assert_eq!(tags, ["v2", "v3"]);
     run(&["pull", "--oci-layout", "theirs:v3", "-o", "pulled"]);
 }
+
+#[test]
+fn what_a_killed_writer_left_in_a_layout_is_swept_when_it_has_rested() {
+    let root = tempfile::tempdir().unwrap();
+    Layout::create(root.path()).unwrap();
+    let [old, young, other] =
+        [".a.unfinished", ".b.unfinished", "kept"].map(|name| root.path().join(name));
+    let day = std::time::Duration::from_secs(24 * 3600);
+    for (path, age) in [(&old, day), (&young, std::time::Duration::ZERO), (&other, day)] {
+        let file = std::fs::File::create(path).unwrap();
+        file.set_modified(std::time::SystemTime::now() - age).unwrap();
+    }
+    Layout::create(root.path()).unwrap();
+    assert_eq!((old.exists(), young.exists(), other.exists()), (false, true, true));
+}

@@ -102,7 +102,23 @@ impl<C: Catalog> Follower<C> {
         crate::store::blocking(move || this.inner.cache.settle(&this.memory())).await;
         let tags = self.memory().len();
         tracing::info!(tags, seconds = start.elapsed().as_secs_f64(), "the charts are known");
+        if self.inner.sight == Sight::Far {
+            self.warn_of_nothing().await;
+        }
         Ok(())
+    }
+
+    /// Says that there is no chart: a name that was written wrong looks like one that has none yet.
+    async fn warn_of_nothing(&self) {
+        if self.memory().all().any(|(_, _, known)| known.item.is_some()) {
+            return;
+        }
+        let Ok(names) = self.catalog.repositories().await else { return };
+        let names = names.iter().map(RepositoryName::as_str).collect::<Vec<_>>().join(",");
+        tracing::warn!(
+            repositories = names,
+            "no chart is there: check the namespace and `--charts`"
+        );
     }
 
     /// Looks once at every repository: at all its tags where that costs nothing, else at those that have come or gone.

@@ -50,7 +50,31 @@ fn what_is_not_there_or_is_no_reference_says_so() {
     test.run(["bundle", "save", "x.zip", &format!("{host}/team/lamp")])
         .stderr_has("`x.zip` is no name for a bundle")
         .fails(64);
-    test.run(["bundle", "save", "x.tar", "https://charts.example/"])
-        .stderr_has("chartferry mirror https://charts.example/ FILE.tar.zst")
-        .fails(64);
+    test.file("lamp-1.0.0.tgz", "");
+    for (place, hint) in [
+        ("https://charts.example/", "chartferry mirror https://charts.example/ FILE.tar.zst"),
+        ("k/graphite", "chartferry mirror k FILE.tar.zst --chart graphite"),
+        ("lamp-1.0.0.tgz", "chartferry push lamp-1.0.0.tgz layout:DIR"),
+        ("layout:", "`layout:` names no folder"),
+    ] {
+        test.run(["bundle", "save", "x.tar", place]).stderr_has(hint).fails(64);
+    }
+}
+
+#[test]
+fn two_tags_of_one_chart_are_one_file_in_a_folder() {
+    let (test, _registry) = filled();
+    test.file("demo/Chart.yaml", "apiVersion: v2\nname: demo\nversion: 1.0.0\n");
+    test.run(["push", "demo", "layout:lay"]).anything().succeeds();
+    let mut index: serde_json::Value =
+        serde_json::from_slice(&test.read("lay/index.json")).unwrap();
+    let mut alias = index["manifests"][0].clone();
+    alias["annotations"]["org.opencontainers.image.ref.name"] = "v1.0.0".into();
+    index["manifests"].as_array_mut().unwrap().push(alias);
+    test.file("lay/index.json", index.to_string());
+    test.run(["bundle", "save", "two.tar", "layout:lay"]).anything().succeeds();
+    test.run(["bundle", "load", "two.tar", "out"])
+        .stdout("Loaded: demo-1.0.0.tgz\n1 loaded, 0 there already, 1 blobs sent\n")
+        .writes(["out/demo-1.0.0.tgz"])
+        .succeeds();
 }

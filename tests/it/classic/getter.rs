@@ -1,7 +1,10 @@
 //! `getter CERT KEY CA URL`, as Helm calls it, and the schemes `cm://` and `ocirepo://` in our own verbs.
 
 use super::{archive, test_with_repository};
-use crate::support::daemon::test_with_registry;
+use crate::support::{
+    Test,
+    daemon::{Daemon, htpasswd, test_with_registry},
+};
 
 #[test]
 fn a_namespace_of_a_registry_is_a_repository() {
@@ -39,6 +42,39 @@ fn a_namespace_of_a_registry_is_a_repository() {
     test.run(["pull", "x/my-other", "-d", "out"]).writes(["out/my-other-v2.0.0.tgz"]).succeeds();
     assert_eq!(test.read("out/my-other-v2.0.0.tgz"), test.read("made/my-other-v2.0.0.tgz"));
     test.run(["pull", "x/demo", "-d", "out"]).writes(["out/demo-1.1.0+a.tgz"]).succeeds();
+}
+
+#[test]
+fn a_namespace_without_charts_is_told_of() {
+    let (test, registry) = test_with_registry();
+    let url = format!("ocirepo://{}/typo", registry.address());
+    test.run(["repo", "add", "x", &url]).any_stdout().stderr_has("no chart in").succeeds();
+}
+
+#[test]
+fn a_namespaces_credentials_are_those_of_the_repository() {
+    let test = Test::new();
+    let users = htpasswd(test.root(), "ann", "secret");
+    let registry = Daemon::chartferry(["--htpasswd", users.to_str().unwrap()]);
+    archive(&test, "demo", "1.0.0");
+    let as_ann = |args: &[&str]| {
+        test.run(args.iter().copied().chain(["--username", "ann", "--password", "secret"]))
+    };
+    as_ann(&["push", "made/demo-1.0.0.tgz", &format!("{}/ns", registry.oci())])
+        .anything()
+        .succeeds();
+    let url = format!("ocirepo://{}/ns", registry.address());
+    test.run(["repo", "add", "x", &url]).stderr_has("credentials are needed").fails(6);
+    test.run(["repo", "add", "x", &url, "--username", "ann", "--password", "wrong"])
+        .stderr_has("refuses the credentials")
+        .fails(6);
+    as_ann(&["repo", "add", "x", &url]).any_stdout().succeeds();
+    test.run(["repo", "update", "x"]).any_stdout().succeeds();
+    test.run(["pull", "x/demo", "-d", "out"]).writes(["out/demo-1.0.0.tgz"]).succeeds();
+    as_ann(&["pull", "demo", "--repo", &url, "-d", "own"])
+        .writes(["own/demo-1.0.0.tgz"])
+        .succeeds();
+    test.run(["show", "chart", "x/demo"]).any_stdout().succeeds();
 }
 
 #[test]

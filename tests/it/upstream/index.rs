@@ -43,6 +43,10 @@ fn charts_that_are_named_are_not_looked_for() {
     assert_eq!(gets.len(), 3, "tags, one manifest, one config: {asked:?}");
     assert!(!asked.iter().any(|line| line.contains("_catalog")), "{asked:?}");
 
+    test.file("index.yaml", "as it was");
+    for nothing in [format!("{}/nss", registry.oci()), format!("{}/ns/b", registry.oci())] {
+        test.run(["index", &nothing]).stderr_has("nothing was written").fails(5);
+    }
     test.run(["index", &seen, "--charts", "never", "--out", "-"]).any_stderr().fails(5);
     test.run(["index", ".", "--charts", "b"]).stderr_has("are for a registry").fails(64);
     test.run(["index", &seen, "--strict"]).stderr_has("are for folders").fails(64);
