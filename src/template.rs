@@ -2,7 +2,7 @@
 //! name that does not exist is an error.
 
 use crate::{Error, Result};
-use handlebars::Handlebars;
+use handlebars::{Handlebars, RenderErrorReason};
 use serde::Serialize;
 use std::fmt;
 
@@ -52,9 +52,23 @@ impl Template {
     /// `Usage` when it names something that `values` has not.
     pub fn render(&self, values: &impl Serialize) -> Result<String> {
         self.engine.render(ONLY, values).map_err(|error| {
+            if let RenderErrorReason::MissingVariable(Some(name)) = error.reason() {
+                return Error::usage(format!("the template `{}` names `{name}`", self.text))
+                    .with_source(format!("there is no such name; there are {}", names(values)));
+            }
             Error::usage(format!("cannot fill in the template `{}`", self.text))
                 .with_source(error.reason().to_string())
         })
+    }
+}
+
+/// The names that a template may use.
+fn names(values: &impl Serialize) -> String {
+    match serde_json::to_value(values) {
+        Ok(serde_json::Value::Object(names)) => {
+            names.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        }
+        _ => "none".to_owned(),
     }
 }
 
@@ -82,6 +96,7 @@ mod tests {
         }
         Template::parse("{{chart").expect_err("not closed");
         let unknown = Template::parse("{{charts}}").expect("parsed").render(&values);
-        assert!(unknown.expect_err("unknown").message().contains("{{charts}}"));
+        let unknown = unknown.expect_err("unknown").chain();
+        assert!(unknown.contains("names `charts`") && unknown.contains("`chart`"), "{unknown}");
     }
 }

@@ -8,7 +8,7 @@ use super::{
     remote::TransportArgs,
 };
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     limits::Limits,
     mirror::{
         self, Fingerprint, Report, Shard, metrics,
@@ -20,6 +20,7 @@ use crate::{
         state::Key,
     },
     ops::payload::write_file,
+    yaml,
 };
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
@@ -34,10 +35,37 @@ use std::{
 
 mod ends;
 mod file;
+mod schema;
 mod told;
 
+/// What a template is tried with.
+const SAMPLE: mirror::sink::Naming<'static> =
+    mirror::sink::Naming { repo: "repo", chart: "chart", version: "1.0.0" };
 /// Versions under way at once. An upload is five requests in a row; on a line of 100 ms this carries 120 a second.
 const AT_ONCE: usize = 64;
+/// What a file says itself, so that no flag beside it is read and forgotten.
+const IN_FILE: [&str; 20] = [
+    "ends",
+    "chart",
+    "exclude",
+    "charts",
+    "versions",
+    "latest",
+    "since",
+    "min_age",
+    "skip_deprecated",
+    "skip_prerelease",
+    "template",
+    "alias_without_v",
+    "rewrite_dependencies",
+    "dependency_url",
+    "artifacthub",
+    "create_repository_command",
+    "on_digest_mismatch",
+    "on_conflict",
+    "concurrency",
+    "rate",
+];
 /// Bytes of a file for Artifact Hub: a name, some owners, some packages to leave out.
 const MAX_METADATA: u64 = 1 << 20;
 
@@ -48,7 +76,7 @@ pub(super) struct MirrorArgs {
     #[arg(value_name = "SRC|DST", required_unless_present = "file")]
     ends: Vec<String>,
     /// Take sources, destination and all the rest from a file
-    #[arg(long, short = 'f', value_name = "FILE", conflicts_with = "ends")]
+    #[arg(long, short = 'f', value_name = "FILE", conflicts_with_all = IN_FILE)]
     file: Option<PathBuf>,
     /// Only these charts: `NAME`, `GLOB` or `/REGEX/`, each with `@RANGE` if wanted
     #[arg(long, value_name = "PATTERN[@RANGE]", help_heading = "Selection")]
@@ -63,7 +91,7 @@ pub(super) struct MirrorArgs {
     #[arg(long, value_name = "RANGE", help_heading = "Selection")]
     versions: Option<String>,
     /// Only the newest versions of each chart
-    #[arg(long, value_name = "N", help_heading = "Selection")]
+    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Selection")]
     latest: Option<usize>,
     /// Only what was made on this day or later
     #[arg(long, value_name = "DATE", help_heading = "Selection")]
@@ -132,7 +160,7 @@ pub(super) struct MirrorArgs {
     #[arg(long, value_name = "N", default_value_t = AT_ONCE, value_parser = positive)]
     concurrency: usize,
     /// Most requests a second to each host
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = above_zero)]
     rate: Option<f64>,
     /// Write what it came to for Prometheus
     #[arg(long, value_name = "FILE")]
@@ -228,6 +256,14 @@ fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("it must be at least 1".to_owned()),
         Ok(number) => Ok(number),
+        Err(_) => Err("it is no number".to_owned()),
+    }
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        Ok(_) => Err("it must be above 0".to_owned()),
         Err(_) => Err("it is no number".to_owned()),
     }
 }
@@ -329,6 +365,12 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
 /// One source after the other. One that fails does not stop the others, and is an error only if it is alone.
 async fn every(ends: &Ends<'_>, options: &Options, args: &MirrorArgs) -> Result<Vec<Report>> {
     let sink = ends.sink().await?;
+    if let Some(template) = &ends.settings.template {
+        // Better once and now than of every version and late.
+        sink.place(&SAMPLE).map_err(|error| {
+            Error::usage(format!("the template `{template}` leads nowhere")).with_source(error)
+        })?;
+    }
     let sources = &ends.settings.sources;
     let mut reports = Vec::new();
     for settings in sources {
@@ -340,6 +382,12 @@ async fn every(ends: &Ends<'_>, options: &Options, args: &MirrorArgs) -> Result<
                 let what = format!("`{}` is not mirrored", settings.location);
                 ends.run.talk.error(&error.context(what));
             }
+        }
+    }
+    // Flags hold for all sources together: what one has need not be in the others.
+    if args.file.is_none() && reports.iter().any(|report| report.missing.is_empty()) {
+        for report in &mut reports {
+            report.warnings.append(&mut report.missing);
         }
     }
     Ok(reports)
@@ -395,7 +443,20 @@ async fn one(
             _ => Earlier::Use,
         },
     };
-    mirror::run(&source, sink, &options).await
+    mirror::run(&source, sink, &options).await.map_err(|error| who(error, sink))
+}
+
+/// Names the flag that says who we are at the end that does not let us in.
+fn who(error: Error, sink: &mirror::Sink) -> Error {
+    let said = error.hint().is_some_and(|hint| hint.contains("--from-username"));
+    if error.kind() != ErrorKind::Denied || said {
+        return error;
+    }
+    let host = ends::host_of(sink.identity());
+    let side = if error.chain().contains(&host) { "to" } else { "from" };
+    error.with_hint(format!(
+        "name yourself with `--{side}-username NAME --{side}-password-stdin`, or by `chartferry login`"
+    ))
 }
 
 /// Where dependencies on a source are found afterwards, and what else was said.
@@ -421,13 +482,22 @@ fn metadata(path: &Path) -> Result<Bytes> {
         return Err(Error::usage(format!("`{}` has {size} bytes", path.display()))
             .with_hint("Artifact Hub's metadata is a small YAML file"));
     }
-    std::fs::read(path).map(Bytes::from).map_err(|error| Error::io("read", path, error))
+    let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
+    let bad = |error: Error| error.with_hint("it is the text of an artifacthub-repo.yml");
+    match yaml::parse(&bytes, yaml::Duplicates::LastWins, &Limits::default()) {
+        Ok(yaml::Value::Map(_)) => Ok(bytes.into()),
+        Ok(_) => Err(bad(Error::usage(format!("`{}` is no mapping", path.display())))),
+        Err(error) => {
+            let what = format!("`{}` is no YAML", path.display());
+            Err(bad(Error::usage(what).with_source(error)))
+        }
+    }
 }
 
 /// The report to stdout, what the user should know to stderr, the metrics to their file.
 fn tell(run: &Run, args: &MirrorArgs, settings: &Settings, reports: &[Report]) -> Result<()> {
     for report in reports {
-        for warning in &report.warnings {
+        for warning in report.missing.iter().chain(&report.warnings) {
             run.talk.warn(warning);
         }
     }
@@ -456,6 +526,9 @@ fn exit(reports: &[Report]) -> Exit {
     }
     if has(Verdict::Partly) {
         return Exit::Partial;
+    }
+    if has(Verdict::Missing) {
+        return Exit::NotFound;
     }
     if has(Verdict::Drift) { Exit::Drift } else { Exit::Ok }
 }
@@ -587,12 +660,13 @@ fn from_file(document: Document) -> Result<Settings> {
     let sources = document
         .sources
         .iter()
-        .map(|entry| {
+        .enumerate()
+        .map(|(number, entry)| {
             Ok(SourceSettings {
                 location: entry.url.clone(),
                 name: entry.name.clone(),
                 repositories: entry.repositories.clone(),
-                selection: entry.selection()?,
+                selection: entry.selection(number)?,
             })
         })
         .collect::<Result<_>>()?;
@@ -621,7 +695,7 @@ fn from_file(document: Document) -> Result<Settings> {
         prune: document.prune.as_ref().map(file::PruneEntry::guard).transpose()?,
         state_file: document.state.file,
         state_ref: document.state.reference,
-        concurrency: document.concurrency.unwrap_or(AT_ONCE).max(1),
+        concurrency: document.concurrency.unwrap_or(AT_ONCE),
         rate: document.rate,
         metrics_file: document.metrics_file,
         hosts: document.hosts,

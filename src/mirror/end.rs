@@ -100,7 +100,8 @@ impl Run<'_> {
             // Its failure is that of the next one.
             let _ = running.await;
         }
-        self.after.header.settled = self.report.counts.failed == 0;
+        self.after.header.settled =
+            self.report.counts.failed == 0 && self.report.missing.is_empty();
         if let Some(ledger) = &mut self.ledger {
             ledger.write(&self.after)?;
         }

@@ -10,6 +10,7 @@ mod describe;
 mod end;
 mod ledger;
 pub mod metrics;
+mod missing;
 mod options;
 pub mod plan;
 pub mod prune;

@@ -129,6 +129,8 @@ pub enum Verdict {
     Partly,
     /// None of it is.
     Failed,
+    /// All that exists is, but something that was asked for by name does not exist.
+    Missing,
 }
 
 /// The outcome of a run over one source.
@@ -161,6 +163,9 @@ pub struct Report {
     /// Why the source is not mirrored at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What was asked for by name and does not exist, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
@@ -186,6 +191,7 @@ impl Report {
             versions: Vec::new(),
             prune_refused: None,
             error: None,
+            missing: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -205,6 +211,9 @@ impl Report {
         }
         if bad > 0 || self.prune_refused.is_some() {
             return Verdict::Partly;
+        }
+        if !self.missing.is_empty() {
+            return Verdict::Missing;
         }
         Verdict::InStep
     }

@@ -136,18 +136,24 @@ impl<'a> Run<'a> {
         self.report.warnings.extend(listed.warnings.iter().cloned());
         let ids: HashSet<ChartVersion> =
             listed.candidates.iter().map(|candidate| candidate.id.clone()).collect();
-        let Listed { seen, candidates, cut, .. } = listed;
+        let Listed { seen, candidates, cut, absent, .. } = listed;
         let total = candidates.len();
+        self.miss(&candidates, absent);
         let selected = self.options.selection.select(candidates, self.options.now);
         self.after.header.seen = seen;
         self.after.header.revisit = selected.revisit;
         let wanted = self.want(selected);
+        // Where a name is wrong, nothing is left behind.
+        if wanted.is_empty() && !self.report.missing.is_empty() && self.options.prune.is_none() {
+            return Ok(());
+        }
         if let Some(before) = &self.before {
             // What is not selected now, or has vanished, stays known.
             for record in before.records().filter(|record| record.outcome.is_in_step()) {
                 self.after.record(record.clone());
             }
         }
+        self.mingle(&wanted);
         let jobs = self.plan(&wanted).await?;
         match self.options.mode {
             Mode::Run => self.carry(jobs, &wanted).await?,

@@ -4,7 +4,13 @@ use super::candidate::{Candidate, Fingerprint};
 use crate::{Error, Result, chart::glob::Glob, constraint::Constraint, version::Version};
 use jiff::Timestamp;
 use regex::Regex;
-use std::{cmp::Ordering, collections::BTreeMap, fmt, str::FromStr, time::Duration};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+    time::Duration,
+};
 
 /// A pattern for charts' names: a glob, or `/regular expression/`.
 #[derive(Clone)]
@@ -118,6 +124,15 @@ pub struct Selection {
     pub prereleases: Class,
 }
 
+/// Patterns that take no chart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unmatched<'s> {
+    /// Of those that choose.
+    pub rules: Vec<&'s str>,
+    /// Of those that leave out.
+    pub exclude: Vec<&'s str>,
+}
+
 /// What a selection leaves.
 #[derive(Clone, Debug, Default)]
 pub struct Selected {
@@ -137,6 +152,20 @@ impl Selection {
     /// What the selection means, so that a change of it shows.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(format!("{self:?}").as_bytes())
+    }
+
+    /// The patterns of charts' names that take none of these, as they are written.
+    pub fn unmatched<'s>(&'s self, candidates: &[Candidate]) -> Unmatched<'s> {
+        let names: BTreeSet<&str> =
+            candidates.iter().map(|candidate| candidate.id.chart.as_str()).collect();
+        let idle = |pattern: &Pattern| !names.iter().any(|name| pattern.takes(name));
+        let of = |patterns: &mut dyn Iterator<Item = &'s Pattern>| {
+            patterns.filter(|pattern| idle(pattern)).map(|pattern| pattern.text.as_str()).collect()
+        };
+        Unmatched {
+            rules: of(&mut self.rules.iter().map(|rule| &rule.name)),
+            exclude: of(&mut self.exclude.iter()),
+        }
     }
 
     /// Selects, at the time `now`.

@@ -33,6 +33,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Endings of archives that are no bundles.
+const ARCHIVES: [&str; 10] =
+    [".tgz", ".gz", ".zip", ".xz", ".txz", ".bz2", ".tbz", ".7z", ".rar", ".zst"];
 /// A password in a file: a token of a cloud is a few KiB.
 const MAX_SECRET: u64 = 64 * 1024;
 /// How often a wait for a host is told.
@@ -88,7 +91,9 @@ impl Ends<'_> {
             return self.registry(text, settings);
         }
         if text.starts_with("http://") || text.starts_with("https://") {
-            let mut options = classic::Options::new(text);
+            // Who copies the address of the index means the repository.
+            let mut options =
+                classic::Options::new(text.strip_suffix("/index.yaml").unwrap_or(text));
             if from.pass_credentials {
                 options.credentials = classic::Credentials::Everywhere;
             }
@@ -107,11 +112,7 @@ impl Ends<'_> {
             return Ok(Source::Folder(folder::Folder::open(path, &self.limits)?));
         }
         let named = self.run.repository_files().load(&self.limits)?;
-        let Some(repository) = named.find(text) else {
-            return Err(Error::usage(format!("`{text}` is no source of charts")).with_hint(
-                "write a repository's address, a name of `chartferry repo list`, a folder, `oci://HOST/NAMESPACE`, `layout:DIR` or a bundle",
-            ));
-        };
+        let Some(repository) = named.find(text) else { return Err(no_source(text)) };
         let mut options = repo::opener(self.run)?.options(repository);
         if let Some(rest) = options.url.strip_prefix("ocirepo://") {
             return self.registry(&format!("oci://{rest}"), settings);
@@ -207,6 +208,9 @@ impl Ends<'_> {
         if text.contains("://") {
             return Err(Error::usage(format!("`{text}` is no destination of a mirror"))
                 .with_hint("write `oci://HOST/NAMESPACE`, a folder, `layout:DIR`, a bundle, or a ChartMuseum's address"));
+        }
+        if let Some(error) = no_folder(text) {
+            return Err(error);
         }
         let seconds = self.now.as_second();
         Ok(Sink::Folder(sink::folder::Folder::new(sink_folder::Options {
@@ -339,6 +343,66 @@ fn seldom(notify: Notify) -> Notify {
     })
 }
 
+/// Why a text that is neither an address nor there names no source.
+fn no_source(text: &str) -> Error {
+    let kinds = "write a repository's address, a name of `chartferry repo list`, a folder, `oci://HOST/NAMESPACE`, \
+                 `layout:DIR` or a bundle";
+    let path = Path::new(text);
+    if path.is_file() {
+        return Error::usage(format!(
+            "`{text}` is no source of charts: it is a file, and no bundle"
+        ))
+        .with_hint(
+            "a bundle ends in .tar.zst, .tzst or .tar; an archive is pushed by `chartferry push`",
+        );
+    }
+    if is_host(text) {
+        return Error::usage(format!("`{text}` is no source of charts"))
+            .with_hint(format!("for a registry write `oci://{text}`"));
+    }
+    if text.contains("://") || text.is_empty() {
+        return Error::usage(format!("`{text}` is no source of charts")).with_hint(kinds);
+    }
+    let what = match is_bundle(text) {
+        true => format!("there is no bundle `{text}`"),
+        false => format!("there is no folder `{text}`, and no repository of that name"),
+    };
+    Error::not_found(what).with_hint(kinds)
+}
+
+/// Why a path is hardly meant as a new folder.
+fn no_folder(text: &str) -> Option<Error> {
+    if Path::new(text).is_dir() || text.ends_with('/') || text.starts_with("./") {
+        return None;
+    }
+    let error = Error::usage(format!("`{text}` is no destination of a mirror"));
+    if is_host(text) {
+        return Some(
+            error
+                .with_hint(format!("for a registry write `oci://{text}`, for a folder `./{text}`")),
+        );
+    }
+    let name = text.to_ascii_lowercase();
+    ARCHIVES.iter().any(|end| name.ends_with(end)).then(|| {
+        error.with_hint(format!(
+            "a bundle ends in .tar.zst, .tzst or .tar; for a folder write `{text}/`"
+        ))
+    })
+}
+
+/// Whether a text looks like `HOST[:PORT]/PATH` rather than a path: a port, or a dot in what a path follows.
+fn is_host(text: &str) -> bool {
+    let (first, path) =
+        text.split_once('/').map_or((text, None), |(first, path)| (first, Some(path)));
+    if first.is_empty() || first.starts_with('.') || Path::new(first).exists() {
+        return false;
+    }
+    let port = first.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    port || (path.is_some() && (first == "localhost" || first.contains('.')))
+}
+
 /// Whether a path has the name of a bundle.
 fn is_bundle(text: &str) -> bool {
     Format::of(Path::new(text)).is_ok()
@@ -363,7 +427,7 @@ fn state_reference(text: &str) -> Result<(Registry, crate::oci::RepositoryName)>
 }
 
 /// `host[:port]` of an address.
-fn host_of(url: &str) -> String {
+pub(super) fn host_of(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned()

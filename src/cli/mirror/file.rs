@@ -1,12 +1,14 @@
 //! `mirror.yaml`: a whole mirror in a file. Its schema is in `docs/mirror.md`; what it does not know is refused.
 
+use super::schema;
 use crate::{
     Error, ErrorKind, Result,
+    error::Context,
     limits::Limits,
     mirror::{
         prune::Guard,
         run::{Alias, OnConflict, OnMismatch},
-        select::{Class, Rule, Selection},
+        select::{Class, Pattern, Rule, Selection},
     },
     yaml::{self, Duplicates},
 };
@@ -168,8 +170,10 @@ impl Document {
 
     fn parse(bytes: &[u8], limits: &Limits) -> Result<Self> {
         let value = yaml::parse(bytes, Duplicates::Error, limits)?;
+        let value = json(value);
+        schema::check(&value)?;
         let document: Self =
-            serde_json::from_value(json(value)).map_err(|error| Error::usage(error.to_string()))?;
+            serde_json::from_value(value).map_err(|error| Error::usage(error.to_string()))?;
         if document.sources.is_empty() {
             return Err(Error::usage("it names no source"));
         }
@@ -187,33 +191,51 @@ fn json(value: yaml::Value) -> serde_json::Value {
         yaml::Value::String(text) => Json::String(text),
         yaml::Value::Seq(values) => Json::Array(values.into_iter().map(json).collect()),
         yaml::Value::Map(entries) => {
-            Json::Object(entries.into_iter().map(|(key, value)| (key, json(value))).collect())
+            // A key without a value is as good as no key.
+            let entries = entries.into_iter().filter(|(_, value)| *value != yaml::Value::Null);
+            Json::Object(entries.map(|(key, value)| (key, json(value))).collect())
         }
     }
 }
 
 impl SourceEntry {
-    pub(super) fn selection(&self) -> Result<Selection> {
+    /// What is taken of the source that is number `number` of the file.
+    pub(super) fn selection(&self, number: usize) -> Result<Selection> {
+        let key = |key: &str| format!("`sources[{number}].{key}`");
         let mut rules = Vec::new();
-        for chart in &self.charts {
-            rules.push(match chart {
-                ChartEntry::Text(text) => text.parse()?,
-                ChartEntry::Rule(entry) => Rule {
-                    name: entry.name.parse()?,
-                    versions: entry.versions.as_deref().map(range).transpose()?,
-                    latest: entry.latest,
-                },
-            });
+        for (at, chart) in self.charts.iter().enumerate() {
+            let rule = match chart {
+                ChartEntry::Text(text) => text.parse(),
+                ChartEntry::Rule(entry) => entry.rule(),
+            };
+            rules.push(rule.context(|| key(&format!("charts[{at}]")))?);
         }
+        let exclude =
+            self.exclude.iter().enumerate().map(|(at, text)| {
+                text.parse::<Pattern>().context(|| key(&format!("exclude[{at}]")))
+            });
+        let versions = self.versions.as_deref().map(range).transpose();
+        let since = self.since.as_deref().map(since).transpose();
+        let min_age = self.min_age.as_deref().map(age).transpose();
         Ok(Selection {
             rules,
-            exclude: self.exclude.iter().map(|text| text.parse()).collect::<Result<_>>()?,
-            versions: self.versions.as_deref().map(range).transpose()?,
+            exclude: exclude.collect::<Result<_>>()?,
+            versions: versions.context(|| key("versions"))?,
             latest: self.latest,
-            since: self.since.as_deref().map(since).transpose()?,
-            min_age: self.min_age.as_deref().map(age).transpose()?,
+            since: since.context(|| key("since"))?,
+            min_age: min_age.context(|| key("minAge"))?,
             deprecated: class(self.skip_deprecated),
             prereleases: class(self.skip_prerelease),
+        })
+    }
+}
+
+impl RuleEntry {
+    fn rule(&self) -> Result<Rule> {
+        Ok(Rule {
+            name: self.name.parse()?,
+            versions: self.versions.as_deref().map(range).transpose()?,
+            latest: self.latest,
         })
     }
 }
@@ -339,7 +361,7 @@ metricsFile: mirror.prom
 "#,
         )
         .expect("document");
-        let selection = document.sources[0].selection().expect("selection");
+        let selection = document.sources[0].selection(0).expect("selection");
         assert_eq!((selection.rules.len(), selection.rules[1].latest), (2, Some(3)));
         assert_eq!(selection.min_age, Some(Duration::from_secs(7 * 86_400)));
         assert_eq!(selection.deprecated, Class::Skip);
@@ -354,9 +376,12 @@ metricsFile: mirror.prom
     fn what_is_not_known_is_refused() {
         for (text, part) in [
             ("sources: []\ndestination: {url: x}\n", "no source"),
-            ("sources: [{url: a, chart: b}]\ndestination: {url: x}\n", "unknown field `chart`"),
-            ("sources: [{url: a}]\n", "missing field `destination`"),
-            ("sources: [{url: a}]\ndestination: {url: x}\npassword: x\n", "unknown field"),
+            (
+                "sources: [{url: a, chart: b}]\ndestination: {url: x}\n",
+                "unknown key `sources[0].chart`",
+            ),
+            ("sources: [{url: a}]\n", "`destination` is missing"),
+            ("sources: [{url: a}]\ndestination: {url: x}\npassword: x\n", "unknown key `password`"),
             ("sources: [{url: a}]\nsources: []\n", "sources"),
         ] {
             let error = parse(text).expect_err(text);

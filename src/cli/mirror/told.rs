@@ -5,6 +5,7 @@ use crate::{
     mirror::{
         Report,
         report::{Mode, Status, Told},
+        state::Outcome,
     },
 };
 
@@ -43,7 +44,29 @@ pub(super) fn text(report: &Report) -> String {
         text.push_str(&format!("  nothing was removed: {reason}\n"));
     }
     text.push_str(&sum(report));
+    for hint in hints(report) {
+        text.push_str(&format!("hint: {hint}\n"));
+    }
     text
+}
+
+/// What can be done about refusals.
+fn hints(report: &Report) -> Vec<&'static str> {
+    let refused = || report.versions.iter().filter(|told| told.status == Status::Refused);
+    let has = |outcome| refused().any(|told| told.outcome == Some(outcome));
+    let mut hints = Vec::new();
+    if has(Outcome::Conflict) {
+        hints.push(
+            "`--on-conflict overwrite` replaces other charts, `--on-conflict skip` leaves them",
+        );
+    }
+    if has(Outcome::Mismatch) {
+        hints.push("`--on-digest-mismatch warn` carries what is not what its index says");
+    }
+    if report.mode == Mode::Run && refused().next().is_some() {
+        hints.push("once the reason is gone, `--retry` tries again what was refused");
+    }
+    hints
 }
 
 fn line(told: &Told) -> String {

@@ -80,7 +80,9 @@ impl Folder {
         if seen.is_some_and(|seen| seen.fingerprint == fingerprint) {
             return Ok(Listing::Unchanged);
         }
-        let index = Index::read(bytes.into(), &path.display().to_string(), &self.limits)?;
+        let index = Index::read(bytes.into(), &path.display().to_string(), &self.limits).map_err(
+            |error| error.context(format!("`{}` is no index of charts", path.display())),
+        )?;
         let seen = Seen { fingerprint, ..Seen::default() };
         let mut listed = repository::listed(&index, "", seen)?;
         // A folder is not cut, whatever its number of versions.
@@ -127,28 +129,60 @@ impl Folder {
         }
         let mut listed =
             Listed { seen: Seen { fingerprint, ..Seen::default() }, ..Listed::default() };
-        for (name, ..) in files {
+        for (name, size, _) in files {
             match prepare::from_archive(&self.root.join(&name), Beside::Leave, &self.limits) {
-                Ok(chart) => listed.candidates.push(Candidate {
-                    id: ChartVersion::new(chart.metadata.name, chart.metadata.version),
-                    created: chart.created.unwrap_or_default(),
-                    fingerprint: Fingerprint::of(chart.content.digest.as_str().as_bytes()),
-                    digest: Some(chart.content.digest),
-                    deprecated: chart.metadata.deprecated,
-                    essence: None,
-                    provenance: if self.root.join(format!("{name}.prov")).exists() {
-                        Provenance::There
-                    } else {
-                        Provenance::Missing
-                    },
-                    urls: vec![name],
-                }),
+                Ok(chart) => {
+                    let (is, version) = (&chart.metadata.name, &chart.metadata.version);
+                    if name != format!("{is}-{version}.tgz") {
+                        listed.warnings.push(format!("`{name}` holds {is} {version}"));
+                    }
+                    listed.candidates.push(Candidate {
+                        id: ChartVersion::new(chart.metadata.name, chart.metadata.version),
+                        created: chart.created.unwrap_or_default(),
+                        fingerprint: Fingerprint::of(chart.content.digest.as_str().as_bytes()),
+                        digest: Some(chart.content.digest),
+                        deprecated: chart.metadata.deprecated,
+                        essence: None,
+                        provenance: if self.root.join(format!("{name}.prov")).exists() {
+                            Provenance::There
+                        } else {
+                            Provenance::Missing
+                        },
+                        urls: vec![name],
+                    });
+                }
+                // It is refused for its reason when it is fetched, and counts until it is mended.
                 Err(error) => {
-                    listed.warnings.push(format!("skipping `{name}`: {}", error.chain()));
+                    let id = self.named(&name);
+                    if id.version.is_empty() {
+                        listed.warnings.push(format!("`{name}` is no chart: {}", error.chain()));
+                    }
+                    let of = format!("{name} {size}");
+                    listed.candidates.push(Candidate {
+                        id,
+                        created: String::new(),
+                        digest: None,
+                        urls: vec![name],
+                        deprecated: false,
+                        fingerprint: Fingerprint::of(of.as_bytes()),
+                        essence: Some(Fingerprint::of(of.as_bytes())),
+                        provenance: Provenance::Missing,
+                    });
                 }
             }
         }
         Ok(Listing::Charts(listed))
+    }
+
+    /// What a file that cannot be read is by its name: `NAME-VERSION.tgz`.
+    fn named(&self, file: &str) -> ChartVersion {
+        let stem = file.strip_suffix(".tgz").unwrap_or(file);
+        let cuts = stem.match_indices('-').map(|(at, _)| (&stem[..at], &stem[at + 1..]));
+        let mut cuts = cuts.filter(|(name, _)| !name.is_empty());
+        match cuts.find(|(_, version)| crate::version::Version::parse_loose(version).is_ok()) {
+            Some((name, version)) => ChartVersion::new(name, version),
+            None => ChartVersion::new(stem, ""),
+        }
     }
 
     pub(super) async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {

@@ -55,6 +55,8 @@ pub struct Listed {
     pub candidates: Vec<Candidate>,
     /// What the user should know: entries that were dropped as Helm would drop them.
     pub warnings: Vec<String>,
+    /// What was asked for by name and is not there, a sentence each.
+    pub absent: Vec<String>,
     /// Why the list may be cut short, if it may: nothing is ever taken for vanished then.
     pub cut: Option<String>,
 }

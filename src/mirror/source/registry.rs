@@ -67,62 +67,81 @@ impl Registry {
         })
     }
 
-    /// The charts' names below the namespace.
-    async fn charts(&self) -> Result<Vec<String>> {
+    /// The charts' names below the namespace, each with its repository.
+    async fn charts(&self) -> Result<Vec<(String, RepositoryName)>> {
         let options = &self.options;
+        let full = |name: String| Ok((name.clone(), self.full_name(&name)?));
         if !options.charts.is_empty() {
-            return Ok(options.charts.clone());
+            return options.charts.iter().cloned().map(full).collect();
         }
-        let all = options.client.catalog(&options.registry).await.map_err(|error| {
-            let hint =
-                "name the charts with `--charts`: this registry does not list its repositories";
-            match error.kind() {
-                ErrorKind::Network => error,
-                kind => {
-                    Error::new(kind, error.message().to_owned()).with_source(error).with_hint(hint)
-                }
-            }
-        })?;
+        let all = match options.client.catalog(&options.registry).await {
+            Ok(all) => all,
+            Err(error) if error.kind() == ErrorKind::Network => return Err(error),
+            // One chart needs no list.
+            Err(error) => match &options.namespace {
+                Some(one) if self.has_tags(one).await => vec![one.to_string()],
+                _ => return Err(unlisted(error, &options.registry)),
+            },
+        };
         let prefix = options.namespace.as_ref().map(|namespace| format!("{namespace}/"));
         let mut names: Vec<String> = all
-            .into_iter()
+            .iter()
             .filter_map(|name| match &prefix {
                 Some(prefix) => name.strip_prefix(prefix.as_str()).map(str::to_owned),
-                None => Some(name),
+                None => Some(name.clone()),
             })
             .filter(|name| {
                 name.rsplit('/').next() != Some(crate::mirror::sink::registry::STATE_REPOSITORY)
             })
             .collect();
         names.sort();
-        Ok(names)
+        match &options.namespace {
+            // The namespace is itself a chart's repository.
+            Some(one) if names.is_empty() && all.iter().any(|name| *name == one.to_string()) => {
+                Ok(vec![(one.last_segment().to_owned(), one.clone())])
+            }
+            _ => names.into_iter().map(full).collect(),
+        }
+    }
+
+    async fn has_tags(&self, name: &RepositoryName) -> bool {
+        let repository = self.options.client.repository(&self.options.registry, name);
+        repository.tags().await.is_ok_and(|tags| !tags.is_empty())
     }
 
     pub(super) async fn list(&self, seen: Option<&Seen>) -> Result<Listing> {
         let names = self.charts().await?;
         let tags = futures_util::stream::iter(names)
-            .map(|name| async move {
-                let repository =
-                    self.options.client.repository(&self.options.registry, &self.full_name(&name)?);
+            .map(|(name, full)| async move {
+                let repository = self.options.client.repository(&self.options.registry, &full);
                 match repository.tags().await {
                     Ok(mut tags) => {
                         tags.sort();
-                        Ok((name, tags))
+                        Ok((name, full, tags))
                     }
-                    Err(error) if error.kind() == ErrorKind::NotFound => Ok((name, Vec::new())),
+                    Err(error) if error.kind() == ErrorKind::NotFound => {
+                        Ok((name, full, Vec::new()))
+                    }
                     Err(error) => Err(error),
                 }
             })
             .buffered(AT_ONCE)
-            .try_collect::<Vec<(String, Vec<String>)>>()
+            .try_collect::<Vec<(String, RepositoryName, Vec<String>)>>()
             .await?;
-        let fingerprint = Fingerprint::of(format!("{tags:?}").as_bytes());
-        if seen.is_some_and(|seen| seen.fingerprint == fingerprint) {
+        let said: Vec<_> = tags.iter().map(|(name, _, tags)| (name, tags)).collect();
+        let fingerprint = Fingerprint::of(format!("{said:?}").as_bytes());
+        // Of what a catalogue lists, some may be empty; what was named is to be there.
+        let absent: Vec<String> = tags
+            .iter()
+            .filter(|(_, _, tags)| tags.is_empty() && !self.options.charts.is_empty())
+            .map(|(name, ..)| format!("there is no chart `{name}` in {}", self.identity))
+            .collect();
+        if absent.is_empty() && seen.is_some_and(|seen| seen.fingerprint == fingerprint) {
             return Ok(Listing::Unchanged);
         }
-        let mut listed =
-            Listed { seen: Seen { fingerprint, ..Seen::default() }, ..Listed::default() };
-        for (name, tags) in tags {
+        let seen = Seen { fingerprint, ..Seen::default() };
+        let mut listed = Listed { seen, absent, ..Listed::default() };
+        for (name, full, tags) in tags {
             for tag in tags {
                 // Signatures and attestations of older tools are tags of this form.
                 if is_attachment(&tag) {
@@ -136,7 +155,7 @@ impl Registry {
                     digest: None,
                     fingerprint: Fingerprint::of(locator.as_bytes()),
                     essence: Some(Fingerprint::of(locator.as_bytes())),
-                    urls: vec![locator],
+                    urls: vec![format!("{full}:{tag}")],
                     deprecated: false,
                     provenance: Provenance::Unasked,
                 });
@@ -150,8 +169,7 @@ impl Registry {
         let (name, tag) = locator
             .rsplit_once(':')
             .ok_or_else(|| Error::invalid(format!("`{locator}` names no tag")))?;
-        let repository =
-            self.options.client.repository(&self.options.registry, &self.full_name(name)?);
+        let repository = self.options.client.repository(&self.options.registry, &name.parse()?);
         let target = TagOrDigest::Tag(tag.parse()?);
         let mut payload = prepare::from_store(&repository, &target, &self.options.limits).await?;
         if ask == Ask::Nothing {
@@ -159,6 +177,19 @@ impl Registry {
         }
         Ok(payload)
     }
+}
+
+/// A catalogue that is not given to us: because of who we are, or to nobody.
+fn unlisted(error: Error, registry: &Host) -> Error {
+    let charts = "name the charts with `--charts`: this registry does not list its repositories";
+    let hint = match error.kind() {
+        ErrorKind::Denied => format!(
+            "say who you are with `--from-username NAME --from-password-stdin` or `chartferry login {registry}`; if that \
+             is right, {charts}"
+        ),
+        _ => charts.to_owned(),
+    };
+    Error::new(error.kind(), error.message().to_owned()).with_source(error).with_hint(hint)
 }
 
 /// `sha256-HEX.sig`, `.att`, `.sbom`, and the list of referrers itself.

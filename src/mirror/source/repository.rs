@@ -76,7 +76,8 @@ impl Repository {
             etag: seen.etag.clone(),
             last_modified: seen.last_modified.clone(),
         });
-        let (bytes, validators) = match self.options.repository.index(known.as_ref()).await? {
+        let index = self.options.repository.index(known.as_ref()).await.map_err(denied)?;
+        let (bytes, validators) = match index {
             Fetched::NotModified => return Ok(Listing::Unchanged),
             Fetched::Index { bytes, validators } => (bytes, validators),
         };
@@ -86,7 +87,8 @@ impl Repository {
             if before == Some(fingerprint) {
                 return Ok(Listing::Unchanged);
             }
-            let index = Index::read(bytes, &this.identity, &this.options.limits)?;
+            let index = Index::read(bytes, &this.identity, &this.options.limits)
+                .map_err(|error| unreadable(error, &this.identity))?;
             let seen = Seen {
                 etag: validators.etag,
                 last_modified: validators.last_modified,
@@ -173,6 +175,27 @@ impl Repository {
         };
         prepare::from_store(&repository, &target, &self.options.limits).await
     }
+}
+
+fn denied(error: Error) -> Error {
+    match (error.kind(), error.hint()) {
+        (ErrorKind::Denied, _) => error.with_hint(
+            "name yourself with `--from-username NAME --from-password-stdin`, or add the repository by \
+             `chartferry repo add` and mirror it by its name",
+        ),
+        // An address says by itself whether there is TLS.
+        (ErrorKind::Network, Some(hint)) if hint.contains("--plain-http") => {
+            error.with_hint("if it is meant to speak plain HTTP, write its address with http://")
+        }
+        _ => error,
+    }
+}
+
+fn unreadable(error: Error, repository: &str) -> Error {
+    let what = format!("`{repository}/index.yaml` is no index of charts");
+    error
+        .context(what)
+        .with_hint("a login page may stand in its place, or the address is another one")
 }
 
 /// Every version of an index; URLs stay as they are without a `base`.

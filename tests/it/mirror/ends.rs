@@ -159,6 +159,9 @@ fn charts_of_a_configured_repository_need_only_its_name() {
 fn what_is_written_wrong_is_said_before_anything_is_asked() {
     let test = Test::new();
     test.file("bad.yaml", "sources: [{url: a, colour: red}]\ndestination: {url: oci://h/x}\n");
+    test.file("since.yaml", "sources: [{url: a, since: soon}]\ndestination: {url: oci://h/x}\n");
+    test.file("good.yaml", "sources: [{url: a}]\ndestination: {url: oci://h/x}\n");
+    test.file("a.tgz", "x").file("text", "- just\n");
     for (args, part) in [
         (vec!["mirror", "oci://h/x"], "alone is no mirror"),
         (vec!["mirror", "https://a", "oci://h/x", "--chart", "["], "no pattern"),
@@ -167,8 +170,20 @@ fn what_is_written_wrong_is_said_before_anything_is_asked() {
         (vec!["mirror", "https://a", "oci://h/x", "--to-username", "u"], "without a password"),
         (vec!["mirror", "https://a", "oci://h/x", "--state-ref", "oci://h/x:1"], "names a tag"),
         (vec!["mirror", "https://a", "ftp://h/x"], "no destination"),
-        (vec!["mirror", "nothing", "oci://h/x"], "no source of charts"),
-        (vec!["mirror", "-f", "bad.yaml"], "unknown field"),
+        (vec!["mirror", "https://a", "h:5000/x"], "for a registry write `oci://h:5000/x`"),
+        (vec!["mirror", "https://a", "h.example/x"], "for a registry write `oci://h.example/x`"),
+        (vec!["mirror", "https://a", "x.tar.gz"], "a bundle ends in .tar.zst"),
+        (vec!["mirror", "h:5000/x", "oci://h/x"], "for a registry write `oci://h:5000/x`"),
+        (vec!["mirror", "a.tgz", "oci://h/x"], "an archive is pushed by `chartferry push`"),
+        (vec!["mirror", "https://a", "oci://h/x", "--latest", "0"], "at least 1"),
+        (vec!["mirror", "https://a", "oci://h/x", "--rate=0"], "above 0"),
+        (vec!["mirror", "https://a", "oci://h/x", "--template", "{{foo}}"], "names `foo`"),
+        (vec!["mirror", "https://a", "oci://h/x", "--artifacthub", "text"], "no mapping"),
+        (vec!["mirror", "-f", "bad.yaml"], "unknown key `sources[0].colour`"),
+        (vec!["mirror", "-f", "since.yaml"], "`sources[0].since`"),
+        (vec!["mirror", "-f", "good.yaml", "--latest", "3"], "--latest"),
+        (vec!["mirror", "-f", "good.yaml", "--template", "x"], "--template"),
+        (vec!["mirror", "-f", "good.yaml", "--concurrency", "3"], "--concurrency"),
     ] {
         test.run(args.clone()).stderr_has(part).fails(64);
     }
@@ -203,4 +218,58 @@ fn a_source_that_is_down_is_a_run_in_report_and_metrics() {
     let args = ["mirror", url.as_str(), destination.as_str(), "--metrics-file", "nodir/m"];
     place.test.run(args).stderr_has("cannot write metrics to `nodir/m`").fails(1);
     assert!(place.asked_web().is_empty() && place.asked_registry().is_empty());
+}
+
+#[test]
+fn a_source_that_is_not_there_is_said_to_be_missing() {
+    let test = Test::new();
+    for (source, part) in [
+        ("nothing", "there is no folder `nothing`, and no repository of that name"),
+        ("./no/thing", "there is no folder `./no/thing`"),
+        ("b.tar.zst", "there is no bundle `b.tar.zst`"),
+    ] {
+        test.run(["mirror", source, "out"]).any_files().stderr_has(part).fails(5);
+    }
+}
+
+#[test]
+fn the_address_of_an_index_means_its_repository_and_what_is_none_is_named() {
+    let place = Mirrored::new();
+    place.add("demo", "1.0.0");
+    place.publish();
+    let (index, destination) = (format!("{}/index.yaml", place.web.url()), place.destination());
+    let run = place.test.run(["mirror", index.as_str(), destination.as_str()]);
+    run.stdout_has("[WEB] -> ").succeeds();
+    place.web.file("/index.yaml", "<html>");
+    place
+        .test
+        .run(["mirror", index.as_str(), destination.as_str()])
+        .stderr_has("`[WEB]/index.yaml` is no index of charts")
+        .fails(1);
+}
+
+#[test]
+fn broken_archives_of_a_folder_are_refused_and_misnamed_ones_mentioned() {
+    let place = Mirrored::new();
+    let good = archive("demo", "1.0.0", "one");
+    place
+        .test
+        .file("charts/cut-1.2.3.tgz", &good[..good.len() / 2])
+        .file("charts/other-9.9.9.tgz", good)
+        .file("charts/junk.tgz", "junk");
+    let destination = place.destination();
+    let args = ["mirror", "charts", destination.as_str(), "-o", "json"];
+    for sent in [1, 0] {
+        let outcome = place.test.run(args).anything().fails(3);
+        let report: serde_json::Value = serde_json::from_slice(&outcome.bytes).unwrap();
+        let run = &report["runs"][0];
+        assert_eq!(run["counts"]["sent"], sent, "{report:#}");
+        assert_eq!(run["counts"]["refused"], 2, "{report:#}");
+        let told = super::told(run);
+        assert!(told.contains(&"refused cut 1.2.3 (unfit)".to_owned()), "{told:?}");
+        if sent == 1 {
+            let said = run["warnings"].to_string();
+            assert!(said.contains("`other-9.9.9.tgz` holds demo 1.0.0"), "{said}");
+        }
+    }
 }

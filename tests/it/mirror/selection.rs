@@ -114,3 +114,61 @@ fn an_indexed_job_gives_each_pod_its_part() {
     let run = place.test.run(args).env("JOB_COMPLETION_INDEX", "1").any_stderr();
     run.fails(64);
 }
+
+#[test]
+fn names_that_lead_to_nothing_are_said() {
+    let place = place();
+    std::fs::create_dir(place.test.path("empty")).unwrap();
+    place.mirror(0, &[]);
+    let (url, namespace) = (place.web.url(), place.destination());
+    let one = format!("{namespace}/kube-a");
+    let nowhere = format!("oci://{}/nowhere", place.proxy.address());
+    for (code, args, part) in [
+        (5, vec![url.as_str(), "--chart", "ngnix"], "no chart of [WEB] fits `ngnix`"),
+        (5, vec![url.as_str(), "--chart", "ngnix", "--check"], "no chart of [WEB] fits `ngnix`"),
+        (
+            0,
+            vec![url.as_str(), "--chart", "ngnix", "--chart", "nginx"],
+            "no chart of [WEB] fits `ngnix`",
+        ),
+        (0, vec![url.as_str(), "--exclude", "ngnix"], "so it leaves nothing out"),
+        (0, vec![url.as_str(), "--since", "2099-01-01"], "nothing is selected: all 5 versions"),
+        (0, vec![url.as_str(), "--chart", "nginx@>9"], "nothing is selected"),
+        (5, vec!["empty"], "has no chart at all"),
+        (5, vec![nowhere.as_str()], "has no chart at all"),
+        (5, vec![namespace.as_str(), "--charts", "nginx,nope"], "there is no chart `nope`"),
+        // Again: what is missing is not forgotten.
+        (5, vec![namespace.as_str(), "--charts", "nginx,nope"], "there is no chart `nope`"),
+    ] {
+        let mut all = vec!["mirror"];
+        all.push(args[0]);
+        all.push("out");
+        all.extend(&args[1..]);
+        let run = place.test.run(all).any_files().any_stdout().stderr_has(part);
+        let outcome = if code == 0 { run.succeeds() } else { run.fails(code) };
+        drop(outcome);
+    }
+    // One chart's repository is that chart, as a bundle takes it.
+    let run = place.test.run(["mirror", one.as_str(), "single"]).any_files();
+    run.stdout_has("1 version of 1 chart: 1 sent").succeeds();
+}
+
+#[test]
+fn a_template_that_mingles_charts_is_said() {
+    let place = place();
+    let (url, destination) = (place.web.url(), place.destination());
+    place
+        .test
+        .run([
+            "mirror",
+            url.as_str(),
+            destination.as_str(),
+            "--template",
+            "all",
+            "--chart",
+            "kube-*",
+        ])
+        .stderr_has("`charts/all` is to hold several charts")
+        .any_stdout()
+        .fails(3);
+}

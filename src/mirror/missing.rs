@@ -1,0 +1,58 @@
+//! What a run says before it begins: names that lead to nothing, and charts that a template puts in one place.
+
+use super::{candidate::Candidate, plan::Wanted, run::Run, sink::Sink};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Mixtures that are named one by one.
+const NAMED: usize = 10;
+
+impl Run<'_> {
+    /// Says what was asked for and is not among what the source lists.
+    pub(super) fn miss(&mut self, candidates: &[Candidate], absent: Vec<String>) {
+        let (source, selection) = (self.source.identity(), &self.options.selection);
+        let report = &mut self.report;
+        report.missing = absent;
+        if candidates.is_empty() {
+            report.missing.push(format!("{source} has no chart at all"));
+            return;
+        }
+        let unmatched = selection.unmatched(candidates);
+        let said = unmatched.rules.iter().map(|text| format!("no chart of {source} fits `{text}`"));
+        if unmatched.rules.len() < selection.rules.len() {
+            report.warnings.extend(said);
+        } else {
+            report.missing.extend(said);
+        }
+        report.warnings.extend(
+            unmatched.exclude.iter().map(|text| {
+                format!("no chart of {source} fits `{text}`, so it leaves nothing out")
+            }),
+        );
+    }
+
+    /// Says that nothing is left to do, and which charts a template puts into one repository.
+    pub(super) fn mingle(&mut self, wanted: &[Wanted]) {
+        let (left_out, whole) = (self.report.counts.left_out, self.options.shard.is_whole());
+        if wanted.is_empty() && left_out > 0 && whole && self.report.missing.is_empty() {
+            let text = format!("nothing is selected: all {left_out} versions are left out");
+            self.report.warnings.push(text);
+        }
+        if matches!(self.sink, Sink::Folder(_) | Sink::Museum(_)) {
+            return;
+        }
+        let mut groups: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for one in wanted {
+            if let Ok(place) = &one.place {
+                groups.entry(&place.group).or_default().insert(&one.candidate.id.chart);
+            }
+        }
+        let mixed = groups.into_iter().filter(|(_, charts)| charts.len() > 1).take(NAMED);
+        self.report.warnings.extend(mixed.map(|(group, charts)| {
+            let charts: Vec<String> = charts.iter().map(|chart| format!("`{chart}`")).collect();
+            format!(
+                "`{group}` is to hold several charts, and no client tells them apart: {}",
+                charts.join(", ")
+            )
+        }));
+    }
+}
