@@ -22,8 +22,9 @@ use crate::{
     ops::payload::write_file,
     yaml,
 };
+pub(super) use args::MirrorArgs;
+use args::{AT_ONCE, ConflictArg, MismatchArg};
 use bytes::Bytes;
-use clap::{Args, ValueEnum};
 use ends::{Ends, Side};
 use file::{Document, HostEntry};
 use jiff::Timestamp;
@@ -33,6 +34,7 @@ use std::{
     sync::atomic::Ordering,
 };
 
+mod args;
 mod ends;
 mod file;
 mod schema;
@@ -41,232 +43,8 @@ mod told;
 /// What a template is tried with.
 const SAMPLE: mirror::sink::Naming<'static> =
     mirror::sink::Naming { repo: "repo", chart: "chart", version: "1.0.0" };
-/// Versions under way at once. An upload is five requests in a row; on a line of 100 ms this carries 120 a second.
-const AT_ONCE: usize = 64;
-/// What a file says itself, so that no flag beside it is read and forgotten.
-const IN_FILE: [&str; 20] = [
-    "ends",
-    "chart",
-    "exclude",
-    "charts",
-    "versions",
-    "latest",
-    "since",
-    "min_age",
-    "skip_deprecated",
-    "skip_prerelease",
-    "template",
-    "alias_without_v",
-    "rewrite_dependencies",
-    "dependency_url",
-    "artifacthub",
-    "create_repository_command",
-    "on_digest_mismatch",
-    "on_conflict",
-    "concurrency",
-    "rate",
-];
 /// Bytes of a file for Artifact Hub: a name, some owners, some packages to leave out.
 const MAX_METADATA: u64 = 1 << 20;
-
-#[derive(Debug, Args)]
-pub(super) struct MirrorArgs {
-    /// Sources, then the destination: `https://…`, a name of `repo list`, a folder, `oci://HOST/NAMESPACE`, `layout:DIR`, a
-    /// bundle
-    #[arg(value_name = "SRC|DST", required_unless_present = "file")]
-    ends: Vec<String>,
-    /// Take sources, destination and all the rest from a file
-    #[arg(long, short = 'f', value_name = "FILE", conflicts_with_all = IN_FILE)]
-    file: Option<PathBuf>,
-    /// Only these charts: `NAME`, `GLOB` or `/REGEX/`, each with `@RANGE` if wanted
-    #[arg(long, value_name = "PATTERN[@RANGE]", help_heading = "Selection")]
-    chart: Vec<String>,
-    /// Not these charts
-    #[arg(long, value_name = "PATTERN", help_heading = "Selection")]
-    exclude: Vec<String>,
-    /// The charts of a registry that does not list them
-    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Selection")]
-    charts: Vec<String>,
-    /// Only versions in a range
-    #[arg(long, value_name = "RANGE", help_heading = "Selection")]
-    versions: Option<String>,
-    /// Only the newest versions of each chart
-    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Selection")]
-    latest: Option<usize>,
-    /// Only what was made on this day or later
-    #[arg(long, value_name = "DATE", help_heading = "Selection")]
-    since: Option<String>,
-    /// Only what was made this long ago or longer: `7d`, `36h`
-    #[arg(long, value_name = "AGE", help_heading = "Selection")]
-    min_age: Option<String>,
-    /// No deprecated charts
-    #[arg(long, help_heading = "Selection")]
-    skip_deprecated: bool,
-    /// No prereleases
-    #[arg(long, help_heading = "Selection")]
-    skip_prerelease: bool,
-    /// Where a chart lies below the destination: `{{repo}}`, `{{chart}}`, `{{version}}`
-    #[arg(long, value_name = "TEMPLATE")]
-    template: Option<String>,
-    /// Tag `v1.2.3` as `1.2.3` too
-    #[arg(long)]
-    alias_without_v: bool,
-    /// Package charts anew whose dependencies point at a source, so that they point at the destination
-    #[arg(long)]
-    rewrite_dependencies: bool,
-    /// Another address for dependencies, beside the sources' own
-    #[arg(long, value_name = "OLD-URL=NEW-URL", requires = "rewrite_dependencies")]
-    dependency_url: Vec<Rules>,
-    /// Put Artifact Hub's repository metadata beside each chart
-    #[arg(long, value_name = "FILE")]
-    artifacthub: Option<PathBuf>,
-    /// Make repositories that are not there: run by a shell, with $REGISTRY and $REPOSITORY
-    #[arg(long, value_name = "COMMAND")]
-    create_repository_command: Option<String>,
-    /// When an archive is not what its index says
-    #[arg(long, value_enum, default_value_t, value_name = "POLICY")]
-    on_digest_mismatch: MismatchArg,
-    /// When a version is there in other bytes
-    #[arg(long, value_enum, default_value_t, value_name = "POLICY")]
-    on_conflict: ConflictArg,
-    /// Remove what vanished at the source
-    #[arg(long)]
-    prune: bool,
-    /// Refuse to remove more than this, a number or a part
-    #[arg(long, value_name = "N|N%", default_value_t, requires = "prune")]
-    max_delete: Guard,
-    /// Carry one part of several, such as `1/4`
-    #[arg(long, value_name = "I/N")]
-    shard: Option<Shard>,
-    /// Say what would be done
-    #[arg(long, conflicts_with = "check")]
-    dry_run: bool,
-    /// Compare what is there, and change nothing
-    #[arg(long)]
-    check: bool,
-    /// Keep the state in a file too
-    #[arg(long, value_name = "FILE", help_heading = "State")]
-    state: Option<PathBuf>,
-    /// Keep the state in this repository instead of `chartferry-state`
-    #[arg(long, value_name = "oci://REF", help_heading = "State")]
-    state_ref: Option<String>,
-    /// Do not believe the last state; list what is there
-    #[arg(long, help_heading = "State")]
-    ignore_state: bool,
-    /// Try again what was refused
-    #[arg(long, conflicts_with = "ignore_state", help_heading = "State")]
-    retry: bool,
-    /// Versions under way at once
-    #[arg(long, value_name = "N", default_value_t = AT_ONCE, value_parser = positive)]
-    concurrency: usize,
-    /// Most requests a second to each host
-    #[arg(long, value_name = "N", value_parser = above_zero)]
-    rate: Option<f64>,
-    /// Write what it came to for Prometheus
-    #[arg(long, value_name = "FILE")]
-    metrics_file: Option<PathBuf>,
-    /// How to write the report
-    #[arg(long, short = 'o', value_enum, default_value_t)]
-    output: Format,
-    #[command(flatten)]
-    both: BothArgs,
-    #[command(flatten)]
-    from: FromArgs,
-    #[command(flatten)]
-    to: ToArgs,
-}
-
-/// What holds for both sides.
-#[derive(Clone, Debug, Args)]
-struct BothArgs {
-    /// Speak HTTP without TLS to registries
-    #[arg(long, help_heading = "Both sides")]
-    plain_http: bool,
-    /// Do not verify certificates
-    #[arg(long, visible_alias = "insecure", help_heading = "Both sides")]
-    insecure_skip_tls_verify: bool,
-    /// Send the source's credentials to every host that its index names
-    #[arg(long, help_heading = "Both sides")]
-    pass_credentials: bool,
-}
-
-/// How the sources are reached.
-#[derive(Clone, Debug, Args)]
-struct FromArgs {
-    /// User name for the sources
-    #[arg(long, value_name = "NAME", help_heading = "Sources")]
-    from_username: Option<String>,
-    /// Read their password from stdin
-    #[arg(long, conflicts_with = "to_password_stdin", help_heading = "Sources")]
-    from_password_stdin: bool,
-    /// File with their credentials
-    #[arg(long, value_name = "FILE", help_heading = "Sources")]
-    from_registry_config: Option<PathBuf>,
-    /// Certificates to trust beside the system's
-    #[arg(long, value_name = "FILE", help_heading = "Sources")]
-    from_ca_file: Option<PathBuf>,
-    /// Speak HTTP without TLS to source registries
-    #[arg(long, help_heading = "Sources")]
-    from_plain_http: bool,
-}
-
-/// How the destination is reached.
-#[derive(Clone, Debug, Args)]
-struct ToArgs {
-    /// User name for the destination
-    #[arg(long, value_name = "NAME", help_heading = "Destination")]
-    to_username: Option<String>,
-    /// Read its password from stdin
-    #[arg(long, help_heading = "Destination")]
-    to_password_stdin: bool,
-    /// File with its credentials
-    #[arg(long, value_name = "FILE", help_heading = "Destination")]
-    to_registry_config: Option<PathBuf>,
-    /// Certificates to trust beside the system's
-    #[arg(long, value_name = "FILE", help_heading = "Destination")]
-    to_ca_file: Option<PathBuf>,
-    /// Speak HTTP without TLS to it
-    #[arg(long, help_heading = "Destination")]
-    to_plain_http: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum MismatchArg {
-    /// Refuse the version
-    #[default]
-    Fail,
-    /// Carry it and say so
-    Warn,
-    /// Carry it
-    Accept,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum ConflictArg {
-    /// Refuse the version
-    #[default]
-    Fail,
-    /// Leave what is there
-    Skip,
-    /// Replace it
-    Overwrite,
-}
-
-fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("it must be at least 1".to_owned()),
-        Ok(number) => Ok(number),
-        Err(_) => Err("it is no number".to_owned()),
-    }
-}
-
-fn above_zero(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
-        Ok(_) => Err("it must be above 0".to_owned()),
-        Err(_) => Err("it is no number".to_owned()),
-    }
-}
 
 /// One source and what is taken of it.
 #[derive(Clone, Debug)]
