@@ -128,7 +128,7 @@ fn wait_for<T>(
         tokio::select! {
             result = work => result,
             Ok(()) = tokio::signal::ctrl_c() => {
-                Err(Error::new(ErrorKind::Interrupted, "interrupted; what was not finished was put away"))
+                Err(Error::new(ErrorKind::Interrupted, "interrupted; nothing half-written stands in its place"))
             }
         }
     })
