@@ -298,6 +298,11 @@ fn tell(run: &Run, args: &MirrorArgs, settings: &Settings, reports: &[Report]) -
 
 fn exit(reports: &[Report]) -> Exit {
     let has = |verdict| reports.iter().any(|report| report.verdict() == verdict);
+    let listed = reports.iter().all(|report| report.error.is_none());
+    // What a check found stands above what was known to be refused.
+    if listed && has(Verdict::Drift) {
+        return Exit::Drift;
+    }
     if has(Verdict::Failed) {
         let none = reports.iter().all(|report| report.verdict() == Verdict::Failed);
         return if none { Exit::Failure } else { Exit::Partial };
@@ -305,10 +310,7 @@ fn exit(reports: &[Report]) -> Exit {
     if has(Verdict::Partly) {
         return Exit::Partial;
     }
-    if has(Verdict::Missing) {
-        return Exit::NotFound;
-    }
-    if has(Verdict::Drift) { Exit::Drift } else { Exit::Ok }
+    if has(Verdict::Missing) { Exit::NotFound } else { Exit::Ok }
 }
 
 /// The part that an indexed job of Kubernetes gives this pod. It counts from 0 and does not say how many there are.

@@ -119,7 +119,7 @@ impl Run<'_> {
     }
 }
 
-async fn remember(sink: &Sink, key: &Key, state: State) -> Result<()> {
+pub(super) async fn remember(sink: &Sink, key: &Key, state: State) -> Result<()> {
     let bytes = crate::store::blocking(move || state.pack()).await?;
     sink.remember(key, &bytes).await
 }

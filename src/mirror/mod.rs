@@ -6,6 +6,7 @@
 
 mod budget;
 pub mod candidate;
+mod check;
 mod describe;
 mod end;
 mod ledger;

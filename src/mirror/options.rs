@@ -2,12 +2,21 @@
 
 use super::{
     candidate::Fingerprint, prune::Guard, report::Mode, rewrite::Rules, select::Selection,
-    shard::Shard,
+    shard::Shard, sink::Place,
 };
-use crate::limits::{Limits, MIB};
+use crate::{
+    digest::Digest,
+    limits::{Limits, MIB},
+};
 use bytes::Bytes;
 use jiff::Timestamp;
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// What is done when a version's bytes are not what its index says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,6 +118,23 @@ impl fmt::Debug for Listener {
     }
 }
 
+/// What lies where at a destination, as far as the runs over several sources have seen, so that a later one does not
+/// take an earlier one's chart for its own. Cheap to clone; copies are one.
+#[derive(Clone, Debug, Default)]
+pub struct Placed(Arc<Mutex<HashMap<Place, Option<Digest>>>>);
+
+impl Placed {
+    /// Notes what lies at a place; nobody has looked where there is no digest.
+    pub(super) fn note(&self, place: Place, content: Option<Digest>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place, content);
+    }
+
+    /// What was noted of a place.
+    pub(super) fn find(&self, place: &Place) -> Option<Option<Digest>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(place).cloned()
+    }
+}
+
 /// How a mirror is run.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -144,6 +170,8 @@ pub struct Options {
     pub now: Timestamp,
     /// Who hears what happens.
     pub listener: Listener,
+    /// What runs with copies of these options found or put at the destination.
+    pub placed: Placed,
     /// Caps.
     pub limits: Limits,
 }
@@ -168,6 +196,7 @@ impl Options {
             checkpoint: Duration::from_secs(60),
             now,
             listener: Listener::default(),
+            placed: Placed::default(),
             limits: Limits::default(),
         }
     }

@@ -2,7 +2,7 @@
 //! has, to one action a version.
 
 use super::{
-    candidate::{Candidate, ChartVersion, Fingerprint},
+    candidate::{Candidate, ChartVersion, Fingerprint, Provenance},
     sink::Place,
     state::{Outcome, Record, State},
 };
@@ -56,6 +56,30 @@ pub enum Memory {
     Whole,
     /// What was refused is tried again.
     WithoutRefusals,
+    /// So it is, and what is recorded as in step is looked at.
+    Compared,
+}
+
+/// What it says of a version without a record that its place is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// That it is there.
+    Equal,
+    /// Nothing where a digest tells: looking costs no request.
+    Near,
+    /// Nothing.
+    Compared,
+}
+
+/// How far records and lists are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Belief {
+    /// Records.
+    pub memory: Memory,
+    /// Lists of what is there.
+    pub presence: Presence,
+    /// Whether archives may be packed anew on the way, so that they lose their provenance.
+    pub rewritten: bool,
 }
 
 /// The names in each group that was listed, with their digests where the list said them.
@@ -85,7 +109,7 @@ pub fn plan(
     wanted: &[Wanted],
     state: Option<&State>,
     present: &Present,
-    memory: Memory,
+    belief: Belief,
 ) -> Vec<Action> {
     let mut taken: HashMap<&Place, &ChartVersion> = HashMap::new();
     wanted
@@ -99,7 +123,7 @@ pub fn plan(
                 return Action::Unplaced(format!("{other} takes the same place"));
             }
             taken.insert(place, &one.candidate.id);
-            action(&one.candidate, place, state, present, memory)
+            action(&one.candidate, place, state, present, belief)
         })
         .collect()
 }
@@ -109,12 +133,17 @@ fn action(
     place: &Place,
     state: Option<&State>,
     present: &Present,
-    memory: Memory,
+    belief: Belief,
 ) -> Action {
+    let Belief { memory, presence, rewritten } = belief;
     let held = present.get(&place.group).and_then(|names| names.get(&place.name));
     let Some(record) = state.and_then(|state| state.find(&candidate.id)) else {
         return match (held, state) {
             (None, _) => Action::Send,
+            (Some(_), _) if presence == Presence::Compared => Action::Look,
+            (Some(_), _) if presence == Presence::Near && candidate.digest.is_some() => {
+                Action::Look
+            }
             (Some(Some(digest)), _) if candidate.digest.as_ref() == Some(digest) => Action::Adopt,
             // What a settled run did not leave, and a list that says another digest, are worth a look.
             (Some(Some(_)), _) if candidate.digest.is_some() => Action::Look,
@@ -124,7 +153,17 @@ fn action(
     };
     let same = is_same(candidate, record);
     match record.outcome {
-        outcome if outcome.is_in_step() && same => Action::Keep,
+        outcome if outcome.is_in_step() && same => {
+            let unseen = outcome == Outcome::Present && presence == Presence::Compared;
+            // A provenance file that the source did not have when it was asked.
+            let signed = candidate.provenance == Provenance::There
+                && record.provenance != Provenance::There
+                && !rewritten;
+            match memory == Memory::Compared || unseen || signed {
+                true => Action::Look,
+                false => Action::Keep,
+            }
+        }
         outcome if outcome.is_in_step() => Action::Compare(Known {
             content: record.content.clone(),
             manifest: record.manifest.clone(),

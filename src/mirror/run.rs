@@ -5,11 +5,11 @@ use super::{
     candidate::{Candidate, ChartVersion, Fingerprint, Provenance},
     describe::describe,
     ledger::{Ledger, same_ends},
-    plan::{self, Action, Memory, Wanted},
+    plan::{self, Action, Belief, Memory, Presence, Wanted},
     report::{Mode, Report, Status, Told},
     select::Selected,
     sink::{Naming, Place, Sink},
-    source::{Listed, Listing, Source},
+    source::{Listed, Listing, Seen, Source},
     state::{Header, Key, Outcome, Record, State},
     work::{Carrier, Done, Failed, Job, record},
 };
@@ -23,7 +23,7 @@ use std::{
 use tokio::task::JoinSet;
 
 pub use super::options::{
-    Alias, Earlier, Event, Listener, OnConflict, OnMismatch, Options, Remembering,
+    Alias, Earlier, Event, Listener, OnConflict, OnMismatch, Options, Placed, Remembering,
 };
 
 /// After so many failures in a row for the same outer reason, without one success, the rest is not tried.
@@ -108,7 +108,9 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        let before = before.filter(|state| same_ends(&state.header, &header));
+        let before = before
+            .filter(|state| same_ends(&state.header, &header))
+            .and_then(|state| believed(state, source, sink));
         Ok(Self {
             source,
             sink,
@@ -207,8 +209,12 @@ impl<'a> Run<'a> {
         self.report.unchanged = true;
         let Some(before) = self.before.take() else { return Ok(()) };
         // Refusals are only kept of what is selected.
-        for record in before.records().filter(|record| !record.outcome.is_in_step()) {
-            self.report.tell(still(record, None));
+        for record in before.records() {
+            if record.outcome.is_in_step() {
+                self.place(record);
+            } else {
+                self.report.tell(still(record, None));
+            }
         }
         let counts = &mut self.report.counts;
         counts.selected = before.header.selected;
@@ -272,12 +278,31 @@ impl<'a> Run<'a> {
             .await?;
         let same_policy =
             before.is_some_and(|state| state.header.policy == self.after.header.policy);
-        let memory = if same_policy && self.options.remembering.earlier != Earlier::Retry {
-            Memory::Whole
-        } else {
-            Memory::WithoutRefusals
+        let compared = self.options.conflict != OnConflict::Fail;
+        let again = !same_policy || self.options.remembering.earlier == Earlier::Retry;
+        let belief = Belief {
+            memory: match (again, compared) {
+                (false, _) => Memory::Whole,
+                (true, false) => Memory::WithoutRefusals,
+                (true, true) => Memory::Compared,
+            },
+            presence: match self.sink {
+                _ if compared => Presence::Compared,
+                Sink::Folder(_) => Presence::Near,
+                _ => Presence::Equal,
+            },
+            rewritten: self.options.rewrite.is_some(),
         };
-        let actions = plan::plan(wanted, before, &present, memory);
+        let mut actions = plan::plan(wanted, before, &present, belief);
+        for (one, action) in wanted.iter().zip(&mut actions) {
+            // What another source of this run has is compared, not taken for ours.
+            if let (Action::Adopt | Action::Send, Ok(place)) = (&*action, &one.place)
+                && let Some(content) = self.options.placed.find(place)
+            {
+                let same = content.is_some() && content == one.candidate.digest;
+                *action = if same { Action::Adopt } else { Action::Look };
+            }
+        }
         let mut jobs = Vec::new();
         for (one, action) in wanted.iter().zip(actions) {
             let known = before.and_then(|state| state.find(&one.candidate.id)).cloned();
@@ -310,6 +335,7 @@ impl<'a> Run<'a> {
                 _ if self.options.mode == Mode::Check => jobs.push(job),
                 (Action::Keep, Some(known)) => {
                     self.report.counts.count(Status::InStep);
+                    self.place(&known);
                     self.after.record(renewed(known, &job));
                 }
                 (Action::Still, Some(known)) => {
@@ -324,7 +350,9 @@ impl<'a> Run<'a> {
                         .and_then(|names| names.get(&job.place.name))
                         .cloned()
                         .flatten();
-                    self.after.record(Record { content: digest, ..record(&job, Outcome::Present) });
+                    let adopted = Record { content: digest, ..record(&job, Outcome::Present) };
+                    self.place(&adopted);
+                    self.after.record(adopted);
                 }
                 _ => jobs.push(job),
             }
@@ -382,36 +410,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Looks at everything, side by side.
-    async fn check(&mut self, jobs: Vec<Job>, wanted: &[Wanted]) -> Result<()> {
-        self.options.listener.tell(Event::Planned(jobs.len()));
-        let carrier = self.carrier(wanted);
-        let before = self.before.clone();
-        let mut left = VecDeque::from(jobs);
-        let mut under_way = JoinSet::new();
-        loop {
-            while under_way.len() < self.options.at_once
-                && let Some(job) = left.pop_front()
-            {
-                let record = before.as_ref().and_then(|state| state.find(&job.candidate.id));
-                let record = record.filter(|record| plan::is_same(&job.candidate, record));
-                // What was refused is not there, and is known not to be.
-                if let Some(record) = record.filter(|record| !record.outcome.is_in_step()) {
-                    self.report.tell(still(record, Some(self.sink.show(&job.place))));
-                    continue;
-                }
-                let known = record.and_then(|record| record.content.clone());
-                under_way.spawn(Arc::clone(&carrier).check(job, known));
-            }
-            let Some(done) = under_way.join_next().await else { break };
-            let done = done.map_err(broke)?;
-            self.options.listener.tell(Event::Done(0));
-            self.tell(done.told);
-        }
-        Ok(())
-    }
-
-    fn carrier(&self, wanted: &[Wanted]) -> Arc<Carrier> {
+    pub(super) fn carrier(&self, wanted: &[Wanted]) -> Arc<Carrier> {
         Arc::new(Carrier {
             source: self.source.clone(),
             sink: self.sink.clone(),
@@ -428,6 +427,7 @@ impl<'a> Run<'a> {
             if let Some(ledger) = &mut self.ledger {
                 ledger.note(&record)?;
             }
+            self.place(&record);
             self.after.record(record);
         }
         self.report.bytes += done.bytes;
@@ -437,8 +437,17 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Notes for later sources of this run what lies where.
+    fn place(&self, record: &Record) {
+        if let Some(place) = place_of(record, self.source, self.sink)
+            && record.outcome.is_in_step()
+        {
+            self.options.placed.note(place, record.content.clone());
+        }
+    }
+
     /// Counts a version, and keeps it if there is something to say of it.
-    fn tell(&mut self, told: Told) {
+    pub(super) fn tell(&mut self, told: Told) {
         if told.status == Status::InStep && told.reason.is_none() {
             self.report.counts.count(told.status);
         } else {
@@ -460,14 +469,41 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Where a recorded version lies.
+pub(super) fn place_of(record: &Record, source: &Source, sink: &Sink) -> Option<Place> {
+    let version = record.named.as_deref().unwrap_or(&record.id.version);
+    let naming = Naming { repo: source.name(), chart: &record.id.chart, version };
+    sink.place(&naming).ok()
+}
+
+/// A state, as far as a look at this machine's files does not contradict it: a state may outlive what it speaks of.
+fn believed(mut state: State, source: &Source, sink: &Sink) -> Option<State> {
+    if sink.is_bare() {
+        return None;
+    }
+    let lost: Vec<ChartVersion> = state
+        .records()
+        .filter(|record| record.outcome.is_in_step())
+        .filter(|record| place_of(record, source, sink).is_some_and(|place| sink.has_lost(&place)))
+        .map(|record| record.id.clone())
+        .collect();
+    if !lost.is_empty() {
+        state.header.seen = Seen::default();
+    }
+    for id in lost {
+        state.forget(&id);
+    }
+    Some(state)
+}
+
 /// What is known of a version, by its line as it is now.
-fn renewed(known: Record, job: &Job) -> Record {
+pub(super) fn renewed(known: Record, job: &Job) -> Record {
     let now = record(job, known.outcome);
     Record { line: now.line, index: now.index, essence: now.essence, ..known }
 }
 
 /// A refusal of an earlier run, said again.
-fn still(record: &Record, place: Option<String>) -> Told {
+pub(super) fn still(record: &Record, place: Option<String>) -> Told {
     Told {
         id: record.id.clone(),
         status: Status::Refused,
@@ -489,6 +525,6 @@ fn policy(options: &Options) -> Fingerprint {
     Fingerprint::of(text.as_bytes())
 }
 
-fn broke(error: tokio::task::JoinError) -> Error {
+pub(super) fn broke(error: tokio::task::JoinError) -> Error {
     Error::new(ErrorKind::Interrupted, "the work on a version ended early").with_source(error)
 }

@@ -7,8 +7,8 @@ use super::{
     plan::{Action, Known, essence},
     report::{Status, Told},
     run::{OnConflict, OnMismatch, Options},
-    sink::{Held, Naming, Place, Putting, Sink},
-    source::Source,
+    sink::{Beside, Held, Naming, Place, Putting, Sink},
+    source::{Glimpse, Source},
     state::{Outcome, Record},
 };
 use crate::{Error, ErrorKind, digest::Digest, ops::push::Verify, store::blocking};
@@ -49,6 +49,8 @@ pub(super) struct Done {
     pub(super) told: Told,
     /// What is to be remembered; nothing where another try is due.
     pub(super) record: Option<Record>,
+    /// Whether a check found something else in its place.
+    pub(super) taken: bool,
     /// Bytes that were put.
     pub(super) bytes: u64,
     pub(super) warnings: Vec<String>,
@@ -75,6 +77,13 @@ pub(super) enum Failed {
     /// They may fail for the same reason: an end that cannot be reached, a destination that refuses us. A source that
     /// refuses one archive is no such reason: object stores that may not be listed do that for what is gone.
     Perhaps,
+}
+
+/// What lies at a version's place.
+struct There {
+    content: Digest,
+    manifest: Option<Digest>,
+    provenance: Beside,
 }
 
 /// Why a version is not carried.
@@ -127,20 +136,44 @@ impl Carrier {
             done.told.reason = Some(reason);
             done
         };
+        let taken = |reason: String| Done { taken: true, ..drift(reason) };
         match self.sink.look(&job.place).await {
             Err(error) => self.failed(&job, &error),
             Ok(Held::Nothing) => drift("it is not there".to_owned()),
-            Ok(Held::Other(what)) => drift(format!("its place holds {what}, not a chart")),
-            Ok(Held::Chart { content, manifest }) => {
+            Ok(Held::Other(what)) => taken(format!("its place holds {what}, not a chart")),
+            Ok(Held::Chart { content, manifest, provenance }) => {
                 let expected: Vec<&Digest> =
                     known.iter().chain(job.candidate.digest.iter()).collect();
                 if expected.is_empty() || expected.contains(&&content) {
+                    match self.lacks(&job, &provenance).await {
+                        Ok(Some(what)) => return taken(what),
+                        Ok(None) => {}
+                        Err(error) => return self.failed(&job, &error),
+                    }
                     let record =
                         Record { content: Some(content), manifest, ..record(&job, Outcome::Held) };
                     Done { record: Some(record), ..self.done(&job, Status::InStep, None) }
                 } else {
-                    drift(format!("it holds {content}, and the source has {}", expected[0]))
+                    taken(format!("it holds {content}, and the source has {}", expected[0]))
                 }
+            }
+        }
+    }
+
+    /// What a place lacks beside its archive, by what is known of the source without a question on the web.
+    async fn lacks(&self, job: &Job, there: &Beside) -> Result<Option<String>, Error> {
+        if job.provenance != Provenance::There || self.options.rewrite.is_some() {
+            return Ok(None);
+        }
+        match there {
+            Beside::Unknown => Ok(None),
+            Beside::Nothing => Ok(Some("its provenance file is not there".to_owned())),
+            // Only sources on this machine list them.
+            Beside::File(_) if job.candidate.provenance != Provenance::There => Ok(None),
+            Beside::File(theirs) => {
+                let ours = self.source.glimpse(&job.candidate).await?.provenance;
+                let other = ours.is_some_and(|ours| ours != *theirs);
+                Ok(other.then(|| "its provenance file is another".to_owned()))
             }
         }
     }
@@ -157,43 +190,89 @@ impl Carrier {
         match self.sink.look(&job.place).await? {
             Held::Nothing => self.send(job).await,
             Held::Other(what) => Err(taken_by_other(&what)),
-            Held::Chart { content, manifest } => {
-                if job.candidate.digest.as_ref() == Some(&content) {
-                    return Ok(self.in_step(job, content, manifest, Outcome::Held));
+            Held::Chart { content, manifest, provenance } => {
+                let there = There { content, manifest, provenance };
+                let (same, asked) = self.is_there(job, &there).await?;
+                if same {
+                    let mut done = self.in_step(job, there.content, there.manifest, Outcome::Held);
+                    if let Some(record) = &mut done.record {
+                        record.provenance = asked;
+                    }
+                    return Ok(done);
                 }
                 let mut reserved = self.budget.reserve().await;
                 let payload = self.fetch(job, &mut reserved).await?;
-                self.against(job, payload, content, manifest).await
+                self.against(job, payload, there).await
             }
         }
     }
 
+    /// Whether what lies there is what the source says it has, archive and provenance, and what that told of the latter.
+    async fn is_there(&self, job: &Job, there: &There) -> Result<(bool, Provenance), Error> {
+        let asked = match job.provenance {
+            _ if self.options.rewrite.is_some() => false,
+            Provenance::Missing => false,
+            Provenance::There => true,
+            Provenance::Unasked => self.options.conflict != OnConflict::Fail,
+        };
+        let said = job.candidate.digest.as_ref();
+        if said.is_some_and(|said| *said != there.content) {
+            return Ok((false, job.provenance));
+        }
+        if said.is_some() && (!asked || there.provenance == Beside::Unknown) {
+            return Ok((true, job.provenance));
+        }
+        // A registry's manifest tells both without the archive; others only tell of provenance.
+        if said.is_none() && !matches!(self.source, Source::Registry(_)) {
+            return Ok((false, job.provenance));
+        }
+        let Glimpse { content, provenance } = self.source.glimpse(&job.candidate).await?;
+        if said.or(content.as_ref()) != Some(&there.content) {
+            return Ok((false, job.provenance));
+        }
+        Ok(match (provenance, &there.provenance) {
+            (None, _) => (true, Provenance::Missing),
+            (Some(ours), Beside::File(theirs)) => (ours == *theirs, Provenance::There),
+            (Some(_), Beside::Nothing) => (false, Provenance::There),
+            (Some(_), Beside::Unknown) => (true, Provenance::There),
+        })
+    }
+
     /// Fetches what the line now speaks of, and compares it with what was carried.
     async fn compare(&self, job: &Job, known: &Known) -> Result<Done, Stop> {
-        let Some(content) = &known.content else { return self.look(job).await };
+        // What is to be replaced is looked at: somebody may have put an image there.
+        let Some(content) =
+            known.content.clone().filter(|_| self.options.conflict != OnConflict::Overwrite)
+        else {
+            return self.look(job).await;
+        };
         let mut reserved = self.budget.reserve().await;
         let payload = self.fetch(job, &mut reserved).await?;
-        self.against(job, payload, content.clone(), known.manifest.clone()).await
+        let manifest = known.manifest.clone();
+        self.against(job, payload, There { content, manifest, provenance: Beside::Unknown }).await
     }
 
     /// A payload and what its place holds.
-    async fn against(
-        &self,
-        job: &Job,
-        fetched: Fetched,
-        content: Digest,
-        manifest: Option<Digest>,
-    ) -> Result<Done, Stop> {
+    async fn against(&self, job: &Job, fetched: Fetched, there: There) -> Result<Done, Stop> {
+        let There { content, manifest, provenance } = there;
         let payload = &fetched.payload;
-        if payload.content.digest == content {
+        let signed = payload.provenance.as_ref().map(|bytes| Digest::sha256(bytes));
+        let reason = if payload.content.digest != content {
+            format!("its place holds {content}, and the source now has {}", payload.content.digest)
+        } else if signed.is_some() && provenance == Beside::Nothing {
+            let reason = "its provenance file was not there".to_owned();
+            return self.put(job, fetched, Some(reason)).await;
+        } else if let (Some(signed), Beside::File(theirs)) = (&signed, &provenance)
+            && signed != theirs
+        {
+            "its provenance file is another there".to_owned()
+        } else {
             let mut done = self.in_step(job, content, manifest, Outcome::Held);
             if let Some(record) = &mut done.record {
                 record.provenance = asked(payload);
             }
             return Ok(done);
-        }
-        let reason =
-            format!("its place holds {content}, and the source now has {}", payload.content.digest);
+        };
         match self.options.conflict {
             OnConflict::Fail => Err(Stop::Refused(Outcome::Conflict, reason)),
             OnConflict::Skip => {
@@ -328,7 +407,7 @@ impl Carrier {
         match self.sink.look(&place).await? {
             Held::Nothing => Ok(Renamed::Free(place)),
             Held::Other(what) => Err(taken_by_other(&what)),
-            Held::Chart { content, manifest } if content == payload.content.digest => {
+            Held::Chart { content, manifest, .. } if content == payload.content.digest => {
                 let mut done = self.in_step(job, content, manifest, Outcome::Held);
                 if let Some(record) = &mut done.record {
                     record.named = Some(version.to_owned());
@@ -381,6 +460,7 @@ impl Carrier {
                 size: None,
             },
             record: None,
+            taken: false,
             bytes: 0,
             warnings: Vec::new(),
             failed: None,

@@ -4,6 +4,11 @@ use super::*;
 use crate::mirror::{candidate::Provenance, select::tests::candidate, state::Header};
 use proptest::prelude::*;
 
+/// The default way to believe, with this memory.
+fn belief(memory: Memory) -> Belief {
+    Belief { memory, presence: Presence::Equal, rewritten: false }
+}
+
 fn place(candidate: &Candidate) -> Place {
     Place { group: format!("ns/{}", candidate.id.chart), name: candidate.id.version.clone() }
 }
@@ -165,7 +170,7 @@ fn every_case_has_its_action() {
             Action::Look,
         ),
     ] {
-        let actions = plan(&[wanted(now.clone())], state.as_ref(), &present, memory);
+        let actions = plan(&[wanted(now.clone())], state.as_ref(), &present, belief(memory));
         assert_eq!(actions, [expected], "{what}");
     }
 }
@@ -175,11 +180,11 @@ fn two_versions_with_one_place_are_one_action_and_one_refusal() {
     let (first, second) = (candidate("a", "1.0.0+x"), candidate("a", "1.0.0_x"));
     let mut both = [wanted(first), wanted(second)];
     both[1].place = both[0].place.clone();
-    let actions = plan(&both, None, &Present::new(), Memory::Whole);
+    let actions = plan(&both, None, &Present::new(), belief(Memory::Whole));
     assert_eq!(actions, [Action::Send, Action::Unplaced("a 1.0.0+x takes the same place".into())]);
     let unplaced = Wanted { place: Err("no tag".into()), candidate: candidate("a", "1 0") };
     assert_eq!(
-        plan(&[unplaced], None, &Present::new(), Memory::Whole),
+        plan(&[unplaced], None, &Present::new(), belief(Memory::Whole)),
         [Action::Unplaced("no tag".into())]
     );
 }
@@ -194,6 +199,32 @@ fn only_groups_with_something_new_are_listed() {
     );
     assert_eq!(groups(&all, Some(&state)).into_iter().collect::<Vec<_>>(), ["ns/b", "ns/c"]);
     assert_eq!(groups(&all, None).len(), 3);
+}
+
+#[test]
+fn what_is_compared_is_looked_at_and_so_is_a_new_provenance_file() {
+    let one = candidate("a", "1.0.0");
+    let signed = Candidate { provenance: Provenance::There, ..one.clone() };
+    let bare = Candidate { digest: None, ..one.clone() };
+    let there = present(&[(&one, None)]);
+    let held = state(&[record(&one, Outcome::Held)], true);
+    let adopted = state(&[record(&one, Outcome::Present)], true);
+    let compared = Belief { presence: Presence::Compared, ..belief(Memory::Whole) };
+    let again = Belief { memory: Memory::Compared, ..compared };
+    let near = Belief { presence: Presence::Near, ..belief(Memory::Whole) };
+    let rewritten = Belief { rewritten: true, ..belief(Memory::Whole) };
+    for (what, now, state, belief, expected) in [
+        ("compared", &one, None, compared, Action::Look),
+        ("compared, recorded", &one, Some(&held), compared, Action::Keep),
+        ("compared, adopted", &one, Some(&adopted), compared, Action::Look),
+        ("compared again", &one, Some(&held), again, Action::Look),
+        ("near", &one, None, near, Action::Look),
+        ("near, without a digest", &bare, None, near, Action::Adopt),
+        ("signed since", &signed, Some(&held), belief(Memory::Whole), Action::Look),
+        ("signed and packed anew", &signed, Some(&held), rewritten, Action::Keep),
+    ] {
+        assert_eq!(plan(&[wanted(now.clone())], state, &there, belief), [expected], "{what}");
+    }
 }
 
 fn outcomes() -> impl Strategy<Value = Option<Outcome>> {
@@ -233,7 +264,7 @@ proptest! {
         }
         let present = present(&there.iter().map(|one| (one, None)).collect::<Vec<_>>());
         let state = self::state(&records, settled);
-        let actions = plan(&all, Some(&state), &present, Memory::Whole);
+        let actions = plan(&all, Some(&state), &present, belief(Memory::Whole));
         prop_assert_eq!(actions.len(), all.len());
         let mut next = State::new(Header { settled: true, ..Header::default() });
         for (one, action) in all.iter().zip(&actions) {
@@ -250,7 +281,7 @@ proptest! {
             };
             next.record(record(&one.candidate, outcome));
         }
-        for action in plan(&all, Some(&next), &Present::new(), Memory::Whole) {
+        for action in plan(&all, Some(&next), &Present::new(), belief(Memory::Whole)) {
             prop_assert!(matches!(action, Action::Keep | Action::Still), "{action:?}");
         }
     }

@@ -114,6 +114,10 @@ impl Bundle {
         format!("{}:{}:{}", self.file.display(), place.group, place.name)
     }
 
+    pub(super) fn is_bare(&self) -> bool {
+        !self.is_unfinished() && !self.file.exists()
+    }
+
     /// What the file has, as long as nothing was changed.
     async fn earlier(&self) -> Result<Option<&File>> {
         if self.is_unfinished() || !self.file.exists() {

@@ -118,9 +118,22 @@ impl Folder {
         blocking(move || match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Held::Nothing),
             Err(error) => Err(Error::io("open archive", &path, error)),
-            Ok(file) => Ok(Held::Chart { content: hash(file, &path)?, manifest: None }),
+            Ok(file) => {
+                let content = hash(file, &path)?;
+                let beside = beside(&path);
+                let provenance = match File::open(&beside) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                    Err(error) => return Err(Error::io("open provenance", &beside, error)),
+                    Ok(file) => Some(hash(file, &beside)?),
+                };
+                Ok(Held::Chart { content, manifest: None, provenance: provenance.into() })
+            }
         })
         .await
+    }
+
+    pub(super) fn has_lost(&self, place: &Place) -> bool {
+        fs::metadata(self.path(place)).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
 
     pub(super) async fn put(

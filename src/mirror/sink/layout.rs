@@ -69,6 +69,10 @@ impl Layout {
         format!("{}:{}:{}", self.identity, place.group, place.name)
     }
 
+    pub(super) fn is_bare(&self) -> bool {
+        self.store.entries().is_ok_and(|entries| entries.is_empty())
+    }
+
     fn repository(&self, group: &str) -> Result<Store> {
         Ok(self.store.repository(&group.parse()?))
     }

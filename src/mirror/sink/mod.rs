@@ -61,9 +61,28 @@ pub enum Held {
         content: Digest,
         /// The digest of its manifest, where there are manifests.
         manifest: Option<Digest>,
+        /// Its provenance file.
+        provenance: Beside,
     },
     /// Something else, described.
     Other(String),
+}
+
+/// A provenance file beside an archive, or in its manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// Nobody has looked.
+    Unknown,
+    /// There is none.
+    Nothing,
+    /// One with this digest.
+    File(Digest),
+}
+
+impl From<Option<Digest>> for Beside {
+    fn from(digest: Option<Digest>) -> Self {
+        digest.map_or(Self::Nothing, Self::File)
+    }
 }
 
 /// How a version is put.
@@ -231,6 +250,23 @@ impl Sink {
         match self {
             Self::Bundle(sink) => sink.is_unfinished(),
             _ => false,
+        }
+    }
+
+    /// Whether there is nothing at all here, as this machine's files show without a question.
+    pub fn is_bare(&self) -> bool {
+        match self {
+            Self::Bundle(sink) => sink.is_bare(),
+            Self::Layout(sink) => sink.is_bare(),
+            Self::Folder(_) | Self::Museum(_) | Self::Registry(_) => false,
+        }
+    }
+
+    /// Whether what was put at a place is surely no longer there, as this machine's files show without a question.
+    pub fn has_lost(&self, place: &Place) -> bool {
+        match self {
+            Self::Folder(sink) => sink.has_lost(place),
+            Self::Bundle(_) | Self::Layout(_) | Self::Museum(_) | Self::Registry(_) => false,
         }
     }
 

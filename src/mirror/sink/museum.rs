@@ -14,7 +14,10 @@ use crate::{
     mirror::candidate::Payload,
     ops::{payload::Archive, push::Verify},
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+};
 use tokio::sync::OnceCell;
 
 /// A ChartMuseum, to be uploaded to.
@@ -25,6 +28,8 @@ pub struct Museum {
     limits: Limits,
     /// What its index listed when the run began.
     listed: Arc<OnceCell<Names>>,
+    /// What was uploaded since.
+    uploaded: Arc<Mutex<HashSet<Place>>>,
 }
 
 /// Each chart's versions, with the digests of their archives where the index says them.
@@ -34,7 +39,13 @@ impl Museum {
     /// This ChartMuseum.
     pub fn new(client: Client, limits: &Limits) -> Self {
         let identity = client.repository().url().trim_end_matches('/').to_owned();
-        Self { client, identity, limits: limits.clone(), listed: Arc::default() }
+        Self {
+            client,
+            identity,
+            limits: limits.clone(),
+            listed: Arc::default(),
+            uploaded: Arc::default(),
+        }
     }
 
     pub(super) fn identity(&self) -> &str {
@@ -94,7 +105,13 @@ impl Museum {
         let fetched =
             self.client.repository().archive(&self.url(place), self.limits.archive_bytes).await;
         match fetched {
-            Ok(archive) => Ok(Held::Chart { content: archive.digest, manifest: None }),
+            Ok(archive) => {
+                let url = format!("{}.prov", self.url(place));
+                let provenance = self.client.repository().provenance(&url).await?;
+                let provenance = provenance.map(|bytes| Digest::sha256(&bytes));
+                let content = archive.digest;
+                Ok(Held::Chart { content, manifest: None, provenance: provenance.into() })
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Held::Nothing),
             Err(error) => Err(error),
         }
@@ -110,7 +127,8 @@ impl Museum {
             Archive::Memory(bytes) => Body::Memory(bytes.clone()),
             Archive::File(file) => Body::File(file.clone()),
         };
-        let there = self.present(&place.group).await?.contains_key(&place.name);
+        let there = self.present(&place.group).await?.contains_key(&place.name)
+            || self.uploaded.lock().unwrap_or_else(PoisonError::into_inner).contains(place);
         let force = if there { Force::Yes } else { Force::No };
         let shown = self.show(place);
         let provenance = payload.provenance.clone();
@@ -126,6 +144,7 @@ impl Museum {
                 .with_hint("ChartMuseum replaces with `--allow-overwrite`, or where forced uploads are not disabled"));
             }
         }
+        self.uploaded.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone());
         if putting.verify != Verify::None {
             self.compare(place, payload).await?;
         }

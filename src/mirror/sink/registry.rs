@@ -259,6 +259,7 @@ pub fn held(manifest: &Manifest) -> Held {
         Ok(found) if !(image && found.foreign.is_some()) => Held::Chart {
             content: found.content.digest.clone(),
             manifest: Some(manifest.digest().clone()),
+            provenance: found.provenance.map(|layer| layer.digest.clone()).into(),
         },
         _ => Held::Other(chart::describe(manifest)),
     }

@@ -1,9 +1,10 @@
 //! A folder: its index.yaml if it has one, else its archives, each of which is read whole to list it, since its own
 //! Chart.yaml says what it is. Archives and their `.prov` lie in it.
 
-use super::{Listed, Listing, Seen, repository};
+use super::{Glimpse, Listed, Listing, Seen, repository};
 use crate::{
     Error, ErrorKind, Result,
+    digest::Digest,
     index::Index,
     limits::Limits,
     mirror::{
@@ -76,26 +77,32 @@ impl Folder {
                 format!("`{}` has more than {most} bytes", path.display()),
             ));
         }
-        let fingerprint = Fingerprint::of(&bytes);
-        if seen.is_some_and(|seen| seen.fingerprint == fingerprint) {
-            return Ok(Listing::Unchanged);
-        }
+        let text = Fingerprint::of(&bytes);
         let index = Index::read(bytes.into(), &path.display().to_string(), &self.limits).map_err(
             |error| error.context(format!("`{}` is no index of charts", path.display())),
         )?;
-        let seen = Seen { fingerprint, ..Seen::default() };
-        let mut listed = repository::listed(&index, "", seen)?;
+        let mut listed = repository::listed(&index, "", Seen::default())?;
+        let mut signed = Vec::new();
         // A folder is not cut, whatever its number of versions.
         listed.cut = None;
         for candidate in &mut listed.candidates {
             let files: Vec<String> =
                 candidate.urls.iter().filter_map(|url| self.file_of(url)).collect();
             candidate.provenance = match files.first() {
-                Some(name) if self.root.join(format!("{name}.prov")).exists() => Provenance::There,
+                Some(name) if self.root.join(format!("{name}.prov")).exists() => {
+                    signed.push(Fingerprint::of(name.as_bytes()));
+                    Provenance::There
+                }
                 _ => Provenance::Missing,
             };
             candidate.urls = files;
         }
+        // An index does not speak of provenance files, so it stays the same when one comes later.
+        let fingerprint = Fingerprint::join(signed.into_iter().chain([text]));
+        if seen.is_some_and(|seen| seen.fingerprint == fingerprint) {
+            return Ok(Listing::Unchanged);
+        }
+        listed.seen.fingerprint = fingerprint;
         Ok(Listing::Charts(listed))
     }
 
@@ -116,7 +123,7 @@ impl Folder {
         for entry in fs::read_dir(&self.root).map_err(fail)? {
             let entry = entry.map_err(fail)?;
             let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
-            if !name.ends_with(".tgz") {
+            if !name.ends_with(".tgz") && !name.ends_with(".tgz.prov") {
                 continue;
             }
             let meta = entry.metadata().map_err(fail)?;
@@ -130,6 +137,9 @@ impl Folder {
         let mut listed =
             Listed { seen: Seen { fingerprint, ..Seen::default() }, ..Listed::default() };
         for (name, size, _) in files {
+            if name.ends_with(".prov") {
+                continue;
+            }
             match prepare::from_archive(&self.root.join(&name), Beside::Leave, &self.limits) {
                 Ok(chart) => {
                     let (is, version) = (&chart.metadata.name, &chart.metadata.version);
@@ -183,6 +193,25 @@ impl Folder {
             Some((name, version)) => ChartVersion::new(name, version),
             None => ChartVersion::new(stem, ""),
         }
+    }
+
+    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Glimpse> {
+        let Some(name) = candidate.urls.first() else { return Ok(Glimpse::default()) };
+        let (path, most) = (self.root.join(format!("{name}.prov")), self.limits.provenance_bytes);
+        blocking(move || {
+            let file = match File::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Ok(Glimpse::default());
+                }
+                other => other.map_err(|error| Error::io("open provenance", &path, error))?,
+            };
+            let mut bytes = Vec::new();
+            file.take(most)
+                .read_to_end(&mut bytes)
+                .map_err(|error| Error::io("read provenance", &path, error))?;
+            Ok(Glimpse { content: None, provenance: Some(Digest::sha256(&bytes)) })
+        })
+        .await
     }
 
     pub(super) async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {

@@ -1,6 +1,6 @@
 //! An image layout of charts, whoever wrote it; and a bundle, which is one in a file.
 
-use super::{Listed, Listing, Seen};
+use super::{Glimpse, Listed, Listing, Seen};
 use crate::{
     Error, Result,
     chart::Metadata,
@@ -144,6 +144,12 @@ impl Layout {
                 None => Provenance::Missing,
             },
         })
+    }
+
+    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Glimpse> {
+        let digest = candidate.urls.first().map_or("", String::as_str);
+        let target = TagOrDigest::Digest(digest.parse()?);
+        Glimpse::of(&self.store.fetch_manifest(&target).await?)
     }
 
     pub(super) async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {

@@ -7,7 +7,11 @@ pub mod registry;
 pub mod repository;
 
 use super::candidate::{Ask, Candidate, Fingerprint, Payload};
-use crate::Result;
+use crate::{
+    Result,
+    digest::Digest,
+    oci::{Manifest, chart},
+};
 use serde::{Deserialize, Serialize};
 
 /// A source of charts.
@@ -61,6 +65,26 @@ pub struct Listed {
     pub cut: Option<String>,
 }
 
+/// What a version has, seen without fetching its archive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Glimpse {
+    /// The digest of its archive, where a manifest says it.
+    pub content: Option<Digest>,
+    /// The digest of its provenance file, if it has one.
+    pub provenance: Option<Digest>,
+}
+
+impl Glimpse {
+    /// What a manifest says.
+    fn of(manifest: &Manifest) -> Result<Self> {
+        let found = chart::find(manifest)?;
+        Ok(Self {
+            content: Some(found.content.digest.clone()),
+            provenance: found.provenance.map(|layer| layer.digest.clone()),
+        })
+    }
+}
+
 impl Source {
     /// What it is called in reports and in the key of its state: an address without secrets, a path.
     pub fn identity(&self) -> &str {
@@ -105,6 +129,19 @@ impl Source {
             Self::Layout(source) => source.fetch(candidate, ask).await,
             Self::Registry(source) => source.fetch(candidate, ask).await,
             Self::Repository(source) => source.fetch(candidate, ask).await,
+        }
+    }
+
+    /// What a version has, without its archive. One request, or none.
+    ///
+    /// # Errors
+    /// When the source does not say; `Invalid` when what it has is no chart.
+    pub async fn glimpse(&self, candidate: &Candidate) -> Result<Glimpse> {
+        match self {
+            Self::Folder(source) => source.glimpse(candidate).await,
+            Self::Layout(source) => source.glimpse(candidate).await,
+            Self::Registry(source) => source.glimpse(candidate).await,
+            Self::Repository(source) => source.glimpse(candidate).await,
         }
     }
 

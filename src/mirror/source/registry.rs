@@ -1,18 +1,18 @@
 //! A namespace of a registry: the repositories it says it has, or those that are named, and every tag of each. What a tag
 //! holds is seen when it is fetched.
 
-use super::{Listed, Listing, Seen};
+use super::{Glimpse, Listed, Listing, Seen};
 use crate::{
     Error, ErrorKind, Result,
-    client::Client,
+    client::{Client, Repository},
     limits::Limits,
     mirror::candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
-    oci::{Registry as Host, RepositoryName, Tag, TagOrDigest},
+    oci::{Registry as Host, RepositoryName, Tag, TagOrDigest, media},
     ops::prepare,
-    store::Tags,
+    store::{Fetch, Resolve, Tags},
 };
 use futures_util::{StreamExt, TryStreamExt};
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// Repositories listed side by side.
 const AT_ONCE: usize = 16;
@@ -142,7 +142,11 @@ impl Registry {
         let seen = Seen { fingerprint, ..Seen::default() };
         let mut listed = Listed { seen, absent, ..Listed::default() };
         for (name, full, tags) in tags {
+            let seconds = self.second_names(&full, &tags).await?;
             for tag in tags {
+                if seconds.contains(&tag) {
+                    continue;
+                }
                 // Signatures and attestations of older tools are tags of this form.
                 if is_attachment(&tag) {
                     continue;
@@ -164,13 +168,52 @@ impl Registry {
         Ok(Listing::Charts(listed))
     }
 
-    pub(super) async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {
+    /// Of tags such as `v1.2.3` and `1.2.3` of one manifest, those that are not the version it says it has.
+    async fn second_names(
+        &self,
+        name: &RepositoryName,
+        tags: &[String],
+    ) -> Result<HashSet<String>> {
+        let repository = self.options.client.repository(&self.options.registry, name);
+        let mut seconds = HashSet::new();
+        for tag in tags {
+            let Some(short) = tag.strip_prefix('v').filter(|short| {
+                short.starts_with(|c: char| c.is_ascii_digit())
+                    && tags.iter().any(|other| other == short)
+            }) else {
+                continue;
+            };
+            let (Ok(long), Ok(other)) = (tag.parse::<Tag>(), short.parse::<Tag>()) else {
+                continue;
+            };
+            let said = long.to_version();
+            let long = repository.fetch_manifest(&TagOrDigest::Tag(long)).await?;
+            let other = repository.resolve(&TagOrDigest::Tag(other)).await?;
+            if other.is_some_and(|other| other.digest == *long.digest()) {
+                let version = long.document().annotations.get(media::VERSION);
+                let kept = version.is_none_or(|version| *version == said);
+                seconds.insert(if kept { short.to_owned() } else { tag.clone() });
+            }
+        }
+        Ok(seconds)
+    }
+
+    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Glimpse> {
+        let (repository, target) = self.place_of(candidate)?;
+        Glimpse::of(&repository.fetch_manifest(&target).await?)
+    }
+
+    fn place_of(&self, candidate: &Candidate) -> Result<(Repository, TagOrDigest)> {
         let locator = candidate.urls.first().map_or("", String::as_str);
         let (name, tag) = locator
             .rsplit_once(':')
             .ok_or_else(|| Error::invalid(format!("`{locator}` names no tag")))?;
         let repository = self.options.client.repository(&self.options.registry, &name.parse()?);
-        let target = TagOrDigest::Tag(tag.parse()?);
+        Ok((repository, TagOrDigest::Tag(tag.parse()?)))
+    }
+
+    pub(super) async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {
+        let (repository, target) = self.place_of(candidate)?;
         let mut payload = prepare::from_store(&repository, &target, &self.options.limits).await?;
         if ask == Ask::Nothing {
             payload.provenance = None;

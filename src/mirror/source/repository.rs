@@ -1,12 +1,12 @@
 //! A classic repository or ChartMuseum, read through its index.yaml alone: one conditional GET to list it, one GET for an
 //! archive, one for its provenance.
 
-use super::{Listed, Listing, Seen};
+use super::{Glimpse, Listed, Listing, Seen};
 use crate::{
     Error, ErrorKind, Result,
     archive::{self, Keep},
     client::{
-        Client,
+        Client, Repository as Distant,
         classic::{self, Body, Fetched, Validators},
     },
     digest::Digest,
@@ -19,7 +19,7 @@ use crate::{
     },
     oci::{Descriptor, Reference, TagOrDigest, media},
     ops::{payload::Archive, prepare},
-    store::blocking,
+    store::{Fetch, blocking},
 };
 use std::sync::{
     Arc,
@@ -99,6 +99,16 @@ impl Repository {
         .await
     }
 
+    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Glimpse> {
+        let Some(url) = candidate.urls.first() else { return Ok(Glimpse::default()) };
+        if url.starts_with("oci://") {
+            let (repository, target) = self.place_of(url, candidate)?;
+            return Glimpse::of(&repository.fetch_manifest(&target).await?);
+        }
+        let provenance = self.provenance(url).await?.map(|bytes| Digest::sha256(&bytes));
+        Ok(Glimpse { content: None, provenance })
+    }
+
     pub(super) async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {
         let mut failed = None;
         for url in &candidate.urls {
@@ -167,13 +177,18 @@ impl Repository {
 
     /// An index may point at a registry: the chart is copied from there.
     async fn fetch_from_registry(&self, url: &str, candidate: &Candidate) -> Result<Payload> {
+        let (repository, target) = self.place_of(url, candidate)?;
+        prepare::from_store(&repository, &target, &self.options.limits).await
+    }
+
+    fn place_of(&self, url: &str, candidate: &Candidate) -> Result<(Distant, TagOrDigest)> {
         let reference: Reference = url.parse()?;
         let repository = self.options.client.repository(&reference.registry, &reference.repository);
         let target = match reference.target() {
             Some(target) => target,
             None => TagOrDigest::Tag(crate::oci::Tag::from_version(&candidate.id.version)?),
         };
-        prepare::from_store(&repository, &target, &self.options.limits).await
+        Ok((repository, target))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Mirrors from a repository on the web to a registry, each run a process of its own, every request counted at both ends.
 
 mod budget;
+mod drift;
 mod ends;
 mod policies;
 mod prune;

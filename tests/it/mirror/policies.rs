@@ -137,27 +137,31 @@ fn an_image_in_a_charts_place_is_never_overwritten() {
     place.add("demo", "1.0.0");
     place.publish();
     place.mirror(0, &[]);
+    put_image(&place.registry.address(), "1.1.0");
+    place.add("demo", "1.1.0");
+    place.publish();
+    let report = place.mirror(3, &["--on-conflict", "overwrite"]);
+    assert_eq!(told(&report), ["refused demo 1.1.0 (conflict)"]);
+    assert!(report["versions"][0]["reason"].as_str().unwrap().contains("a container image"));
+}
+
+/// Puts an image under a tag of `charts/demo`.
+pub(super) fn put_image(address: &str, tag: &str) {
     let image = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}"#;
-    let address = place.registry.address();
     put(
-        &address,
+        address,
         "/v2/charts/demo/blobs/uploads/?digest=sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
         "POST",
         "application/octet-stream",
         "{}",
     );
     put(
-        &address,
-        "/v2/charts/demo/manifests/1.1.0",
+        address,
+        &format!("/v2/charts/demo/manifests/{tag}"),
         "PUT",
         "application/vnd.oci.image.manifest.v1+json",
         image,
     );
-    place.add("demo", "1.1.0");
-    place.publish();
-    let report = place.mirror(3, &["--on-conflict", "overwrite"]);
-    assert_eq!(told(&report), ["refused demo 1.1.0 (conflict)"]);
-    assert!(report["versions"][0]["reason"].as_str().unwrap().contains("a container image"));
 }
 
 /// One request by hand.
