@@ -192,7 +192,7 @@ impl Carrier {
             Held::Other(what) => Err(taken_by_other(&what)),
             Held::Chart { content, manifest, provenance } => {
                 let there = There { content, manifest, provenance };
-                let (same, asked) = self.is_there(job, &there).await?;
+                let (same, asked) = self.is_there(job, &there).await;
                 if same {
                     let mut done = self.in_step(job, there.content, there.manifest, Outcome::Held);
                     if let Some(record) = &mut done.record {
@@ -208,7 +208,7 @@ impl Carrier {
     }
 
     /// Whether what lies there is what the source says it has, archive and provenance, and what that told of the latter.
-    async fn is_there(&self, job: &Job, there: &There) -> Result<(bool, Provenance), Error> {
+    async fn is_there(&self, job: &Job, there: &There) -> (bool, Provenance) {
         let asked = match job.provenance {
             _ if self.options.rewrite.is_some() => false,
             Provenance::Missing => false,
@@ -217,25 +217,28 @@ impl Carrier {
         };
         let said = job.candidate.digest.as_ref();
         if said.is_some_and(|said| *said != there.content) {
-            return Ok((false, job.provenance));
+            return (false, job.provenance);
         }
         if said.is_some() && (!asked || there.provenance == Beside::Unknown) {
-            return Ok((true, job.provenance));
+            return (true, job.provenance);
         }
         // A registry's manifest tells both without the archive; others only tell of provenance.
         if said.is_none() && !matches!(self.source, Source::Registry(_)) {
-            return Ok((false, job.provenance));
+            return (false, job.provenance);
         }
-        let Glimpse { content, provenance } = self.source.glimpse(&job.candidate).await?;
+        // What stands in the way of a glimpse is found, and judged, when it is fetched.
+        let Ok(Glimpse { content, provenance }) = self.source.glimpse(&job.candidate).await else {
+            return (false, job.provenance);
+        };
         if said.or(content.as_ref()) != Some(&there.content) {
-            return Ok((false, job.provenance));
+            return (false, job.provenance);
         }
-        Ok(match (provenance, &there.provenance) {
+        match (provenance, &there.provenance) {
             (None, _) => (true, Provenance::Missing),
             (Some(ours), Beside::File(theirs)) => (ours == *theirs, Provenance::There),
             (Some(_), Beside::Nothing) => (false, Provenance::There),
             (Some(_), Beside::Unknown) => (true, Provenance::There),
-        })
+        }
     }
 
     /// Fetches what the line now speaks of, and compares it with what was carried.

@@ -6,7 +6,15 @@ use serde_json::Value;
 
 const OVERWRITE: [&str; 2] = ["--on-conflict", "overwrite"];
 
-/// Three versions at a registry, the second of which somebody has tagged anew as the first.
+/// Somebody puts another chart in the place of the second version.
+fn spoil(place: &Mirrored) {
+    place.test.file("demo-1.1.0.tgz", archive("demo", "1.1.0", "theirs"));
+    let destination = format!("oci://{}/charts", place.registry.address());
+    let push = ["push", "demo-1.1.0.tgz", destination.as_str(), "--overwrite"];
+    place.test.run(push).anything().succeeds();
+}
+
+/// Three versions at a registry, the second of which is no longer what was carried.
 fn drifted() -> Mirrored {
     let place = Mirrored::new();
     for n in 0..3 {
@@ -14,8 +22,7 @@ fn drifted() -> Mirrored {
     }
     place.publish();
     place.mirror(0, &[]);
-    let reference = format!("oci://{}/charts/demo:1.0.0", place.registry.address());
-    place.test.run(["tag", reference.as_str(), "1.1.0"]).anything().succeeds();
+    spoil(&place);
     place
 }
 
@@ -55,8 +62,7 @@ fn overwrite_puts_right_what_differs_whatever_the_records_say() {
 fn what_a_check_found_is_looked_at_by_the_next_run() {
     let place = drifted();
     place.mirror(0, &OVERWRITE);
-    let reference = format!("oci://{}/charts/demo:1.0.0", place.registry.address());
-    place.test.run(["tag", reference.as_str(), "1.1.0"]).anything().succeeds();
+    spoil(&place);
     assert_eq!(told(&place.mirror(2, &["--check"])), ["drift demo 1.1.0"]);
     assert_eq!(told(&place.mirror(3, &[])), ["refused demo 1.1.0 (conflict)"]);
     // Drift that is remembered as a refusal is drift to a check.
@@ -133,12 +139,17 @@ fn a_tag_that_holds_no_chart_is_found_by_whoever_compares() {
 fn an_image_that_took_a_charts_place_is_not_overwritten_by_the_chart_published_anew() {
     let place = Mirrored::new();
     place.add("demo", "1.0.0");
+    place.add("demo", "1.1.0");
     place.publish();
     place.mirror(0, &OVERWRITE);
     super::policies::put_image(&place.registry.address(), "1.0.0");
     let again = archive("demo", "1.0.0", "two");
     place.web.file("/demo-1.0.0.tgz", again.clone());
-    place.change(|entry| entry.digest = Some(Digest::sha256(&again).hex().to_owned()));
+    place.change(|entry| {
+        if entry.version == "1.0.0" {
+            entry.digest = Some(Digest::sha256(&again).hex().to_owned());
+        }
+    });
     place.publish();
     assert_eq!(told(&place.mirror(3, &OVERWRITE)), ["refused demo 1.0.0 (conflict)"]);
 }
