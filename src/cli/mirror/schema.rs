@@ -18,11 +18,11 @@ enum Shape {
     Host,
     /// One of these words.
     Word(&'static [&'static str]),
-    List(&'static Shape),
+    List(&'static Self),
     /// Its keys; those that must be there come with [`Need::Must`].
-    Keys(&'static [(&'static str, Need, Shape)]),
+    Keys(&'static [(&'static str, Need, Self)]),
     /// A text, or the keys.
-    TextOr(&'static Shape),
+    TextOr(&'static Self),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
