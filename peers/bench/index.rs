@@ -1,6 +1,6 @@
 //! `compare index`: many small archives to an index.yaml, by helm and by us; and again, when nothing has changed.
 
-use crate::{Bench, Tool, strings, text};
+use crate::{Bench, Tool, strings};
 use flate2::{Compression, write::GzEncoder};
 use std::{
     fs::{self, File},
@@ -21,7 +21,7 @@ pub(crate) fn run(bench: &Bench, archives: usize) {
     }
     for tool in [&bench.helm, &bench.ours] {
         for folder in 0..FOLDERS {
-            let folder = tool.place.path(&format!("folder-{folder}"));
+            let folder = tool.place.path(format!("folder-{folder}"));
             fs::create_dir_all(&folder).unwrap();
             std::os::unix::fs::symlink(&store, folder.join("all")).unwrap();
         }

@@ -117,28 +117,28 @@ impl Draft {
     }
 
     /// Takes a text that may stand in `raw`, the entry's own text.
-    pub(super) fn place(&mut self, which: Which, raw: &str, text: &Cow<'_, str>) {
+    pub(super) fn place(&mut self, which: Which, raw: &str, text: Cow<'_, str>) {
         self.single[which as usize] = self.found(raw, text);
     }
 
-    pub(super) fn place_url(&mut self, raw: &str, text: &Cow<'_, str>) {
+    pub(super) fn place_url(&mut self, raw: &str, text: Cow<'_, str>) {
         let url = self.found(raw, text);
         self.urls.push(url);
     }
 
-    pub(super) fn place_keyword(&mut self, raw: &str, text: &Cow<'_, str>) {
+    pub(super) fn place_keyword(&mut self, raw: &str, text: Cow<'_, str>) {
         let word = self.found(raw, text);
         self.keywords.push(word);
     }
 
-    fn found(&mut self, raw: &str, text: &Cow<'_, str>) -> Text {
+    fn found(&mut self, raw: &str, text: Cow<'_, str>) -> Text {
         if let Cow::Borrowed(text) = text
             && let Some(start) = (text.as_ptr() as usize).checked_sub(raw.as_ptr() as usize)
             && let Ok(found) = self.within(&(self.start + start..self.start + start + text.len()))
         {
             return found;
         }
-        self.pooled(text)
+        self.pooled(&text)
     }
 
     /// Cleans and judges an entry as Helm does; one that it would drop is for the full reader, which says why.

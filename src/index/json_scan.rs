@@ -12,7 +12,7 @@ use std::{borrow::Cow, fmt};
 /// Reads an entry that is good as it is.
 pub(super) fn entry(bytes: Bytes, draft: &mut Draft) -> Sure<Line> {
     let raw = str::from_utf8(&bytes).map_err(|_| Unsure)?;
-    let fields: Fields<'_> = serde_json::from_str(raw).map_err(|_| Unsure)?;
+    let mut fields: Fields<'_> = serde_json::from_str(raw).map_err(|_| Unsure)?;
     draft.clear(0);
     for (at, which) in [
         Which::Name,
@@ -25,10 +25,10 @@ pub(super) fn entry(bytes: Bytes, draft: &mut Draft) -> Sure<Line> {
     .into_iter()
     .enumerate()
     {
-        draft.place(which, raw, &fields.single[at].0);
+        draft.place(which, raw, std::mem::take(&mut fields.single[at].0));
     }
-    fields.urls.iter().for_each(|url| draft.place_url(raw, &url.0));
-    fields.keywords.iter().for_each(|word| draft.place_keyword(raw, &word.0));
+    fields.urls.into_iter().for_each(|url| draft.place_url(raw, url.0));
+    fields.keywords.into_iter().for_each(|word| draft.place_keyword(raw, word.0));
     draft.deprecated = fields.deprecated;
     draft.judge(raw, &fields.kind.0)?;
     Ok(draft.line(bytes.clone(), Form::Json))
@@ -166,7 +166,9 @@ by_key!(
         "deprecated" => fields.deprecated = map.next_value::<Option<_>>()?.unwrap_or_default(),
         "removed" => drop(map.next_value::<Option<bool>>()?),
         "sources" => drop(map.next_value::<Option<Vec<Text<'de>>>>()?),
-        "annotations" => drop(map.next_value::<Option<Strings>>()?),
+        "annotations" => {
+            map.next_value::<Option<Strings>>()?;
+        }
         "maintainers" => drop(map.next_value::<Option<Vec<Maintainer>>>()?),
         "dependencies" => drop(map.next_value::<Option<Vec<Dependency>>>()?),
         _ => drop(map.next_value::<Text<'de>>()?),
@@ -177,7 +179,7 @@ by_key!(
 struct Maintainer;
 
 by_key!(Maintainer, ["name", "email", "url"], |_fields, _name, map| {
-    drop(map.next_value::<Text<'de>>()?)
+    drop(map.next_value::<Text<'de>>()?);
 });
 
 #[derive(Default)]

@@ -88,7 +88,7 @@ impl Ends<'_> {
         let text = settings.location.as_str();
         let from = &self.settings.from;
         if text.starts_with("oci://") {
-            return self.registry(text, settings);
+            return self.registry(text, settings, self.from.clone());
         }
         if text.starts_with("http://") || text.starts_with("https://") {
             // Who copies the address of the index means the repository.
@@ -115,7 +115,10 @@ impl Ends<'_> {
         let Some(repository) = named.find(text) else { return Err(no_source(text)) };
         let mut options = repo::opener(self.run)?.options(repository);
         if let Some(rest) = options.url.strip_prefix("ocirepo://") {
-            return self.registry(&format!("oci://{rest}"), settings);
+            // A query names the charts for the getter; here `--charts` does.
+            let place = rest.split('?').next().unwrap_or(rest);
+            let known = self.from.clone().or_else(|| options.credential.clone());
+            return self.registry(&format!("oci://{place}"), settings, known);
         }
         if from.pass_credentials {
             options.credentials = classic::Credentials::Everywhere;
@@ -124,10 +127,15 @@ impl Ends<'_> {
         self.classic(options, Some(name))
     }
 
-    fn registry(&self, text: &str, settings: &SourceSettings) -> Result<Source> {
+    fn registry(
+        &self,
+        text: &str,
+        settings: &SourceSettings,
+        known: Option<Credential>,
+    ) -> Result<Source> {
         let (host, namespace) = Reference::parse_namespace(text)?;
         let from = &self.settings.from;
-        let client = self.client(from, self.from.clone(), host.as_str(), Some(&host))?;
+        let client = self.client(from, known, host.as_str(), Some(&host))?;
         Ok(Source::Registry(registry::Registry::new(registry::Options {
             client,
             registry: host,
