@@ -9,8 +9,10 @@ use crate::{
     index::{Entry, Line},
 };
 use std::{
+    ffi::OsString,
     fs::{self, File},
     io::{self, Read},
+    num::NonZero,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
@@ -92,14 +94,37 @@ fn list(
         }
     }
     files.sort();
-    for file in files {
+    let stamps = stamps(folder, &files);
+    for (file, stamp) in files.into_iter().zip(stamps) {
         let place = folder.join(&file);
-        let Some(stamp) = Stamp::of(&place) else { continue };
+        let Some(stamp) = stamp else { continue };
         let file = file.to_string_lossy().into_owned();
         let path = if name.is_empty() { file.clone() } else { format!("{name}/{file}") };
         found.push(Found { place, path, folder: name.to_owned(), file, stamp });
     }
     Ok(())
+}
+
+/// The stamps of the files of a folder, in their order. Asking for one takes 3 µs, and there may be 40,000: where nothing
+/// has changed, that is all the time there is to save.
+fn stamps(folder: &Path, files: &[OsString]) -> Vec<Option<Stamp>> {
+    /// Files for which another thread, which takes 50 µs to start, is worth it.
+    const WORTH: usize = 512;
+    let ask = |files: &[OsString]| -> Vec<Option<Stamp>> {
+        files.iter().map(|file| Stamp::of(&folder.join(file))).collect()
+    };
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = threads.min(files.len() / WORTH).max(1);
+    if threads == 1 {
+        return ask(files);
+    }
+    thread::scope(|scope| {
+        let parts: Vec<_> = files
+            .chunks(files.len().div_ceil(threads))
+            .map(|part| scope.spawn(move || ask(part)))
+            .collect();
+        parts.into_iter().flat_map(|part| part.join().expect("a question does not panic")).collect()
+    })
 }
 
 /// What each of the files holds, in their order, and whether it had to be read.
