@@ -112,14 +112,7 @@ impl Museum {
                     .payload(Payload::Parts(Arc::new(parts)))
             }
         };
-        let cap = self.repository.client.options().limits.answer_bytes;
-        let act = format!("upload to {}", call.url);
-        let answer = self.repository.settle(&act, &call, cap).await?;
-        match answer.status.as_u16() {
-            200..=202 => Ok(Uploaded::Saved),
-            409 => Ok(Uploaded::Exists),
-            _ => Err(refused(&act, &call.url, &answer)),
-        }
+        self.send(&call).await
     }
 
     /// Uploads a provenance file alone.
@@ -134,9 +127,13 @@ impl Museum {
         let call = Call::new(Method::POST, url)
             .header("content-type", "application/octet-stream")
             .payload(Payload::Bytes(provenance));
+        self.send(&call).await
+    }
+
+    async fn send(&self, call: &Call) -> Result<Uploaded> {
         let cap = self.repository.client.options().limits.answer_bytes;
         let act = format!("upload to {}", call.url);
-        let answer = self.repository.settle(&act, &call, cap).await?;
+        let answer = self.repository.settle(&act, call, cap).await?;
         match answer.status.as_u16() {
             200..=202 => Ok(Uploaded::Saved),
             409 => Ok(Uploaded::Exists),

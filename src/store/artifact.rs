@@ -5,10 +5,10 @@ use super::{
     Source,
     batch::{Batch, Mode, Turn},
     repository::{Missing, Repository},
-    verify::{check_size, read_source},
+    verify::copy,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Result,
     oci::{Descriptor, Manifest, Tag},
 };
 use std::{collections::BTreeSet, fs, sync::PoisonError};
@@ -65,24 +65,4 @@ impl Repository {
 
 fn is_there(place: &std::path::Path, size: u64) -> bool {
     fs::metadata(place).is_ok_and(|there| there.len() == size)
-}
-
-/// Copies a blob, and finds out whether it is the one that was named.
-fn copy(
-    blob: &Descriptor,
-    source: &Source,
-    write: &mut dyn FnMut(&[u8]) -> Result<()>,
-) -> Result<()> {
-    let mut hasher = blob.digest.algorithm().hasher();
-    let size = read_source(source, |bytes| {
-        hasher.update(bytes);
-        write(bytes)
-    })?;
-    check_size(blob, size)?;
-    let actual = hasher.finish();
-    if actual == blob.digest {
-        return Ok(());
-    }
-    let message = format!("the content has the digest `{actual}`, not `{}`", blob.digest);
-    Err(Error::new(ErrorKind::Integrity, message))
 }

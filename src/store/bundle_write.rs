@@ -5,7 +5,7 @@ use super::{
     bundle::{BASE, Entry, INDEX, MARK, MARK_TEXT},
     bundle_zstd::Compressor,
     ref_name::RefName,
-    verify::{check_size, read_source},
+    verify,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -109,19 +109,8 @@ impl<W: Write> Writer<W> {
     /// `Io`; `Integrity` when the source has not the size and digest it is said to have: the bundle is then lost.
     pub fn blob(&mut self, blob: &Descriptor, source: &Source) -> Result<()> {
         self.head(&path(&blob.digest), blob.size)?;
-        let mut hasher = blob.digest.algorithm().hasher();
-        let size = read_source(source, |part| {
-            hasher.update(part);
-            self.out.write_all(part).map_err(failed)
-        })?;
-        check_size(blob, size)?;
-        if hasher.finish() != blob.digest {
-            return Err(Error::new(
-                ErrorKind::Integrity,
-                format!("the content does not have the digest `{}`", blob.digest),
-            ));
-        }
-        self.pad(size)
+        verify::copy(blob, source, |part| self.out.write_all(part).map_err(failed))?;
+        self.pad(blob.size)
     }
 
     /// Ends the bundle and gives back the writer beneath.

@@ -8,7 +8,7 @@ use super::{
     disk::read_file,
     layout_index::Index,
     local::blocking,
-    verify::{check_blob, check_size, damaged, read_blob, read_source},
+    verify::{self, check_blob, damaged, read_blob},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -240,18 +240,7 @@ impl Layout {
     fn fill(&self, path: &Path, blob: &Descriptor, source: &Source) -> Result<()> {
         let mut file =
             File::create_new(path).map_err(|error| Error::io("create file", path, error))?;
-        let mut hasher = blob.digest.algorithm().hasher();
-        let size = read_source(source, |part| {
-            hasher.update(part);
-            self.writer.append(&mut file, path, part)
-        })?;
-        check_size(blob, size)?;
-        if hasher.finish() != blob.digest {
-            return Err(Error::new(
-                ErrorKind::Integrity,
-                format!("the content does not have the digest `{}`", blob.digest),
-            ));
-        }
+        verify::copy(blob, source, |part| self.writer.append(&mut file, path, part))?;
         self.writer.sync_file(&file, path)
     }
 

@@ -57,6 +57,26 @@ pub(super) fn check_size(blob: &Descriptor, size: u64) -> Result<()> {
     Err(Error::new(ErrorKind::Integrity, message))
 }
 
+/// Copies a blob, and finds out whether it is the one that was named.
+pub(super) fn copy(
+    blob: &Descriptor,
+    source: &Source,
+    mut write: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut hasher = blob.digest.algorithm().hasher();
+    let size = read_source(source, |bytes| {
+        hasher.update(bytes);
+        write(bytes)
+    })?;
+    check_size(blob, size)?;
+    let actual = hasher.finish();
+    if actual == blob.digest {
+        return Ok(());
+    }
+    let message = format!("the content has the digest `{actual}`, not `{}`", blob.digest);
+    Err(Error::new(ErrorKind::Integrity, message))
+}
+
 /// The error for stored bytes that do not have their digest.
 pub(super) fn damaged(digest: &Digest) -> Error {
     Error::new(ErrorKind::Integrity, format!("the stored content of `{digest}` is damaged"))

@@ -147,20 +147,24 @@ impl<'t> Cursor<'t> {
         }
     }
 
+    /// Passes over a quoted text of one line that means what it says, and gives what stands between the quotes.
+    fn quoted(&mut self, quote: u8) -> Sure<Range<usize>> {
+        let start = self.at + 1;
+        let rest = &self.bytes[start..];
+        let length = rest
+            .iter()
+            .position(|byte| matches!(*byte, b'"' | b'\'' | b'\\' | b'\n' | b'\t'))
+            .filter(|at| rest[*at] == quote)
+            .ok_or(Unsure)?;
+        self.at = start + length + 1;
+        Ok(start..start + length)
+    }
+
     /// Reads a key and its colon.
     pub(crate) fn key(&mut self) -> Sure<&'t str> {
         let start = self.at;
         let key = match self.byte() {
-            Some(quote @ (b'"' | b'\'')) => {
-                let rest = &self.bytes[start + 1..];
-                let length = rest
-                    .iter()
-                    .position(|byte| matches!(*byte, b'"' | b'\'' | b'\\' | b'\n' | b'\t'))
-                    .filter(|at| rest[*at] == quote)
-                    .ok_or(Unsure)?;
-                self.at = start + 1 + length + 1;
-                start + 1..start + 1 + length
-            }
+            Some(quote @ (b'"' | b'\'')) => self.quoted(quote)?,
             Some(b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_') => {
                 let allowed = |byte: &&u8| {
                     byte.is_ascii_alphanumeric()
@@ -422,14 +426,7 @@ impl<'t> Cursor<'t> {
             match self.byte() {
                 Some(b']') => break,
                 Some(quote @ (b'"' | b'\'')) => {
-                    let rest = &self.bytes[start + 1..];
-                    let length = rest
-                        .iter()
-                        .position(|byte| matches!(*byte, b'"' | b'\'' | b'\\' | b'\n' | b'\t'))
-                        .filter(|at| rest[*at] == quote)
-                        .ok_or(Unsure)?;
-                    items.push(Scalar::Quoted(start + 1..start + 1 + length));
-                    self.at = start + length + 2;
+                    items.push(Scalar::Quoted(self.quoted(quote)?));
                 }
                 Some(byte) if byte.is_ascii_alphanumeric() => {
                     let word = |byte: &&u8| {

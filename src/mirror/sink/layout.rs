@@ -1,10 +1,7 @@
 //! An image layout of many charts: its entries are called `NAME:TAG`. States lie beside its index, in files that begin
 //! with a dot.
 
-use super::{
-    Held, Naming, Place, Putting, Stored, folder, hub,
-    registry::{self, held},
-};
+use super::{Held, Naming, Place, Putting, Stored, folder, hub, registry};
 use crate::{
     Error, ErrorKind, Result,
     digest::Digest,
@@ -83,12 +80,7 @@ impl Layout {
     }
 
     pub(super) async fn look(&self, place: &Place) -> Result<Held> {
-        let target = TagOrDigest::Tag(place.name.parse()?);
-        match self.repository(&place.group)?.fetch_manifest(&target).await {
-            Ok(manifest) => Ok(held(&manifest)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Held::Nothing),
-            Err(error) => Err(error),
-        }
+        registry::look(&self.repository(&place.group)?, place).await
     }
 
     pub(super) async fn put(

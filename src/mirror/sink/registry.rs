@@ -139,12 +139,7 @@ impl Registry {
     }
 
     pub(super) async fn look(&self, place: &Place) -> Result<Held> {
-        let target = TagOrDigest::Tag(place.name.parse()?);
-        match self.repository(&place.group)?.fetch_manifest(&target).await {
-            Ok(manifest) => Ok(held(&manifest)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Held::Nothing),
-            Err(error) => Err(error),
-        }
+        look(&self.repository(&place.group)?, place).await
     }
 
     pub(super) async fn put(
@@ -248,6 +243,16 @@ impl Registry {
 
 fn no_state(manifest: &Manifest) -> Error {
     Error::invalid(format!("it is {}, not a state of a mirror", chart::describe(manifest)))
+}
+
+/// What a repository holds under a place's tag.
+pub(super) async fn look<R: Fetch>(repository: &R, place: &Place) -> Result<Held> {
+    let target = TagOrDigest::Tag(place.name.parse()?);
+    match repository.fetch_manifest(&target).await {
+        Ok(manifest) => Ok(held(&manifest)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Held::Nothing),
+        Err(error) => Err(error),
+    }
 }
 
 /// What a manifest is to a mirror.
