@@ -17,6 +17,7 @@ use crate::{
         rewrite::Rules,
         run::{Alias, Earlier, Event, Listener, OnConflict, OnMismatch, Options, Remembering},
         select::{Pattern, Rule, Selection},
+        source::Tags,
         state::Key,
     },
     ops::payload::write_file,
@@ -52,6 +53,7 @@ struct SourceSettings {
     location: String,
     name: Option<String>,
     repositories: Vec<String>,
+    tags: Tags,
     selection: Selection,
 }
 
@@ -404,6 +406,7 @@ impl MirrorArgs {
                     location: location.clone(),
                     name: None,
                     repositories: self.charts.clone(),
+                    tags: file::tags(self.immutable_tags),
                     selection: selection.clone(),
                 })
                 .collect(),
@@ -446,6 +449,7 @@ fn from_file(document: Document) -> Result<Settings> {
                 location: entry.url.clone(),
                 name: entry.name.clone(),
                 repositories: entry.repositories.clone(),
+                tags: file::tags(entry.immutable_tags),
                 selection: entry.selection(number)?,
             })
         })

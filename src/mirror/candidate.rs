@@ -99,6 +99,8 @@ pub struct Candidate {
     pub fingerprint: Fingerprint,
     /// Of what its line says, times apart. Only where the line has no digest to compare instead.
     pub essence: Option<Fingerprint>,
+    /// The digest of the manifest that its tag leads to at a registry, once somebody has looked.
+    pub origin: Option<Digest>,
     /// What the source's listing already says of its provenance file.
     pub provenance: Provenance,
 }

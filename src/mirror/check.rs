@@ -2,16 +2,18 @@
 //! there again instead of believing an older record.
 
 use super::{
+    candidate::Provenance,
     end::remember,
     options::Event,
     plan::{self, Wanted},
     report::Status,
     run::{Run, broke, place_of, renewed, still},
-    source::Seen,
-    state::Outcome,
-    work::Job,
+    sink::{Beside, Held},
+    source::{Seen, Source},
+    state::{Outcome, Record},
+    work::{Carrier, Done, Job, record},
 };
-use crate::Result;
+use crate::{Error, ErrorKind, Result, digest::Digest};
 use std::{collections::VecDeque, sync::Arc};
 use tokio::task::JoinSet;
 
@@ -45,7 +47,11 @@ impl Run<'_> {
                 {
                     job.place = place;
                 }
-                let known = record.and_then(|record| record.content.clone());
+                // Of what was never compared with the source, a registry knows better.
+                let compared = |record: &&Record| {
+                    record.origin.is_some() || !matches!(self.source, Source::Registry(_))
+                };
+                let known = record.filter(compared).and_then(|record| record.content.clone());
                 under_way.spawn(Arc::clone(&carrier).check(job, known));
             }
             let Some(done) = under_way.join_next().await else { break };
@@ -84,5 +90,81 @@ impl Run<'_> {
             ));
         }
         Ok(())
+    }
+}
+
+impl Carrier {
+    /// Compares what is there with what the index or the record says, or the source where neither does; changes nothing.
+    pub(super) async fn check(self: Arc<Self>, job: Job, mut known: Option<Digest>) -> Done {
+        let drift = |reason: String| {
+            let mut done = self.done(&job, Status::Drift, None);
+            done.told.reason = Some(reason);
+            done
+        };
+        let taken = |reason: String| Done { taken: true, ..drift(reason) };
+        match self.sink.look(&job.place).await {
+            Err(error) => self.failed(&job, &error),
+            Ok(Held::Nothing) => drift("it is not there".to_owned()),
+            Ok(Held::Other(what)) => taken(format!("its place holds {what}, not a chart")),
+            Ok(Held::Chart { content, manifest, provenance }) => {
+                if known.is_none() && matches!(self.source, Source::Registry(_)) {
+                    let seen = match self.source.glimpse(&job.candidate).await {
+                        Ok(seen) => seen,
+                        Err(error)
+                            if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound) =>
+                        {
+                            return taken(format!("the source has no chart: {}", error.chain()));
+                        }
+                        Err(error) => return self.failed(&job, &error),
+                    };
+                    if let Some(ours) = seen.provenance
+                        && let Some(what) = lost(&ours, &provenance)
+                    {
+                        return taken(what.to_owned());
+                    }
+                    known = seen.content;
+                }
+                let expected: Vec<&Digest> =
+                    known.iter().chain(job.candidate.digest.iter()).collect();
+                if expected.is_empty() || expected.contains(&&content) {
+                    match self.lacks(&job, &provenance).await {
+                        Ok(Some(what)) => return taken(what),
+                        Ok(None) => {}
+                        Err(error) => return self.failed(&job, &error),
+                    }
+                    let record =
+                        Record { content: Some(content), manifest, ..record(&job, Outcome::Held) };
+                    Done { record: Some(record), ..self.done(&job, Status::InStep, None) }
+                } else {
+                    taken(format!("it holds {content}, and the source has {}", expected[0]))
+                }
+            }
+        }
+    }
+
+    /// What a place lacks beside its archive, by what is known of the source without a question on the web.
+    async fn lacks(&self, job: &Job, there: &Beside) -> Result<Option<String>, Error> {
+        if job.provenance != Provenance::There || self.options.rewrite.is_some() {
+            return Ok(None);
+        }
+        match there {
+            Beside::Unknown => Ok(None),
+            Beside::Nothing => Ok(Some("its provenance file is not there".to_owned())),
+            // Only sources on this machine list them.
+            Beside::File(_) if job.candidate.provenance != Provenance::There => Ok(None),
+            Beside::File(_) => {
+                let ours = self.source.glimpse(&job.candidate).await?.provenance;
+                Ok(ours.and_then(|ours| lost(&ours, there)).map(str::to_owned))
+            }
+        }
+    }
+}
+
+/// How what lies beside an archive differs from the source's provenance file.
+fn lost(ours: &Digest, there: &Beside) -> Option<&'static str> {
+    match there {
+        Beside::Nothing => Some("its provenance file is not there"),
+        Beside::File(theirs) if theirs != ours => Some("its provenance file is another"),
+        Beside::File(_) | Beside::Unknown => None,
     }
 }

@@ -99,6 +99,7 @@ mod tests {
             line: Fingerprint::default(),
             index: None,
             essence: None,
+            origin: None,
             content: None,
             manifest: None,
             named: None,

@@ -18,16 +18,24 @@ impl Run<'_> {
         }
         let unmatched = selection.unmatched(candidates);
         let said = unmatched.rules.iter().map(|text| format!("no chart of {source} fits `{text}`"));
+        let mut remarks: Vec<String> = Vec::new();
         if unmatched.rules.len() < selection.rules.len() {
-            report.warnings.extend(said);
+            remarks.extend(said);
         } else {
             report.missing.extend(said);
         }
-        report.warnings.extend(
+        remarks.extend(
             unmatched.exclude.iter().map(|text| {
                 format!("no chart of {source} fits `{text}`, so it leaves nothing out")
             }),
         );
+        self.remark(remarks);
+    }
+
+    /// Says what is to be said again by runs that find nothing changed.
+    fn remark(&mut self, remarks: Vec<String>) {
+        self.report.warnings.extend(remarks.iter().cloned());
+        self.after.header.remarks.extend(remarks);
     }
 
     /// Says that nothing is left to do, and which charts a template puts into one repository.
@@ -35,7 +43,7 @@ impl Run<'_> {
         let (left_out, whole) = (self.report.counts.left_out, self.options.shard.is_whole());
         if wanted.is_empty() && left_out > 0 && whole && self.report.missing.is_empty() {
             let text = format!("nothing is selected: all {left_out} versions are left out");
-            self.report.warnings.push(text);
+            self.remark(vec![text]);
         }
         if matches!(self.sink, Sink::Folder(_) | Sink::Museum(_)) {
             return;
@@ -47,12 +55,13 @@ impl Run<'_> {
             }
         }
         let mixed = groups.into_iter().filter(|(_, charts)| charts.len() > 1).take(NAMED);
-        self.report.warnings.extend(mixed.map(|(group, charts)| {
+        let said = mixed.map(|(group, charts)| {
             let charts: Vec<String> = charts.iter().map(|chart| format!("`{chart}`")).collect();
             format!(
                 "`{group}` is to hold several charts, and no client tells them apart: {}",
                 charts.join(", ")
             )
-        }));
+        });
+        self.remark(said.collect());
     }
 }

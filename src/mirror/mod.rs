@@ -12,6 +12,7 @@ mod end;
 mod ledger;
 pub mod metrics;
 mod missing;
+mod moved;
 mod options;
 pub mod plan;
 pub mod prune;

@@ -164,6 +164,8 @@ fn action(
                 false => Action::Keep,
             }
         }
+        // What a tag leads to now is seen by its manifest, without its archive.
+        outcome if outcome.is_in_step() && candidate.origin.is_some() => Action::Look,
         outcome if outcome.is_in_step() => Action::Compare(Known {
             content: record.content.clone(),
             manifest: record.manifest.clone(),
@@ -177,6 +179,9 @@ fn action(
 
 /// Whether a line says of its archive what it said when the record was made. Times are no part of that.
 pub fn is_same(candidate: &Candidate, record: &Record) -> bool {
+    if let (Some(now), Some(then)) = (&candidate.origin, &record.origin) {
+        return now == then;
+    }
     if candidate.fingerprint == record.line {
         return true;
     }

@@ -9,7 +9,7 @@ use super::{
     report::{Mode, Report, Status, Told},
     select::Selected,
     sink::{Naming, Place, Sink},
-    source::{Listed, Listing, Seen, Source},
+    source::{Listed, Listing, Seen, Source, Tags},
     state::{Header, Key, Outcome, Record, State},
     work::{Carrier, Done, Failed, Job, record},
 };
@@ -131,20 +131,23 @@ impl<'a> Run<'a> {
     async fn go(&mut self) -> Result<()> {
         let seen = self.before.as_ref().filter(|state| self.tells_all(state));
         let seen = seen.map(|state| state.header.seen.clone());
-        let listed = match self.source.list(seen.as_ref()).await? {
+        // A list of tags does not say that nothing has changed.
+        let enough = seen.as_ref().filter(|_| self.source.tags() == Tags::Immutable);
+        let listed = match self.source.list(enough).await? {
             Listing::Unchanged => return self.unchanged(),
             Listing::Charts(listed) => listed,
         };
         self.report.warnings.extend(listed.warnings.iter().cloned());
         let ids: HashSet<ChartVersion> =
             listed.candidates.iter().map(|candidate| candidate.id.clone()).collect();
+        let still_listed = seen.is_some_and(|seen| seen == listed.seen);
         let Listed { seen, candidates, cut, absent, .. } = listed;
         let total = candidates.len();
         self.miss(&candidates, absent);
         let selected = self.options.selection.select(candidates, self.options.now);
         self.after.header.seen = seen;
         self.after.header.revisit = selected.revisit;
-        let wanted = self.want(selected);
+        let mut wanted = self.want(selected);
         // Where a name is wrong, nothing is left behind.
         if wanted.is_empty() && !self.report.missing.is_empty() && self.options.prune.is_none() {
             return Ok(());
@@ -156,7 +159,9 @@ impl<'a> Run<'a> {
             }
         }
         self.mingle(&wanted);
+        self.follow(&mut wanted).await?;
         let jobs = self.plan(&wanted).await?;
+        self.report.unchanged = still_listed && jobs.is_empty() && self.report.counts.failed == 0;
         match self.options.mode {
             Mode::Run => self.carry(jobs, &wanted).await?,
             Mode::DryRun => {
@@ -220,6 +225,7 @@ impl<'a> Run<'a> {
         counts.selected = before.header.selected;
         counts.in_step = before.header.selected.saturating_sub(counts.refused);
         self.report.charts = before.header.charts;
+        self.report.warnings.extend(before.header.remarks);
         Ok(())
     }
 
@@ -499,7 +505,8 @@ fn believed(mut state: State, source: &Source, sink: &Sink) -> Option<State> {
 /// What is known of a version, by its line as it is now.
 pub(super) fn renewed(known: Record, job: &Job) -> Record {
     let now = record(job, known.outcome);
-    Record { line: now.line, index: now.index, essence: now.essence, ..known }
+    let origin = now.origin.or(known.origin);
+    Record { line: now.line, index: now.index, essence: now.essence, origin, ..known }
 }
 
 /// A refusal of an earlier run, said again.

@@ -311,6 +311,7 @@ pub(super) mod tests {
             deprecated: false,
             fingerprint: Fingerprint::of(format!("{chart} {version}").as_bytes()),
             essence: None,
+            origin: None,
             provenance: Provenance::Unasked,
         }
     }

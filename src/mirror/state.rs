@@ -59,6 +59,9 @@ pub struct Header {
     pub policy: Fingerprint,
     /// How the index looked.
     pub seen: Seen,
+    /// What is to be said on every run while nothing changes: patterns that fit no chart, and the like.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// Of how many charts the selected versions were.
     #[serde(default)]
     pub charts: usize,
@@ -120,6 +123,9 @@ pub struct Record {
     /// Of what its line said, where it gave no digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub essence: Option<Fingerprint>,
+    /// The digest of the manifest that its tag led to, where the source is a registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Digest>,
     /// The digest its archive really has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Digest>,
@@ -316,6 +322,7 @@ mod tests {
                 line: Fingerprint::of(version.as_bytes()),
                 index: None,
                 essence: None,
+                origin: None,
                 content: Some(Digest::sha256(version.as_bytes())),
                 manifest: None,
                 named: None,

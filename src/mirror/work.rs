@@ -8,7 +8,7 @@ use super::{
     report::{Status, Told},
     run::{OnConflict, OnMismatch, Options},
     sink::{Beside, Held, Naming, Place, Putting, Sink},
-    source::{Glimpse, Source},
+    source::Source,
     state::{Outcome, Record},
 };
 use crate::{Error, ErrorKind, digest::Digest, ops::push::Verify, store::blocking};
@@ -67,6 +67,15 @@ struct Fetched {
     mismatch: Option<String>,
     /// What was changed on the way.
     note: Option<String>,
+    /// The digest of the manifest it had at its source.
+    origin: Option<Digest>,
+}
+
+/// What a comparison with the source came to, and what it told of the source.
+struct Compared {
+    same: bool,
+    provenance: Provenance,
+    origin: Option<Digest>,
 }
 
 /// A failure, and what it says of the other versions.
@@ -129,55 +138,6 @@ impl Carrier {
         }
     }
 
-    /// Compares what is there with what the index or the record says; changes nothing.
-    pub(super) async fn check(self: Arc<Self>, job: Job, known: Option<Digest>) -> Done {
-        let drift = |reason: String| {
-            let mut done = self.done(&job, Status::Drift, None);
-            done.told.reason = Some(reason);
-            done
-        };
-        let taken = |reason: String| Done { taken: true, ..drift(reason) };
-        match self.sink.look(&job.place).await {
-            Err(error) => self.failed(&job, &error),
-            Ok(Held::Nothing) => drift("it is not there".to_owned()),
-            Ok(Held::Other(what)) => taken(format!("its place holds {what}, not a chart")),
-            Ok(Held::Chart { content, manifest, provenance }) => {
-                let expected: Vec<&Digest> =
-                    known.iter().chain(job.candidate.digest.iter()).collect();
-                if expected.is_empty() || expected.contains(&&content) {
-                    match self.lacks(&job, &provenance).await {
-                        Ok(Some(what)) => return taken(what),
-                        Ok(None) => {}
-                        Err(error) => return self.failed(&job, &error),
-                    }
-                    let record =
-                        Record { content: Some(content), manifest, ..record(&job, Outcome::Held) };
-                    Done { record: Some(record), ..self.done(&job, Status::InStep, None) }
-                } else {
-                    taken(format!("it holds {content}, and the source has {}", expected[0]))
-                }
-            }
-        }
-    }
-
-    /// What a place lacks beside its archive, by what is known of the source without a question on the web.
-    async fn lacks(&self, job: &Job, there: &Beside) -> Result<Option<String>, Error> {
-        if job.provenance != Provenance::There || self.options.rewrite.is_some() {
-            return Ok(None);
-        }
-        match there {
-            Beside::Unknown => Ok(None),
-            Beside::Nothing => Ok(Some("its provenance file is not there".to_owned())),
-            // Only sources on this machine list them.
-            Beside::File(_) if job.candidate.provenance != Provenance::There => Ok(None),
-            Beside::File(theirs) => {
-                let ours = self.source.glimpse(&job.candidate).await?.provenance;
-                let other = ours.is_some_and(|ours| ours != *theirs);
-                Ok(other.then(|| "its provenance file is another".to_owned()))
-            }
-        }
-    }
-
     /// Fetches and puts where nothing is.
     async fn send(&self, job: &Job) -> Result<Done, Stop> {
         let mut reserved = self.budget.reserve().await;
@@ -192,11 +152,12 @@ impl Carrier {
             Held::Other(what) => Err(taken_by_other(&what)),
             Held::Chart { content, manifest, provenance } => {
                 let there = There { content, manifest, provenance };
-                let (same, asked) = self.is_there(job, &there).await;
-                if same {
+                let compared = self.is_there(job, &there).await;
+                if compared.same {
                     let mut done = self.in_step(job, there.content, there.manifest, Outcome::Held);
                     if let Some(record) = &mut done.record {
-                        record.provenance = asked;
+                        record.provenance = compared.provenance;
+                        record.origin = compared.origin;
                     }
                     return Ok(done);
                 }
@@ -207,8 +168,10 @@ impl Carrier {
         }
     }
 
-    /// Whether what lies there is what the source says it has, archive and provenance, and what that told of the latter.
-    async fn is_there(&self, job: &Job, there: &There) -> (bool, Provenance) {
+    /// Whether what lies there is what the source says it has, archive and provenance.
+    async fn is_there(&self, job: &Job, there: &There) -> Compared {
+        let (provenance, origin) = (job.provenance, job.candidate.origin.clone());
+        let known = |same| Compared { same, provenance, origin: origin.clone() };
         let asked = match job.provenance {
             _ if self.options.rewrite.is_some() => false,
             Provenance::Missing => false,
@@ -217,28 +180,32 @@ impl Carrier {
         };
         let said = job.candidate.digest.as_ref();
         if said.is_some_and(|said| *said != there.content) {
-            return (false, job.provenance);
+            return known(false);
         }
         if said.is_some() && (!asked || there.provenance == Beside::Unknown) {
-            return (true, job.provenance);
+            return known(true);
         }
         // A registry's manifest tells both without the archive; others only tell of provenance.
         if said.is_none() && !matches!(self.source, Source::Registry(_)) {
-            return (false, job.provenance);
+            return known(false);
         }
         // What stands in the way of a glimpse is found, and judged, when it is fetched.
-        let Ok(Glimpse { content, provenance }) = self.source.glimpse(&job.candidate).await else {
-            return (false, job.provenance);
-        };
-        if said.or(content.as_ref()) != Some(&there.content) {
-            return (false, job.provenance);
+        let Ok(seen) = self.source.glimpse(&job.candidate).await else { return known(false) };
+        if said.or(seen.content.as_ref()) != Some(&there.content) {
+            return known(false);
         }
-        match (provenance, &there.provenance) {
+        let (same, provenance) = match (seen.provenance, &there.provenance) {
             (None, _) => (true, Provenance::Missing),
             (Some(ours), Beside::File(theirs)) => (ours == *theirs, Provenance::There),
             (Some(_), Beside::Nothing) => (false, Provenance::There),
             (Some(_), Beside::Unknown) => (true, Provenance::There),
-        }
+        };
+        Compared { same, provenance, origin: self.origin(seen.manifest) }
+    }
+
+    /// What a tag of a registry was seen to lead to. Other sources say by their lists what they have.
+    fn origin(&self, manifest: Option<Digest>) -> Option<Digest> {
+        manifest.filter(|_| matches!(self.source, Source::Registry(_)))
     }
 
     /// Fetches what the line now speaks of, and compares it with what was carried.
@@ -273,6 +240,7 @@ impl Carrier {
             let mut done = self.in_step(job, content, manifest, Outcome::Held);
             if let Some(record) = &mut done.record {
                 record.provenance = asked(payload);
+                record.origin = fetched.origin;
             }
             return Ok(done);
         };
@@ -280,6 +248,9 @@ impl Carrier {
             OnConflict::Fail => Err(Stop::Refused(Outcome::Conflict, reason)),
             OnConflict::Skip => {
                 let mut done = self.in_step(job, content, manifest, Outcome::Skipped);
+                if let Some(record) = &mut done.record {
+                    record.origin = fetched.origin;
+                }
                 done.told.reason = Some(reason);
                 done.told.outcome = Some(Outcome::Skipped);
                 Ok(done)
@@ -326,17 +297,19 @@ impl Carrier {
         {
             return Err(Stop::Refused(Outcome::Mismatch, reason.clone()));
         }
+        let manifest = payload.ready.as_ref().map(|(_, manifest)| manifest.digest().clone());
+        let origin = job.candidate.origin.clone().or_else(|| self.origin(manifest));
         let Some(rules) = self.options.rewrite.clone() else {
-            return Ok(Fetched { payload, mismatch, note: None });
+            return Ok(Fetched { payload, mismatch, note: None, origin });
         };
         let limits = self.options.limits.clone();
         let rewritten = blocking(move || rules.apply(payload, &limits)).await?;
-        Ok(Fetched { payload: rewritten.payload, mismatch, note: rewritten.note })
+        Ok(Fetched { payload: rewritten.payload, mismatch, note: rewritten.note, origin })
     }
 
     /// Puts a payload, over what is described by `over` if it is.
     async fn put(&self, job: &Job, fetched: Fetched, over: Option<String>) -> Result<Done, Stop> {
-        let Fetched { payload, mismatch, note } = fetched;
+        let Fetched { payload, mismatch, note, origin } = fetched;
         let mut notes: Vec<String> = over.clone().into_iter().chain(note).collect();
         if self.options.mismatch == OnMismatch::Warn {
             notes.extend(mismatch);
@@ -344,7 +317,7 @@ impl Carrier {
         let mut place = job.place.clone();
         let mut named = None;
         if payload.metadata.version != job.candidate.id.version {
-            place = match self.renamed(job, &payload).await? {
+            place = match self.renamed(job, &payload, origin.clone()).await? {
                 Renamed::Free(place) => place,
                 Renamed::There(done) => return Ok(*done),
             };
@@ -382,6 +355,7 @@ impl Carrier {
             content: Some(payload.content.digest.clone()),
             manifest: stored.manifest,
             named,
+            origin,
             provenance: asked(&payload),
             reason: done.told.reason.clone(),
             ..record(job, Outcome::Held)
@@ -390,7 +364,12 @@ impl Carrier {
     }
 
     /// The place of a version that Chart.yaml calls otherwise than the index. Chart.yaml wins.
-    async fn renamed(&self, job: &Job, payload: &Payload) -> Result<Renamed, Stop> {
+    async fn renamed(
+        &self,
+        job: &Job,
+        payload: &Payload,
+        origin: Option<Digest>,
+    ) -> Result<Renamed, Stop> {
         let version = payload.metadata.version.as_str();
         let naming = Naming { repo: self.source.name(), chart: &job.candidate.id.chart, version };
         let said = format!("its Chart.yaml says version `{version}`");
@@ -415,6 +394,7 @@ impl Carrier {
                 if let Some(record) = &mut done.record {
                     record.named = Some(version.to_owned());
                     record.provenance = asked(payload);
+                    record.origin = origin;
                 }
                 Ok(Renamed::There(Box::new(done)))
             }
@@ -425,7 +405,7 @@ impl Carrier {
         }
     }
 
-    fn failed(&self, job: &Job, error: &Error) -> Done {
+    pub(super) fn failed(&self, job: &Job, error: &Error) -> Done {
         let mut done = self.done(job, Status::Failed, None);
         done.told.reason = Some(match error.hint() {
             Some(hint) => format!("{} ({hint})", error.chain()),
@@ -449,7 +429,12 @@ impl Carrier {
         Done { record: Some(record), ..self.done(job, Status::InStep, None) }
     }
 
-    fn done(&self, job: &Job, status: Status, refused: Option<(Outcome, String)>) -> Done {
+    pub(super) fn done(
+        &self,
+        job: &Job,
+        status: Status,
+        refused: Option<(Outcome, String)>,
+    ) -> Done {
         let (outcome, reason) = refused.unzip();
         Done {
             told: Told {
@@ -506,6 +491,7 @@ pub(super) fn record(job: &Job, outcome: Outcome) -> Record {
         line: job.candidate.fingerprint,
         index: job.candidate.digest.clone(),
         essence: essence(&job.candidate),
+        origin: job.candidate.origin.clone(),
         content: None,
         manifest: None,
         named: None,

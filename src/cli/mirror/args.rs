@@ -10,11 +10,12 @@ use std::path::PathBuf;
 /// Versions under way at once. An upload is five requests in a row; on a line of 100 ms this carries 120 a second.
 pub(super) const AT_ONCE: usize = 64;
 /// What a file says itself, so that no flag beside it is read and forgotten.
-const IN_FILE: [&str; 20] = [
+const IN_FILE: [&str; 21] = [
     "ends",
     "chart",
     "exclude",
     "charts",
+    "immutable_tags",
     "versions",
     "latest",
     "since",
@@ -51,6 +52,9 @@ pub(in crate::cli) struct MirrorArgs {
     /// The charts of a registry that does not list them
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Selection")]
     pub(super) charts: Vec<String>,
+    /// Of a source registry believe that its tags never move, and do not ask what each leads to
+    #[arg(long, help_heading = "Selection")]
+    pub(super) immutable_tags: bool,
     /// Only versions in a range
     #[arg(long, value_name = "RANGE", help_heading = "Selection")]
     pub(super) versions: Option<String>,

@@ -141,6 +141,7 @@ impl Ends<'_> {
             registry: host,
             namespace,
             charts: settings.repositories.clone(),
+            tags: settings.tags,
             limits: self.limits.clone(),
         })))
     }

@@ -9,6 +9,7 @@ use crate::{
         prune::Guard,
         run::{Alias, OnConflict, OnMismatch},
         select::{Class, Pattern, Rule, Selection},
+        source::Tags,
     },
     yaml::{self, Duplicates},
 };
@@ -55,6 +56,8 @@ pub(super) struct SourceEntry {
     /// The repositories of a registry, where it does not list them.
     #[serde(default)]
     pub(super) repositories: Vec<String>,
+    #[serde(default)]
+    pub(super) immutable_tags: bool,
     #[serde(default)]
     charts: Vec<ChartEntry>,
     #[serde(default)]
@@ -254,6 +257,10 @@ pub(super) fn class(skip: bool) -> Class {
     if skip { Class::Skip } else { Class::Take }
 }
 
+pub(super) fn tags(immutable: bool) -> Tags {
+    if immutable { Tags::Immutable } else { Tags::Movable }
+}
+
 pub(super) fn alias(without_v: bool) -> Alias {
     if without_v { Alias::WithoutV } else { Alias::None }
 }
@@ -345,6 +352,7 @@ sources:
   skipPrerelease: true
 - url: oci://registry.example/charts
   repositories: [demo]
+  immutableTags: true
 destination:
   url: oci://other.example/mirror
   template: "{{repo}}/{{chart}}"

@@ -39,6 +39,7 @@ const SOURCE: Shape = Keys(&[
     ("url", Must, Text),
     ("name", May, Text),
     ("repositories", May, List(&Text)),
+    ("immutableTags", May, Flag),
     ("charts", May, List(&TextOr(&RULE))),
     ("exclude", May, List(&Text)),
     ("versions", May, Text),

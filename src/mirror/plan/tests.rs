@@ -24,6 +24,7 @@ fn record(candidate: &Candidate, outcome: Outcome) -> Record {
         line: candidate.fingerprint,
         index: candidate.digest.clone(),
         essence: essence(candidate),
+        origin: candidate.origin.clone(),
         content: candidate.digest.clone(),
         manifest: None,
         named: None,

@@ -153,6 +153,7 @@ impl Folder {
                         digest: Some(chart.content.digest),
                         deprecated: chart.metadata.deprecated,
                         essence: None,
+                        origin: None,
                         provenance: if self.root.join(format!("{name}.prov")).exists() {
                             Provenance::There
                         } else {
@@ -176,6 +177,7 @@ impl Folder {
                         deprecated: false,
                         fingerprint: Fingerprint::of(of.as_bytes()),
                         essence: Some(Fingerprint::of(of.as_bytes())),
+                        origin: None,
                         provenance: Provenance::Missing,
                     });
                 }
@@ -209,7 +211,7 @@ impl Folder {
             file.take(most)
                 .read_to_end(&mut bytes)
                 .map_err(|error| Error::io("read provenance", &path, error))?;
-            Ok(Glimpse { content: None, provenance: Some(Digest::sha256(&bytes)) })
+            Ok(Glimpse { provenance: Some(Digest::sha256(&bytes)), ..Glimpse::default() })
         })
         .await
     }

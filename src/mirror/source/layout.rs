@@ -139,6 +139,7 @@ impl Layout {
             deprecated: metadata.deprecated,
             fingerprint: Fingerprint::of(entry.digest.as_str().as_bytes()),
             essence: None,
+            origin: None,
             provenance: match found.provenance {
                 Some(_) => Provenance::There,
                 None => Provenance::Missing,

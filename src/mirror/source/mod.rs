@@ -41,6 +41,16 @@ pub struct Seen {
     pub fingerprint: Fingerprint,
 }
 
+/// Whether a version may be put anew at its source without its listing showing it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tags {
+    /// It may: what each tag leads to is asked.
+    #[default]
+    Movable,
+    /// It may not, or that is for checks to find.
+    Immutable,
+}
+
 /// What a source answers to being listed.
 #[derive(Clone, Debug)]
 pub enum Listing {
@@ -72,6 +82,8 @@ pub struct Glimpse {
     pub content: Option<Digest>,
     /// The digest of its provenance file, if it has one.
     pub provenance: Option<Digest>,
+    /// The digest of its manifest, where there are manifests.
+    pub manifest: Option<Digest>,
 }
 
 impl Glimpse {
@@ -81,6 +93,7 @@ impl Glimpse {
         Ok(Self {
             content: Some(found.content.digest.clone()),
             provenance: found.provenance.map(|layer| layer.digest.clone()),
+            manifest: Some(manifest.digest().clone()),
         })
     }
 }
@@ -142,6 +155,26 @@ impl Source {
             Self::Layout(source) => source.glimpse(candidate).await,
             Self::Registry(source) => source.glimpse(candidate).await,
             Self::Repository(source) => source.glimpse(candidate).await,
+        }
+    }
+
+    /// Whether its listing hides what was put anew.
+    pub fn tags(&self) -> Tags {
+        match self {
+            Self::Registry(source) => source.tags(),
+            Self::Folder(_) | Self::Layout(_) | Self::Repository(_) => Tags::Immutable,
+        }
+    }
+
+    /// The digest of the manifest that a version's tag leads to; none where there are no tags, or not this one any
+    /// more. One request.
+    ///
+    /// # Errors
+    /// When the source does not say.
+    pub async fn origin(&self, candidate: &Candidate) -> Result<Option<Digest>> {
+        match self {
+            Self::Registry(source) => source.origin(candidate).await,
+            Self::Folder(_) | Self::Layout(_) | Self::Repository(_) => Ok(None),
         }
     }
 

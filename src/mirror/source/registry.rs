@@ -5,6 +5,7 @@ use super::{Glimpse, Listed, Listing, Seen};
 use crate::{
     Error, ErrorKind, Result,
     client::{Client, Repository},
+    digest::Digest,
     limits::Limits,
     mirror::candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
     oci::{Registry as Host, RepositoryName, Tag, TagOrDigest, media},
@@ -28,6 +29,8 @@ pub struct Options {
     pub namespace: Option<RepositoryName>,
     /// The charts, by their names below the namespace; what the registry's catalogue lists without.
     pub charts: Vec<String>,
+    /// Whether its tags may move.
+    pub tags: super::Tags,
     /// Caps.
     pub limits: Limits,
 }
@@ -159,6 +162,7 @@ impl Registry {
                     digest: None,
                     fingerprint: Fingerprint::of(locator.as_bytes()),
                     essence: Some(Fingerprint::of(locator.as_bytes())),
+                    origin: None,
                     urls: vec![format!("{full}:{tag}")],
                     deprecated: false,
                     provenance: Provenance::Unasked,
@@ -203,7 +207,22 @@ impl Registry {
         Glimpse::of(&repository.fetch_manifest(&target).await?)
     }
 
+    pub(super) fn tags(&self) -> super::Tags {
+        self.options.tags
+    }
+
+    pub(super) async fn origin(&self, candidate: &Candidate) -> Result<Option<Digest>> {
+        let (repository, target) = self.tag_of(candidate)?;
+        Ok(repository.resolve(&target).await?.map(|manifest| manifest.digest))
+    }
+
+    /// Where a version's manifest is: what its tag was seen to lead to, so that all of a run speaks of one thing.
     fn place_of(&self, candidate: &Candidate) -> Result<(Repository, TagOrDigest)> {
+        let (repository, tag) = self.tag_of(candidate)?;
+        Ok((repository, candidate.origin.clone().map_or(tag, TagOrDigest::Digest)))
+    }
+
+    fn tag_of(&self, candidate: &Candidate) -> Result<(Repository, TagOrDigest)> {
         let locator = candidate.urls.first().map_or("", String::as_str);
         let (name, tag) = locator
             .rsplit_once(':')

@@ -106,7 +106,7 @@ impl Repository {
             return Glimpse::of(&repository.fetch_manifest(&target).await?);
         }
         let provenance = self.provenance(url).await?.map(|bytes| Digest::sha256(&bytes));
-        Ok(Glimpse { content: None, provenance })
+        Ok(Glimpse { provenance, ..Glimpse::default() })
     }
 
     pub(super) async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {
@@ -257,6 +257,7 @@ fn candidate(chart: &str, line: &Line, base: &str) -> Result<Candidate> {
         deprecated: line.deprecated(),
         fingerprint: Fingerprint::of(line.fingerprint().as_str().as_bytes()),
         essence,
+        origin: None,
         provenance: Provenance::Unasked,
     })
 }

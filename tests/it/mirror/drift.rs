@@ -1,8 +1,6 @@
 //! What is not as the records say: found, told and put right, wherever somebody asks for more than a list of tags.
 
-use super::{Mirrored, archive, count, told};
-use chartferry::digest::Digest;
-use serde_json::Value;
+use super::{Mirrored, archive, count, runs, told};
 
 const OVERWRITE: [&str; 2] = ["--on-conflict", "overwrite"];
 
@@ -30,18 +28,6 @@ fn drifted() -> Mirrored {
 fn is_right(place: &Mirrored) {
     assert_eq!(place.pulled("demo", "1.1.0"), archive("demo", "1.1.0", "one"));
     assert_eq!(told(&place.mirror(0, &["--check"])), [""; 0]);
-}
-
-/// Mirrors any sources to any destination and gives every run.
-#[track_caller]
-fn runs(place: &Mirrored, code: i32, args: &[&str]) -> Vec<Value> {
-    let mut all = vec!["mirror"];
-    all.extend(args);
-    all.extend(["-o", "json"]);
-    let run = place.test.run(all).anything();
-    let outcome = if code == 0 { run.succeeds() } else { run.fails(code) };
-    let report: Value = serde_json::from_slice(&outcome.bytes).unwrap();
-    report["runs"].as_array().unwrap().clone()
 }
 
 #[test]
@@ -143,14 +129,7 @@ fn an_image_that_took_a_charts_place_is_not_overwritten_by_the_chart_published_a
     place.publish();
     place.mirror(0, &OVERWRITE);
     super::policies::put_image(&place.registry.address(), "1.0.0");
-    let again = archive("demo", "1.0.0", "two");
-    place.web.file("/demo-1.0.0.tgz", again.clone());
-    place.change(|entry| {
-        if entry.version == "1.0.0" {
-            entry.digest = Some(Digest::sha256(&again).hex().to_owned());
-        }
-    });
-    place.publish();
+    place.republish("demo", "1.0.0", "two");
     assert_eq!(told(&place.mirror(3, &OVERWRITE)), ["refused demo 1.0.0 (conflict)"]);
 }
 

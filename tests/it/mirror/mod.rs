@@ -3,6 +3,7 @@
 mod budget;
 mod drift;
 mod ends;
+mod moved;
 mod policies;
 mod prune;
 mod selection;
@@ -94,6 +95,18 @@ impl Mirrored {
         self.entries.borrow_mut().iter_mut().for_each(&mut change);
     }
 
+    /// Puts another archive in a version's place and publishes the index that says so.
+    pub(super) fn republish(&self, name: &str, version: &str, mark: &str) {
+        let bytes = archive(name, version, mark);
+        self.web.file(&format!("/{name}-{version}.tgz"), bytes.clone());
+        self.change(|entry| {
+            if entry.name == name && entry.version == version {
+                entry.digest = Some(Digest::sha256(&bytes).hex().to_owned());
+            }
+        });
+        self.publish();
+    }
+
     /// Takes versions out of the index.
     pub(super) fn retain(&self, mut keep: impl FnMut(&Entry) -> bool) {
         self.entries.borrow_mut().retain(|entry| keep(entry));
@@ -174,6 +187,18 @@ impl Mirrored {
             .succeeds();
         self.test.read(format!("{folder}/{name}-{version}.tgz"))
     }
+}
+
+/// Mirrors any sources to any destination and gives every run.
+#[track_caller]
+pub(super) fn runs(place: &Mirrored, code: i32, args: &[&str]) -> Vec<Value> {
+    let mut all = vec!["mirror"];
+    all.extend(args);
+    all.extend(["-o", "json"]);
+    let run = place.test.run(all).anything();
+    let outcome = if code == 0 { run.succeeds() } else { run.fails(code) };
+    let report: Value = serde_json::from_slice(&outcome.bytes).unwrap();
+    report["runs"].as_array().unwrap().clone()
 }
 
 fn shape(request: &str) -> String {

@@ -1,6 +1,6 @@
 //! What is carried and what is only said: selection, dry runs, checks, shards.
 
-use super::{Mirrored, count, told};
+use super::{Mirrored, count, runs, told};
 
 fn place() -> Mirrored {
     let place = Mirrored::new();
@@ -171,4 +171,26 @@ fn a_template_that_mingles_charts_is_said() {
         .stderr_has("`charts/all` is to hold several charts")
         .any_stdout()
         .fails(3);
+}
+
+#[test]
+fn a_pattern_that_fits_no_chart_is_said_by_every_run() {
+    let place = place();
+    let (web, registry) = (place.web.url(), place.destination());
+    for (source, destination) in [(web.as_str(), registry.as_str()), (&registry, "out")] {
+        let flags = ["--chart", "nginx", "--chart", "ngnix", "--exclude", "old*"];
+        let args = [&[source, destination][..], &flags].concat();
+        for changed in [true, false] {
+            let report = runs(&place, 0, &args).remove(0);
+            assert_eq!(report["unchanged"], !changed);
+            let warnings = report["warnings"].to_string();
+            for part in ["fits `ngnix`", "fits `old*`, so it leaves nothing out"] {
+                assert_eq!(warnings.matches(part).count(), 1, "{source}: {warnings}");
+            }
+        }
+    }
+    place.mirror(0, &["--since", "2099-01-01"]);
+    let again = place.mirror(0, &["--since", "2099-01-01"]);
+    let warnings = again["warnings"].to_string();
+    assert!(again["unchanged"] == true && warnings.contains("nothing is selected"), "{again:#}");
 }
