@@ -8,7 +8,7 @@ use super::{
     remote::TransportArgs,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Error, Result,
     limits::Limits,
     mirror::{
         self, Fingerprint, Report, Shard, metrics,
@@ -223,20 +223,7 @@ async fn one(
             _ => Earlier::Use,
         },
     };
-    mirror::run(&source, sink, &options).await.map_err(|error| who(error, sink))
-}
-
-/// Names the flag that says who we are at the end that does not let us in.
-fn who(error: Error, sink: &mirror::Sink) -> Error {
-    let said = error.hint().is_some_and(|hint| hint.contains("--from-username"));
-    if error.kind() != ErrorKind::Denied || said {
-        return error;
-    }
-    let host = ends::host_of(sink.identity());
-    let side = if error.chain().contains(&host) { "to" } else { "from" };
-    error.with_hint(format!(
-        "name yourself with `--{side}-username NAME --{side}-password-stdin`, or by `chartferry login`"
-    ))
+    mirror::run(&source, sink, &options).await
 }
 
 /// Where dependencies on a source are found afterwards, and what else was said.

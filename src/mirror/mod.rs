@@ -7,6 +7,7 @@
 mod budget;
 pub mod candidate;
 mod check;
+mod denied;
 mod describe;
 mod end;
 mod ledger;

@@ -1,11 +1,12 @@
 //! The flags of `mirror`.
 
 use crate::{
+    Error,
     cli::output::Format,
     mirror::{Shard, prune::Guard, rewrite::Rules},
 };
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 /// Versions under way at once. An upload is five requests in a row; on a line of 100 ms this carries 120 a second.
 pub(super) const AT_ONCE: usize = 64;
@@ -83,7 +84,7 @@ pub(in crate::cli) struct MirrorArgs {
     #[arg(long)]
     pub(super) rewrite_dependencies: bool,
     /// Another address for dependencies, beside the sources' own
-    #[arg(long, value_name = "OLD-URL=NEW-URL", requires = "rewrite_dependencies")]
+    #[arg(long, value_name = "OLD-URL=NEW-URL", value_parser = hinted::<Rules>, requires = "rewrite_dependencies")]
     pub(super) dependency_url: Vec<Rules>,
     /// Put Artifact Hub's repository metadata beside each chart
     #[arg(long, value_name = "FILE")]
@@ -101,10 +102,10 @@ pub(in crate::cli) struct MirrorArgs {
     #[arg(long)]
     pub(super) prune: bool,
     /// Refuse to remove more than this, a number or a part
-    #[arg(long, value_name = "N|N%", default_value_t, requires = "prune")]
+    #[arg(long, value_name = "N|N%", default_value_t, value_parser = hinted::<Guard>, requires = "prune")]
     pub(super) max_delete: Guard,
     /// Carry one part of several, such as `1/4`
-    #[arg(long, value_name = "I/N")]
+    #[arg(long, value_name = "I/N", value_parser = hinted::<Shard>)]
     pub(super) shard: Option<Shard>,
     /// Say what would be done
     #[arg(long, conflicts_with = "check")]
@@ -218,6 +219,14 @@ pub(super) enum ConflictArg {
     Skip,
     /// Replace it
     Overwrite,
+}
+
+/// Parses what the library parses; clap alone would drop its advice.
+fn hinted<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: Error| match error.hint() {
+        Some(hint) => format!("{}; {hint}", error.chain()),
+        None => error.chain(),
+    })
 }
 
 fn positive(text: &str) -> Result<usize, String> {

@@ -9,7 +9,11 @@ pub mod museum;
 mod particular;
 pub mod registry;
 
-use super::{candidate::Payload, state::Key};
+use super::{
+    candidate::Payload,
+    denied::{self, Side},
+    state::Key,
+};
 use crate::{Error, Result, digest::Digest, ops::push::Verify};
 use bytes::Bytes;
 use serde::Serialize;
@@ -103,6 +107,11 @@ pub struct Stored {
     pub warnings: Vec<String>,
 }
 
+/// A registry that does not let us in.
+fn refused(error: Error) -> Error {
+    denied::at_registry(error, Side::To)
+}
+
 impl Sink {
     /// What it is called in reports: an address without secrets, a path.
     pub fn identity(&self) -> &str {
@@ -157,8 +166,8 @@ impl Sink {
             Self::Bundle(sink) => sink.present(group).await,
             Self::Folder(sink) => sink.present(group).await,
             Self::Layout(sink) => sink.present(group).await,
-            Self::Museum(sink) => sink.present(group).await,
-            Self::Registry(sink) => sink.present(group).await,
+            Self::Museum(sink) => sink.present(group).await.map_err(denied::at_museum),
+            Self::Registry(sink) => sink.present(group).await.map_err(refused),
         }
     }
 
@@ -171,8 +180,8 @@ impl Sink {
             Self::Bundle(sink) => sink.look(place).await,
             Self::Folder(sink) => sink.look(place).await,
             Self::Layout(sink) => sink.look(place).await,
-            Self::Museum(sink) => sink.look(place).await,
-            Self::Registry(sink) => sink.look(place).await,
+            Self::Museum(sink) => sink.look(place).await.map_err(denied::at_museum),
+            Self::Registry(sink) => sink.look(place).await.map_err(refused),
         }
     }
 
@@ -190,8 +199,10 @@ impl Sink {
             Self::Bundle(sink) => sink.put(place, payload, putting).await,
             Self::Folder(sink) => sink.put(place, payload, putting).await,
             Self::Layout(sink) => sink.put(place, payload, putting).await,
-            Self::Museum(sink) => sink.put(place, payload, putting).await,
-            Self::Registry(sink) => sink.put(place, payload, putting).await,
+            Self::Museum(sink) => {
+                sink.put(place, payload, putting).await.map_err(denied::at_museum)
+            }
+            Self::Registry(sink) => sink.put(place, payload, putting).await.map_err(refused),
         }
     }
 
@@ -202,10 +213,10 @@ impl Sink {
     pub async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
         match self {
             Self::Folder(sink) => sink.delete(place).await,
-            Self::Museum(sink) => sink.delete(place).await,
+            Self::Museum(sink) => sink.delete(place).await.map_err(denied::at_museum),
             Self::Bundle(sink) => sink.delete(place, manifest).await,
             Self::Layout(sink) => sink.delete(place, manifest).await,
-            Self::Registry(sink) => sink.delete(place, manifest).await,
+            Self::Registry(sink) => sink.delete(place, manifest).await.map_err(refused),
         }
     }
 
@@ -217,7 +228,7 @@ impl Sink {
         match self {
             Self::Folder(sink) => sink.describe(metadata).await,
             Self::Layout(sink) => sink.describe(group, metadata).await,
-            Self::Registry(sink) => sink.describe(group, metadata).await,
+            Self::Registry(sink) => sink.describe(group, metadata).await.map_err(refused),
             Self::Bundle(_) => Err(Error::usage("a bundle holds charts alone")),
             Self::Museum(_) => Err(Error::usage("a ChartMuseum takes no file for Artifact Hub")
                 .with_hint("it writes one itself, by `--artifact-hub-repo-id`")),
@@ -279,7 +290,7 @@ impl Sink {
             Self::Folder(sink) => sink.recall(key).await,
             Self::Layout(sink) => sink.recall(key).await,
             Self::Bundle(_) | Self::Museum(_) => Ok(None),
-            Self::Registry(sink) => sink.recall(key).await,
+            Self::Registry(sink) => sink.recall(key).await.map_err(refused),
         }
     }
 
@@ -292,7 +303,7 @@ impl Sink {
             Self::Folder(sink) => sink.remember(key, state).await,
             Self::Layout(sink) => sink.remember(key, state).await,
             Self::Bundle(_) | Self::Museum(_) => Ok(()),
-            Self::Registry(sink) => sink.remember(key, state).await,
+            Self::Registry(sink) => sink.remember(key, state).await.map_err(refused),
         }
     }
 }

@@ -219,6 +219,17 @@ impl Registry {
 
     pub(super) async fn remember(&self, key: &Key, state: &[u8]) -> Result<()> {
         let repository = self.state_repository()?;
+        match self.remember_in(&repository, key, state).await {
+            Err(error) if self.creation.is_due(&error) => {
+                let name = repository.name().to_string();
+                self.creation.create(repository.registry(), &name).await?;
+                self.remember_in(&repository, key, state).await
+            }
+            other => other,
+        }
+    }
+
+    async fn remember_in(&self, repository: &Repository, key: &Key, state: &[u8]) -> Result<()> {
         let empty = Descriptor::of(media::EMPTY, b"{}");
         if !self.prepared.load(Ordering::Relaxed) {
             repository.push_blob(&empty, &Source::Bytes(Bytes::from_static(b"{}"))).await?;

@@ -6,9 +6,12 @@ pub mod layout;
 pub mod registry;
 pub mod repository;
 
-use super::candidate::{Ask, Candidate, Fingerprint, Payload};
+use super::{
+    candidate::{Ask, Candidate, Fingerprint, Payload},
+    denied::{self, Side},
+};
 use crate::{
-    Result,
+    Error, Result,
     digest::Digest,
     oci::{Manifest, chart},
 };
@@ -98,6 +101,11 @@ impl Glimpse {
     }
 }
 
+/// A registry that does not let us read.
+fn refused(error: Error) -> Error {
+    denied::at_registry(error, Side::From)
+}
+
 impl Source {
     /// What it is called in reports and in the key of its state: an address without secrets, a path.
     pub fn identity(&self) -> &str {
@@ -127,7 +135,7 @@ impl Source {
         match self {
             Self::Folder(source) => source.list(seen).await,
             Self::Layout(source) => source.list(seen).await,
-            Self::Registry(source) => source.list(seen).await,
+            Self::Registry(source) => source.list(seen).await.map_err(refused),
             Self::Repository(source) => source.list(seen).await,
         }
     }
@@ -140,7 +148,7 @@ impl Source {
         match self {
             Self::Folder(source) => source.fetch(candidate, ask).await,
             Self::Layout(source) => source.fetch(candidate, ask).await,
-            Self::Registry(source) => source.fetch(candidate, ask).await,
+            Self::Registry(source) => source.fetch(candidate, ask).await.map_err(refused),
             Self::Repository(source) => source.fetch(candidate, ask).await,
         }
     }
@@ -153,7 +161,7 @@ impl Source {
         match self {
             Self::Folder(source) => source.glimpse(candidate).await,
             Self::Layout(source) => source.glimpse(candidate).await,
-            Self::Registry(source) => source.glimpse(candidate).await,
+            Self::Registry(source) => source.glimpse(candidate).await.map_err(refused),
             Self::Repository(source) => source.glimpse(candidate).await,
         }
     }
@@ -173,7 +181,7 @@ impl Source {
     /// When the source does not say.
     pub async fn origin(&self, candidate: &Candidate) -> Result<Option<Digest>> {
         match self {
-            Self::Registry(source) => source.origin(candidate).await,
+            Self::Registry(source) => source.origin(candidate).await.map_err(refused),
             Self::Folder(_) | Self::Layout(_) | Self::Repository(_) => Ok(None),
         }
     }

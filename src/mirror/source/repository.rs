@@ -15,7 +15,7 @@ use crate::{
     limits::Limits,
     mirror::{
         candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
-        select,
+        denied, select,
     },
     oci::{Descriptor, Reference, TagOrDigest, media},
     ops::{payload::Archive, prepare},
@@ -76,7 +76,7 @@ impl Repository {
             etag: seen.etag.clone(),
             last_modified: seen.last_modified.clone(),
         });
-        let index = self.options.repository.index(known.as_ref()).await.map_err(denied)?;
+        let index = self.options.repository.index(known.as_ref()).await.map_err(unreachable)?;
         let (bytes, validators) = match index {
             Fetched::NotModified => return Ok(Listing::Unchanged),
             Fetched::Index { bytes, validators } => (bytes, validators),
@@ -126,7 +126,11 @@ impl Repository {
         if url.starts_with("oci://") {
             return self.fetch_from_registry(url, candidate).await;
         }
-        let archive = options.repository.archive(url, options.limits.archive_bytes).await?;
+        let archive = options.repository.archive(url, options.limits.archive_bytes);
+        let archive = archive.await.map_err(|error| {
+            let elsewhere = origin(url) != origin(&self.identity);
+            denied::at_repository(error, elsewhere.then(|| origin(url)))
+        })?;
         let content = Descriptor::new(media::CHART_CONTENT, archive.digest, archive.size);
         let archive = match archive.body {
             Body::Memory(bytes) => Archive::Memory(bytes),
@@ -192,12 +196,16 @@ impl Repository {
     }
 }
 
-fn denied(error: Error) -> Error {
+/// Scheme, host and port of an address.
+fn origin(url: &str) -> &str {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..].find('/').map_or(url.len(), |at| start + at);
+    &url[..end]
+}
+
+fn unreachable(error: Error) -> Error {
     match (error.kind(), error.hint()) {
-        (ErrorKind::Denied, _) => error.with_hint(
-            "name yourself with `--from-username NAME --from-password-stdin`, or add the repository by \
-             `chartferry repo add` and mirror it by its name",
-        ),
+        (ErrorKind::Denied, _) => denied::at_repository(error, None),
         // An address says by itself whether there is TLS.
         (ErrorKind::Network, Some(hint)) if hint.contains("--plain-http") => {
             error.with_hint("if it is meant to speak plain HTTP, write its address with http://")

@@ -108,9 +108,27 @@ fn refusals_say_what_to_do_and_the_others_go_on() {
         .stdout_has("Pushed demo-1.0.0.tgz")
         .stderr("http://[WEB]/ctx/org has this demo-1.0.0.tgz already\n")
         .succeeds();
+    web.file("/ctx/api/org/charts/demo/1.0.0", held("00"));
+    test.run(["museum", "push", "made/demo-1.0.0.tgz", &url, "--force"])
+        .stderr_has("hint: the server lets nobody replace a version")
+        .fails(4);
     push(401, r#"{"error":"unauthorized"}"#).stderr_has("--access-token").fails(6);
+    push(507, r#"{"error":"full"}"#).stderr_has("the server's storage limit is reached").fails(1);
     push(404, r#"{"error":"not found"}"#).stderr_has("check the repository's URL").fails(5);
     push(413, r#"{"error":"request too large"}"#).stderr_has("--max-upload-size").fails(1);
+    for (args, part) in [
+        (
+            &["made/demo-1.0.0.tgz", "oci://h/x"][..],
+            "chartferry push made/demo-1.0.0.tgz oci://h/x",
+        ),
+        (&["made/demo-1.0.0.tgz", &url, "--version", "2.0.0"], "name the chart's folder"),
+    ] {
+        test.run(["museum", "push"].iter().chain(args).copied()).stderr_has(part).fails(64);
+    }
+    let nowhere = format!("{}/nowhere", web.url());
+    test.run(["museum", "push", "made/demo-1.0.0.tgz", &nowhere])
+        .stderr_has("no ChartMuseum answers there: check the repository's URL")
+        .fails(5);
     push(400, r#"{"error":"gzip: invalid header"}"#).stderr_has("gzip: invalid header").fails(1);
     web.put("/ctx/api/org/charts", File::Status(201, ""));
     test.file("bad.tgz", "nonsense");

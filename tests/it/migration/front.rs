@@ -3,8 +3,10 @@
 
 use chartferry::client::VirtualClock;
 use std::{
+    fmt::Write as _,
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
     sync::{Arc, Mutex},
     thread,
     time::Duration,
@@ -31,6 +33,42 @@ struct State {
     limit: Option<usize>,
     count: usize,
     alarm: Option<Alarm>,
+    lie: Option<Lie>,
+}
+
+/// How a registry behaves that is not as others.
+#[derive(Clone, Debug)]
+pub(super) enum Lie {
+    /// It makes no repository by a push: there are those that the lines of this file end with.
+    Unmade(PathBuf),
+    /// It answers HEAD with 400, as GitLab does.
+    Headless,
+}
+
+impl Lie {
+    /// What a request is answered without asking the registry.
+    fn answer(&self, request: &str) -> Option<String> {
+        let (method, target) = request.split_once(' ')?;
+        let (path, rest) = target.strip_prefix("/v2/").map(|path| {
+            let kinds = ["/manifests/", "/blobs/", "/tags/"];
+            let at = kinds.iter().find_map(|kind| path.find(kind)).unwrap_or(path.len());
+            path.split_at(at)
+        })?;
+        let (status, body) = match self {
+            Self::Unmade(made) => {
+                let made = std::fs::read_to_string(made).unwrap_or_default();
+                let made = made.lines().any(|line| line.rsplit(' ').next() == Some(path));
+                let unmade = !rest.is_empty() && !made;
+                let body = r#"{"errors":[{"code":"NAME_UNKNOWN","message":"the repository does not exist"}]}"#;
+                unmade.then_some(("404 Not Found", body))?
+            }
+            Self::Headless => (method == "HEAD" && rest.starts_with("/manifests/"))
+                .then_some(("400 Bad Request", ""))?,
+        };
+        let mut answer = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n");
+        let _ = write!(answer, "content-length: {}\r\n\r\n{body}", body.len());
+        Some(answer)
+    }
 }
 
 /// A running front.
@@ -74,6 +112,11 @@ impl Front {
         self.state.lock().unwrap().limit = Some(nth);
     }
 
+    /// Behaves otherwise than the registry behind it.
+    pub(super) fn lie(&self, lie: Lie) {
+        self.state.lock().unwrap().lie = Some(lie);
+    }
+
     /// Calls `act` when so many more requests have come, before the last of them goes on.
     pub(super) fn after(&self, requests: usize, act: impl FnOnce() + Send + 'static) {
         self.state.lock().unwrap().alarm = Some((requests, Box::new(act)));
@@ -103,6 +146,13 @@ impl Front {
                     &mut &*client,
                     "HTTP/1.1 429 Too Many Requests\r\nretry-after: {wait}\r\ncontent-length: 0\r\n\r\n"
                 )?;
+                continue;
+            }
+            let lie = self.state.lock().unwrap().lie.clone();
+            if let Some(answer) = lie.and_then(|lie| lie.answer(&request.first)) {
+                let status = answer[9..12].parse().unwrap();
+                self.state.lock().unwrap().passed[at].status = status;
+                (&mut &*client).write_all(answer.as_bytes())?;
                 continue;
             }
             (&upstream).write_all(&request.bytes)?;

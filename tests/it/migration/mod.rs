@@ -7,6 +7,7 @@ mod generator;
 mod kill;
 mod kinds;
 mod limited;
+mod particular;
 mod peers;
 mod rewriting;
 mod shards;

@@ -3,6 +3,7 @@
 mod budget;
 mod drift;
 mod ends;
+mod hints;
 mod moved;
 mod policies;
 mod prune;
