@@ -4,7 +4,7 @@
 
 use super::deflate::{Deflate, Job, Pool};
 use crate::{Error, ErrorKind};
-use flate2::{Crc, FlushCompress, bufread::MultiGzDecoder};
+use flate2::{Crc, Decompress, FlushCompress, FlushDecompress, Status, bufread::MultiGzDecoder};
 use std::{
     io::{self, BufReader, Read, Write},
     num::NonZeroUsize,
@@ -114,6 +114,69 @@ pub(super) fn reader<R: Read>(input: R) -> Reader<R> {
     BufReader::with_capacity(BUFFER, MultiGzDecoder::new(input))
 }
 
+/// Inflates streams that are in memory whole, one after the other, with one state and into one buffer: for a small archive
+/// setting these up is most of the work.
+#[derive(Debug)]
+pub(super) struct Inflater {
+    state: Decompress,
+    out: Vec<u8>,
+}
+
+/// Bytes inflated in memory. Nearly every chart has less; what has more is worth a reader of its own.
+const WHOLE: usize = 1024 * 1024;
+
+impl Inflater {
+    pub(super) fn new() -> Self {
+        Self { state: Decompress::new(false), out: Vec::new() }
+    }
+
+    /// What a stream holds that is one member, right from its first byte to its last, and not large. Whatever else it is,
+    /// [`reader`] says.
+    pub(super) fn inflate(&mut self, stream: &[u8]) -> Option<&[u8]> {
+        let body = without_header(stream)?;
+        let (body, trailer) = body.split_at_checked(body.len().checked_sub(8)?)?;
+        let number = |at: usize| trailer.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
+        let (checksum, length) = (number(0)?, usize::try_from(number(4)?).ok()?);
+        if length > WHOLE {
+            return None;
+        }
+        if self.out.len() < length {
+            self.out.resize(length, 0);
+        }
+        self.state.reset(false);
+        let out = &mut self.out[..length];
+        let status = self.state.decompress(body, out, FlushDecompress::Finish).ok()?;
+        let is_whole = status == Status::StreamEnd
+            && self.state.total_in() == body.len() as u64
+            && self.state.total_out() == length as u64;
+        let mut found = Crc::new();
+        found.update(out);
+        (is_whole && found.sum() == checksum).then_some(&*out)
+    }
+}
+
+/// What stands behind the header of a member, if it is an ordinary one (RFC 1952, 2.3).
+fn without_header(stream: &[u8]) -> Option<&[u8]> {
+    const EXTRA: u8 = 4;
+    const NAME: u8 = 8;
+    const COMMENT: u8 = 16;
+    let (fixed, mut rest) = stream.split_at_checked(10)?;
+    let flags = fixed[3];
+    if fixed[..3] != [0x1f, 0x8b, 8] || flags & !(EXTRA | NAME | COMMENT) != 0 {
+        return None;
+    }
+    if flags & EXTRA != 0 {
+        let (length, behind) = rest.split_at_checked(2)?;
+        rest = behind.get(usize::from(u16::from_le_bytes([length[0], length[1]]))..)?;
+    }
+    for text in [NAME, COMMENT] {
+        if flags & text != 0 {
+            rest = &rest[memchr::memchr(0, rest)? + 1..];
+        }
+    }
+    Some(rest)
+}
+
 /// Says what is wrong with a gzip stream in Go's words, which are Helm's. An error of the reader beneath
 /// passes as what it is.
 pub(super) fn error(error: io::Error) -> Error {
@@ -169,6 +232,35 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_is_inflated_at_once_is_what_the_reader_reads_or_nothing() {
+        let mut inflater = Inflater::new();
+        let mut judge = |stream: &[u8]| {
+            let mut read = Vec::new();
+            let reads = reader(stream).read_to_end(&mut read).is_ok();
+            let whole = inflater.inflate(stream).map(<[u8]>::to_vec);
+            assert!(whole.is_none() || reads && whole.as_ref() == Some(&read));
+            whole.is_some()
+        };
+        for length in [0, 1, 77, 5000, WHOLE] {
+            assert!(judge(&deflated(&noise(length), 512, 1)), "{length} bytes");
+        }
+        assert!(!judge(&deflated(&noise(WHOLE + 1), 512, 1)), "large");
+        let good = deflated(&noise(700), 512, 1);
+        let named = [b"\x1f\x8b\x08\x08\0\0\0\0\0\xffname\0", &good[HEADER.len()..]].concat();
+        assert!(judge(&named));
+        assert!(!judge(&[&good[..], &good[..]].concat()), "two members");
+        for cut in 0..good.len() {
+            assert!(!judge(&good[..cut]), "cut at {cut}");
+            for bit in [1, 0x80] {
+                let mut bad = good.clone();
+                bad[cut] ^= bit;
+                judge(&bad);
+            }
+        }
+        assert!(judge(&good), "it is as good as new");
     }
 
     #[test]

@@ -68,6 +68,9 @@ impl Item<'_> {
 
 /// Every document of values.yaml must be a mapping, or nothing. (Helm merges them; that is a template's need.)
 pub(super) fn check_values(bytes: &[u8], limits: &Limits) -> Result<()> {
+    if yaml::is_mapping(bytes, limits) {
+        return Ok(());
+    }
     let context = || "cannot unmarshal yaml document".to_owned();
     for value in yaml::parse_all(bytes, Duplicates::LastWins, limits)
         .map_err(Error::from)

@@ -62,6 +62,31 @@ pub fn read(reader: impl Read, keep: Keep, limits: &Limits) -> Result<Chart> {
     archive(&mut Capped::new(reader, limits), &mut bench, &mut Unobserved)
 }
 
+/// Reads archives that are in memory, one after the other, with the same buffers: a folder of small ones in a third of the
+/// time.
+#[derive(Debug)]
+pub struct Reader(gzip::Inflater);
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self(gzip::Inflater::new())
+    }
+}
+
+impl Reader {
+    /// Reads the archive that `bytes` are.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn read(&mut self, bytes: &[u8], keep: Keep, limits: &Limits) -> Result<Chart> {
+        let inflated =
+            if bytes.len() as u64 <= limits.archive_bytes { self.0.inflate(bytes) } else { None };
+        let Some(inflated) = inflated else { return read(bytes, keep, limits) };
+        let mut bench = Bench { keep, keeper: Memory, budget: Budget::new(limits) };
+        entries(Tape::new(inflated, limits), &mut bench, &mut Unobserved)
+    }
+}
+
 /// The digest of a chart's files: their names and contents, whatever their order, times and compression. Two
 /// archives that have it in common are the same chart.
 ///
@@ -129,8 +154,16 @@ fn archive<K: Keeper>(
     bench: &mut Bench<'_, K>,
     observer: &mut dyn Observer,
 ) -> Result<Chart<K::Data>> {
+    let tape = Tape::new(gzip::reader(input), bench.budget.limits);
+    entries(tape, bench, observer)
+}
+
+fn entries<K: Keeper>(
+    mut tape: Tape<impl BufRead>,
+    bench: &mut Bench<'_, K>,
+    observer: &mut dyn Observer,
+) -> Result<Chart<K::Data>> {
     let limits = bench.budget.limits;
-    let mut tape = Tape::new(gzip::reader(input), limits);
     let mut judge = Judge::default();
     let mut remaining = limits.chart_bytes;
     let mut empty = true;

@@ -3,7 +3,7 @@
 //! those of Go; charts rely on the first and users know the second. Reading the YAML itself is `crate::yaml`.
 
 use crate::quote;
-use crate::yaml::Value;
+use crate::yaml::{Node, Value};
 use std::collections::BTreeMap;
 
 /// What happens to a key that no field has.
@@ -27,7 +27,8 @@ pub(crate) trait Target: Default {
     /// Its name in error texts.
     fn go_type() -> String;
     fn decode(&mut self, value: &Value, decoder: &mut Decoder);
-    fn encode(&self) -> Value;
+    /// What is written of it.
+    fn encode(&self) -> Node<'_>;
     /// Whether `omitempty` leaves it out.
     fn is_empty(&self) -> bool;
 }
@@ -202,15 +203,15 @@ macro_rules! go_struct {
                 }
             }
 
-            fn encode(&self) -> $crate::yaml::Value {
+            fn encode(&self) -> $crate::yaml::Node<'_> {
                 let mut entries = Vec::new();
                 $({
                     const ALWAYS: &[&str] = &[$(stringify!($always))?];
                     if !ALWAYS.is_empty() || !$crate::chart::decode::Target::is_empty(&self.$field) {
-                        entries.push(($key.to_owned(), $crate::chart::decode::Target::encode(&self.$field)));
+                        entries.push(($key, $crate::chart::decode::Target::encode(&self.$field)));
                     }
                 })*
-                $crate::yaml::Value::Map(entries)
+                $crate::yaml::Node::Map(entries)
             }
 
             fn is_empty(&self) -> bool {
@@ -237,8 +238,8 @@ impl Target for String {
         }
     }
 
-    fn encode(&self) -> Value {
-        Value::String(self.clone())
+    fn encode(&self) -> Node<'_> {
+        Node::from(self.as_str())
     }
 
     fn is_empty(&self) -> bool {
@@ -259,8 +260,8 @@ impl Target for bool {
         }
     }
 
-    fn encode(&self) -> Value {
-        Value::Bool(*self)
+    fn encode(&self) -> Node<'_> {
+        Node::Bool(*self)
     }
 
     fn is_empty(&self) -> bool {
@@ -287,8 +288,8 @@ impl<T: Target> Target for Vec<T> {
         }
     }
 
-    fn encode(&self) -> Value {
-        Value::Seq(self.iter().map(T::encode).collect())
+    fn encode(&self) -> Node<'_> {
+        Node::Seq(self.iter().map(T::encode).collect())
     }
 
     fn is_empty(&self) -> bool {
@@ -309,8 +310,8 @@ impl<T: Target> Target for Option<T> {
         }
     }
 
-    fn encode(&self) -> Value {
-        self.as_ref().map_or(Value::Null, T::encode)
+    fn encode(&self) -> Node<'_> {
+        self.as_ref().map_or(Node::Null, T::encode)
     }
 
     fn is_empty(&self) -> bool {
@@ -335,8 +336,8 @@ impl Target for BTreeMap<String, String> {
         }
     }
 
-    fn encode(&self) -> Value {
-        Value::Map(self.iter().map(|(key, text)| (key.clone(), text.encode())).collect())
+    fn encode(&self) -> Node<'_> {
+        Node::Map(self.iter().map(|(key, text)| (key.as_str(), text.encode())).collect())
     }
 
     fn is_empty(&self) -> bool {
@@ -355,8 +356,8 @@ impl Target for Value {
         *self = through_json(value);
     }
 
-    fn encode(&self) -> Value {
-        self.clone()
+    fn encode(&self) -> Node<'_> {
+        Node::from(self)
     }
 
     fn is_empty(&self) -> bool {

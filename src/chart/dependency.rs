@@ -80,7 +80,7 @@ pub struct Present<'c> {
 pub fn requirements(dependencies: &[Dependency]) -> String {
     use super::decode::Target as _;
     let list: Vec<Option<Dependency>> = dependencies.iter().cloned().map(Some).collect();
-    crate::yaml::emit(&crate::yaml::Value::Map(vec![("dependencies".to_owned(), list.encode())]))
+    crate::yaml::emit_node(&crate::yaml::Node::Map(vec![("dependencies", list.encode())]))
 }
 
 impl Dependency {

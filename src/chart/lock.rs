@@ -6,7 +6,7 @@ use super::decode::{Decoder, Target, Unknown, go_struct};
 use super::time::Time;
 use crate::digest::Digest;
 use crate::limits::Limits;
-use crate::yaml::{self, Duplicates, Value};
+use crate::yaml::{self, Duplicates, Node, Value};
 use crate::{Error, Result, json};
 
 /// A lock as it lies in a chart.
@@ -52,7 +52,7 @@ impl Lock {
         let dependencies = self.dependencies.iter().cloned().map(Some).collect();
         let dependencies = (self.listed || !self.dependencies.is_empty()).then_some(dependencies);
         let file = File { generated: self.generated, digest: self.digest.clone(), dependencies };
-        yaml::emit(&file.encode())
+        yaml::emit_node(&file.encode())
     }
 
     /// The time its file carries in an archive, in seconds since 1970; `None` where Helm takes the present.
@@ -92,8 +92,8 @@ impl Target for Time {
         }
     }
 
-    fn encode(&self) -> Value {
-        Value::String(self.to_string())
+    fn encode(&self) -> Node<'_> {
+        Node::Text(self.to_string().into())
     }
 
     fn is_empty(&self) -> bool {

@@ -3,11 +3,11 @@
 
 use super::decode::{Decoder, Target, Unknown, go_struct};
 use super::sanitize::sanitize;
-use super::{Dependency, Maintainer, Metadata};
+use super::{Dependency, Maintainer, Metadata, ordinary};
 use crate::limits::Limits;
 use crate::quote;
 use crate::version::Version;
-use crate::yaml::{self, Duplicates, Value};
+use crate::yaml::{self, Duplicates, Node};
 use crate::{Error, Result};
 use std::collections::HashSet;
 
@@ -51,9 +51,11 @@ impl Metadata {
     /// # Errors
     /// What is no YAML, or holds the wrong kind of value in a field; Helm's text without the file's name.
     pub fn from_yaml(bytes: &[u8], limits: &Limits) -> Result<Self> {
-        let mut metadata = Self::default();
-        metadata.decode_yaml(bytes, limits)?;
-        Ok(metadata)
+        ordinary::read(bytes, limits).or_else(|_| {
+            let mut metadata = Self::default();
+            metadata.decode_yaml(bytes, limits)?;
+            Ok(metadata)
+        })
     }
 
     /// Overlays what `bytes` say: a second Chart.yaml in an archive, a requirements.yaml. Fields it does not mention
@@ -164,15 +166,15 @@ impl Metadata {
     /// dependencies are left out, for they stand in requirements.yaml.
     pub fn to_yaml(&self) -> String {
         let mut value = self.encode();
-        if let (Value::Map(entries), "v1") = (&mut value, self.api_version.as_str()) {
-            entries.retain(|(key, _)| key != "dependencies");
+        if let (Node::Map(entries), "v1") = (&mut value, self.api_version.as_str()) {
+            entries.retain(|(key, _)| *key != "dependencies");
         }
-        yaml::emit(&value)
+        yaml::emit_node(&value)
     }
 
     /// The same with the dependencies of a `v1` chart: as `helm show chart` prints it and as provenance files quote it.
     pub fn to_yaml_with_dependencies(&self) -> String {
-        yaml::emit(&self.encode())
+        yaml::emit_node(&self.encode())
     }
 }
 

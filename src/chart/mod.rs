@@ -12,6 +12,7 @@ pub mod ignore;
 pub mod lint;
 pub mod lock;
 pub mod metadata;
+mod ordinary;
 pub(crate) mod sanitize;
 pub mod time;
 

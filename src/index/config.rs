@@ -121,7 +121,7 @@ impl Repositories {
             generated: self.generated,
             repositories: self.repositories.iter().cloned().map(Some).collect(),
         };
-        yaml::emit(&document.encode())
+        yaml::emit_node(&document.encode())
     }
 
     /// Writes the file at `path`, for its owner alone, in one step.

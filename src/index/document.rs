@@ -2,7 +2,7 @@
 
 use crate::chart::decode::{Decoder, Target, go_struct};
 use crate::chart::time::Time;
-use crate::yaml::Value;
+use crate::yaml::{Node, Value};
 use std::collections::BTreeMap;
 
 /// index.yaml, its entries as they are.
@@ -46,8 +46,8 @@ impl Target for Object {
         }
     }
 
-    fn encode(&self) -> Value {
-        self.0.clone()
+    fn encode(&self) -> Node<'_> {
+        Node::from(&self.0)
     }
 
     fn is_empty(&self) -> bool {
@@ -76,9 +76,11 @@ impl Target for Entries {
         }
     }
 
-    fn encode(&self) -> Value {
-        let charts = self.0.iter();
-        Value::Map(charts.map(|(name, list)| (name.clone(), Value::Seq(list.clone()))).collect())
+    fn encode(&self) -> Node<'_> {
+        let charts = self.0.iter().map(|(name, versions)| {
+            (name.as_str(), Node::Seq(versions.iter().map(Node::from).collect()))
+        });
+        Node::Map(charts.collect())
     }
 
     fn is_empty(&self) -> bool {
@@ -99,8 +101,8 @@ impl Target for Versions {
         }
     }
 
-    fn encode(&self) -> Value {
-        Value::Seq(self.0.clone())
+    fn encode(&self) -> Node<'_> {
+        Node::Seq(self.0.iter().map(Node::from).collect())
     }
 
     fn is_empty(&self) -> bool {

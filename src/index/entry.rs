@@ -3,7 +3,7 @@
 use crate::chart::decode::{Decoder, Target, go_struct};
 use crate::chart::time::Time;
 use crate::chart::{Dependency, Maintainer, Metadata};
-use crate::yaml::Value;
+use crate::yaml::{Node, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -55,15 +55,15 @@ impl Entry {
     }
 
     /// The entry as Helm's struct has it.
-    pub(super) fn encode(&self) -> Value {
-        let mut value = Target::encode(&self.metadata);
-        if let Value::Map(entries) = &mut value {
+    pub(super) fn encode(&self) -> Node<'_> {
+        let mut node = Target::encode(&self.metadata);
+        if let Node::Map(entries) = &mut node {
             // Helm's writer knows no URL by a null.
-            let urls = if self.urls.is_empty() { Value::Null } else { self.urls.encode() };
-            entries.push(("urls".to_owned(), urls));
-            entries.push(("created".to_owned(), Value::String(self.created.clone())));
+            let urls = if self.urls.is_empty() { Node::Null } else { self.urls.encode() };
+            entries.push(("urls", urls));
+            entries.push(("created", Node::from(self.created.as_str())));
             if self.removed {
-                entries.push(("removed".to_owned(), Value::Bool(true)));
+                entries.push(("removed", Node::Bool(true)));
             }
             for (key, text) in [
                 ("digest", &self.digest),
@@ -73,11 +73,11 @@ impl Entry {
                 ("url", &self.legacy.url),
             ] {
                 if !text.is_empty() {
-                    entries.push((key.to_owned(), Value::String(text.clone())));
+                    entries.push((key, Node::from(text.as_str())));
                 }
             }
         }
-        value
+        node
     }
 }
 
@@ -193,7 +193,7 @@ impl<T: Target> Target for Embedded<T> {
         decoder.embedded("Metadata", &mut self.0, value);
     }
 
-    fn encode(&self) -> Value {
+    fn encode(&self) -> Node<'_> {
         self.0.encode()
     }
 

@@ -37,8 +37,7 @@ pub fn json(charts: &[Listing], generated: &str) -> String {
 /// One version's lines as they stand in the YAML of the whole, indent and last line break included. A whole index is
 /// `apiVersion: v1`, `entries:`, for each chart [`key`] and its fragments, and [`footer`].
 pub fn fragment(entry: &Entry) -> String {
-    let text = chart("x", Value::Seq(vec![entry.encode()]));
-    text.strip_prefix("  x:\n").unwrap_or(&text).to_owned()
+    yaml::emit_item(&entry.encode(), 2)
 }
 
 /// One version as it stands in the JSON of the whole, without indent before it or comma behind.

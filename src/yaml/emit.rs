@@ -6,12 +6,53 @@ use super::{
     style::{Context, Out},
 };
 use crate::json;
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering};
+
+/// A value to be written, its texts where they are.
+#[derive(Clone, Debug)]
+pub(crate) enum Node<'v> {
+    Null,
+    Bool(bool),
+    Int(i128),
+    Float(f64),
+    Text(Cow<'v, str>),
+    Seq(Vec<Self>),
+    Map(Vec<(&'v str, Self)>),
+}
+
+impl<'v> From<&'v Value> for Node<'v> {
+    fn from(value: &'v Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Int(value) => Self::Int(*value),
+            Value::Float(value) => Self::Float(*value),
+            Value::String(text) => Self::from(text.as_str()),
+            Value::Seq(values) => Self::Seq(values.iter().map(Self::from).collect()),
+            Value::Map(entries) => Self::Map(
+                entries.iter().map(|(key, value)| (key.as_str(), Self::from(value))).collect(),
+            ),
+        }
+    }
+}
+
+impl<'v> From<&'v str> for Node<'v> {
+    fn from(text: &'v str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}
 
 /// Writes a document.
-pub(super) fn emit(value: &Value) -> String {
+pub(super) fn emit(value: &Node<'_>) -> String {
     let mut out = Out::default();
     node(&mut out, value, Place::Root, -2);
+    out.finish()
+}
+
+/// Writes an item of a list whose dashes are indented by `indent`, from the start of its line to the end of its last.
+pub(super) fn emit_item(value: &Node<'_>, indent: isize) -> String {
+    let mut out = Out::default();
+    item(&mut out, value, indent);
     out.finish()
 }
 
@@ -24,42 +65,52 @@ enum Place {
 }
 
 /// Writes a node whose parent is indented by `indent`; the root's parent, as it were, by -2.
-fn node(out: &mut Out, value: &Value, place: Place, indent: isize) {
+fn node(out: &mut Out, value: &Node<'_>, place: Place, indent: isize) {
     match value {
-        Value::Null => out.plain("null"),
-        Value::Bool(value) => out.plain(if *value { "true" } else { "false" }),
-        Value::Int(value) => out.plain(&value.to_string()),
-        Value::Float(value) => out.plain(&float(*value)),
-        Value::String(text) => out.string(text, Context::Value, scalar_indent(indent)),
-        Value::Seq(values) if values.is_empty() => out.plain("[]"),
-        Value::Map(entries) if entries.is_empty() => out.plain("{}"),
-        Value::Seq(values) => {
+        Node::Null => out.plain("null"),
+        Node::Bool(value) => out.plain(if *value { "true" } else { "false" }),
+        Node::Int(value) => out.plain(&value.to_string()),
+        Node::Float(value) => out.plain(&float(*value)),
+        Node::Text(text) => out.string(text, Context::Value, scalar_indent(indent)),
+        Node::Seq(values) if values.is_empty() => out.plain("[]"),
+        Node::Map(entries) if entries.is_empty() => out.plain("{}"),
+        Node::Seq(values) => {
             // A list stands level with the key it belongs to.
             let indent =
                 if place == Place::Value && !out.is_indented() { indent } else { indent + 2 };
             for value in values {
-                out.indent(indent);
-                out.indicator("-");
-                node(out, value, Place::Item, indent);
+                item(out, value, indent);
             }
         }
-        Value::Map(entries) => {
+        Node::Map(entries) => {
             let indent = indent + 2;
-            for (key, value) in sorted(entries) {
-                out.indent(indent);
-                if out.is_simple_key(key) {
-                    out.string(key, Context::Key, scalar_indent(indent));
-                    out.colon();
-                } else {
-                    out.indicator("?");
-                    out.string(key, Context::Value, scalar_indent(indent));
-                    out.indent(indent);
-                    out.indicator(":");
-                }
-                node(out, value, Place::Value, indent);
+            if entries.is_sorted_by(|(a, _), (b, _)| natural(a, b).is_le()) {
+                entries.iter().for_each(|entry| pair(out, entry, indent));
+            } else {
+                sorted(entries).into_iter().for_each(|entry| pair(out, entry, indent));
             }
         }
     }
+}
+
+fn item(out: &mut Out, value: &Node<'_>, indent: isize) {
+    out.indent(indent);
+    out.indicator("-");
+    node(out, value, Place::Item, indent);
+}
+
+fn pair(out: &mut Out, (key, value): &(&str, Node<'_>), indent: isize) {
+    out.indent(indent);
+    if out.is_simple_key(key) {
+        out.string(key, Context::Key, scalar_indent(indent));
+        out.colon();
+    } else {
+        out.indicator("?");
+        out.string(key, Context::Value, scalar_indent(indent));
+        out.indent(indent);
+        out.indicator(":");
+    }
+    node(out, value, Place::Value, indent);
 }
 
 /// The indent of a scalar's further lines. At the root it is that of a first level.
@@ -85,15 +136,13 @@ fn float(value: f64) -> String {
 
 /// The entries in yaml.v2's order of keys. That order runs in circles (`1a` < `2` < `10` < `1a`), which the standard library's
 /// sorts may answer with a panic; a plain merge sort takes it as it comes. (To Go the order of such keys is chance.)
-fn sorted(entries: &[(String, Value)]) -> Vec<&(String, Value)> {
+fn sorted<'e, 'v>(entries: &'e [(&'v str, Node<'v>)]) -> Vec<&'e (&'v str, Node<'v>)> {
     let mut entries: Vec<_> = entries.iter().collect();
-    if !entries.is_sorted_by(|(a, _), (b, _)| natural(a, b).is_le()) {
-        merge_sort(&mut entries);
-    }
+    merge_sort(&mut entries);
     entries
 }
 
-fn merge_sort(entries: &mut [&(String, Value)]) {
+fn merge_sort(entries: &mut [&(&str, Node<'_>)]) {
     if entries.len() < 2 {
         return;
     }
@@ -114,6 +163,14 @@ fn merge_sort(entries: &mut [&(String, Value)]) {
 
 /// Symbols, then digits by the number they make, then letters: judged where two keys first differ.
 pub(super) fn natural(a: &str, b: &str) -> Ordering {
+    // Keys nearly always begin with different letters.
+    if let ([first, ..], [second, ..]) = (a.as_bytes(), b.as_bytes())
+        && first != second
+        && first.is_ascii_alphabetic()
+        && second.is_ascii_alphabetic()
+    {
+        return first.cmp(second);
+    }
     let common: usize =
         a.chars().zip(b.chars()).take_while(|(a, b)| a == b).map(|(c, _)| c.len_utf8()).sum();
     let (prefix, a, b) = (&a[..common], &a[common..], &b[common..]);

@@ -15,8 +15,10 @@ mod scalar;
 mod style;
 mod tab;
 mod timestamp;
+pub(crate) mod walk;
 
 use crate::limits::Limits;
+pub(crate) use emit::Node;
 pub use error::YamlError;
 
 /// A YAML document as Helm sees it after sigs.k8s.io/yaml made JSON of it: keys are strings, scalars are resolved.
@@ -73,6 +75,12 @@ pub fn parse_all(
     read(bytes, duplicates, limits, |documents| documents.collect())
 }
 
+/// Whether `bytes` are one mapping that JSON can hold, as far as can be told without making values of it; what is not told so
+/// may still be one.
+pub(crate) fn is_mapping(bytes: &[u8], limits: &Limits) -> bool {
+    walk::is_mapping(bytes, limits)
+}
+
 fn read<T>(
     bytes: &[u8],
     duplicates: Duplicates,
@@ -92,7 +100,17 @@ fn read<T>(
 /// Writes `value` byte for byte as sigs.k8s.io/yaml's `Marshal` does: mappings sorted "naturally" (`a9` before `a10`), strings
 /// quoted so that they stay strings, lines folded at 80 columns. Ends in a line break.
 pub fn emit(value: &Value) -> String {
-    emit::emit(value)
+    emit::emit(&Node::from(value))
+}
+
+/// The same of what stands for a value.
+pub(crate) fn emit_node(node: &Node<'_>) -> String {
+    emit::emit(node)
+}
+
+/// An item as it stands in a list whose dashes are indented by `indent`: whole lines.
+pub(crate) fn emit_item(node: &Node<'_>, indent: isize) -> String {
+    emit::emit_item(node, indent)
 }
 
 /// What [`parse_items`] tells of a document while it reads it.

@@ -136,7 +136,13 @@ impl Quick<'_> {
 pub(crate) fn text(text: &str, place: &Scalar) -> Sure<String> {
     match place {
         Scalar::Null => Ok(String::new()),
-        Scalar::Plain(range) => scalar::plain(&text[range.clone()]).to_go_string().ok_or(Unsure),
+        Scalar::Plain(range) => match &text[range.clone()] {
+            word if !scalar::resolves(word) => Ok(word.to_owned()),
+            word => match scalar::plain(word) {
+                Value::String(text) => Ok(text),
+                other => other.to_go_string().ok_or(Unsure),
+            },
+        },
         Scalar::Quoted(range) => Ok(text[range.clone()].to_owned()),
         Scalar::Folded(range) => Ok(fold(&text[range.clone()])),
         Scalar::Complex(range) => {

@@ -92,6 +92,11 @@ impl Out {
 
     /// Writes a string so that it is read as one; further lines are indented by `indent`.
     pub(super) fn string(&mut self, text: &str, context: Context, indent: isize) {
+        // As nearly every key and most values are.
+        let is_short = self.column + text.len() <= WIDTH;
+        if is_word(text) && (is_short || context == Context::Key) && is_string(text) {
+            return self.plain(text);
+        }
         match style(text, context) {
             Style::Plain => {
                 self.separate();
@@ -257,7 +262,7 @@ impl Out {
 
     fn push_str(&mut self, text: &str) {
         self.text.push_str(text);
-        self.column += text.chars().count();
+        self.column += if text.is_ascii() { text.len() } else { text.chars().count() };
     }
 
     fn line_break(&mut self) {
@@ -271,6 +276,21 @@ impl Out {
         self.column = 0;
         self.indented = true;
     }
+}
+
+/// Whether a text is plain at first sight, of the characters that every byte is one of, whatever stands around it.
+fn is_word(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let ([first, ..], [.., last]) = (bytes, bytes) else { return false };
+    (first.is_ascii_alphanumeric() || matches!(first, b'/' | b'_' | b'.' | b'(' | b'^'))
+        && *last != b' '
+        && *last != b':'
+        && bytes.iter().fold(true, |plain, byte| plain & (b' '..=b'~').contains(byte))
+        && !text.starts_with("...")
+        && memchr::memchr2_iter(b':', b'#', bytes).all(|at| match bytes[at] {
+            b':' => bytes[at + 1] != b' ',
+            _ => bytes[at - 1] != b' ',
+        })
 }
 
 /// Chooses the style of a string: plain if it can be, literal for lines, quotes where it must.

@@ -73,7 +73,7 @@ impl<'t> Scan<'t> {
                     }
                 },
                 "entries" => self.charts()?,
-                "publicKeys" => self.list(0, &mut |_, _| Ok(()))?,
+                "publicKeys" => self.cursor.list(0, &mut |_, _| Ok(()))?,
                 "annotations" => self.shaped(Kind::Map(Shape::Strings), 0)?,
                 "serverInfo" => head.context_path = self.server_info()?,
                 _ => return Err(Unsure),
@@ -175,14 +175,14 @@ impl<'t> Scan<'t> {
                     self.draft.set(Which::Digest, self.cursor.text, &scalar)?;
                 }
                 Entry::Created => created = self.cursor.scalar(column)?,
-                Entry::Type => kind = self.word(column)?,
-                Entry::Deprecated => self.draft.deprecated = self.truth(column)?,
-                Entry::Urls => self.list(column, &mut |scan, scalar| {
-                    scan.draft.push_url(scan.cursor.text, scalar)
-                })?,
-                Entry::Keywords => self.list(column, &mut |scan, scalar| {
-                    let scalar = scan.strict(scalar.clone())?;
-                    scan.draft.push_keyword(scan.cursor.text, &scalar)
+                Entry::Type => kind = shape::word(&mut self.cursor, column)?,
+                Entry::Deprecated => self.draft.deprecated = self.cursor.truth(column)?,
+                Entry::Urls => self
+                    .cursor
+                    .list(column, &mut |cursor, scalar| self.draft.push_url(cursor.text, scalar))?,
+                Entry::Keywords => self.cursor.list(column, &mut |cursor, scalar| {
+                    let scalar = strict(cursor.text, scalar.clone())?;
+                    self.draft.push_keyword(cursor.text, &scalar)
                 })?,
                 other => self.shaped(other.kind(), column)?,
             }
@@ -196,27 +196,8 @@ impl<'t> Scan<'t> {
         self.finish(start..self.cursor.tail, &created, &kind)
     }
 
-    /// A text of the metadata. Beside it Helm takes a number for a text; in it, an index with one is refused.
-    fn word(&mut self, column: isize) -> Sure<Scalar> {
-        let scalar = self.cursor.scalar(column)?;
-        self.strict(scalar)
-    }
-
-    fn strict(&self, scalar: Scalar) -> Sure<Scalar> {
-        match &scalar {
-            Scalar::Plain(range) if yaml::resolves(&self.cursor.text[range.clone()]) => {
-                match yaml::plain(&self.cursor.text[range.clone()]) {
-                    Value::String(_) => Ok(scalar),
-                    Value::Null => Ok(Scalar::Null),
-                    _ => Err(Unsure),
-                }
-            }
-            _ => Ok(scalar),
-        }
-    }
-
     fn text(&mut self, which: Which, column: isize) -> Sure<()> {
-        let scalar = self.word(column)?;
+        let scalar = shape::word(&mut self.cursor, column)?;
         self.draft.set(which, self.cursor.text, &scalar)
     }
 
@@ -233,5 +214,18 @@ impl<'t> Scan<'t> {
         let kind = quick::text(text, kind)?;
         self.draft.judge(text, &kind)?;
         Ok(self.draft.line(self.bytes.slice(range), Form::Yaml))
+    }
+}
+
+fn strict(text: &str, scalar: Scalar) -> Sure<Scalar> {
+    match &scalar {
+        Scalar::Plain(range) if yaml::resolves(&text[range.clone()]) => {
+            match yaml::plain(&text[range.clone()]) {
+                Value::String(_) => Ok(scalar),
+                Value::Null => Ok(Scalar::Null),
+                _ => Err(Unsure),
+            }
+        }
+        _ => Ok(scalar),
     }
 }

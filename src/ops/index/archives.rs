@@ -138,6 +138,7 @@ pub(super) fn read(
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let work = || {
         let mut done = Vec::new();
+        let mut desk = Desk::default();
         while !failed.load(Ordering::Relaxed) {
             let start = next.fetch_add(BATCH, Ordering::Relaxed);
             let Some(batch) = found.get(start..found.len().min(start + BATCH)) else { break };
@@ -145,7 +146,7 @@ pub(super) fn read(
                 break;
             }
             for (at, one) in batch.iter().enumerate() {
-                let result = know_or_read(one, known, options)
+                let result = know_or_read(one, known, options, &mut desk)
                     .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
                 done.push((start + at, result));
             }
@@ -169,7 +170,12 @@ pub(super) fn read(
     Ok(all.into_iter().map(|(_, result)| result).collect())
 }
 
-fn know_or_read(found: &Found, known: &Known, options: &Options) -> Result<(Archive, Way)> {
+fn know_or_read(
+    found: &Found,
+    known: &Known,
+    options: &Options,
+    desk: &mut Desk,
+) -> Result<(Archive, Way)> {
     if let Some(record) = known.unchanged(found) {
         match &record.content {
             Err(reason) => return Ok((Archive::Refused(reason.clone()), Way::Reused)),
@@ -181,7 +187,7 @@ fn know_or_read(found: &Found, known: &Known, options: &Options) -> Result<(Arch
             }
         }
     }
-    let (entry, modified) = match load(found, options) {
+    let (entry, modified) = match load(found, options, desk) {
         Ok(loaded) => loaded,
         Err(error) if is_its_own(&error) => {
             return Ok((Archive::Refused(error.chain()), Way::Read));
@@ -231,17 +237,36 @@ fn created(found: &Found, modified: i64, before: Option<&str>, options: &Options
     }
 }
 
-/// Reads an archive to its end, as Helm's loader judges it, and hashes it on the way.
-fn load(found: &Found, options: &Options) -> Result<(Entry, i64)> {
+/// What a thread reads archives with.
+#[derive(Default)]
+struct Desk {
+    bytes: Vec<u8>,
+    reader: archive::read::Reader,
+}
+
+/// Bytes of an archive that is read at once, which every thread holds; most charts have a tenth.
+const AT_ONCE: u64 = 256 * 1024;
+
+/// Reads an archive to its end, as Helm's loader judges it, and hashes it.
+fn load(found: &Found, options: &Options, desk: &mut Desk) -> Result<(Entry, i64)> {
     let fail = |error| Error::io("read chart archive", &found.place, error);
-    let file = match File::open(&found.place) {
+    let mut file = match File::open(&found.place) {
         Ok(file) => file,
         // Gone, or not ours to read: to Helm no chart.
         Err(error) => return Err(Error::invalid(fail(error).chain())),
     };
-    let mut hashed = Hashed { file, hasher: Algorithm::Sha256.hasher() };
-    let mut chart = archive::read::read(&mut hashed, Keep::Nothing, &options.limits)?;
-    io::copy(&mut hashed, &mut io::sink()).map_err(fail)?;
+    let mut hasher = Algorithm::Sha256.hasher();
+    desk.bytes.clear();
+    (&mut file).take(AT_ONCE + 1).read_to_end(&mut desk.bytes).map_err(fail)?;
+    let (mut chart, digest) = if desk.bytes.len() as u64 <= AT_ONCE {
+        hasher.update(&desk.bytes);
+        (desk.reader.read(&desk.bytes, Keep::Nothing, &options.limits)?, hasher.finish())
+    } else {
+        let mut hashed = Hashed { input: desk.bytes.chain(file), hasher };
+        let chart = archive::read::read(&mut hashed, Keep::Nothing, &options.limits)?;
+        io::copy(&mut hashed, &mut io::sink()).map_err(fail)?;
+        (chart, hashed.hasher.finish())
+    };
     chart.metadata.fill_api_version();
     chart.metadata.validate().map_err(|error| {
         let file = &found.file;
@@ -253,20 +278,20 @@ fn load(found: &Found, options: &Options) -> Result<(Entry, i64)> {
     let entry = Entry {
         metadata: chart.metadata,
         urls: vec![found.url(&options.url)],
-        digest: hashed.hasher.finish().hex().to_owned(),
+        digest: digest.hex().to_owned(),
         ..Entry::default()
     };
     Ok((entry, chart.modified))
 }
 
-struct Hashed {
-    file: File,
+struct Hashed<R> {
+    input: R,
     hasher: Hasher,
 }
 
-impl Read for Hashed {
+impl<R: Read> Read for Hashed<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(into)?;
+        let read = self.input.read(into)?;
         self.hasher.update(&into[..read]);
         Ok(read)
     }

@@ -1,0 +1,221 @@
+//! The fast way from a Chart.yaml to its metadata: keys as they should be written, each once, and values of the kind that
+//! their field takes, which is what nearly every chart has. Anything else, and anything that is wrong, is left to
+//! [`super::decode`], which alone has errors.
+
+use super::decode::find_field;
+use super::{Dependency, Maintainer, Metadata};
+use crate::limits::Limits;
+use crate::yaml::cursor::{Cursor, Sure, Unsure};
+use crate::yaml::quick;
+use crate::yaml::walk::{DEEPEST, Seen, is_within};
+use std::collections::BTreeMap;
+
+/// The metadata, if it is sure what they are.
+pub(super) fn read(bytes: &[u8], limits: &Limits) -> Sure<Metadata> {
+    let text = str::from_utf8(bytes).map_err(|_| Unsure)?;
+    let mut cursor = Cursor::new(text)?;
+    if !is_within(bytes, limits) || cursor.indent != 0 || cursor.is_dash() {
+        return Err(Unsure);
+    }
+    let metadata = Metadata::read(&mut cursor, 0)?;
+    if cursor.indent == -1 { Ok(metadata) } else { Err(Unsure) }
+}
+
+/// What a field of a chart's structs can be.
+trait Field: Sized {
+    /// Reads the value of a key whose mapping is indented by `column`.
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self>;
+}
+
+/// What a chart's structs are.
+trait Struct: Sized {
+    /// Reads a mapping whose keys are indented by `column`, from its first key to its end.
+    fn read(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self>;
+}
+
+/// Makes a struct one that can be read, by its keys and the fields they go to.
+macro_rules! fields {
+    ($type:ty, { $($key:literal => $field:ident),* $(,)? }) => {
+        impl Struct for $type {
+            fn read(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+                let mut found = Self::default();
+                let mut seen = Seen::default();
+                while cursor.indent == column {
+                    let key = cursor.free_key()?;
+                    seen.insert(key)?;
+                    match key {
+                        $($key => found.$field = Field::value(cursor, column)?,)*
+                        // Go takes keys in any case, and the one in the right case before the others.
+                        _ if find_field(&[$($key),*], key).is_some() => return Err(Unsure),
+                        _ => cursor.any(column, DEEPEST)?,
+                    }
+                }
+                Ok(found)
+            }
+        }
+    };
+}
+
+fields!(Metadata, {
+    "name" => name,
+    "home" => home,
+    "sources" => sources,
+    "version" => version,
+    "description" => description,
+    "keywords" => keywords,
+    "maintainers" => maintainers,
+    "icon" => icon,
+    "apiVersion" => api_version,
+    "condition" => condition,
+    "tags" => tags,
+    "appVersion" => app_version,
+    "deprecated" => deprecated,
+    "annotations" => annotations,
+    "kubeVersion" => kube_version,
+    "dependencies" => dependencies,
+    "type" => kind,
+});
+
+fields!(Maintainer, { "name" => name, "email" => email, "url" => url });
+
+fields!(Dependency, {
+    "name" => name,
+    "version" => version,
+    "repository" => repository,
+    "condition" => condition,
+    "tags" => tags,
+    "enabled" => enabled,
+    "import-values" => import_values,
+    "alias" => alias,
+});
+
+impl Field for String {
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+        let scalar = cursor.scalar(column)?;
+        quick::text(cursor.text, &scalar)
+    }
+}
+
+impl Field for bool {
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+        cursor.truth(column)
+    }
+}
+
+impl Field for Vec<String> {
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+        let mut texts = Self::new();
+        cursor.list(column, &mut |cursor, scalar| {
+            texts.push(quick::text(cursor.text, scalar)?);
+            Ok(())
+        })?;
+        Ok(texts)
+    }
+}
+
+impl Field for Vec<crate::yaml::Value> {
+    /// Rare, and anything.
+    fn value(_: &mut Cursor<'_>, _: isize) -> Sure<Self> {
+        Err(Unsure)
+    }
+}
+
+impl<T: Struct> Field for Vec<Option<T>> {
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+        let mut structs = Self::new();
+        cursor.items(column, &mut |cursor| {
+            let inner = cursor.open_item()?.ok_or(Unsure)?;
+            cursor.indent = inner;
+            structs.push(Some(T::read(cursor, inner)?));
+            Ok(())
+        })?;
+        Ok(structs)
+    }
+}
+
+impl Field for BTreeMap<String, String> {
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+        let mut texts = Self::new();
+        let Some(inner) = cursor.open_map(column)? else { return Ok(texts) };
+        while cursor.indent == inner {
+            let key = cursor.free_key()?.to_owned();
+            if texts.insert(key, Field::value(cursor, inner)?).is_some() {
+                return Err(Unsure);
+            }
+        }
+        if cursor.indent > column { Err(Unsure) } else { Ok(texts) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chart::decode::{Decoder, Unknown};
+    use crate::yaml::{self, Duplicates};
+    use proptest::prelude::*;
+
+    /// What this reader is sure of, the other reads alike.
+    fn assert_agreed(text: &str) {
+        let limits = Limits::default();
+        if let Ok(quick) = read(text.as_bytes(), &limits) {
+            let mut full = Metadata::default();
+            let value = yaml::parse(text.as_bytes(), Duplicates::Error, &limits).expect(text);
+            Decoder::decode(&mut full, &value, Unknown::Ignored).expect(text);
+            assert_eq!(quick, full, "{text}");
+        }
+    }
+
+    #[test]
+    fn ordinary_charts_are_read_fast() {
+        for text in [
+            "apiVersion: v2\nname: a\nversion: 1.0.0\n",
+            "---\n# c\nname: 'a'\nappVersion: 1.10 # c\ntags:\nkeywords: [a, 1]\nsources:\n- a\n-\n- ~\ndeprecated: yes\n",
+            "description: |\n  a\n  b\nmaintainers:\n  - name: a\n    email: b\n    x: {}\n  -\n    url: c\nicon: a\n  b\n",
+            "annotations:\n  a: 1\n  b/c: |\n    - x\n  d:\nother:\n  - a: {}\n    b: [1]\ntype: library",
+            "dependencies:\n- name: a\n  version: ~1\n  tags:\n  - b\n  enabled: true\nannotations: {}\nkeywords: []\nmaintainers:\n",
+        ] {
+            assert!(read(text.as_bytes(), &Limits::default()).is_ok(), "{text}");
+            assert_agreed(text);
+        }
+    }
+
+    #[test]
+    fn what_it_is_not_sure_of_is_left_to_the_other() {
+        for text in [
+            "",
+            "Name: a\n",
+            "name: a\nname: b\n",
+            "name: [a]\n",
+            "deprecated: 1\n",
+            "keywords: a\n",
+            "maintainers:\n- a\n",
+            "maintainers:\n-\n",
+            "annotations:\n  a: {}\n",
+            "annotations:\n  a: b\n  a: c\n",
+            "other: .inf\n",
+            "dependencies:\n- name: a\n  import-values: [b]\n",
+            "name: a\n...\n",
+            "name: a\n  b: c\n",
+        ] {
+            assert_eq!(read(text.as_bytes(), &Limits::default()), Err(Unsure), "{text}");
+        }
+    }
+
+    fn line() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "(name|version|home|appVersion|tags|type|deprecated|other|NAME): ?(a|1|1\\.10|0x1f|yes|~|null|'b'|\"c\"|\\|\n  d|e # f|\\.inf|)",
+            "(keywords|sources|maintainers|dependencies|annotations|other):( \\[\\]| \\{\\}| \\[a, 1\\]|)",
+            "(  )?- ?(name|email|alias|tags|enabled|x|)(: ?(a|1|true|))?",
+            " {2,4}(name|email|version|a|b|import-values): ?(a|1|no|''|)",
+            "(  |)(- |)[a-c:#' -]{0,5}",
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+        #[test]
+        fn any_chart_is_read_alike(lines in proptest::collection::vec(line(), 0..9)) {
+            assert_agreed(&lines.join("\n"));
+        }
+    }
+}

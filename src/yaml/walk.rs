@@ -1,0 +1,185 @@
+//! Passing over what a document holds, by a [`Cursor`], without making values of it: lists, bools, and whatever may be
+//! anything. What the lists' items are is for the caller.
+
+use super::cursor::{Cursor, Scalar, Sure, Unsure};
+use super::{Value, scalar};
+use crate::limits::Limits;
+use std::collections::HashSet;
+
+/// Mappings and lists within each other, where anything may stand. One level of them is a few stack frames.
+pub(crate) const DEEPEST: usize = 32;
+
+/// Whether a document is one mapping in block style, which JSON could hold. The full reader knows more of them, and says what
+/// is wrong with the rest.
+pub(super) fn is_mapping(bytes: &[u8], limits: &Limits) -> bool {
+    let walk = |text| -> Sure<bool> {
+        let mut cursor = Cursor::new(text)?;
+        if cursor.indent != 0 || cursor.is_dash() {
+            return Err(Unsure);
+        }
+        cursor.any_mapping(0, DEEPEST)?;
+        Ok(cursor.indent == -1)
+    };
+    is_within(bytes, limits) && str::from_utf8(bytes).is_ok_and(|text| walk(text) == Ok(true))
+}
+
+/// Whether a document is so short that no limit of its nodes needs to be looked at: none of them but the last takes less than
+/// a byte.
+pub(crate) fn is_within(bytes: &[u8], limits: &Limits) -> bool {
+    bytes.len() < limits.yaml_nodes && limits.yaml_depth > DEEPEST
+}
+
+impl<'t> Cursor<'t> {
+    /// A bool, written as one; false for nothing.
+    pub(crate) fn truth(&mut self, column: isize) -> Sure<bool> {
+        match self.scalar(column)? {
+            Scalar::Null => Ok(false),
+            Scalar::Plain(range) => match scalar::plain(&self.text[range]) {
+                Value::Bool(value) => Ok(value),
+                _ => Err(Unsure),
+            },
+            _ => Err(Unsure),
+        }
+    }
+
+    /// A list of texts, in a block or in brackets, of a key that is indented by `column`.
+    pub(crate) fn list(
+        &mut self,
+        column: isize,
+        each: &mut dyn FnMut(&mut Self, &Scalar) -> Sure<()>,
+    ) -> Sure<()> {
+        if let Some(items) = self.flow_list()? {
+            return items.iter().try_for_each(|item| each(self, item));
+        }
+        self.items(column, &mut |cursor| {
+            let dash = cursor.indent;
+            cursor.at += 1;
+            let scalar = cursor.scalar(dash)?;
+            each(cursor, &scalar)
+        })
+    }
+
+    /// A list in a block; `item` reads one from its dash to where it ends.
+    pub(crate) fn items(
+        &mut self,
+        column: isize,
+        item: &mut dyn FnMut(&mut Self) -> Sure<()>,
+    ) -> Sure<()> {
+        if let Some(items) = self.flow_list()? {
+            return if items.is_empty() { Ok(()) } else { Err(Unsure) };
+        }
+        if !self.open_block(column)? {
+            return Ok(());
+        }
+        let dash = self.indent;
+        if !self.is_dash() {
+            return Err(Unsure);
+        }
+        while self.indent == dash && self.is_dash() {
+            item(self)?;
+            if self.indent > dash {
+                return Err(Unsure);
+            }
+        }
+        if self.indent > column { Err(Unsure) } else { Ok(()) }
+    }
+
+    /// Goes to the first key of the mapping that is the value of a key indented by `column`, and says how far it is indented;
+    /// nothing where the mapping is empty, or not there.
+    pub(crate) fn open_map(&mut self, column: isize) -> Sure<Option<isize>> {
+        if self.empty_map()? || !self.open_block(column)? {
+            return Ok(None);
+        }
+        if self.indent == column { Err(Unsure) } else { Ok(Some(self.indent)) }
+    }
+
+    /// Passes over a list of anything.
+    pub(crate) fn anys(&mut self, column: isize, deepest: usize) -> Sure<()> {
+        self.items(column, &mut |cursor| cursor.any_item(deepest))
+    }
+
+    /// Passes over whatever the value of a key is.
+    pub(crate) fn any(&mut self, column: isize, deepest: usize) -> Sure<()> {
+        let deepest = deepest.checked_sub(1).ok_or(Unsure)?;
+        if self.empty_map()? {
+            return Ok(());
+        }
+        if let Some(items) = self.flow_list()? {
+            return items.iter().try_for_each(|item| self.require_json(item));
+        }
+        let before = self.clone();
+        if !matches!(self.open_block(column), Ok(true)) {
+            *self = before;
+            let scalar = self.scalar(column)?;
+            return self.require_json(&scalar);
+        }
+        if self.is_dash() {
+            *self = before;
+            return self.anys(column, deepest);
+        }
+        let inner = self.indent;
+        self.any_mapping(inner, deepest)?;
+        if self.indent > column { Err(Unsure) } else { Ok(()) }
+    }
+
+    fn any_mapping(&mut self, column: isize, deepest: usize) -> Sure<()> {
+        let mut seen = Seen::default();
+        while self.indent == column {
+            seen.insert(self.free_key()?)?;
+            self.any(column, deepest)?;
+        }
+        Ok(())
+    }
+
+    fn any_item(&mut self, deepest: usize) -> Sure<()> {
+        let deepest = deepest.checked_sub(1).ok_or(Unsure)?;
+        let dash = self.indent;
+        let before = self.clone();
+        let Some(column) = self.open_item()? else { return Ok(()) };
+        let inside = self.clone();
+        if self.free_key().is_ok() {
+            *self = inside;
+            self.indent = column;
+            return self.any_mapping(column, deepest);
+        }
+        *self = before;
+        self.at += 1;
+        let scalar = self.scalar(dash)?;
+        self.require_json(&scalar)
+    }
+
+    /// JSON has no infinity.
+    fn require_json(&self, place: &Scalar) -> Sure<()> {
+        match place {
+            Scalar::Plain(range) if scalar::resolves(&self.text[range.clone()]) => {
+                let value = scalar::plain(&self.text[range.clone()]);
+                value.require_json().map_err(|_| Unsure)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The keys of one mapping: few, nearly always.
+#[derive(Default)]
+pub(crate) struct Seen<'t> {
+    few: Vec<&'t str>,
+    many: HashSet<&'t str>,
+}
+
+impl<'t> Seen<'t> {
+    /// Takes a key; one that was there is not sure.
+    pub(crate) fn insert(&mut self, key: &'t str) -> Sure<()> {
+        if self.few.len() < 16 {
+            if self.few.contains(&key) {
+                return Err(Unsure);
+            }
+            self.few.push(key);
+            return Ok(());
+        }
+        if self.many.is_empty() {
+            self.many.extend(&self.few);
+        }
+        if self.many.insert(key) { Ok(()) } else { Err(Unsure) }
+    }
+}
