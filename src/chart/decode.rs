@@ -204,7 +204,7 @@ macro_rules! go_struct {
             }
 
             fn encode(&self) -> $crate::yaml::Node<'_> {
-                let mut entries = Vec::new();
+                let mut entries = Vec::with_capacity([$($key),*].len());
                 $({
                     const ALWAYS: &[&str] = &[$(stringify!($always))?];
                     if !ALWAYS.is_empty() || !$crate::chart::decode::Target::is_empty(&self.$field) {

@@ -4,7 +4,7 @@
 use crate::{
     Error, ErrorKind, Result,
     chart::time::Time,
-    index::{Index, Line, url},
+    index::{Index, Line},
     limits::Limits,
 };
 use archives::{Archive, Found};
@@ -20,6 +20,7 @@ use std::{
 };
 
 mod archives;
+mod folder;
 mod listing;
 mod sidecar;
 
@@ -249,6 +250,8 @@ struct Known {
     places: HashMap<String, (usize, usize)>,
     /// The base of the index's URLs.
     url: String,
+    /// The present, as it is written.
+    now: String,
     /// Whether the index is as it was left, so that its entries can be taken over as they are. Of any other only the times are
     /// taken: whoever wrote it said when a version was first there.
     untouched: bool,
@@ -261,6 +264,7 @@ impl Known {
             index: None,
             places: HashMap::new(),
             url: before.and_then(Sidecar::url).unwrap_or_else(|| options.url.clone()),
+            now: options.now.to_string(),
             untouched,
         };
         let records = before.iter().flat_map(|before| &before.records);
@@ -287,8 +291,9 @@ impl Known {
 
     /// The entry of an archive that has this digest still.
     fn line(&self, found: &Found, digest: &str) -> Option<&Line> {
+        let index = self.index.as_ref()?;
         let (chart, line) = self.places.get(&found.url(&self.url))?;
-        let line = self.index.as_ref()?.charts().nth(*chart)?.versions().get(*line)?;
+        let line = index.charts().nth(*chart)?.versions().get(*line)?;
         (line.digest() == Some(digest)).then_some(line)
     }
 }
@@ -325,19 +330,11 @@ fn merge_into(listing: &mut Listing, merge: &Path, options: &Options) -> Result<
         for line in chart.versions() {
             if !listing.has(line.name(), line.version()) {
                 let entry = line.decode()?;
-                listing.add(Item::new(&entry, options.format));
+                listing.add(Item::new(entry, options.format));
             }
         }
     }
     Ok(index.warnings().to_vec())
-}
-
-impl Found {
-    /// Its URL in an index with that base.
-    fn url(&self, base: &str) -> String {
-        let folder = url::join(base, &[&self.folder]);
-        if folder.is_empty() { self.file.clone() } else { url::join(&folder, &[&self.file]) }
-    }
 }
 
 /// A limit that a folder's own files hit is theirs alone; any other failure to read is the machine's.

@@ -145,6 +145,9 @@ pub(crate) fn text(text: &str, place: &Scalar) -> Sure<String> {
         },
         Scalar::Quoted(range) => Ok(text[range.clone()].to_owned()),
         Scalar::Folded(range) => Ok(fold(&text[range.clone()])),
+        Scalar::Complex(range) if text[range.clone()].starts_with('|') => {
+            Ok(literal(&text[range.clone()]))
+        }
         Scalar::Complex(range) => {
             let document = format!("x: {}", &text[range.clone()]);
             let value =
@@ -155,6 +158,35 @@ pub(crate) fn text(text: &str, place: &Scalar) -> Sure<String> {
             }
         }
     }
+}
+
+/// A literal block as the cursor passes it: a header without a number, then lines of which the first that is not blank has the
+/// margin of all.
+fn literal(block: &str) -> String {
+    let (header, body) = block.split_once('\n').unwrap_or((block, ""));
+    let is_blank = |line: &str| line.bytes().all(|byte| matches!(byte, b' ' | b'\r'));
+    let spaces = |line: &str| line.bytes().take_while(|byte| *byte == b' ').count();
+    let margin = body.split('\n').find(|line| !is_blank(line)).map_or(0, spaces);
+    let mut found = String::with_capacity(body.len());
+    // Line breaks at the end belong to it, or some of them do, or none.
+    let mut kept = 0;
+    for line in body.split_inclusive('\n') {
+        let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+        let line = line.strip_suffix('\r').filter(|_| !end.is_empty()).unwrap_or(line);
+        // A blank line may be shorter than the margin; what is longer counts.
+        let line = line.get(margin.min(spaces(line))..).unwrap_or_default();
+        found.push_str(line);
+        if !line.is_empty() {
+            kept = found.len();
+        }
+        found.push_str(end);
+    }
+    match header.as_bytes().get(1) {
+        Some(b'+') => {}
+        Some(b'-') => found.truncate(kept),
+        _ => found.truncate(found.len().min(kept + 1)),
+    }
+    found
 }
 
 /// Plain text on several lines: a line break is a space, and each blank line more is a line break.
@@ -202,6 +234,19 @@ mod tests {
         ] {
             assert!(read(text.as_bytes(), &Limits::default()).is_ok(), "{text}");
             assert_agreed(text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_literal_block_is_what_the_full_reader_makes_of_it(
+            header in "(\\||\\|-|\\|\\+)( #c)?\r?",
+            lines in proptest::collection::vec("( {0,5}|    )(a|b c|- d|# e|\t|x:|)\r?", 0..7),
+            end in "(|\n)",
+        ) {
+            let text = format!("k: {header}\n{}{end}", lines.join("\n"));
+            assert_agreed(&text);
+            assert_agreed(&format!("a:\n  - {text}"));
         }
     }
 

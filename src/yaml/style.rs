@@ -37,7 +37,7 @@ enum Style {
 
 impl Default for Out {
     fn default() -> Self {
-        Self { text: String::with_capacity(512), column: 0, spaced: true, indented: true }
+        Self { text: String::with_capacity(1024), column: 0, spaced: true, indented: true }
     }
 }
 
@@ -87,7 +87,7 @@ impl Out {
 
     /// Whether a key is short and on one line.
     pub(super) fn is_simple_key(&self, key: &str) -> bool {
-        key.len() <= SIMPLE_KEY && !key.contains(is_break)
+        key.len() <= SIMPLE_KEY && (is_word(key) || !key.contains(is_break))
     }
 
     /// Writes a string so that it is read as one; further lines are indented by `indent`.
@@ -309,6 +309,15 @@ fn style(text: &str, context: Context) -> Style {
 
 /// Whether a plain scalar of this text is read as a string, by yaml.v2 and by readers that still know sexagesimal numbers.
 fn is_string(text: &str) -> bool {
+    if !scalar::resolves(text) {
+        return true;
+    }
+    // A version: no number and no time has two points.
+    if text.starts_with(|first: char| first.is_ascii_digit())
+        && text.bytes().filter(|byte| *byte == b'.').count() > 1
+    {
+        return true;
+    }
     scalar::resolve(text, Timestamps::Known) == Scalar::String && !is_base_60(text)
 }
 

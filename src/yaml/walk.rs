@@ -160,25 +160,30 @@ impl<'t> Cursor<'t> {
     }
 }
 
+/// Keys of a mapping that are looked at one after the other.
+const FEW: usize = 16;
+
 /// The keys of one mapping: few, nearly always.
 #[derive(Default)]
 pub(crate) struct Seen<'t> {
-    few: Vec<&'t str>,
+    few: [&'t str; FEW],
+    count: usize,
     many: HashSet<&'t str>,
 }
 
 impl<'t> Seen<'t> {
     /// Takes a key; one that was there is not sure.
     pub(crate) fn insert(&mut self, key: &'t str) -> Sure<()> {
-        if self.few.len() < 16 {
-            if self.few.contains(&key) {
+        if self.count < FEW {
+            if self.few[..self.count].contains(&key) {
                 return Err(Unsure);
             }
-            self.few.push(key);
+            self.few[self.count] = key;
+            self.count += 1;
             return Ok(());
         }
         if self.many.is_empty() {
-            self.many.extend(&self.few);
+            self.many.extend(self.few);
         }
         if self.many.insert(key) { Ok(()) } else { Err(Unsure) }
     }

@@ -27,15 +27,15 @@ pub(super) struct Item {
 
 impl Item {
     /// The entry, to be written in that format.
-    pub(super) fn new(entry: &Entry, format: Format) -> Self {
+    pub(super) fn new(entry: Entry, format: Format) -> Self {
         let text = match format {
-            Format::Yaml => write::fragment(entry),
-            Format::Json => write::json_fragment(entry),
+            Format::Yaml => write::fragment(&entry),
+            Format::Json => write::json_fragment(&entry),
         };
         Self {
-            name: entry.metadata.name.clone(),
-            version: entry.metadata.version.clone(),
-            created: entry.created.clone(),
+            name: entry.metadata.name,
+            version: entry.metadata.version,
+            created: entry.created,
             text,
         }
     }

@@ -42,13 +42,23 @@ impl Stamp {
     #[cfg(unix)]
     fn from(found: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt as _;
-        let nanos =
-            |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
         Self {
             size: found.len(),
             modified: nanos(found.mtime(), found.mtime_nsec()),
             changed: nanos(found.ctime(), found.ctime_nsec()),
             inode: found.ino(),
+        }
+    }
+
+    /// The same of what the system answers.
+    #[cfg(unix)]
+    #[allow(clippy::useless_conversion, reason = "systems differ in their types")]
+    pub(super) fn from_stat(found: &rustix::fs::Stat) -> Self {
+        Self {
+            size: u64::try_from(found.st_size).unwrap_or(0),
+            modified: nanos(found.st_mtime, found.st_mtime_nsec),
+            changed: nanos(found.st_ctime, found.st_ctime_nsec),
+            inode: found.st_ino.into(),
         }
     }
 
@@ -80,6 +90,11 @@ impl Stamp {
             inode: fields.next()?.parse().ok()?,
         })
     }
+}
+
+#[cfg(unix)]
+fn nanos(seconds: impl Into<i128>, nanos: impl Into<i128>) -> i128 {
+    seconds.into() * 1_000_000_000 + nanos.into()
 }
 
 /// What was found of one file.

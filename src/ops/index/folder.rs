@@ -1,0 +1,140 @@
+//! A folder that archives lie in: how they are asked for and opened, and what their URLs have in common. There may be 40,000 of
+//! them, so that going the whole way to each would be a good part of the work.
+
+use super::sidecar::Stamp;
+use crate::index::url;
+use std::{ffi::OsStr, fs::File, io, path::PathBuf, sync::OnceLock};
+
+/// A folder.
+#[derive(Debug)]
+pub(super) struct Folder {
+    place: PathBuf,
+    /// Its path below the folder that is indexed; nothing for that one itself.
+    pub(super) name: String,
+    #[cfg(unix)]
+    handle: Option<std::os::fd::OwnedFd>,
+    joined: OnceLock<Joined>,
+}
+
+/// Archives for which holding the folder open is worth it.
+#[cfg(unix)]
+const WORTH: usize = 16;
+/// Folders held open; a process may have 1024 files open, and often 256.
+#[cfg(unix)]
+pub(super) const HELD: usize = 64;
+
+impl Folder {
+    /// The folder at `place`, in which there are so many archives. It is held open while `left` says that one more may be.
+    pub(super) fn new(place: PathBuf, name: String, archives: usize, left: &mut usize) -> Self {
+        #[cfg(unix)]
+        let handle = if archives >= WORTH && *left > 0 {
+            use rustix::fs::{Mode, OFlags};
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            *left -= 1;
+            rustix::fs::open(&place, flags, Mode::empty()).ok()
+        } else {
+            None
+        };
+        #[cfg(not(unix))]
+        let _ = (archives, left);
+        Self {
+            place,
+            name,
+            #[cfg(unix)]
+            handle,
+            joined: OnceLock::new(),
+        }
+    }
+
+    /// Where the file is.
+    pub(super) fn path(&self, file: &OsStr) -> PathBuf {
+        self.place.join(file)
+    }
+
+    /// The stamp of a file in it, if it is there.
+    pub(super) fn stamp(&self, file: &OsStr) -> Option<Stamp> {
+        #[cfg(unix)]
+        if let Some(handle) = &self.handle {
+            let found = rustix::fs::statat(handle, file, rustix::fs::AtFlags::empty()).ok()?;
+            return Some(Stamp::from_stat(&found));
+        }
+        Stamp::of(&self.path(file))
+    }
+
+    /// Opens a file in it.
+    pub(super) fn open(&self, file: &OsStr) -> io::Result<File> {
+        #[cfg(unix)]
+        if let Some(handle) = &self.handle {
+            use rustix::fs::{Mode, OFlags};
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            return Ok(rustix::fs::openat(handle, file, flags, Mode::empty())?.into());
+        }
+        File::open(self.path(file))
+    }
+
+    /// The URL of a file in it, in an index with that base.
+    pub(super) fn url(&self, base: &str, file: &str) -> String {
+        let joined = self.joined.get_or_init(|| Joined::new(base, &self.name));
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        match &joined.around {
+            Some((before, after)) if joined.base == base && file.bytes().all(is_word) => {
+                [before, file, after].concat()
+            }
+            _ => url_of(base, &self.name, file),
+        }
+    }
+}
+
+/// What stands around the names of a folder's files in their URLs.
+#[derive(Debug)]
+struct Joined {
+    base: String,
+    around: Option<(String, String)>,
+}
+
+impl Joined {
+    fn new(base: &str, folder: &str) -> Self {
+        /// Stands for any file.
+        const FILE: &str = "chartferry-0.0.0-name.tgz";
+        let text = url_of(base, folder, FILE);
+        let around = text.split_once(FILE).filter(|(_, after)| !after.contains(FILE));
+        let around = around.map(|(before, after)| (before.to_owned(), after.to_owned()));
+        Self { base: base.to_owned(), around }
+    }
+}
+
+fn url_of(base: &str, folder: &str, file: &str) -> String {
+    let folder = url::join(base, &[folder]);
+    if folder.is_empty() { file.to_owned() } else { url::join(&folder, &[file]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_what_joining_each_by_itself_gives() {
+        for base in [
+            "",
+            "charts",
+            "./a//b/../c",
+            "https://example.com",
+            "https://example.com/a/?token=1#x",
+            "http://example.com/a%2fb/ c",
+            "http://chartferry-0.0.0-name.tgz/",
+            "https://example.com/chartferry-0.0.0-name.tgz",
+            ":bad",
+            "a:b",
+        ] {
+            for name in ["", "sub", "a b", "..", "%41"] {
+                let folder = Folder::new(PathBuf::new(), name.to_owned(), 0, &mut 0);
+                folder.url(base, "first.tgz");
+                for file in ["demo-1.0.0.tgz", "..tgz", "a+b.tgz", "a b.tgz", "%.tgz", "é.tgz"] {
+                    let expected = url_of(base, name, file);
+                    assert_eq!(folder.url(base, file), expected, "{base} {name} {file}");
+                    assert_eq!(folder.url("other", file), url_of("other", name, file));
+                }
+            }
+        }
+    }
+}
