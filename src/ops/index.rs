@@ -10,7 +10,7 @@ use crate::{
 use archives::{Archive, Found};
 use bytes::Bytes;
 use listing::{Item, Listing};
-use sidecar::{Record, Sidecar, Stamp};
+use sidecar::{Head, Record, Sidecar, Stamp};
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
@@ -135,10 +135,10 @@ pub fn index(folder: &Path, options: &Options) -> Result<Report> {
     let settings = settings(options);
     let merge = merge_stamp(options, &path);
     let stamp = Stamp::of(&path);
-    let untouched = before.as_ref().filter(|before| stamp.is_some() && before.index == stamp);
+    let untouched = before.as_ref().filter(|before| stamp.is_some() && before.head.index == stamp);
     if let Some(before) = untouched
-        && before.settings == settings
-        && before.merge == merge
+        && before.head.settings == settings
+        && before.head.merge == merge
         && before.covers(&found)
         && !matches!(options.created, Created::Given(_))
         && (options.strictness == Strictness::Lenient || before.is_clean())
@@ -146,7 +146,7 @@ pub fn index(folder: &Path, options: &Options) -> Result<Report> {
         return Ok(before.report(path));
     }
     let mut items = Vec::with_capacity(found.len());
-    let mut records = Vec::with_capacity(found.len());
+    let mut contents = Vec::with_capacity(found.len());
     let known = Known::new(before.as_ref(), untouched.is_some(), &path, options);
     let mut report = Report {
         path: path.clone(),
@@ -169,11 +169,11 @@ pub fn index(folder: &Path, options: &Options) -> Result<Report> {
                 Ok((digest, modified))
             }
             Archive::Refused(reason) => {
-                report.skipped.push((found.path.clone(), reason.clone()));
+                report.skipped.push((found.path(), reason.clone()));
                 Err(reason)
             }
         };
-        records.push(Record { path: found.path.clone(), stamp: found.stamp, content });
+        contents.push(content);
     }
     drop(known);
     if options.strictness == Strictness::Strict {
@@ -189,22 +189,41 @@ pub fn index(folder: &Path, options: &Options) -> Result<Report> {
     listing.sort();
     (report.charts, report.versions) = listing.counts();
     let text = listing.text(options);
-    let digest = text.digest();
-    if untouched.is_some_and(|before| before.settings == settings && before.content == digest) {
-        report.outcome = Outcome::Unchanged;
+    let same = untouched.filter(|before| before.head.settings == settings);
+    let digest = if let Some(before) = same {
+        let digest = text.digest();
+        if before.head.content == digest {
+            report.outcome = Outcome::Unchanged;
+        } else {
+            text.write(&path)?;
+        }
+        digest
     } else {
-        text.write(&path)?;
-    }
-    let after = Sidecar {
+        // Each takes as long as the other.
+        thread::scope(|scope| {
+            let digest = scope.spawn(|| text.digest());
+            text.write(&path)?;
+            Ok::<_, Error>(digest.join().expect("hashing does not panic"))
+        })?
+    };
+    let head = Head {
         settings,
         merge: merge_stamp(options, &path),
         index: Stamp::of(&path),
         content: digest,
         charts: report.charts,
         versions: report.versions,
-        records,
     };
-    if let Err(error) = after.save(folder) {
+    let paths: Vec<String> = found.iter().map(Found::path).collect();
+    let records = found.iter().zip(&paths).zip(&contents).map(|((found, path), content)| Record {
+        path,
+        stamp: found.stamp,
+        content: match content {
+            Ok((digest, modified)) => Ok((digest, *modified)),
+            Err(reason) => Err(reason),
+        },
+    });
+    if let Err(error) = sidecar::save(folder, &head, records) {
         // The index is right all the same; only the next run is slower.
         report.warnings.push(error.chain());
     }
@@ -241,9 +260,9 @@ fn merge_stamp(options: &Options, path: &Path) -> Option<Stamp> {
 }
 
 /// What is known of archives from the last run.
-struct Known {
+struct Known<'s> {
     /// What the sidecar says of each file.
-    records: HashMap<String, Record>,
+    records: HashMap<&'s str, Record<'s>>,
     /// The index that is there, whoever wrote it.
     index: Option<Index>,
     /// Where in the index the entry of a URL is.
@@ -257,8 +276,8 @@ struct Known {
     untouched: bool,
 }
 
-impl Known {
-    fn new(before: Option<&Sidecar>, untouched: bool, path: &Path, options: &Options) -> Self {
+impl<'s> Known<'s> {
+    fn new(before: Option<&'s Sidecar>, untouched: bool, path: &Path, options: &Options) -> Self {
         let mut known = Self {
             records: HashMap::new(),
             index: None,
@@ -267,8 +286,8 @@ impl Known {
             now: options.now.to_string(),
             untouched,
         };
-        let records = before.iter().flat_map(|before| &before.records);
-        known.records = records.map(|record| (record.path.clone(), record.clone())).collect();
+        let records = before.into_iter().flat_map(Sidecar::records);
+        known.records = records.map(|record| (record.path, record)).collect();
         // One that cannot be read is written anew.
         let index = fs::read(path).ok().map(Bytes::from);
         let index = index.and_then(|bytes| Index::read(bytes, "index.yaml", &options.limits).ok());
@@ -285,8 +304,12 @@ impl Known {
     }
 
     /// What was recorded of a file that has not changed.
-    fn unchanged(&self, found: &Found) -> Option<&Record> {
-        self.records.get(&found.path).filter(|record| record.stamp.is_known(&found.stamp))
+    fn unchanged(&self, found: &Found) -> Option<&Record<'s>> {
+        if self.records.is_empty() {
+            return None;
+        }
+        let record = self.records.get(found.path().as_str());
+        record.filter(|record| record.stamp.is_known(&found.stamp))
     }
 
     /// The entry of an archive that has this digest still.

@@ -15,6 +15,7 @@ use crate::{
     index::{Entry, Line},
 };
 use std::{
+    borrow::Cow,
     ffi::OsString,
     fs,
     io::{self, Read},
@@ -32,24 +33,33 @@ use std::{
 pub(super) struct Found {
     folder: Arc<Folder>,
     name: OsString,
-    /// Its path below the folder that is indexed, with `/`.
-    pub(super) path: String,
     /// How it is known again.
     pub(super) stamp: Stamp,
 }
 
 impl Found {
     /// Its name.
-    fn file(&self) -> &str {
-        match self.folder.name.len() {
-            0 => &self.path,
-            length => &self.path[length + 1..],
+    fn file(&self) -> Cow<'_, str> {
+        self.name.to_string_lossy()
+    }
+
+    /// Its path below the folder that is indexed, with `/`.
+    pub(super) fn path(&self) -> String {
+        match self.folder.name.as_str() {
+            "" => self.file().into_owned(),
+            folder => [folder, "/", &self.file()].concat(),
         }
+    }
+
+    /// Whether that is its path.
+    pub(super) fn is_at(&self, path: &str) -> bool {
+        let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+        folder == self.folder.name && file == self.file()
     }
 
     /// Its URL in an index with that base.
     pub(super) fn url(&self, base: &str) -> String {
-        self.folder.url(base, self.file())
+        self.folder.url(base, &self.file())
     }
 }
 
@@ -121,10 +131,7 @@ fn list(
     found.reserve(files.len());
     for (file, stamp) in files.into_iter().zip(stamps) {
         let Some(stamp) = stamp else { continue };
-        let text = file.to_string_lossy();
-        let separator = if name.is_empty() { "" } else { "/" };
-        let path = [name, separator, &text].concat();
-        found.push(Found { folder: Arc::clone(&folder), name: file, path, stamp });
+        found.push(Found { folder: Arc::clone(&folder), name: file, stamp });
     }
     Ok(())
 }
@@ -154,7 +161,7 @@ fn stamps(folder: &Folder, files: &[OsString]) -> Vec<Option<Stamp>> {
 /// What each of the files holds, in their order, and whether it had to be read.
 pub(super) fn read(
     found: &[Found],
-    known: &Known,
+    known: &Known<'_>,
     options: &Options,
 ) -> Result<Vec<(Archive, Way)>> {
     /// Files one thread takes at a time.
@@ -197,16 +204,16 @@ pub(super) fn read(
 
 fn know_or_read(
     found: &Found,
-    known: &Known,
+    known: &Known<'_>,
     options: &Options,
     desk: &mut Desk,
 ) -> Result<(Archive, Way)> {
     if let Some(record) = known.unchanged(found) {
         match &record.content {
-            Err(reason) => return Ok((Archive::Refused(reason.clone()), Way::Reused)),
+            Err(reason) => return Ok((Archive::Refused((*reason).to_owned()), Way::Reused)),
             Ok((digest, modified)) => {
                 if let Some(item) = reuse(found, digest, *modified, known, options) {
-                    let (digest, modified) = (digest.clone(), *modified);
+                    let (digest, modified) = ((*digest).to_owned(), *modified);
                     return Ok((Archive::Chart { item, modified, digest }, Way::Reused));
                 }
             }
@@ -234,7 +241,7 @@ fn reuse(
     found: &Found,
     digest: &str,
     modified: i64,
-    known: &Known,
+    known: &Known<'_>,
     options: &Options,
 ) -> Option<Item> {
     let line = known.line(found, digest).filter(|_| known.untouched)?;
@@ -256,7 +263,7 @@ fn created(
     found: &Found,
     modified: i64,
     before: Option<&str>,
-    known: &Known,
+    known: &Known<'_>,
     options: &Options,
 ) -> String {
     let kept = || before.unwrap_or(&known.now).to_owned();
@@ -264,7 +271,7 @@ fn created(
         Created::Now => kept(),
         Created::Archive => Time::from_unix(modified, 0).unwrap_or(options.now).to_string(),
         Created::At(time) => time.to_string(),
-        Created::Given(times) => times.get(&found.path).cloned().unwrap_or_else(kept),
+        Created::Given(times) => times.get(&found.path()).cloned().unwrap_or_else(kept),
     }
 }
 

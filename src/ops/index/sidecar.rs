@@ -6,17 +6,20 @@ use super::{
     archives::Found,
     listing::{Sync, replace},
 };
-use crate::{Result, digest::Digest, limits::Limits};
+use crate::{Result, limits::Limits};
 use std::{
     fs::{self, Metadata},
     io::Read,
+    ops::Range,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 const NAME: &str = ".chartferry-index";
 /// The first line; another number is another format.
-const MAGIC: &str = "chartferry-index 1";
+const MAGIC: &str = "chartferry-index 2";
+/// Lines before the records.
+const HEAD: usize = 5;
 /// How long a file must have been at rest before its times vouch for it: twice the coarsest tick of a file system's clock on
 /// Linux. One that is younger could change again within the same tick.
 const AT_REST: Duration = Duration::from_millis(20);
@@ -78,18 +81,35 @@ impl Stamp {
     /// In the place of an inode: its file had not been at rest.
     const YOUNG: u64 = u64::MAX;
 
-    fn write(&self) -> String {
-        format!("{}\t{}\t{}\t{}", self.size, self.modified, self.changed, self.inode)
+    fn write(&self, out: &mut String) {
+        number(out, self.size.into(), '\t');
+        number(out, self.modified, '\t');
+        number(out, self.changed, '\t');
+        number(out, self.inode.into(), '\t');
     }
 
     fn read<'t>(fields: &mut impl Iterator<Item = &'t str>) -> Option<Self> {
         Some(Self {
             size: fields.next()?.parse().ok()?,
-            modified: fields.next()?.parse().ok()?,
-            changed: fields.next()?.parse().ok()?,
+            modified: parse(fields.next()?)?,
+            changed: parse(fields.next()?)?,
             inode: fields.next()?.parse().ok()?,
         })
     }
+}
+
+/// Numbers of 64 bits are written and read several times as fast as those of 128, and any time until the year 2262 is one.
+fn number(out: &mut String, number: i128, end: char) {
+    use std::fmt::Write as _;
+    let written = match i64::try_from(number) {
+        Ok(number) => write!(out, "{number}{end}"),
+        Err(_) => write!(out, "{number}{end}"),
+    };
+    written.expect("a string takes all");
+}
+
+fn parse(text: &str) -> Option<i128> {
+    text.parse::<i64>().map(i128::from).or_else(|_| text.parse()).ok()
 }
 
 #[cfg(unix)]
@@ -98,18 +118,18 @@ fn nanos(seconds: impl Into<i128>, nanos: impl Into<i128>) -> i128 {
 }
 
 /// What was found of one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Record {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Record<'t> {
     /// Its path below the folder.
-    pub(super) path: String,
+    pub(super) path: &'t str,
     pub(super) stamp: Stamp,
     /// Its digest and when its Chart.yaml was modified, or why it is no chart.
-    pub(super) content: Result<(String, i64), String>,
+    pub(super) content: Result<(&'t str, i64), &'t str>,
 }
 
-/// What was found, and what came of it.
+/// What came of the files that were found.
 #[derive(Clone, Debug)]
-pub(super) struct Sidecar {
+pub(super) struct Head {
     /// What was asked for.
     pub(super) settings: String,
     /// The index that was merged.
@@ -120,25 +140,38 @@ pub(super) struct Sidecar {
     pub(super) content: String,
     pub(super) charts: usize,
     pub(super) versions: usize,
-    /// In the order in which the files are listed.
-    pub(super) records: Vec<Record>,
+}
+
+/// What was found, and what came of it. Its records stay text until one is asked for: where nothing has changed, making
+/// 40,000 of them would be most of the work.
+#[derive(Clone, Debug)]
+pub(super) struct Sidecar {
+    pub(super) head: Head,
+    text: String,
+    /// Where in the text the records are, a line each.
+    records: Range<usize>,
 }
 
 impl Sidecar {
     /// The folder's sidecar, if it is whole.
     pub(super) fn load(folder: &Path, limits: &Limits) -> Option<Self> {
         let file = fs::File::open(folder.join(NAME)).ok()?;
-        let mut text = String::new();
-        file.take(limits.index_bytes).read_to_string(&mut text).ok()?;
-        Self::parse(&text)
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (text, sum) = text.strip_suffix('\n')?.rsplit_once('\n')?;
-        if Digest::sha256(text.as_bytes()).hex() != sum {
+        let length = file.metadata().ok()?.len();
+        if length > limits.index_bytes {
             return None;
         }
-        let mut lines = text.split('\n');
+        let mut text = String::with_capacity(usize::try_from(length).ok()? + 1);
+        file.take(limits.index_bytes).read_to_string(&mut text).ok()?;
+        Self::parse(text)
+    }
+
+    fn parse(text: String) -> Option<Self> {
+        let (whole, sum) = text.strip_suffix('\n')?.rsplit_once('\n')?;
+        if checksum(whole) != sum {
+            return None;
+        }
+        let (head, _) = whole.match_indices('\n').nth(HEAD - 1).unwrap_or((whole.len(), ""));
+        let mut lines = whole[..head].split('\n');
         if lines.next()? != MAGIC {
             return None;
         }
@@ -153,100 +186,130 @@ impl Sidecar {
         let mut counts = lines.next()?.split('\t');
         let content = counts.next()?.to_owned();
         let (charts, versions) = (counts.next()?.parse().ok()?, counts.next()?.parse().ok()?);
-        let records = lines.map(Record::parse).collect::<Option<_>>()?;
-        Some(Self { settings, merge, index, content, charts, versions, records })
+        let head_of = Head { settings, merge, index, content, charts, versions };
+        let records = whole.len().min(head + 1)..whole.len();
+        Some(Self { head: head_of, text, records })
     }
 
-    /// Writes the folder's sidecar.
-    ///
-    /// # Errors
-    /// `Io`.
-    pub(super) fn save(&self, folder: &Path) -> Result<()> {
-        let at_rest = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |now| now.saturating_sub(AT_REST).as_nanos());
-        let text = self.write(i128::try_from(at_rest).unwrap_or(0));
-        let sum = Digest::sha256(text.as_bytes());
-        replace(&folder.join(NAME), "write", Sync::Whenever, &mut |out| {
-            out.write_all(text.as_bytes())?;
-            writeln!(out, "\n{}", sum.hex())
-        })
-    }
-
-    /// The text without its sum. Files that changed after `at_rest` are not vouched for.
-    fn write(&self, at_rest: i128) -> String {
-        let stamp = |stamp: &Option<Stamp>| stamp.as_ref().map_or("-".to_owned(), Stamp::write);
-        let mut lines = vec![
-            MAGIC.to_owned(),
-            self.settings.clone(),
-            stamp(&self.merge),
-            stamp(&self.index),
-            format!("{}\t{}\t{}", self.content, self.charts, self.versions),
-        ];
-        for record in &self.records {
-            // A name that would break the lines is read again each time.
-            if record.path.contains(['\n', '\t']) {
-                continue;
-            }
-            let mut stamp = record.stamp;
-            if stamp.changed.max(stamp.modified) > at_rest {
-                stamp.inode = Stamp::YOUNG;
-            }
-            let content = match &record.content {
-                Ok((digest, modified)) => format!("{digest}\t{modified}"),
-                Err(reason) => format!("-\t{}", reason.replace(['\n', '\t'], " ")),
-            };
-            lines.push(format!("{}\t{content}\t{}", stamp.write(), record.path));
-        }
-        lines.join("\n")
+    /// What was found of each file, in the order in which they were listed.
+    pub(super) fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        let lines = self.text[self.records.clone()].split('\n');
+        lines.filter(|line| !line.is_empty()).map_while(Record::parse)
     }
 
     /// Whether these files are just those that were found, unchanged.
     pub(super) fn covers(&self, found: &[Found]) -> bool {
-        self.records.len() == found.len()
-            && self.records.iter().zip(found).all(|(record, found)| {
-                record.path == found.path && record.stamp.is_known(&found.stamp)
+        let mut found = found.iter();
+        let all_known = self.records().all(|record| {
+            found.next().is_some_and(|found| {
+                found.is_at(record.path) && record.stamp.is_known(&found.stamp)
             })
+        });
+        all_known && found.next().is_none()
     }
 
     /// Whether all files were charts.
     pub(super) fn is_clean(&self) -> bool {
-        self.records.iter().all(|record| record.content.is_ok())
+        self.records().all(|record| record.content.is_ok())
     }
 
     /// The base of the URLs that the index was written with.
     pub(super) fn url(&self) -> Option<String> {
-        let settings: Vec<String> = serde_json::from_str(&self.settings).ok()?;
+        let settings: Vec<String> = serde_json::from_str(&self.head.settings).ok()?;
         settings.into_iter().nth(2)
     }
 
     /// What to tell of a run that found nothing changed.
     pub(super) fn report(&self, path: PathBuf) -> Report {
-        let skipped = self.records.iter().filter_map(|record| {
-            let reason = record.content.as_ref().err()?;
-            Some((record.path.clone(), reason.clone()))
+        let skipped = self.records().filter_map(|record| {
+            let reason = record.content.err()?;
+            Some((record.path.to_owned(), reason.to_owned()))
         });
         Report {
             path,
             outcome: Outcome::Unchanged,
-            charts: self.charts,
-            versions: self.versions,
+            charts: self.head.charts,
+            versions: self.head.versions,
             read: 0,
-            reused: self.records.len(),
+            reused: self.records().count(),
             skipped: skipped.collect(),
             warnings: Vec::new(),
         }
     }
 }
 
-impl Record {
-    fn parse(line: &str) -> Option<Self> {
+/// Writes the folder's sidecar.
+///
+/// # Errors
+/// `Io`.
+pub(super) fn save<'t>(
+    folder: &Path,
+    head: &Head,
+    records: impl Iterator<Item = Record<'t>>,
+) -> Result<()> {
+    let at_rest = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |now| now.saturating_sub(AT_REST).as_nanos());
+    let text = write(head, records, i128::try_from(at_rest).unwrap_or(0));
+    let sum = checksum(&text);
+    replace(&folder.join(NAME), "write", Sync::Whenever, &mut |out| {
+        out.write_all(text.as_bytes())?;
+        writeln!(out, "\n{sum}")
+    })
+}
+
+/// Whether it is whole; nobody has a reason to forge what he could write.
+fn checksum(text: &str) -> String {
+    let mut sum = flate2::Crc::new();
+    sum.update(text.as_bytes());
+    format!("{:08x}", sum.sum())
+}
+
+/// The text without its sum. Files that changed after `at_rest` are not vouched for.
+fn write<'t>(head: &Head, records: impl Iterator<Item = Record<'t>>, at_rest: i128) -> String {
+    let mut text = String::with_capacity(4096);
+    text.extend([MAGIC, "\n", &head.settings]);
+    for stamp in [&head.merge, &head.index] {
+        text.push('\n');
+        match stamp {
+            Some(stamp) => stamp.write(&mut text),
+            None => text.push('-'),
+        }
+    }
+    text.extend(["\n", &head.content, "\t"]);
+    number(&mut text, head.charts as i128, '\t');
+    number(&mut text, head.versions as i128, '\t');
+    for record in records {
+        // A name that would break the lines is read again each time.
+        if record.path.contains(['\n', '\t']) {
+            continue;
+        }
+        let mut stamp = record.stamp;
+        if stamp.changed.max(stamp.modified) > at_rest {
+            stamp.inode = Stamp::YOUNG;
+        }
+        text.push('\n');
+        stamp.write(&mut text);
+        match record.content {
+            Ok((digest, modified)) => {
+                text.extend([digest, "\t"]);
+                number(&mut text, modified.into(), '\t');
+            }
+            Err(reason) => text.extend(["-\t", &reason.replace(['\n', '\t'], " "), "\t"]),
+        }
+        text.push_str(record.path);
+    }
+    text
+}
+
+impl<'t> Record<'t> {
+    fn parse(line: &'t str) -> Option<Self> {
         let mut fields = line.split('\t');
         let stamp = Stamp::read(&mut fields)?;
         let content = match (fields.next()?, fields.next()?) {
-            ("-", reason) => Err(reason.to_owned()),
-            (digest, modified) => Ok((digest.to_owned(), modified.parse().ok()?)),
+            ("-", reason) => Err(reason),
+            (digest, modified) => Ok((digest, modified.parse().ok()?)),
         };
-        Some(Self { path: fields.next()?.to_owned(), stamp, content })
+        Some(Self { path: fields.next()?, stamp, content })
     }
 }
