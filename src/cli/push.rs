@@ -2,21 +2,24 @@
 
 use super::{
     Run,
+    classic::{self, Chart, ClassicArgs},
     destination::Destination,
     exit::Exit,
     legacy,
+    location::is_in_repository,
     output::Format,
     progress::Progress,
     remote::RemoteArgs,
     told::{Number, Telling, Told, tell},
 };
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     limits::Limits,
     oci::{Tag, chart::LayerOrder},
     ops::{
         package,
         prepare::{self, Beside},
+        pull::Provenance,
         push::{self as op, Existing, Outgoing, Verify},
     },
 };
@@ -33,9 +36,16 @@ const AT_ONCE: usize = 8;
 
 #[derive(Debug, Args)]
 pub(super) struct PushArgs {
-    /// Archives or chart sources, then `oci://host/namespace` or `layout:DIR`; or one `host/ns/name:tag`
+    /// Archives, chart sources, `repo/chart` or `https://….tgz`, then `oci://host/namespace` or `layout:DIR`; or one
+    /// `host/ns/name:tag`
     #[arg(required = true, value_name = "CHART|DESTINATION")]
     items: Vec<String>,
+    /// Version or range of a chart of a repository
+    #[arg(long)]
+    version: Option<String>,
+    /// Take prereleases of it too when no version is given
+    #[arg(long)]
+    devel: bool,
     /// Replace a version that holds another chart
     #[arg(long, visible_alias = "force")]
     overwrite: bool,
@@ -209,11 +219,76 @@ async fn one(
     options: &op::Options,
     limits: &Limits,
 ) -> Result<Told> {
-    let chart = prepare(run, Path::new(path), limits)?;
+    let chart = match Elsewhere::of(path) {
+        Some(elsewhere) => elsewhere.fetch(run, args, path, limits).await?,
+        None if args.version.is_some() => {
+            let what = format!("`{path}` has the version that its Chart.yaml says");
+            return Err(Error::usage(what)
+                .with_hint("`--version` chooses among those of a chart repository"));
+        }
+        None => prepare(run, Path::new(path), limits)?,
+    };
     let tag = Tag::from_version(&chart.metadata.version)?;
     let (place, name) = destination.place(run, &args.remote, &chart.metadata.name)?;
     let report = op::push(&place, &name, &chart, &tag, options).await?;
     Ok(Told { name, report })
+}
+
+/// A chart that is not on this machine.
+enum Elsewhere<'a> {
+    /// `repo/chart`.
+    Repository { name: &'a str, chart: &'a str },
+    /// An archive by its URL.
+    Archive(&'a str),
+}
+
+impl<'a> Elsewhere<'a> {
+    /// What is there as a path is meant as one.
+    fn of(text: &'a str) -> Option<Self> {
+        if text.contains("://") {
+            return (!text.starts_with("oci://")).then_some(Self::Archive(text));
+        }
+        if Path::new(text).exists() || !is_in_repository(text) {
+            return None;
+        }
+        text.split_once('/').map(|(name, chart)| Self::Repository { name, chart })
+    }
+
+    /// Fetches it with its provenance, as `pull --prov` would.
+    async fn fetch(
+        &self,
+        run: &Run,
+        args: &PushArgs,
+        text: &str,
+        limits: &Limits,
+    ) -> Result<Outgoing> {
+        // The credentials of the flags are the destination's, and nobody else's.
+        let from = args.remote.nameless();
+        let repository;
+        let chart = match self {
+            Self::Archive(url) => Chart::Archive { url },
+            Self::Repository { name, chart } => {
+                repository = run.repository_files().find(name, limits).map_err(|error| {
+                    let hint = format!(
+                        "`chartferry repo add {name} URL` would make it a chart of a repository"
+                    );
+                    match error.kind() {
+                        ErrorKind::NotFound => {
+                            let what = format!("{text}: no such file");
+                            Error::not_found(what).with_source(error).with_hint(hint)
+                        }
+                        _ => error,
+                    }
+                })?;
+                Chart::Configured { repository: &repository, chart }
+            }
+        };
+        let (classic, version) = (ClassicArgs::default(), args.version.as_deref());
+        let located = classic.locate(run, &from, chart, version, args.devel).await?;
+        let got = classic::fetch(run, &located, Provenance::IfPresent).await?;
+        prepare::from_repository(got, &located.created, limits)
+            .map_err(|error| error.context(format!("{located} is no good chart archive")))
+    }
 }
 
 /// An archive as it is, or a chart's source packaged.

@@ -82,6 +82,11 @@ impl RemoteArgs {
         Ok(options)
     }
 
+    /// The same without the name and the password, for another server than they are meant for.
+    pub(super) fn nameless(&self) -> Self {
+        Self { transport: self.transport.clone(), ..Self::default() }
+    }
+
     /// The name and the password of the flags.
     pub(super) fn given(&self) -> Result<Option<(String, Secret)>> {
         if let Some(given) = self.given.get() {

@@ -253,14 +253,6 @@ pub fn time(text: &str) -> Option<Timestamp> {
     text.parse().ok()
 }
 
-/// The same in UTC and whole seconds, as manifests have it.
-pub fn created(text: &str) -> Option<String> {
-    let seconds = time(text)?.as_second();
-    // Go's zero time stands for none.
-    let seconds = Some(seconds).filter(|seconds| *seconds > -62_135_596_800)?;
-    Timestamp::from_second(seconds).ok().map(|time| time.to_string())
-}
-
 fn newest_first(a: &(Option<Version>, Candidate), b: &(Option<Version>, Candidate)) -> Ordering {
     match (&a.0, &b.0) {
         (Some(left), Some(right)) => right.cmp(left),
@@ -422,18 +414,5 @@ pub(super) mod tests {
         }
         let same = Selection::default().select(vec![new.clone(), new], now());
         assert!(same.doubled.is_empty() && same.candidates.len() == 1);
-    }
-
-    #[test]
-    fn times_become_whole_seconds_in_utc() {
-        for (text, expected) in [
-            ("2019-01-02T03:04:05.678901234+02:00", Some("2019-01-02T01:04:05Z")),
-            ("2019-01-02T03:04:05Z", Some("2019-01-02T03:04:05Z")),
-            ("0001-01-01T00:00:00Z", None),
-            ("", None),
-            ("yesterday", None),
-        ] {
-            assert_eq!(created(text).as_deref(), expected, "{text}");
-        }
     }
 }

@@ -35,6 +35,8 @@ pub struct Located {
     pub url: String,
     /// SHA-256 of its archive, in bare hex, if the index says it.
     pub digest: Option<String>,
+    /// When its index says that it was made; empty where it does not.
+    pub created: String,
     /// What the user should know.
     pub notes: Vec<String>,
     repository: ChartRepository,
@@ -175,6 +177,7 @@ pub fn by_url(files: &Files, opener: &Opener, url: &str, given: &Repository) -> 
         version: String::new(),
         url: url.to_owned(),
         digest: None,
+        created: String::new(),
         notes: Vec::new(),
         repository: opener.open(&repository)?,
     })
@@ -215,6 +218,7 @@ fn located(
         version: line.version().to_owned(),
         url,
         digest: line.digest().map(str::to_ascii_lowercase),
+        created: line.created().to_owned(),
         notes,
         repository: opener.open(repository)?,
     })

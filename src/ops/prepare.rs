@@ -6,7 +6,7 @@ use crate::{
     archive::{self, Keep},
     limits::Limits,
     oci::{Descriptor, Hasher, Manifest, TagOrDigest, chart, digest::Algorithm, media},
-    ops::{package, payload::Archive, push::Outgoing},
+    ops::{chart_repository::Got, package, payload::Archive, push::Outgoing},
     store::{BlobFile, Fetch},
 };
 use bytes::Bytes;
@@ -108,6 +108,30 @@ fn provenance_beside(path: &Path, limits: &Limits) -> Result<Option<Bytes>> {
         ));
     }
     Ok(Some(bytes.into()))
+}
+
+/// Prepares what was fetched from a chart repository: judged as an archive on this machine is. `listed` is when its index
+/// says that it was made.
+///
+/// # Errors
+/// Whatever is wrong with the archive.
+pub fn from_repository(got: Got, listed: &str, limits: &Limits) -> Result<Outgoing> {
+    let judged = archive::read::read(got.archive.reader()?, Keep::Nothing, limits)?;
+    Ok(Outgoing {
+        metadata: judged.metadata,
+        content: Descriptor::new(media::CHART_CONTENT, got.digest, got.size),
+        archive: got.archive,
+        provenance: got.provenance,
+        created: created(listed),
+        ready: None,
+    })
+}
+
+/// A time as indexes write it, in UTC and whole seconds, as manifests have it.
+pub fn created(text: &str) -> Option<String> {
+    let seconds = text.parse::<jiff::Timestamp>().ok()?.as_second();
+    // Go's zero time stands for none.
+    rfc3339(Some(seconds).filter(|seconds| *seconds > -62_135_596_800)?)
 }
 
 /// Packages a chart's source for a push; nothing is left on disk.
@@ -270,5 +294,23 @@ impl Write for Spool {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_become_whole_seconds_in_utc() {
+        for (text, expected) in [
+            ("2019-01-02T03:04:05.678901234+02:00", Some("2019-01-02T01:04:05Z")),
+            ("2019-01-02T03:04:05Z", Some("2019-01-02T03:04:05Z")),
+            ("0001-01-01T00:00:00Z", None),
+            ("", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(created(text).as_deref(), expected, "{text}");
+        }
     }
 }

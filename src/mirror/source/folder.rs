@@ -7,10 +7,7 @@ use crate::{
     digest::Digest,
     index::Index,
     limits::Limits,
-    mirror::{
-        candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
-        select,
-    },
+    mirror::candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
     ops::prepare::{self, Beside},
     store::blocking,
 };
@@ -227,7 +224,7 @@ impl Folder {
         };
         let limits = Arc::clone(&self.limits);
         let payload = blocking(move || prepare::from_archive(&path, beside, &limits)).await?;
-        Ok(match select::created(&candidate.created) {
+        Ok(match prepare::created(&candidate.created) {
             Some(created) => Payload { created: Some(created), ..payload },
             None => payload,
         })

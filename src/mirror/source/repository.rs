@@ -15,7 +15,7 @@ use crate::{
     limits::Limits,
     mirror::{
         candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
-        denied, select,
+        denied,
     },
     oci::{Descriptor, Reference, TagOrDigest, media},
     ops::{payload::Archive, prepare},
@@ -152,7 +152,7 @@ impl Repository {
             archive,
             content,
             provenance: provenance?,
-            created: select::created(&candidate.created),
+            created: prepare::created(&candidate.created),
             ready: None,
         })
     }

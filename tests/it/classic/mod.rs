@@ -4,6 +4,7 @@ mod dependency;
 mod getter;
 mod museum;
 mod pull;
+mod push;
 mod repo;
 mod search;
 mod wire;
