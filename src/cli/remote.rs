@@ -182,7 +182,9 @@ fn notify(run: &Run) -> Notify {
             counts.bytes.fetch_add(done.saturating_sub(before), Ordering::Relaxed);
         }
         Notice::Warning { .. } | Notice::Credentials { .. } => talk.warn(&notice.to_string()),
-        Notice::PlainHttp { .. } => tracing::debug!("{notice}"),
+        Notice::PlainHttp { .. } | Notice::Asked { .. } | Notice::Answered { .. } => {
+            tracing::debug!("{notice}");
+        }
         _ => talk.info(&notice.to_string()),
     })
 }

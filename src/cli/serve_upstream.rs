@@ -82,6 +82,7 @@ impl UpstreamArgs {
         (options.retry_after, options.persistence) = (RETRY_AFTER, Persistence::Short);
         options.notify = Notify::new(|notice| match notice {
             Notice::Moved { .. } => {}
+            Notice::Asked { .. } | Notice::Answered { .. } => tracing::debug!("{notice}"),
             Notice::Warning { .. } | Notice::Credentials { .. } => tracing::warn!("{notice}"),
             _ => tracing::info!("{notice}"),
         });

@@ -2,7 +2,7 @@
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -30,7 +30,7 @@ impl Clock {
     pub(crate) async fn wait(&self, time: Duration) {
         match self {
             Self::System => tokio::time::sleep(time).await,
-            Self::Virtual(clock) => clock.advance(time),
+            Self::Virtual(clock) => clock.wait(time).await,
         }
     }
 
@@ -56,19 +56,43 @@ impl From<VirtualClock> for Clock {
 
 /// A clock that stands still until somebody waits on it. It begins at 2026-01-01T00:00:00Z.
 #[derive(Clone, Debug, Default)]
-pub struct VirtualClock(Arc<Mutex<Duration>>);
+pub struct VirtualClock {
+    waited: Arc<Mutex<Duration>>,
+    turns: usize,
+}
 
 const START: Duration = Duration::from_secs(1_767_225_600);
 
 impl VirtualClock {
+    /// The same clock, moved by whoever waits only once all other tasks have had that many turns: what they do meanwhile they
+    /// do before the time has come, as they would by a real one. This takes a tokio runtime.
+    #[must_use]
+    pub fn after_turns(self, turns: usize) -> Self {
+        Self { turns, ..self }
+    }
+
     /// Moves it.
     pub fn advance(&self, time: Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += time;
+        *self.lock() += time;
+    }
+
+    /// Waits, side by side with others that wait.
+    async fn wait(&self, time: Duration) {
+        let end = self.waited() + time;
+        for _ in 0..self.turns {
+            tokio::task::yield_now().await;
+        }
+        let mut waited = self.lock();
+        *waited = end.max(*waited);
     }
 
     /// How far it has moved.
     pub fn waited(&self) -> Duration {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Duration> {
+        self.waited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its time.

@@ -7,6 +7,7 @@ use super::{
     gate::Gates,
     location::{Credentials, follow, host_of},
     message::{Call, Full, Patience, Proven, text},
+    notice::{Notice, Notify, shown},
     open::Redirects,
     outgoing::{Going, outgoing},
     proxy::Routes,
@@ -97,6 +98,7 @@ pub(crate) struct Transport {
     trust: Trust,
     routes: Routes,
     gates: Arc<Gates>,
+    notify: Notify,
     user_agent: String,
     connect: Duration,
     headers: Duration,
@@ -123,6 +125,7 @@ impl Transport {
             trust,
             routes,
             gates: Arc::new(Gates::new(options)),
+            notify: options.notify.clone(),
             user_agent: options.user_agent.clone(),
             connect: options.connect,
             headers: options.headers,
@@ -141,6 +144,7 @@ impl Transport {
             trust: trust.clone(),
             routes: self.routes.clone(),
             gates: Arc::clone(&self.gates),
+            notify: self.notify.clone(),
             user_agent: self.user_agent.clone(),
             ..*self
         })
@@ -192,11 +196,12 @@ impl Transport {
         from: Origin,
     ) -> Result<Answer, Failure> {
         let host = host_of(url);
-        let passage = self.gates.pass(&host).await?;
         let going = Going::new(call.report.clone());
         let (body, length) = outgoing(&call.payload, &going)
             .await
             .map_err(|(path, error)| Failure::Fatal(Error::io("read blob", path, error)))?;
+        // Last of all: what goes through the gate goes out.
+        let passage = self.gates.pass(&host).await?;
         let mut request = self
             .client(url)?
             .request(call.method.clone(), url.clone())
@@ -214,6 +219,10 @@ impl Transport {
                 self.commit.min(self.headers + work)
             }
         };
+        let shown = self.notify.is_heard().then(|| (call.method.to_string(), shown(url)));
+        if let Some((method, url)) = shown.clone() {
+            self.notify.tell(Notice::Asked { method, url });
+        }
         let response = request.send();
         tokio::pin!(response);
         // While the body goes out every `stall` must see a byte leave; then the answer has its own time.
@@ -228,6 +237,10 @@ impl Transport {
             }
         };
         self.gates.heed(&passage, response.status(), response.headers());
+        if let Some((method, url)) = shown {
+            let status = response.status().as_u16();
+            self.notify.tell(Notice::Answered { method, url, status });
+        }
         Ok(Answer {
             status: response.status(),
             headers: response.headers().clone(),

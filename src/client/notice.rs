@@ -3,6 +3,7 @@
 
 use crate::oci::Digest;
 use std::{fmt, sync::Arc, time::Duration};
+use url::Url;
 
 /// Progress of a blob is told once a mebibyte, and at its end.
 pub(super) const TOLD_EVERY: u64 = crate::limits::MIB;
@@ -11,6 +12,22 @@ pub(super) const TOLD_EVERY: u64 = crate::limits::MIB;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
+    /// A request goes out.
+    Asked {
+        /// `GET`.
+        method: String,
+        /// Whom and what for, without what proves anything.
+        url: String,
+    },
+    /// The head of its answer has come.
+    Answered {
+        /// As it was asked.
+        method: String,
+        /// As it was asked.
+        url: String,
+        /// Its status.
+        status: u16,
+    },
     /// The client waits before it tries again.
     Waiting {
         /// For whom.
@@ -78,6 +95,8 @@ pub enum Way {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Asked { method, url } => write!(f, "> {method} {url}"),
+            Self::Answered { method, url, status } => write!(f, "< {status} {method} {url}"),
             Self::Waiting { host, wait, why } => {
                 let seconds = wait.as_secs_f64();
                 write!(f, "waiting {seconds:.1} s for `{host}`: {why}")
@@ -104,6 +123,24 @@ impl fmt::Display for Notice {
     }
 }
 
+/// A URL as it may be logged: without credentials, and of its query only what names something; signed URLs carry their proof
+/// there.
+pub(super) fn shown(url: &Url) -> String {
+    const NAMES: [&str; 9] =
+        ["artifactType", "digest", "from", "last", "mount", "n", "scope", "service", "tag"];
+    let (scheme, host, path) = (url.scheme(), url.host_str().unwrap_or_default(), url.path());
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let mut text = format!("{scheme}://{host}{port}{path}");
+    for (at, pair) in url.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
+        text.push(if at == 0 { '?' } else { '&' });
+        match pair.split_once('=') {
+            Some((name, _)) if !NAMES.contains(&name) => text.extend([name, "=..."]),
+            _ => text.push_str(pair),
+        }
+    }
+    text
+}
+
 /// Who hears notices. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Notify(Option<Arc<dyn Fn(Notice) + Send + Sync>>);
@@ -112,6 +149,11 @@ impl Notify {
     /// Hands every notice to `listener`.
     pub fn new(listener: impl Fn(Notice) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(listener)))
+    }
+
+    /// Whether anybody does.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Tells it.
@@ -125,5 +167,24 @@ impl Notify {
 impl fmt::Debug for Notify {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Notify(someone)" } else { "Notify(nobody)" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_proof_is_shown() {
+        for (url, expected) in [
+            (
+                "https://u:p@h.example:5000/v2/a/blobs/uploads/?digest=sha256:1&_state=x",
+                "https://h.example:5000/v2/a/blobs/uploads/?digest=sha256:1&_state=...",
+            ),
+            ("http://[::1]/b?X-Amz-Signature=s&n=5&x", "http://[::1]/b?X-Amz-Signature=...&n=5&x"),
+            ("https://h.example/#token", "https://h.example/"),
+        ] {
+            assert_eq!(shown(&url.parse().expect(url)), expected);
+        }
     }
 }

@@ -52,7 +52,11 @@ impl Bench {
         options.scheme = Scheme::Plain;
         options.clock = Clock::Virtual(clock.clone());
         options.cache = Some(cache.path().to_path_buf());
-        options.notify = Notify::new(move |notice| listener.lock().unwrap().push(notice));
+        options.notify = Notify::new(move |notice| {
+            if !matches!(notice, Notice::Asked { .. } | Notice::Answered { .. }) {
+                listener.lock().unwrap().push(notice);
+            }
+        });
         change(&mut options);
         Self { client: Client::new(options).unwrap(), clock, cache, told }
     }

@@ -77,3 +77,20 @@ fn a_pull_takes_two_requests() {
     let ranged = counted.requests(&["pull", "oci://ADDR/a/demo", "--version", "^1", "-d", "out"]);
     assert_eq!(shapes(&ranged), ["GET tags", "GET manifests", "GET blobs"], "{ranged:?}");
 }
+
+#[test]
+fn with_debug_every_request_is_told_with_its_answer() {
+    let counted = Counted::new();
+    let args = ["push", "demo-1.0.0.tgz", "oci://ADDR/a", "--debug"];
+    let args = args.map(|arg| arg.replace("ADDR", &counted.proxy.address()));
+    let outcome = counted.test.run(args).anything().succeeds();
+    let told = |mark: &str| {
+        let lines = outcome.stderr.lines().filter_map(|line| line.split_once(mark));
+        lines.map(|(_, rest)| rest.to_owned()).collect::<Vec<_>>()
+    };
+    let sent = counted.proxy.take();
+    // It is tried with TLS first.
+    let asked = told(": > ").into_iter().filter(|line| !line.contains(" https://")).count();
+    assert_eq!(asked, sent.len(), "{}", outcome.stderr);
+    assert_eq!(told(": < 20").len() + told(": < 404").len(), sent.len(), "{}", outcome.stderr);
+}
