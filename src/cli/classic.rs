@@ -1,7 +1,7 @@
 //! Charts of chart repositories on the command line: the flags that say how a repository is reached, and a chart found
 //! and fetched.
 
-use super::{Run, remote::RemoteArgs};
+use super::{Run, codefresh, remote::RemoteArgs};
 use crate::{
     Error, Result,
     client::{Client, Secret},
@@ -146,6 +146,7 @@ pub(super) fn with_client(run: &Run, client: Client, trust: crate::client::Trust
         token: env
             .text("HELM_REPO_ACCESS_TOKEN")
             .map(|token| (Secret::new(token), env.text("HELM_REPO_AUTH_HEADER"))),
+        museum_token: codefresh::token(&env.codefresh_config()),
     }
 }
 

@@ -12,6 +12,7 @@ pub struct Env(BTreeMap<OsString, OsString>);
 
 /// Every variable, with what it does; `docs/environment.md` is made of the same words.
 pub const VARIABLES: &[(&str, &str)] = &[
+    ("CFCONFIG", "Codefresh's file, whose token `cm://` repositories get; default `~/.cfconfig`"),
     ("CHARTFERRY_OVERWRITE", "`1` or `true`: push replaces an existing version, as `--overwrite`"),
     ("CHARTFERRY_LOG", "`debug` or `trace`: log what happens on the wire to stderr"),
     (
@@ -204,6 +205,11 @@ impl Env {
     /// The user's configuration folder, where Podman's file is.
     pub fn config_folder(&self) -> PathBuf {
         self.path("XDG_CONFIG_HOME").unwrap_or_else(|| self.home().join(".config"))
+    }
+
+    /// The file of Codefresh's command line.
+    pub fn codefresh_config(&self) -> PathBuf {
+        self.path("CFCONFIG").unwrap_or_else(|| self.home().join(".cfconfig"))
     }
 
     /// The folders of programs, where credential helpers are looked for.

@@ -11,6 +11,7 @@ use talk::{LogFormat, Talk, Volume};
 mod bundle;
 mod candidates;
 mod classic;
+mod codefresh;
 mod dependency;
 mod destination;
 mod duration;

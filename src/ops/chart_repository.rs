@@ -48,6 +48,8 @@ pub struct Opener {
     pub limits: Limits,
     /// A token, and the header that it goes in, for repositories without a user name.
     pub token: Option<(Secret, Option<String>)>,
+    /// A token for `cm://` repositories that nothing else names us to.
+    pub museum_token: Option<Secret>,
 }
 
 /// A chart repository.
@@ -115,6 +117,8 @@ impl Opener {
         } else if let Some((token, header)) = &self.token {
             options.credential = Some(Credential::Bearer(token.clone()));
             options.token_header.clone_from(header);
+        } else if repository.url.starts_with("cm://") {
+            options.credential = self.museum_token.clone().map(Credential::Bearer);
         }
         if repository.pass_credentials_all {
             options.credentials = Credentials::Everywhere;
@@ -338,6 +342,7 @@ mod tests {
             cache: None,
             limits: Limits::default(),
             token: None,
+            museum_token: None,
         }
     }
 
@@ -361,6 +366,24 @@ mod tests {
         }
         let plain = Opener { museum: MuseumScheme::Http, ..opener() };
         assert_eq!(plain.options(&at("cm://r.example/x")).url, "http://r.example/x");
+    }
+
+    #[test]
+    fn a_token_for_chartmuseums_goes_to_those_that_nobody_is_named_to() {
+        let opener = Opener { museum_token: Some(Secret::new("cf")), ..opener() };
+        let named = Repository { username: "u".to_owned(), ..at("cm://r.example") };
+        for (repository, token) in
+            [(at("cm://r.example"), Some("cf")), (at("https://r.example"), None), (named, None)]
+        {
+            let said = match opener.options(&repository).credential {
+                Some(Credential::Bearer(token)) => Some(token.expose().to_owned()),
+                _ => None,
+            };
+            assert_eq!(said.as_deref(), token, "{repository:?}");
+        }
+        let own = Opener { token: Some((Secret::new("own"), None)), ..opener };
+        let credential = own.options(&at("cm://r.example")).credential;
+        assert!(matches!(credential, Some(Credential::Bearer(token)) if token.expose() == "own"));
     }
 
     #[test]

@@ -74,8 +74,11 @@ impl Bundle {
     /// Reads a bundle through.
     ///
     /// # Errors
-    /// `Invalid` for what is no bundle; `Integrity` for a blob that is not what its name says; `Limit`.
+    /// `NotFound` where nothing is; `Invalid` for what is no bundle; `Integrity` for a blob that is not what its name says; `Limit`.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self> {
+        if !path.exists() {
+            return Err(Error::not_found(format!("there is no bundle `{}`", path.display())));
+        }
         let context = || format!("`{}` is no good bundle", path.display());
         let mut survey = Survey::new(limits);
         walk(path, limits, &mut |name, size, content| survey.file(name, size, content))

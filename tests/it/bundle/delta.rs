@@ -97,6 +97,6 @@ fn a_base_that_is_none_is_refused() {
         .stderr_has("`base` is no good bundle")
         .fails(1);
     test.run(["bundle", "save", "d.tar", "--all", &registry.oci(), "--delta", "gone"])
-        .stderr_has("cannot open bundle `gone`")
-        .fails(1);
+        .stderr_has("there is no bundle `gone`")
+        .fails(5);
 }

@@ -36,6 +36,37 @@ fn any_damage_is_found_before_anything_is_written() {
 }
 
 #[test]
+fn what_a_bundle_lacks_comes_with_a_next_step() {
+    let (test, registry) = filled();
+    test.run(["bundle", "save", "good.tar", "--all", &registry.oci()]).anything().succeeds();
+    std::fs::create_dir(test.path("lay")).unwrap();
+    let tar = |args: &[&str]| {
+        test.run_program("/usr/bin/tar".as_ref(), args.iter().copied()).anything().succeeds();
+    };
+    tar(&["xf", "good.tar", "-C", "lay"]);
+    let archive = chartferry::digest::Digest::sha256(&test.read("mast-0.2.0.tgz"));
+    std::fs::remove_file(test.path(format!("lay/blobs/sha256/{}", archive.hex()))).unwrap();
+    tar(&["cf", "lacking.tar", "-C", "lay", "oci-layout", "index.json", "blobs"]);
+    let host = registry.oci();
+    for (args, code, [what, hint]) in [
+        (
+            &["bundle", "load", "lacking.tar", "out"][..],
+            5,
+            ["`lacking.tar` is not whole", "hint: nothing was loaded; save the bundle again"],
+        ),
+        (&["bundle", "load", "gone.tar", "out"], 5, ["there is no bundle `gone.tar`", ""]),
+        (
+            &["bundle", "save", "x.tar", &host],
+            64,
+            ["names no chart", "hint: for all of them: `--all oci://[ADDR]`"],
+        ),
+        (&["bundle", "save", "x.tar", "--all", &format!("{host}/nowhere")], 5, ["nowhere", ""]),
+    ] {
+        test.run(args.iter().copied()).stderr_has(what).stderr_has(hint).writes([]).fails(code);
+    }
+}
+
+#[test]
 fn a_link_in_a_bundle_leads_nowhere() {
     let (test, _registry) = filled();
     std::os::unix::fs::symlink("/etc/passwd", test.path("index.json")).unwrap();

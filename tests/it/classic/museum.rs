@@ -159,3 +159,25 @@ fn a_version_is_deleted_by_the_repositorys_name() {
         .stderr_has("repo nobody not found")
         .fails(5);
 }
+
+#[test]
+fn codefreshs_token_goes_to_chartmuseums_by_their_own_scheme_alone() {
+    let (test, web) = museum();
+    let at = |scheme: &str| format!("{scheme}://{}/ctx/org", web.address());
+    let context =
+        "contexts:\n  default:\n    name: default\n    token: cf\ncurrent-context: default\n";
+    test.file("cf", context);
+    std::fs::write(test.home(".cfconfig"), context.replace("cf", "home")).unwrap();
+    let sent = |url: &str, file: Option<&str>, flags: &[&str]| {
+        let args = [&["museum", "push", "made/demo-1.0.0.tgz", url][..], flags].concat();
+        let run = test.run(args).env("HELM_REPO_USE_HTTP", "1").any_stdout();
+        let run = file.into_iter().fold(run, |run, file| run.env("CFCONFIG", file));
+        run.succeeds();
+        web.take().pop().unwrap().header("authorization").map(str::to_owned)
+    };
+    assert_eq!(sent(&at("cm"), Some("cf"), &[]).as_deref(), Some("Bearer cf"));
+    assert_eq!(sent(&at("cm"), None, &[]).as_deref(), Some("Bearer home"));
+    assert_eq!(sent(&at("cm"), Some("cf"), &["--access-token", "t"]).as_deref(), Some("Bearer t"));
+    assert_eq!(sent(&at("cm"), Some("cf"), &["-u", "u", "-p", "p"]).as_deref(), Some("Basic dTpw"));
+    assert_eq!(sent(&at("http"), Some("cf"), &[]), None);
+}

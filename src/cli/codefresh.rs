@@ -1,0 +1,55 @@
+//! The token that Codefresh's command line keeps for its user, which `helm cm-push` sends too where it has nothing else.
+//! Here only `cm://` repositories get it: any other address may be anybody's.
+
+use crate::{
+    client::Secret,
+    limits::Limits,
+    yaml::{self, Duplicates, Value},
+};
+use std::{fs::File, io::Read, path::Path};
+
+/// Bytes of a file that names a few contexts.
+const MAX_FILE: u64 = 1 << 20;
+
+/// The token of the current context of a file, if there is all that. It was not asked for, so nothing is an error.
+pub(super) fn token(path: &Path) -> Option<Secret> {
+    let mut text = Vec::new();
+    File::open(path).ok()?.take(MAX_FILE).read_to_end(&mut text).ok()?;
+    let found = of_current(&text);
+    if found.is_none() {
+        tracing::debug!("`{}` names no token", path.display());
+    }
+    found.map(Secret::new)
+}
+
+fn of_current(text: &[u8]) -> Option<String> {
+    let file = yaml::parse(text, Duplicates::LastWins, &Limits::default()).ok()?;
+    let current = file.get("current-context")?;
+    let Value::Map(contexts) = file.get("contexts")? else { return None };
+    // By the name that a context gives itself; its key may be another.
+    let (_, context) = contexts.iter().find(|(_, one)| one.get("name") == Some(current))?;
+    match context.get("token")? {
+        Value::String(token) if !token.is_empty() => Some(token.clone()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_that_of_the_current_context() {
+        let contexts = "contexts:\n  default:\n    name: default\n    token: one\n  b:\n    name: work\n    token: two\n";
+        for (current, token) in
+            [("default", Some("one")), ("work", Some("two")), ("b", None), ("~", None)]
+        {
+            let text = format!("{contexts}current-context: {current}\n");
+            assert_eq!(of_current(text.as_bytes()).as_deref(), token, "{current}");
+        }
+        for text in ["", "[", "current-context: a\n", "contexts: []\ncurrent-context: a\n"] {
+            assert_eq!(of_current(text.as_bytes()), None, "{text}");
+        }
+        assert!(token(Path::new("/no/such/file")).is_none());
+    }
+}
