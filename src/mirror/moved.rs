@@ -11,6 +11,9 @@ use super::{
 use crate::{Error, ErrorKind, Result};
 use futures_util::StreamExt;
 
+/// Why a version is not dealt with.
+const UNSEEN: &str = "what its tag leads to cannot be seen";
+
 impl Run<'_> {
     /// Asks what the tags of remembered versions lead to. A version whose tag cannot be seen has failed, and is taken out.
     ///
@@ -66,7 +69,10 @@ impl Run<'_> {
                 status: Status::Failed,
                 place: one.place.ok().map(|place| self.sink.show(&place)),
                 outcome: None,
-                reason: Some(format!("what its tag leads to cannot be seen: {}", error.chain())),
+                reason: Some(match error.hint() {
+                    Some(hint) => format!("{UNSEEN}: {} ({hint})", error.chain()),
+                    None => format!("{UNSEEN}: {}", error.chain()),
+                }),
                 digest: None,
                 manifest: None,
                 size: None,

@@ -43,12 +43,15 @@ pub(super) enum Lie {
     Unmade(PathBuf),
     /// It answers HEAD with 400, as GitLab does.
     Headless,
+    /// It lets nobody see what this tag leads to.
+    Barred(&'static str),
 }
 
 impl Lie {
     /// What a request is answered without asking the registry.
     fn answer(&self, request: &str) -> Option<String> {
         let (method, target) = request.split_once(' ')?;
+        let target = target.split(' ').next()?;
         let (path, rest) = target.strip_prefix("/v2/").map(|path| {
             let kinds = ["/manifests/", "/blobs/", "/tags/"];
             let at = kinds.iter().find_map(|kind| path.find(kind)).unwrap_or(path.len());
@@ -64,6 +67,8 @@ impl Lie {
             }
             Self::Headless => (method == "HEAD" && rest.starts_with("/manifests/"))
                 .then_some(("400 Bad Request", ""))?,
+            Self::Barred(tag) => (rest.strip_prefix("/manifests/") == Some(*tag))
+                .then_some(("403 Forbidden", r#"{"errors":[{"code":"DENIED"}]}"#))?,
         };
         let mut answer = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n");
         let _ = write!(answer, "content-length: {}\r\n\r\n{body}", body.len());

@@ -77,3 +77,31 @@ fn a_registry_that_answers_no_head_is_asked_by_get() {
     let report = place.mirror(&registry, "out", &[]);
     assert_eq!(report["counts"]["refused"], 1, "{report:#}");
 }
+
+#[test]
+fn a_tag_that_cannot_be_seen_fails_alone_unless_it_is_all_there_is() {
+    let place = Migration::new(1);
+    let registry = place.destination();
+    for version in ["1.0.0", "1.1.0"] {
+        let file = format!("demo-{version}.tgz");
+        let bytes = super::generator::archive("demo", version, "", &[]);
+        place.test.file(&file, bytes).run(["push", &file, &registry]).anything().succeeds();
+    }
+    assert_eq!(place.mirror(&registry, "out", &[])["counts"]["sent"], 2);
+    place.front.lie(Lie::Barred("1.1.0"));
+    let report = place.mirror(&registry, "out", &[]);
+    assert_eq!((&report["counts"]["inStep"], &report["counts"]["failed"]), (&1.into(), &1.into()));
+    assert_eq!(report["unchanged"], false);
+    let reason = report["versions"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("what its tag leads to cannot be seen"), "{reason}");
+    assert!(reason.contains("--from-username"), "{reason}");
+    place
+        .test
+        .run(["mirror", &registry, "out", "--versions", "1.1.0"])
+        .stderr_has("403")
+        .stderr_has("--from-username")
+        .fails(6);
+    // One that is not asked does not fail.
+    let run = place.mirror(&registry, "out", &["--immutable-tags"]);
+    assert_eq!(run["counts"]["inStep"], 2, "{run:#}");
+}
