@@ -12,6 +12,7 @@ mod number;
 mod parse;
 pub(crate) mod quick;
 mod scalar;
+pub(crate) mod span;
 mod style;
 mod tab;
 mod timestamp;

@@ -2,7 +2,8 @@
 //! what nearly every Chart.yaml and values.yaml is made of. Anything else, and anything that is wrong, is left to the full
 //! reader, which alone has errors.
 
-use super::cursor::{Cursor, Scalar, Sure, Unsure};
+use super::cursor::{Cursor, Sure, Unsure};
+use super::span::Scalar;
 use super::{Duplicates, Value, scalar};
 use crate::limits::Limits;
 

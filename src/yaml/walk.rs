@@ -1,7 +1,8 @@
 //! Passing over what a document holds, by a [`Cursor`], without making values of it: lists, bools, and whatever may be
 //! anything. What the lists' items are is for the caller.
 
-use super::cursor::{Cursor, Scalar, Sure, Unsure};
+use super::cursor::{Cursor, Sure, Unsure};
+use super::span::Scalar;
 use super::{Value, scalar};
 use crate::limits::Limits;
 use std::collections::HashSet;

@@ -1,0 +1,286 @@
+//! Scalars of a document, and lists of them in brackets, passed over by a [`Cursor`]: of each it is told where it stands and in
+//! which style, and its text only by whom it is asked for ([`super::quick::text`]).
+
+use super::cursor::{Cursor, Sure, Unsure};
+use memchr::{memchr, memchr3};
+use std::ops::Range;
+
+/// A scalar, by where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Scalar {
+    /// Nothing at all.
+    Null,
+    /// Plain, on one line.
+    Plain(Range<usize>),
+    /// Plain, on several lines.
+    Folded(Range<usize>),
+    /// Within quotes, on one line, and nothing in it escaped.
+    Quoted(Range<usize>),
+    /// Anything else that is a string: its text with quotes or header, to be decoded by the full reader.
+    Complex(Range<usize>),
+}
+
+impl Cursor<'_> {
+    /// Reads a scalar behind a key or dash, whose block is indented by `parent`, and goes to the next line.
+    pub(crate) fn scalar(&mut self, parent: isize) -> Sure<Scalar> {
+        self.at += self.spaces(self.at);
+        if self.ends_here()? {
+            self.next_line()?;
+            // A value on a line of its own is rare.
+            return if self.indent > parent { Err(Unsure) } else { Ok(Scalar::Null) };
+        }
+        match self.byte() {
+            Some(b'"') => self.double_quoted(parent),
+            Some(b'\'') => self.single_quoted(parent),
+            Some(b'|' | b'>') => self.block(parent),
+            Some(
+                b'[' | b']' | b'{' | b'}' | b',' | b'&' | b'*' | b'!' | b'%' | b'@' | b'`' | b'#',
+            ) => Err(Unsure),
+            Some(b'-' | b'?' | b':')
+                if self.is_blank(self.at + 1)
+                    || matches!(self.bytes[self.at + 1], b',' | b'[' | b']' | b'{' | b'}') =>
+            {
+                Err(Unsure)
+            }
+            _ => self.plain(parent),
+        }
+    }
+
+    fn plain(&mut self, parent: isize) -> Sure<Scalar> {
+        let start = self.at;
+        let (mut end, mut commented) = self.plain_line(start)?;
+        self.next_line()?;
+        if self.indent <= parent {
+            return Ok(Scalar::Plain(start..end));
+        }
+        while self.indent > parent {
+            let indicator = matches!(self.byte(), Some(b'-' | b'?' | b':'));
+            if commented || self.commented || indicator && self.is_blank(self.at + 1) {
+                return Err(Unsure);
+            }
+            (end, commented) = self.plain_line(self.at)?;
+            self.next_line()?;
+        }
+        Ok(Scalar::Folded(start..end))
+    }
+
+    /// Where the plain text on this line ends, and whether a comment follows it.
+    fn plain_line(&self, start: usize) -> Sure<(usize, bool)> {
+        let end = memchr(b'\n', &self.bytes[start..]).map_or(self.bytes.len(), |at| start + at);
+        let line = &self.bytes[start..end];
+        let mut from = 0;
+        let mut length = line.len();
+        let mut commented = false;
+        while let Some(found) = memchr3(b':', b'#', b'\t', &line[from..]) {
+            let at = from + found;
+            match line[at] {
+                b'\t' => return Err(Unsure),
+                b':' if matches!(line.get(at + 1), None | Some(b' ' | b'\t' | b'\r')) => {
+                    return Err(Unsure);
+                }
+                b'#' if at > 0 && line[at - 1] == b' ' => {
+                    (length, commented) = (at, true);
+                    break;
+                }
+                _ => from = at + 1,
+            }
+        }
+        let text = &line[..length];
+        let blank = text.iter().rev().take_while(|byte| matches!(**byte, b' ' | b'\r')).count();
+        Ok((start + length - blank, commented))
+    }
+
+    fn single_quoted(&mut self, parent: isize) -> Sure<Scalar> {
+        let start = self.at;
+        let mut simple = true;
+        self.at += 1;
+        loop {
+            match self.bytes.get(self.at) {
+                None => return Err(Unsure),
+                Some(b'\'') if self.bytes.get(self.at + 1) == Some(&b'\'') => {
+                    simple = false;
+                    self.at += 2;
+                }
+                Some(b'\'') => break,
+                Some(b'\n') => {
+                    simple = false;
+                    self.quoted_line(parent)?;
+                }
+                Some(_) => self.at += 1,
+            }
+        }
+        self.close(start, simple)
+    }
+
+    fn double_quoted(&mut self, parent: isize) -> Sure<Scalar> {
+        let start = self.at;
+        let mut simple = true;
+        self.at += 1;
+        loop {
+            match self.bytes.get(self.at) {
+                None => return Err(Unsure),
+                Some(b'"') => break,
+                Some(b'\n') => {
+                    simple = false;
+                    self.quoted_line(parent)?;
+                }
+                Some(b'\\') => {
+                    simple = false;
+                    self.escape()?;
+                }
+                Some(_) => self.at += 1,
+            }
+        }
+        self.close(start, simple)
+    }
+
+    /// Goes from a line break within quotes to what the next line says.
+    fn quoted_line(&mut self, parent: isize) -> Sure<()> {
+        let mut start = self.at + 1;
+        loop {
+            let at = start + self.spaces(start);
+            match self.bytes.get(at) {
+                Some(b'\n') => start = at + 1,
+                Some(b'\r') => start = at + 2,
+                None | Some(b'\t') => return Err(Unsure),
+                Some(_) => {
+                    let indent = isize::try_from(at - start).map_err(|_| Unsure)?;
+                    self.at = at;
+                    return if indent > parent { Ok(()) } else { Err(Unsure) };
+                }
+            }
+        }
+    }
+
+    /// Goes behind an escape, if it is one that everybody knows.
+    fn escape(&mut self) -> Sure<()> {
+        let digits = match self.bytes.get(self.at + 1) {
+            Some(b'\n') => {
+                // The line break itself is judged as any other.
+                self.at += 1;
+                return Ok(());
+            }
+            Some(b'0' | b'a' | b'b' | b't' | b'n' | b'v' | b'f' | b'e' | b' ' | b'"' | b'\\') => 0,
+            Some(b'x') => 2,
+            Some(b'u') => 4,
+            _ => return Err(Unsure),
+        };
+        let digits = self.text.get(self.at + 2..self.at + 2 + digits).ok_or(Unsure)?;
+        if !digits.is_empty() {
+            let code = u32::from_str_radix(digits, 16).map_err(|_| Unsure)?;
+            if digits.starts_with('+') || char::from_u32(code).is_none() {
+                return Err(Unsure);
+            }
+        }
+        self.at += 2 + digits.len();
+        Ok(())
+    }
+
+    /// Leaves a quoted scalar at its last quote.
+    fn close(&mut self, start: usize, simple: bool) -> Sure<Scalar> {
+        let end = self.at;
+        self.at += 1;
+        self.at += self.spaces(self.at);
+        if !self.ends_here()? {
+            return Err(Unsure);
+        }
+        self.next_line()?;
+        Ok(if simple { Scalar::Quoted(start + 1..end) } else { Scalar::Complex(start..end + 1) })
+    }
+
+    /// A literal or folded scalar: every line that is indented far enough.
+    fn block(&mut self, parent: isize) -> Sure<Scalar> {
+        let start = self.at;
+        self.at += 1;
+        if self.byte().is_some_and(|byte| matches!(byte, b'-' | b'+')) {
+            self.at += 1;
+        }
+        self.at += self.spaces(self.at);
+        // A digit says how far it is indented; rare enough.
+        if !self.ends_here()? {
+            return Err(Unsure);
+        }
+        let mut line = self.line_end(self.at);
+        let (mut end, mut margin) = (line, None);
+        let mut widest = 0;
+        while line < self.bytes.len() {
+            let spaces = self.spaces(line);
+            match self.bytes.get(line + spaces) {
+                // Blank lines before the first that is not must not be wider than it.
+                None | Some(b'\n' | b'\r') => {
+                    if margin.is_none() {
+                        widest = widest.max(spaces);
+                    }
+                }
+                Some(first) => {
+                    let wanted = margin.unwrap_or_else(|| spaces.max(widest));
+                    let inside = isize::try_from(spaces).map_err(|_| Unsure)? > parent;
+                    if *first == b'\t' && spaces <= wanted || margin.is_none() && spaces < widest {
+                        return Err(Unsure);
+                    }
+                    if spaces < wanted || !inside {
+                        // Between its own margin and that of the block around stands nothing, not even a comment.
+                        if inside {
+                            return Err(Unsure);
+                        }
+                        break;
+                    }
+                    margin = Some(wanted);
+                }
+            }
+            line = self.line_end(line + spaces);
+            end = line;
+        }
+        self.tail = end;
+        self.settle(end)?;
+        if margin.is_none() {
+            // Nothing in it: what then belongs to it is for the full reader.
+            return Err(Unsure);
+        }
+        Ok(Scalar::Complex(start..end))
+    }
+
+    /// Reads a list in brackets on one line, of words that mean the same in brackets and out; `None` where there is no bracket.
+    pub(crate) fn flow_list(&mut self) -> Sure<Option<Vec<Scalar>>> {
+        let at = self.at + self.spaces(self.at);
+        if self.bytes.get(at) != Some(&b'[') {
+            return Ok(None);
+        }
+        self.at = at + 1;
+        let mut items = Vec::new();
+        loop {
+            self.at += self.spaces(self.at);
+            let start = self.at;
+            match self.byte() {
+                Some(b']') => break,
+                Some(quote @ (b'"' | b'\'')) => {
+                    items.push(Scalar::Quoted(self.quoted(quote)?));
+                }
+                Some(byte) if byte.is_ascii_alphanumeric() => {
+                    let word = |byte: &&u8| {
+                        byte.is_ascii_alphanumeric()
+                            || matches!(
+                                **byte,
+                                b'_' | b'-' | b'.' | b'/' | b'+' | b'~' | b'=' | b':'
+                            )
+                    };
+                    let length = self.bytes[start..].iter().take_while(word).count();
+                    self.at = start + length;
+                    if self.bytes[self.at - 1] == b':' {
+                        return Err(Unsure);
+                    }
+                    items.push(Scalar::Plain(start..self.at));
+                }
+                _ => return Err(Unsure),
+            }
+            self.at += self.spaces(self.at);
+            match self.byte() {
+                Some(b',') => self.at += 1,
+                Some(b']') => break,
+                _ => return Err(Unsure),
+            }
+        }
+        self.close_flow()?;
+        Ok(Some(items))
+    }
+}
