@@ -25,6 +25,13 @@ impl Name {
                 "chart contains a file name that is not UTF-8: {text:?}"
             )));
         };
+        if let Some((first, rest)) = text.split_once('/')
+            && is_ordinary(rest)
+            && is_ordinary(first)
+            && first != CHART
+        {
+            return Self::within(rest.to_owned(), limits);
+        }
         let separator = if text.contains('\\') { '\\' } else { '/' };
         let (first, rest) = text.split_once(separator).unwrap_or((text, ""));
         let rest = rest.replace(separator, "/");
@@ -43,7 +50,7 @@ impl Name {
         if is_drive(&name) {
             return Err(Error::invalid("chart contains illegally named files"));
         }
-        if first == "Chart.yaml" {
+        if first == CHART {
             return Err(Error::invalid("chart yaml not in base directory"));
         }
         Self::checked(name, limits)
@@ -68,6 +75,10 @@ impl Name {
                 "chart contains control characters in a file name: {name:?}"
             )));
         }
+        Self::within(name, limits)
+    }
+
+    fn within(name: String, limits: &Limits) -> Result<Self> {
         if name.len() > limits.path_bytes {
             return Err(too_long(limits));
         }
@@ -83,6 +94,26 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A file of that name in the place of the chart's directory.
+const CHART: &str = "Chart.yaml";
+
+/// Whether a path is of letters, digits, `-`, `_` and points, and none of its segments empty or begun by a point: one that
+/// nobody reads in two ways.
+fn is_ordinary(path: &str) -> bool {
+    let mut before = b'/';
+    for byte in path.bytes() {
+        let is_sound = match byte {
+            b'/' | b'.' => before != b'/',
+            _ => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'),
+        };
+        if !is_sound {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'/'
 }
 
 /// Go's `path.Clean` for a relative path: no empty or `.` segment, no `..` but leading ones.
@@ -185,6 +216,12 @@ mod tests {
     proptest! {
         #[test]
         fn a_name_never_leaves_its_directory(entry in r"[a-c./\\:]{0,24}") {
+            if let Some((first, rest)) = entry.split_once('/')
+                && is_ordinary(first) && is_ordinary(rest)
+            {
+                prop_assert_eq!(clean(rest), rest);
+                prop_assert_eq!(name(&entry), Ok(rest.to_owned()));
+            }
             if let Ok(name) = name(&entry) {
                 prop_assert!(!name.starts_with('/') && !name.is_empty());
                 prop_assert!(name.split('/').all(|segment| !matches!(segment, "" | "." | "..")));

@@ -93,9 +93,13 @@ impl Out {
     /// Writes a string so that it is read as one; further lines are indented by `indent`.
     pub(super) fn string(&mut self, text: &str, context: Context, indent: isize) {
         // As nearly every key and most values are.
-        let is_short = self.column + text.len() <= WIDTH;
-        if is_word(text) && (is_short || context == Context::Key) && is_string(text) {
-            return self.plain(text);
+        if is_word(text) && is_string(text) {
+            if context == Context::Key || self.column + text.len() <= WIDTH {
+                self.plain(text);
+            } else {
+                self.words(text, indent);
+            }
+            return;
         }
         match style(text, context) {
             Style::Plain => {
@@ -117,6 +121,26 @@ impl Out {
             }
             Style::Literal => return self.literal(text, indent),
         }
+        self.token_written();
+    }
+
+    /// A long text that [`is_word`], folded as [`Self::flow`] folds: at single spaces beyond the width.
+    fn words(&mut self, text: &str, indent: isize) {
+        self.separate();
+        let bytes = text.as_bytes();
+        let mut start = 0;
+        for space in memchr::memchr_iter(b' ', bytes) {
+            self.push_str(&text[start..space]);
+            // None stands at either end.
+            let is_single = bytes[space - 1] != b' ' && bytes[space + 1] != b' ';
+            if is_single && self.column > WIDTH {
+                self.indent(indent);
+            } else {
+                self.push(' ');
+            }
+            start = space + 1;
+        }
+        self.push_str(&text[start..]);
         self.token_written();
     }
 
@@ -227,6 +251,21 @@ impl Out {
         self.line_break();
         self.indented = true;
         self.spaced = true;
+        if text.is_ascii() && !text.contains('\r') {
+            for line in text.split_inclusive('\n') {
+                let (line, end) =
+                    line.strip_suffix('\n').map_or((line, false), |line| (line, true));
+                if !line.is_empty() {
+                    self.indent(indent);
+                    self.push_str(line);
+                    self.indented = false;
+                }
+                if end {
+                    self.push_break('\n');
+                }
+            }
+            return;
+        }
         let mut after_break = true;
         for c in text.chars() {
             if is_break(c) {
@@ -402,4 +441,41 @@ fn is_break(c: char) -> bool {
 fn is_printable(c: char) -> bool {
     matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
         && c != '\u{feff}'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written(write: impl FnOnce(&mut Out)) -> String {
+        let mut out = Out::default();
+        out.plain("key");
+        out.colon();
+        write(&mut out);
+        out.finish()
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_ways_write_what_the_long_ones_do(
+            words in "[a-z/(][a-z1:#. ]{0,9}( {1,3}[a-z:#\\.-]{1,40}){0,9}",
+            lines in "([a-z \t]{0,3}\n{0,2}){0,6}",
+        ) {
+            if is_word(&words) && is_string(&words) {
+                prop_assert_eq!(style(&words, Context::Value), Style::Plain);
+                let long = written(|out| {
+                    out.separate();
+                    out.flow(&words, Context::Value, 2, Style::Plain);
+                    out.token_written();
+                });
+                prop_assert_eq!(written(|out| out.words(&words, 2)), &long[..]);
+                prop_assert_eq!(written(|out| out.string(&words, Context::Value, 2)), long);
+            }
+            // A letter beyond ASCII takes the long way; it is one column like any other.
+            let long = written(|out| out.literal(&format!("é{lines}"), 2));
+            let short = written(|out| out.literal(&format!("e{lines}"), 2));
+            prop_assert_eq!(long.replace('é', "e"), short);
+        }
+    }
 }

@@ -17,7 +17,7 @@ use crate::{
 use std::{
     borrow::Cow,
     ffi::OsString,
-    fs,
+    fs::{self, File},
     io::{self, Read},
     num::NonZero,
     path::{Path, PathBuf},
@@ -276,14 +276,39 @@ fn created(
 }
 
 /// What a thread reads archives with.
-#[derive(Default)]
 struct Desk {
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
     reader: archive::read::Reader,
 }
 
 /// Bytes of an archive that is read at once, which every thread holds; most charts have a tenth.
-const AT_ONCE: u64 = 256 * 1024;
+const AT_ONCE: usize = 256 * 1024;
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self { bytes: vec![0; AT_ONCE].into(), reader: archive::read::Reader::default() }
+    }
+}
+
+impl Desk {
+    /// Reads a file to its end, or as much of it as there is room for. One that had `size` bytes a moment ago and gives as many
+    /// and no more, though more would fit, is not asked again whether that was all.
+    fn fill<'d>(bytes: &'d mut [u8], file: &mut File, size: u64) -> io::Result<&'d [u8]> {
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match file.read(&mut bytes[filled..]) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            if filled < bytes.len() && filled as u64 == size {
+                break;
+            }
+        }
+        Ok(&bytes[..filled])
+    }
+}
 
 /// Reads an archive to its end, as Helm's loader judges it, and hashes it.
 fn load(found: &Found, options: &Options, desk: &mut Desk) -> Result<(Entry, i64)> {
@@ -294,13 +319,12 @@ fn load(found: &Found, options: &Options, desk: &mut Desk) -> Result<(Entry, i64
         Err(error) => return Err(Error::invalid(fail(error).chain())),
     };
     let mut hasher = Algorithm::Sha256.hasher();
-    desk.bytes.clear();
-    (&mut file).take(AT_ONCE + 1).read_to_end(&mut desk.bytes).map_err(fail)?;
-    let (mut chart, digest) = if desk.bytes.len() as u64 <= AT_ONCE {
-        hasher.update(&desk.bytes);
-        (desk.reader.read(&desk.bytes, Keep::Nothing, &options.limits)?, hasher.finish())
+    let bytes = Desk::fill(&mut desk.bytes, &mut file, found.stamp.size()).map_err(fail)?;
+    let (mut chart, digest) = if bytes.len() < AT_ONCE {
+        hasher.update(bytes);
+        (desk.reader.read(bytes, Keep::Nothing, &options.limits)?, hasher.finish())
     } else {
-        let mut hashed = Hashed { input: desk.bytes.chain(file), hasher };
+        let mut hashed = Hashed { input: bytes.chain(file), hasher };
         let chart = archive::read::read(&mut hashed, Keep::Nothing, &options.limits)?;
         io::copy(&mut hashed, &mut io::sink()).map_err(fail)?;
         (chart, hashed.hasher.finish())

@@ -73,6 +73,11 @@ impl Stamp {
         Self { size: found.len(), modified, changed: modified, inode: 0 }
     }
 
+    /// Bytes of the file.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Whether a file with the stamp `now` has not changed since this was taken.
     pub(super) fn is_known(&self, now: &Self) -> bool {
         self == now && self.inode != Self::YOUNG
