@@ -186,8 +186,12 @@ pub(crate) fn find_field<'f>(fields: &[&'f str], key: &str) -> Option<&'f str> {
 }
 
 /// Makes a struct a [`Target`]: its package and name in Go, and its keys with the fields they go to. A key marked `always` is
-/// written even when empty.
+/// written even when empty. One that is `ordinary` can be read by [`super::ordinary`] too.
 macro_rules! go_struct {
+    (ordinary $type:ty, $package:literal, $name:literal, { $($key:literal => $field:ident $(: $always:ident)?),* $(,)? }) => {
+        $crate::chart::decode::go_struct!($type, $package, $name, { $($key => $field $(: $always)?),* });
+        $crate::chart::ordinary::fields!($type, { $($key => $field),* });
+    };
     ($type:ty, $package:literal, $name:literal, { $($key:literal => $field:ident $(: $always:ident)?),* $(,)? }) => {
         impl $crate::chart::decode::Target for $type {
             fn go_type() -> String {

@@ -11,7 +11,7 @@ use crate::yaml::{self, Duplicates, Node};
 use crate::{Error, Result};
 use std::collections::HashSet;
 
-go_struct!(Metadata, "v2", "Metadata", {
+go_struct!(ordinary Metadata, "v2", "Metadata", {
     "name" => name,
     "home" => home,
     "sources" => sources,
@@ -31,9 +31,9 @@ go_struct!(Metadata, "v2", "Metadata", {
     "type" => kind,
 });
 
-go_struct!(Maintainer, "v2", "Maintainer", { "name" => name, "email" => email, "url" => url });
+go_struct!(ordinary Maintainer, "v2", "Maintainer", { "name" => name, "email" => email, "url" => url });
 
-go_struct!(Dependency, "v2", "Dependency", {
+go_struct!(ordinary Dependency, "v2", "Dependency", {
     "name" => name: always,
     "version" => version,
     "repository" => repository: always,

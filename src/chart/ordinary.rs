@@ -2,12 +2,11 @@
 //! their field takes, which is what nearly every chart has. Anything else, and anything that is wrong, is left to
 //! [`super::decode`], which alone has errors.
 
-use super::decode::find_field;
-use super::{Dependency, Maintainer, Metadata};
+use super::Metadata;
 use crate::limits::Limits;
 use crate::yaml::cursor::{Cursor, Sure, Unsure};
 use crate::yaml::quick;
-use crate::yaml::walk::{DEEPEST, Seen, is_within};
+use crate::yaml::walk::is_within;
 use std::collections::BTreeMap;
 
 /// The metadata, if it is sure what they are.
@@ -22,13 +21,13 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Sure<Metadata> {
 }
 
 /// What a field of a chart's structs can be.
-trait Field: Sized {
+pub(super) trait Field: Sized {
     /// Reads the value of a key whose mapping is indented by `column`.
     fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self>;
 }
 
 /// What a chart's structs are.
-trait Struct: Sized {
+pub(super) trait Struct: Sized {
     /// Reads a mapping whose keys are indented by `column`, from its first key to its end.
     fn read(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self>;
 }
@@ -36,17 +35,23 @@ trait Struct: Sized {
 /// Makes a struct one that can be read, by its keys and the fields they go to.
 macro_rules! fields {
     ($type:ty, { $($key:literal => $field:ident),* $(,)? }) => {
-        impl Struct for $type {
-            fn read(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+        impl $crate::chart::ordinary::Struct for $type {
+            fn read(
+                cursor: &mut $crate::yaml::cursor::Cursor<'_>,
+                column: isize,
+            ) -> $crate::yaml::cursor::Sure<Self> {
+                use $crate::yaml::{cursor::Unsure, walk::{DEEPEST, Seen}};
                 let mut found = Self::default();
                 let mut seen = Seen::default();
                 while cursor.indent == column {
                     let key = cursor.free_key()?;
                     seen.insert(key)?;
                     match key {
-                        $($key => found.$field = Field::value(cursor, column)?,)*
+                        $($key => {
+                            found.$field = $crate::chart::ordinary::Field::value(cursor, column)?;
+                        })*
                         // Go takes keys in any case, and the one in the right case before the others.
-                        _ if find_field(&[$($key),*], key).is_some() => return Err(Unsure),
+                        _ if $crate::chart::decode::find_field(&[$($key),*], key).is_some() => return Err(Unsure),
                         _ => cursor.any(column, DEEPEST)?,
                     }
                 }
@@ -56,38 +61,7 @@ macro_rules! fields {
     };
 }
 
-fields!(Metadata, {
-    "name" => name,
-    "home" => home,
-    "sources" => sources,
-    "version" => version,
-    "description" => description,
-    "keywords" => keywords,
-    "maintainers" => maintainers,
-    "icon" => icon,
-    "apiVersion" => api_version,
-    "condition" => condition,
-    "tags" => tags,
-    "appVersion" => app_version,
-    "deprecated" => deprecated,
-    "annotations" => annotations,
-    "kubeVersion" => kube_version,
-    "dependencies" => dependencies,
-    "type" => kind,
-});
-
-fields!(Maintainer, { "name" => name, "email" => email, "url" => url });
-
-fields!(Dependency, {
-    "name" => name,
-    "version" => version,
-    "repository" => repository,
-    "condition" => condition,
-    "tags" => tags,
-    "enabled" => enabled,
-    "import-values" => import_values,
-    "alias" => alias,
-});
+pub(super) use fields;
 
 impl Field for String {
     fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
