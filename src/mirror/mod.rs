@@ -25,6 +25,7 @@ pub mod shard;
 pub mod sink;
 pub mod source;
 pub mod state;
+mod wanted;
 mod work;
 
 pub use candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance};
