@@ -29,6 +29,9 @@ pub(super) struct ServeArgs {
     /// Key of the certificate in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Certificates of authorities in PEM: only clients with a certificate of theirs are served
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_ca_cert: Option<PathBuf>,
     /// Listen beyond this machine although everybody may write
     #[arg(long, conflicts_with = "htpasswd")]
     open: bool,
@@ -48,8 +51,11 @@ impl ServeArgs {
                 Access::Users(Htpasswd::open(path)?, anonymous)
             }
         };
-        let tls = match (&self.tls_cert, &self.tls_key) {
-            (Some(certificate), Some(key)) => Some(Tls::open(certificate, key)?),
+        let tls = match (&self.tls_cert, &self.tls_key, &self.tls_ca_cert) {
+            (Some(certificate), Some(key), Some(authorities)) => {
+                Some(Tls::open_for(certificate, key, authorities)?)
+            }
+            (Some(certificate), Some(key), None) => Some(Tls::open(certificate, key)?),
             _ => None,
         };
         Ok(Config {

@@ -3,7 +3,7 @@
 use crate::{
     Error, Result,
     server::{
-        Access, Anonymous, Issuer, OneUser,
+        Access, ActionsPath, Anonymous, Issuer, OneUser,
         museum::{Api, Compat, Depth, Metrics, Options, Overwrite},
         view::Format,
     },
@@ -84,6 +84,9 @@ pub(super) struct MuseumArgs {
     /// Public key or certificate of the issuer, in PEM
     #[arg(long, value_name = "FILE")]
     auth_cert_path: Option<PathBuf>,
+    /// Where a token's claims list the allowed actions, in JMESPath; `$NAMESPACE` and `$ACCESS_ENTRY_TYPE` may stand in it
+    #[arg(long, value_name = "EXPRESSION", requires = "bearer_auth")]
+    auth_actions_search_path: Option<String>,
     /// Artifact Hub's id of the repository, or `NAMESPACE=ID`; again for more
     #[arg(long, value_name = "ID")]
     artifact_hub_repo_id: Vec<String>,
@@ -122,7 +125,10 @@ impl MuseumArgs {
         }
         match (&self.auth_realm, &self.auth_service, &self.auth_cert_path) {
             (Some(realm), Some(service), Some(key)) if self.bearer_auth => {
-                Ok(Some(Access::Issuer(Issuer::open(realm, service, key, anonymous)?)))
+                let expression = self.auth_actions_search_path.as_deref().unwrap_or_default();
+                let actions = ActionsPath::parse(expression)?;
+                let issuer = Issuer::open(realm, service, key, anonymous)?;
+                Ok(Some(Access::Issuer(issuer.with_actions(actions))))
             }
             _ => Ok(None),
         }

@@ -1,12 +1,16 @@
-//! Tokens of an issuer elsewhere, as ChartMuseum takes them: JSON web tokens signed with RS256, whose claim `access` says
-//! what may be done in which namespace. Whom a server serves is [`super::Access`]'s business.
+//! Tokens of an issuer elsewhere, as ChartMuseum takes them: JSON web tokens signed with RS256, whose claims say what
+//! may be done in which namespace: where, [`ActionsPath`] knows. Whom a server serves is [`super::Access`]'s business.
 
-use super::auth::Anonymous;
+use super::{
+    actions::{ActionsPath, ENTRY_TYPE},
+    auth::Anonymous,
+};
 use crate::{Error, Result};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, pem::PemObject};
 use serde::Deserialize;
+use serde_json::Value;
 use std::{
     fs::File,
     io::Read,
@@ -19,8 +23,6 @@ use std::{
 const MAX_KEY_FILE: u64 = 1024 * 1024;
 /// Characters of a token.
 const MAX_TOKEN: usize = 64 * 1024;
-/// The type of the entries in `access` that speak of charts.
-const ENTRY_TYPE: &str = "artifact-repository";
 /// What the root's namespace is called in a token.
 const ROOT: &str = "repo";
 
@@ -33,6 +35,7 @@ struct Inner {
     service: String,
     key: UnparsedPublicKey<Vec<u8>>,
     anonymous: Anonymous,
+    actions: ActionsPath,
 }
 
 impl std::fmt::Debug for Issuer {
@@ -47,24 +50,12 @@ struct Header {
     alg: String,
 }
 
-/// The second part, as far as it matters here.
+/// When a token is good. What it allows stands elsewhere in its second part.
 #[derive(Deserialize)]
-struct Claims {
+struct Times {
     exp: Option<f64>,
     nbf: Option<f64>,
     iat: Option<f64>,
-    #[serde(default)]
-    access: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    #[serde(default, rename = "type")]
-    kind: String,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    actions: Vec<String>,
 }
 
 impl Issuer {
@@ -88,7 +79,16 @@ impl Issuer {
         })?;
         let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, modulus);
         let (realm, service) = (realm.into(), service.into());
-        Ok(Self(Arc::new(Inner { realm, service, key, anonymous })))
+        let actions = ActionsPath::default();
+        Ok(Self(Arc::new(Inner { realm, service, key, anonymous, actions })))
+    }
+
+    /// The same, with the actions found elsewhere in the tokens.
+    #[must_use]
+    pub fn with_actions(self, actions: ActionsPath) -> Self {
+        let Inner { realm, service, key, anonymous, .. } = &*self.0;
+        let (realm, service, key) = (realm.clone(), service.clone(), key.clone());
+        Self(Arc::new(Inner { realm, service, key, anonymous: *anonymous, actions }))
     }
 
     /// Whether an `Authorization` header is good for `action` in `namespace`; without an action, for being somebody.
@@ -105,12 +105,7 @@ impl Issuer {
             return false;
         };
         let Some(action) = action else { return true };
-        let namespace = named(namespace);
-        claims.access.iter().any(|entry| {
-            entry.kind == ENTRY_TYPE
-                && entry.name == namespace
-                && entry.actions.iter().any(|one| one == action)
-        })
+        self.0.actions.allows(&claims, named(namespace), action)
     }
 
     /// Where a client may get a token, and for what.
@@ -123,7 +118,7 @@ impl Issuer {
     }
 
     /// What a token claims, if it is signed by the issuer and good now.
-    fn claims(&self, authorization: &str) -> Option<Claims> {
+    fn claims(&self, authorization: &str) -> Option<Value> {
         if authorization.len() > MAX_TOKEN {
             return None;
         }
@@ -140,11 +135,12 @@ impl Issuer {
         }
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
         self.0.key.verify(signed.as_bytes(), &signature).ok()?;
-        let claims: Claims = part(claims)?;
+        let claims: Value = part(claims)?;
+        let times = Times::deserialize(&claims).ok()?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
-        let good = claims.exp.is_none_or(|end| now < end)
-            && claims.nbf.is_none_or(|start| now >= start)
-            && claims.iat.is_none_or(|made| now >= made);
+        let good = times.exp.is_none_or(|end| now < end)
+            && times.nbf.is_none_or(|start| now >= start)
+            && times.iat.is_none_or(|made| now >= made);
         good.then_some(claims)
     }
 }

@@ -5,6 +5,7 @@ use super::{
     access_log::Peer,
     registry::{charts, router_with},
     stall::Impatient,
+    tls::Clients,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -81,7 +82,8 @@ pub async fn bind_upstream<C: Catalog>(upstream: Upstream<C>, config: Config) ->
 
 async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr)> {
     let listen = config.listen;
-    let everyone = matches!(config.access, Access::Everyone);
+    let certified = config.tls.as_ref().is_some_and(|tls| tls.clients() == Clients::Certified);
+    let everyone = matches!(config.access, Access::Everyone) && !certified;
     if !listen.ip().is_loopback() && everyone && config.open == Open::No {
         return Err(Error::usage(format!(
             "`{listen}` can be reached by others, and this registry asks nobody for credentials"

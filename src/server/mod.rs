@@ -2,6 +2,7 @@
 //! nothing of clients, and prints nothing.
 
 mod access_log;
+mod actions;
 mod auth;
 mod blobs;
 mod body;
@@ -22,6 +23,7 @@ mod uploads;
 mod upstream;
 pub mod view;
 
+pub use actions::{ActionsPath, Search};
 pub use auth::{Access, Anonymous, OneUser};
 pub use htpasswd::{Htpasswd, Verdict};
 pub use issuer::Issuer;

@@ -1,13 +1,16 @@
 //! Who may do what: nobody asked, users of an htpasswd file, readers without a name, holders of tokens; and HTTPS.
 
 use super::{EMPTY, IMAGE, Server, bytes, descriptor, wire};
+use crate::faults_tls::Issuer;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chartferry::{
     ErrorKind,
+    client::Identity,
     oci::Digest,
     server::{self, Access, Anonymous, Config, Htpasswd, Open, Scheme, Tls, Tokens},
     store::{Durability, disk::Disk},
 };
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
 use std::{fs, net::SocketAddr, net::TcpStream, path::Path, sync::Arc, time::Duration};
 
@@ -268,6 +271,51 @@ fn a_certificate_makes_it_https() {
     fs::write(&key, other.signing_key.serialize_pem()).unwrap();
     let error = Tls::open(&certificate, &key).unwrap_err();
     assert!(error.to_string().contains("cannot be used with the key"), "{error}");
+}
+
+#[test]
+fn with_an_authority_only_its_clients_are_served() {
+    let (issuer, other) = (Issuer::new(), Issuer::new());
+    let own = issuer.issue("server");
+    let mut config = Config::default();
+    // Whoever has such a certificate is known: nobody else need be asked for.
+    config.listen = "0.0.0.0:0".parse().unwrap();
+    config.tls = Some(Tls::open_for(&own.certificate, &own.key, &issuer.ca()).unwrap());
+    let server = Server::with(config);
+    let ask = |identity: Option<Identity>| {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(issuer.ca()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let client = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let client = match identity {
+            None => client.with_no_client_auth(),
+            Some(identity) => {
+                let chain = vec![CertificateDer::from_pem_file(identity.certificate).unwrap()];
+                let key = PrivateKeyDer::from_pem_file(identity.key).unwrap();
+                client.with_client_auth_cert(chain, key).unwrap()
+            }
+        };
+        let name = "127.0.0.1".try_into().unwrap();
+        let session = rustls::ClientConnection::new(Arc::new(client), name).unwrap();
+        let socket = TcpStream::connect(("127.0.0.1", server.address.port())).unwrap();
+        let mut stream = rustls::StreamOwned::new(session, socket);
+        let request = "GET /index.yaml HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let mut answer = String::new();
+        std::io::Write::write_all(&mut stream, request.as_bytes())
+            .and_then(|()| std::io::Read::read_to_string(&mut stream, &mut answer))
+            .map(|_| answer)
+    };
+    assert!(ask(Some(issuer.issue("client"))).unwrap().starts_with("HTTP/1.1 200"));
+    for refused in [None, Some(other.issue("stranger"))] {
+        let answer = ask(refused);
+        assert!(answer.is_err(), "{answer:?}");
+    }
+
+    let error = Tls::open_for(&own.certificate, &own.key, &own.key).unwrap_err();
+    assert!(error.to_string().contains("holds no certificate in PEM"), "{error}");
 }
 
 #[test]
