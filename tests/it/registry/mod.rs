@@ -3,6 +3,7 @@
 
 mod access;
 mod conformance;
+mod conformance_blobs;
 mod faults;
 pub(crate) mod wire;
 
