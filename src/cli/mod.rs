@@ -43,6 +43,7 @@ mod save;
 mod search;
 mod search_repo;
 mod serve;
+mod serve_flags;
 mod serve_museum;
 mod serve_upstream;
 mod show;
@@ -212,7 +213,7 @@ struct ManArgs {
 
 /// Runs one command line and says how it ended.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let (global, command) = match parse(args) {
+    let (mut global, command) = match parse(args) {
         Ok(parsed) => parsed,
         Err(error) => {
             let usage = error.use_stderr();
@@ -221,6 +222,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if usage { Exit::Usage.into() } else { Exit::Ok.into() };
         }
     };
+    if let Command::Serve(args) = &command
+        && args.log_json()
+    {
+        global.log_format = LogFormat::Json;
+    }
     let volume = if global.quiet { Volume::Quiet } else { Volume::Normal };
     let run = Run {
         env: Env::from_process(),

@@ -1,19 +1,28 @@
 //! `serve`: an OCI registry and a chart repository on a folder, or a chart repository over a registry elsewhere.
 
-use super::{Run, exit::Exit, output, serve_museum::MuseumArgs, serve_upstream::UpstreamArgs};
+use super::{
+    Run, exit::Exit, output, serve_flags::FlagArgs, serve_museum::MuseumArgs,
+    serve_upstream::UpstreamArgs,
+};
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     server::{self, Access, Anonymous, Config, Htpasswd, Open, Tls},
     store::{Durability, disk::Disk},
 };
 use clap::Args;
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
     /// Address and port; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5000")]
     listen: SocketAddr,
+    /// Print the index of the charts at the root, as it would be served, and end
+    #[arg(long, conflicts_with = "upstream")]
+    gen_index: bool,
     /// Folder that holds everything; default: `chartferry/registry` in the user's data folder
     #[arg(long, value_name = "DIR")]
     storage: Option<PathBuf>,
@@ -39,9 +48,16 @@ pub(super) struct ServeArgs {
     upstream: UpstreamArgs,
     #[command(flatten)]
     museum: MuseumArgs,
+    #[command(flatten)]
+    flags: FlagArgs,
 }
 
 impl ServeArgs {
+    /// Whether ChartMuseum's flag asks for a log in JSON.
+    pub(super) fn log_json(&self) -> bool {
+        self.flags.log_json
+    }
+
     fn config(&self) -> Result<Config> {
         let access = match &self.htpasswd {
             None => self.museum.access()?.unwrap_or(Access::Everyone),
@@ -59,7 +75,7 @@ impl ServeArgs {
             _ => None,
         };
         Ok(Config {
-            listen: self.listen,
+            listen: self.flags.listen().unwrap_or(self.listen),
             access,
             tls,
             open: if self.open { Open::Yes } else { Open::No },
@@ -71,14 +87,22 @@ impl ServeArgs {
 
 pub(super) fn serve(run: &Run, args: ServeArgs) -> Result<Exit> {
     run.log_service();
+    args.flags.settle(run)?;
+    let storage = args.flags.storage(args.storage.as_deref())?;
     let config = args.config()?;
     let upstream = args.upstream.upstream(run, &config)?;
-    let root = args.storage.unwrap_or_else(|| run.env.server_data());
+    let root = storage.unwrap_or_else(|| run.env.server_data());
     let root = std::path::absolute(&root).map_err(|error| Error::io("find", &root, error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::io("start", "the runtime", error))?;
+    if args.gen_index {
+        // Read alone, so that a server may have it open.
+        let disk = Disk::open_read_only(&root)?;
+        output::print(runtime.block_on(server::root_index(disk, &config))?)?;
+        return Ok(Exit::Ok);
+    }
     runtime.block_on(async {
         if let (Some(upstream), Some(url)) = (upstream, &args.upstream.upstream) {
             let bound = server::bind_upstream(upstream, config).await?;
@@ -88,13 +112,29 @@ pub(super) fn serve(run: &Run, args: ServeArgs) -> Result<Exit> {
             return Ok(Exit::Ok);
         }
         // The store first: whoever holds its lock may well hold the port too, and the lock says why.
-        let disk = Disk::open(&root, Durability::Full)?;
+        let disk = Disk::open(&root, Durability::Full).map_err(|error| archives(&root, error))?;
         let bound = server::bind(disk, config).await?;
         output::println(format!("Listening on {}", bound.url()))?;
         run.talk.info(&format!("data in {}", root.display()));
         bound.run(stop()).await;
         Ok(Exit::Ok)
     })
+}
+
+/// A folder of archives, such as ChartMuseum's own, is no store: what to do with it.
+fn archives(root: &Path, error: Error) -> Error {
+    let archive = |entry: std::fs::DirEntry| {
+        entry.path().extension().is_some_and(|end| end == "tgz" || end == "prov")
+    };
+    let classic =
+        std::fs::read_dir(root).is_ok_and(|mut all| all.any(|entry| entry.is_ok_and(archive)));
+    if !classic || error.kind() != ErrorKind::Invalid {
+        return error;
+    }
+    error.with_hint(format!(
+        "it holds archives: name another folder here, and then `chartferry mirror {} oci://HOST:PORT` carries them",
+        root.display()
+    ))
 }
 
 /// Comes when the user or the system says that it is enough.

@@ -1,6 +1,6 @@
 //! The flags of `serve --upstream`, and the registry they name. What is done with it is the server's.
 
-use super::{Run, remote::RemoteArgs};
+use super::{Run, remote::RemoteArgs, serve_flags::shared};
 use crate::{
     Error, ErrorKind, Result,
     client::{
@@ -35,7 +35,7 @@ pub(super) struct UpstreamArgs {
           value_parser = clap::value_parser!(u64).range(1..))]
     poll: u64,
     /// Folder that keeps what was seen, for the next start
-    #[arg(long, value_name = "DIR", requires = "upstream")]
+    #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
     /// Send clients to where the registry keeps an archive, when it says so
     #[arg(long, requires = "upstream")]
@@ -70,7 +70,14 @@ const MAX_SECRET: u64 = 64 * 1024;
 impl UpstreamArgs {
     /// The registry, if there is one to serve.
     pub(super) fn upstream(&self, run: &Run, config: &Config) -> Result<Option<Upstream<Remote>>> {
-        let Some(url) = &self.upstream else { return Ok(None) };
+        let Some(url) = &self.upstream else {
+            return match &self.cache {
+                None => Ok(None),
+                Some(cache) if cache.as_os_str() == "redis" => Err(shared("cache redis")),
+                Some(_) => Err(Error::usage("`--cache` is for `--upstream`")
+                    .with_hint("over a folder, what was seen is kept in that folder")),
+            };
+        };
         if url.contains("://") && !url.starts_with("oci://") {
             return Err(Error::usage(format!("`{url}` is no `oci://HOST/NAMESPACE`")).with_hint(
                 "`--upstream` takes a registry; one without TLS is named `oci://…` too, with `--plain-http`",

@@ -29,7 +29,7 @@ pub use htpasswd::{Htpasswd, Verdict};
 pub use issuer::Issuer;
 pub use listen::{Bound, Running, bind, bind_upstream};
 pub use notify::NotifySecret;
-pub use registry::router;
+pub use registry::{root_index, router};
 pub use tls::Tls;
 pub use token::{Scheme, Tokens};
 pub use upstream::{Sent, Upstream, Way, Writes};

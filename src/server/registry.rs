@@ -14,6 +14,7 @@ use super::{
     view::{Cache, Follower, Sight, View},
 };
 use crate::{
+    Result,
     oci::{RepositoryName, TagOrDigest},
     store::{disk::Disk, repository::Repository},
 };
@@ -24,6 +25,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use serde_json::json;
 use std::sync::Arc;
@@ -50,6 +52,18 @@ pub(super) fn charts(disk: &Disk, config: &Config) -> Follower<Disk> {
     let settings = config.museum.settings();
     let cache = Cache::open(&disk.root().join(CHARTS_CACHE), &settings);
     Follower::new(disk.clone(), View::new(settings), Sight::Near, config.limits.clone(), cache)
+}
+
+/// The index of the charts at the root of `disk`, as it would be served; nothing is written.
+///
+/// # Errors
+/// What the store says.
+pub async fn root_index(disk: Disk, config: &Config) -> Result<Bytes> {
+    let view = View::new(config.museum.settings());
+    let limits = config.limits.clone();
+    let charts = Follower::new(disk, view, Sight::Near, limits, Cache::none());
+    charts.ready().await?;
+    Ok(charts.view().text("").await)
 }
 
 /// The file in the store's folder that keeps what was seen of its charts for the next start.

@@ -26,7 +26,7 @@ use crate::{
 };
 use std::{
     fs::{self, File, TryLockError},
-    io,
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::{Arc, RwLock},
 };
@@ -216,6 +216,19 @@ pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(Error::io("read", path, error)),
     }
+}
+
+/// The start of a file that is known to be short, or `None` when there is none. At a server's start it is read once a tag:
+/// each call to the system counts.
+pub(super) fn read_start<'b>(path: &Path, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>> {
+    let fail = |error| Error::io("read", path, error);
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(fail(error)),
+    };
+    let length = file.read(buffer).map_err(fail)?;
+    Ok(Some(&buffer[..length]))
 }
 
 /// A repository `a` that was never pushed to may be a directory on the way to `a/b`; asking a plain file for its

@@ -1,7 +1,7 @@
 //! The traits of this room over a repository on disk. What may take long leaves the executor's threads.
 
 use super::{
-    BlobFile, Fetch, Held, Holds, Push, Referrers, Resolve, Sent, Source, Tags,
+    BlobFile, Fetch, Held, Holds, Push, Referrers, Resolve, Sent, Source, Tags, TagsOn,
     commit::Removed,
     repository::{Missing, Repository},
     verify::{check_blob, check_size, damaged, read_blob, read_source},
@@ -96,6 +96,20 @@ impl Tags for Repository {
                 return Err(Error::not_found(format!("there is no repository `{}`", this.name())));
             }
             Ok(this.tag_names()?.iter().map(|tag| tag.as_str().to_owned()).collect())
+        })
+        .await
+    }
+
+    async fn tags_on(&self) -> Result<Option<TagsOn>> {
+        let this = self.clone();
+        blocking(move || {
+            let tags = this.tag_names()?;
+            let read = |tag: Tag| {
+                // Whoever asks for that one tag is told what is wrong with it.
+                let digest = this.read_tag(&tag).ok().flatten();
+                (tag, digest)
+            };
+            Ok(Some(tags.into_iter().map(read).collect()))
         })
         .await
     }

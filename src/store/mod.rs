@@ -144,10 +144,22 @@ pub trait Resolve: Send + Sync {
     ) -> impl Future<Output = Result<Option<Descriptor>>> + Send;
 }
 
+/// Tags, each with the digest of what it is on; `None` for one that cannot be told.
+pub type TagsOn = Vec<(Tag, Option<Digest>)>;
+
 /// Lists tags and takes them away.
 pub trait Tags: Send + Sync {
     /// Every tag, in the store's order. `NotFound` when the repository does not exist.
     fn tags(&self) -> impl Future<Output = Result<Vec<String>>> + Send;
+
+    /// Every tag with the digest of what it is on, where all of them cost little more than their list; whether that is
+    /// there is not looked at. `None` from a store that must be asked for each.
+    ///
+    /// # Errors
+    /// As [`Self::tags`].
+    fn tags_on(&self) -> impl Future<Output = Result<Option<TagsOn>>> + Send {
+        std::future::ready(Ok(None))
+    }
 
     /// Removes a tag, or a manifest with all its tags.
     fn delete(&self, target: &TagOrDigest) -> impl Future<Output = Result<()>> + Send;

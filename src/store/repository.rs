@@ -3,7 +3,7 @@
 
 use super::{
     commit::Removed,
-    disk::{Disk, read_directory, read_file},
+    disk::{Disk, read_directory, read_file, read_start},
     names::{decode_tag, encode_tag, file_name, in_directory},
 };
 use crate::{
@@ -76,6 +76,9 @@ pub enum Mounted {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the repository does not have `{0}`")]
 pub struct MissingContent(pub Digest);
+
+/// More bytes than a tag's file has: a digest of 135 characters at most, a blank, and a time.
+const TAG_FILE: usize = 256;
 
 /// What the repository keeps about a manifest beside its bytes.
 #[derive(Debug, Serialize, Deserialize)]
@@ -273,10 +276,11 @@ impl Repository {
         }
     }
 
-    fn read_tag(&self, tag: &Tag) -> Result<Option<Digest>> {
+    pub(super) fn read_tag(&self, tag: &Tag) -> Result<Option<Digest>> {
         let path = self.tag_path(tag);
-        let Some(bytes) = read_file(&path)? else { return Ok(None) };
-        let digest = std::str::from_utf8(&bytes)
+        let mut bytes = [0; TAG_FILE];
+        let Some(bytes) = read_start(&path, &mut bytes)? else { return Ok(None) };
+        let digest = std::str::from_utf8(bytes)
             .ok()
             .and_then(|text| text.split_ascii_whitespace().next())
             .and_then(|text| text.parse().ok());

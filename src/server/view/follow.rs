@@ -18,7 +18,10 @@ use crate::{
 };
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tokio::sync::OnceCell;
 
@@ -47,6 +50,8 @@ pub(super) struct Inner {
     limits: Limits,
     memory: Mutex<Memory>,
     pub(super) cache: Cache,
+    /// How often somebody has told of a tag, and it was looked at.
+    told: AtomicU64,
     /// Who changes a tag, or looks what it is on, does it alone. Chosen by the tag's name, so that their number is
     /// bounded.
     turns: Vec<tokio::sync::Mutex<()>>,
@@ -75,6 +80,7 @@ impl<C: Catalog> Follower<C> {
             limits,
             memory: Mutex::default(),
             cache,
+            told: AtomicU64::new(0),
             turns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
             filled: OnceCell::new(),
             fresh: super::poll::Freshness::default(),
@@ -211,6 +217,12 @@ impl<C: Catalog> Follower<C> {
         Ok(self.inner.view.item(namespace, entry, plain(archive), provenance.map(plain)))
     }
 
+    /// How often it was told of a tag until now: what was read of the store since then is believed only as long as
+    /// this is the same.
+    pub(super) fn told(&self) -> u64 {
+        self.inner.told.load(Ordering::SeqCst)
+    }
+
     /// Brings memory, view and cache to what a tag is on now.
     async fn set(&self, repository: &RepositoryName, tag: &Tag, now: Option<Known>) {
         let changed = self.remember(repository, tag, now.clone());
@@ -278,6 +290,28 @@ impl<C: Catalog> Turn<'_, C> {
     /// # Errors
     /// What the store says; the view is as it was then.
     pub async fn refresh(self) -> Result<()> {
+        self.follower.inner.told.fetch_add(1, Ordering::SeqCst);
+        self.look().await
+    }
+
+    /// Takes what the cache has of the tag, if it was on `manifest` when [`Follower::told`] said `since`; looks else.
+    ///
+    /// # Errors
+    /// As [`Self::refresh`].
+    pub(super) async fn recall(self, manifest: &Digest, since: u64) -> Result<()> {
+        let Self { follower, repository, tag, .. } = &self;
+        // Whoever changes a tag says so before it gives up its turn, and this is ours.
+        if follower.told() == since
+            && let Some(known) = follower.inner.cache.recall(repository, tag, manifest)
+        {
+            follower.remember(repository, tag, Some(known));
+            return Ok(());
+        }
+        self.look().await
+    }
+
+    /// The same as [`Self::refresh`], for who was not told.
+    pub(super) async fn look(self) -> Result<()> {
         match self.follower.look(&self.repository, &self.tag).await? {
             Seen::Now(now) => self.follower.set(&self.repository, &self.tag, now).await,
             Seen::Before(known) => {
@@ -294,12 +328,14 @@ impl<C: Catalog> Turn<'_, C> {
     pub async fn pushed(self, manifest: &Manifest, entry: Entry) -> Result<()> {
         let item = self.follower.item(&self.repository, manifest, entry)?;
         let known = Known { manifest: manifest.digest().clone(), item: Some(Arc::new(item)) };
+        self.follower.inner.told.fetch_add(1, Ordering::SeqCst);
         self.follower.set(&self.repository, &self.tag, Some(known)).await;
         Ok(())
     }
 
     /// The tag has been taken away.
     pub async fn removed(self) {
+        self.follower.inner.told.fetch_add(1, Ordering::SeqCst);
         self.follower.set(&self.repository, &self.tag, None).await;
     }
 

@@ -26,7 +26,8 @@ use crate::{
     index::{Entry, write},
     oci::Descriptor,
 };
-use index::Index;
+use bytes::Bytes;
+use index::{Coding, Index};
 use namespace::{Namespace, Sum};
 use std::{
     collections::HashMap,
@@ -219,6 +220,11 @@ impl View {
         let none = Namespace::default();
         let found = all.get(namespace).unwrap_or(&none);
         found.index(&self.0.settings)
+    }
+
+    /// The text of a namespace's index.
+    pub async fn text(&self, namespace: &str) -> Bytes {
+        self.index(namespace).body(Coding::Identity).await
     }
 
     fn all(&self) -> RwLockReadGuard<'_, HashMap<Box<str>, Namespace>> {

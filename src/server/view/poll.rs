@@ -4,13 +4,14 @@
 use super::follow::{Follower, Sight};
 use crate::{
     Error, ErrorKind, Result,
+    digest::Digest,
     oci::{RepositoryName, Tag},
     store::{Catalog, Tags},
     version::Version,
 };
 use futures_util::{StreamExt, stream};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -148,7 +149,7 @@ impl<C: Catalog> Follower<C> {
             .for_each_concurrent(REPOSITORIES, |name| {
                 let failed = &failed;
                 async move {
-                    if let Err(error) = self.refresh_repository(&name).await {
+                    if let Err(error) = self.apart(&name).await {
                         tracing::warn!(repository = %name, error = error.chain(), "cannot look at it");
                         // A registry that says no will say so the next time; it is no reason to show nothing.
                         if error.kind() != ErrorKind::Denied {
@@ -161,13 +162,40 @@ impl<C: Catalog> Follower<C> {
         failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
+    /// Looks at one repository in a task of its own, so that several processors share the work.
+    async fn apart(&self, repository: &RepositoryName) -> Result<()> {
+        let (this, name) = (self.clone(), repository.clone());
+        match tokio::spawn(async move { this.refresh_repository(&name).await }).await {
+            Ok(looked) => looked,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is going away.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
     /// Looks at the tags of one repository.
     ///
     /// # Errors
     /// What the store says; what could be looked at is up to date all the same.
     pub async fn refresh_repository(&self, repository: &RepositoryName) -> Result<()> {
+        let since = self.told();
         let known = self.memory().tags(repository);
-        let listed = match self.catalog.repository(repository)?.tags().await {
+        let store = self.catalog.repository(repository)?;
+        // What the cache knows need not be looked at one by one: a tag is written after all that it stands for, and taken
+        // away before any of it, so that a tag on the same manifest is the same chart.
+        let read = match self.inner.cache.keeps() && self.inner.sight == Sight::Near {
+            true => store.tags_on().await?,
+            false => None,
+        };
+        if let Some(read) = read {
+            let here: HashSet<&Tag> = read.iter().map(|(tag, _)| tag).collect();
+            let gone = known.iter().filter(|tag| !here.contains(tag)).map(|tag| (tag, None));
+            let all = read.iter().map(|(tag, digest)| (tag, digest.as_ref())).chain(gone);
+            return self.each(repository, all, since).await;
+        }
+        let listed = match store.tags().await {
             Ok(listed) => listed,
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
@@ -185,13 +213,28 @@ impl<C: Catalog> Follower<C> {
         } else {
             listed.union(&known).cloned().collect()
         };
+        self.each(repository, wanted.iter().map(|tag| (tag, None)), since).await
+    }
+
+    /// Looks at tags of a repository, of which some were read just now, after `since`.
+    async fn each<'t>(
+        &self,
+        repository: &RepositoryName,
+        tags: impl Iterator<Item = (&'t Tag, Option<&'t Digest>)>,
+        since: u64,
+    ) -> Result<()> {
         let failures = AtomicUsize::new(0);
         let last = Mutex::new(None);
-        stream::iter(wanted)
-            .for_each_concurrent(TAGS, |tag| {
+        stream::iter(tags)
+            .for_each_concurrent(TAGS, |(tag, on)| {
                 let (failures, last) = (&failures, &last);
                 async move {
-                    if let Err(error) = self.refresh(repository, &tag).await {
+                    let turn = self.turn(repository, tag).await;
+                    let looked = match on {
+                        Some(manifest) => turn.recall(manifest, since).await,
+                        None => turn.look().await,
+                    };
+                    if let Err(error) = looked {
                         failures.fetch_add(1, Ordering::Relaxed);
                         *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                     }

@@ -1,5 +1,6 @@
 //! The ChartMuseum API of `serve`: what the real one answered, replayed; and what it does that the real one cannot.
 
+mod flags;
 mod recording;
 mod replay;
 mod shared;

@@ -183,6 +183,30 @@ async fn the_next_start_reads_only_what_is_new() {
 }
 
 #[tokio::test]
+async fn what_was_read_before_somebody_told_is_not_believed() {
+    let root = tempfile::tempdir().expect("folder");
+    let path = root.path().join("charts.cache");
+    let disk = open(&root.path().join("store"));
+    let (name, tag): (_, Tag) = ("a".parse().expect("name"), "1.0.0".parse().expect("tag"));
+    let manifest = push(&disk, "a", chart("a", "1.0.0"), "1.0.0", "one").await;
+    let settings = Settings::default();
+    let first = follower(&disk, Sight::Near, Cache::open(&path, &settings));
+    first.ready().await.expect("filled");
+    drop(first);
+    for told in [false, true] {
+        let second = follower(&disk, Sight::Near, Cache::open(&path, &settings));
+        let since = second.told();
+        if told {
+            repository(&disk, "a").delete(&TagOrDigest::Tag(tag.clone())).await.expect("deleted");
+            refresh(&second, "a", "1.0.0").await;
+        }
+        let turn = second.turn(&name, &tag).await;
+        turn.recall(manifest.digest(), since).await.expect("recalled");
+        assert_eq!(shown(second.view()).is_empty(), told);
+    }
+}
+
+#[tokio::test]
 async fn from_afar_a_tag_is_looked_at_once_even_across_starts() {
     let root = tempfile::tempdir().expect("folder");
     let path = root.path().join("charts.cache");
