@@ -1,7 +1,7 @@
 //! `package`: chart directories to `.tgz` archives, many at once, each appearing under its name only when it is
 //! complete. What an archive looks like is [`crate::archive::write`]'s business.
 
-use super::source;
+use super::{payload::unfinished, source};
 use crate::{
     Error, Result,
     archive::{
@@ -189,12 +189,11 @@ fn save(source: &Path, destination: &Path, options: &Options) -> Result<Unnamed>
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
     prepare(&folder).map_err(|error| error.context("failed to save"))?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".chartferry-").suffix(".tgz");
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let file = builder
-        .tempfile_in(&folder)
+    let permissions = Some(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    #[cfg(not(unix))]
+    let permissions = None;
+    let file = unfinished(&folder, permissions)
         .map_err(|error| Error::io("create chart archive in", &folder, error))?;
     let (package, file) = write(chart, file, options)?;
     Ok(Unnamed { file: file.into_temp_path(), path, package })

@@ -8,13 +8,16 @@ use crate::{
     digest::{Algorithm, Digest},
     limits::Limits,
     mirror::{candidate::Payload, state::Key},
-    ops::{index, payload::write_file},
+    ops::{
+        index,
+        payload::{sweep, write_file},
+    },
     store::blocking,
     template::Template,
 };
 use bytes::Bytes;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -43,6 +46,8 @@ pub struct Folder {
     identity: String,
     /// When what was put was made, by its path.
     created: Arc<Mutex<BTreeMap<String, String>>>,
+    /// The folders in which nothing of killed runs lies any more.
+    swept: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 impl Folder {
@@ -55,7 +60,12 @@ impl Folder {
         let whole =
             std::path::absolute(root).map_err(|error| Error::io("open folder", root, error))?;
         let identity = format!("file://{}", whole.display());
-        Ok(Self { options: Arc::new(options), identity, created: Arc::default() })
+        Ok(Self {
+            options: Arc::new(options),
+            identity,
+            created: Arc::default(),
+            swept: Arc::default(),
+        })
     }
 
     pub(super) fn identity(&self) -> &str {
@@ -144,6 +154,7 @@ impl Folder {
     ) -> Result<Stored> {
         let (path, payload) = (self.path(place), payload.clone());
         let (wanted, verify) = (payload.content.digest.clone(), putting.verify);
+        let swept = Arc::clone(&self.swept);
         if let Some(created) = &payload.created {
             let key = if place.group.is_empty() {
                 place.name.clone()
@@ -157,6 +168,10 @@ impl Folder {
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)
                     .map_err(|error| Error::io("create folder", folder, error))?;
+                let mut swept = swept.lock().unwrap_or_else(PoisonError::into_inner);
+                if swept.insert(folder.to_owned()) {
+                    sweep(folder);
+                }
             }
             // Before the archive: one that is there is never without its provenance.
             let beside = beside(&path);
@@ -210,7 +225,12 @@ impl Folder {
         options.limits = self.options.limits.clone();
         options.created = index::Created::Given(created);
         let root = self.options.root.clone();
-        blocking(move || index::index(&root, &options)).await.map(drop)
+        blocking(move || {
+            sweep(&root);
+            index::index(&root, &options)
+        })
+        .await
+        .map(drop)
     }
 
     pub(super) async fn recall(&self, key: &Key) -> Result<Option<Bytes>> {

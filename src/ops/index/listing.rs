@@ -8,6 +8,7 @@ use crate::{
     constraint::Constraint,
     digest::{Algorithm, Digest},
     index::{Entry, Line, order, write},
+    ops::payload::unfinished,
     version::Version,
 };
 use std::{
@@ -213,9 +214,7 @@ pub(super) fn replace(
 ) -> Result<()> {
     let fail = |error| Error::io(act, path, error);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".chartferry-").suffix(".tmp");
-    let file = builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(fail)?;
+    let file = unfinished(folder.unwrap_or(Path::new(".")), None).map_err(fail)?;
     let mut out = io::BufWriter::with_capacity(256 * 1024, file);
     fill(&mut out).map_err(fail)?;
     let file = out.into_inner().map_err(|error| fail(error.into_error()))?;
