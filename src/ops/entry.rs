@@ -6,7 +6,7 @@ use crate::{
     chart::{Metadata, time::Time},
     index::Entry,
     limits::Limits,
-    oci::{Descriptor, Manifest, TagOrDigest, chart, media},
+    oci::{Descriptor, Manifest, Tag, TagOrDigest, chart, media},
     store::Fetch,
 };
 use bytes::Bytes;
@@ -56,6 +56,11 @@ pub fn entry(manifest: &Manifest, config: Option<&[u8]>, limits: &Limits) -> Res
         digest: content.digest.hex().to_owned(),
         ..Entry::default()
     })
+}
+
+/// Whether a tag is a version's own: the one that a push of it makes. Any other is an alias, and may move to another version.
+pub fn is_own_tag(tag: &Tag, version: &str) -> bool {
+    Tag::from_version(version).as_ref() == Ok(tag)
 }
 
 /// Fetches what an entry is made of; `None` for what is no chart.

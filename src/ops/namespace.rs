@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     client::Client,
+    digest::Digest,
     index::{self, Entry},
     limits::Limits,
     oci::{Descriptor, Registry, RepositoryName, Tag, TagOrDigest, chart},
@@ -22,7 +23,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, btree_map},
     io::Write,
     path::{Path, PathBuf},
 };
@@ -139,24 +140,18 @@ impl Namespace {
             .buffered(AT_ONCE)
             .try_concat()
             .await?;
-        let entries: Vec<Option<Entry>> = futures_util::stream::iter(tags)
+        let found: Vec<Option<Shown>> = futures_util::stream::iter(tags)
             .map(|(name, place, tag)| async move {
-                let mut entry = self.entry(&place, &tag).await?;
-                if let Some(entry) = &mut entry {
-                    entry.urls = vec![self.url(urls, &name, &tag, entry)];
-                }
-                Ok::<_, Error>(entry)
+                let found = self.entry(&place, &tag).await?;
+                Ok::<_, Error>(found.map(|(manifest, entry)| Shown { name, tag, manifest, entry }))
             })
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
         let mut charts: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
-        let mut seen = HashSet::new();
-        for entry in entries.into_iter().flatten() {
-            // `v1.0.0` beside `1.0.0` is one version; the tag that is written like the version comes first.
-            if seen.insert((entry.metadata.name.clone(), entry.metadata.version.clone())) {
-                charts.entry(entry.metadata.name.clone()).or_default().push(entry);
-            }
+        for mut shown in one_of_each(found.into_iter().flatten()) {
+            shown.entry.urls = vec![self.url(urls, &shown)];
+            charts.entry(shown.entry.metadata.name.clone()).or_default().push(shown.entry);
         }
         let mut charts: Vec<_> = charts.into_iter().collect();
         for (_, entries) in &mut charts {
@@ -170,11 +165,19 @@ impl Namespace {
         Ok((charts, generated))
     }
 
-    fn url(&self, urls: &Urls, name: &str, tag: &Tag, entry: &Entry) -> String {
-        match urls {
-            Urls::Files => format!("{name}-{}.tgz", tag.to_version()),
-            Urls::Oci => format!("oci://{}/{}{name}:{tag}", self.registry, self.prefix),
-            Urls::Below(base) => {
+    /// Where an index says that the archive is. A tag that is not the version's own may lead elsewhere tomorrow: such a
+    /// version is named by its digest, which Helm follows too.
+    fn url(&self, urls: &Urls, shown: &Shown) -> String {
+        let Shown { name, tag, manifest, entry } = shown;
+        let (registry, prefix) = (&self.registry, &self.prefix);
+        match (urls, shown.is_own()) {
+            (Urls::Files, true) => format!("{name}-{}.tgz", tag.to_version()),
+            (Urls::Files, false) => {
+                format!("{name}@{}-{}.tgz", manifest.algorithm().as_str(), manifest.hex())
+            }
+            (Urls::Oci, true) => format!("oci://{registry}/{prefix}{name}:{tag}"),
+            (Urls::Oci, false) => format!("oci://{registry}/{prefix}{name}@{manifest}"),
+            (Urls::Below(base), _) => {
                 let base = base.trim_end_matches('/');
                 format!("{base}/charts/{}-{}.tgz", entry.metadata.name, entry.metadata.version)
             }
@@ -187,8 +190,11 @@ impl Namespace {
     /// `NotFound` when no way to divide the file's name leads to a chart.
     pub async fn pull(&self, file: &str, provenance: Provenance) -> Result<Pulled> {
         let mut missing = None;
-        for (place, name, tag) in self.candidates(file) {
-            let wanted = Wanted { tag: Some(tag), ..Wanted::default() };
+        for (place, name, target) in self.candidates(file) {
+            let wanted = match target {
+                TagOrDigest::Tag(tag) => Wanted { tag: Some(tag), ..Wanted::default() },
+                TagOrDigest::Digest(digest) => Wanted { digest: Some(digest), ..Wanted::default() },
+            };
             match pull::pull(&place, &name, &wanted, provenance, &self.limits).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     missing.get_or_insert(error);
@@ -206,8 +212,8 @@ impl Namespace {
     /// # Errors
     /// What the registry says; a chart that is not there has none.
     pub async fn provenance(&self, file: &str) -> Result<Option<Bytes>> {
-        for (place, _, tag) in self.candidates(file) {
-            let manifest = match place.fetch_manifest(&TagOrDigest::Tag(tag)).await {
+        for (place, _, target) in self.candidates(file) {
+            let manifest = match place.fetch_manifest(&target).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 manifest => manifest?,
             };
@@ -219,16 +225,25 @@ impl Namespace {
         Ok(None)
     }
 
-    /// Where the chart of a file may be, the likeliest first: the repository, its name for people, the tag.
-    fn candidates(&self, file: &str) -> Vec<(Place, String, Tag)> {
+    /// Where the chart of a file may be, the likeliest first: the repository, its name for people, the tag or digest.
+    fn candidates(&self, file: &str) -> Vec<(Place, String, TagOrDigest)> {
         let stem = file.strip_suffix(".tgz").unwrap_or(file);
-        let candidate = |(name, version): (&str, &str)| {
+        let candidate = |(name, target): (&str, TagOrDigest)| {
             let name: RepositoryName = format!("{}{name}", self.prefix).parse().ok()?;
-            let tag = Tag::from_version(version).ok()?;
             let place = Place::Registry(self.client.repository(&self.registry, &name));
-            Some((place, format!("{}/{name}", self.registry), tag))
+            Some((place, format!("{}/{name}", self.registry), target))
         };
-        divisions(stem).into_iter().filter_map(candidate).collect()
+        if let Some((name, digest)) = stem.split_once('@') {
+            let digest = digest.replacen('-', ":", 1).parse::<Digest>().ok();
+            let target = digest.map(|digest| (name, TagOrDigest::Digest(digest)));
+            return target.and_then(candidate).into_iter().collect();
+        }
+        divisions(stem)
+            .into_iter()
+            .filter_map(|(name, version)| {
+                candidate((name, TagOrDigest::Tag(Tag::from_version(version).ok()?)))
+            })
+            .collect()
     }
 
     /// The charts' names, `ns/` left out.
@@ -273,7 +288,7 @@ impl Namespace {
         tags.into_iter().map(|tag| Ok((name.clone(), place.clone(), tag.parse::<Tag>()?))).collect()
     }
 
-    async fn entry(&self, place: &Place, tag: &Tag) -> Result<Option<Entry>> {
+    async fn entry(&self, place: &Place, tag: &Tag) -> Result<Option<(Digest, Entry)>> {
         let manifest = match place.fetch_manifest(&TagOrDigest::Tag(tag.clone())).await {
             // Deleted since the list was made.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -284,7 +299,8 @@ impl Namespace {
             Some(blob) => Some(self.config(place, blob).await?),
             None => None,
         };
-        Ok(entry::entry(&manifest, config.as_deref(), &self.limits).ok())
+        let entry = entry::entry(&manifest, config.as_deref(), &self.limits).ok();
+        Ok(entry.map(|entry| (manifest.digest().clone(), entry)))
     }
 
     /// A config, from the cache if it is there and right.
@@ -307,6 +323,46 @@ impl Namespace {
         }
         Ok(bytes)
     }
+}
+
+/// A tag that a version was found under.
+#[derive(Clone, Debug)]
+struct Shown {
+    /// The repository, `ns/` left out.
+    name: String,
+    tag: Tag,
+    manifest: Digest,
+    entry: Entry,
+}
+
+impl Shown {
+    fn is_own(&self) -> bool {
+        entry::is_own_tag(&self.tag, &self.entry.metadata.version)
+    }
+
+    fn rank(&self) -> (bool, bool, &str, &str) {
+        let elsewhere = self.name.rsplit('/').next() != Some(&*self.entry.metadata.name);
+        (elsewhere, !self.is_own(), &self.name, self.tag.as_str())
+    }
+}
+
+/// Of several tags of one version, one: the version's own in the repository of the chart's name, as servers show it.
+fn one_of_each(found: impl Iterator<Item = Shown>) -> impl Iterator<Item = Shown> {
+    let mut kept: BTreeMap<(String, String), Shown> = BTreeMap::new();
+    for shown in found {
+        let metadata = &shown.entry.metadata;
+        match kept.entry((metadata.name.clone(), metadata.version.clone())) {
+            btree_map::Entry::Vacant(free) => {
+                free.insert(shown);
+            }
+            btree_map::Entry::Occupied(mut taken) => {
+                if shown.rank() < taken.get().rank() {
+                    taken.insert(shown);
+                }
+            }
+        }
+    }
+    kept.into_values()
 }
 
 fn read_kept(path: &Path, blob: &Descriptor) -> Option<Bytes> {

@@ -4,6 +4,7 @@
 use crate::{
     digest::Digest,
     oci::{Descriptor, RepositoryName, Tag},
+    ops::entry::is_own_tag,
     version::Version,
 };
 use std::{cmp::Ordering, sync::Arc};
@@ -70,7 +71,7 @@ impl Origin {
             Self::Museum => (0, 0, "", ""),
             Self::Tag { repository, tag, .. } => (
                 u8::from(repository.last_segment() != &*item.name),
-                u8::from(Tag::from_version(&item.version).as_ref() != Ok(tag)),
+                u8::from(!is_own_tag(tag, &item.version)),
                 repository.as_str(),
                 tag.as_str(),
             ),

@@ -134,3 +134,21 @@ pub(crate) fn read(mut stream: impl Read, method: &str) -> Answer {
     }
     answer
 }
+
+/// Gives what one tag of a repository leads to another tag too, as `crane tag` does; gives its manifest.
+#[track_caller]
+pub(crate) fn retag(address: &str, repository: &str, from: &str, to: &str) -> Vec<u8> {
+    let address = address.parse().unwrap();
+    let path = |tag: &str| format!("/v2/{repository}/manifests/{tag}");
+    let found = send(address, "GET", &path(from), &[("Accept", "*/*")], b"").expect(200);
+    let kind = found.header("content-type").unwrap().to_owned();
+    send(address, "PUT", &path(to), &[("Content-Type", &kind)], &found.body).expect(201);
+    found.body
+}
+
+/// Removes a tag.
+#[track_caller]
+pub(crate) fn untag(address: &str, repository: &str, tag: &str) {
+    let path = format!("/v2/{repository}/manifests/{tag}");
+    send(address.parse().unwrap(), "DELETE", &path, &[], b"").expect(202);
+}

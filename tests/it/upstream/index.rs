@@ -1,7 +1,11 @@
 //! `index oci://host/ns`.
 
 use super::{CHARTS, entries, push, seed};
-use crate::support::{daemon::test_with_registry, proxy::Proxy};
+use crate::{
+    registry::wire::{retag, untag},
+    support::{daemon::test_with_registry, proxy::Proxy},
+};
+use chartferry::digest::Digest;
 
 #[test]
 fn a_namespace_is_an_index_of_oci_urls_or_of_those_below_a_server() {
@@ -50,4 +54,43 @@ fn charts_that_are_named_are_not_looked_for() {
     test.run(["index", &seen, "--charts", "never", "--out", "-"]).any_stderr().fails(5);
     test.run(["index", ".", "--charts", "b"]).stderr_has("are for a registry").fails(64);
     test.run(["index", &seen, "--strict"]).stderr_has("are for folders").fails(64);
+}
+
+#[test]
+fn a_version_is_named_by_its_own_tag_and_by_its_digest_where_it_has_none() {
+    let (test, registry) = test_with_registry();
+    let namespace = format!("{}/ns", registry.oci());
+    push(&test, &namespace, "a", "1.2.1");
+    push(&test, &namespace, "b", "1.0.0");
+    let address = registry.address();
+    for tag in ["1", "1.2", "v1.2.1"] {
+        retag(&address, "ns/a", "1.2.1", tag);
+    }
+    let manifest = retag(&address, "ns/b", "1.0.0", "1");
+    untag(&address, "ns/b", "1.0.0");
+    let digest = Digest::sha256(&manifest);
+    test.run(["index", &namespace]).writes(["index.yaml"]).succeeds();
+    assert_eq!(
+        entries(&test.read("index.yaml")),
+        [
+            format!("a 1.2.1 oci://{address}/ns/a:1.2.1"),
+            format!("b 1.0.0 oci://{address}/ns/b@{digest}"),
+        ]
+    );
+    // Without a server: files, by the same rule.
+    let getter = |file: &str| {
+        let url = format!("ocirepo://{address}/ns/{file}");
+        test.run(["getter", "", "", "", &url]).any_stdout().any_files().succeeds()
+    };
+    let file = format!("b@sha256-{}.tgz", digest.hex());
+    assert_eq!(
+        entries(&getter("index.yaml").bytes),
+        ["a 1.2.1 a-1.2.1.tgz".to_owned(), format!("b 1.0.0 {file}")]
+    );
+    let held = test.read("b-1.0.0.tgz");
+    assert_eq!(getter(&file).bytes, held);
+    // What the index names stays the same when the alias moves.
+    push(&test, &namespace, "b", "2.0.0");
+    retag(&address, "ns/b", "2.0.0", "1");
+    assert_eq!(getter(&file).bytes, held);
 }
