@@ -46,12 +46,10 @@ pub(super) enum MuseumCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct PushArgs {
-    /// Archives and sources of charts
-    #[arg(required = true, value_name = "CHART")]
-    charts: Vec<String>,
-    /// A configured repository's name or a URL
-    #[arg(required = true, value_name = "REPO")]
-    repository: String,
+    /// Archives and sources of charts, then a configured repository's name or a URL
+    // One list of words, because flags may stand between them.
+    #[arg(required = true, value_name = "CHART|REPO")]
+    words: Vec<String>,
     /// Replace a version that is there
     #[arg(long, short = 'f')]
     force: bool,
@@ -196,7 +194,9 @@ fn configured(files: &Files, text: &str) -> Result<Repository> {
 }
 
 pub(super) fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
-    let (repository, charts) = (args.repository.as_str(), args.charts.as_slice());
+    let Some((repository, charts @ [_, ..])) = args.words.split_last() else {
+        return Err(Error::usage("name the charts, and then the repository that they go to"));
+    };
     if repository.starts_with("oci://") {
         return Err(Error::usage(format!("`{repository}` is a registry, not a ChartMuseum"))
             .with_hint(format!("chartferry push {} {repository}", charts.join(" "))));

@@ -8,6 +8,7 @@ mod blobs;
 mod body;
 mod htpasswd;
 mod issuer;
+mod late;
 mod listen;
 mod lists;
 mod manifests;

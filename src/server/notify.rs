@@ -1,7 +1,12 @@
 //! `POST /notify`: a registry tells that tags have come or gone, in the format of the distribution project's webhooks. What
 //! it says is not believed: the tag is looked up where it is.
 
-use super::{body::frame, registry::unbroken, view::Follower};
+use super::{
+    body::frame,
+    late::{Late, Pushed},
+    registry::unbroken,
+    view::Follower,
+};
 use crate::{
     Result,
     digest::Digest,
@@ -82,6 +87,7 @@ struct Target {
 /// What to look at because of an event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Look {
+    Pushed(Pushed),
     Tag(RepositoryName, Tag),
     Manifest(RepositoryName, Digest),
     Tags(RepositoryName),
@@ -99,7 +105,10 @@ impl Event {
         if let Ok(tag) = tag.parse::<Tag>() {
             // Signatures and branches are pushed too, and are no charts' tags.
             let is_version = Version::parse_loose(&tag.to_version()).is_ok();
-            return is_version.then_some(Look::Tag(repository, tag));
+            return is_version.then(|| match deleted {
+                true => Look::Tag(repository, tag),
+                false => Look::Pushed(Pushed { repository, tag, manifest: digest.parse().ok() }),
+            });
         }
         match digest.parse() {
             // A push by digest alone, as of a layer, moves no tag.
@@ -112,12 +121,13 @@ impl Event {
 
 struct Notified<C> {
     charts: Follower<C>,
+    late: Late,
     secret: Option<NotifySecret>,
 }
 
 /// The route.
 pub(super) fn router<C: Catalog>(charts: Follower<C>, secret: Option<NotifySecret>) -> Router {
-    let state = Arc::new(Notified { charts, secret });
+    let state = Arc::new(Notified { charts, late: Late::default(), secret });
     Router::new().route("/notify", post(notify::<C>)).with_state(state)
 }
 
@@ -139,9 +149,11 @@ async fn notify<C: Catalog>(State(state): State<Arc<Notified<C>>>, request: Requ
     let within = |full: &str| state.charts.catalog().name_within(full);
     let looks: BTreeSet<Look> =
         envelope.events.iter().filter_map(|event| event.look(within)).collect();
-    let charts = state.charts.clone();
-    match unbroken(async move { look_at(&charts, looks).await }).await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+    let (charts, late) = (state.charts.clone(), state.late.clone());
+    match unbroken(async move { look_at(&charts, &late, looks).await }).await {
+        Ok(Done::Seen) => StatusCode::NO_CONTENT.into_response(),
+        // Registries wait a second for an answer, and send nothing else before it.
+        Ok(Done::Later) => StatusCode::ACCEPTED.into_response(),
         Err(error) => {
             tracing::warn!(error = error.chain(), "cannot look at what was notified");
             // The registry sends it again.
@@ -150,9 +162,28 @@ async fn notify<C: Catalog>(State(state): State<Arc<Notified<C>>>, request: Requ
     }
 }
 
-async fn look_at<C: Catalog>(charts: &Follower<C>, looks: BTreeSet<Look>) -> Result<()> {
+/// Whether the index says all that events told of.
+enum Done {
+    Seen,
+    /// Something is looked at again.
+    Later,
+}
+
+async fn look_at<C: Catalog>(
+    charts: &Follower<C>,
+    late: &Late,
+    looks: BTreeSet<Look>,
+) -> Result<Done> {
+    let mut done = Done::Seen;
     for look in looks {
         match look {
+            Look::Pushed(pushed) => {
+                charts.refresh(&pushed.repository, &pushed.tag).await?;
+                if !pushed.is_seen(charts) {
+                    late.look_later(charts, pushed);
+                    done = Done::Later;
+                }
+            }
             Look::Tag(repository, tag) => charts.refresh(&repository, &tag).await?,
             Look::Manifest(repository, digest) => {
                 charts.refresh_manifest(&repository, &digest).await?;
@@ -160,7 +191,7 @@ async fn look_at<C: Catalog>(charts: &Follower<C>, looks: BTreeSet<Look>) -> Res
             Look::Tags(repository) => charts.refresh_repository(&repository).await?,
         }
     }
-    Ok(())
+    Ok(done)
 }
 
 async fn read(body: &mut Body) -> Option<Vec<u8>> {
@@ -185,8 +216,11 @@ mod tests {
         let within = |full: &str| full.strip_prefix("ns/").and_then(|name| name.parse().ok());
         let (name, digest) = (|| "a".parse().expect("name"), || DIGEST.parse().expect("digest"));
         let tag = || "1.0.0".parse().expect("tag");
+        let pushed =
+            |manifest| Some(Look::Pushed(Pushed { repository: name(), tag: tag(), manifest }));
         for (action, repository, tag_text, digest_text, look) in [
-            ("push", "ns/a", "1.0.0", DIGEST, Some(Look::Tag(name(), tag()))),
+            ("push", "ns/a", "1.0.0", DIGEST, pushed(Some(digest()))),
+            ("push", "ns/a", "1.0.0", "", pushed(None)),
             ("delete", "ns/a", "1.0.0", "", Some(Look::Tag(name(), tag()))),
             ("delete", "ns/a", "", DIGEST, Some(Look::Manifest(name(), digest()))),
             ("delete", "ns/a", "", "", Some(Look::Tags(name()))),

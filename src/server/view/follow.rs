@@ -127,6 +127,11 @@ impl<C: Catalog> Follower<C> {
         self.turn(repository, tag).await.refresh().await
     }
 
+    /// The manifest that a tag was on when it was last looked at.
+    pub fn last_on(&self, repository: &RepositoryName, tag: &Tag) -> Option<Digest> {
+        self.memory().tag(repository, tag).map(|known| known.manifest.clone())
+    }
+
     /// Looks again at every tag that was on a manifest, as after its deletion.
     ///
     /// # Errors

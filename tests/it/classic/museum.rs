@@ -45,6 +45,25 @@ fn an_archive_goes_as_it_is_to_where_the_index_says() {
 }
 
 #[test]
+fn flags_may_stand_between_the_chart_and_the_repository() {
+    let (test, web) = museum();
+    let url = format!("{}/ctx/org", web.url());
+    for verb in [&["cm-push"][..], &["museum", "push"]] {
+        for flags in [&["--force"][..], &["-f", "-u", "ann", "-p", "s3cret"]] {
+            let words = [verb, &["made/demo-1.0.0.tgz"], flags, &[&url]].concat();
+            test.run(words).any_stdout().succeeds();
+            let sent = web.take().pop().unwrap();
+            assert_eq!(sent.target, "/ctx/api/org/charts?force");
+            assert_eq!(sent.header("authorization").is_some(), flags.len() > 1);
+        }
+        let words = [verb, &["made/demo-1.0.0.tgz", "--force"]].concat();
+        test.run(words)
+            .stderr("error: name the charts, and then the repository that they go to\n")
+            .fails(64);
+    }
+}
+
+#[test]
 fn a_provenance_goes_along_in_the_same_request() {
     let (test, web) = museum();
     let url = format!("{}/ctx/org", web.url());

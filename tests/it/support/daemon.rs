@@ -74,15 +74,24 @@ impl Daemon {
 
     /// Debian's `docker-registry`, distribution 2.8.
     pub(crate) fn docker_registry() -> Self {
-        Self::distribution(&peers::find("docker-registry"))
+        Self::distribution(&peers::find("docker-registry"), "")
     }
 
     /// Distribution 3.
     pub(crate) fn distribution_3() -> Self {
-        Self::distribution(&peers::find("distribution"))
+        Self::distribution(&peers::find("distribution"), "")
     }
 
-    fn distribution(program: &Path) -> Self {
+    /// One of them by its name, which tells a URL of every event, in the configuration of docs/bridge.md.
+    pub(crate) fn distribution_telling(name: &str, url: &str) -> Self {
+        let more = format!(
+            "notifications:\n  endpoints:\n    - name: chartferry\n      url: {url}\n      headers:\n        \
+             Authorization: [Bearer the-secret]\n"
+        );
+        Self::distribution(&peers::find(name), &more)
+    }
+
+    fn distribution(program: &Path, more: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
         let config = root.path().join("config.yml");
         let storage = root.path().join("store");
@@ -90,7 +99,7 @@ impl Daemon {
             &config,
             format!(
                 "version: 0.1\nlog:\n  accesslog:\n    disabled: true\nhttp:\n  addr: 127.0.0.1:0\n\
-                 storage:\n  delete:\n    enabled: true\n  filesystem:\n    rootdirectory: {}\n",
+                 storage:\n  delete:\n    enabled: true\n  filesystem:\n    rootdirectory: {}\n{more}",
                 storage.display()
             ),
         )

@@ -6,6 +6,12 @@ use crate::support::{
     daemon::{Daemon, test_with_registry},
     peers,
 };
+use std::{
+    io,
+    net::{TcpListener, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
 
 #[test]
 #[ignore = "needs peers"]
@@ -61,5 +67,42 @@ fn helm_builds_dependencies_from_our_own_index_whoever_pushed() {
         let helm = peers::find(name);
         test.run_program(&helm, ["dependency", "update", "parent"]).anything().succeeds();
         assert!(test.read("parent/charts/a-1.2.3.tgz") == test.read("a-1.2.3.tgz"), "{name}");
+    }
+}
+
+#[test]
+#[ignore = "needs peers"]
+fn what_a_registry_tells_of_is_shown_within_seconds_though_it_links_the_tag_later() {
+    for name in ["distribution", "docker-registry"] {
+        let test = Test::new();
+        // The registry must know where to tell before there is anybody: a relay between them is there first.
+        let relay = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/notify", relay.local_addr().unwrap());
+        let registry = Daemon::distribution_telling(name, &url);
+        let namespace = format!("{}/ns", registry.oci());
+        test.file("secret", "the-secret");
+        let secret = test.path("secret");
+        let args = ["--poll", "3600", "--notify-secret-file", secret.to_str().unwrap()];
+        let bridge = Bridge::over(&namespace, args);
+        let address = bridge.url().replace("http://", "");
+        thread::spawn(move || {
+            for from in relay.incoming().map_while(Result::ok) {
+                let to = TcpStream::connect(&address).unwrap();
+                for (mut from, mut to) in [
+                    (from.try_clone().unwrap(), to.try_clone().unwrap()),
+                    (to.try_clone().unwrap(), from.try_clone().unwrap()),
+                ] {
+                    thread::spawn(move || io::copy(&mut from, &mut to));
+                }
+            }
+        });
+        for number in 0..10 {
+            push(&test, &namespace, "a", &format!("1.{number}.0"));
+            let start = Instant::now();
+            while bridge.listed().len() <= number {
+                assert!(start.elapsed() < Duration::from_secs(10), "{name}: 1.{number}.0");
+                thread::yield_now();
+            }
+        }
     }
 }

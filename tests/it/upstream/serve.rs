@@ -9,6 +9,7 @@ use crate::{
         proxy::Proxy,
     },
 };
+use chartferry::digest::Digest;
 use serde_json::json;
 use std::time::Instant;
 
@@ -37,7 +38,7 @@ impl Bridge {
         self.get("/index.yaml").expect(200)
     }
 
-    fn listed(&self) -> Vec<String> {
+    pub(super) fn listed(&self) -> Vec<String> {
         entries(&self.index().body)
     }
 
@@ -132,6 +133,24 @@ fn a_notification_shows_what_came_and_went_at_once() {
     bridge.notify("delete", "ns/e", "").expect(204);
     assert_eq!(bridge.listed().len(), 3);
     bridge.ask("POST", "/notify", &[], b"no JSON").expect(400);
+}
+
+#[test]
+fn a_notification_of_what_is_not_there_yet_is_taken_at_once() {
+    let (test, registry) = test_with_registry();
+    let namespace = format!("{}/ns", registry.oci());
+    push(&test, &namespace, "a", "1.0.0");
+    let bridge = Bridge::over(&namespace, ["--poll", "3600"]);
+    assert_eq!(bridge.listed(), [relative(("a", "1.0.0"))]);
+    bridge.notify("push", "ns/a", "1.1.0").expect(202);
+    let moved = json!({ "repository": "ns/a", "tag": "1.0.0",
+        "digest": Digest::sha256(b"the manifest that the tag will be on").to_string() });
+    let body = json!({ "events": [{ "action": "push", "target": moved }] }).to_string();
+    bridge.ask("POST", "/notify", &[], body.as_bytes()).expect(202);
+    bridge.notify("push", "ns/a", "1.0.0").expect(204);
+    push(&test, &namespace, "a", "1.1.0");
+    bridge.notify("push", "ns/a", "1.1.0").expect(204);
+    assert_eq!(bridge.listed().len(), 2);
 }
 
 #[test]
