@@ -185,6 +185,9 @@ impl<'a> Documents<'a> {
             let (mut node, anchor) = match event {
                 Event::Scalar(text, style, anchor, tag) => {
                     self.count(1, at)?;
+                    if style == ScalarStyle::DoubleQuoted {
+                        self.require_no_pair(&text, &span)?;
+                    }
                     let tag = tag.as_deref();
                     if let Some(Open { items: Items::Map(_, pending @ Pending::Key), .. }) =
                         open.last_mut()
@@ -282,6 +285,29 @@ impl<'a> Documents<'a> {
             }
             None => Ok(()),
         }
+    }
+
+    /// Refuses a character that is escaped as a pair of surrogates, as JSON does it: to libyaml neither is a character.
+    fn require_no_pair(&self, text: &str, span: &Span) -> Result<(), YamlError> {
+        // Those of the basic plane are never written so, and what lies beyond is rare.
+        if text.bytes().all(|byte| byte < 0xf0) {
+            return Ok(());
+        }
+        let (start, end) = (span.start.byte_offset(), span.end.byte_offset());
+        let range = start.unwrap_or(self.seen)..end.unwrap_or(self.text.len());
+        let mut rest = self.text.get(range).unwrap_or_default();
+        while let Some((_, escape)) = rest.split_once('\\') {
+            let code = escape.strip_prefix('u').and_then(|digits| digits.get(..4));
+            let code = code.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+            if code.is_some_and(|code| (0xd800..0xe000).contains(&code)) {
+                let message = "found invalid Unicode character escape code";
+                return Err(YamlError::syntax(message, span.start));
+            }
+            let mut after = escape.chars();
+            after.next();
+            rest = after.as_str();
+        }
+        Ok(())
     }
 
     /// Judges a block scalar's first line and finds where its header stands; the scanner tells only where its text does.
