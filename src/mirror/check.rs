@@ -32,6 +32,11 @@ impl Run<'_> {
             {
                 let record = before.as_ref().and_then(|state| state.find(&job.candidate.id));
                 let record = record.filter(|record| plan::is_same(&job.candidate, record));
+                if let Some(record) = record.filter(|record| record.outcome == Outcome::Alias) {
+                    self.report.counts.count(Status::InStep);
+                    self.after.record(renewed(record.clone(), &job));
+                    continue;
+                }
                 if let Some(record) = record.filter(|record| !record.outcome.is_in_step()) {
                     // What was refused is not there, and is known not to be.
                     let mut told = still(record, Some(self.sink.show(&job.place)));

@@ -10,6 +10,7 @@ mod check;
 mod denied;
 mod describe;
 mod end;
+mod foresee;
 mod ledger;
 pub mod metrics;
 mod missing;

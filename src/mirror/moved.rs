@@ -1,5 +1,5 @@
 //! Tags that have moved at a registry as source, which its lists do not show: of each version that is remembered, what its
-//! tag leads to now. One request a version.
+//! tag leads to now. One request a version. And what its lists do not show either: when versions were made.
 
 use super::{
     candidate::Candidate,
@@ -9,7 +9,7 @@ use super::{
     source::Tags,
 };
 use crate::{Error, ErrorKind, Result};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 
 /// Why a version is not dealt with.
 const UNSEEN: &str = "what its tag leads to cannot be seen";
@@ -32,7 +32,8 @@ impl Run<'_> {
         let known: Vec<(usize, Candidate)> = wanted
             .iter()
             .enumerate()
-            .filter(|(_, one)| one.place.is_ok() && before.find(&one.candidate.id).is_some())
+            .filter(|(_, one)| one.place.is_ok() && one.candidate.origin.is_none())
+            .filter(|(_, one)| before.find(&one.candidate.id).is_some())
             .map(|(at, one)| (at, one.candidate.clone()))
             .collect();
         let asked = known.len();
@@ -47,6 +48,20 @@ impl Run<'_> {
         }
         drop(answers);
         self.unseen(failed, asked, wanted)
+    }
+
+    /// Asks when versions were made, where that decides and the source does not list it.
+    ///
+    /// # Errors
+    /// When the source does not answer.
+    pub(super) async fn date(&self, candidates: &mut [Candidate]) -> Result<()> {
+        let (source, selection) = (self.source, &self.options.selection);
+        let undated = candidates.iter_mut().filter(|candidate| selection.asks_date(candidate));
+        let asked: Vec<_> = undated.map(|candidate| source.date(candidate)).collect();
+        futures_util::stream::iter(asked)
+            .buffer_unordered(self.options.at_once)
+            .try_collect::<()>()
+            .await
     }
 
     fn unseen(

@@ -97,7 +97,7 @@ pub fn groups(wanted: &[Wanted], state: Option<&State>) -> BTreeSet<String> {
 
 /// A record that says what is at the place, or that nothing was put there by intention.
 fn is_final(record: &Record) -> bool {
-    record.outcome.is_in_step() || record.outcome == Outcome::Conflict
+    record.outcome.is_in_step() || matches!(record.outcome, Outcome::Conflict | Outcome::Alias)
 }
 
 fn record_of<'s>(wanted: &Wanted, state: Option<&'s State>) -> Option<&'s Record> {
@@ -170,6 +170,7 @@ fn action(
             content: record.content.clone(),
             manifest: record.manifest.clone(),
         }),
+        Outcome::Alias if same && memory == Memory::Whole => Action::Keep,
         _ if same && memory == Memory::Whole => Action::Still,
         Outcome::Conflict => Action::Look,
         _ if held.is_some() => Action::Look,
@@ -202,6 +203,12 @@ pub fn vanished<'s>(state: &'s State, listed: &HashSet<ChartVersion>) -> Vec<&'s
     state
         .records()
         .filter(|record| record.outcome.is_in_step() && !listed.contains(&record.id))
+        // What lies under another name may be listed under that one.
+        .filter(|record| {
+            let named = record.named.as_ref();
+            !named
+                .is_some_and(|named| listed.contains(&ChartVersion::new(&*record.id.chart, named)))
+        })
         .collect()
 }
 

@@ -12,7 +12,7 @@ pub enum Mode {
     /// Bring the destination in step.
     #[default]
     Run,
-    /// Say what would be done; nothing is fetched but indexes.
+    /// Say what would be done; no archive is fetched.
     DryRun,
     /// Compare what is there, one request a version, and change nothing.
     Check,
@@ -30,8 +30,12 @@ pub enum Status {
     Replaced,
     /// It vanished at the source and was removed.
     Pruned,
-    /// It would be put, or fetched and compared.
+    /// It would be put.
     Planned,
+    /// It would be put in the place of another.
+    WouldReplace,
+    /// Its place is taken, and its archive alone would tell by what.
+    ToCompare,
     /// It would be removed.
     WouldPrune,
     /// It is not there, or something else is.
@@ -79,6 +83,8 @@ pub struct Counts {
     pub selected: usize,
     /// That the selection left out.
     pub left_out: usize,
+    /// Tags of a registry that are other names of versions, and belong to no other number.
+    pub aliases: usize,
     /// That were there.
     pub in_step: usize,
     /// That were put.
@@ -89,6 +95,10 @@ pub struct Counts {
     pub pruned: usize,
     /// That would be put.
     pub planned: usize,
+    /// That would be put in the place of others.
+    pub would_replace: usize,
+    /// That would be fetched to be compared.
+    pub to_compare: usize,
     /// That would be removed.
     pub would_prune: usize,
     /// That are not as they should be.
@@ -108,6 +118,8 @@ impl Counts {
             Status::Replaced => &mut self.replaced,
             Status::Pruned => &mut self.pruned,
             Status::Planned => &mut self.planned,
+            Status::WouldReplace => &mut self.would_replace,
+            Status::ToCompare => &mut self.to_compare,
             Status::WouldPrune => &mut self.would_prune,
             Status::Drift => &mut self.drift,
             Status::Refused => &mut self.refused,

@@ -9,7 +9,7 @@ use super::{
     report::{Mode, Report, Status, Told},
     sink::{Naming, Place, Sink},
     source::{Listed, Listing, Seen, Source, Tags},
-    state::{Header, Key, Record, State},
+    state::{Header, Key, Outcome, Record, State},
     work::{Carrier, Done, Failed, Job, record},
 };
 use crate::{Error, ErrorKind, Result};
@@ -137,9 +137,12 @@ impl<'a> Run<'a> {
         let ids: HashSet<ChartVersion> =
             listed.candidates.iter().map(|candidate| candidate.id.clone()).collect();
         let still_listed = seen.is_some_and(|seen| seen == listed.seen);
-        let Listed { seen, candidates, cut, absent, .. } = listed;
+        let Listed { seen, mut candidates, cut, absent, aliases, .. } = listed;
         let total = candidates.len();
+        self.report.counts.aliases = aliases;
+        self.after.header.aliases = aliases;
         self.miss(&candidates, absent);
+        self.date(&mut candidates).await?;
         let selected = self.options.selection.select(candidates, self.options.now);
         self.after.header.seen = seen;
         self.after.header.revisit = selected.revisit;
@@ -160,12 +163,7 @@ impl<'a> Run<'a> {
         self.report.unchanged = still_listed && jobs.is_empty() && self.report.counts.failed == 0;
         match self.options.mode {
             Mode::Run => self.carry(jobs, &wanted).await?,
-            Mode::DryRun => {
-                for job in jobs {
-                    let told = self.told(&job.candidate, &job.place, Status::Planned);
-                    self.report.tell(told);
-                }
-            }
+            Mode::DryRun => self.foresee(jobs, &wanted).await?,
             Mode::Check => self.check(jobs, &wanted).await?,
         }
         if let (Mode::Run, Some(metadata)) = (self.options.mode, &self.options.artifact_hub) {
@@ -213,12 +211,13 @@ impl<'a> Run<'a> {
         for record in before.records() {
             if record.outcome.is_in_step() {
                 self.place(record);
-            } else {
+            } else if record.outcome != Outcome::Alias {
                 self.report.tell(still(record, None));
             }
         }
         let counts = &mut self.report.counts;
         counts.selected = before.header.selected;
+        counts.aliases = before.header.aliases;
         counts.in_step = before.header.selected.saturating_sub(counts.refused);
         self.report.charts = before.header.charts;
         self.report.warnings.extend(before.header.remarks);

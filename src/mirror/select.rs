@@ -197,6 +197,16 @@ impl Selection {
         selected
     }
 
+    /// Whether it takes when a version was made to decide on it, and nobody has said so.
+    pub fn asks_date(&self, candidate: &Candidate) -> bool {
+        if (self.since.is_none() && self.min_age.is_none()) || !candidate.created.is_empty() {
+            return false;
+        }
+        let version = Version::parse_loose(&candidate.id.version).ok();
+        self.takes_name(&candidate.id.chart)
+            .is_some_and(|rule| self.takes_kind(rule, version.as_ref(), candidate))
+    }
+
     /// Whether a chart is taken, and by which rule.
     fn takes_name(&self, name: &str) -> Option<Option<&Rule>> {
         if self.exclude.iter().any(|pattern| pattern.takes(name)) {
@@ -208,13 +218,12 @@ impl Selection {
         self.rules.iter().find(|rule| rule.name.takes(name)).map(Some)
     }
 
-    fn takes_version(
+    /// Whether a version is taken, times aside.
+    fn takes_kind(
         &self,
         rule: Option<&Rule>,
         version: Option<&Version>,
         candidate: &Candidate,
-        now: Timestamp,
-        selected: &mut Selected,
     ) -> bool {
         let range = rule.and_then(|rule| rule.versions.as_ref()).or(self.versions.as_ref());
         if range.is_some_and(|range| !version.is_some_and(|version| range.matches(version))) {
@@ -223,7 +232,18 @@ impl Selection {
         if self.deprecated == Class::Skip && candidate.deprecated {
             return false;
         }
-        if self.prereleases == Class::Skip && version.is_some_and(Version::is_prerelease) {
+        self.prereleases != Class::Skip || !version.is_some_and(Version::is_prerelease)
+    }
+
+    fn takes_version(
+        &self,
+        rule: Option<&Rule>,
+        version: Option<&Version>,
+        candidate: &Candidate,
+        now: Timestamp,
+        selected: &mut Selected,
+    ) -> bool {
+        if !self.takes_kind(rule, version, candidate) {
             return false;
         }
         if self.since.is_none() && self.min_age.is_none() {

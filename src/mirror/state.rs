@@ -68,6 +68,9 @@ pub struct Header {
     /// How many versions were selected.
     #[serde(default)]
     pub selected: usize,
+    /// How many tags of the source were other names of versions.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub aliases: usize,
     /// How many that are recorded had vanished at the source, and were not removed.
     #[serde(default)]
     pub vanished: usize,
@@ -77,6 +80,12 @@ pub struct Header {
     /// When the selection means something else though nothing changed: the day a version is old enough. Unix time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revisit: Option<i64>,
+}
+
+// The form in which serde asks.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_none(number: &usize) -> bool {
+    *number == 0
 }
 
 /// What became of a version.
@@ -89,6 +98,8 @@ pub enum Outcome {
     Present,
     /// Its place holds another chart, and was left alone because that was asked for.
     Skipped,
+    /// It is another name of a version that the source lists by itself, and is left behind.
+    Alias,
     /// Its archive is gone from the source.
     Gone,
     /// Its archive is no chart, or another one than the index says.

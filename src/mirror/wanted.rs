@@ -28,10 +28,14 @@ impl Run<'_> {
             ));
         }
         if selected.undated > 0 {
-            self.report.warnings.push(format!(
-                "{} versions do not say when they were made, and were left out for that",
-                selected.undated
-            ));
+            self.report.warnings.push(match selected.undated {
+                1 => {
+                    "1 version does not say when it was made, and was left out for that".to_owned()
+                }
+                more => format!(
+                    "{more} versions do not say when they were made, and were left out for that"
+                ),
+            });
         }
         let mut charts = HashSet::new();
         let mut wanted = Vec::new();

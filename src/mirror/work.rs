@@ -20,6 +20,11 @@ use std::{
     },
 };
 
+/// Why a chart that is there is put again.
+const NO_PROVENANCE: &str = "its provenance file was not there";
+/// How the same chart may be another.
+const OTHER_PROVENANCE: &str = "its provenance file is another there";
+
 /// What all versions of a run share.
 #[derive(Debug)]
 pub(super) struct Carrier {
@@ -72,10 +77,30 @@ struct Fetched {
 }
 
 /// What a comparison with the source came to, and what it told of the source.
-struct Compared {
-    same: bool,
+pub(super) struct Compared {
+    pub(super) likeness: Likeness,
     provenance: Provenance,
     origin: Option<Digest>,
+}
+
+/// How what lies at a place compares with the source, as far as that is known without the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Likeness {
+    /// It is the same.
+    Same,
+    /// It is the same chart without its provenance file.
+    Lacks(String),
+    /// It is another.
+    Other(String),
+    /// The archive alone tells.
+    Unknown,
+}
+
+impl Likeness {
+    /// Two archives' digests that differ.
+    pub(super) fn other(there: &Digest, ours: &Digest) -> Self {
+        Self::Other(format!("its place holds {there}, and the source now has {ours}"))
+    }
 }
 
 /// A failure, and what it says of the other versions.
@@ -89,10 +114,10 @@ pub(super) enum Failed {
 }
 
 /// What lies at a version's place.
-struct There {
-    content: Digest,
-    manifest: Option<Digest>,
-    provenance: Beside,
+pub(super) struct There {
+    pub(super) content: Digest,
+    pub(super) manifest: Option<Digest>,
+    pub(super) provenance: Beside,
 }
 
 /// Why a version is not carried.
@@ -124,7 +149,13 @@ impl Carrier {
         match ended {
             Ok(done) => done,
             Err(Stop::Refused(outcome, reason)) => {
-                let record = Record { reason: Some(reason.clone()), ..record(&job, outcome) };
+                // A refusal is of what the tag leads to now, and no longer holds when it moves.
+                let origin = match &job.candidate.origin {
+                    Some(origin) => Some(origin.clone()),
+                    None => self.source.origin(&job.candidate).await.ok().flatten(),
+                };
+                let reason_kept = Some(reason.clone());
+                let record = Record { reason: reason_kept, origin, ..record(&job, outcome) };
                 Done {
                     record: Some(record),
                     ..self.done(&job, Status::Refused, Some((outcome, reason)))
@@ -153,7 +184,7 @@ impl Carrier {
             Held::Chart { content, manifest, provenance } => {
                 let there = There { content, manifest, provenance };
                 let compared = self.is_there(job, &there).await;
-                if compared.same {
+                if compared.likeness == Likeness::Same {
                     let mut done = self.in_step(job, there.content, there.manifest, Outcome::Held);
                     if let Some(record) = &mut done.record {
                         record.provenance = compared.provenance;
@@ -169,9 +200,9 @@ impl Carrier {
     }
 
     /// Whether what lies there is what the source says it has, archive and provenance.
-    async fn is_there(&self, job: &Job, there: &There) -> Compared {
+    pub(super) async fn is_there(&self, job: &Job, there: &There) -> Compared {
         let (provenance, origin) = (job.provenance, job.candidate.origin.clone());
-        let known = |same| Compared { same, provenance, origin: origin.clone() };
+        let known = |likeness| Compared { likeness, provenance, origin: origin.clone() };
         let asked = match job.provenance {
             _ if self.options.rewrite.is_some() => false,
             Provenance::Missing => false,
@@ -179,28 +210,36 @@ impl Carrier {
             Provenance::Unasked => self.options.conflict != OnConflict::Fail,
         };
         let said = job.candidate.digest.as_ref();
-        if said.is_some_and(|said| *said != there.content) {
-            return known(false);
+        if let Some(said) = said.filter(|said| **said != there.content) {
+            return known(Likeness::other(&there.content, said));
         }
         if said.is_some() && (!asked || there.provenance == Beside::Unknown) {
-            return known(true);
+            return known(Likeness::Same);
         }
         // A registry's manifest tells both without the archive; others only tell of provenance.
         if said.is_none() && !matches!(self.source, Source::Registry(_)) {
-            return known(false);
+            return known(Likeness::Unknown);
         }
         // What stands in the way of a glimpse is found, and judged, when it is fetched.
-        let Ok(seen) = self.source.glimpse(&job.candidate).await else { return known(false) };
-        if said.or(seen.content.as_ref()) != Some(&there.content) {
-            return known(false);
-        }
-        let (same, provenance) = match (seen.provenance, &there.provenance) {
-            (None, _) => (true, Provenance::Missing),
-            (Some(ours), Beside::File(theirs)) => (ours == *theirs, Provenance::There),
-            (Some(_), Beside::Nothing) => (false, Provenance::There),
-            (Some(_), Beside::Unknown) => (true, Provenance::There),
+        let Ok(seen) = self.source.glimpse(&job.candidate).await else {
+            return known(Likeness::Unknown);
         };
-        Compared { same, provenance, origin: self.origin(seen.manifest) }
+        match said.or(seen.content.as_ref()) {
+            Some(ours) if *ours == there.content => {}
+            Some(ours) => return known(Likeness::other(&there.content, ours)),
+            None => return known(Likeness::Unknown),
+        }
+        let (likeness, provenance) = match (seen.provenance, &there.provenance) {
+            (None, _) => (Likeness::Same, Provenance::Missing),
+            (Some(ours), Beside::File(theirs)) if ours != *theirs => {
+                (Likeness::Other(OTHER_PROVENANCE.to_owned()), Provenance::There)
+            }
+            (Some(_), Beside::Nothing) => {
+                (Likeness::Lacks(NO_PROVENANCE.to_owned()), Provenance::There)
+            }
+            (Some(_), Beside::File(_) | Beside::Unknown) => (Likeness::Same, Provenance::There),
+        };
+        Compared { likeness, provenance, origin: self.origin(seen.manifest) }
     }
 
     /// What a tag of a registry was seen to lead to. Other sources say by their lists what they have.
@@ -230,12 +269,11 @@ impl Carrier {
         let reason = if payload.content.digest != content {
             format!("its place holds {content}, and the source now has {}", payload.content.digest)
         } else if signed.is_some() && provenance == Beside::Nothing {
-            let reason = "its provenance file was not there".to_owned();
-            return self.put(job, fetched, Some(reason)).await;
+            return self.put(job, fetched, Some(NO_PROVENANCE.to_owned())).await;
         } else if let (Some(signed), Beside::File(theirs)) = (&signed, &provenance)
             && signed != theirs
         {
-            "its provenance file is another there".to_owned()
+            OTHER_PROVENANCE.to_owned()
         } else {
             let mut done = self.in_step(job, content, manifest, Outcome::Held);
             if let Some(record) = &mut done.record {
@@ -269,7 +307,7 @@ impl Carrier {
             Provenance::Missing => Ask::Nothing,
             Provenance::Unasked | Provenance::There => Ask::Provenance,
         };
-        let payload =
+        let (payload, seen) =
             self.source.fetch(&job.candidate, ask).await.map_err(|error| match error.kind() {
                 ErrorKind::NotFound => {
                     Stop::Refused(Outcome::Gone, format!("its archive is gone: {}", error.chain()))
@@ -297,8 +335,7 @@ impl Carrier {
         {
             return Err(Stop::Refused(Outcome::Mismatch, reason.clone()));
         }
-        let manifest = payload.ready.as_ref().map(|(_, manifest)| manifest.digest().clone());
-        let origin = job.candidate.origin.clone().or_else(|| self.origin(manifest));
+        let origin = job.candidate.origin.clone().or(seen);
         let Some(rules) = self.options.rewrite.clone() else {
             return Ok(Fetched { payload, mismatch, note: None, origin });
         };
@@ -381,6 +418,17 @@ impl Carrier {
             return Ok(Renamed::Free(place));
         }
         if self.places.contains(&place) {
+            let listed = self.source.namesake(&job.candidate, version).await?;
+            if origin.is_some() && listed == origin {
+                let digest = payload.content.digest.clone();
+                let mut done = self.in_step(job, digest, None, Outcome::Alias);
+                done.told.outcome = Some(Outcome::Alias);
+                done.told.reason = Some(format!("it is another name of `{version}`"));
+                if let Some(record) = &mut done.record {
+                    record.origin = origin;
+                }
+                return Ok(Renamed::There(Box::new(done)));
+            }
             return Err(Stop::Refused(
                 Outcome::Unfit,
                 format!("{said}, which the source lists by itself"),
@@ -463,10 +511,11 @@ enum Renamed {
 }
 
 fn taken_by_other(what: &str) -> Stop {
-    Stop::Refused(
-        Outcome::Conflict,
-        format!("its place holds {what}, not a chart; that is never overwritten"),
-    )
+    Stop::Refused(Outcome::Conflict, other_taker(what))
+}
+
+pub(super) fn other_taker(what: &str) -> String {
+    format!("its place holds {what}, not a chart; that is never overwritten")
 }
 
 /// How the bytes differ from what the index says of them, if they do.

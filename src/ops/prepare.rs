@@ -6,7 +6,7 @@ use crate::{
     archive::{self, Keep},
     limits::Limits,
     oci::{Descriptor, Hasher, Manifest, TagOrDigest, chart, digest::Algorithm, media},
-    ops::{chart_repository::Got, package, payload::Archive, push::Outgoing},
+    ops::{chart_repository::Got, package, payload::Archive, pull::chart_of, push::Outgoing},
     store::{BlobFile, Fetch},
 };
 use bytes::Bytes;
@@ -162,7 +162,20 @@ pub async fn from_store<R: Fetch>(
     target: &TagOrDigest,
     limits: &Limits,
 ) -> Result<Outgoing> {
-    let manifest = repository.fetch_manifest(target).await?;
+    let found = repository.fetch_manifest(target).await?;
+    from_manifest(repository, found, limits).await
+}
+
+/// The same for what a tag or digest was found to lead to: a chart's manifest, or an index with one chart in it.
+///
+/// # Errors
+/// As [`from_store`].
+pub async fn from_manifest<R: Fetch>(
+    repository: &R,
+    found: Manifest,
+    limits: &Limits,
+) -> Result<Outgoing> {
+    let manifest = chart_of(repository, found).await?;
     let found = chart::find(&manifest)?;
     let archive = if found.content.size <= limits.memory_blob {
         Archive::Memory(repository.fetch_blob(found.content, limits.memory_blob).await?)

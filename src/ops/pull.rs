@@ -157,7 +157,10 @@ pub async fn pull<R: Fetch + Tags + Resolve>(
 const INDEX_ENTRIES: usize = 16;
 
 /// The chart's manifest itself, or the one chart in an index. Helm takes the last it sees; two are an error here.
-async fn chart_of<R: Fetch>(repository: &R, manifest: Manifest) -> Result<Manifest> {
+///
+/// # Errors
+/// `Invalid` for an index with no chart in it, or with several; what the store says.
+pub async fn chart_of<R: Fetch>(repository: &R, manifest: Manifest) -> Result<Manifest> {
     if !manifest.is_index() {
         return Ok(manifest);
     }

@@ -76,6 +76,8 @@ fn line(told: &Told) -> String {
         Status::Replaced => "replaced",
         Status::Pruned => "removed",
         Status::Planned => "to send",
+        Status::WouldReplace => "to replace",
+        Status::ToCompare => "to compare",
         Status::WouldPrune => "to remove",
         Status::Drift => "differs",
         Status::Refused => "refused",
@@ -97,6 +99,8 @@ fn sum(report: &Report) -> String {
         (counts.sent, "sent"),
         (counts.replaced, "replaced"),
         (counts.planned, "to send"),
+        (counts.would_replace, "to replace"),
+        (counts.to_compare, "to compare"),
         (counts.in_step, "in step"),
         (counts.pruned, "removed"),
         (counts.would_prune, "to remove"),
@@ -123,6 +127,12 @@ fn sum(report: &Report) -> String {
     );
     if report.bytes > 0 {
         line.push_str(&format!(" ({})", size(report.bytes)));
+    }
+    if counts.aliases > 0 {
+        line.push_str(&match counts.aliases {
+            1 => "; 1 tag is another name of one".to_owned(),
+            more => format!("; {more} tags are other names of them"),
+        });
     }
     if report.unchanged {
         line.push_str("; the source has not changed");

@@ -5,6 +5,7 @@ pub mod folder;
 pub mod layout;
 pub mod registry;
 pub mod repository;
+mod tagged;
 
 use super::{
     candidate::{Ask, Candidate, Fingerprint, Payload},
@@ -74,6 +75,8 @@ pub struct Listed {
     pub warnings: Vec<String>,
     /// What was asked for by name and is not there, a sentence each.
     pub absent: Vec<String>,
+    /// How many tags are other names of these, and left behind.
+    pub aliases: usize,
     /// Why the list may be cut short, if it may: nothing is ever taken for vanished then.
     pub cut: Option<String>,
 }
@@ -140,16 +143,43 @@ impl Source {
         }
     }
 
-    /// Fetches one version.
+    /// Fetches one version, and says what its tag led to where there are tags.
     ///
     /// # Errors
     /// `NotFound` when the source definitely no longer has it; `Invalid` when what it has is no chart.
-    pub async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {
-        match self {
+    pub async fn fetch(
+        &self,
+        candidate: &Candidate,
+        ask: Ask,
+    ) -> Result<(Payload, Option<Digest>)> {
+        let payload = match self {
             Self::Folder(source) => source.fetch(candidate, ask).await,
             Self::Layout(source) => source.fetch(candidate, ask).await,
-            Self::Registry(source) => source.fetch(candidate, ask).await.map_err(refused),
+            Self::Registry(source) => return source.fetch(candidate, ask).await.map_err(refused),
             Self::Repository(source) => source.fetch(candidate, ask).await,
+        };
+        Ok((payload?, None))
+    }
+
+    /// Asks when a version was made, where no list says it: one request, of registries alone.
+    ///
+    /// # Errors
+    /// When the source does not answer. What it has no answer to stays without a date.
+    pub async fn date(&self, candidate: &mut Candidate) -> Result<()> {
+        match self {
+            Self::Registry(source) => source.date(candidate).await.map_err(refused),
+            Self::Folder(_) | Self::Layout(_) | Self::Repository(_) => Ok(()),
+        }
+    }
+
+    /// The digest of the manifest that another version's own tag leads to, in the repository of this one. One request.
+    ///
+    /// # Errors
+    /// When the source does not say.
+    pub async fn namesake(&self, candidate: &Candidate, version: &str) -> Result<Option<Digest>> {
+        match self {
+            Self::Registry(source) => source.namesake(candidate, version).await.map_err(refused),
+            Self::Folder(_) | Self::Layout(_) | Self::Repository(_) => Ok(None),
         }
     }
 

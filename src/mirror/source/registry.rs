@@ -1,19 +1,22 @@
 //! A namespace of a registry: the repositories it says it has, or those that are named, and every tag of each. What a tag
 //! holds is seen when it is fetched.
 
-use super::{Glimpse, Listed, Listing, Seen};
+use super::{
+    Glimpse, Listed, Listing, Seen,
+    tagged::{self, Tagged},
+};
 use crate::{
     Error, ErrorKind, Result,
     client::{Client, Repository},
     digest::Digest,
     limits::Limits,
     mirror::candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
-    oci::{Registry as Host, RepositoryName, Tag, TagOrDigest, media},
-    ops::prepare,
+    oci::{Registry as Host, RepositoryName, Tag, TagOrDigest},
+    ops::{prepare, pull::chart_of},
     store::{Fetch, Resolve, Tags},
 };
 use futures_util::{StreamExt, TryStreamExt};
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 /// Repositories listed side by side.
 const AT_ONCE: usize = 16;
@@ -145,24 +148,19 @@ impl Registry {
         let seen = Seen { fingerprint, ..Seen::default() };
         let mut listed = Listed { seen, absent, ..Listed::default() };
         for (name, full, tags) in tags {
-            let seconds = self.second_names(&full, &tags).await?;
-            for tag in tags {
-                if seconds.contains(&tag) {
-                    continue;
-                }
-                // Signatures and attestations of older tools are tags of this form.
-                if is_attachment(&tag) {
-                    continue;
-                }
+            let repository = self.options.client.repository(&self.options.registry, &full);
+            let sorted = tagged::sort(&repository, &tags, &self.options.limits).await?;
+            listed.aliases += sorted.aliases;
+            for Tagged { tag, version, sight } in sorted.versions {
                 let locator = format!("{name}:{tag}");
-                let Ok(parsed) = tag.parse::<Tag>() else { continue };
+                let (origin, created) = sight.map(|seen| (seen.origin, seen.created)).unzip();
                 listed.candidates.push(Candidate {
-                    id: ChartVersion::new(name.clone(), parsed.to_version()),
-                    created: String::new(),
+                    id: ChartVersion::new(name.clone(), version),
+                    created: created.unwrap_or_default(),
                     digest: None,
                     fingerprint: Fingerprint::of(locator.as_bytes()),
                     essence: Some(Fingerprint::of(locator.as_bytes())),
-                    origin: None,
+                    origin,
                     urls: vec![format!("{full}:{tag}")],
                     deprecated: false,
                     provenance: Provenance::Unasked,
@@ -172,39 +170,22 @@ impl Registry {
         Ok(Listing::Charts(listed))
     }
 
-    /// Of tags such as `v1.2.3` and `1.2.3` of one manifest, those that are not the version it says it has.
-    async fn second_names(
-        &self,
-        name: &RepositoryName,
-        tags: &[String],
-    ) -> Result<HashSet<String>> {
-        let repository = self.options.client.repository(&self.options.registry, name);
-        let mut seconds = HashSet::new();
-        for tag in tags {
-            let Some(short) = tag.strip_prefix('v').filter(|short| {
-                short.starts_with(|c: char| c.is_ascii_digit())
-                    && tags.iter().any(|other| other == short)
-            }) else {
-                continue;
-            };
-            let (Ok(long), Ok(other)) = (tag.parse::<Tag>(), short.parse::<Tag>()) else {
-                continue;
-            };
-            let said = long.to_version();
-            let long = repository.fetch_manifest(&TagOrDigest::Tag(long)).await?;
-            let other = repository.resolve(&TagOrDigest::Tag(other)).await?;
-            if other.is_some_and(|other| other.digest == *long.digest()) {
-                let version = long.document().annotations.get(media::VERSION);
-                let kept = version.is_none_or(|version| *version == said);
-                seconds.insert(if kept { short.to_owned() } else { tag.clone() });
-            }
-        }
-        Ok(seconds)
-    }
-
     pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Glimpse> {
         let (repository, target) = self.place_of(candidate)?;
-        Glimpse::of(&repository.fetch_manifest(&target).await?)
+        let found = repository.fetch_manifest(&target).await?;
+        let origin = found.digest().clone();
+        let seen = Glimpse::of(&chart_of(&repository, found).await?)?;
+        Ok(Glimpse { manifest: Some(origin), ..seen })
+    }
+
+    /// When a version was made, and what its tag leads to.
+    pub(super) async fn date(&self, candidate: &mut Candidate) -> Result<()> {
+        let (repository, TagOrDigest::Tag(tag)) = self.tag_of(candidate)? else { return Ok(()) };
+        if let Some(seen) = tagged::see(&repository, &tag, &self.options.limits).await? {
+            candidate.created = seen.created;
+            candidate.origin = Some(seen.origin);
+        }
+        Ok(())
     }
 
     pub(super) fn tags(&self) -> super::Tags {
@@ -214,6 +195,16 @@ impl Registry {
     pub(super) async fn origin(&self, candidate: &Candidate) -> Result<Option<Digest>> {
         let (repository, target) = self.tag_of(candidate)?;
         Ok(repository.resolve(&target).await?.map(|manifest| manifest.digest))
+    }
+
+    pub(super) async fn namesake(
+        &self,
+        candidate: &Candidate,
+        version: &str,
+    ) -> Result<Option<Digest>> {
+        let (repository, _) = self.tag_of(candidate)?;
+        let tag = TagOrDigest::Tag(Tag::from_version(version)?);
+        Ok(repository.resolve(&tag).await?.map(|manifest| manifest.digest))
     }
 
     /// Where a version's manifest is: what its tag was seen to lead to, so that all of a run speaks of one thing.
@@ -231,13 +222,19 @@ impl Registry {
         Ok((repository, TagOrDigest::Tag(tag.parse()?)))
     }
 
-    pub(super) async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {
+    pub(super) async fn fetch(
+        &self,
+        candidate: &Candidate,
+        ask: Ask,
+    ) -> Result<(Payload, Option<Digest>)> {
         let (repository, target) = self.place_of(candidate)?;
-        let mut payload = prepare::from_store(&repository, &target, &self.options.limits).await?;
+        let found = repository.fetch_manifest(&target).await?;
+        let origin = found.digest().clone();
+        let mut payload = prepare::from_manifest(&repository, found, &self.options.limits).await?;
         if ask == Ask::Nothing {
             payload.provenance = None;
         }
-        Ok(payload)
+        Ok((payload, Some(origin)))
     }
 }
 
@@ -254,10 +251,13 @@ fn unlisted(error: Error, registry: &Host) -> Error {
     Error::new(error.kind(), error.message().to_owned()).with_source(error).with_hint(hint)
 }
 
-/// `sha256-HEX.sig`, `.att`, `.sbom`, and the list of referrers itself.
-fn is_attachment(tag: &str) -> bool {
+/// Tags that others keep beside charts: `sha256-HEX.sig`, `.att`, `.sbom`, the list of referrers itself, and Artifact Hub's
+/// metadata.
+pub(super) fn of_others(tag: &str) -> bool {
     let hex = tag.strip_prefix("sha256-").map(|rest| rest.split('.').next().unwrap_or(rest));
-    hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    tag == "artifacthub.io"
+        || hex
+            .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]
@@ -270,10 +270,11 @@ mod tests {
         for (tag, attached) in [
             (format!("sha256-{hex}.sig"), true),
             (format!("sha256-{hex}"), true),
+            ("artifacthub.io".to_owned(), true),
             ("sha256-1.0.0".to_owned(), false),
             ("1.0.0".to_owned(), false),
         ] {
-            assert_eq!(is_attachment(&tag), attached, "{tag}");
+            assert_eq!(of_others(&tag), attached, "{tag}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Mirrors from a repository on the web to a registry, each run a process of its own, every request counted at both ends.
 
+mod aliases;
 mod budget;
 mod drift;
 mod ends;

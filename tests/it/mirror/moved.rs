@@ -16,7 +16,7 @@ fn mirrored() -> (Mirrored, String) {
 }
 
 /// Puts a chart at the source, whatever is there.
-fn push(place: &Mirrored, version: &str, mark: &str, flags: &[&str]) {
+pub(super) fn push(place: &Mirrored, version: &str, mark: &str, flags: &[&str]) {
     let file = format!("demo-{version}.tgz");
     place.test.file(&file, archive("demo", version, mark));
     let source = format!("oci://{}/charts", place.registry.address());
@@ -48,7 +48,9 @@ fn a_moved_tag_is_noticed_and_dealt_with_as_any_conflict() {
         place.forget();
         runs(&place, code, &[&[source.as_str(), "out"][..], flags].concat()).remove(0)
     };
-    assert_eq!(told(&run(0, &["--dry-run"])), ["planned demo 1.1.0"]);
+    assert_eq!(told(&run(3, &["--dry-run"])), ["refused demo 1.1.0 (conflict)"]);
+    let replaced = run(0, &[&["--dry-run"][..], &OVERWRITE].concat());
+    assert_eq!(told(&replaced), ["would-replace demo 1.1.0"]);
     assert_eq!(told(&run(3, &[])), ["refused demo 1.1.0 (conflict)"]);
     assert_eq!(place.test.read("out/demo-1.1.0.tgz"), archive("demo", "1.1.0", "one"));
     // What was refused is remembered by what its tag led to.

@@ -1,0 +1,163 @@
+//! Which of a repository's tags are versions of its chart, and which only other names of one: `latest`, `1.2`. Whether a tag
+//! still leads where it led is not asked here.
+
+use super::registry::of_others;
+use crate::{
+    Error, ErrorKind, Result,
+    client::Repository,
+    digest::Digest,
+    limits::Limits,
+    oci::{Manifest, Tag, TagOrDigest, media},
+    ops::{entry, pull::chart_of},
+    store::{Fetch, Resolve},
+    version::Version,
+};
+use futures_util::{StreamExt, TryStreamExt};
+use std::collections::HashSet;
+
+/// Manifests looked at side by side.
+const AT_ONCE: usize = 16;
+
+/// A tag that stands for a version.
+#[derive(Clone, Debug)]
+pub(super) struct Tagged {
+    pub(super) tag: Tag,
+    /// The version, by the tag or, where that is none, by what it leads to.
+    pub(super) version: String,
+    /// What was seen of it, where it was looked at.
+    pub(super) sight: Option<Sight>,
+}
+
+/// What a manifest says of the chart behind it.
+#[derive(Clone, Debug)]
+pub(super) struct Sight {
+    /// The digest of what the tag leads to.
+    pub(super) origin: Digest,
+    /// When the chart was made; empty when it does not say.
+    pub(super) created: String,
+    /// The version, where it holds a chart that says one.
+    version: Option<String>,
+}
+
+/// Tags sorted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sorted {
+    pub(super) versions: Vec<Tagged>,
+    /// Tags that are other names of these.
+    pub(super) aliases: usize,
+}
+
+/// Sorts a repository's tags. One request for each that is no whole version; two for `v1.2.3` where `1.2.3` is there.
+pub(super) async fn sort(
+    repository: &Repository,
+    tags: &[String],
+    limits: &Limits,
+) -> Result<Sorted> {
+    let seconds = second_names(repository, tags).await?;
+    let mut sorted = Sorted { aliases: seconds.len(), ..Sorted::default() };
+    let of_charts: Vec<Tag> = tags
+        .iter()
+        .filter(|tag| !seconds.contains(*tag) && !of_others(tag))
+        .filter_map(|tag| tag.parse().ok())
+        .collect();
+    let looked: Vec<Tagged> = futures_util::stream::iter(of_charts)
+        .map(|tag| async move {
+            let sight = match is_whole(&tag) {
+                true => None,
+                false => see(repository, &tag, limits).await?,
+            };
+            let version = sight.as_ref().and_then(|sight| sight.version.clone());
+            Ok::<_, Error>(Tagged { version: version.unwrap_or(tag.to_version()), tag, sight })
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    // A version's own tag, then one written with or without the `v`, then the others.
+    let is_named = |one: &Tagged| entry::is_own_tag(&one.tag, &one.version) || is_whole(&one.tag);
+    let mut taken: HashSet<String> =
+        looked.iter().filter(|one| is_named(one)).map(|one| bare(&one.version)).collect();
+    for one in looked {
+        if is_named(&one) || taken.insert(bare(&one.version)) {
+            sorted.versions.push(one);
+        } else {
+            sorted.aliases += 1;
+        }
+    }
+    Ok(sorted)
+}
+
+/// What a tag leads to; none where that is nothing that can be read, which is found, and told, when it is fetched.
+pub(super) async fn see(
+    repository: &Repository,
+    tag: &Tag,
+    limits: &Limits,
+) -> Result<Option<Sight>> {
+    let seen = async {
+        let found = repository.fetch_manifest(&TagOrDigest::Tag(tag.clone())).await?;
+        let origin = found.digest().clone();
+        let manifest = chart_of(repository, found).await?;
+        let version = said(repository, &manifest, limits).await?;
+        let annotations = &manifest.document().annotations;
+        let created = annotations.get(media::CREATED).cloned().unwrap_or_default();
+        Ok::<_, Error>(Sight { origin, created, version })
+    };
+    match seen.await {
+        Ok(seen) => Ok(Some(seen)),
+        Err(error) if matches!(error.kind(), ErrorKind::Network | ErrorKind::Denied) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The version that a manifest says its chart has: by its annotation, which costs nothing, or its config.
+async fn said(
+    repository: &Repository,
+    manifest: &Manifest,
+    limits: &Limits,
+) -> Result<Option<String>> {
+    let Ok(config) = entry::config(manifest) else { return Ok(None) };
+    if let Some(version) = manifest.document().annotations.get(media::VERSION) {
+        return Ok(Some(version.clone()));
+    }
+    let Some(config) = config else { return Ok(None) };
+    let config = repository.fetch_blob(config, limits.config_bytes).await?;
+    let entry = entry::entry(manifest, Some(&config), limits)?;
+    Ok(Some(entry.metadata.version))
+}
+
+/// Whether a tag is a version with all its numbers, `v` or not: only then is it believed to be one.
+fn is_whole(tag: &Tag) -> bool {
+    Version::parse_strict(&bare(&tag.to_version())).is_ok()
+}
+
+fn bare(version: &str) -> String {
+    let short = version.strip_prefix('v');
+    short.filter(|short| short.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(version).into()
+}
+
+/// Of tags such as `v1.2.3` and `1.2.3` of one manifest, those that are not the version it says it has.
+async fn second_names(repository: &Repository, tags: &[String]) -> Result<HashSet<String>> {
+    let mut seconds = HashSet::new();
+    for tag in tags {
+        let Some(short) = tag.strip_prefix('v').filter(|short| {
+            short.starts_with(|c: char| c.is_ascii_digit())
+                && tags.iter().any(|other| other == short)
+        }) else {
+            continue;
+        };
+        let (Ok(long), Ok(other)) = (tag.parse::<Tag>(), short.parse::<Tag>()) else {
+            continue;
+        };
+        if !is_whole(&long) {
+            continue;
+        }
+        let said = long.to_version();
+        let long = repository.fetch_manifest(&TagOrDigest::Tag(long)).await?;
+        let other = repository.resolve(&TagOrDigest::Tag(other)).await?;
+        if other.is_some_and(|other| other.digest == *long.digest()) {
+            let version = long.document().annotations.get(media::VERSION);
+            let kept = version.is_none_or(|version| *version == said);
+            seconds.insert(if kept { short.to_owned() } else { tag.clone() });
+        }
+    }
+    Ok(seconds)
+}
