@@ -1,4 +1,5 @@
-//! Text as Go's `%q` and `%#v` print it, for the errors whose wording must be Helm's. Not for JSON: that is [`crate::json`].
+//! Text as Go's `%q` and `%#v` print it, for the errors whose wording must be Helm's, and text as it may be shown to anybody.
+//! Not for JSON: that is [`crate::json`].
 
 use std::fmt::Write;
 
@@ -45,6 +46,67 @@ pub(crate) fn is_print(c: char) -> bool {
     std::str::from_utf8(&pair[..end]).is_ok_and(|text| text.escape_debug().eq(['a', c]))
 }
 
+/// What a query may show the values of, because it only names something.
+const NAMES: [&str; 9] =
+    ["artifactType", "digest", "from", "last", "mount", "n", "scope", "service", "tag"];
+
+/// A text whose URLs prove nothing to who reads it: they are without credentials, and of their queries only what names
+/// something is left; signed URLs carry their proof there. `user:password@host` without a scheme loses its user too.
+pub(crate) fn without_proof(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let ends_word = |c: char| c.is_whitespace() || matches!(c, '"' | '`' | '\'' | '<' | '>' | '\\');
+    for part in text.split_inclusive(ends_word) {
+        let word = part.trim_end_matches(ends_word);
+        let (before, rest) = match word.find("://") {
+            Some(at) => word.split_at(at + 3),
+            None => ("", word),
+        };
+        out.push_str(before);
+        let (user, bare) = rest.split_at(user_end(rest).unwrap_or(0));
+        match before {
+            "" if user.contains(':') => out.push_str(bare),
+            "" => out.push_str(rest),
+            _ => without_secret_parts(bare, &mut out),
+        }
+        out.push_str(&part[word.len()..]);
+    }
+    out
+}
+
+/// A URL behind its credentials, without its fragment and with what may be shown of its query.
+fn without_secret_parts(url: &str, out: &mut String) {
+    let whole = url.trim_end_matches([':', ',', ';', '.', ')']);
+    let (address, _) = whole.split_once('#').unwrap_or((whole, ""));
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    out.push_str(path);
+    for (at, pair) in query.split('&').filter(|_| !query.is_empty()).enumerate() {
+        out.push(if at == 0 { '?' } else { '&' });
+        match pair.split_once('=') {
+            Some((name, _)) if !NAMES.contains(&name) => out.extend([name, "=..."]),
+            _ => out.push_str(pair),
+        }
+    }
+    out.push_str(&url[whole.len()..]);
+}
+
+/// Where a user and a password end that stand before a host, if they do: `user:password@`. The `@` of a digest ends none.
+pub(crate) fn user_end(text: &str) -> Option<usize> {
+    let end = |at: usize| {
+        let rest = &text[at + 1..];
+        (!rest.starts_with("sha256:") && !rest.starts_with("sha512:")).then_some(at + 1)
+    };
+    let authority = &text[..text.find(['/', '?', '#']).unwrap_or(text.len())];
+    if let Some(at) = authority.rfind('@') {
+        return end(at);
+    }
+    // A password with a slash in it: what stands behind the colon is no port.
+    let (_, port) = authority.split_once(':').filter(|_| !authority.starts_with('['))?;
+    if port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.rfind('@').and_then(end)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -58,5 +120,30 @@ mod tests {
         ] {
             assert_eq!(super::go(text), quoted);
         }
+    }
+
+    #[test]
+    fn no_proof_is_shown() {
+        let digest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+        for (text, expected) in [
+            ("http://h/x?sig=abc&n=5&force", "http://h/x?sig=...&n=5&force"),
+            (
+                "failed to fetch https://u:p@h:1/x?sig=abc#y : 404",
+                "failed to fetch https://h:1/x?sig=... : 404",
+            ),
+            (
+                "`http://h?a=b`: no, \"http://h/?a=b\".",
+                "`http://h?a=...`: no, \"http://h/?a=...\".",
+            ),
+            ("two\n  http://h?a=b,\nhttp://u@h", "two\n  http://h?a=...,\nhttp://h"),
+            ("oci://ann:s3/cret@h:5000/ns", "oci://h:5000/ns"),
+            ("`ann:s3cret@h:5000/ns` is none", "`h:5000/ns` is none"),
+            ("mail ann@example.com: `h:5000/ns/a:1`", "mail ann@example.com: `h:5000/ns/a:1`"),
+            ("http://[::1]:80/a", "http://[::1]:80/a"),
+        ] {
+            assert_eq!(super::without_proof(text), expected);
+        }
+        let pinned = format!("oci://h:5000/ns/a:1@{digest} h/a@{digest} a:1@{digest}");
+        assert_eq!(super::without_proof(&pinned), pinned);
     }
 }

@@ -185,6 +185,6 @@ fn tell(run: &Run) -> impl Fn(Event) + Sync {
             Event::Warning(text) => return talk.warn(&text),
         };
         // Helm's lines go to stdout; a closed one is no reason to stop half-way.
-        let _ = output::println(line);
+        let _ = output::println(quote::without_proof(&line));
     }
 }

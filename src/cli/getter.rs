@@ -5,12 +5,14 @@ use super::{Run, classic::with_client, exit::Exit, output, remote::TransportArgs
 use crate::{
     Error, Result,
     client::{Client, Credential, Given, Notify, Secret, classic::Fetched},
-    index::config::Repository,
+    index::{Index, config::Repository},
+    limits::Limits,
     ops::{
         chart_repository::{Opener, file_name},
         pull::Provenance,
     },
 };
+use bytes::Bytes;
 use clap::Args;
 use std::io::{Read, Write};
 
@@ -34,7 +36,10 @@ pub(super) fn getter(run: &Run, args: &GetterArgs) -> Result<Exit> {
         let repository = opener.open(&repository)?;
         if file == "index.yaml" {
             return match repository.index(None).await? {
-                Fetched::Index { bytes, .. } => output::print(bytes),
+                Fetched::Index { bytes, .. } => {
+                    some_chart(&args.url, &bytes)?;
+                    output::print(bytes)
+                }
                 Fetched::NotModified => {
                     Err(Error::not_found(format!("failed to fetch {}", args.url)))
                 }
@@ -103,6 +108,24 @@ fn opener(run: &Run, repository: &Repository) -> Result<Opener> {
     }
     let trust = options.trust.clone();
     Ok(with_client(run, Client::new(options)?, trust))
+}
+
+/// Refuses the index of a namespace in which a registry lists no chart: Helm would add what was written wrong.
+fn some_chart(url: &str, index: &Bytes) -> Result<()> {
+    let Some((place, query)) = url.strip_prefix("ocirepo://").map(|rest| {
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        (path.trim_end_matches("/index.yaml"), query)
+    }) else {
+        return Ok(());
+    };
+    // Charts that are named need not have a version yet.
+    let named = query.split('&').any(|pair| pair.starts_with("charts="));
+    if named || Index::read(index.clone(), url, &Limits::default())?.versions() > 0 {
+        return Ok(());
+    }
+    Err(Error::not_found(format!("no chart in `oci://{place}`")).with_hint(
+        "check the namespace: `ocirepo://HOST/NAMESPACE` is where the charts' repositories lie in",
+    ))
 }
 
 fn copy(from: &mut dyn Read) -> Result<()> {

@@ -135,6 +135,7 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
             (settings.sources.iter().map(fail).collect(), Some(error))
         }
     };
+    let reports: Vec<Report> = reports.into_iter().map(Report::shown).collect();
     let told = tell(run, &args, &settings, &reports);
     match stopped {
         Some(error) => Err(error),

@@ -23,6 +23,7 @@ use crate::{
         package,
         repositories::Files,
     },
+    quote::without_proof,
 };
 use clap::{Args, Subcommand};
 use futures_util::StreamExt;
@@ -269,6 +270,7 @@ pub(super) fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
 }
 
 fn tell(done: &[Report], format: Format, repository: &str, words: Words) -> Result<()> {
+    let repository = without_proof(repository);
     if format == Format::Text && words == Words::CmPush {
         let lines =
             |report: &Report| format!("Pushing {} to {repository}...\nDone.\n", report.file);
@@ -300,6 +302,7 @@ fn tell(done: &[Report], format: Format, repository: &str, words: Words) -> Resu
 fn delete(run: &Run, args: &DeleteArgs) -> Result<Exit> {
     let museum = args.server.museum(run, &args.repository)?;
     run.block_on(op::delete(&museum, &args.name, &args.version))?;
-    output::println(format!("Deleted {}-{} from {}", args.name, args.version, args.repository))?;
+    let repository = without_proof(&args.repository);
+    output::println(format!("Deleted {}-{} from {repository}", args.name, args.version))?;
     Ok(Exit::Ok)
 }

@@ -21,6 +21,7 @@ use crate::{
         pull::{self as op, Provenance, Pulled},
         tags::{Devel, Wanted},
     },
+    quote::without_proof,
 };
 use clap::Args;
 use futures_util::StreamExt;
@@ -210,7 +211,7 @@ async fn from_repository(
     Ok(Told {
         text: String::new(),
         value: Some(json!({
-            "url": located.url, "version": located.version, "digest": got.digest, "size": got.size, "file": file,
+            "url": without_proof(&located.url), "version": located.version, "digest": got.digest, "size": got.size, "file": file,
         })),
     })
 }

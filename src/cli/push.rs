@@ -220,6 +220,10 @@ async fn one(
     limits: &Limits,
 ) -> Result<Told> {
     let chart = match Elsewhere::of(path) {
+        Some(Elsewhere::Archive(url)) if args.version.is_some() => {
+            return Err(Error::usage(format!("`{url}` is one archive, of one version"))
+                .with_hint("`--version` chooses among those of a chart repository"));
+        }
         Some(elsewhere) => elsewhere.fetch(run, args, path, limits).await?,
         None if args.version.is_some() => {
             let what = format!("`{path}` has the version that its Chart.yaml says");
@@ -284,8 +288,16 @@ impl<'a> Elsewhere<'a> {
             }
         };
         let (classic, version) = (ClassicArgs::default(), args.version.as_deref());
-        let located = classic.locate(run, &from, chart, version, args.devel).await?;
-        let got = classic::fetch(run, &located, Provenance::IfPresent).await?;
+        // Its own flags name the user at the destination.
+        let by_name = |error| {
+            classic::named_by(
+                error,
+                "`chartferry repo add NAME URL --username NAME --password-stdin`, and push `NAME/CHART`",
+            )
+        };
+        let located = classic.locate(run, &from, chart, version, args.devel).await;
+        let located = located.map_err(by_name)?;
+        let got = classic::fetch(run, &located, Provenance::IfPresent).await.map_err(by_name)?;
         prepare::from_repository(got, &located.created, limits)
             .map_err(|error| error.context(format!("{located} is no good chart archive")))
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Run,
-    classic::{text, with_client},
+    classic::{named_by, text, with_client},
     duration,
     exit::Exit,
     index, output,
@@ -197,7 +197,9 @@ fn add(run: &Run, args: AddArgs) -> Result<Exit> {
     };
     let opener = opener(run)?;
     let files = run.repository_files();
-    let added = run.block_on(op::add(&files, &opener, &options))?;
+    let added = run
+        .block_on(op::add(&files, &opener, &options))
+        .map_err(|error| named_by(error, "`--username NAME --password-stdin`"))?;
     let empty = || files.index(&args.name, &opener.limits).is_ok_and(|index| index.versions() == 0);
     if added == Added::Yes && options.repository.url.starts_with("ocirepo://") && empty() {
         run.talk.warn(&format!("no chart in `{}`: check the namespace", options.repository.url));
@@ -239,8 +241,8 @@ pub(super) fn tell(run: &Run, event: &Event<'_>) {
         Event::Failed(repository, error) => output::println(format!(
             "...Unable to get an update from the {} chart repository ({}):\n\t{}",
             quote::go(&repository.name),
-            repository.url,
-            error.chain()
+            quote::without_proof(&repository.url),
+            quote::without_proof(&error.chain())
         )),
         Event::Warning(text) => {
             run.talk.warn(text);
@@ -253,17 +255,21 @@ pub(super) fn tell(run: &Run, event: &Event<'_>) {
 #[derive(Serialize)]
 struct Row<'r> {
     name: &'r str,
-    url: &'r str,
+    /// Without what would let somebody else in.
+    url: String,
 }
 
 fn list(run: &Run, args: &ListArgs) -> Result<Exit> {
     let all = run.repository_files().load(&Limits::default())?.repositories;
-    let rows: Vec<Row<'_>> = all.iter().map(|one| Row { name: &one.name, url: &one.url }).collect();
+    let rows: Vec<Row<'_>> = all
+        .iter()
+        .map(|one| Row { name: &one.name, url: quote::without_proof(&one.url) })
+        .collect();
     match args.output {
         Format::Table if rows.is_empty() => run.talk.info("no repositories to show"),
         Format::Table => {
             let cells: Vec<Vec<String>> =
-                rows.iter().map(|row| vec![row.name.to_owned(), row.url.to_owned()]).collect();
+                rows.iter().map(|row| vec![row.name.to_owned(), row.url.clone()]).collect();
             let text = if args.no_headers {
                 // Helm's heading then does not count for the columns' width either.
                 match cells.split_first() {

@@ -1,7 +1,7 @@
 //! Talk: what is said on stderr, for a person or a machine.
 
 use super::output::now;
-use crate::Error;
+use crate::{Error, quote::without_proof};
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex},
@@ -17,7 +17,8 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// The two streams of a run. Cheap to clone; lines from several threads do not mix.
+/// The two streams of a run. Cheap to clone; lines from several threads do not mix. URLs are written without what proves
+/// something: whoever reads a job's log may not be whom a signed URL was given to.
 #[derive(Clone, Debug)]
 pub(super) struct Talk {
     format: LogFormat,
@@ -101,12 +102,13 @@ impl Talk {
         let mut object = serde_json::Map::new();
         object.insert("time".into(), now().into());
         for (key, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
-            object.insert((*key).into(), (*value).into());
+            object.insert((*key).into(), without_proof(value).into());
         }
         self.raw(&format!("{}\n", serde_json::Value::Object(object)));
     }
 
     fn raw(&self, text: &str) {
+        let text = &without_proof(text);
         let bar = self.bar.lock().ok().and_then(|slot| slot.clone());
         let write = || {
             // Nobody to talk to is no reason to fail.

@@ -126,19 +126,7 @@ impl fmt::Display for Notice {
 /// A URL as it may be logged: without credentials, and of its query only what names something; signed URLs carry their proof
 /// there.
 pub(super) fn shown(url: &Url) -> String {
-    const NAMES: [&str; 9] =
-        ["artifactType", "digest", "from", "last", "mount", "n", "scope", "service", "tag"];
-    let (scheme, host, path) = (url.scheme(), url.host_str().unwrap_or_default(), url.path());
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let mut text = format!("{scheme}://{host}{port}{path}");
-    for (at, pair) in url.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
-        text.push(if at == 0 { '?' } else { '&' });
-        match pair.split_once('=') {
-            Some((name, _)) if !NAMES.contains(&name) => text.extend([name, "=..."]),
-            _ => text.push_str(pair),
-        }
-    }
-    text
+    crate::quote::without_proof(url.as_str())
 }
 
 /// Who hears notices. Cheap to clone.

@@ -121,6 +121,9 @@ pub(crate) fn from_service(host: &str, act: &str, answer: &Full) -> Error {
     Error::new(kind, format!("cannot {act}: `{host}` answers {}{said}", status_text(answer)))
 }
 
+/// What to do where a repository on the web does not let us read. Which flags that means, each command says by itself.
+pub const READ_BY: &str = "give a name and a password who may read this";
+
 /// The error for a file from the web, in Helm's words.
 pub(crate) fn from_web(url: &url::Url, answer: &Full) -> Error {
     let kind = match answer.status.as_u16() {
@@ -131,7 +134,7 @@ pub(crate) fn from_web(url: &url::Url, answer: &Full) -> Error {
     };
     let error = Error::new(kind, format!("failed to fetch {url} : {}", status_text(answer)));
     match kind {
-        ErrorKind::Denied => error.with_hint("give a name and a password who may read this"),
+        ErrorKind::Denied => error.with_hint(READ_BY),
         _ => error,
     }
 }

@@ -2,7 +2,7 @@
 //! `docs/mirror.md`.
 
 use super::{candidate::ChartVersion, shard::Shard, state::Outcome};
-use crate::digest::Digest;
+use crate::{digest::Digest, quote::without_proof};
 use serde::Serialize;
 
 /// What was to be done.
@@ -206,6 +206,23 @@ impl Report {
             missing: Vec::new(),
             warnings: Vec::new(),
         }
+    }
+
+    /// The same as anybody may read it: its URLs without credentials, and of their queries only what names something.
+    #[must_use]
+    pub fn shown(mut self) -> Self {
+        let versions = self.versions.iter_mut();
+        let texts = [&mut self.source, &mut self.destination]
+            .into_iter()
+            .chain(self.prune_refused.as_mut())
+            .chain(self.error.as_mut())
+            .chain(&mut self.missing)
+            .chain(&mut self.warnings)
+            .chain(versions.flat_map(|told| told.place.iter_mut().chain(&mut told.reason)));
+        for text in texts {
+            *text = without_proof(text);
+        }
+        self
     }
 
     /// The whole in a word.

@@ -14,17 +14,39 @@ use std::{fmt, str::FromStr};
 pub struct ParseReferenceError {
     text: String,
     reason: String,
+    /// The host to sign in to, where somebody tried to by the text.
+    login: Option<String>,
 }
 
 impl ParseReferenceError {
     pub(super) fn new(text: &str, reason: impl Into<String>) -> Self {
-        Self { text: text.to_owned(), reason: reason.into() }
+        Self { text: text.to_owned(), reason: reason.into(), login: None }
+    }
+
+    /// Of a text with a user before its host, perhaps a password, which is not shown again.
+    pub(super) fn of_user(text: &str) -> Option<Self> {
+        let (scheme, bare) = match text.split_once("://") {
+            Some((scheme, bare)) => (format!("{scheme}://"), bare),
+            None => (String::new(), text),
+        };
+        let rest = &bare[crate::quote::user_end(bare)?..];
+        Some(Self {
+            text: format!("{scheme}{rest}"),
+            reason: "no user name and no password may stand before the host".to_owned(),
+            login: Some(rest.split('/').next().unwrap_or(rest).to_owned()),
+        })
     }
 }
 
 impl From<ParseReferenceError> for crate::Error {
     fn from(error: ParseReferenceError) -> Self {
-        Self::usage(error.to_string())
+        let usage = Self::usage(error.to_string());
+        match error.login {
+            None => usage,
+            Some(host) => usage.with_hint(format!(
+                "sign in with `chartferry login {host}`, or give `--username` and `--password-stdin`"
+            )),
+        }
     }
 }
 
@@ -88,6 +110,9 @@ impl Reference {
     pub fn parse_namespace(
         text: &str,
     ) -> Result<(Registry, Option<RepositoryName>), ParseReferenceError> {
+        if let Some(error) = ParseReferenceError::of_user(text) {
+            return Err(error);
+        }
         let bare = text.strip_prefix("oci://").unwrap_or(text).trim_end_matches('/');
         match bare.split_once('/') {
             None => Ok((bare.parse()?, None)),
@@ -126,6 +151,9 @@ impl FromStr for Reference {
     type Err = ParseReferenceError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(error) = ParseReferenceError::of_user(text).filter(|_| text.contains('/')) {
+            return Err(error);
+        }
         let bare = text.strip_prefix("oci://").unwrap_or(text);
         let fail = |reason: &str| ParseReferenceError::new(text, reason);
         let name_its_input =
@@ -193,6 +221,29 @@ mod tests {
         let both: Reference = format!("h:1/r:t@{D}").parse().expect("tag and digest");
         assert_eq!(both.tag.as_ref().map(Tag::as_str), Some("t"));
         assert_eq!(both.target().map(|t| t.to_string()).as_deref(), Some(D));
+    }
+
+    #[test]
+    fn a_password_in_a_reference_is_not_shown() {
+        for text in
+            ["oci://ann:s3cret@h:5000/ns/a:1", "ann:s3cret@h:5000/ns/a", "oci://ann:s3/cret@h/ns"]
+        {
+            let errors = [
+                crate::Error::from(text.parse::<Reference>().expect_err(text)),
+                crate::Error::from(Reference::parse_namespace(text).expect_err(text)),
+            ];
+            for error in errors {
+                let hint = error.hint().unwrap_or_default();
+                assert!(hint.contains("chartferry login h"), "{hint}");
+                assert!(!format!("{error:?}{hint}").contains("cret"), "{error:?}");
+                assert!(error.message().contains("no user name"), "{error}");
+            }
+        }
+        let login = "ann:s3cret@h:5000".parse::<Registry>().expect_err("a user");
+        assert_eq!(
+            login.to_string(),
+            "invalid reference `h:5000`: no user name and no password may stand before the host"
+        );
     }
 
     #[test]

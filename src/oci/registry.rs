@@ -52,6 +52,9 @@ impl FromStr for Registry {
         if text.is_empty() {
             return Err(bad("it is empty"));
         }
+        if let Some(error) = ParseReferenceError::of_user(text) {
+            return Err(error);
+        }
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (address, after) = rest.split_once(']').ok_or_else(|| bad("`[` without `]`"))?;
             address

@@ -117,7 +117,16 @@ impl Pattern {
             return Ok(vec![(full, name)]);
         }
         let listed = client.catalog(&self.registry).await.map_err(|error| {
-            error.with_hint("many registries do not list their repositories: name each chart")
+            let unlisted = "many registries do not list their repositories: name each chart";
+            match (error.kind(), error.hint()) {
+                (ErrorKind::Network, _) => error,
+                // Who is not let in may have to sign in first.
+                (ErrorKind::Denied, Some(login)) => {
+                    let hint = format!("{login}; if that is not it, {unlisted}");
+                    error.with_hint(hint)
+                }
+                _ => error.with_hint(unlisted),
+            }
         });
         let listed = match listed {
             Ok(listed) => listed,

@@ -24,6 +24,7 @@ mod migration;
 mod mirror;
 mod museum;
 mod peers;
+mod proofs;
 mod registry;
 mod requests;
 mod semver;

@@ -81,7 +81,13 @@ impl Museum {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Names::new()),
             Err(error) => return Err(error),
         };
-        let index = Index::read(bytes, &self.identity, &self.limits)?;
+        let index = Index::read(bytes, &self.identity, &self.limits).map_err(|error| {
+            error
+                .context(format!("`{}/index.yaml` of the destination is no index", self.identity))
+                .with_hint(
+                    "no ChartMuseum answers there, or a login page does: check the destination's address",
+                )
+        })?;
         let charts = index.charts().map(|chart| {
             let versions = chart.versions().iter().map(|line| {
                 let digest = line.digest().and_then(|text| {

@@ -38,7 +38,7 @@ use axum::{
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use keep::Shelf;
 use metrics::Served;
-use route::{Kind, Need, Route};
+use route::{Kind, Need, Route, is_sound};
 use serde_json::json;
 use std::{
     ops::Deref,
@@ -114,6 +114,7 @@ async fn serve<C: Catalog>(State(museum): State<Arc<Museum<C>>>, request: Reques
         typed(METRICS, museum.metrics.text(museum.shelf.view()))
     } else {
         let answer = match &route {
+            None if !is_sound(head.uri.path()) => Ok(malformed()),
             Some(route) => museum.answer(route, &head, &mut body, &mut line).await,
             None => Err(Denial::not_found("not found")),
         };
@@ -135,6 +136,11 @@ async fn serve<C: Catalog>(State(museum): State<Arc<Museum<C>>>, request: Reques
     }
     line.end(&mut response);
     response
+}
+
+/// What Go's server answers where a `%` is followed by no two hexadecimal digits, before ChartMuseum sees it.
+fn malformed() -> Response {
+    (StatusCode::BAD_REQUEST, "400 Bad Request").into_response()
 }
 
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";

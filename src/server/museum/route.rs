@@ -72,6 +72,13 @@ const TABLE: [(Method, &str, Kind); 16] = [
 const DELETE: (Method, &str, Kind) =
     (Method::DELETE, "/api/:repo/charts/:name/:version", Kind::Delete);
 
+/// Whether every `%` of a path is followed by two hexadecimal digits.
+pub(super) fn is_sound(path: &str) -> bool {
+    let hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    let bytes = path.as_bytes();
+    path.match_indices('%').all(|(at, _)| hex(bytes.get(at + 1)) && hex(bytes.get(at + 2)))
+}
+
 impl Kind {
     /// What it needs of who asks.
     pub(super) fn need(self) -> Need {
@@ -86,6 +93,9 @@ impl Kind {
 impl Route {
     /// Finds the route of a request, if there is one.
     pub(super) fn find(method: &Method, path: &str, options: &Options) -> Option<Self> {
+        if !is_sound(path) {
+            return None;
+        }
         // Decoded first: an escaped slash parts segments, as in ChartMuseum.
         let path = percent_decode_str(path).decode_utf8().ok()?;
         let path = within_context(&path, options)?;

@@ -4,6 +4,7 @@ use super::{archive, test_with_repository};
 use crate::support::{
     Test,
     daemon::{Daemon, htpasswd, test_with_registry},
+    web::Web,
 };
 
 #[test]
@@ -49,6 +50,61 @@ fn a_namespace_without_charts_is_told_of() {
     let (test, registry) = test_with_registry();
     let url = format!("ocirepo://{}/typo", registry.address());
     test.run(["repo", "add", "x", &url]).any_stdout().stderr_has("no chart in").succeeds();
+    // Helm itself hears only whether the getter fails.
+    let index = |url: &str| {
+        let url = url.replacen('?', "/index.yaml?", 1);
+        let url = if url.contains('?') { url } else { format!("{url}/index.yaml") };
+        test.run(["getter", "", "", "", &url])
+    };
+    let no_chart = "error: no chart in `oci://[ADDR]/typo`";
+    index(&url).stderr_has(no_chart).fails(5);
+    archive(&test, "demo", "1.0.0");
+    test.run(["push", "made/demo-1.0.0.tgz", &format!("{}/ns", registry.oci())])
+        .anything()
+        .succeeds();
+    for charts in ["", "?charts=demo"] {
+        let url = format!("ocirepo://{}/ns{charts}", registry.address());
+        index(&url).stdout_has("demo-1.0.0.tgz").succeeds();
+    }
+}
+
+#[test]
+fn who_may_not_read_is_told_how_to_name_themselves() {
+    let test = Test::new();
+    let web = Web::start();
+    web.want("Basic bm9ib2R5Og==");
+    let to = "oci://localhost:1/ns";
+    let repo_add = "`chartferry repo add NAME URL --username NAME --password-stdin`";
+    let flags = "give a name and a password who may read this: `--username NAME --password-stdin`";
+    let archive = format!("{}/demo-1.0.0.tgz", web.url());
+    for (args, hint) in [
+        (&["push", &archive, to][..], repo_add),
+        (&["pull", &archive], flags),
+        (&["pull", "demo", "--repo", &web.url()], flags),
+        (&["show", "chart", &archive], flags),
+        (&["repo", "add", "x", &web.url()], flags),
+    ] {
+        let run = test.run(args.iter().copied()).stderr_has(hint);
+        run.fails(6);
+    }
+    let users = htpasswd(test.root(), "ann", "secret");
+    let locked = Daemon::chartferry(["--htpasswd", users.to_str().unwrap()]);
+    let login = format!("`chartferry login {}`", locked.address());
+    test.run(["bundle", "save", "x.tar.zst", "--all", &format!("{}/ns", locked.oci())])
+        .stderr_has(&login)
+        .stderr_has("name each chart")
+        .fails(6);
+}
+
+#[test]
+fn one_archive_has_no_versions_to_choose_from() {
+    let test = Test::new();
+    let web = Web::start();
+    let url = format!("{}/demo-1.1.0.tgz", web.url());
+    test.run(["push", &url, "oci://localhost:1/ns", "--version", "1.0.0"])
+        .stderr_has("is one archive, of one version\nhint: `--version` chooses")
+        .fails(64);
+    assert_eq!(web.asked(), Vec::<String>::new());
 }
 
 #[test]

@@ -124,3 +124,18 @@ fn what_stands_in_the_way_comes_with_a_next_step() {
     let run = place.test.run(["mirror", url, registry]);
     run.stderr_has("a login page may stand in its place").fails(1);
 }
+
+#[test]
+fn a_destination_that_answers_with_a_page_is_named() {
+    let test = Test::new();
+    test.file("charts/demo-1.0.0.tgz", archive("demo", "1.0.0", "one"));
+    let web = Web::start();
+    let page = "<!DOCTYPE html>\n<html>\n<body>\n  <p>: sign in</p>\n</body>\n";
+    let html = vec![("content-type", "text/html".to_owned())];
+    web.put("/zz/index.yaml", File::With(html, page.into()));
+    let url = format!("{}/zz", web.url());
+    let index = format!("`{url}/index.yaml` of the destination is no index");
+    for args in [vec!["charts", url.as_str()], vec!["charts", url.as_str(), "-o", "json"]] {
+        says(&test, "", (1, args, &[&index, "no ChartMuseum answers there"]));
+    }
+}

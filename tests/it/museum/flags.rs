@@ -89,3 +89,14 @@ fn what_would_be_lost_is_refused_with_what_to_do() {
     }
     assert_eq!(fs::read_dir(test.path("")).unwrap().count(), 1, "a folder was made for nothing");
 }
+
+#[test]
+fn an_escape_that_is_none_is_a_bad_request() {
+    let server = Daemon::chartferry([]);
+    for (path, status) in
+        [("/%", 400), ("/%zz/index.yaml", 400), ("/a%2", 400), ("/index%2Eyaml", 200), ("/x", 404)]
+    {
+        let answer = ask(&server, path).expect(status);
+        assert!(status != 400 || answer.body == b"400 Bad Request", "{path}");
+    }
+}
