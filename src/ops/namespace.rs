@@ -217,6 +217,7 @@ impl Namespace {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 manifest => manifest?,
             };
+            let manifest = pull::chart_of(&place, manifest).await?;
             return match chart::find(&manifest)?.provenance {
                 Some(blob) => place.fetch_blob(blob, self.limits.provenance_bytes).await.map(Some),
                 None => Ok(None),
@@ -294,13 +295,20 @@ impl Namespace {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             manifest => manifest?,
         };
+        let leads_to = manifest.digest().clone();
+        let manifest = match pull::chart_of(place, manifest).await {
+            Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound) => {
+                return Ok(None);
+            }
+            manifest => manifest?,
+        };
         let Ok(config) = entry::config(&manifest) else { return Ok(None) };
         let config = match config {
             Some(blob) => Some(self.config(place, blob).await?),
             None => None,
         };
         let entry = entry::entry(&manifest, config.as_deref(), &self.limits).ok();
-        Ok(entry.map(|entry| (manifest.digest().clone(), entry)))
+        Ok(entry.map(|entry| (leads_to, entry)))
     }
 
     /// A config, from the cache if it is there and right.

@@ -2,7 +2,7 @@
 //! manifests date.
 
 use super::{Mirrored, archive, count, moved::push, policies::put_image, runs, told};
-use crate::registry::wire::{retag, send, untag};
+use crate::registry::wire::{index, retag, untag};
 use serde_json::Value;
 
 /// A registry with three versions, and these tags beside them: the version, its other name.
@@ -103,24 +103,14 @@ fn a_refusal_ends_when_its_tag_moves() {
 #[test]
 fn a_chart_behind_an_index_is_carried_as_itself() {
     let place = tagged(&[]);
-    let address = place.registry.address().parse().unwrap();
-    let path = "/v2/charts/demo/manifests/1.2.0";
-    let chart = send(address, "GET", path, &[("Accept", "*/*")], b"").expect(200);
-    let manifest = chartferry::digest::Digest::sha256(&chart.body);
-    let index = format!(
-        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{manifest}","size":{}}}]}}"#,
-        chart.body.len()
-    );
-    let kind = ("Content-Type", "application/vnd.oci.image.index.v1+json");
-    for tag in ["1.2.0", "latest"] {
-        let path = format!("/v2/charts/demo/manifests/{tag}");
-        send(address, "PUT", &path, &[kind], index.as_bytes()).expect(201);
-    }
+    let address = place.registry.address();
+    index(&address, "charts/demo", "1.2.0", "latest");
+    let manifest = index(&address, "charts/demo", "1.2.0", "1.2.0");
     let copy = format!("oci://{}/copy", place.registry.address());
     let first = run(&place, 0, &copy, &[]);
     assert_eq!((&first["counts"]["sent"], &first["counts"]["aliases"]), (&3.into(), &1.into()));
     let sent = first["versions"].as_array().unwrap().iter().find(|one| one["version"] == "1.2.0");
-    assert_eq!(sent.unwrap()["manifest"], manifest.to_string());
+    assert_eq!(sent.unwrap()["manifest"], manifest);
     assert_eq!(run(&place, 0, &copy, &[])["unchanged"], true);
     assert_eq!(told(&run(&place, 0, &copy, &["--check"])), [""; 0]);
     let compared = run(&place, 0, &copy, &["--ignore-state", "--on-conflict", "overwrite"]);

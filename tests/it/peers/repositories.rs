@@ -2,8 +2,10 @@
 
 use crate::{
     classic::{archive, test_with_repository},
-    support::{Outcome, Test, daemon::test_with_registry, peers},
+    registry::wire::{retag, untag},
+    support::{Outcome, Test, daemon::test_with_registry, peers, web::Web},
 };
+use chartferry::digest::Digest;
 use std::path::Path;
 
 /// Runs the same line with Helm and with us, each with files of its own.
@@ -122,6 +124,22 @@ fn a_registry_is_a_repository_for_helm_3_and_helm_4() {
         assert_eq!(found, ["x/demo 1.1.0", "x/demo 1.0.0", "x/other 0.1.0"]);
         run(&["pull", "x/demo"]);
         assert_eq!(test.read("demo-1.1.0.tgz"), test.read("made/demo-1.1.0.tgz"));
+        // A version without a tag of its own is named by its digest, and Helm's file with it: by us, and in the registry.
+        let address = registry.address();
+        let digest = Digest::sha256(&retag(&address, "ns/other", "0.1.0", "0"));
+        untag(&address, "ns/other", "0.1.0");
+        let file = format!("other@sha256-{}.tgz", digest.hex());
+        run(&["repo", "update"]);
+        test.run(["index", &format!("{}/ns", registry.oci())]).anything().succeeds();
+        let web = Web::start();
+        web.file("/index.yaml", test.read("index.yaml"));
+        run(&["repo", "add", "y", &web.url()]);
+        for repository in ["x", "y"] {
+            test.file(&format!("{repository}/.keep"), "");
+            run(&["pull", &format!("{repository}/other"), "--plain-http", "-d", repository]);
+            let pulled = test.read(format!("{repository}/{file}"));
+            assert!(pulled == test.read("made/other-0.1.0.tgz"), "{helm:?} {repository}");
+        }
     }
 }
 

@@ -146,6 +146,28 @@ pub(crate) fn retag(address: &str, repository: &str, from: &str, to: &str) -> Ve
     found.body
 }
 
+/// Puts an image index with nothing in it but what a tag leads to under another tag; gives the digest of the former.
+#[track_caller]
+pub(crate) fn index(address: &str, repository: &str, of: &str, tag: &str) -> String {
+    let address = address.parse().unwrap();
+    let path = |tag: &str| format!("/v2/{repository}/manifests/{tag}");
+    let found = send(address, "GET", &path(of), &[("Accept", "*/*")], b"").expect(200);
+    let digest = found.header("docker-content-digest").unwrap().to_owned();
+    let kind = "application/vnd.oci.image.index.v1+json";
+    let index = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": kind,
+        "manifests": [{
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "digest": digest,
+            "size": found.body.len(),
+        }],
+    });
+    let index = index.to_string();
+    send(address, "PUT", &path(tag), &[("Content-Type", kind)], index.as_bytes()).expect(201);
+    digest
+}
+
 /// Removes a tag.
 #[track_caller]
 pub(crate) fn untag(address: &str, repository: &str, tag: &str) {

@@ -2,7 +2,7 @@
 
 use super::{CHARTS, entries, push, seed};
 use crate::{
-    registry::wire::{retag, untag},
+    registry::wire::{self, retag, untag},
     support::{daemon::test_with_registry, proxy::Proxy},
 };
 use chartferry::digest::Digest;
@@ -93,4 +93,15 @@ fn a_version_is_named_by_its_own_tag_and_by_its_digest_where_it_has_none() {
     push(&test, &namespace, "b", "2.0.0");
     retag(&address, "ns/b", "2.0.0", "1");
     assert_eq!(getter(&file).bytes, held);
+}
+
+#[test]
+fn a_chart_behind_an_image_index_is_listed() {
+    let (test, registry) = test_with_registry();
+    let namespace = format!("{}/ns", registry.oci());
+    push(&test, &namespace, "a", "1.0.0");
+    wire::index(&registry.address(), "ns/a", "1.0.0", "1.0.0");
+    test.run(["index", &namespace]).writes(["index.yaml"]).succeeds();
+    let url = format!("oci://{}/ns/a:1.0.0", registry.address());
+    assert_eq!(entries(&test.read("index.yaml")), [format!("a 1.0.0 {url}")]);
 }
