@@ -199,7 +199,11 @@ impl Selection {
 
     /// Whether it takes when a version was made to decide on it, and nobody has said so.
     pub fn asks_date(&self, candidate: &Candidate) -> bool {
-        if (self.since.is_none() && self.min_age.is_none()) || !candidate.created.is_empty() {
+        if self.since.is_none() && self.min_age.is_none() {
+            return false;
+        }
+        // What was looked at and has no date will not have one when it is looked at again.
+        if !candidate.created.is_empty() || candidate.origin.is_some() {
             return false;
         }
         let version = Version::parse_loose(&candidate.id.version).ok();
