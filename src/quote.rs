@@ -47,8 +47,8 @@ pub(crate) fn is_print(c: char) -> bool {
 }
 
 /// What a query may show the values of, because it only names something.
-const NAMES: [&str; 9] =
-    ["artifactType", "digest", "from", "last", "mount", "n", "scope", "service", "tag"];
+const NAMES: [&str; 10] =
+    ["artifactType", "charts", "digest", "from", "last", "mount", "n", "scope", "service", "tag"];
 
 /// A text whose URLs prove nothing to who reads it: they are without credentials, and of their queries only what names
 /// something is left; signed URLs carry their proof there. `user:password@host` without a scheme loses its user too.
@@ -57,20 +57,27 @@ pub(crate) fn without_proof(text: &str) -> String {
     let ends_word = |c: char| c.is_whitespace() || matches!(c, '"' | '`' | '\'' | '<' | '>' | '\\');
     for part in text.split_inclusive(ends_word) {
         let word = part.trim_end_matches(ends_word);
-        let (before, rest) = match word.find("://") {
-            Some(at) => word.split_at(at + 3),
-            None => ("", word),
-        };
-        out.push_str(before);
-        let (user, bare) = rest.split_at(user_end(rest).unwrap_or(0));
-        match before {
-            "" if user.contains(':') => out.push_str(bare),
-            "" => out.push_str(rest),
-            _ => without_secret_parts(bare, &mut out),
-        }
+        word_without_proof(word, &mut out);
         out.push_str(&part[word.len()..]);
     }
     out
+}
+
+/// One word: a URL or several (`OLD=NEW`), or something else.
+fn word_without_proof(word: &str, out: &mut String) {
+    let Some(start) = word.find("://").map(|at| at + 3) else {
+        let (user, bare) = word.split_at(user_end(word).unwrap_or(0));
+        return out.push_str(if user.contains(':') { bare } else { word });
+    };
+    let (before, rest) = word.split_at(start);
+    out.push_str(before);
+    let scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    let next = rest.find("://").map(|at| rest[..at].trim_end_matches(scheme).len());
+    let (url, next) = rest.split_at(next.unwrap_or(rest.len()));
+    without_secret_parts(&url[user_end(url).unwrap_or(0)..], out);
+    if !next.is_empty() {
+        word_without_proof(next, out);
+    }
 }
 
 /// A URL behind its credentials, without its fragment and with what may be shown of its query.
@@ -140,6 +147,9 @@ mod tests {
             ("`ann:s3cret@h:5000/ns` is none", "`h:5000/ns` is none"),
             ("mail ann@example.com: `h:5000/ns/a:1`", "mail ann@example.com: `h:5000/ns/a:1`"),
             ("http://[::1]:80/a", "http://[::1]:80/a"),
+            ("ocirepo://h/ns?charts=a,b", "ocirepo://h/ns?charts=a,b"),
+            ("http://h?a=b,oci://u:p@h/x=oci://u:p@i", "http://h?a=...,oci://h/x=oci://i"),
+            ("file:///a/b ://x :// ://:// @ : a:@", "file:///a/b ://x :// ://:// @ : "),
         ] {
             assert_eq!(super::without_proof(text), expected);
         }
