@@ -62,8 +62,8 @@ pub fn read(reader: impl Read, keep: Keep, limits: &Limits) -> Result<Chart> {
     archive(&mut Capped::new(reader, limits), &mut bench, &mut Unobserved)
 }
 
-/// Reads archives that are in memory, one after the other, with the same buffers: a folder of small ones in a third of the
-/// time.
+/// Reads archives that are in memory, one after the other, with the same buffers: of a small one setting them up is a good part
+/// of the work.
 #[derive(Debug)]
 pub struct Reader(gzip::Inflater);
 
