@@ -12,7 +12,7 @@ use super::{
     state::{Header, Key, Outcome, Record, State},
     work::{Carrier, Done, Failed, Job, record},
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, quote::without_proof};
 use std::{
     collections::{HashSet, VecDeque},
     sync::{Arc, atomic::AtomicBool},
@@ -60,8 +60,9 @@ impl<'a> Run<'a> {
     async fn prepare(source: &'a Source, sink: &'a Sink, options: &'a Options) -> Result<Self> {
         let key = Key::new(source.identity(), options.shard);
         let header = Header {
-            source: source.identity().to_owned(),
-            destination: sink.identity().to_owned(),
+            // Others may read a state: it holds nothing by which they could read the source. The key does, as a hash.
+            source: without_proof(source.identity()),
+            destination: without_proof(sink.identity()),
             naming: options.naming,
             selection: options.selection.fingerprint(),
             policy: policy(options),
@@ -73,7 +74,7 @@ impl<'a> Run<'a> {
                 let most = options.limits.state_bytes.saturating_mul(8);
                 let (ledger, state) = Ledger::read(path, most)?;
                 if let Some(state) = &state
-                    && state.header.source != header.source
+                    && without_proof(&state.header.source) != header.source
                 {
                     return Err(Error::usage(format!(
                         "`{}` is the state of another source, {}",

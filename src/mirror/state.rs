@@ -9,7 +9,7 @@ use super::{
     shard::Shard,
     source::Seen,
 };
-use crate::{Error, Result, digest::Digest, limits::Limits};
+use crate::{Error, Result, digest::Digest, limits::Limits, quote::without_proof};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, io::Read};
 
@@ -108,6 +108,14 @@ pub enum Outcome {
     Mismatch,
     /// Its place holds another chart.
     Conflict,
+}
+
+impl Record {
+    /// The same as others may read it: its reason may quote a URL.
+    fn told(mut self) -> Self {
+        self.reason = self.reason.as_deref().map(without_proof);
+        self
+    }
 }
 
 impl Outcome {
@@ -258,7 +266,11 @@ impl State {
 
     /// The line of one record, to be appended.
     pub fn line_of(record: &Record) -> Vec<u8> {
-        line(&Text::Version(std::borrow::Cow::Borrowed(record)))
+        use std::borrow::Cow;
+        line(&Text::Version(match record.reason {
+            Some(_) => Cow::Owned(record.clone().told()),
+            None => Cow::Borrowed(record),
+        }))
     }
 
     /// The line that takes a record back, to be appended.
@@ -300,6 +312,7 @@ impl State {
 
     /// Notes what became of a version.
     pub fn record(&mut self, record: Record) {
+        let record = record.told();
         self.records.insert(record.id.clone(), record);
     }
 

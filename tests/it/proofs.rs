@@ -1,6 +1,7 @@
 //! What proves something, in a URL or before a host, is printed by no command: jobs' logs are read by many.
 
 use crate::support::{Test, daemon::Daemon, web::Web};
+use std::{fs, io::Read};
 
 const CHART: &str = "apiVersion: v2\nname: demo\nversion: 1.0.0\n";
 const INDEX: &str = "apiVersion: v1\nentries:\n  demo:\n  - {apiVersion: v2, name: demo, version: 1.0.0, urls: [demo-1.0.0.tgz]}\n";
@@ -35,6 +36,8 @@ fn the_query_of_a_url_is_not_shown() {
         (&["mirror", &good, &to, "--metrics-file", "metrics"][..], "?token=... -> oci://"),
         (&["mirror", &good, &to, "-o", "json"], "?token=...\""),
         (&["mirror", &good, &to, "--debug", "--ignore-state"], "token=..."),
+        (&["mirror", &good, &to, "--ignore-state", "--state", "state"], "token=..."),
+        (&["mirror", &good, "folder"], "token=..."),
         (&["mirror", &bad, &to], "token=..."),
         (&["mirror", &bad, &to, "-o", "json"], "token=..."),
         (&["mirror", &bad, &to, "--log-format", "json"], "token=..."),
@@ -50,6 +53,20 @@ fn the_query_of_a_url_is_not_shown() {
     }
     let metrics = String::from_utf8(test.read("metrics")).unwrap();
     assert!(metrics.contains("?token=...\"") && !metrics.contains("abc123"), "{metrics}");
+    // Nor is it kept where others may read it.
+    let kept = fs::read_dir(test.path("folder")).unwrap().map(|entry| entry.unwrap().path());
+    let kept = kept.filter(|path| path.to_string_lossy().contains(".chartferry-mirror-"));
+    let mut states: Vec<Vec<u8>> = kept.map(|path| fs::read(path).unwrap()).collect();
+    assert_eq!(states.len(), 1);
+    states.push(test.read("state"));
+    for state in states {
+        let mut text = Vec::new();
+        if flate2::read::GzDecoder::new(&state[..]).read_to_end(&mut text).is_err() {
+            text = state;
+        }
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("?token=...") && !text.contains("abc123"), "{text}");
+    }
     // It is asked with all the same.
     assert!(web.take().iter().any(|seen| seen.target.ends_with("/index.yaml?token=abc123")));
 }
