@@ -30,8 +30,7 @@ impl Cursor<'_> {
             return if self.indent > parent { Err(Unsure) } else { Ok(Scalar::Null) };
         }
         match self.byte() {
-            Some(b'"') => self.double_quoted(parent),
-            Some(b'\'') => self.single_quoted(parent),
+            Some(quote @ (b'"' | b'\'')) => self.in_quotes(quote, parent),
             Some(b'|' | b'>') => self.block(parent),
             Some(
                 b'[' | b']' | b'{' | b'}' | b',' | b'&' | b'*' | b'!' | b'%' | b'@' | b'`' | b'#',
@@ -90,41 +89,24 @@ impl Cursor<'_> {
         Ok((start + length - blank, commented))
     }
 
-    fn single_quoted(&mut self, parent: isize) -> Sure<Scalar> {
+    /// A text in quotes, from the first of them to behind the last.
+    fn in_quotes(&mut self, quote: u8, parent: isize) -> Sure<Scalar> {
         let start = self.at;
         let mut simple = true;
         self.at += 1;
         loop {
             match self.bytes.get(self.at) {
                 None => return Err(Unsure),
-                Some(b'\'') if self.bytes.get(self.at + 1) == Some(&b'\'') => {
+                Some(b'\'') if quote == b'\'' && self.bytes.get(self.at + 1) == Some(&b'\'') => {
                     simple = false;
                     self.at += 2;
                 }
-                Some(b'\'') => break,
+                Some(byte) if *byte == quote => break,
                 Some(b'\n') => {
                     simple = false;
                     self.quoted_line(parent)?;
                 }
-                Some(_) => self.at += 1,
-            }
-        }
-        self.close(start, simple)
-    }
-
-    fn double_quoted(&mut self, parent: isize) -> Sure<Scalar> {
-        let start = self.at;
-        let mut simple = true;
-        self.at += 1;
-        loop {
-            match self.bytes.get(self.at) {
-                None => return Err(Unsure),
-                Some(b'"') => break,
-                Some(b'\n') => {
-                    simple = false;
-                    self.quoted_line(parent)?;
-                }
-                Some(b'\\') => {
+                Some(b'\\') if quote == b'"' => {
                     simple = false;
                     self.escape()?;
                 }
