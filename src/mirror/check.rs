@@ -4,6 +4,7 @@
 use super::{
     candidate::Provenance,
     end::remember,
+    likeness::Likeness,
     options::Event,
     plan::{self, Wanted},
     report::Status,
@@ -167,9 +168,9 @@ impl Carrier {
 
 /// How what lies beside an archive differs from the source's provenance file.
 fn lost(ours: &Digest, there: &Beside) -> Option<&'static str> {
-    match there {
-        Beside::Nothing => Some("its provenance file is not there"),
-        Beside::File(theirs) if theirs != ours => Some("its provenance file is another"),
-        Beside::File(_) | Beside::Unknown => None,
+    match Likeness::of_provenance(Some(ours), there) {
+        Likeness::Lacks(_) => Some("its provenance file is not there"),
+        Likeness::Other(_) => Some("its provenance file is another"),
+        Likeness::Same | Likeness::Unknown => None,
     }
 }

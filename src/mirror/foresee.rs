@@ -2,12 +2,13 @@
 //! put.
 
 use super::{
+    likeness::{Likeness, There},
     plan::{Action, Wanted},
     report::{Status, Told},
     run::{OnConflict, Run},
     sink::Held,
     state::Outcome,
-    work::{Carrier, Job, Likeness, There, other_taker},
+    work::{Carrier, Job, other_taker},
 };
 use crate::Result;
 use futures_util::StreamExt;

@@ -12,6 +12,7 @@ mod describe;
 mod end;
 mod foresee;
 mod ledger;
+mod likeness;
 pub mod metrics;
 mod missing;
 mod moved;

@@ -4,6 +4,7 @@
 use super::{
     budget::Budget,
     candidate::{Ask, Candidate, Payload, Provenance},
+    likeness::{Likeness, There},
     plan::{Action, Known, essence},
     report::{Status, Told},
     run::{OnConflict, OnMismatch, Options},
@@ -19,11 +20,6 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-
-/// Why a chart that is there is put again.
-const NO_PROVENANCE: &str = "its provenance file was not there";
-/// How the same chart may be another.
-const OTHER_PROVENANCE: &str = "its provenance file is another there";
 
 /// What all versions of a run share.
 #[derive(Debug)]
@@ -76,33 +72,6 @@ struct Fetched {
     origin: Option<Digest>,
 }
 
-/// What a comparison with the source came to, and what it told of the source.
-pub(super) struct Compared {
-    pub(super) likeness: Likeness,
-    provenance: Provenance,
-    origin: Option<Digest>,
-}
-
-/// How what lies at a place compares with the source, as far as that is known without the archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Likeness {
-    /// It is the same.
-    Same,
-    /// It is the same chart without its provenance file.
-    Lacks(String),
-    /// It is another.
-    Other(String),
-    /// The archive alone tells.
-    Unknown,
-}
-
-impl Likeness {
-    /// Two archives' digests that differ.
-    pub(super) fn other(there: &Digest, ours: &Digest) -> Self {
-        Self::Other(format!("its place holds {there}, and the source now has {ours}"))
-    }
-}
-
 /// A failure, and what it says of the other versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failed {
@@ -111,13 +80,6 @@ pub(super) enum Failed {
     /// They may fail for the same reason: an end that cannot be reached, a destination that refuses us. A source that
     /// refuses one archive is no such reason: object stores that may not be listed do that for what is gone.
     Perhaps,
-}
-
-/// What lies at a version's place.
-pub(super) struct There {
-    pub(super) content: Digest,
-    pub(super) manifest: Option<Digest>,
-    pub(super) provenance: Beside,
 }
 
 /// Why a version is not carried.
@@ -199,54 +161,6 @@ impl Carrier {
         }
     }
 
-    /// Whether what lies there is what the source says it has, archive and provenance.
-    pub(super) async fn is_there(&self, job: &Job, there: &There) -> Compared {
-        let (provenance, origin) = (job.provenance, job.candidate.origin.clone());
-        let known = |likeness| Compared { likeness, provenance, origin: origin.clone() };
-        let asked = match job.provenance {
-            _ if self.options.rewrite.is_some() => false,
-            Provenance::Missing => false,
-            Provenance::There => true,
-            Provenance::Unasked => self.options.conflict != OnConflict::Fail,
-        };
-        let said = job.candidate.digest.as_ref();
-        if let Some(said) = said.filter(|said| **said != there.content) {
-            return known(Likeness::other(&there.content, said));
-        }
-        if said.is_some() && (!asked || there.provenance == Beside::Unknown) {
-            return known(Likeness::Same);
-        }
-        // A registry's manifest tells both without the archive; others only tell of provenance.
-        if said.is_none() && !matches!(self.source, Source::Registry(_)) {
-            return known(Likeness::Unknown);
-        }
-        // What stands in the way of a glimpse is found, and judged, when it is fetched.
-        let Ok(seen) = self.source.glimpse(&job.candidate).await else {
-            return known(Likeness::Unknown);
-        };
-        match said.or(seen.content.as_ref()) {
-            Some(ours) if *ours == there.content => {}
-            Some(ours) => return known(Likeness::other(&there.content, ours)),
-            None => return known(Likeness::Unknown),
-        }
-        let (likeness, provenance) = match (seen.provenance, &there.provenance) {
-            (None, _) => (Likeness::Same, Provenance::Missing),
-            (Some(ours), Beside::File(theirs)) if ours != *theirs => {
-                (Likeness::Other(OTHER_PROVENANCE.to_owned()), Provenance::There)
-            }
-            (Some(_), Beside::Nothing) => {
-                (Likeness::Lacks(NO_PROVENANCE.to_owned()), Provenance::There)
-            }
-            (Some(_), Beside::File(_) | Beside::Unknown) => (Likeness::Same, Provenance::There),
-        };
-        Compared { likeness, provenance, origin: self.origin(seen.manifest) }
-    }
-
-    /// What a tag of a registry was seen to lead to. Other sources say by their lists what they have.
-    fn origin(&self, manifest: Option<Digest>) -> Option<Digest> {
-        manifest.filter(|_| matches!(self.source, Source::Registry(_)))
-    }
-
     /// Fetches what the line now speaks of, and compares it with what was carried.
     async fn compare(&self, job: &Job, known: &Known) -> Result<Done, Stop> {
         // What is to be replaced is looked at: somebody may have put an image there.
@@ -266,21 +180,22 @@ impl Carrier {
         let There { content, manifest, provenance } = there;
         let payload = &fetched.payload;
         let signed = payload.provenance.as_ref().map(|bytes| Digest::sha256(bytes));
-        let reason = if payload.content.digest != content {
-            format!("its place holds {content}, and the source now has {}", payload.content.digest)
-        } else if signed.is_some() && provenance == Beside::Nothing {
-            return self.put(job, fetched, Some(NO_PROVENANCE.to_owned())).await;
-        } else if let (Some(signed), Beside::File(theirs)) = (&signed, &provenance)
-            && signed != theirs
-        {
-            OTHER_PROVENANCE.to_owned()
+        let likeness = if payload.content.digest == content {
+            Likeness::of_provenance(signed.as_ref(), &provenance)
         } else {
-            let mut done = self.in_step(job, content, manifest, Outcome::Held);
-            if let Some(record) = &mut done.record {
-                record.provenance = asked(payload);
-                record.origin = fetched.origin;
+            Likeness::other(&content, &payload.content.digest)
+        };
+        let reason = match likeness {
+            Likeness::Other(reason) => reason,
+            Likeness::Lacks(reason) => return self.put(job, fetched, Some(reason)).await,
+            Likeness::Same | Likeness::Unknown => {
+                let mut done = self.in_step(job, content, manifest, Outcome::Held);
+                if let Some(record) = &mut done.record {
+                    record.provenance = asked(payload);
+                    record.origin = fetched.origin;
+                }
+                return Ok(done);
             }
-            return Ok(done);
         };
         match self.options.conflict {
             OnConflict::Fail => Err(Stop::Refused(Outcome::Conflict, reason)),
