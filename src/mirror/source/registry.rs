@@ -147,9 +147,16 @@ impl Registry {
         }
         let seen = Seen { fingerprint, ..Seen::default() };
         let mut listed = Listed { seen, absent, ..Listed::default() };
-        for (name, full, tags) in tags {
-            let repository = self.options.client.repository(&self.options.registry, &full);
-            let sorted = tagged::sort(&repository, &tags, &self.options.limits).await?;
+        let sorted = futures_util::stream::iter(tags)
+            .map(|(name, full, tags)| async move {
+                let repository = self.options.client.repository(&self.options.registry, &full);
+                let sorted = tagged::sort(&repository, &tags, &self.options.limits).await?;
+                Ok::<_, Error>((name, full, sorted))
+            })
+            .buffered(AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
+        for (name, full, sorted) in sorted {
             listed.aliases += sorted.aliases;
             for Tagged { tag, version, sight } in sorted.versions {
                 let locator = format!("{name}:{tag}");
