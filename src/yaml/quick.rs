@@ -86,14 +86,7 @@ impl Quick<'_> {
     fn resolved(&self, place: &Scalar) -> Sure<Value> {
         match place {
             Scalar::Null => Ok(Value::Null),
-            Scalar::Plain(range) => {
-                let text = &self.cursor.text[range.clone()];
-                if scalar::resolves(text) {
-                    Ok(scalar::plain(text))
-                } else {
-                    Ok(Value::String(text.to_owned()))
-                }
-            }
+            Scalar::Plain(range) => Ok(scalar::plain(&self.cursor.text[range.clone()])),
             place => text(self.cursor.text, place).map(Value::String),
         }
     }
@@ -137,12 +130,9 @@ impl Quick<'_> {
 pub(crate) fn text(text: &str, place: &Scalar) -> Sure<String> {
     match place {
         Scalar::Null => Ok(String::new()),
-        Scalar::Plain(range) => match &text[range.clone()] {
-            word if !scalar::resolves(word) => Ok(word.to_owned()),
-            word => match scalar::plain(word) {
-                Value::String(text) => Ok(text),
-                other => other.to_go_string().ok_or(Unsure),
-            },
+        Scalar::Plain(range) => match scalar::plain(&text[range.clone()]) {
+            Value::String(text) => Ok(text),
+            other => other.to_go_string().ok_or(Unsure),
         },
         Scalar::Quoted(range) => Ok(text[range.clone()].to_owned()),
         Scalar::Folded(range) => Ok(fold(&text[range.clone()])),

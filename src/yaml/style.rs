@@ -348,9 +348,6 @@ fn style(text: &str, context: Context) -> Style {
 
 /// Whether a plain scalar of this text is read as a string, by yaml.v2 and by readers that still know sexagesimal numbers.
 fn is_string(text: &str) -> bool {
-    if !scalar::resolves(text) {
-        return true;
-    }
     // A version: no number and no time has two points.
     if text.starts_with(|first: char| first.is_ascii_digit())
         && text.bytes().filter(|byte| *byte == b'.').count() > 1
@@ -363,13 +360,15 @@ fn is_string(text: &str) -> bool {
 /// `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`
 fn is_base_60(text: &str) -> bool {
     let text = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if !text.starts_with(|first: char| first.is_ascii_digit()) {
+        return false;
+    }
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'_');
     let (text, fraction) = text.split_once('.').unwrap_or((text, ""));
     let mut parts = text.split(':');
     let whole = parts.next().unwrap_or_default();
     let mut sixtieths = parts.peekable();
-    whole.starts_with(|c: char| c.is_ascii_digit())
-        && digits(whole)
+    digits(whole)
         && digits(fraction)
         && sixtieths.peek().is_some()
         && sixtieths
