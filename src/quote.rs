@@ -135,6 +135,12 @@ mod tests {
         for (text, expected) in [
             ("http://h/x?sig=abc&n=5&force", "http://h/x?sig=...&n=5&force"),
             (
+                "https://u:p@h.example:5000/v2/a/blobs/uploads/?digest=sha256:1&_state=x",
+                "https://h.example:5000/v2/a/blobs/uploads/?digest=sha256:1&_state=...",
+            ),
+            ("http://[::1]/b?X-Amz-Signature=s&n=5&x", "http://[::1]/b?X-Amz-Signature=...&n=5&x"),
+            ("https://h.example/#token", "https://h.example/"),
+            (
                 "failed to fetch https://u:p@h:1/x?sig=abc#y : 404",
                 "failed to fetch https://h:1/x?sig=... : 404",
             ),

@@ -7,14 +7,14 @@ use super::{
     gate::Gates,
     location::{Credentials, follow, host_of},
     message::{Call, Full, Patience, Proven, text},
-    notice::{Notice, Notify, shown},
+    notice::{Notice, Notify},
     open::Redirects,
     outgoing::{Going, outgoing},
     proxy::Routes,
     retry::{Break, Origin},
     tls::{HostTrust, Trust},
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, quote::without_proof};
 use ::http::{
     HeaderMap, HeaderValue, Method, StatusCode,
     header::{CONTENT_LENGTH, LOCATION},
@@ -219,7 +219,8 @@ impl Transport {
                 self.commit.min(self.headers + work)
             }
         };
-        let shown = self.notify.is_heard().then(|| (call.method.to_string(), shown(url)));
+        let shown =
+            self.notify.is_heard().then(|| (call.method.to_string(), without_proof(url.as_str())));
         if let Some((method, url)) = shown.clone() {
             self.notify.tell(Notice::Asked { method, url });
         }
