@@ -320,7 +320,7 @@ fn load(found: &Found, options: &Options, desk: &mut Desk) -> Result<(Entry, i64
     };
     let mut hasher = Algorithm::Sha256.hasher();
     let bytes = Desk::fill(&mut desk.bytes, &mut file, found.stamp.size()).map_err(fail)?;
-    let (mut chart, digest) = if bytes.len() < AT_ONCE {
+    let (chart, digest) = if bytes.len() < AT_ONCE {
         hasher.update(bytes);
         (desk.reader.read(bytes, Keep::Nothing, &options.limits)?, hasher.finish())
     } else {
@@ -329,14 +329,6 @@ fn load(found: &Found, options: &Options, desk: &mut Desk) -> Result<(Entry, i64
         io::copy(&mut hashed, &mut io::sink()).map_err(fail)?;
         (chart, hashed.hasher.finish())
     };
-    chart.metadata.fill_api_version();
-    chart.metadata.validate().map_err(|error| {
-        let file = found.file();
-        Error::invalid(format!(
-            "failed adding to {file} to index: validate failed for {file}: {}",
-            error.message()
-        ))
-    })?;
     let entry = Entry {
         metadata: chart.metadata,
         urls: vec![found.url(&options.url)],
