@@ -5,6 +5,7 @@
 
 mod archive;
 mod auth;
+mod auth_login;
 mod bundle;
 mod classic;
 mod directories;
