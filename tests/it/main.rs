@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod archive;
+mod attacks;
 mod auth;
 mod auth_login;
 mod bundle;
