@@ -90,6 +90,24 @@ impl<D> Chart<D> {
     }
 }
 
+impl From<Chart> for Chart<Content> {
+    fn from(chart: Chart) -> Self {
+        let file = |file: File| File {
+            name: file.name,
+            modified: file.modified,
+            data: Content::from(file.data),
+        };
+        Self {
+            metadata: chart.metadata,
+            modified: chart.modified,
+            lock: chart.lock,
+            files: chart.files.into_iter().map(file).collect(),
+            subcharts: chart.subcharts.into_iter().map(Self::from).collect(),
+            warnings: chart.warnings,
+        }
+    }
+}
+
 fn is_readme(name: &str) -> bool {
     ["readme.md", "readme.txt", "readme"].iter().any(|readme| name.eq_ignore_ascii_case(readme))
 }

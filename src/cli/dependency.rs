@@ -48,6 +48,9 @@ pub(super) struct UpdateArgs {
     /// Do not fetch the indexes of chart repositories first
     #[arg(long)]
     skip_refresh: bool,
+    /// File with the public keys; ignored without `--verify`, as Helm does
+    #[arg(long, value_name = "FILE", hide = true)]
+    keyring: Option<PathBuf>,
     #[command(flatten)]
     remote: RemoteArgs,
 }

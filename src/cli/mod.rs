@@ -15,6 +15,7 @@ mod codefresh;
 mod dependency;
 mod destination;
 mod duration;
+mod empty;
 pub mod env;
 pub mod exit;
 mod export;
@@ -110,7 +111,7 @@ enum Command {
     Museum(museum::MuseumCommand),
     /// `museum push` in the words of `helm cm-push`
     #[command(hide = true)]
-    CmPush(museum::PushArgs),
+    CmPush(museum::CmPushArgs),
     /// Get a file for Helm, as its plugin for `cm://` and `ocirepo://`
     #[command(hide = true)]
     Getter(getter::GetterArgs),
@@ -245,11 +246,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(Global, Command), clap::Error> {
-    let cli = Cli::try_parse_from(args)?;
+    let cli = Cli::try_parse_from(empty::without_empty_paths(Cli::command, args))?;
     let Command::Chart(ChartArgs { words }) = cli.command else {
         return Ok((cli.global, cli.command));
     };
     let name = OsString::from("chartferry chart");
+    let words = empty::without_empty_paths(ChartCli::command, words);
     let inner = ChartCli::try_parse_from(std::iter::once(name).chain(words))?;
     Ok((inner.global.or(cli.global), Command::Verb(inner.verb)))
 }
@@ -291,7 +293,7 @@ impl Run {
             }
             Command::Repo(command) => repo::repo(self, command),
             Command::Museum(command) => museum::museum(self, command),
-            Command::CmPush(args) => museum::push(self, args, museum::Words::CmPush),
+            Command::CmPush(args) => museum::cm_push(self, args),
             Command::Getter(args) => getter::getter(self, &args),
             Command::Index(args) => index::index(self, &args),
             Command::Bundle(command) => bundle::bundle(self, command),

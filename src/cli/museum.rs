@@ -45,6 +45,22 @@ pub(super) enum MuseumCommand {
     Delete(DeleteArgs),
 }
 
+/// The words and flags of `helm cm-push`: those of `museum push`, and what only the plugin has.
+#[derive(Debug, Args)]
+pub(super) struct CmPushArgs {
+    #[command(flatten)]
+    push: PushArgs,
+    /// Print Helm's major version, as the plugin does: it packages like Helm 3
+    #[arg(long, exclusive = true)]
+    check_helm_version: bool,
+    /// Accepted and ignored: the plugin reads no key without verification
+    #[arg(long, value_name = "FILE", hide = true)]
+    keyring: Option<PathBuf>,
+    /// Accepted and ignored, as Helm 2 had them
+    #[arg(long, value_name = "DIR", hide = true)]
+    home: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct PushArgs {
     /// Archives and sources of charts, then a configured repository's name or a URL
@@ -133,11 +149,21 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 /// Whose words tell of an upload.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Words {
+enum Words {
     /// Ours.
     Own,
     /// Those of `helm cm-push`, which scripts may look for.
     CmPush,
+}
+
+/// The plugin's answer to `--check-helm-version`. It tells Helm 2 from all later ones.
+const HELM_VERSION: &str = "3";
+
+pub(super) fn cm_push(run: &Run, args: CmPushArgs) -> Result<Exit> {
+    if args.check_helm_version {
+        return output::println(HELM_VERSION).map(|()| Exit::Ok);
+    }
+    push(run, args.push, Words::CmPush)
 }
 
 pub(super) fn museum(run: &Run, command: MuseumCommand) -> Result<Exit> {
@@ -194,7 +220,7 @@ fn configured(files: &Files, text: &str) -> Result<Repository> {
     files.find(text, &Limits::default())
 }
 
-pub(super) fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
+fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
     let Some((repository, charts @ [_, ..])) = args.words.split_last() else {
         return Err(Error::usage("name the charts, and then the repository that they go to"));
     };
@@ -220,6 +246,10 @@ pub(super) fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
             version: args.version.clone(),
             app_version: args.app_version.clone(),
             ..package::Options::new(run.epoch()?)
+        },
+        archives: match words {
+            Words::Own => op::Archives::AsTheyAre,
+            Words::CmPush => op::Archives::Repackage,
         },
         provenance,
         force: if args.force { Force::Yes } else { Force::No },

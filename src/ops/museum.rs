@@ -16,14 +16,26 @@ use std::path::Path;
 /// What is sent, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How folders are packaged; an archive takes no other version.
+    /// How folders are packaged, and archives that are packaged again.
     pub package: package::Options,
+    /// What becomes of an archive when `package` has another version for it.
+    pub archives: Archives,
     /// Whether the provenance beside an archive goes with it.
     pub provenance: Provenance,
     /// What to do where the version is there already.
     pub force: Force,
     /// Caps.
     pub limits: Limits,
+}
+
+/// What becomes of an archive whose version is overridden.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Archives {
+    /// It is refused: archives are sent byte for byte.
+    #[default]
+    AsTheyAre,
+    /// It is packaged again with that version, as `helm cm-push` does. Its provenance no longer fits and is not sent.
+    Repackage,
 }
 
 /// Which provenance goes with an archive.
@@ -75,6 +87,9 @@ pub fn prepare(path: &Path, options: &Options) -> Result<Outgoing> {
         return prepare::from_source(path, &options.package, &options.limits);
     }
     if options.package.version.is_some() || options.package.app_version.is_some() {
+        if options.archives == Archives::Repackage {
+            return prepare::repackaged(path, &options.package, &options.limits);
+        }
         return Err(Error::usage(format!(
             "`{}` is an archive, which goes as it is; another version needs its source",
             path.display()

@@ -141,6 +141,16 @@ pub fn package_to<W: Write>(
     write(chart, out, options)
 }
 
+/// Packages a chart that was read whole from an archive again, with the options' versions.
+///
+/// # Errors
+/// As [`package_to`], except that the chart is loaded already.
+pub fn repackage_to<W: Write>(chart: Chart, out: W, options: &Options) -> Result<(Packaged, W)> {
+    let mut chart: Chart<Content> = chart.into();
+    source::apply(&mut chart, options)?;
+    write(chart, out, options)
+}
+
 /// Archives that are complete, and wait for those before them to get their names.
 struct Queue {
     waiting: Vec<Option<Result<Unnamed>>>,

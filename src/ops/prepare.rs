@@ -141,6 +141,21 @@ pub fn created(text: &str) -> Option<String> {
 pub fn from_source(path: &Path, options: &package::Options, limits: &Limits) -> Result<Outgoing> {
     let (packaged, spool) =
         package::package_to(path, Spool::new(limits.memory_blob), None, options)?;
+    outgoing(path, packaged, spool)
+}
+
+/// Packages an archive's chart again with the version of the options; nothing is left on disk.
+///
+/// # Errors
+/// Whatever is wrong with the archive, and what packaging says.
+pub fn repackaged(path: &Path, options: &package::Options, limits: &Limits) -> Result<Outgoing> {
+    let chart = archive::read::open(path, Keep::Everything, limits)
+        .map_err(|error| in_file(path, error))?;
+    let (packaged, spool) = package::repackage_to(chart, Spool::new(limits.memory_blob), options)?;
+    outgoing(path, packaged, spool)
+}
+
+fn outgoing(path: &Path, packaged: package::Packaged, spool: Spool) -> Result<Outgoing> {
     let (archive, content) =
         spool.finish().map_err(|error| Error::io("package in memory", path, error))?;
     Ok(Outgoing {

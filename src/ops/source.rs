@@ -19,6 +19,12 @@ pub(super) fn load(
 ) -> Result<Chart<Content>> {
     detect(source)?;
     let mut chart = dir::open(source, aside, &options.limits)?;
+    apply(&mut chart, options)?;
+    Ok(chart)
+}
+
+/// Puts the options' versions in place and judges the chart.
+pub(super) fn apply(chart: &mut Chart<Content>, options: &Options) -> Result<()> {
     match chart.metadata.api_version.as_str() {
         "v1" | "v2" => {}
         "v3" => return Err(Error::invalid("invalid chart apiVersion")),
@@ -34,8 +40,7 @@ pub(super) fn load(
     }
     let subcharts: Vec<_> =
         chart.subcharts.iter().map(|chart| chart.metadata.name.as_str()).collect();
-    chart.metadata.require_dependencies(&subcharts)?;
-    Ok(chart)
+    chart.metadata.require_dependencies(&subcharts)
 }
 
 /// Says in Helm's words that there is no chart.

@@ -110,6 +110,51 @@ fn folders_are_packaged_with_the_version_that_is_asked_for_and_archives_never() 
 }
 
 #[test]
+fn cm_push_takes_the_flags_of_the_plugin() {
+    let (test, web) = museum();
+    let url = format!("{}/ctx/org", web.url());
+    for flags in [
+        &["--keyring", "ring"][..],
+        &["--keyring="],
+        &["-d", "--home", "h", "-t", "300"],
+        &["--ca-file", "", "--cert-file", "", "--key-file", ""],
+    ] {
+        let words = [&["cm-push", "made/demo"], flags, &[&url]].concat();
+        test.run(words).stdout_has("Done.").succeeds();
+    }
+    test.run(["cm-push", "--check-helm-version"]).stdout("3\n").succeeds();
+    test.run(["cm-push"]).stderr_has("required arguments were not provided").fails(64);
+    web.take();
+
+    test.file("made/demo-1.0.0.tgz.prov", "signed");
+    test.run(["cm-push", "made/demo-1.0.0.tgz", &url, "--version", "9.9.9", "--app-version", "3"])
+        .stdout_has("Pushing demo-9.9.9.tgz")
+        .succeeds();
+    test.file("sent.tgz", web.take().pop().unwrap().body);
+    test.run(["show", "chart", "sent.tgz"])
+        .stdout("apiVersion: v2\nappVersion: \"3\"\nname: demo\nversion: 9.9.9\n\n")
+        .succeeds();
+}
+
+#[test]
+fn a_keyring_without_verification_changes_nothing() {
+    let (test, web) = super::test_with_repository();
+    super::add(&test, &web);
+    for words in [
+        &["pull", "x/demo"][..],
+        &["show", "chart", "x/demo"],
+        &["dependency", "update", "made/demo"],
+        &["dependency", "build", "made/demo"],
+        &["package", "made/demo"],
+        &["package", "made/demo", "--key", "me", "--passphrase-file", "p"],
+    ] {
+        test.run([words, &["--keyring", "ring"]].concat()).anything().succeeds();
+    }
+    test.run(["pull", "x/demo", "--verify", "--keyring", "ring"]).anything().fails(64);
+    test.run(["package", "made/demo", "--sign"]).anything().fails(64);
+}
+
+#[test]
 fn refusals_say_what_to_do_and_the_others_go_on() {
     let (test, web) = museum();
     let url = format!("{}/ctx/org", web.url());
