@@ -3,8 +3,9 @@
 use super::{
     Run,
     candidates::{candidates, choose},
-    push::From,
+    push::{CreatedFrom, From},
     remote::RemoteArgs,
+    results::Printed,
     size,
     told::Told,
 };
@@ -24,6 +25,7 @@ use crate::{
     },
     store::Resolve,
 };
+use serde_json::json;
 use std::path::Path;
 
 /// The error for a reference that is not saved here.
@@ -67,7 +69,7 @@ pub(super) async fn pull(
     remote: &RemoteArgs,
     text: &str,
     limits: &Limits,
-) -> Result<String> {
+) -> Result<Printed> {
     let mut reference: Reference = text.parse::<Reference>().map_err(|error| {
         Error::from(error).with_hint("a chart in a registry is named `host/namespace/name:tag`, or `oci://host/namespace/name`")
     })?;
@@ -115,17 +117,19 @@ pub(super) async fn pull(
     } else {
         format!("Chart is up to date for {reference}")
     };
-    let metadata = &judged.metadata;
-    Ok(format!(
-        "{tag}: Pulling from {name}\n{}Status: {status}\n",
-        block(
-            &reference.to_string(),
-            pulled.manifest.digest(),
-            pulled.content.size,
-            &metadata.name,
-            &metadata.version
-        )
-    ))
+    let (metadata, content) = (&judged.metadata, &pulled.content);
+    let (reference, digest) = (reference.to_string(), pulled.manifest.digest());
+    let block = block(&reference, digest, content.size, &metadata.name, &metadata.version);
+    let fields = json!({
+        "status": if fresh { "pulled" } else { "unchanged" },
+        "name": metadata.name,
+        "version": metadata.version,
+        "ref": reference,
+        "digest": digest,
+        "archiveDigest": content.digest,
+        "size": content.size,
+    });
+    Ok(Printed::new(format!("{tag}: Pulling from {name}\n{block}Status: {status}\n"), fields))
 }
 
 async fn fetch_config(
@@ -144,6 +148,7 @@ pub(super) async fn push(
     text: &str,
     chart: Option<&Path>,
     from: Option<From>,
+    created: &CreatedFrom,
     options: &push_op::Options,
     limits: &Limits,
 ) -> Result<Told> {
@@ -155,7 +160,10 @@ pub(super) async fn push(
         return Err(Error::usage(format!("`{text}` names a digest; a push names a tag")));
     }
     let all = candidates(run, &reference, chart, from, limits).await?;
-    let chosen = choose(&reference, all, limits)?;
+    let mut chosen = choose(&reference, all, limits)?;
+    if chosen.chart.ready.is_none() {
+        created.date(&mut chosen.chart, limits)?;
+    }
     let name = reference.repository_path();
     let tag = match &reference.tag {
         Some(tag) => tag.clone(),

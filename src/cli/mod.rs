@@ -38,6 +38,7 @@ mod pull;
 mod push;
 mod remote;
 mod repo;
+mod results;
 mod run;
 mod samples;
 mod save;

@@ -9,6 +9,7 @@ use super::{
     output::{self, Format},
     progress::Progress,
     remote::{TransportArgs, password_from_stdin},
+    results::{Printed, conclude},
 };
 use crate::{
     Error, Result,
@@ -280,53 +281,29 @@ fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
             .await)
     })?;
     drop(progress);
-    let mut done = Vec::new();
-    let mut failed = Vec::new();
-    for (path, result) in charts.iter().zip(results) {
-        match result {
-            Ok(report) => done.push(report),
-            Err(error) if charts.len() == 1 => return Err(error),
-            Err(error) => {
-                run.talk.error(&error.context(format!("`{path}` was not pushed")));
-                failed.push(path.as_str());
-            }
-        }
-    }
-    for report in done.iter().filter(|report| report.status == Status::Unchanged) {
+    let unchanged = |report: &&Report| report.status == Status::Unchanged;
+    for report in results.iter().flatten().filter(unchanged) {
         run.talk.info(&format!("{repository} has this {} already", report.file));
     }
-    tell(&done, args.output, repository, words)?;
-    run.partly(charts.len(), &failed, "pushed")
+    let shown = without_proof(repository);
+    let results = results.into_iter().map(|result| result.map(|one| printed(&one, &shown, words)));
+    conclude(run, args.output, "pushed", charts.iter().cloned().zip(results).collect())
 }
 
-fn tell(done: &[Report], format: Format, repository: &str, words: Words) -> Result<()> {
-    let repository = without_proof(repository);
-    if format == Format::Text && words == Words::CmPush {
-        let lines =
-            |report: &Report| format!("Pushing {} to {repository}...\nDone.\n", report.file);
-        return output::print(done.iter().map(lines).collect::<String>());
-    }
-    if format == Format::Text {
-        let lines: String = done
-            .iter()
-            .map(|report| {
-                let with = if report.provenance { " and its provenance" } else { "" };
-                format!("Pushed {}{with} to {repository}\nDigest: {}\n", report.file, report.digest)
-            })
-            .collect();
-        return output::print(lines);
-    }
-    let values: Vec<serde_json::Value> = done
-        .iter()
-        .map(|report| {
-            json!({
-                "name": report.name, "version": report.version, "digest": report.digest,
-                "size": report.size, "provenance": report.provenance,
-                "status": if report.status == Status::Saved { "saved" } else { "unchanged" },
-            })
-        })
-        .collect();
-    output::print_value(format, &values)
+fn printed(report: &Report, repository: &str, words: Words) -> Printed {
+    let Report { file, name, version, digest, size, provenance, status } = report;
+    let text = match words {
+        Words::CmPush => format!("Pushing {file} to {repository}...\nDone.\n"),
+        Words::Own => {
+            let with = if *provenance { " and its provenance" } else { "" };
+            format!("Pushed {file}{with} to {repository}\nDigest: {digest}\n")
+        }
+    };
+    let fields = json!({
+        "status": if *status == Status::Saved { "pushed" } else { "unchanged" },
+        "name": name, "version": version, "archiveDigest": digest, "size": size, "provenance": provenance,
+    });
+    Printed::new(text, fields)
 }
 
 fn delete(run: &Run, args: &DeleteArgs) -> Result<Exit> {

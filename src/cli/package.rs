@@ -3,9 +3,10 @@
 use super::{
     Run, dependency,
     exit::Exit,
-    output::{self, Format},
+    output::Format,
     progress::Progress,
     remote::RemoteArgs,
+    results::{Printed, conclude},
 };
 use crate::{Error, Result, ops::package as op};
 use clap::Args;
@@ -76,43 +77,20 @@ pub(super) fn package(run: &Run, args: PackageArgs) -> Result<Exit> {
             counts.items.store(done.done as u64, Ordering::Relaxed);
         });
     drop(progress);
-    let mut failed = Vec::new();
-    let mut done = Vec::new();
-    for (path, result) in args.paths.iter().zip(results) {
-        match result {
-            Ok(packaged) => done.push(packaged),
-            Err(error) if args.paths.len() == 1 => return Err(error),
-            Err(error) => {
-                run.talk.error(&error.context(format!("`{}` was not packaged", path.display())));
-                failed.push(path.to_str().unwrap_or("?"));
-            }
-        }
-    }
-    for warning in done.iter().flat_map(|saved| &saved.package.warnings) {
+    for warning in results.iter().flatten().flat_map(|saved| &saved.package.warnings) {
         run.talk.warn(warning);
     }
-    match args.output {
-        Format::Text => {
-            let lines: String = done
-                .iter()
-                .map(|one| {
-                    format!("Successfully packaged chart and saved it to: {}\n", one.path.display())
-                })
-                .collect();
-            output::print(lines)?;
-        }
-        format => {
-            let values: Vec<serde_json::Value> = done
-                .iter()
-                .map(|one| {
-                    json!({
-                        "path": one.path, "name": one.package.metadata.name, "version": one.package.metadata.version,
-                        "digest": one.package.digest, "size": one.package.size,
-                    })
-                })
-                .collect();
-            output::print_value(format, &values)?;
-        }
-    }
-    run.partly(args.paths.len(), &failed, "packaged")
+    let inputs = args.paths.iter().map(|path| path.display().to_string());
+    let printed = |saved: op::Saved| {
+        let op::Packaged { metadata, digest, size, .. } = &saved.package;
+        let file = &saved.path;
+        let text = format!("Successfully packaged chart and saved it to: {}\n", file.display());
+        let fields = json!({
+            "status": "packaged", "name": metadata.name, "version": metadata.version,
+            "archiveDigest": digest, "size": size, "file": file,
+        });
+        Printed::new(text, fields)
+    };
+    let results = results.into_iter().map(|result| result.map(printed));
+    conclude(run, args.output, "packaged", inputs.zip(results).collect())
 }

@@ -7,14 +7,15 @@ use super::{
     fetch::fetch_with,
     legacy,
     location::{LayoutReference, Location, is_in_repository},
-    output::{self, Format},
+    output::Format,
     progress::Progress,
     remote::RemoteArgs,
+    results::{Printed, conclude},
 };
 use crate::{
     Error, ErrorKind, Result, archive,
     limits::Limits,
-    oci::{Digest, Tag},
+    oci::{Digest, Tag, media},
     ops::{
         chart_repository::{beside, file_name},
         payload::{Archive, write_file},
@@ -30,6 +31,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     sync::atomic::Ordering,
+    time::SystemTime,
 };
 
 #[derive(Debug, Args)]
@@ -76,7 +78,7 @@ pub(super) fn pull(run: &Run, args: PullArgs) -> Result<Exit> {
             || is_in_repository(text)
     });
     run.block_on(async {
-        let results: Vec<Result<Told>> = futures_util::stream::iter(&args.references)
+        let results: Vec<Result<Printed>> = futures_util::stream::iter(&args.references)
             .map(|text| {
                 let (args, limits, counts) = (&args, &limits, progress.counts());
                 async move {
@@ -89,43 +91,15 @@ pub(super) fn pull(run: &Run, args: PullArgs) -> Result<Exit> {
             .collect()
             .await;
         drop(progress);
-        let mut told = Vec::new();
-        let mut failed = Vec::new();
-        for (text, result) in args.references.iter().zip(results) {
-            match result {
-                Ok(result) => told.push(result),
-                Err(error) if args.references.len() == 1 => return Err(error),
-                Err(error) => {
-                    run.talk.error(&error);
-                    failed.push(text.as_str());
-                }
-            }
-        }
-        let mut values: Vec<serde_json::Value> =
-            told.iter().filter_map(|told| told.value.clone()).collect();
-        match args.output {
-            Format::Text => {
-                output::print(told.into_iter().map(|told| told.text).collect::<String>())?;
-            }
-            format if args.references.len() == 1 => {
-                output::print_value(format, &values.pop().unwrap_or_default())?;
-            }
-            format => output::print_value(format, &values)?,
-        }
-        run.partly(args.references.len(), &failed, "pulled")
+        let outcomes = args.references.iter().cloned().zip(results).collect();
+        conclude(run, args.output, "pulled", outcomes)
     })
 }
 
 /// Charts pulled side by side.
 const AT_ONCE: usize = 8;
 
-/// A finished pull, ready to be told.
-struct Told {
-    text: String,
-    value: Option<serde_json::Value>,
-}
-
-async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<Told> {
+async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<Printed> {
     let folder = args.destination.clone().unwrap_or_else(|| PathBuf::from("."));
     if let Some(url) = &args.classic.repo {
         return from_repository(run, args, Chart::In { url, chart: text }, text, &folder, limits)
@@ -147,8 +121,7 @@ async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<
     } else if text.starts_with("oci://") || args.wants_file() {
         Location::Registry(text.parse()?)
     } else {
-        let text = legacy::pull(run, &args.remote, text, limits).await?;
-        return Ok(Told { text, value: None });
+        return legacy::pull(run, &args.remote, text, limits).await;
     };
     let wanted = |tag: Option<Tag>, digest: Option<Digest>| Wanted {
         tag,
@@ -160,7 +133,7 @@ async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<
         fetch_with(run, &location, &args.remote, wanted, args.provenance(), limits).await?;
     let (repository, name) = names(&location, &pulled);
     let file = if args.untar {
-        place(args, &folder, &name, &pulled.archive, limits)?
+        place(args, &folder, &name, &pulled.archive, pulled.created(), limits)?
     } else {
         op::save(&pulled, &name, &folder)?.archive
     };
@@ -172,12 +145,18 @@ async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<
         crate::oci::TagOrDigest::Tag(tag) => format!("{repository}:{tag}"),
         crate::oci::TagOrDigest::Digest(digest) => format!("{repository}@{digest}"),
     };
-    Ok(Told {
-        text: format!("Pulled: {pulled_as}\nDigest: {digest}\n"),
-        value: Some(
-            json!({"ref": pulled_as, "digest": digest, "size": pulled.content.size, "file": file}),
-        ),
-    })
+    let annotations = &pulled.manifest.document().annotations;
+    let fields = json!({
+        "status": "pulled",
+        "name": annotations.get(media::TITLE).unwrap_or(&name),
+        "version": annotations.get(media::VERSION),
+        "ref": pulled_as,
+        "digest": digest,
+        "archiveDigest": pulled.content.digest,
+        "size": pulled.content.size,
+        "file": file,
+    });
+    Ok(Printed::new(format!("Pulled: {pulled_as}\nDigest: {digest}\n"), fields))
 }
 
 /// From a chart repository. Helm says nothing of it, so neither do we.
@@ -188,12 +167,13 @@ async fn from_repository(
     text: &str,
     folder: &Path,
     limits: &Limits,
-) -> Result<Told> {
+) -> Result<Printed> {
     let located =
         args.classic.locate(run, &args.remote, chart, args.version.as_deref(), args.devel).await?;
     let got = classic::fetch(run, &located, args.provenance()).await?;
     let name = file_name(&located.url)?;
-    let file = place(args, folder, &name, &got.archive, limits)?;
+    let created = op::file_time(&located.created);
+    let file = place(args, folder, &name, &got.archive, created, limits)?;
     if args.prov {
         match &got.provenance {
             // Unpacked, there is no archive that it could lie beside.
@@ -208,12 +188,15 @@ async fn from_repository(
             )),
         }
     }
-    Ok(Told {
-        text: String::new(),
-        value: Some(json!({
-            "url": without_proof(&located.url), "version": located.version, "digest": got.digest, "size": got.size, "file": file,
-        })),
-    })
+    let fields = json!({
+        "status": "pulled",
+        "version": located.version,
+        "url": without_proof(&located.url),
+        "archiveDigest": got.digest,
+        "size": got.size,
+        "file": file,
+    });
+    Ok(Printed::new(String::new(), fields))
 }
 
 impl PullArgs {
@@ -237,6 +220,7 @@ fn place(
     folder: &Path,
     name: &str,
     archive: &Archive,
+    created: Option<SystemTime>,
     limits: &Limits,
 ) -> Result<PathBuf> {
     std::fs::create_dir_all(folder).map_err(|error| Error::io("create folder", folder, error))?;
@@ -254,7 +238,7 @@ fn place(
         .map_err(untar);
     }
     let path = folder.join(name);
-    archive.save(&path)?;
+    archive.save_dated(&path, created)?;
     Ok(path)
 }
 
@@ -265,7 +249,7 @@ fn untar(error: Error) -> Error {
 /// The repository as printed, and the name that the archive's file begins with.
 fn names(location: &Location, pulled: &Pulled) -> (String, String) {
     let title = || {
-        let title = pulled.manifest.document().annotations.get(crate::oci::media::TITLE);
+        let title = pulled.manifest.document().annotations.get(media::TITLE);
         title
             .filter(|title| !title.contains(['/', '\\']))
             .cloned()

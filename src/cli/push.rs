@@ -7,10 +7,11 @@ use super::{
     exit::Exit,
     legacy,
     location::is_in_repository,
-    output::Format,
+    output::{self, Format},
     progress::Progress,
     remote::RemoteArgs,
-    told::{Number, Telling, Told, tell},
+    results::{Outcomes, conclude},
+    told::{self, Told},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -58,6 +59,9 @@ pub(super) struct PushArgs {
     /// Order of chart and provenance in the manifest
     #[arg(long, value_enum, default_value_t = OrderArg::ChartFirst)]
     layer_order: OrderArg,
+    /// Which time the manifest says that the chart was created at: `file`, `archive`, `now`, or a time in RFC 3339
+    #[arg(long, value_name = "SOURCE|TIME", default_value = "file")]
+    created_from: CreatedFrom,
     /// Annotation of the manifest
     #[arg(long, value_name = "KEY=VALUE")]
     annotation: Vec<String>,
@@ -95,6 +99,45 @@ enum OrderArg {
     Helm,
 }
 
+/// The source of a manifest's `org.opencontainers.image.created`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CreatedFrom {
+    /// The archive's file, or the newest file of a source. A chart of a repository has the time of its index.
+    File,
+    /// The Chart.yaml in the archive.
+    Archive,
+    /// This time, RFC 3339 in UTC.
+    At(String),
+}
+
+impl std::str::FromStr for CreatedFrom {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "file" => Ok(Self::File),
+            "archive" => Ok(Self::Archive),
+            "now" => Ok(Self::At(output::now())),
+            time => prepare::created(time).map(Self::At).ok_or_else(|| {
+                "expected `file`, `archive`, `now` or a time such as 2026-01-31T12:00:00Z"
+                    .to_owned()
+            }),
+        }
+    }
+}
+
+impl CreatedFrom {
+    /// Dates a chart that carries no manifest of its own.
+    pub(super) fn date(&self, chart: &mut Outgoing, limits: &Limits) -> Result<()> {
+        match self {
+            Self::File => {}
+            Self::Archive => chart.created = prepare::created_in(&chart.archive, limits)?,
+            Self::At(time) => chart.created = Some(time.clone()),
+        }
+        Ok(())
+    }
+}
+
 /// Where the old `push REF` takes the chart from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum From {
@@ -116,18 +159,17 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
             return Err(Error::usage(format!("`{destination}` has no destination"))
                 .with_hint(format!("chartferry push {destination} oci://HOST/NAMESPACE")));
         }
-        return run
-            .block_on(legacy::push(
-                run,
-                &args.remote,
-                destination,
-                args.chart.as_deref(),
-                args.from,
-                &options,
-                &limits,
-            ))
-            .and_then(|told| tell(run, &[told], &args.telling(options.existing)))
-            .map(|()| Exit::Ok);
+        let pushed = run.block_on(legacy::push(
+            run,
+            &args.remote,
+            destination,
+            args.chart.as_deref(),
+            args.from,
+            &args.created_from,
+            &options,
+            &limits,
+        ));
+        return finish(run, &args, vec![(destination.clone(), pushed)]);
     }
     if args.chart.is_some() || args.from.is_some() {
         return Err(Error::usage(
@@ -152,33 +194,22 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
             .collect()
             .await;
         drop(progress);
-        let mut told = Vec::new();
-        let mut failed = Vec::new();
-        for (path, result) in charts.iter().zip(results) {
-            match result {
-                Ok(one) => told.push(one),
-                Err(error) if charts.len() == 1 => return Err(error),
-                Err(error) => {
-                    run.talk.error(&error.context(format!("`{path}` was not pushed")));
-                    failed.push(path.as_str());
-                }
-            }
-        }
-        tell(run, &told, &args.telling(options.existing))?;
-        run.partly(charts.len(), &failed, "pushed")
+        finish(run, &args, charts.iter().cloned().zip(results).collect())
     })
 }
 
-impl PushArgs {
-    fn telling(&self, existing: Existing) -> Telling<'_> {
-        Telling {
-            format: self.output,
-            digest_file: self.digest_file.as_deref(),
-            existing,
-            number: if self.items.len() <= 2 { Number::One } else { Number::Several },
-        }
+/// Prints what became of each tag, writes the digests, and prints the results.
+fn finish(run: &Run, args: &PushArgs, outcomes: Outcomes<Told>) -> Result<Exit> {
+    let pushed: Vec<&Told> = outcomes.iter().filter_map(|(_, told)| told.as_ref().ok()).collect();
+    told::notes(run, &pushed);
+    if let Some(path) = &args.digest_file {
+        told::write_digests(&pushed, path)?;
     }
+    let printed = |(input, told): (String, Result<Told>)| (input, told.map(|told| told.printed()));
+    conclude(run, args.output, "pushed", outcomes.into_iter().map(printed).collect())
+}
 
+impl PushArgs {
     fn options(&self, run: &Run) -> Result<op::Options> {
         let mut annotations = BTreeMap::new();
         for pair in &self.annotation {
@@ -219,7 +250,7 @@ async fn one(
     options: &op::Options,
     limits: &Limits,
 ) -> Result<Told> {
-    let chart = match Elsewhere::of(path) {
+    let mut chart = match Elsewhere::of(path) {
         Some(Elsewhere::Archive(url)) if args.version.is_some() => {
             return Err(Error::usage(format!("`{url}` is one archive, of one version"))
                 .with_hint("`--version` chooses among those of a chart repository"));
@@ -232,6 +263,7 @@ async fn one(
         }
         None => prepare(run, Path::new(path), limits)?,
     };
+    args.created_from.date(&mut chart, limits)?;
     let tag = Tag::from_version(&chart.metadata.version)?;
     let (place, name) = destination.place(run, &args.remote, &chart.metadata.name)?;
     let report = op::push(&place, &name, &chart, &tag, options).await?;

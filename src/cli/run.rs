@@ -70,12 +70,17 @@ impl Run {
     }
 
     /// How a command over several inputs ended. What failed was already said, each with its reason.
-    pub(super) fn partly(&self, total: usize, failed: &[&str], done: &str) -> Result<Exit> {
+    pub(super) fn partly(
+        &self,
+        total: usize,
+        failed: &[impl AsRef<str>],
+        done: &str,
+    ) -> Result<Exit> {
         if failed.is_empty() {
             return Ok(Exit::Ok);
         }
         let kind = if failed.len() == total { ErrorKind::Invalid } else { ErrorKind::Partial };
-        let mut names = failed.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+        let mut names = failed.iter().take(NAMED).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
         if failed.len() > NAMED {
             names.push_str(&format!(" and {} more", failed.len() - NAMED));
         }

@@ -1,20 +1,17 @@
-//! Finished pushes told: Helm's two lines or a document on stdout, what the user should know on stderr.
+//! Finished pushes: Helm's two lines or fields for a script on stdout, notes and warnings on stderr.
 
-use super::{
-    Run,
-    output::{self, Format},
-};
+use super::{Run, results::Printed};
 use crate::{
     Result,
     ops::{
         payload::write_file,
-        push::{Existing, Report, Status, Verified},
+        push::{Report, Status, Verified},
     },
 };
 use serde_json::json;
 use std::{io::Write, path::Path};
 
-/// A finished push, ready to be told.
+/// A finished push.
 #[derive(Debug)]
 pub(super) struct Told {
     /// `host/ns/name`
@@ -23,50 +20,38 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Helm's two lines.
-    fn text(&self) -> String {
-        format!("Pushed: {}:{}\nDigest: {}\n", self.name, self.report.tag, self.report.digest)
-    }
-
-    fn value(&self) -> serde_json::Value {
+    /// Helm's two lines, and the fields of `-o json`.
+    pub(super) fn printed(&self) -> Printed {
         let report = &self.report;
-        let mut value = json!({
-            "ref": format!("{}:{}", self.name, report.tag),
+        let reference = format!("{}:{}", self.name, report.tag);
+        let mut fields = json!({
+            "status": report.status,
+            "name": report.chart,
+            "version": report.version,
+            "ref": reference,
             "tag": report.tag.as_str(),
             "digest": report.digest,
-            "size": report.size,
-            "status": report.status,
             "verified": report.verified == Verified::Yes,
         });
-        if let Some(lost) = &report.lost {
-            value["lost"] = json!(lost);
+        if let Some(archive) = &report.archive {
+            fields["archiveDigest"] = json!(archive.digest);
+            fields["size"] = json!(archive.size);
         }
-        value
+        if let Some(lost) = &report.lost {
+            fields["lost"] = json!(lost);
+        }
+        let done = if report.status == Status::Skipped { "Skipped" } else { "Pushed" };
+        Printed::new(format!("{done}: {reference}\nDigest: {}\n", report.digest), fields)
     }
 }
 
-/// How pushes are told.
-pub(super) struct Telling<'a> {
-    pub(super) format: Format,
-    pub(super) digest_file: Option<&'a Path>,
-    pub(super) existing: Existing,
-    pub(super) number: Number,
-}
-
-/// Whether one chart was to be pushed, and so one document is wanted, or several, and so a list.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Number {
-    One,
-    Several,
-}
-
-/// Says what became of each tag, writes the digests, prints the result.
-pub(super) fn tell(run: &Run, all: &[Told], how: &Telling<'_>) -> Result<()> {
+/// Notes and warnings about each tag.
+pub(super) fn notes(run: &Run, all: &[&Told]) {
     for Told { name, report } in all {
         let reference = format!("{name}:{}", report.tag);
         match report.status {
-            Status::Unchanged if how.existing == Existing::Skip => {
-                run.talk.info(&format!("{reference} exists; skipped"));
+            Status::Skipped => {
+                run.talk.info(&format!("{reference} holds something else; skipped"));
             }
             Status::Unchanged => {
                 run.talk.info(&format!("{reference} already holds this chart; nothing was sent"));
@@ -91,18 +76,10 @@ pub(super) fn tell(run: &Run, all: &[Told], how: &Telling<'_>) -> Result<()> {
             ));
         }
     }
-    if let Some(path) = how.digest_file {
-        let digests: String = all.iter().map(|told| format!("{}\n", told.report.digest)).collect();
-        write_file(path, |file| file.write_all(digests.as_bytes()))?;
-    }
-    match how.format {
-        Format::Text => output::print(all.iter().map(Told::text).collect::<String>()),
-        format => {
-            let mut values: Vec<serde_json::Value> = all.iter().map(Told::value).collect();
-            if how.number == Number::One {
-                return values.pop().map_or(Ok(()), |value| output::print_value(format, &value));
-            }
-            output::print_value(format, &values)
-        }
-    }
+}
+
+/// Writes the manifests' digests to a file, one a line.
+pub(super) fn write_digests(all: &[&Told], path: &Path) -> Result<()> {
+    let digests: String = all.iter().map(|told| format!("{}\n", told.report.digest)).collect();
+    write_file(path, |file| file.write_all(digests.as_bytes()))
 }

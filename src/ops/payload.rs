@@ -6,7 +6,7 @@ use std::{
     fs::{self, File},
     io::{self, Cursor, Read, Write},
     path::Path,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use tempfile::NamedTempFile;
 
@@ -41,9 +41,22 @@ impl Archive {
     /// # Errors
     /// `Io`, naming the path.
     pub fn save(&self, path: &Path) -> Result<()> {
-        write_file(path, |file| match self {
-            Self::Memory(bytes) => file.write_all(bytes),
-            Self::File(blob) => io::copy(&mut File::open(blob.path())?, file).map(drop),
+        self.save_dated(path, None)
+    }
+
+    /// As [`Archive::save`], and gives the file a modification time; by default the file system's.
+    ///
+    /// # Errors
+    /// As [`Archive::save`].
+    pub fn save_dated(&self, path: &Path, modified: Option<SystemTime>) -> Result<()> {
+        write_file(path, |file| {
+            match self {
+                Self::Memory(bytes) => file.write_all(bytes)?,
+                Self::File(blob) => io::copy(&mut File::open(blob.path())?, file).map(drop)?,
+            }
+            // Some network file systems refuse times; the bytes are what counts.
+            let _ = modified.map(|time| file.set_modified(time));
+            Ok(())
         })
     }
 }

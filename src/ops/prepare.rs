@@ -134,6 +134,14 @@ pub fn created(text: &str) -> Option<String> {
     rfc3339(Some(seconds).filter(|seconds| *seconds > -62_135_596_800)?)
 }
 
+/// The time at which the Chart.yaml in an archive was modified, as manifests write it.
+///
+/// # Errors
+/// Whatever is wrong with the archive.
+pub fn created_in(archive: &Archive, limits: &Limits) -> Result<Option<String>> {
+    Ok(rfc3339(archive::read::read(archive.reader()?, Keep::Nothing, limits)?.modified))
+}
+
 /// Packages a chart's source for a push; nothing is left on disk.
 ///
 /// # Errors

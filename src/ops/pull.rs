@@ -16,6 +16,7 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 /// Whether the provenance is wanted.
@@ -46,6 +47,11 @@ pub struct Pulled {
 }
 
 impl Pulled {
+    /// The time of the manifest's `org.opencontainers.image.created`.
+    pub fn created(&self) -> Option<SystemTime> {
+        self.manifest.document().annotations.get(media::CREATED).and_then(|text| file_time(text))
+    }
+
     /// The name to save the archive under, from the last segment of its repository: `NAME-VERSION.tgz`, or
     /// `NAME-TAG.tgz` for a tag that is no version, or Helm's `NAME@sha256-HEX.tgz` for a digest.
     pub fn file_name(&self, name: &str) -> String {
@@ -67,6 +73,15 @@ impl Pulled {
             }
         }
     }
+}
+
+/// An RFC 3339 time, as manifests and indexes write it, for the file that is saved: a push takes it from there again, so
+/// that a chart that was pulled and pushed keeps its manifest's digest.
+pub fn file_time(created: &str) -> Option<SystemTime> {
+    let time = created.parse::<jiff::Timestamp>().ok()?;
+    // Go's zero time stands for none; no chart is older than 1970.
+    let seconds = u64::try_from(time.as_second()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 /// Pulls a chart. `name` is the repository as the user knows it, `host/ns/name`.
@@ -199,7 +214,8 @@ pub struct Saved {
     pub digest: Digest,
 }
 
-/// Saves a pulled chart in `folder`, replacing an archive of the same name as Helm does.
+/// Saves a pulled chart in `folder`, replacing an archive of the same name as Helm does. The archive's file gets the time
+/// at which the manifest says that it was created.
 ///
 /// # Errors
 /// `Io`, naming the path.
@@ -216,7 +232,7 @@ pub fn save(pulled: &Pulled, name: &str, folder: &Path) -> Result<Saved> {
         }
         None => None,
     };
-    pulled.archive.save(&archive)?;
+    pulled.archive.save_dated(&archive, pulled.created())?;
     Ok(Saved { archive, provenance, digest: pulled.manifest.digest().clone() })
 }
 

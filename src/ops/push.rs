@@ -96,6 +96,8 @@ pub enum Status {
     Pushed,
     /// It held this chart: nothing was sent.
     Unchanged,
+    /// It held something else, which was left there because [`Existing::Skip`] asked for it.
+    Skipped,
     /// It held something else and now holds this chart.
     Moved,
 }
@@ -106,6 +108,8 @@ pub enum Status {
 pub enum Verified {
     /// As far as was asked for.
     Yes,
+    /// Not at all: [`Verify::None`], or a tag that was skipped.
+    No,
     /// The credentials may push but not read.
     Unreadable,
 }
@@ -117,8 +121,12 @@ pub struct Report {
     pub tag: Tag,
     /// The digest the tag now has.
     pub digest: Digest,
-    /// Bytes of the chart's archive.
-    pub size: u64,
+    /// The name in Chart.yaml of the chart that was to be pushed.
+    pub chart: String,
+    /// Its version, as Chart.yaml writes it.
+    pub version: String,
+    /// The archive that the tag now holds; none where a skipped tag holds no chart.
+    pub archive: Option<Descriptor>,
     /// What became of the tag.
     pub status: Status,
     /// The digest that just lost the tag.
@@ -160,7 +168,9 @@ pub async fn push<R: Fetch + Push>(
     let report = |digest: &Digest, status, lost, verified| Report {
         tag: tag.clone(),
         digest: digest.clone(),
-        size: chart.content.size,
+        chart: chart.metadata.name.clone(),
+        version: chart.metadata.version.clone(),
+        archive: Some(chart.content.clone()),
         status,
         lost,
         verified,
@@ -177,7 +187,12 @@ pub async fn push<R: Fetch + Push>(
     let mut lost = None;
     if let Some(existing) = &existing {
         if options.existing == Existing::Skip {
-            return Ok(report(existing.digest(), Status::Unchanged, None, Verified::Yes));
+            let archive = chart::find(existing).ok().map(|found| found.content.clone());
+            if archive.as_ref().is_some_and(|there| there.digest == chart.content.digest) {
+                return Ok(report(existing.digest(), Status::Unchanged, None, Verified::Yes));
+            }
+            let skipped = report(existing.digest(), Status::Skipped, None, Verified::No);
+            return Ok(Report { archive, ..skipped });
         }
         match compare(repository, existing, &manifest, chart, provenance.as_ref(), options).await? {
             Likeness::Same => {
@@ -198,7 +213,7 @@ pub async fn push<R: Fetch + Push>(
     send(repository, chart, &config, provenance.as_ref()).await?;
     repository.push_manifest(&manifest, Some(tag)).await?;
     let verified = match options.verify {
-        Verify::None => Verified::Yes,
+        Verify::None => Verified::No,
         how => read_back(repository, name, &target, &manifest, how, &options.lag).await?,
     };
     let status = if lost.is_some() { Status::Moved } else { Status::Pushed };

@@ -60,7 +60,8 @@ async fn a_version_that_holds_another_chart_is_replaced_only_when_told() {
     let refused = go(&store, &other, "1.0.0", Existing::Refuse).await.expect_err("refused");
     assert_eq!(refused.kind(), ErrorKind::Conflict);
     let skipped = go(&store, &other, "1.0.0", Existing::Skip).await.expect("skipped");
-    assert_eq!((skipped.status, &skipped.digest), (Status::Unchanged, &first.digest));
+    assert_eq!((skipped.status, &skipped.digest), (Status::Skipped, &first.digest));
+    assert_eq!((skipped.verified, skipped.archive), (Verified::No, first.archive));
     let moved = go(&store, &other, "1.0.0", Existing::Overwrite).await.expect("moved");
     assert_eq!((moved.status, moved.lost), (Status::Moved, Some(first.digest)));
 }

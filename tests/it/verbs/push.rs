@@ -31,7 +31,7 @@ fn a_version_is_not_replaced_unless_told_and_then_the_lost_digest_is_named() {
         .fails(4);
     test.run(["push", "demo", &registry.oci(), "--skip-existing"])
         .any_stdout()
-        .stderr("[ADDR]/demo:1.0.0 exists; skipped\n")
+        .stderr("[ADDR]/demo:1.0.0 holds something else; skipped\n")
         .succeeds();
     for (flag, env) in [(Some("--overwrite"), ""), (Some("--force"), ""), (None, "1")] {
         source(&test, "demo", "demo", "1.0.0", &format!("c{flag:?}"));
@@ -57,14 +57,28 @@ fn json_says_what_became_of_the_tag() {
         let oci = registry.oci();
         let all = ["push", "demo", &oci, "-o", "json"].into_iter().chain(args.iter().copied());
         let outcome = test.run(all.map(str::to_owned)).any_stdout().any_stderr().succeeds();
-        serde_json::from_slice::<serde_json::Value>(&outcome.bytes).unwrap()
+        let all: Vec<serde_json::Value> = serde_json::from_slice(&outcome.bytes).unwrap();
+        assert_eq!(all.len(), 1);
+        all[0].clone()
     };
     let pushed = run(&[]);
     assert_eq!(pushed["status"], "pushed");
     assert_eq!(pushed["tag"], "1.0.0");
     assert_eq!(pushed["ref"], format!("{}/demo:1.0.0", registry.address()));
     assert_eq!(run(&[])["status"], "unchanged");
+    assert_eq!(run(&["--skip-existing"])["status"], "unchanged");
     source(&test, "demo", "demo", "1.0.0", "b");
+    let skipped = run(&["--skip-existing"]);
+    assert_eq!(skipped["status"], "skipped");
+    assert_eq!(skipped["verified"], false);
+    // Size and digests are those of what the tag holds.
+    for field in ["digest", "archiveDigest", "size"] {
+        assert_eq!(skipped[field], pushed[field], "{field}");
+    }
+    assert_eq!(run(&["--overwrite", "--verify", "none"])["verified"], false);
+    source(&test, "demo", "demo", "1.0.0", "c");
+    let pushed = run(&["--overwrite"]);
+    source(&test, "demo", "demo", "1.0.0", "d");
     let moved = run(&["--overwrite"]);
     assert_eq!(moved["status"], "moved");
     assert_eq!(moved["lost"], pushed["digest"]);
@@ -97,6 +111,75 @@ fn many_at_once_go_on_when_one_fails() {
         String::from_utf8(test.read("digests")).unwrap().lines().collect::<Vec<_>>(),
         digests
     );
+}
+
+#[test]
+fn failed_inputs_are_in_the_json_and_its_shape_does_not_depend_on_their_number() {
+    let (test, registry) = demo();
+    package(&test, "demo");
+    test.file("broken.tgz", "no archive");
+    let oci = registry.oci();
+    for (args, code, wanted) in [
+        (vec!["push", "demo-1.0.0.tgz", &oci], 0, "pushed"),
+        (vec!["push", "broken.tgz", &oci], 1, "failed"),
+        (vec!["push", "demo-1.0.0.tgz", "broken.tgz", &oci], 3, "unchanged failed"),
+        (vec!["pull", &format!("{oci}/demo"), "-d", "out"], 0, "pulled"),
+        (vec!["pull", &format!("{oci}/nope"), "-d", "out"], 5, "failed"),
+        (vec!["package", "demo", "-d", "out"], 0, "packaged"),
+        (vec!["package", "demo", "nope", "-d", "out"], 3, "packaged failed"),
+    ] {
+        let words = args.iter().copied().chain(["-o", "json"]).map(str::to_owned);
+        let outcome = test.run(words).any_stdout().any_stderr().any_files();
+        let outcome = if code == 0 { outcome.succeeds() } else { outcome.fails(code) };
+        let all: Vec<serde_json::Value> = serde_json::from_slice(&outcome.bytes).unwrap();
+        let statuses: Vec<_> = all.iter().map(|one| one["status"].as_str().unwrap()).collect();
+        assert_eq!(statuses.join(" "), wanted, "{args:?}");
+        for (one, input) in all.iter().zip(&args[1..]) {
+            assert_eq!(one["input"], *input);
+            match one["status"].as_str() {
+                Some("failed") => {
+                    assert!(one["error"].is_string() && one["kind"].is_string(), "{one}");
+                }
+                _ => {
+                    assert_eq!((&one["name"], &one["version"]), (&"demo".into(), &"1.0.0".into()));
+                    assert!(one["archiveDigest"].as_str().unwrap().starts_with("sha256:"), "{one}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_chart_that_is_pulled_and_pushed_keeps_its_manifests_digest() {
+    let (test, registry) = demo();
+    package(&test, "demo");
+    let (first, second) = (format!("{}/a", registry.oci()), format!("{}/b", registry.oci()));
+    let push = |args: &[&str]| {
+        let args = ["push"].into_iter().chain(args.iter().copied()).map(str::to_owned);
+        test.run(args).any_stdout().any_stderr().succeeds().digest()
+    };
+    let before = push(&["demo-1.0.0.tgz", &first, "--created-from", "2020-02-03T04:05:06+01:00"]);
+    test.run(["pull", &format!("{first}/demo"), "-d", "out"]).any_stdout().any_files().succeeds();
+    assert_eq!(push(&["out/demo-1.0.0.tgz", &second]), before);
+
+    let created = |namespace: &str| {
+        let name = format!("{namespace}/demo");
+        let pulled = test.run(["pull", &name, "-d", "again"]).any_stdout().any_files();
+        pulled.succeeds();
+        let time = std::fs::metadata(test.path("again/demo-1.0.0.tgz")).unwrap().modified();
+        time.unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+    };
+    assert_eq!(created(&second), 1_580_699_106);
+    // The archive's own time needs no file that keeps it.
+    let third = format!("{}/c", registry.oci());
+    let by_archive = ["demo-1.0.0.tgz", &third, "--created-from", "archive"];
+    let once = push(&by_archive);
+    let old = std::fs::File::options().append(true).open(test.path("demo-1.0.0.tgz")).unwrap();
+    old.set_modified(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(push(&[&by_archive[..], &["--overwrite"]].concat()), once);
+    test.run(["push", "demo-1.0.0.tgz", &third, "--created-from", "yesterday"])
+        .stderr_has("expected `file`, `archive`, `now` or a time such as 2026-01-31T12:00:00Z")
+        .fails(64);
 }
 
 #[test]
