@@ -6,7 +6,9 @@ use super::{
     BlobFile, Fetch, Held, Holds, Push, Referrers, Resolve, Sent, Source, Tags,
     commit::{Durability, Writer, is_unfinished},
     disk::read_file,
-    layout_index::Index,
+    layout_index::{Index, Listing},
+    layout_journal::{self as journal, Change},
+    layout_list::List,
     local::blocking,
     verify::{self, check_blob, damaged, read_blob},
 };
@@ -19,6 +21,7 @@ use bytes::Bytes;
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -33,6 +36,7 @@ pub struct Layout {
     repository: Option<RepositoryName>,
     writer: Writer,
     limits: Limits,
+    list: Arc<List>,
 }
 
 /// How long an unfinished file has not been written to when its writer is gone.
@@ -65,7 +69,7 @@ impl Layout {
                 root.display()
             )));
         }
-        Ok(Self::at(root))
+        Ok(Self::at(root, Durability::Full))
     }
 
     /// Opens the layout at `root`, or makes one of a directory that is empty or does not exist.
@@ -73,19 +77,35 @@ impl Layout {
     /// # Errors
     /// `Conflict` when the directory has other things in it.
     pub fn create(root: &Path) -> Result<Self> {
+        Self::create_with(root, Durability::Full)
+    }
+
+    /// The same, with another care for what outlives a loss of power.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_with(root: &Path, durability: Durability) -> Result<Self> {
         let root = &absolute(root)?;
         if root.join(MARK).exists() {
             sweep(root);
-            return Self::open(root);
+            let layout =
+                Self { writer: Writer::new(durability, root.clone()), ..Self::open(root)? };
+            // What a killed run noted is now seen by other tools too.
+            layout.settle_now()?;
+            return Ok(layout);
         }
-        let layout = Self::at(root);
+        let layout = Self::at(root, durability);
         layout.writer.create_directory(root)?;
         let mut entries = fs::read_dir(root)
             .map_err(|error| Error::io("read directory", root, error))?
             .filter_map(|entry| entry.ok().map(|entry| entry.file_name()));
         // `index.json` and `blobs` alone are what is left of a layout whose making was cut short.
         let ours = |name: &std::ffi::OsStr| {
-            name == INDEX || name == "blobs" || name == MARK || is_unfinished(name)
+            name == INDEX
+                || name == "blobs"
+                || name == MARK
+                || is_unfinished(name)
+                || journal::is_journal(name)
         };
         if entries.any(|name| !ours(&name)) {
             return Err(Error::new(
@@ -99,9 +119,14 @@ impl Layout {
         Ok(layout)
     }
 
-    fn at(root: &Path) -> Self {
-        let writer = Writer::new(Durability::Full, root.to_owned());
-        Self { root: root.to_owned(), repository: None, writer, limits: Limits::default() }
+    fn at(root: &Path, durability: Durability) -> Self {
+        Self {
+            root: root.to_owned(),
+            repository: None,
+            writer: Writer::new(durability, root.to_owned()),
+            limits: Limits::default(),
+            list: Arc::default(),
+        }
     }
 
     /// One repository of a layout that holds many: its entries are those named `NAME:TAG`.
@@ -121,18 +146,90 @@ impl Layout {
     ) -> Result<()> {
         let this = self.clone();
         blocking(move || {
-            for (_, manifest, _) in &all {
-                let bytes = Source::Bytes(manifest.bytes().clone());
-                this.store_blob(&manifest.descriptor(), &bytes)?;
-            }
+            this.store_manifests(&all)?;
             this.change(|index| {
                 for (name, manifest, tag) in &all {
-                    index.put(Some(name), manifest, tag.as_ref());
+                    index.put(Some(name), Listing::from(manifest), tag.as_ref());
                 }
                 Ok(())
             })
         })
         .await
+    }
+
+    /// Notes many manifests in the journal of the index. They are listed from then on, whatever becomes of this process;
+    /// [`Self::settle`] writes the index, for tools that read it alone.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub async fn note_manifests(
+        &self,
+        all: Vec<(RepositoryName, Manifest, Option<Tag>)>,
+    ) -> Result<()> {
+        let this = self.clone();
+        blocking(move || {
+            this.store_manifests(&all)?;
+            let noted = all
+                .iter()
+                .map(|(name, manifest, tag)| Change::put(Some(name), manifest, tag.as_ref()));
+            this.note(noted.collect())
+        })
+        .await
+    }
+
+    fn store_manifests(&self, all: &[(RepositoryName, Manifest, Option<Tag>)]) -> Result<()> {
+        for (_, manifest, _) in all {
+            let bytes = Source::Bytes(manifest.bytes().clone());
+            self.store_blob(&manifest.descriptor(), &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a tag away, and the manifest with it where no other name leads to it. Noted in the journal, as by
+    /// [`Self::note_manifests`]. A tag or manifest that is not there is no error.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub async fn forget(&self, tag: &Tag, manifest: Option<&Digest>) -> Result<()> {
+        let (this, tag, manifest) = (self.clone(), tag.clone(), manifest.cloned());
+        blocking(move || {
+            let repository = this.repository.as_ref().map(ToString::to_string);
+            this.note(vec![Change::RemoveTag { repository, tag: tag.to_string() }])?;
+            // It stays listed without a name, as in a registry; but here nobody would ever take it away.
+            let Some(digest) = manifest else { return Ok(()) };
+            if this.look(|index| index.names(&digest))? {
+                return Ok(());
+            }
+            this.note(vec![Change::RemoveDigest { digest: digest.clone() }])?;
+            this.writer.remove(&this.blob_path(&digest)).map(drop)
+        })
+        .await
+    }
+
+    /// Writes what was noted into `index.json`.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub async fn settle(&self) -> Result<()> {
+        let this = self.clone();
+        blocking(move || this.settle_now()).await
+    }
+
+    fn settle_now(&self) -> Result<()> {
+        if self.is_settled() { Ok(()) } else { self.change(|_| Ok(())) }
+    }
+
+    /// Whether `index.json` has everything that the layout lists.
+    pub fn is_settled(&self) -> bool {
+        !journal::exists(&self.root)
+    }
+
+    /// Whether the layout lists a tag, of this repository if it is one of many. Reads the index only when it has changed.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn lists(&self, tag: &Tag) -> Result<bool> {
+        self.look(|index| index.by_tag(self.repository.as_ref(), tag).is_some())
     }
 
     /// The directory.
@@ -142,7 +239,7 @@ impl Layout {
 
     /// What `index.json` lists, with and without names, in its order.
     pub fn entries(&self) -> Result<Vec<Descriptor>> {
-        Ok(self.index()?.descriptors().cloned().collect())
+        self.look(|index| index.descriptors().cloned().collect())
     }
 
     /// What an entry's chart is called, by the entry's title or its manifest's.
@@ -155,31 +252,28 @@ impl Layout {
         title?.parse().ok()
     }
 
-    fn index(&self) -> Result<Index> {
-        let path = self.root.join(INDEX);
-        let size = fs::metadata(&path)
-            .map_err(|error| Error::io("read layout's index", &path, error))?
-            .len();
-        if size > self.limits.layout_index_bytes {
-            let message = format!("`{}` has {size} bytes", path.display());
-            return Err(Error::new(ErrorKind::Limit, message));
-        }
-        let bytes =
-            fs::read(&path).map_err(|error| Error::io("read layout's index", &path, error))?;
-        Index::parse(&bytes).map_err(|error| {
-            Error::invalid(format!("`{}` is no image index", path.display())).with_source(error)
-        })
+    fn look<T>(&self, look: impl FnOnce(&Index) -> T) -> Result<T> {
+        self.list.look(&self.root, self.limits.layout_index_bytes, look)
     }
 
-    /// Changes `index.json`, alone among all processes: the lock is on `oci-layout`, which is never replaced.
+    /// Changes `index.json`, alone among all processes.
     fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T>) -> Result<T> {
+        let _lock = self.lock()?;
+        self.list.rewrite(&self.root, self.limits.layout_index_bytes, &self.writer, change)
+    }
+
+    /// Appends to the journal, alone among all processes.
+    fn note(&self, changes: Vec<Change>) -> Result<()> {
+        let _lock = self.lock()?;
+        self.list.note(&self.root, self.limits.layout_index_bytes, &self.writer, changes)
+    }
+
+    /// The lock is on `oci-layout`, which is never replaced. It is held as long as the file is open.
+    fn lock(&self) -> Result<File> {
         let path = self.root.join(MARK);
         let lock = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
         lock.lock().map_err(|error| Error::io("lock", &path, error))?;
-        let mut index = self.index()?;
-        let value = change(&mut index)?;
-        self.writer.write(&self.root.join(INDEX), &index.to_vec())?;
-        Ok(value)
+        Ok(lock)
     }
 
     fn blob_path(&self, digest: &Digest) -> PathBuf {
@@ -187,16 +281,16 @@ impl Layout {
     }
 
     fn find(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
-        let index = self.index()?;
-        let found = match target {
+        match target {
             TagOrDigest::Tag(tag) => {
-                return Ok(index.by_tag(self.repository.as_ref(), tag).cloned());
+                self.look(|index| index.by_tag(self.repository.as_ref(), tag).cloned())
             }
-            TagOrDigest::Digest(digest) => index.by_digest(digest).cloned(),
-        };
-        match (found, target) {
-            (None, TagOrDigest::Digest(digest)) => self.find_unlisted(digest),
-            (found, _) => Ok(found),
+            TagOrDigest::Digest(digest) => {
+                match self.look(|index| index.by_digest(digest).cloned())? {
+                    None => self.find_unlisted(digest),
+                    found => Ok(found),
+                }
+            }
         }
     }
 
@@ -247,7 +341,7 @@ impl Layout {
     fn store_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
         self.store_blob(&manifest.descriptor(), &Source::Bytes(manifest.bytes().clone()))?;
         self.change(|index| {
-            index.put(self.repository.as_ref(), manifest, tag);
+            index.put(self.repository.as_ref(), Listing::from(manifest), tag);
             Ok(())
         })
     }
@@ -268,10 +362,10 @@ impl Layout {
 
     fn list_referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
         let mut referrers = Vec::new();
-        for entry in self.index()?.descriptors() {
+        for entry in self.entries()? {
             // A layout may list what it does not have.
             if self.blob_path(&entry.digest).exists() {
-                let manifest = self.read_manifest(entry)?;
+                let manifest = self.read_manifest(&entry)?;
                 if manifest.speaks_of(subject) {
                     referrers.push(manifest.as_referrer());
                 }
@@ -294,7 +388,6 @@ impl Layout {
     }
 }
 
-/// A path whose every parent has a name, so that each can be made and flushed.
 /// Takes away what a killed writer left. Others may be writing now, but none lets a file rest for so long.
 fn sweep(root: &Path) {
     let Ok(entries) = fs::read_dir(root) else { return };
@@ -309,6 +402,7 @@ fn sweep(root: &Path) {
     }
 }
 
+/// A path whose every parent has a name, so that each can be made and flushed.
 fn absolute(root: &Path) -> Result<PathBuf> {
     if root.as_os_str().is_empty() {
         return Err(Error::usage("`layout:` names no folder").with_hint("`layout:DIR`"));
@@ -378,7 +472,7 @@ impl Resolve for Layout {
 impl Tags for Layout {
     async fn tags(&self) -> Result<Vec<String>> {
         let this = self.clone();
-        blocking(move || Ok(this.index()?.tags(this.repository.as_ref()))).await
+        blocking(move || this.look(|index| index.tags(this.repository.as_ref()))).await
     }
 
     async fn delete(&self, target: &TagOrDigest) -> Result<()> {
@@ -401,3 +495,7 @@ impl Referrers for Layout {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+#[path = "layout_tests.rs"]
+mod tests;

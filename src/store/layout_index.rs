@@ -5,18 +5,34 @@ use super::ref_name::RefName;
 use crate::oci::{
     Descriptor, Digest, Manifest, Reference, RepositoryName, Tag, TagOrDigest, media,
 };
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
-use std::{borrow::Cow, collections::HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 /// The whole layout as one repository, or one repository in it.
 pub(super) type Scope<'a> = Option<&'a RepositoryName>;
 
-/// A layout's index: the document as it is, and its entries as descriptors.
+/// A layout's index: the document as it is, and its entries as descriptors. Every lookup and every change takes the same
+/// time however long the list is: mirrors list tens of thousands of versions one by one.
 #[derive(Debug)]
 pub(super) struct Index {
     document: Map<String, Value>,
-    entries: Vec<Entry>,
+    /// In the document's order; an entry that was taken away leaves a gap, so that positions stay.
+    entries: Vec<Option<Entry>>,
+    by_digest: Positions<Digest>,
+    /// By name, as it is written.
+    by_name: Positions<String>,
+    /// By tag, for a layout that is one repository.
+    by_tag: Positions<String>,
+    /// By what stands before the last colon of a name.
+    by_repository: Positions<String>,
 }
+
+/// Where entries are that have something in common, in rising order.
+type Positions<K> = HashMap<K, Vec<usize>>;
 
 #[derive(Debug)]
 struct Entry {
@@ -30,35 +46,73 @@ impl Default for Index {
         document.insert("schemaVersion".to_owned(), json!(2));
         document.insert("mediaType".to_owned(), json!(media::INDEX));
         document.insert("manifests".to_owned(), json!([]));
-        Self { document, entries: Vec::new() }
+        Self::of(document)
     }
 }
 
+/// The document with its entries, without a copy of either.
+impl Serialize for Index {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in &self.document {
+            if key == MANIFESTS {
+                let raw: Vec<&Value> = self.listed().map(|entry| &entry.raw).collect();
+                map.serialize_entry(key, &raw)?;
+            } else {
+                map.serialize_entry(key, value)?;
+            }
+        }
+        map.end()
+    }
+}
+
+const MANIFESTS: &str = "manifests";
+
 impl Index {
+    fn of(document: Map<String, Value>) -> Self {
+        Self {
+            document,
+            entries: Vec::new(),
+            by_digest: HashMap::new(),
+            by_name: HashMap::new(),
+            by_tag: HashMap::new(),
+            by_repository: HashMap::new(),
+        }
+    }
+
     pub(super) fn parse(bytes: &[u8]) -> serde_json::Result<Self> {
         let mut document: Map<String, Value> = serde_json::from_slice(bytes)?;
-        let manifests = document.get_mut("manifests").map(Value::take).unwrap_or_default();
+        // It keeps its place among the keys, and has one if it had none.
+        let manifests = document.insert(MANIFESTS.to_owned(), json!([])).unwrap_or_default();
         let raw: Option<Vec<Value>> = serde_json::from_value(manifests)?;
-        let entries = raw.unwrap_or_default().into_iter().map(|mut raw| {
+        let mut index = Self::of(document);
+        for mut raw in raw.unwrap_or_default() {
             // Some writers put `null` where there is nothing.
             if let Some(fields) = raw.as_object_mut() {
                 fields.retain(|_, value| !value.is_null());
             }
             let descriptor = serde_json::from_value(raw.clone())?;
-            Ok(Entry { descriptor, raw })
-        });
-        Ok(Self { entries: entries.collect::<serde_json::Result<_>>()?, document })
+            index.add(Entry { descriptor, raw });
+        }
+        Ok(index)
     }
 
     pub(super) fn to_vec(&self) -> Vec<u8> {
-        let mut document = self.document.clone();
-        let raw = self.entries.iter().map(|entry| entry.raw.clone()).collect();
-        document.insert("manifests".to_owned(), Value::Array(raw));
-        crate::json::to_vec(&document)
+        crate::json::to_vec(self)
+    }
+
+    fn listed(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().flatten()
     }
 
     pub(super) fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
-        self.entries.iter().map(|entry| &entry.descriptor)
+        self.listed().map(|entry| &entry.descriptor)
+    }
+
+    /// The descriptors at these positions.
+    fn at<'a>(&'a self, places: Option<&'a Vec<usize>>) -> impl Iterator<Item = &'a Descriptor> {
+        let places = places.into_iter().flatten();
+        places.filter_map(|at| self.entries.get(*at)?.as_ref()).map(|entry| &entry.descriptor)
     }
 
     /// An annotation of the index itself.
@@ -67,16 +121,21 @@ impl Index {
     }
 
     pub(super) fn by_digest(&self, digest: &Digest) -> Option<&Descriptor> {
-        self.descriptors().find(|descriptor| descriptor.digest == *digest)
+        self.at(self.by_digest.get(digest)).next()
+    }
+
+    /// Whether a manifest is listed under any name.
+    pub(super) fn names(&self, digest: &Digest) -> bool {
+        self.at(self.by_digest.get(digest)).any(|entry| name(entry).is_some())
     }
 
     /// The entry of that very name, else of the one whole reference that ends in it.
     pub(super) fn by_tag(&self, scope: Scope<'_>, tag: &Tag) -> Option<&Descriptor> {
-        let exact = self.descriptors().find(|entry| name(entry) == Some(&*written(scope, tag)));
+        let exact = self.at(self.by_name.get(&*written(scope, tag))).next();
         exact.or_else(|| {
-            let mut ending = self
-                .descriptors()
-                .filter(|entry| tag_of(scope, entry).as_deref() == Some(tag.as_str()));
+            // Within a repository there is one way only to write a tag.
+            let places = self.by_tag.get(tag.as_str()).filter(|_| scope.is_none());
+            let mut ending = self.at(places);
             let first = ending.next()?;
             ending.all(|other| other.digest == first.digest).then_some(first)
         })
@@ -85,46 +144,52 @@ impl Index {
     /// Every tag once, in the index's order.
     pub(super) fn tags(&self, scope: Scope<'_>) -> Vec<String> {
         let mut seen = HashSet::new();
-        self.descriptors()
-            .filter_map(|entry| tag_of(scope, entry))
-            .filter(|tag| seen.insert(tag.clone()))
-            .collect()
+        let mut tags = Vec::new();
+        let mut take = |entry: &Descriptor| {
+            if let Some(tag) = tag_of(scope, entry)
+                && seen.insert(tag.clone())
+            {
+                tags.push(tag);
+            }
+        };
+        match scope {
+            None => self.descriptors().for_each(&mut take),
+            Some(name) => self.at(self.by_repository.get(name.as_str())).for_each(&mut take),
+        }
+        tags
     }
 
     /// Lists a manifest by its tag, which leaves what it named before, or without one.
-    pub(super) fn put(&mut self, scope: Scope<'_>, manifest: &Manifest, tag: Option<&Tag>) {
+    pub(super) fn put(&mut self, scope: Scope<'_>, listing: Listing, tag: Option<&Tag>) {
+        let Listing { mut descriptor, children } = listing;
         // What this index of ours lists need not be listed beside it.
-        for child in manifest.document().manifests() {
-            self.entries.retain(|entry| {
-                entry.descriptor.digest != child.digest || name(&entry.descriptor).is_some()
-            });
+        for child in &children {
+            self.remove_unnamed(child);
         }
-        let mut descriptor = manifest.descriptor();
-        descriptor.artifact_type.clone_from(&manifest.document().artifact_type);
-        let listed = self.by_digest(manifest.digest()).is_some();
+        let listed = self.by_digest(&descriptor.digest).is_some();
         let Some(tag) = tag else {
             if !listed {
                 self.push(descriptor);
             }
             return;
         };
-        if self.by_tag(scope, tag).is_some_and(|entry| entry.digest == *manifest.digest()) {
+        if self.by_tag(scope, tag).is_some_and(|entry| entry.digest == descriptor.digest) {
             return;
         }
         self.remove_tag(scope, tag);
-        self.entries.retain(|entry| {
-            entry.descriptor.digest != *manifest.digest() || name(&entry.descriptor).is_some()
-        });
+        self.remove_unnamed(&descriptor.digest);
         descriptor.annotations.insert(media::REF_NAME.to_owned(), written(scope, tag).into_owned());
         self.push(descriptor);
     }
 
     /// Takes a name away; the manifest stays listed, as it stays in a registry.
     pub(super) fn remove_tag(&mut self, scope: Scope<'_>, tag: &Tag) -> bool {
-        let named =
-            |entry: &Entry| tag_of(scope, &entry.descriptor).as_deref() == Some(tag.as_str());
-        let Some(at) = self.entries.iter().position(named) else { return false };
-        let mut entry = self.entries.remove(at);
+        let places = match scope {
+            None => self.by_tag.get(tag.as_str()),
+            Some(_) => self.by_name.get(&*written(scope, tag)),
+        };
+        let Some(&at) = places.and_then(|places| places.first()) else { return false };
+        let Some(mut entry) = self.take(at) else { return false };
         if self.by_digest(&entry.descriptor.digest).is_none() {
             entry.descriptor.annotations.remove(media::REF_NAME);
             if let Some(annotations) =
@@ -135,22 +200,115 @@ impl Index {
                     entry.raw.as_object_mut().map(|fields| fields.shift_remove("annotations"));
                 }
             }
-            self.entries.insert(at, entry);
+            self.set(at, entry);
         }
         true
     }
 
     /// Takes away every entry of a manifest.
     pub(super) fn remove_digest(&mut self, digest: &Digest) -> bool {
-        let before = self.entries.len();
-        self.entries.retain(|entry| entry.descriptor.digest != *digest);
-        self.entries.len() < before
+        let places = self.by_digest.get(digest).cloned().unwrap_or_default();
+        for at in &places {
+            self.take(*at);
+        }
+        !places.is_empty()
+    }
+
+    /// Takes away the entries of a manifest that have no name.
+    fn remove_unnamed(&mut self, digest: &Digest) {
+        for at in self.by_digest.get(digest).cloned().unwrap_or_default() {
+            let entry = self.entries.get(at).and_then(Option::as_ref);
+            if entry.is_some_and(|entry| name(&entry.descriptor).is_none()) {
+                self.take(at);
+            }
+        }
     }
 
     fn push(&mut self, descriptor: Descriptor) {
         let raw = serde_json::to_value(&descriptor)
             .expect("a descriptor has only fields that JSON can say");
-        self.entries.push(Entry { descriptor, raw });
+        self.add(Entry { descriptor, raw });
+    }
+
+    fn add(&mut self, entry: Entry) {
+        self.entries.push(None);
+        self.set(self.entries.len() - 1, entry);
+    }
+
+    /// Fills a gap.
+    fn set(&mut self, at: usize, entry: Entry) {
+        let Keys { digest, name, tag, repository } = Keys::of(&entry.descriptor);
+        note(&mut self.by_digest, Some(digest), at);
+        note(&mut self.by_name, name, at);
+        note(&mut self.by_tag, tag, at);
+        note(&mut self.by_repository, repository, at);
+        self.entries[at] = Some(entry);
+    }
+
+    /// Makes a gap.
+    fn take(&mut self, at: usize) -> Option<Entry> {
+        let entry = self.entries.get_mut(at)?.take()?;
+        let Keys { digest, name, tag, repository } = Keys::of(&entry.descriptor);
+        forget(&mut self.by_digest, Some(&digest), at);
+        forget(&mut self.by_name, name.as_ref(), at);
+        forget(&mut self.by_tag, tag.as_ref(), at);
+        forget(&mut self.by_repository, repository.as_ref(), at);
+        Some(entry)
+    }
+}
+
+/// A manifest as a layout lists it.
+#[derive(Clone, Debug)]
+pub(super) struct Listing {
+    pub(super) descriptor: Descriptor,
+    /// What an image index lists itself.
+    pub(super) children: Vec<Digest>,
+}
+
+impl From<&Manifest> for Listing {
+    fn from(manifest: &Manifest) -> Self {
+        let mut descriptor = manifest.descriptor();
+        descriptor.artifact_type.clone_from(&manifest.document().artifact_type);
+        let children = manifest.document().manifests().iter();
+        Self { descriptor, children: children.map(|child| child.digest.clone()).collect() }
+    }
+}
+
+/// What an entry is found by.
+struct Keys {
+    digest: Digest,
+    name: Option<String>,
+    tag: Option<String>,
+    repository: Option<String>,
+}
+
+impl Keys {
+    fn of(entry: &Descriptor) -> Self {
+        let name = name(entry).map(str::to_owned);
+        let repository = name.as_deref().and_then(|name| name.rsplit_once(':'));
+        Self {
+            digest: entry.digest.clone(),
+            repository: repository.map(|(repository, _)| repository.to_owned()),
+            tag: tag_of(None, entry),
+            name,
+        }
+    }
+}
+
+fn note<K: std::hash::Hash + Eq>(positions: &mut Positions<K>, key: Option<K>, at: usize) {
+    let Some(key) = key else { return };
+    let places = positions.entry(key).or_default();
+    let before = places.partition_point(|place| *place < at);
+    places.insert(before, at);
+}
+
+fn forget<K: std::hash::Hash + Eq>(positions: &mut Positions<K>, key: Option<&K>, at: usize) {
+    let Some(key) = key else { return };
+    if let Some(places) = positions.get_mut(key) {
+        places.retain(|place| *place != at);
+        if places.is_empty() {
+            positions.remove(key);
+        }
     }
 }
 

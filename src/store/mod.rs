@@ -21,6 +21,8 @@ mod commit;
 pub mod disk;
 pub mod layout;
 mod layout_index;
+mod layout_journal;
+mod layout_list;
 mod local;
 pub mod memory;
 mod names;

@@ -5,6 +5,7 @@ use super::{Held, Naming, Place, Putting, Stored, layout, registry};
 use crate::{
     Error, Result,
     digest::Digest,
+    limits::Limits,
     mirror::candidate::Payload,
     ops::{
         bundle::{self, LoadOptions, SaveOptions, To},
@@ -13,7 +14,7 @@ use crate::{
     },
     store::{
         blocking,
-        bundle::{Bundle as File, Entry, Format},
+        bundle::{Bundle as File, Format},
         layout::Layout as Store,
     },
     template::Template,
@@ -22,7 +23,7 @@ use std::{
     collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 use tokio::sync::OnceCell;
 
@@ -35,8 +36,31 @@ pub struct Bundle {
     work: PathBuf,
     template: Option<Template>,
     options: registry::Composing,
-    earlier: Arc<OnceCell<File>>,
+    earlier: Arc<OnceCell<Earlier>>,
     layout: Arc<OnceCell<layout::Layout>>,
+    /// What a killed run left, once somebody has looked.
+    left: Arc<OnceLock<Option<Store>>>,
+}
+
+/// What the file has, by repository and tag.
+#[derive(Debug)]
+struct Earlier {
+    file: File,
+    tags: HashMap<String, HashMap<String, Digest>>,
+}
+
+impl Earlier {
+    fn open(path: &Path, limits: &Limits) -> Result<Self> {
+        let file = File::open(path, limits)?;
+        let mut tags: HashMap<String, HashMap<String, Digest>> = HashMap::new();
+        for entry in file.entries() {
+            if let (Some(repository), Some(tag)) = (&entry.name.repository, &entry.name.tag) {
+                let tags = tags.entry(repository.to_string()).or_default();
+                tags.entry(tag.to_string()).or_insert_with(|| entry.digest().clone());
+            }
+        }
+        Ok(Self { file, tags })
+    }
 }
 
 impl Bundle {
@@ -62,6 +86,7 @@ impl Bundle {
             options,
             earlier: Arc::default(),
             layout: Arc::default(),
+            left: Arc::default(),
         })
     }
 
@@ -119,12 +144,12 @@ impl Bundle {
     }
 
     /// What the file has, as long as nothing was changed.
-    async fn earlier(&self) -> Result<Option<&File>> {
+    async fn earlier(&self) -> Result<Option<&Earlier>> {
         if self.is_unfinished() || !self.file.exists() {
             return Ok(None);
         }
         let (file, limits) = (self.file.clone(), self.options.limits.clone());
-        let open = || blocking(move || File::open(&file, &limits));
+        let open = || blocking(move || Earlier::open(&file, &limits));
         self.earlier.get_or_try_init(open).await.map(Some)
     }
 
@@ -135,15 +160,8 @@ impl Bundle {
                 false => Ok(HashMap::new()),
             };
         };
-        let inside = |entry: &&Entry| {
-            entry.name.repository.as_ref().is_some_and(|name| name.as_str() == group)
-        };
-        let names = earlier
-            .entries()
-            .iter()
-            .filter(inside)
-            .filter_map(|entry| Some((entry.name.tag.as_ref()?.to_string(), None)));
-        Ok(names.collect())
+        let tags = earlier.tags.get(group).into_iter().flat_map(HashMap::keys);
+        Ok(tags.map(|tag| (tag.clone(), None)).collect())
     }
 
     pub(super) async fn look(&self, place: &Place) -> Result<Held> {
@@ -153,9 +171,8 @@ impl Bundle {
                 false => Ok(Held::Nothing),
             };
         };
-        let name = format!("{}:{}", place.group, place.name);
-        let entry = earlier.entries().iter().find(|entry| entry.name.to_string() == name);
-        Ok(match entry.map(|entry| earlier.manifest(entry.digest())) {
+        let digest = earlier.tags.get(&place.group).and_then(|tags| tags.get(&place.name));
+        Ok(match digest.map(|digest| earlier.file.manifest(digest)) {
             None => Held::Nothing,
             Some(Some(manifest)) => registry::held(manifest),
             Some(None) => Held::Other("a chart of the file's base".to_owned()),
@@ -173,6 +190,13 @@ impl Bundle {
 
     pub(super) async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
         self.layout().await?.delete(place, manifest).await
+    }
+
+    /// Whether what a killed run put is no longer there, as after a loss of power.
+    pub(super) fn has_lost(&self, place: &Place) -> bool {
+        let open = || Store::open(&self.work).ok().filter(|_| self.is_unfinished());
+        let left = self.left.get_or_init(open);
+        left.as_ref().is_some_and(|store| layout::lists(store, place) == Some(false))
     }
 
     /// Whether a run was cut short, so that the file is to be written though nothing more is carried.

@@ -8,8 +8,7 @@ use crate::{
     mirror::{candidate::Payload, state::Key},
     oci::{Descriptor, Manifest, RepositoryName, Tag, TagOrDigest},
     store::{
-        BlobFile, Fetch, Push, Sent, Source, Tags, blocking, layout::Layout as Store,
-        ref_name::RefName,
+        BlobFile, Durability, Fetch, Push, Sent, Source, Tags, blocking, layout::Layout as Store,
     },
     template::Template,
 };
@@ -29,11 +28,11 @@ pub struct Layout {
     batch: Arc<Batch>,
 }
 
-/// Manifests that wait to be listed: the index is one file, so those that come side by side are listed together.
+/// Manifests that wait to be listed: the list is one file, so those that come side by side are listed together.
 #[derive(Debug, Default)]
 struct Batch {
     waiting: Mutex<Vec<(RepositoryName, Manifest, Option<Tag>)>>,
-    /// Held while the index is written, by whoever writes it. It holds what went wrong, once something has.
+    /// Held while the list is written, by whoever writes it. It holds what went wrong, once something has.
     writing: tokio::sync::Mutex<Option<String>>,
 }
 
@@ -74,6 +73,25 @@ impl Layout {
         Ok(self.store.repository(&group.parse()?))
     }
 
+    fn listed(&self, group: &str) -> Result<Listed> {
+        let name: RepositoryName = group.parse()?;
+        Ok(Listed { store: self.store.repository(&name), name, batch: Arc::clone(&self.batch) })
+    }
+
+    /// Whether what was put at a place is no longer listed, as after a loss of power or by another's hand.
+    pub(super) fn has_lost(&self, place: &Place) -> bool {
+        lists(&self.store, place) == Some(false)
+    }
+
+    pub(super) fn is_unfinished(&self) -> bool {
+        !self.store.is_settled()
+    }
+
+    /// Writes the index, for tools that do not read our journal.
+    pub(super) async fn finish(&self) -> Result<()> {
+        self.store.settle().await
+    }
+
     pub(super) async fn present(&self, group: &str) -> Result<HashMap<String, Option<Digest>>> {
         let tags = self.repository(group)?.tags().await?;
         Ok(tags.into_iter().map(|tag| (tag, None)).collect())
@@ -89,33 +107,16 @@ impl Layout {
         payload: &Payload,
         putting: Putting<'_>,
     ) -> Result<Stored> {
-        let name: RepositoryName = place.group.parse()?;
-        let repository =
-            Listed { store: self.store.repository(&name), name, batch: Arc::clone(&self.batch) };
+        let repository = self.listed(&place.group)?;
         registry::put(&repository, &self.show(place), place, payload, putting, &self.options).await
     }
 
     pub(super) async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
-        let repository = self.repository(&place.group)?;
-        match repository.delete(&TagOrDigest::Tag(place.name.parse()?)).await {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let Some(manifest) = manifest else { return Ok(()) };
-        // It stays listed without a name, as in a registry; but here nobody would ever take it away.
-        let entries = self.store.entries()?;
-        let mut named = entries.iter().filter(|entry| entry.digest == *manifest);
-        if named.any(|entry| RefName::of(entry) != RefName { repository: None, tag: None }) {
-            return Ok(());
-        }
-        match repository.delete(&TagOrDigest::Digest(manifest.clone())).await {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        self.repository(&place.group)?.forget(&place.name.parse()?, manifest).await
     }
 
     pub(super) async fn describe(&self, group: &str, metadata: &Bytes) -> Result<()> {
-        hub::put(&self.repository(group)?, metadata).await
+        hub::put(&self.listed(group)?, metadata).await
     }
 
     pub(super) async fn recall(&self, key: &Key) -> Result<Option<Bytes>> {
@@ -153,7 +154,7 @@ impl Push for Listed {
         self.store.push_blob(blob, source).await
     }
 
-    /// When this returns, the manifest is listed: by us, or by who wrote the index while we waited.
+    /// When this returns, the manifest is listed: by us, or by who wrote the list while we waited.
     async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
         let own = (self.name.clone(), manifest.clone(), tag.cloned());
         self.batch.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(own);
@@ -168,7 +169,7 @@ impl Push for Listed {
         if all.is_empty() {
             return Ok(());
         }
-        let listed = self.store.push_manifests(all).await;
+        let listed = self.store.note_manifests(all).await;
         if let Err(error) = &listed {
             *failure = Some(error.chain());
         }
@@ -176,10 +177,16 @@ impl Push for Listed {
     }
 }
 
-/// Makes the layout of a path, off the executor's threads.
+/// Makes the layout of a path for a time, off the executor's threads. It outlives a kill, and not a loss of power: who
+/// packs it judges every byte.
 ///
 /// # Errors
 /// `Conflict` when the folder holds other things.
 pub(super) async fn create(root: std::path::PathBuf) -> Result<Store> {
-    blocking(move || Store::create(&root)).await
+    blocking(move || Store::create_with(&root, Durability::None)).await
+}
+
+/// Whether a layout lists a place, if that can be seen.
+pub(super) fn lists(store: &Store, place: &Place) -> Option<bool> {
+    store.repository(&place.group.parse().ok()?).lists(&place.name.parse().ok()?).ok()
 }

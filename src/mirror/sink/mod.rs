@@ -243,8 +243,8 @@ impl Sink {
         match self {
             Self::Bundle(sink) => sink.finish().await,
             Self::Folder(sink) => sink.finish().await,
-            Self::Layout(_) | Self::Museum(_) => Ok(()),
-            Self::Registry(_) => Ok(()),
+            Self::Layout(sink) => sink.finish().await,
+            Self::Museum(_) | Self::Registry(_) => Ok(()),
         }
     }
 
@@ -260,7 +260,8 @@ impl Sink {
     pub fn is_unfinished(&self) -> bool {
         match self {
             Self::Bundle(sink) => sink.is_unfinished(),
-            _ => false,
+            Self::Layout(sink) => sink.is_unfinished(),
+            Self::Folder(_) | Self::Museum(_) | Self::Registry(_) => false,
         }
     }
 
@@ -277,7 +278,9 @@ impl Sink {
     pub fn has_lost(&self, place: &Place) -> bool {
         match self {
             Self::Folder(sink) => sink.has_lost(place),
-            Self::Bundle(_) | Self::Layout(_) | Self::Museum(_) | Self::Registry(_) => false,
+            Self::Bundle(sink) => sink.has_lost(place),
+            Self::Layout(sink) => sink.has_lost(place),
+            Self::Museum(_) | Self::Registry(_) => false,
         }
     }
 

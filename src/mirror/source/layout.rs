@@ -14,7 +14,9 @@ use crate::{
         bundle::{self, LoadOptions, To},
         prepare,
     },
-    store::{Fetch, blocking, bundle::Bundle, layout::Layout as Store, ref_name::RefName},
+    store::{
+        Durability, Fetch, blocking, bundle::Bundle, layout::Layout as Store, ref_name::RefName,
+    },
 };
 use std::{path::Path, sync::Arc};
 
@@ -51,7 +53,8 @@ impl Layout {
             .prefix("chartferry-bundle-")
             .tempdir()
             .map_err(|error| Error::io("create", "a temporary folder", error))?;
-        let store = Store::create(folder.path())?;
+        // It goes with this process.
+        let store = Store::create_with(folder.path(), Durability::None)?;
         let (path, caps) = (file.to_owned(), limits.clone());
         let packed = blocking(move || Bundle::open(&path, &caps)).await?;
         let options = LoadOptions { limits: limits.clone(), ..LoadOptions::default() };
