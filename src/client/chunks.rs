@@ -3,20 +3,53 @@
 
 use super::{
     host::Answer as Known,
-    location::{follow, with_digest},
+    location::{Credentials, follow, with_digest},
     message::{Call, Full, Patience, text},
     request::Trouble,
     retry::Tries,
     upload::{Session, Setback, Upload},
 };
-use crate::{Error, ErrorKind, limits::MIB};
+use crate::{
+    Error, ErrorKind,
+    limits::{KIB, MIB},
+};
 use ::http::Method;
 
 /// What is asked for at most by a registry that wants large chunks.
 const MOST: u64 = 1024 * MIB;
 
-/// How often we get back in step within one session.
+/// How often an upload may get out of step with its registry, in all its sessions together. A registry that always says
+/// that it has less than was sent would otherwise go on for ever.
 const STUMBLES: u32 = 16;
+
+/// Bytes that a registry must have beyond the most that it had before, to count as progress. Progress grants all tries
+/// anew, so a registry that takes a byte at a time must not make any.
+const PROGRESS: u64 = 64 * KIB;
+
+/// How far a blob has come in all sessions of its upload.
+#[derive(Debug, Default)]
+pub(crate) struct Course {
+    /// The most bytes that a session has had, as far as tries were granted for it.
+    furthest: u64,
+    /// How often we were out of step.
+    stumbles: u32,
+}
+
+impl Course {
+    /// Grants the tries anew if `offset` is well beyond what any session has had.
+    fn reached(&mut self, offset: u64, tries: &mut Tries) {
+        if offset >= self.furthest.saturating_add(PROGRESS) {
+            self.furthest = offset;
+            tries.progressed();
+        }
+    }
+
+    /// Counts a stumble; `false` when there were too many.
+    fn stumbles(&mut self) -> bool {
+        self.stumbles += 1;
+        self.stumbles <= STUMBLES
+    }
+}
 
 /// A blob on its way in chunks.
 pub(crate) struct Chunks<'a, 'b> {
@@ -25,13 +58,12 @@ pub(crate) struct Chunks<'a, 'b> {
     offset: u64,
     /// Whether what the registry says of it has turned out to be worth nothing.
     deaf: bool,
-    /// How often we were out of step.
-    stumbles: u32,
+    course: &'a mut Course,
 }
 
 impl<'a, 'b> Chunks<'a, 'b> {
-    pub(crate) fn new(upload: &'a Upload<'b>) -> Self {
-        Self { upload, offset: 0, deaf: false, stumbles: 0 }
+    pub(crate) fn new(upload: &'a Upload<'b>, course: &'a mut Course) -> Self {
+        Self { upload, offset: 0, deaf: false, course }
     }
 
     /// One session from its first chunk to its last. Faults are got over as long as the session lives; what ends it
@@ -48,10 +80,11 @@ impl<'a, 'b> Chunks<'a, 'b> {
             let trouble = match answer {
                 Ok(answer) if last => return upload.finish(answer),
                 Ok(answer) => {
+                    upload.taken(&answer)?;
                     host.chunks().learn(Known::Yes);
-                    follow_session(&mut session, &answer)?;
+                    self.follow_session(&mut session, &answer)?;
                     self.settle_offset(&mut session, length, &answer).await?;
-                    tries.progressed();
+                    self.course.reached(self.offset, tries);
                     continue;
                 }
                 Err(Setback::Trouble(trouble)) => trouble,
@@ -68,10 +101,9 @@ impl<'a, 'b> Chunks<'a, 'b> {
                         continue;
                     }
                     // Out of step: either we or what it said of itself.
-                    416 if !self.deaf && self.stumbles < STUMBLES => {
-                        self.stumbles += 1;
+                    416 if !self.deaf && self.course.stumbles() => {
                         let before = self.offset;
-                        follow_session(&mut session, full)?;
+                        self.follow_session(&mut session, full)?;
                         if self.resume(&mut session).await? && self.offset != before {
                             continue;
                         }
@@ -87,14 +119,11 @@ impl<'a, 'b> Chunks<'a, 'b> {
             if !client.pause(host, tries, &upload.act, &trouble).await? {
                 return Err(trouble.into());
             }
-            let before = self.offset;
             if !self.resume(&mut session).await? {
                 // Its state is unknown; another session begins at nothing, but surely so.
                 return Err(trouble.into());
             }
-            if self.offset > before {
-                tries.progressed();
-            }
+            self.course.reached(self.offset, tries);
         }
     }
 
@@ -139,6 +168,14 @@ impl<'a, 'b> Chunks<'a, 'b> {
         let asked = self.ask(session).await?;
         match asked {
             Some(theirs) if theirs < ours => {
+                if !self.course.stumbles() {
+                    let registry = self.upload.repository.registry();
+                    let act = &self.upload.act;
+                    let message = format!(
+                        "cannot {act}: `{registry}` says {STUMBLES} times that it has less than was sent"
+                    );
+                    return Err(Error::new(ErrorKind::Protocol, message).into());
+                }
                 // Try theirs with the next chunk; a refusal brings us back here by way of 416.
                 self.offset = theirs;
                 if let Err(Setback::Trouble(Trouble::Refused(full))) = self.probe(session).await
@@ -161,7 +198,8 @@ impl<'a, 'b> Chunks<'a, 'b> {
             return Ok(());
         }
         let answer = self.upload.send(session, &self.call(session, length, false)).await?;
-        follow_session(session, &answer)?;
+        self.upload.taken(&answer)?;
+        self.follow_session(session, &answer)?;
         self.offset += length;
         Ok(())
     }
@@ -182,25 +220,25 @@ impl<'a, 'b> Chunks<'a, 'b> {
     async fn ask(&self, session: &mut Session) -> Result<Option<u64>, Setback> {
         let answer =
             self.upload.send(session, &Call::new(Method::GET, session.url.clone())).await?;
-        follow_session(session, &answer)?;
+        self.follow_session(session, &answer)?;
         Ok(received(&answer))
     }
-}
 
-/// The session's next address, if the answer names one.
-fn follow_session(session: &mut Session, answer: &Full) -> Result<(), Error> {
-    if let Some(location) = text(&answer.headers, "location") {
-        let (url, credentials) = follow(&answer.url, Some(location)).map_err(|error| {
-            Error::new(ErrorKind::Protocol, "the upload moves to where it cannot be followed")
-                .with_source(error)
-        })?;
-        // Credentials once dropped stay dropped.
-        if credentials == super::location::Credentials::Drop {
-            session.credentials = credentials;
+    /// The session's next address, if the answer names one.
+    fn follow_session(&self, session: &mut Session, answer: &Full) -> Result<(), Error> {
+        if let Some(location) = text(&answer.headers, "location") {
+            let (url, _) = follow(&answer.url, Some(location)).map_err(|error| {
+                Error::new(ErrorKind::Protocol, "the upload moves to where it cannot be followed")
+                    .with_source(error)
+            })?;
+            // Credentials once dropped stay dropped.
+            if self.upload.credentials_for(&url, answer) == Credentials::Drop {
+                session.credentials = Credentials::Drop;
+            }
+            session.url = url;
         }
-        session.url = url;
+        Ok(())
     }
-    Ok(())
 }
 
 /// The count of bytes in `Range: 0-99`; `0-0` of a fresh session is none, or one.

@@ -1,6 +1,10 @@
 //! What is known of one registry while a client lives: how it is spoken to, what it can and cannot do, and what it said.
 
-use super::{location::host_of, memory::Memory, options::Scheme};
+use super::{
+    location::{Credentials, host_of, may_see},
+    memory::Memory,
+    options::Scheme,
+};
 use crate::{
     Error, Result,
     oci::{Registry, RepositoryName, TagOrDigest},
@@ -143,6 +147,11 @@ impl Host {
             let _ = url.set_scheme("http");
         }
         url
+    }
+
+    /// Whether a request to `url` may carry the credentials for this registry, and its answer count as the registry's.
+    pub(crate) fn credentials_for(&self, url: &Url) -> Credentials {
+        self.url("").map_or(Credentials::Drop, |own| may_see(&own, &self.in_its_scheme(url)))
     }
 
     pub(crate) fn speech(&self) -> Speech {

@@ -156,9 +156,18 @@ impl Transport {
         call: &Call,
         authorization: Option<&HeaderValue>,
     ) -> Result<Answer, Failure> {
+        self.exchange_from(call, authorization, Origin::Registry).await
+    }
+
+    /// The same for a URL whose host is `from`.
+    pub(crate) async fn exchange_from(
+        &self,
+        call: &Call,
+        authorization: Option<&HeaderValue>,
+        mut from: Origin,
+    ) -> Result<Answer, Failure> {
         let mut url = call.url.clone();
         let mut authorization = authorization;
-        let mut from = Origin::Registry;
         for _ in 0..=self.redirects {
             let answer = self.send(call, &url, authorization, from).await?;
             if !is_redirect(&call.method, answer.status) {

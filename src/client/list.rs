@@ -14,7 +14,7 @@ use crate::{
     store::Tags,
 };
 use ::http::Method;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Deserializer, de::DeserializeOwned};
 use std::collections::HashSet;
 use url::Url;
 
@@ -29,7 +29,8 @@ impl Client {
     pub async fn catalog(&self, registry: &Registry) -> Result<Vec<String>> {
         #[derive(serde::Deserialize)]
         struct Page {
-            repositories: Option<Vec<String>>,
+            #[serde(deserialize_with = "list_or_null")]
+            repositories: Vec<String>,
         }
         let host = self.host(registry);
         let url = host.url("_catalog")?;
@@ -37,7 +38,7 @@ impl Client {
             Ticket { host, repository: None, access: Access::Catalog, intent: Intent::AsNeeded };
         let act = format!("list the repositories of `{registry}`");
         let pages: Vec<Page> = self.pages(&ticket, &act, url).await?;
-        Ok(pages.into_iter().filter_map(|page| page.repositories).flatten().collect())
+        Ok(pages.into_iter().flat_map(|page| page.repositories).collect())
     }
 
     /// Every page, parsed.
@@ -89,16 +90,23 @@ impl Client {
     }
 }
 
+/// A list that may be `null`, as registries write an empty one. One that is not there at all is an error: the document is
+/// no list, and an error under 200 is not an empty repository.
+fn list_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 impl Tags for Repository {
     async fn tags(&self) -> Result<Vec<String>> {
         #[derive(serde::Deserialize)]
         struct Page {
-            tags: Option<Vec<String>>,
+            #[serde(deserialize_with = "list_or_null")]
+            tags: Vec<String>,
         }
         let act = format!("list the tags of `{}/{}`", self.registry(), self.name);
         let ticket = self.ticket(Access::Read);
         let pages: Vec<Page> = self.client.pages(&ticket, &act, self.url("tags/list")?).await?;
-        Ok(pages.into_iter().filter_map(|page| page.tags).flatten().collect())
+        Ok(pages.into_iter().flat_map(|page| page.tags).collect())
     }
 
     async fn delete(&self, target: &TagOrDigest) -> Result<()> {

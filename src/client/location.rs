@@ -9,7 +9,7 @@ use url::Url;
 /// Whether credentials go along to the next address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Credentials {
-    /// The same scheme, host and port.
+    /// The same scheme, host and port; or the same host, from port 80 to TLS at port 443.
     Keep,
     /// Anything else.
     Drop,
@@ -44,8 +44,18 @@ pub(crate) fn follow(
     // Neither can fail on a URL with a host.
     let _ = to.set_username("");
     let _ = to.set_password(None);
-    let credentials = if same_origin(from, &to) { Credentials::Keep } else { Credentials::Drop };
+    let credentials = may_see(from, &to);
     Ok((to, credentials))
+}
+
+/// Whether credentials for `from` may go to `to`. Of the changes of an origin only one is harmless: the same host by TLS,
+/// both at their usual ports, as `http://` addresses of web servers redirect.
+pub(crate) fn may_see(from: &Url, to: &Url) -> Credentials {
+    let to_tls = (from.scheme(), to.scheme()) == ("http", "https")
+        && from.host_str() == to.host_str()
+        && from.port().is_none()
+        && to.port().is_none();
+    if to_tls || same_origin(from, to) { Credentials::Keep } else { Credentials::Drop }
 }
 
 /// Same scheme, host and port.
@@ -74,13 +84,16 @@ pub(crate) fn with_digest(session: &Url, digest: &crate::oci::Digest) -> Url {
     url
 }
 
-/// The next page that a `Link` header names (RFC 8288, `rel="next"`), as an address on the registry itself.
-/// Only path and query are taken: behind some proxies the rest names an inner host, and a list has no business elsewhere.
+/// The next page that a `Link` header names (RFC 8288, `rel="next"`) in an answer of `from`, at the same origin as `from`.
+/// Only the query is taken: behind some proxies the rest names an inner host, or a path without the prefix under which
+/// the proxy has the registry, where another repository may be. A link without a query names its page by its path.
 pub(crate) fn next_page<'a>(from: &Url, links: impl IntoIterator<Item = &'a str>) -> Option<Url> {
     let target = links.into_iter().find_map(next_target)?;
     let to = from.join(target).ok()?;
     let mut next = from.clone();
-    next.set_path(to.path());
+    if to.query().is_none() {
+        next.set_path(to.path());
+    }
     next.set_query(to.query());
     next.set_fragment(None);
     (next != *from).then_some(next)
@@ -148,10 +161,19 @@ mod tests {
         ] {
             assert_eq!(follow(&from, Some(location)), Ok((url(to), credentials)), "{location}");
         }
-        assert_eq!(
-            follow(&url("http://r.example/"), Some("https://r.example/")).map(|(_, c)| c),
-            Ok(Drop)
-        );
+        for (from, to, credentials) in [
+            ("http://r.example/", "https://r.example/", Keep),
+            ("http://r.example/", "https://s.example/", Drop),
+            ("http://r.example:8080/", "https://r.example/", Drop),
+            ("http://r.example/", "https://r.example:8443/", Drop),
+            ("http://r.example:5000/", "https://r.example:5000/", Drop),
+        ] {
+            assert_eq!(
+                follow(&url(from), Some(to)).map(|(_, c)| c),
+                Ok(credentials),
+                "{from} {to}"
+            );
+        }
     }
 
     #[test]
@@ -193,12 +215,17 @@ mod tests {
             ),
             (vec!["<list?last=b>;rel=next"], Some("https://r.example/v2/a/tags/list?last=b")),
             (
+                vec!["</v2/b/tags/list?last=b>;rel=next"],
+                Some("https://r.example/v2/a/tags/list?last=b"),
+            ),
+            (vec!["<list/2>;rel=next"], Some("https://r.example/v2/a/tags/list/2")),
+            (
                 vec![r#"<http://inner:8080/v2/a/tags/list?last=c>; title="a,b"; rel="next last""#],
                 Some("https://r.example/v2/a/tags/list?last=c"),
             ),
             (
                 vec![r#"</first>; rel="first", </v2/x?last=d>; rel="NEXT""#],
-                Some("https://r.example/v2/x?last=d"),
+                Some("https://r.example/v2/a/tags/list?last=d"),
             ),
             (vec![r#"</first>; rel="first""#], None),
             (vec!["</open"], None),

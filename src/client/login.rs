@@ -8,6 +8,7 @@ use super::{
     credentials::{Credential, Place, read_file},
     message::{Call, Full, Proven},
     refusal,
+    retry::Origin,
     scope::Scopes,
     token::{self, Grant, Realm},
 };
@@ -61,6 +62,10 @@ impl Client {
                 401 | 403 => Err(denied(registry, &answer)),
                 _ => Ok(Probe::Unasked),
             };
+        }
+        // A challenge of the host that a redirect leads to would name where the password goes.
+        if first.from == Origin::Elsewhere {
+            return Err(refusal::from_registry(registry, "log in", &first));
         }
         let values = first.headers.get_all(WWW_AUTHENTICATE);
         let list = Challenge::parse(values.iter().filter_map(|value| value.to_str().ok()));

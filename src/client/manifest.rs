@@ -118,7 +118,7 @@ impl Repository {
             |tag| TagOrDigest::Tag(tag.clone()),
         );
         let answer = self.put(manifest, &target, None).await?;
-        if !answer.status.is_success() {
+        if !refusal::is_success(&answer) {
             return Err(refusal::from_registry(self.registry(), &self.push_act(&target), &answer));
         }
         self.host.holds_now(&self.name, &target);
@@ -145,8 +145,8 @@ impl Repository {
         let act = self.push_act(target);
         let answer = self.client.settle(&self.ticket(Access::Write), &act, &call, cap).await?;
         if answer.status.is_success() {
-            if refusal::is_page(&answer) {
-                return Err(refusal::web_page(self.registry(), &act, &answer));
+            if !refusal::is_success(&answer) {
+                return Err(refusal::from_registry(self.registry(), &act, &answer));
             }
             check_digest(self.registry(), manifest.digest(), &answer)?;
         }
@@ -163,7 +163,7 @@ impl Repository {
         let call = Call::new(Method::DELETE, self.url(&format!("manifests/{target}"))?);
         let cap = self.client.options().limits.answer_bytes;
         let answer = self.client.settle(&self.ticket(Access::Delete), &act, &call, cap).await?;
-        if !answer.status.is_success() || refusal::is_page(&answer) {
+        if !refusal::is_success(&answer) {
             return Err(refusal::from_registry(self.registry(), &act, &answer));
         }
         self.host.holds_no_more(&self.name, target);
@@ -185,7 +185,10 @@ fn described(target: &TagOrDigest, answer: &Full) -> Option<Descriptor> {
     };
     let size = text(&answer.headers, "content-length")?.parse().ok()?;
     let media_type = text(&answer.headers, "content-type")?.split(';').next()?.trim();
-    (!refusal::is_page(answer)).then(|| Descriptor::new(media_type, digest, size))
+    // A host that answers every path with 200 says neither a digest nor that this is a manifest.
+    let is_manifest = || media::ACCEPT_MANIFEST.split(", ").any(|kind| kind == media_type);
+    let says = digest_header(answer).is_some() || is_manifest();
+    (says && !refusal::is_page_head(answer)).then(|| Descriptor::new(media_type, digest, size))
 }
 
 /// The digest an answer says it is about.

@@ -73,6 +73,10 @@ impl Repository {
                 Error::new(ErrorKind::Protocol, format!("cannot {act}: the list is no index"))
                     .with_source(error)
             })?;
+            // An error under 200 is not an empty list.
+            if index.manifests.is_none() {
+                return Err(refusal::from_registry(self.registry(), &act, &answer));
+            }
             list.extend(index.manifests.unwrap_or_default());
             let links = answer.headers.get_all("link");
             match next_page(&answer.url, links.iter().filter_map(|link| link.to_str().ok())) {

@@ -38,11 +38,24 @@ pub(crate) fn entries(answer: &Full) -> Vec<Entry> {
     serde_json::from_slice::<Document>(&answer.body).map(|d| d.errors).unwrap_or_default()
 }
 
-/// Whether the body is a web page.
+/// Whether the body is a web page. Without a body the type says nothing: some registries call every answer HTML.
+/// Nor is JSON a page, whatever its type.
 pub(crate) fn is_page(answer: &Full) -> bool {
-    let start: Vec<u8> =
-        answer.body.trim_ascii_start().iter().take(14).map(u8::to_ascii_lowercase).collect();
-    is_html(&answer.headers) || start.starts_with(b"<!doctype html") || start.starts_with(b"<html")
+    let body = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);
+    let body = body.trim_ascii_start();
+    let start: Vec<u8> = body.iter().take(14).map(u8::to_ascii_lowercase).collect();
+    let typed = is_html(&answer.headers) && !body.is_empty() && !body.starts_with(b"{");
+    typed || start.starts_with(b"<!doctype html") || start.starts_with(b"<html")
+}
+
+/// The same for an answer to HEAD, which has no body.
+pub(crate) fn is_page_head(answer: &Full) -> bool {
+    is_html(&answer.headers)
+}
+
+/// Whether an answer to a write says that it is done: a status of success, no web page, no error document under it.
+pub(crate) fn is_success(answer: &Full) -> bool {
+    answer.status.is_success() && !is_page(answer) && entries(answer).is_empty()
 }
 
 /// What the other side said, in one line fit for a terminal.

@@ -7,7 +7,7 @@ use super::{
     fault::{Failure, Fault},
     host::{Host, Speech},
     http::{Answer, Transport},
-    location::host_of,
+    location::{Credentials, host_of},
     message::{Call, Full, Proven},
     notice::Notice,
     refusal,
@@ -61,8 +61,12 @@ pub(crate) enum Trouble {
 }
 
 impl Client {
-    /// One try, with what the host asks for.
+    /// One try, with what the host asks for. A URL of another origin, such as that of an upload session or of a next page,
+    /// is asked without credentials, and its 401 is not the registry's.
     pub(crate) async fn ask(&self, ticket: &Ticket, call: &Call) -> Result<Reply, Failure> {
+        if ticket.host.credentials_for(&call.url) == Credentials::Drop {
+            return self.ask_elsewhere(call).await;
+        }
         let mut rounds = Rounds::default();
         let mut bare: Option<Full> = None;
         let mut proven = Proven::No;
@@ -97,6 +101,11 @@ impl Client {
                 Next::Final(refusal) => return Ok(Reply::Refused(refusal)),
             }
         }
+    }
+
+    /// One try without credentials, at a host that is not the registry.
+    pub(crate) async fn ask_elsewhere(&self, call: &Call) -> Result<Reply, Failure> {
+        reply(self.transport().exchange_from(call, None, Origin::Elsewhere).await).await
     }
 
     /// Asks until there is a whole answer that is not worth another try, whatever it says.

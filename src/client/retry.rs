@@ -68,6 +68,9 @@ pub(crate) enum Decision {
     Later,
     /// Try again after the wait the server asks for.
     AgainAfter(Duration),
+    /// Try again, a few times only: the registry may name an address that has not expired. A refusal behind a redirect
+    /// is final else.
+    Renew,
 }
 
 /// GitHub asks for a minute when it does not say how long its secondary rate limit lasts.
@@ -85,13 +88,14 @@ pub(crate) fn decide(outcome: Outcome<'_>, now: SystemTime) -> Decision {
             let secondary = status == 403 && body.contains("secondary rate limit");
             let transient =
                 matches!(status, 408 | 425 | 429 | 499 | 500 | 502 | 503 | 504 | 520..=527);
-            // Storage answers 403 and 404 when a signed address has expired; the registry gives a new one.
+            // Storage answers 400, 403 and 404 when a signed address has expired; the registry gives a new one.
             let storage = from == Origin::Elsewhere && status >= 400;
             match asked {
                 Some(wait) if transient || secondary => Decision::AgainAfter(wait),
                 None if secondary => Decision::AgainAfter(SECONDARY_LIMIT),
                 None if status == 429 => Decision::Later,
-                _ if transient || storage => Decision::Again,
+                _ if transient => Decision::Again,
+                _ if storage => Decision::Renew,
                 _ => Decision::Stop,
             }
         }
@@ -118,6 +122,8 @@ const TRIES: u32 = 8;
 const PUT_OFF: u32 = 32;
 /// The same for a host that never answered in this run: a mistyped name should not cost half a minute.
 const TRIES_UNREACHED: u32 = 4;
+/// Tries at an address behind a redirect that refuses us. A cache on the way may give the expired address a second time.
+const TRIES_RENEWED: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -135,6 +141,7 @@ pub(crate) enum Reach {
 pub(crate) struct Tries {
     failed: u32,
     put_off: u32,
+    renewed: u32,
 }
 
 impl Tries {
@@ -153,6 +160,7 @@ impl Tries {
         let (count, most) = match (decision, reach) {
             (Decision::Stop, _) => return None,
             (Decision::Later | Decision::AgainAfter(_), _) => (&mut self.put_off, PUT_OFF),
+            (Decision::Renew, _) => (&mut self.renewed, TRIES_RENEWED),
             (Decision::Again, Reach::Reached) => (&mut self.failed, TRIES),
             (Decision::Again, Reach::Unreached) => (&mut self.failed, TRIES_UNREACHED),
         };
@@ -175,7 +183,7 @@ mod tests {
 
     #[test]
     fn every_outcome_has_its_decision() {
-        use Decision::{Again, AgainAfter, Later, Stop};
+        use Decision::{Again, AgainAfter, Later, Renew, Stop};
         let now = VirtualClock::default().now();
         let seconds = Duration::from_secs;
         let registry = |status, retry_after, body| Outcome::Status {
@@ -224,9 +232,10 @@ mod tests {
             (registry(405, None, ""), Stop),
             (registry(413, None, ""), Stop),
             (registry(416, None, ""), Stop),
-            (storage(401), Again),
-            (storage(403), Again),
-            (storage(404), Again),
+            (storage(400), Renew),
+            (storage(401), Renew),
+            (storage(403), Renew),
+            (storage(404), Renew),
             (storage(503), Again),
             (Outcome::Broken(Break::Name), Again),
             (Outcome::Broken(Break::Connect), Again),
@@ -258,6 +267,17 @@ mod tests {
             tries.next(Decision::Again, Reach::Reached, &clock),
             Some(Duration::from_millis(250))
         );
+    }
+
+    #[test]
+    fn a_refusal_behind_a_redirect_is_given_up_within_a_second() {
+        let clock = Clock::Virtual(VirtualClock::default());
+        let mut tries = Tries::default();
+        let waits: Vec<_> =
+            std::iter::from_fn(|| tries.next(Decision::Renew, Reach::Reached, &clock))
+                .map(|wait| wait.as_millis())
+                .collect();
+        assert_eq!(waits, [250, 500]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use super::{
     Repository,
-    chunks::Chunks,
+    chunks::{Chunks, Course},
     fault::Failure,
     host::Answer as Known,
     location::{Credentials, follow, with_digest},
@@ -12,8 +12,8 @@ use super::{
     message::{Call, Full, Patience, Payload, Report, text},
     notice::{Notice, TOLD_EVERY, Way},
     refusal,
-    request::{Reply, Trouble, reply},
-    retry::Tries,
+    request::{Reply, Trouble},
+    retry::{Origin, Tries},
     ticket::{Access, Intent},
 };
 use crate::{
@@ -71,7 +71,7 @@ impl Holds for Repository {
         let answer = self.client.settle(&ticket, &self.blob_act(blob), &call, 0).await?;
         let length = text(&answer.headers, "content-length").and_then(|l| l.parse::<u64>().ok());
         let there = answer.status.as_u16() == 200 && length == Some(blob.size);
-        Ok(if there && !refusal::is_page(&answer) { Held::Yes } else { Held::Unknown })
+        Ok(if there && !refusal::is_page_head(&answer) { Held::Yes } else { Held::Unknown })
     }
 }
 
@@ -166,10 +166,14 @@ impl Upload<'_> {
         let mut tries = Tries::default();
         let mut failed_puts = 0;
         let mut rejected = false;
+        let mut course = Course::default();
         loop {
             let chunked = self.goes_in_chunks(failed_puts);
-            let ended =
-                if chunked { Chunks::new(&self).run(&mut tries).await } else { self.whole().await };
+            let ended = if chunked {
+                Chunks::new(&self, &mut course).run(&mut tries).await
+            } else {
+                self.whole().await
+            };
             let trouble = match ended {
                 Ok(()) => return Ok(()),
                 Err(Setback::Fatal(error)) => return Err(error),
@@ -299,6 +303,7 @@ impl Upload<'_> {
             self.finish(answer)?;
             return Ok(None);
         }
+        self.taken(&answer)?;
         host.single_post().learn(Known::No);
         Ok(Some(self.session(&answer)?))
     }
@@ -306,9 +311,7 @@ impl Upload<'_> {
     /// Opens a session.
     pub(crate) async fn open(&self) -> Result<Session, Setback> {
         let answer = self.ask(&Call::new(Method::POST, self.open_url()?)).await?;
-        if refusal::is_page(&answer) {
-            return Err(refusal::web_page(self.repository.registry(), &self.act, &answer).into());
-        }
+        self.taken(&answer)?;
         Ok(self.session(&answer)?)
     }
 
@@ -322,8 +325,7 @@ impl Upload<'_> {
         match session.credentials {
             Credentials::Keep => self.ask(call).await,
             Credentials::Drop => {
-                let answer = self.repository.client.transport().exchange(call, None).await;
-                self.whole_answer(reply(answer).await).await
+                self.whole_answer(self.repository.client.ask_elsewhere(call).await).await
             }
         }
     }
@@ -340,7 +342,7 @@ impl Upload<'_> {
     pub(crate) fn session(&self, answer: &Full) -> Result<Session> {
         let registry = self.repository.registry();
         let location = text(&answer.headers, "location");
-        let (url, credentials) = follow(&answer.url, location).map_err(|error| {
+        let (url, _) = follow(&answer.url, location).map_err(|error| {
             Error::new(
                 ErrorKind::Protocol,
                 format!("cannot {}: the upload that `{registry}` opens cannot be used", self.act),
@@ -348,18 +350,34 @@ impl Upload<'_> {
             .with_source(error)
             .with_hint("a proxy before the registry must tell it the outer scheme and host (X-Forwarded-Proto, Host)")
         })?;
+        let credentials = self.credentials_for(&url, answer);
         let least = text(&answer.headers, "oci-chunk-min-length").and_then(|l| l.parse().ok());
         Ok(Session { url, credentials, least })
     }
 
+    /// Whether a session at `url` sees the registry's credentials: it is the registry's own address, and the registry
+    /// itself named it. `answer.url` may be another host's, to which the registry redirected.
+    pub(crate) fn credentials_for(&self, url: &Url, answer: &Full) -> Credentials {
+        match answer.from {
+            Origin::Registry => self.repository.host.credentials_for(url),
+            Origin::Elsewhere => Credentials::Drop,
+        }
+    }
+
     /// The answer that ends an upload.
     pub(crate) fn finish(&self, answer: Full) -> Result<(), Setback> {
-        let registry = self.repository.registry();
-        if refusal::is_page(&answer) {
-            return Err(refusal::web_page(registry, &self.act, &answer).into());
-        }
-        check_digest(registry, &self.blob.digest, &answer)?;
+        self.taken(&answer)?;
+        check_digest(self.repository.registry(), &self.blob.digest, &answer)?;
         Ok(())
+    }
+
+    /// Refuses an answer that is below 400 and yet no success of a registry: a redirect that turns an upload into a
+    /// read, a web page, an error document.
+    pub(crate) fn taken(&self, answer: &Full) -> Result<()> {
+        if refusal::is_success(answer) {
+            return Ok(());
+        }
+        Err(refusal::from_registry(self.repository.registry(), &self.act, answer))
     }
 
     /// Tells how much of the blob has gone, `start` bytes having gone before.

@@ -3,7 +3,7 @@
 
 use super::{
     bundle::{Base, blobs_of, listed},
-    payload::write_file,
+    payload::{check_size, write_file},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -253,6 +253,7 @@ async fn fetch_all<R: Fetch + Send>(
                 let bytes = repository.fetch_blob(&blob, limits.memory_blob).await?;
                 return Ok(Ready { blob, source: Source::Bytes(bytes), _file: None });
             }
+            check_size(&blob, limits)?;
             let file = repository.fetch_blob_file(&blob).await?;
             let source = Source::File(file.path().to_owned());
             Ok::<_, Error>(Ready { blob, source, _file: Some(file) })

@@ -40,11 +40,7 @@ pub(super) async fn compare<R: Fetch>(
                 Likeness::Other("its files differ")
             });
         }
-        let theirs = if found.content.size <= limits.memory_blob {
-            Archive::Memory(repository.fetch_blob(found.content, limits.memory_blob).await?)
-        } else {
-            Archive::File(repository.fetch_blob_file(found.content).await?)
-        };
+        let theirs = Archive::fetch(repository, found.content, limits).await?;
         match archive::read::content_digest(theirs.reader()?, limits) {
             Ok(theirs)
                 if theirs == archive::read::content_digest(chart.archive.reader()?, limits)? => {}

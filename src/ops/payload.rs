@@ -1,6 +1,11 @@
 //! A chart's archive on its way, in memory or in a file, and how a file is written whole or not at all.
 
-use crate::{Error, Result, store::BlobFile};
+use crate::{
+    Error, ErrorKind, Result,
+    limits::Limits,
+    oci::Descriptor,
+    store::{BlobFile, Fetch},
+};
 use bytes::Bytes;
 use std::{
     fs::{self, File},
@@ -19,7 +24,42 @@ pub enum Archive {
     File(BlobFile),
 }
 
+/// Refuses a blob that is too large to be a chart's archive. Every blob that is fetched into a file is judged so first:
+/// a registry may say any size, and send it.
+///
+/// # Errors
+/// `Limit`.
+pub fn check_size(blob: &Descriptor, limits: &Limits) -> Result<()> {
+    if blob.size <= limits.archive_bytes {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Limit,
+        format!(
+            "the chart's layer has {} bytes, more than the limit of {}",
+            blob.size, limits.archive_bytes
+        ),
+    ))
+}
+
 impl Archive {
+    /// Fetches a chart's archive, to memory or to a file by its size.
+    ///
+    /// # Errors
+    /// `Limit` before the first request if it is too large; what the store says.
+    pub async fn fetch<R: Fetch>(
+        repository: &R,
+        blob: &Descriptor,
+        limits: &Limits,
+    ) -> Result<Self> {
+        check_size(blob, limits)?;
+        Ok(if blob.size <= limits.memory_blob {
+            Self::Memory(repository.fetch_blob(blob, limits.memory_blob).await?)
+        } else {
+            Self::File(repository.fetch_blob_file(blob).await?)
+        })
+    }
+
     /// Reads it from the start.
     ///
     /// # Errors

@@ -200,11 +200,7 @@ pub async fn from_manifest<R: Fetch>(
 ) -> Result<Outgoing> {
     let manifest = chart_of(repository, found).await?;
     let found = chart::find(&manifest)?;
-    let archive = if found.content.size <= limits.memory_blob {
-        Archive::Memory(repository.fetch_blob(found.content, limits.memory_blob).await?)
-    } else {
-        Archive::File(repository.fetch_blob_file(found.content).await?)
-    };
+    let archive = Archive::fetch(repository, found.content, limits).await?;
     let judged = archive::read::read(archive.reader()?, Keep::Nothing, limits)?;
     let provenance = match found.provenance {
         Some(blob) => Some(repository.fetch_blob(blob, limits.provenance_bytes).await?),

@@ -134,20 +134,7 @@ pub async fn pull<R: Fetch + Tags + Resolve>(
     let (content, foreign) = (found.content.clone(), found.foreign.map(str::to_owned));
     let wanted_provenance =
         found.provenance.filter(|_| provenance == Provenance::IfPresent).cloned();
-    if content.size > limits.archive_bytes {
-        return Err(Error::new(
-            ErrorKind::Limit,
-            format!(
-                "the chart's layer has {} bytes, more than the limit of {}",
-                content.size, limits.archive_bytes
-            ),
-        ));
-    }
-    let archive = if content.size <= limits.memory_blob {
-        Archive::Memory(repository.fetch_blob(&content, limits.memory_blob).await?)
-    } else {
-        Archive::File(repository.fetch_blob_file(&content).await?)
-    };
+    let archive = Archive::fetch(repository, &content, limits).await?;
     let provenance = match wanted_provenance {
         Some(blob) => Some(repository.fetch_blob(&blob, limits.provenance_bytes).await?),
         None => None,

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     archive::{self, Keep},
     constraint::Constraint,
+    ops::payload,
     server::view::Found,
     store::{Catalog, Fetch, blocking},
     version::Version,
@@ -165,6 +166,7 @@ impl<C: Catalog> Museum<C> {
         let Ok(_slot) = self.readers.acquire().await else {
             return Err(Denial::not_found("object not found"));
         };
+        payload::check_size(&found.item.archive, &self.limits)?;
         let file = store.fetch_blob_file(&found.item.archive).await?;
         let limits = self.limits.clone();
         let chart =
