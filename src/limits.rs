@@ -5,6 +5,14 @@ pub const KIB: u64 = 1024;
 /// One mebibyte.
 pub const MIB: u64 = 1024 * KIB;
 
+/// Repositories that a mount without a source looks at. Each costs one look for a file; a thousand take some 5 ms.
+pub const MOUNT_SOURCES: usize = 1_000;
+
+/// Referrers that are looked at for one page of a list. Each costs up to two looks at small files.
+pub const REFERRERS_LOOKED_AT: usize = 10_000;
+/// Bytes of one page of a list of referrers. ORAS reads 4 MiB of one.
+pub const REFERRERS_PAGE: u64 = 3 * MIB;
+
 /// The caps on what is read, expanded and kept. [`Limits::default`] is what the command line uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -70,6 +78,9 @@ pub struct Limits {
     pub state_bytes: u64,
     /// Bytes of a blob that a registry of ours takes in one upload.
     pub upload_bytes: u64,
+    /// Upload sessions of a registry of ours that are open at once. A push opens one a blob, for a second or two, so
+    /// that hundreds of pushes at once need no more.
+    pub upload_sessions: usize,
 }
 
 impl Default for Limits {
@@ -103,6 +114,7 @@ impl Default for Limits {
             memory_blob: 4 * MIB,
             state_bytes: 64 * MIB,
             upload_bytes: 64 * 1024 * MIB,
+            upload_sessions: 2_000,
         }
     }
 }

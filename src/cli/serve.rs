@@ -80,6 +80,7 @@ impl ServeArgs {
             tls,
             open: if self.open { Open::Yes } else { Open::No },
             museum: self.museum.options()?,
+            limits: self.museum.limits(),
             ..Config::default()
         })
     }
@@ -110,6 +111,9 @@ pub(super) fn serve(run: &Run, args: ServeArgs) -> Result<Exit> {
             run.talk.info(&format!("charts of {url}"));
             bound.run(stop()).await;
             return Ok(Exit::Ok);
+        }
+        for warning in args.museum.of_one_api() {
+            run.talk.warn(&warning);
         }
         // The store first: whoever holds its lock may well hold the port too, and the lock says why.
         let disk = Disk::open(&root, Durability::Full).map_err(|error| archives(&root, error))?;

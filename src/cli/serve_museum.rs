@@ -2,6 +2,7 @@
 
 use crate::{
     Error, Result,
+    limits::Limits,
     server::{
         Access, ActionsPath, Anonymous, Issuer, OneUser,
         museum::{Api, Compat, Depth, Metrics, Options, Overwrite},
@@ -44,9 +45,9 @@ pub(super) struct MuseumArgs {
     /// Refuse more files than these in a namespace
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_storage_objects: usize,
-    /// Bytes of one upload's body
-    #[arg(long, value_name = "BYTES", default_value_t = Options::default().max_upload_bytes)]
-    max_upload_size: u64,
+    /// Refuse uploads with a longer body; default: 20971520 for the ChartMuseum API, no such bound for the registry API
+    #[arg(long, value_name = "BYTES")]
+    max_upload_size: Option<u64>,
     /// Form field of a chart, beside `chart`
     #[arg(long, value_name = "NAME", default_value = "chart")]
     chart_post_form_field_name: String,
@@ -139,8 +140,25 @@ impl MuseumArgs {
         if self.auth_anonymous_get { Anonymous::MayPull } else { Anonymous::Refused }
     }
 
+    /// The caps of both APIs.
+    pub(super) fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        limits.upload_bytes = self.max_upload_size.unwrap_or(limits.upload_bytes);
+        limits
+    }
+
+    /// The flags that were given and do not hold for the registry API, each with what it leaves open there.
+    pub(super) fn of_one_api(&self) -> impl Iterator<Item = String> {
+        let closed = "`--disable-api` closes `/api` only: charts can still be pushed to `/v2`; \
+                      `--htpasswd FILE --anonymous-pull` lets only users push";
+        let kept = "`--per-chart-limit` counts at uploads to `/api` only: a push to `/v2` deletes no old version";
+        let given = [(self.disable_api, closed), (self.per_chart_limit > 0, kept)];
+        given.into_iter().filter(|(given, _)| *given).map(|(_, text)| text.to_owned())
+    }
+
     /// How the ChartMuseum API behaves.
     pub(super) fn options(&self) -> Result<Options> {
+        let defaults = Options::default();
         Ok(Options {
             depth: match self.depth {
                 Some(depth) => Depth::Exactly(depth),
@@ -161,7 +179,7 @@ impl MuseumArgs {
             chart_url: chart_url(self.chart_url.as_deref().unwrap_or_default())?,
             per_chart_limit: NonZeroUsize::new(self.per_chart_limit),
             max_storage_objects: NonZeroUsize::new(self.max_storage_objects),
-            max_upload_bytes: self.max_upload_size,
+            max_upload_bytes: self.max_upload_size.unwrap_or(defaults.max_upload_bytes),
             chart_field: self.chart_post_form_field_name.clone(),
             provenance_field: self.prov_post_form_field_name.clone(),
             format: if self.json_index { Format::Json } else { Format::Yaml },

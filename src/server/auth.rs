@@ -3,18 +3,20 @@
 //! needed, but by ChartMuseum's flags, which never look at what they do not need.
 
 use super::{
+    access_log::Peer,
+    checks::Busy,
     htpasswd::{Htpasswd, Verdict},
-    issuer::Issuer,
+    issuer::{Claims, Issuer},
     refusal::{Code, Refusal},
     registry::header_value,
     route::Route,
-    token::Tokens,
+    token::{Scopes, Tokens},
 };
 use crate::oci::RepositoryName;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use sha2::{Digest as _, Sha256};
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 /// Whom a registry serves.
 #[derive(Clone, Debug, Default)]
@@ -130,23 +132,34 @@ enum Credentials {
     Unreadable,
 }
 
+/// Why a request does not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Barred {
+    /// Its credentials are missing, wrong, or not good for this; the challenge to answer with.
+    Challenge(String),
+    /// Its password was not checked.
+    Busy(Busy),
+}
+
 impl Access {
     /// Lets a request pass, and says as whom.
     pub(super) async fn authorize(
         &self,
-        headers: &HeaderMap,
+        head: &Parts,
         route: &Route,
-        method: &Method,
     ) -> Result<Option<String>, Refusal> {
-        let action = Action::of(route, method);
+        let headers = &head.headers;
+        let action = Action::of(route, &head.method);
         match self {
             Self::Everyone => Ok(None),
             Self::Users(users, anonymous) => match credentials(headers) {
                 Credentials::None if *anonymous == Anonymous::MayPull && action.reads() => Ok(None),
-                Credentials::Basic { user, password }
-                    if users.verify(&user, &password).await == Verdict::Known =>
-                {
-                    Ok(Some(user))
+                Credentials::Basic { user, password } => {
+                    match users.verify(&user, &password, client(head)).await {
+                        Verdict::Known => Ok(Some(user)),
+                        Verdict::Unknown => Err(unauthorized("the credentials are wrong", BASIC)),
+                        Verdict::Busy(busy) => Err(busy.into()),
+                    }
                 }
                 Credentials::None => Err(unauthorized("credentials are needed", BASIC)),
                 _ => Err(unauthorized("the credentials are wrong", BASIC)),
@@ -169,32 +182,38 @@ impl Access {
             Self::One(_) | Self::Issuer(_) => {
                 let namespace = namespace(route);
                 let asked = match action {
-                    Action::Enter => None,
+                    // A list shows what its reader may pull, and nothing else.
+                    Action::Enter | Action::List => None,
                     action => Some(if action.reads() { "pull" } else { "push" }),
                 };
-                let who = self.admit(headers, namespace, asked).await;
-                who.map_err(|challenge| unauthorized("credentials are needed", &challenge))
+                self.admit(head, namespace, asked).await.map_err(|barred| match barred {
+                    Barred::Challenge(challenge) => {
+                        unauthorized("credentials are needed", &challenge)
+                    }
+                    Barred::Busy(busy) => busy.into(),
+                })
             }
         }
     }
 
-    /// Lets a request of the ChartMuseum API pass, to `pull` or `push` in a namespace, and says as whom; else the
-    /// challenge to answer with. Classic clients know no tokens of ours, so their users may come by HTTP Basic.
+    /// Lets a request of the ChartMuseum API pass, to `pull` or `push` in a namespace, and says as whom. Classic clients
+    /// know no tokens of ours, so their users may come by HTTP Basic.
     pub(super) async fn admit(
         &self,
-        headers: &HeaderMap,
+        head: &Parts,
         namespace: &str,
         action: Option<&str>,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<String>, Barred> {
+        let headers = &head.headers;
         let pulls = action.is_none_or(|action| action == "pull");
         let (users, anonymous) = match self {
             Self::Everyone => return Ok(None),
             Self::Issuer(issuer) => {
-                let header = headers.get(header::AUTHORIZATION).and_then(|text| text.to_str().ok());
-                return if issuer.allows(header, namespace, action) {
+                return if issuer.allows(authorization(headers), namespace, action) {
                     Ok(None)
                 } else {
-                    Err(issuer.challenge(namespace, action.unwrap_or("pull")))
+                    let action = action.unwrap_or("pull");
+                    Err(Barred::Challenge(issuer.challenge(namespace, action)))
                 };
             }
             Self::One(one) => {
@@ -203,39 +222,76 @@ impl Access {
                         Ok(Some(user))
                     }
                     _ if one.0.1 == Anonymous::MayPull && pulls => Ok(None),
-                    _ => Err("Basic realm=\"ChartMuseum\"".to_owned()),
+                    _ => Err(Barred::Challenge("Basic realm=\"ChartMuseum\"".to_owned())),
                 };
             }
             Self::Users(users, anonymous) => (users, *anonymous),
             Self::Tokens(tokens) => tokens.users(),
         };
+        let refused = Err(Barred::Challenge(BASIC.to_owned()));
         match credentials(headers) {
             Credentials::None if anonymous == Anonymous::MayPull && pulls => Ok(None),
-            Credentials::Basic { user, password }
-                if users.verify(&user, &password).await == Verdict::Known =>
-            {
-                Ok(Some(user))
+            Credentials::Basic { user, password } => {
+                match users.verify(&user, &password, client(head)).await {
+                    Verdict::Known => Ok(Some(user)),
+                    Verdict::Unknown => refused,
+                    Verdict::Busy(busy) => Err(Barred::Busy(busy)),
+                }
             }
-            _ => Err(BASIC.to_owned()),
+            _ => refused,
+        }
+    }
+
+    /// What the sender of a request may pull.
+    pub(super) fn reader(&self, headers: &HeaderMap) -> Reader {
+        match self {
+            Self::Tokens(tokens) => match credentials(headers) {
+                Credentials::Bearer(token) => Reader::Scopes(tokens.scopes(&token)),
+                _ => Reader::Scopes(Scopes::default()),
+            },
+            Self::Issuer(issuer) => Reader::Claims(issuer.reader(authorization(headers))),
+            // These may read everything, or nothing, and then they do not get here.
+            Self::Everyone | Self::Users(..) | Self::One(_) => Reader::Everything,
         }
     }
 }
 
 impl Access {
-    /// Whether a client that may push may also read `name`, to mount from it. Only tokens tell the two apart.
-    pub(super) fn may_pull(&self, headers: &HeaderMap, name: &RepositoryName) -> bool {
-        match (self, credentials(headers)) {
-            (Self::Tokens(tokens), Credentials::Bearer(token)) => {
-                tokens.allows(&token, Some(&format!("repository:{name}")), "pull").is_ok()
-            }
-            (Self::Tokens(_), _) => false,
-            (Self::Issuer(issuer), _) => {
-                let header = headers.get(header::AUTHORIZATION).and_then(|text| text.to_str().ok());
-                issuer.allows(header, parent(name), Some("pull"))
-            }
-            _ => true,
+    /// Which repositories a list shows to the sender of a request. Our own tokens have a scope for the whole list.
+    pub(super) fn catalog(&self, headers: &HeaderMap) -> Reader {
+        match self {
+            Self::Tokens(_) => Reader::Everything,
+            _ => self.reader(headers),
         }
     }
+}
+
+/// What somebody may pull, whom a server has let in.
+#[derive(Debug)]
+pub(super) enum Reader {
+    Everything,
+    Scopes(Scopes),
+    Claims(Claims),
+}
+
+impl Reader {
+    /// Whether that is so of the repository `name`.
+    pub(super) fn may_pull(&self, name: &RepositoryName) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Scopes(scopes) => scopes.allow(&format!("repository:{name}"), "pull"),
+            Self::Claims(claims) => claims.allow(parent(name), "pull"),
+        }
+    }
+}
+
+/// The address that a request came from.
+pub(super) fn client(head: &Parts) -> Option<IpAddr> {
+    head.extensions.get::<Peer>().map(|peer| peer.0.ip())
+}
+
+fn authorization(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION).and_then(|text| text.to_str().ok())
 }
 
 const BASIC: &str = "Basic realm=\"chartferry\"";
@@ -253,7 +309,7 @@ fn namespace(route: &Route) -> &str {
     }
 }
 
-fn parent(name: &RepositoryName) -> &str {
+pub(super) fn parent(name: &RepositoryName) -> &str {
     name.as_str().rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
@@ -305,4 +361,23 @@ fn credentials(headers: &HeaderMap) -> Credentials {
 fn unauthorized(message: &str, challenge: &str) -> Refusal {
     Refusal::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, message)
         .with(header::WWW_AUTHENTICATE, header_value(challenge))
+}
+
+/// When a client may come again whose password was not checked: seconds.
+pub(super) const LATER: HeaderValue = HeaderValue::from_static("1");
+
+impl Busy {
+    pub(super) fn status(self) -> StatusCode {
+        match self {
+            Self::Client => StatusCode::TOO_MANY_REQUESTS,
+            Self::Server => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl From<Busy> for Refusal {
+    fn from(busy: Busy) -> Self {
+        let message = "too many passwords are being checked";
+        Self::new(busy.status(), Code::TooManyRequests, message).with(header::RETRY_AFTER, LATER)
+    }
 }

@@ -1,16 +1,21 @@
 //! Users and their passwords from an htpasswd file: bcrypt hashes only, read again when the file changes.
 
+use super::checks::{Busy, Checks};
 use crate::{Error, Result, store::blocking};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::HashMap,
     fs,
     hash::{BuildHasher, RandomState},
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
-use tokio::sync::Semaphore;
 
 /// Bytes of an htpasswd file; a line has about 70.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -22,6 +27,8 @@ pub enum Verdict {
     Known,
     /// There is no such user, or the password is another.
     Unknown,
+    /// It was not checked, because too many others are.
+    Busy(Busy),
 }
 
 /// The users of an htpasswd file. Clones are the same.
@@ -31,11 +38,15 @@ pub struct Htpasswd(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     state: Mutex<State>,
-    /// bcrypt is slow on purpose; a flood of guesses must not take every processor.
-    slots: Semaphore,
+    checks: Checks,
+    /// Checks under way: requests that come together with the same credentials wait for one check.
+    pending: Mutex<HashMap<[u8; 32], Check>>,
     /// Keys the digests of passwords that were verified, so that memory holds nothing to guess from elsewhere.
     key: RandomState,
 }
+
+/// A check that many requests may wait for.
+type Check = Shared<BoxFuture<'static, Verdict>>;
 
 struct State {
     stamp: Stamp,
@@ -64,14 +75,16 @@ impl Htpasswd {
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             state: Mutex::new(State { stamp, hashes, verified: HashMap::new() }),
-            slots: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
+            checks: Checks::new(),
+            pending: Mutex::default(),
             key: RandomState::new(),
         })))
     }
 
-    /// Judges a name and a password. A password that was right before is recognised at once; any other costs one
-    /// bcrypt, also for a user that does not exist, so that time tells nothing.
-    pub async fn verify(&self, user: &str, password: &str) -> Verdict {
+    /// Judges a name and a password that came from the address `client`. A password that was right before is recognised
+    /// at once; any other costs one bcrypt, also for a user that does not exist, so that time tells nothing. How many of
+    /// these run or wait is bounded.
+    pub async fn verify(&self, user: &str, password: &str, client: Option<IpAddr>) -> Verdict {
         self.reload();
         let digest = self.digest(user, password);
         let hashes = {
@@ -81,19 +94,56 @@ impl Htpasswd {
             }
             Arc::clone(&state.hashes)
         };
+        let check = {
+            let mut pending = self.pending();
+            match pending.get(&digest) {
+                Some(check) => check.clone(),
+                None => {
+                    let place = match self.0.checks.enter(client, user) {
+                        Ok(place) => place,
+                        Err(busy) => return Verdict::Busy(busy),
+                    };
+                    let (this, user) = (self.clone(), user.to_owned());
+                    let password = password.to_owned();
+                    // A task of its own: a client that hangs up frees its place only once the processor is free.
+                    let task = tokio::spawn(async move {
+                        let verdict = match place.turn().await {
+                            Some(_turn) => this.check(&user, password, digest, &hashes).await,
+                            None => Verdict::Unknown,
+                        };
+                        if verdict == Verdict::Unknown {
+                            place.failed();
+                        }
+                        this.pending().remove(&digest);
+                        verdict
+                    });
+                    // It ends early only with the runtime.
+                    let check = task.map(|ended| ended.unwrap_or(Verdict::Unknown)).boxed();
+                    pending.entry(digest).or_insert(check.shared()).clone()
+                }
+            }
+        };
+        check.await
+    }
+
+    async fn check(
+        &self,
+        user: &str,
+        password: String,
+        digest: [u8; 32],
+        hashes: &Arc<HashMap<String, String>>,
+    ) -> Verdict {
         let known = hashes.get(user);
         let Some(hash) = known.or_else(|| hashes.values().next()).cloned() else {
             return Verdict::Unknown;
         };
-        let Ok(_slot) = self.0.slots.acquire().await else { return Verdict::Unknown };
-        let password = password.to_owned();
         let right = blocking(move || bcrypt::verify(password, &hash).unwrap_or(false)).await;
         if !right || known.is_none() {
             return Verdict::Unknown;
         }
         let mut state = self.state();
         // The file may have changed meanwhile, and the user with it.
-        if Arc::ptr_eq(&state.hashes, &hashes) {
+        if state.hashes.get(user) == known {
             state.verified.insert(user.to_owned(), digest);
         }
         Verdict::Known
@@ -110,8 +160,10 @@ impl Htpasswd {
         state.stamp = stamp;
         match read(&self.0.path) {
             Ok(hashes) => {
-                state.hashes = Arc::new(hashes);
-                state.verified.clear();
+                let before = std::mem::replace(&mut state.hashes, Arc::new(hashes));
+                let now = Arc::clone(&state.hashes);
+                // Users whose line is the same stay known: not all of them must be checked again at once.
+                state.verified.retain(|user, _| now.get(user) == before.get(user));
                 tracing::info!(path = %self.0.path.display(), "users were read again");
             }
             Err(error) => {
@@ -122,6 +174,10 @@ impl Htpasswd {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pending(&self) -> MutexGuard<'_, HashMap<[u8; 32], Check>> {
+        self.0.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn digest(&self, user: &str, password: &str) -> [u8; 32] {
@@ -211,18 +267,18 @@ mod tests {
         fs::write(&path, line("ann", "one")).expect("file");
         let users = Htpasswd::open(&path).expect("users");
         for _ in 0..2 {
-            assert_eq!(users.verify("ann", "one").await, Verdict::Known);
-            assert_eq!(users.verify("ann", "two").await, Verdict::Unknown);
-            assert_eq!(users.verify("bob", "one").await, Verdict::Unknown);
+            assert_eq!(users.verify("ann", "one", None).await, Verdict::Known);
+            assert_eq!(users.verify("ann", "two", None).await, Verdict::Unknown);
+            assert_eq!(users.verify("bob", "one", None).await, Verdict::Unknown);
         }
         // Of another length, so that it differs even within one tick of the file system's clock.
         fs::write(&path, line("robert", "two")).expect("file");
-        assert_eq!(users.verify("ann", "one").await, Verdict::Unknown);
-        assert_eq!(users.verify("robert", "two").await, Verdict::Known);
+        assert_eq!(users.verify("ann", "one", None).await, Verdict::Unknown);
+        assert_eq!(users.verify("robert", "two", None).await, Verdict::Known);
         fs::write(&path, "broken").expect("file");
-        assert_eq!(users.verify("robert", "two").await, Verdict::Known);
+        assert_eq!(users.verify("robert", "two", None).await, Verdict::Known);
         fs::remove_file(&path).expect("remove");
-        assert_eq!(users.verify("robert", "two").await, Verdict::Known);
+        assert_eq!(users.verify("robert", "two", None).await, Verdict::Known);
         assert!(Htpasswd::open(&path).is_err());
     }
 }

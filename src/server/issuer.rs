@@ -105,7 +105,19 @@ impl Issuer {
             return false;
         };
         let Some(action) = action else { return true };
-        self.0.actions.allows(&claims, named(namespace), action)
+        self.grants(&claims, namespace, action)
+    }
+
+    /// What an `Authorization` header is good for.
+    pub(super) fn reader(&self, authorization: Option<&str>) -> Claims {
+        let claims = authorization.and_then(|header| self.claims(header));
+        Claims { issuer: self.clone(), claims }
+    }
+
+    /// Whether claims allow `action` in `namespace`. No token can name the namespace `repo`, since a token means the root
+    /// by it: with ChartMuseum, a token of either is good for both.
+    fn grants(&self, claims: &Value, namespace: &str, action: &str) -> bool {
+        namespace != ROOT && self.0.actions.allows(claims, named(namespace), action)
     }
 
     /// Where a client may get a token, and for what.
@@ -142,6 +154,22 @@ impl Issuer {
             && times.nbf.is_none_or(|start| now >= start)
             && times.iat.is_none_or(|made| now >= made);
         good.then_some(claims)
+    }
+}
+
+/// What a token claims, to be held against many namespaces.
+#[derive(Debug)]
+pub(super) struct Claims {
+    issuer: Issuer,
+    /// `None` without a token that is good.
+    claims: Option<Value>,
+}
+
+impl Claims {
+    pub(super) fn allow(&self, namespace: &str, action: &str) -> bool {
+        let reads = action == "pull" && self.issuer.0.anonymous == Anonymous::MayPull;
+        let granted = |claims| self.issuer.grants(claims, namespace, action);
+        reads || self.claims.as_ref().is_some_and(granted)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Manifests in and out, by tag or digest, in the very bytes that were pushed.
 
 use super::{
+    auth::parent,
     blobs::accepted,
     body::frame,
     refusal::{Code, Refusal},
@@ -81,8 +82,17 @@ pub(super) async fn put(
         headers.insert(HeaderName::from_static("oci-tag"), header_value(&list));
     }
     let (missing, charts) = (registry.config.missing, registry.charts.clone());
+    let rules = registry.rules.clone();
     unbroken(async move {
         let (name, put) = (repository.name().clone(), tags.clone());
+        let mut _turns = Vec::new();
+        if rules.judge_tags() && !tags.is_empty() {
+            let versions: Vec<String> = tags.iter().map(Tag::to_version).collect();
+            let versions: Vec<(&str, &str)> =
+                versions.iter().map(|version| (name.last_segment(), version.as_str())).collect();
+            _turns = rules.turns.take(parent(&name), &versions).await;
+            rules.may_tag(&charts, &repository, &manifest, &digest, &tags).await?;
+        }
         blocking(move || repository.put_manifest(&manifest, &digest, &put, missing)).await?;
         for tag in tags {
             changed(&charts, &name, &TagOrDigest::Tag(tag)).await;
@@ -134,7 +144,8 @@ fn tags(query: &Query) -> Result<Vec<Tag>, Refusal> {
 
 /// The whole body, within the cap on manifests.
 async fn read(registry: &Registry, body: &mut Body) -> Result<Bytes, Refusal> {
-    let cap = registry.config.limits.manifest_bytes;
+    let limits = &registry.config.limits;
+    let cap = limits.manifest_bytes.min(limits.upload_bytes);
     let too_large = || {
         let message = format!("a manifest may have {cap} bytes");
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid, message)

@@ -24,6 +24,7 @@ pub(super) enum Code {
     SizeInvalid,
     Unauthorized,
     Denied,
+    TooManyRequests,
     Unsupported,
 }
 
@@ -42,6 +43,7 @@ impl Code {
             Self::SizeInvalid => "SIZE_INVALID",
             Self::Unauthorized => "UNAUTHORIZED",
             Self::Denied => "DENIED",
+            Self::TooManyRequests => "TOOMANYREQUESTS",
             Self::Unsupported => "UNSUPPORTED",
         }
     }

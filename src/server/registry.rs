@@ -9,6 +9,7 @@ use super::{
     manifests, museum,
     refusal::{Code, Refusal},
     route::Route,
+    rules::Rules,
     uploads,
     upstream::Writes,
     view::{Cache, Follower, Sight, View},
@@ -38,6 +39,7 @@ pub(super) struct Registry {
     pub(super) disk: Disk,
     pub(super) config: Config,
     pub(super) charts: Follower<Disk>,
+    pub(super) rules: Rules,
     ids: Ids,
 }
 
@@ -74,12 +76,14 @@ pub(super) fn router_with(disk: Disk, config: Config, charts: Follower<Disk>) ->
         Access::Tokens(tokens) => tokens.router(),
         _ => Router::new(),
     };
-    let museum = museum::router(charts.clone(), Writes::AsServer, &config);
+    let turns = Arc::new(museum::Turns::new(&config.museum));
+    let rules = Rules::new(&config.museum, Arc::clone(&turns));
+    let museum = museum::router(charts.clone(), Writes::AsServer, &config, turns);
     Router::new()
         .route("/v2", any(serve))
         .route("/v2/", any(serve))
         .route("/v2/{*rest}", any(serve))
-        .with_state(Arc::new(Registry { disk, config, charts, ids: Ids::new() }))
+        .with_state(Arc::new(Registry { disk, config, charts, rules, ids: Ids::new() }))
         .merge(tokens)
         .merge(museum)
 }
@@ -111,7 +115,7 @@ impl Registry {
         line: &mut Line,
     ) -> Result<Response, Refusal> {
         let route = Route::parse(head.uri.path())?;
-        line.of(self.config.access.authorize(&head.headers, &route, &head.method).await?);
+        line.of(self.config.access.authorize(head, &route).await?);
         self.dispatch(&route, head, body).await
     }
 
@@ -125,7 +129,7 @@ impl Registry {
         let read = head.method == Method::GET || head.method == Method::HEAD;
         match (route, &head.method) {
             (Route::Base, _) if read => Ok(json_answer(&json!({}))),
-            (Route::Catalog, _) if read => self.catalog(&query).await,
+            (Route::Catalog, _) if read => self.catalog(&query, &head.headers).await,
             (Route::Tags(name), _) if read => self.tags(name, &query).await,
             (Route::Referrers(name, subject), _) if read => {
                 self.referrers(name, subject, &query).await
@@ -134,6 +138,7 @@ impl Registry {
                 blobs::get(&self.repository(name), digest, head)
             }
             (Route::Blob(name, digest), &Method::DELETE) => {
+                self.rules.may_delete("GET, HEAD")?;
                 blobs::delete(self.repository(name), digest.clone()).await
             }
             (Route::Manifest(name, target), _) if read => {
@@ -143,6 +148,7 @@ impl Registry {
                 manifests::put(self, self.repository(name), target, &query, head, body).await
             }
             (Route::Manifest(name, target), &Method::DELETE) => {
+                self.rules.may_delete("GET, HEAD, PUT")?;
                 manifests::delete(self, self.repository(name), target).await
             }
             (Route::Uploads(name), &Method::POST) => {

@@ -2,6 +2,7 @@
 //! they may. So a registry can be used by Bearer alone, and clients' token flows meet a real server.
 
 use super::{
+    access_log::Peer,
     auth::{Anonymous, basic},
     body::frame,
     htpasswd::{Htpasswd, Verdict},
@@ -19,6 +20,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 use std::{
     collections::{BTreeSet, HashMap},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -65,9 +67,18 @@ impl std::fmt::Debug for Given {
 
 struct Grant {
     user: Option<String>,
-    /// `repository:name:action`, one each.
-    scopes: BTreeSet<String>,
+    scopes: Scopes,
     ends: Instant,
+}
+
+/// What a token is good for: `repository:name:action`, one each.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scopes(BTreeSet<String>);
+
+impl Scopes {
+    pub(super) fn allow(&self, resource: &str, action: &str) -> bool {
+        self.0.contains(&format!("{resource}:{action}"))
+    }
 }
 
 impl Tokens {
@@ -111,11 +122,18 @@ impl Tokens {
             .filter(|grant| grant.ends > Instant::now())
             .ok_or("the token is unknown or has expired")?;
         match resource {
-            Some(resource) if !grant.scopes.contains(&format!("{resource}:{action}")) => {
+            Some(resource) if !grant.scopes.allow(resource, action) => {
                 Err("the token is not good for this")
             }
             _ => Ok(grant.user.clone()),
         }
+    }
+
+    /// Everything that a token is good for; nothing once it has ended.
+    pub(super) fn scopes(&self, token: &str) -> Scopes {
+        let given = self.given();
+        let grant = given.access.get(token).filter(|grant| grant.ends > Instant::now());
+        grant.map(|grant| grant.scopes.clone()).unwrap_or_default()
     }
 
     /// The challenge that sends a client to the token endpoint of the host it asked.
@@ -150,6 +168,7 @@ impl Tokens {
             })
             .map(|(resource, action)| format!("{resource}:{action}"))
             .collect();
+        let scopes = Scopes(scopes);
         let token = unique();
         let mut given = self.given();
         let now = Instant::now();
@@ -174,10 +193,16 @@ impl Tokens {
         json_answer(&answer)
     }
 
-    async fn user(&self, user: String, password: &str) -> Result<Option<String>, Refusal> {
-        match self.0.users.verify(&user, password).await {
+    async fn user(
+        &self,
+        user: String,
+        password: &str,
+        client: Option<IpAddr>,
+    ) -> Result<Option<String>, Refusal> {
+        match self.0.users.verify(&user, password, client).await {
             Verdict::Known => Ok(Some(user)),
             Verdict::Unknown => Err(refused("the credentials are wrong")),
+            Verdict::Busy(busy) => Err(busy.into()),
         }
     }
 }
@@ -196,7 +221,7 @@ async fn by_get(State(tokens): State<Tokens>, request: Request) -> Response {
         None if tokens.0.anonymous == Anonymous::MayPull => Ok(None),
         None => Err(refused("credentials are needed")),
         Some(None) => Err(refused("the credentials are wrong")),
-        Some(Some((user, password))) => tokens.user(user, &password).await,
+        Some(Some((user, password))) => tokens.user(user, &password, client(&request)).await,
     };
     let offline = form.one("offline_token").is_some_and(|value| value == "true");
     let offline = if offline { Offline::Asked } else { Offline::No };
@@ -215,6 +240,7 @@ async fn by_post(State(tokens): State<Tokens>, request: Request) -> Response {
 
 /// OAuth2, as the distribution project has it.
 async fn post(tokens: &Tokens, request: Request) -> Result<Response, Refusal> {
+    let client = client(&request);
     let mut body = request.into_body();
     let mut bytes = Vec::new();
     while let Some(chunk) = frame(&mut body, Duration::from_secs(10)).await? {
@@ -235,7 +261,7 @@ async fn post(tokens: &Tokens, request: Request) -> Result<Response, Refusal> {
         Some("password") => {
             let user = form.one("username").ok_or_else(|| missing("username"))?.to_owned();
             let password = form.one("password").ok_or_else(|| missing("password"))?;
-            tokens.user(user, password).await?
+            tokens.user(user, password, client).await?
         }
         _ => {
             let message = "`grant_type` must be `refresh_token` or `password`";
@@ -244,6 +270,10 @@ async fn post(tokens: &Tokens, request: Request) -> Result<Response, Refusal> {
     };
     let offline = form.one("access_type") == Some("offline");
     Ok(tokens.give(user, &form.scopes(), if offline { Offline::Asked } else { Offline::No }))
+}
+
+fn client(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<Peer>().map(|peer| peer.0.ip())
 }
 
 struct Form(Vec<(String, String)>);

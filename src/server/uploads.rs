@@ -2,6 +2,7 @@
 //! cancelling. Bytes go to disk as they come, hashed on the way.
 
 use super::{
+    auth::Reader,
     blobs::accepted,
     body::frame,
     refusal::{Code, Refusal},
@@ -9,19 +10,24 @@ use super::{
 };
 use crate::{
     Result as StoreResult,
+    limits::MOUNT_SOURCES,
     oci::{Digest, RepositoryName, digest::Algorithm},
     store::{
         blocking,
-        repository::{MountSource, Mounted, Repository},
+        disk::Disk,
+        repository::{Mounted, Repository},
         upload::Upload,
     },
 };
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
+use std::time::{Duration, SystemTime};
 
 /// How much of a body is gathered before it is handed to the disk, while the next is being received.
 const BATCH: usize = 512 * 1024;
+/// How long a session may rest once too many are open.
+const SHORT_REST: Duration = Duration::from_secs(60);
 
 pub(super) async fn start(
     registry: &Registry,
@@ -32,14 +38,8 @@ pub(super) async fn start(
 ) -> Result<Response, Refusal> {
     if let Some(digest) = query.value("mount") {
         let digest = parse_digest(digest)?;
-        let source = query.value("from").map(str::parse::<RepositoryName>);
-        let mountable = match &source {
-            // A source that cannot be a name holds nothing, so the client is asked to upload.
-            Some(Err(_)) => false,
-            Some(Ok(name)) => registry.config.access.may_pull(&head.headers, name),
-            None => true,
-        };
-        if mountable && mount(&repository, &digest, source.and_then(Result::ok)).await? {
+        let reader = registry.config.access.reader(&head.headers);
+        if mount(&repository, &digest, query.value("from"), reader).await? == Mounted::Yes {
             return Ok(created(&repository, &digest));
         }
     }
@@ -54,12 +54,35 @@ pub(super) async fn start(
     };
     let started = repository.clone();
     let Some(digest) = digest else {
+        let (disk, most) = (registry.disk.clone(), registry.config.limits.upload_sessions);
+        if !blocking(move || has_room(&disk, most)).await? {
+            let message = format!("{most} uploads are open; end some, or try again later");
+            return Err(Refusal::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                Code::TooManyRequests,
+                message,
+            )
+            .with(header::RETRY_AFTER, HeaderValue::from_static("60")));
+        }
         let upload = blocking(move || started.start_upload(algorithm)).await?;
         return Ok(position(StatusCode::ACCEPTED, &repository, upload.id(), 0));
     };
     let upload = blocking(move || started.start_whole(algorithm)).await?;
     let upload = receive(registry, upload, body, None).await?;
     commit(&repository, upload, digest).await
+}
+
+/// Whether one more session may be opened. Where there are too many, those that rest are given up before their time.
+fn has_room(disk: &Disk, most: usize) -> StoreResult<bool> {
+    if disk.count_uploads()? < most {
+        return Ok(true);
+    }
+    let moment = SystemTime::now().checked_sub(SHORT_REST);
+    let expired = moment.map_or(Ok(0), |moment| disk.expire_uploads(moment))?;
+    if expired > 0 {
+        tracing::warn!(count = expired, "uploads that rested were removed: too many were open");
+    }
+    Ok(disk.count_uploads()? < most)
 }
 
 pub(super) fn status(repository: &Repository, id: &str) -> Result<Response, Refusal> {
@@ -107,17 +130,28 @@ pub(super) async fn cancel(repository: Repository, id: &str) -> Result<Response,
     Ok(response)
 }
 
+/// Takes a blob from where the client may read it. Where it may not, the client hears the same as where there is nothing.
 async fn mount(
     repository: &Repository,
     digest: &Digest,
-    source: Option<RepositoryName>,
-) -> Result<bool, Refusal> {
+    from: Option<&str>,
+    reader: Reader,
+) -> Result<Mounted, Refusal> {
     let (repository, digest) = (repository.clone(), digest.clone());
-    let mounted = blocking(move || {
-        let source = source.as_ref().map_or(MountSource::Anywhere, MountSource::Repository);
-        repository.mount_blob(&digest, source)
-    });
-    Ok(mounted.await? == Mounted::Yes)
+    let mounted = match from.map(str::parse::<RepositoryName>) {
+        // A source that cannot be a name holds nothing, so the client is asked to upload.
+        Some(Err(_)) => Ok(Mounted::NotThere),
+        Some(Ok(name)) if !reader.may_pull(&name) => Ok(Mounted::NotThere),
+        Some(Ok(name)) => blocking(move || repository.mount_blob(&digest, &name)).await,
+        None => {
+            let look = move || {
+                let may_pull = |name: &RepositoryName| reader.may_pull(name);
+                repository.mount_nearest(&digest, MOUNT_SOURCES, may_pull)
+            };
+            blocking(look).await
+        }
+    };
+    Ok(mounted?)
 }
 
 async fn take(repository: &Repository, id: &str) -> Result<Upload, Refusal> {
@@ -135,7 +169,12 @@ fn chunk_length(
     let range = range.to_str().ok().and_then(parse_content_range);
     let size = upload.size();
     let length = match range {
-        Some((first, last)) if first == size && last >= first => last - first + 1,
+        Some((first, last)) if first == size && last >= first => {
+            // A range of every byte that there can be has a length that no number holds.
+            (last - first)
+                .checked_add(1)
+                .ok_or_else(|| out_of_order(repository, upload.id(), size))?
+        }
         _ => return Err(out_of_order(repository, upload.id(), size)),
     };
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
@@ -162,7 +201,12 @@ async fn receive(
     body: &mut Body,
     length: Option<u64>,
 ) -> Result<Upload, Refusal> {
-    let cap = length.unwrap_or(registry.config.limits.upload_bytes.saturating_sub(upload.size()));
+    let room = registry.config.limits.upload_bytes.saturating_sub(upload.size());
+    let announced = length.or(http_body::Body::size_hint(body).exact());
+    if announced.is_some_and(|announced| announced > room) {
+        return Err(too_long(None, room));
+    }
+    let cap = length.unwrap_or(room);
     let mut writing = Writing::Idle(upload);
     let mut batch = Vec::new();
     let mut gathered = 0;

@@ -106,7 +106,8 @@ impl<C: Catalog> Upstream<C> {
     /// What answers, and what stays in step beside it.
     pub(super) fn parts(self, config: &Config) -> (Router, impl Future<Output = ()> + use<C>) {
         let Self { follower, writes, secret, every } = self;
-        let router = museum::router(follower.clone(), writes, config)
+        let turns = Arc::new(museum::Turns::new(&config.museum));
+        let router = museum::router(follower.clone(), writes, config, turns)
             .merge(notify::router(follower.clone(), secret));
         (router, follower.follow(every))
     }

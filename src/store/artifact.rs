@@ -11,7 +11,7 @@ use crate::{
     Result,
     oci::{Descriptor, Manifest, Tag},
 };
-use std::{collections::BTreeSet, fs, sync::PoisonError};
+use std::{collections::BTreeMap, fs, sync::PoisonError};
 
 impl Repository {
     /// Stores blobs, the manifest that names them, and tags on it: first the data reaches the disk, then the names of the
@@ -30,10 +30,9 @@ impl Repository {
     ) -> Result<()> {
         let writer = self.disk.writable()?;
         let _shared = self.disk.guard(self.name()).read().unwrap_or_else(PoisonError::into_inner);
-        if missing == Missing::Refuse {
-            let coming = blobs.iter().map(|(blob, _)| &blob.digest).collect::<BTreeSet<_>>();
-            self.require_content(manifest.document(), |digest| coming.contains(digest))?;
-        }
+        let coming: BTreeMap<_, _> =
+            blobs.iter().map(|(blob, _)| (&blob.digest, blob.size)).collect();
+        self.require_content(manifest.document(), missing, |digest| coming.get(digest).copied())?;
         let mut batch = Batch::new(writer);
         for (blob, source) in blobs {
             let place = self.disk.blob_path(&blob.digest);

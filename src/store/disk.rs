@@ -9,8 +9,8 @@
 //! repos/<name>/_r/manifests/<algorithm>/<hex>   media type, size, artifact type, subject
 //! repos/<name>/_r/tags/<tag>                    digest and time
 //! repos/<name>/_r/subjects/<digest>/<digest>    a referrer's descriptor
-//! repos/<name>/_u/<session>/{data,meta}         an upload
 //! repos/_loose/                                 like a repository: what no repository's name can say
+//! uploads/<session>/{data,meta}                 an upload: its bytes; its algorithm and repository
 //! tmp/                                          unfinished small files
 //! ```
 //! No component of a repository's name can begin with `_`, so names and these directories never meet.
@@ -27,6 +27,7 @@ use crate::{
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Read as _},
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{Arc, RwLock},
 };
@@ -34,6 +35,8 @@ use std::{
 const VERSION: &str = "VERSION";
 const VERSION_TEXT: &str = "chartferry store 1\n";
 const LOCK: &str = "LOCK";
+/// Sessions are beside the repositories: one that ends leaves no empty repository behind, and no list walks through it.
+const UPLOADS: &str = "uploads";
 
 /// A content store on disk. Clones are the same store.
 #[derive(Clone, Debug)]
@@ -85,6 +88,11 @@ impl Disk {
         writer.create_directory(&temporary)?;
         writer.create_directory(&root.join("repos"))?;
         empty(&temporary)?;
+        let uploads = root.join(UPLOADS);
+        if !uploads.is_dir() {
+            remove_old_uploads(&root.join("repos"))?;
+            writer.create_directory(&uploads)?;
+        }
         Ok(Self::with(root, Access::Writable { _lock: lock }, writer))
     }
 
@@ -148,25 +156,57 @@ impl Disk {
     ) -> Result<()> {
         let mut pending = vec![(String::new(), self.0.root.join("repos"))];
         while let Some((prefix, directory)) = pending.pop() {
-            for entry in read_directory(&directory)? {
-                let entry = entry.map_err(|error| Error::io("read", &directory, error))?;
-                let name = entry.file_name();
-                let Some(name) = name.to_str().filter(|name| !name.starts_with('_')) else {
-                    continue;
-                };
-                let name =
-                    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
-                if let Ok(parsed) = name.parse() {
-                    visit(parsed, &entry.path())?;
-                    pending.push((name, entry.path()));
-                }
+            for (name, path) in children(&prefix, &directory)? {
+                visit(name.clone(), &path)?;
+                pending.push((name.as_str().to_owned(), path));
             }
+        }
+        Ok(())
+    }
+
+    /// Visits the directories of other repositories until it is told to stop: first those below `near`, then those that
+    /// share most of the segments of its name with it; in byte order where that is the same.
+    pub(super) fn visit_near(
+        &self,
+        near: &RepositoryName,
+        visit: &mut impl FnMut(RepositoryName) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let mut seen = None;
+        let mut top = Some(near.as_str());
+        while let Some(prefix) = top {
+            let mut pending = vec![prefix.to_owned()];
+            while let Some(prefix) = pending.pop() {
+                let at_root = prefix.is_empty();
+                let is_other = prefix != near.as_str();
+                let directory = self.0.root.join("repos").join(&prefix);
+                if !at_root
+                    && is_other
+                    && let Ok(name) = prefix.parse()
+                    && visit(name)?.is_break()
+                {
+                    return Ok(());
+                }
+                let mut below = children(&prefix, &directory)?;
+                below.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
+                let names = below.into_iter().map(|(name, _)| name.as_str().to_owned());
+                pending.extend(names.filter(|name| seen != Some(name.as_str())));
+            }
+            seen = Some(prefix);
+            top = match prefix.rsplit_once('/') {
+                Some((parent, _)) => Some(parent),
+                None if prefix.is_empty() => None,
+                None => Some(""),
+            };
         }
         Ok(())
     }
 
     pub(super) fn directory_of(&self, name: &RepositoryName) -> PathBuf {
         self.0.root.join("repos").join(name.as_str())
+    }
+
+    pub(super) fn uploads(&self) -> PathBuf {
+        self.0.root.join(UPLOADS)
     }
 
     pub(super) fn blob_path(&self, digest: &Digest) -> PathBuf {
@@ -196,6 +236,21 @@ impl Disk {
             )),
         }
     }
+}
+
+/// The directories in `directory` that have a repository's name, of which `prefix` is the beginning.
+fn children(prefix: &str, directory: &Path) -> Result<Vec<(RepositoryName, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in read_directory(directory)? {
+        let entry = entry.map_err(|error| Error::io("read directory", directory, error))?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| !name.starts_with('_')) else { continue };
+        let name = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+        if let Ok(name) = name.parse() {
+            found.push((name, entry.path()));
+        }
+    }
+    Ok(found)
 }
 
 /// The entries of a directory; none when there is no such directory.
@@ -293,6 +348,25 @@ fn lock(root: &Path) -> Result<File> {
         .with_hint("stop the other process, or name another directory")),
         Err(TryLockError::Error(error)) => Err(Error::io("lock", &path, error)),
     }
+}
+
+/// Removes the sessions of earlier versions, which were within the repositories, and the repositories that have nothing
+/// else.
+fn remove_old_uploads(directory: &Path) -> Result<()> {
+    for entry in read_directory(directory)? {
+        let entry = entry.map_err(|error| Error::io("read directory", directory, error))?;
+        let (name, path) = (entry.file_name(), entry.path());
+        if name == "_u" {
+            fs::remove_dir_all(&path).map_err(|error| Error::io("remove", &path, error))?;
+        } else if !name.to_string_lossy().starts_with('_')
+            && entry.file_type().is_ok_and(|kind| kind.is_dir())
+        {
+            remove_old_uploads(&path)?;
+            // Only an empty one goes; any other stays as it is.
+            let _ = fs::remove_dir(&path);
+        }
+    }
+    Ok(())
 }
 
 /// Removes what writers left behind when they were killed.

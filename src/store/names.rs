@@ -12,6 +12,11 @@ pub(super) fn file_name(digest: &Digest) -> String {
     format!("{}-{}", digest.algorithm().as_str(), digest.hex())
 }
 
+/// The digest that [`file_name`] made the name of.
+pub(super) fn digest_of_file(name: &str) -> Option<Digest> {
+    name.replacen('-', ":", 1).parse().ok()
+}
+
 /// A tag as a file's name: as it is, or with its capitals escaped where the file system folds case.
 pub(super) fn encode_tag(tag: &Tag, case: TagCase) -> String {
     match case {

@@ -4,16 +4,18 @@
 use super::{
     commit::Removed,
     disk::{Disk, read_directory, read_file, read_start},
-    names::{decode_tag, encode_tag, file_name, in_directory},
+    names::{decode_tag, digest_of_file, encode_tag, file_name, in_directory},
 };
 use crate::{
     Error, ErrorKind, Result,
+    limits::REFERRERS_LOOKED_AT,
     oci::{Descriptor, Digest, Document, Manifest, RepositoryName, Tag, TagOrDigest},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::PoisonError,
     time::{SystemTime, UNIX_EPOCH},
@@ -44,6 +46,17 @@ pub struct StoredManifest {
     pub bytes: Bytes,
 }
 
+/// Some of the referrers of a manifest, each a file that holds its descriptor as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReferrersPage {
+    /// The files, in the order of their digests.
+    pub files: Vec<StoredBlob>,
+    /// The digest of the last referrer that was looked at; the next page begins after it.
+    pub last: Option<Digest>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
 /// Whether a manifest may name blobs and manifests that its repository does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Missing {
@@ -52,15 +65,6 @@ pub enum Missing {
     Refuse,
     /// Yes, as a sparse mirror needs it.
     Accept,
-}
-
-/// Where a blob may be mounted from.
-#[derive(Clone, Copy, Debug)]
-pub enum MountSource<'a> {
-    /// One repository of the same store.
-    Repository(&'a RepositoryName),
-    /// Any of them.
-    Anywhere,
 }
 
 /// What became of a mount.
@@ -126,18 +130,44 @@ impl Repository {
         writer.mark(&self.blob_marker(digest), size.to_string().as_bytes())
     }
 
-    /// Makes a blob of another repository one of this one, without copying it.
-    pub fn mount_blob(&self, digest: &Digest, source: MountSource<'_>) -> Result<Mounted> {
-        let size = match source {
-            MountSource::Repository(name) => {
-                self.disk.repository(name).blob(digest)?.map(|blob| blob.size)
-            }
-            MountSource::Anywhere => {
-                fs::metadata(self.disk.blob_path(digest)).ok().map(|metadata| metadata.len())
-            }
+    /// Makes a blob of the repository `from` one of this one, without copying it.
+    pub fn mount_blob(&self, digest: &Digest, from: &RepositoryName) -> Result<Mounted> {
+        let Some(blob) = self.disk.repository(from).blob(digest)? else {
+            return Ok(Mounted::NotThere);
         };
-        let Some(size) = size else { return Ok(Mounted::NotThere) };
-        self.mark_blob(digest, size).map(|()| Mounted::Yes)
+        self.mark_blob(digest, blob.size).map(|()| Mounted::Yes)
+    }
+
+    /// Makes a blob of another repository one of this one. Takes it from the repository with the nearest name that has the
+    /// blob and that `may_pull` allows; at most `most` repositories are looked at.
+    pub fn mount_nearest(
+        &self,
+        digest: &Digest,
+        most: usize,
+        may_pull: impl Fn(&RepositoryName) -> bool,
+    ) -> Result<Mounted> {
+        if !self.disk.blob_path(digest).exists() {
+            return Ok(Mounted::NotThere);
+        }
+        let mut found = Mounted::NotThere;
+        let mut left = most;
+        self.disk.visit_near(&self.name, &mut |name| {
+            if left == 0 {
+                return Ok(ControlFlow::Break(()));
+            }
+            left -= 1;
+            let other = self.disk.repository(&name);
+            // The file is asked for before the right, which may cost more.
+            if let Some(blob) = other.blob(digest)?
+                && may_pull(&name)
+            {
+                self.mark_blob(digest, blob.size)?;
+                found = Mounted::Yes;
+                return Ok(ControlFlow::Break(()));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
     }
 
     /// Takes a blob away from this repository; its bytes stay while another has it.
@@ -186,9 +216,7 @@ impl Repository {
             ));
         }
         let _shared = self.disk.guard(&self.name).read().unwrap_or_else(PoisonError::into_inner);
-        if missing == Missing::Refuse {
-            self.require_content(manifest.document(), |_| false)?;
-        }
+        self.require_content(manifest.document(), missing, |_| None)?;
         let place = self.disk.blob_path(digest);
         if fs::metadata(&place).is_ok_and(|there| there.len() == bytes.len() as u64) {
             writer.sync_parent(&place)?;
@@ -269,6 +297,53 @@ impl Repository {
         Ok(referrers)
     }
 
+    /// The referrers of `subject` after `after`, as the files that they are: nothing is read but their sizes, and what they
+    /// are where only those of `artifact_type` are wanted.
+    pub fn page_of_referrers(
+        &self,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        after: Option<&str>,
+        room: u64,
+    ) -> Result<ReferrersPage> {
+        let directory = self.subject_directory(subject);
+        let mut digests = Vec::new();
+        for entry in read_directory(&directory)? {
+            let entry = entry.map_err(|error| Error::io("read directory", &directory, error))?;
+            let digest = entry.file_name().to_str().and_then(digest_of_file);
+            digests.extend(digest.filter(|digest| after.is_none_or(|last| digest.as_str() > last)));
+        }
+        digests.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        let mut page = ReferrersPage::default();
+        let mut left = room;
+        let mut rest = digests.into_iter().enumerate().peekable();
+        while let Some((at, digest)) = rest.next() {
+            let path = self.referrer_entry(subject, &digest);
+            // It may be gone since the directory was read.
+            let Ok(metadata) = fs::metadata(&path) else { continue };
+            let wanted = match artifact_type {
+                None => true,
+                Some(wanted) => self
+                    .record(&digest)?
+                    .is_some_and(|record| record.artifact_type.as_deref() == Some(wanted)),
+            };
+            if wanted {
+                if metadata.len() > left && !page.files.is_empty() {
+                    page.more = true;
+                    break;
+                }
+                left = left.saturating_sub(metadata.len());
+                page.files.push(StoredBlob { path, size: metadata.len() });
+            }
+            page.last = Some(digest);
+            if at + 1 >= REFERRERS_LOOKED_AT && rest.peek().is_some() {
+                page.more = true;
+                break;
+            }
+        }
+        Ok(page)
+    }
+
     fn digest_of(&self, target: &TagOrDigest) -> Result<Option<Digest>> {
         match target {
             TagOrDigest::Digest(digest) => Ok(Some(digest.clone())),
@@ -298,22 +373,37 @@ impl Repository {
         read_file(&path)?.map(|bytes| parse(&path, &bytes)).transpose()
     }
 
-    /// Everything the manifest needs must be here or coming, but what is by definition elsewhere and its subject.
+    /// Refuses a manifest that cannot be pulled as it is: everything that it needs must be here or coming, but for what is
+    /// by definition elsewhere and its subject; and what is here must have the size that the manifest says.
     pub(super) fn require_content(
         &self,
         document: &Document,
-        coming: impl Fn(&Digest) -> bool,
+        missing: Missing,
+        coming: impl Fn(&Digest) -> Option<u64>,
     ) -> Result<()> {
         let blobs = document.config.iter().chain(document.layers());
-        for blob in blobs.filter(|blob| !is_elsewhere(blob)) {
-            if !coming(&blob.digest) && self.blob(&blob.digest)?.is_none() {
-                return Err(missing_content("blob", &blob.digest));
+        for blob in blobs {
+            let size = match coming(&blob.digest) {
+                Some(size) => Some(size),
+                None => self.blob(&blob.digest)?.map(|found| found.size),
+            };
+            match size {
+                Some(size) => require_size("blob", blob, size)?,
+                None if missing == Missing::Accept || is_elsewhere(blob) => {}
+                None => return Err(missing_content("blob", &blob.digest)),
             }
         }
         for manifest in document.manifests() {
-            if self.record(&manifest.digest)?.is_none() {
-                return Err(missing_content("manifest", &manifest.digest));
+            match self.record(&manifest.digest)? {
+                Some(record) => require_size("manifest", manifest, record.size)?,
+                None if missing == Missing::Accept => {}
+                None => return Err(missing_content("manifest", &manifest.digest)),
             }
+        }
+        if let Some(subject) = &document.subject
+            && let Some(record) = self.record(&subject.digest)?
+        {
+            require_size("subject", subject, record.size)?;
         }
         Ok(())
     }
@@ -352,6 +442,16 @@ fn is_elsewhere(blob: &Descriptor) -> bool {
     !blob.urls.is_empty()
         || blob.media_type.contains(".nondistributable.")
         || blob.media_type == "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+}
+
+fn require_size(what: &str, named: &Descriptor, size: u64) -> Result<()> {
+    if named.size == size {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "the manifest says that the {what} `{}` has {} bytes; it has {size}",
+        named.digest, named.size
+    )))
 }
 
 fn missing_content(what: &str, digest: &Digest) -> Error {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Result,
-    oci::{Digest, Hasher, digest::Algorithm},
+    oci::{Digest, Hasher, RepositoryName, digest::Algorithm},
 };
 use std::{
     collections::HashMap,
@@ -29,6 +29,8 @@ impl Sessions {
 
 #[derive(Debug)]
 pub(super) struct Session {
+    /// The only repository that it can be reached by.
+    pub(super) repository: RepositoryName,
     pub(super) size: AtomicU64,
     pub(super) state: Mutex<State>,
 }
@@ -65,13 +67,14 @@ impl Hashers {
 }
 
 impl Session {
-    pub(super) fn new(algorithm: Algorithm) -> Arc<Self> {
-        Arc::new(Self::with(Hashers::new(algorithm), 0))
+    pub(super) fn new(algorithm: Algorithm, repository: &RepositoryName) -> Arc<Self> {
+        Arc::new(Self::with(Hashers::new(algorithm), 0, repository))
     }
 
-    fn with(hashers: Hashers, size: u64) -> Self {
+    fn with(hashers: Hashers, size: u64, repository: &RepositoryName) -> Self {
         let state = State { hashers, turn: 0, ahead: None, flushed: size };
-        Self { size: AtomicU64::new(size), state: Mutex::new(state) }
+        let repository = repository.clone();
+        Self { repository, size: AtomicU64::new(size), state: Mutex::new(state) }
     }
 }
 
@@ -79,20 +82,26 @@ pub(super) fn lock(session: &Session) -> MutexGuard<'_, State> {
     session.state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A session of an earlier process: as long as its file, hashed again.
-pub(super) fn revive(directory: &Path) -> Result<Option<Session>> {
+/// The algorithm and the repository of a session, from its files. `None` for one that is not there or not whole.
+pub(super) fn read_meta(directory: &Path) -> Result<Option<(Algorithm, RepositoryName)>> {
     let Some(meta) = read_file(&directory.join(META))? else { return Ok(None) };
-    let algorithm = std::str::from_utf8(&meta)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(Algorithm::Sha256);
+    let parts = std::str::from_utf8(&meta).ok().and_then(|text| text.trim_end().split_once(' '));
+    Ok(parts.and_then(|(algorithm, name)| Some((algorithm.parse().ok()?, name.parse().ok()?))))
+}
+
+/// A session of an earlier process, if it is one of `repository`: as long as its file, hashed again.
+pub(super) fn revive(directory: &Path, repository: &RepositoryName) -> Result<Option<Session>> {
+    let Some((algorithm, name)) = read_meta(directory)? else { return Ok(None) };
+    if name != *repository {
+        return Ok(None);
+    }
     let data = directory.join(DATA);
     let mut hashers = Hashers::new(algorithm);
     let size = read_through(&data, |bytes| {
         hashers.update(bytes);
         Ok(())
     })?;
-    Ok(Some(Session::with(hashers, size)))
+    Ok(Some(Session::with(hashers, size, repository)))
 }
 
 pub(super) fn hash_file(path: &Path, algorithm: Algorithm) -> Result<Digest> {

@@ -273,7 +273,7 @@ async fn a_full_disk_gets_its_space_back_and_keeps_what_was_there() {
     assert_eq!(error.kind(), ErrorKind::Io);
     let mut upload = repository.start_upload(blob.digest.algorithm()).expect("session");
     upload.append(&[b"more"]).expect_err("full");
-    let sessions = root.path().join("repos/ns/demo/_u");
+    let sessions = root.path().join("uploads");
     assert_eq!(fs::read_dir(sessions).expect("sessions").count(), 0);
     let moved = manifest(Some(&manifest(None)));
     repository.push_manifest(&moved, Some(&tag())).await.expect_err("full");

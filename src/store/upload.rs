@@ -6,7 +6,7 @@ use super::{
     commit::{Writer, unique},
     disk::Disk,
     repository::Repository,
-    session::{Session, State, hash_file, lock, revive},
+    session::{Session, State, hash_file, lock, read_meta, revive},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -39,14 +39,13 @@ const FLUSH: u64 = 32 * 1024 * 1024;
 impl Repository {
     /// Opens a session for content that will go by a digest of `algorithm`.
     pub fn start_upload(&self, algorithm: Algorithm) -> Result<Upload> {
-        let writer = self.disk.writable()?;
-        let directory = self.uploads().join(unique());
-        writer.create_directory(&self.uploads())?;
+        self.disk.writable()?;
+        let directory = self.disk.uploads().join(unique());
         fs::create_dir(&directory)
             .map_err(|error| Error::io("create directory", &directory, error))?;
         let file = create(&directory.join(DATA)).and_then(|file| {
             let meta = directory.join(META);
-            fs::write(&meta, algorithm.as_str())
+            fs::write(&meta, format!("{} {}\n", algorithm.as_str(), self.name()))
                 .map_err(|error| Error::io("write", &meta, error))?;
             Ok(file)
         });
@@ -58,7 +57,7 @@ impl Repository {
                 return Err(error);
             }
         };
-        let session = Session::new(algorithm);
+        let session = Session::new(algorithm, self.name());
         self.disk.0.sessions.map().insert(directory.clone(), Arc::clone(&session));
         let (data, directory) = (directory.join(DATA), Some(directory));
         Ok(Upload::new(self, data, directory, session, 0, Some(file)))
@@ -67,7 +66,7 @@ impl Repository {
     /// Begins an upload in one go, of content that will go by a digest of `algorithm`. Dropped, it leaves nothing.
     pub fn start_whole(&self, algorithm: Algorithm) -> Result<Upload> {
         let data = self.disk.writable()?.unfinished();
-        let (session, file) = (Session::new(algorithm), Some(create(&data)?));
+        let (session, file) = (Session::new(algorithm, self.name()), Some(create(&data)?));
         Ok(Upload::new(self, data, None, session, 0, file))
     }
 
@@ -79,7 +78,7 @@ impl Repository {
             state.turn += 1;
             state.turn
         };
-        let directory = self.uploads().join(id);
+        let directory = self.disk.uploads().join(id);
         let (data, directory) = (directory.join(DATA), Some(directory));
         Ok(Some(Upload::new(self, data, directory, session, turn, None)))
     }
@@ -88,7 +87,11 @@ impl Repository {
     pub fn upload_size(&self, id: &str) -> Result<Option<u64>> {
         let Some(directory) = self.upload_directory(id) else { return Ok(None) };
         if let Some(session) = self.disk.0.sessions.map().get(&directory) {
-            return Ok(Some(session.size.load(Ordering::Acquire)));
+            let own = session.repository == *self.name();
+            return Ok(own.then(|| session.size.load(Ordering::Acquire)));
+        }
+        if !read_meta(&directory)?.is_some_and(|(_, repository)| repository == *self.name()) {
+            return Ok(None);
         }
         let data = directory.join(DATA);
         match fs::metadata(&data) {
@@ -100,10 +103,11 @@ impl Repository {
 
     fn session(&self, id: &str) -> Result<Option<Arc<Session>>> {
         let Some(directory) = self.upload_directory(id) else { return Ok(None) };
+        let own = |session: &Arc<Session>| session.repository == *self.name();
         if let Some(session) = self.disk.0.sessions.map().get(&directory) {
-            return Ok(Some(Arc::clone(session)));
+            return Ok(Some(Arc::clone(session)).filter(own));
         }
-        let Some(session) = revive(&directory)? else { return Ok(None) };
+        let Some(session) = revive(&directory, self.name())? else { return Ok(None) };
         let mut map = self.disk.0.sessions.map();
         Ok(Some(Arc::clone(map.entry(directory).or_insert_with(|| Arc::new(session)))))
     }
@@ -111,32 +115,31 @@ impl Repository {
     /// The directory of the session `id`, if that can be one's name.
     fn upload_directory(&self, id: &str) -> Option<PathBuf> {
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        (id.len() == 32 && id.bytes().all(hex)).then(|| self.uploads().join(id))
-    }
-
-    fn uploads(&self) -> PathBuf {
-        self.directory().join("_u")
+        (id.len() == 32 && id.bytes().all(hex)).then(|| self.disk.uploads().join(id))
     }
 }
 
 impl Disk {
+    /// The number of sessions, idle ones included.
+    pub fn count_uploads(&self) -> Result<usize> {
+        Ok(super::disk::read_directory(&self.uploads())?.count())
+    }
+
     /// Removes the sessions that nothing was added to since `moment`, and says how many.
     pub fn expire_uploads(&self, moment: SystemTime) -> Result<usize> {
         self.writable()?;
         let mut expired = Vec::new();
-        self.walk(&mut |_, repository| {
-            for entry in super::disk::read_directory(&repository.join("_u"))? {
-                let directory =
-                    entry.map_err(|error| Error::io("read directory", repository, error))?.path();
-                let modified = fs::metadata(directory.join(DATA))
-                    .or_else(|_| fs::metadata(&directory))
-                    .and_then(|metadata| metadata.modified());
-                if modified.is_ok_and(|modified| modified < moment) {
-                    expired.push(directory);
-                }
+        let uploads = self.uploads();
+        for entry in super::disk::read_directory(&uploads)? {
+            let directory =
+                entry.map_err(|error| Error::io("read directory", &uploads, error))?.path();
+            let modified = fs::metadata(directory.join(DATA))
+                .or_else(|_| fs::metadata(&directory))
+                .and_then(|metadata| metadata.modified());
+            if modified.is_ok_and(|modified| modified < moment) {
+                expired.push(directory);
             }
-            Ok(())
-        })?;
+        }
         for directory in &expired {
             if let Some(session) = self.0.sessions.map().remove(directory) {
                 lock(&session).turn += 1;

@@ -10,7 +10,7 @@ use chartferry::{
         disk::Disk,
         layout::Layout,
         memory::Memory,
-        repository::{Missing, MissingContent, MountSource, Mounted},
+        repository::{Missing, MissingContent, Mounted},
     },
 };
 use std::{collections::BTreeMap, error::Error as _, fs, path::Path, time::SystemTime};
@@ -204,7 +204,7 @@ fn a_store_has_one_writer_and_any_number_of_readers() {
     for refused in [
         repository.start_upload(digest.algorithm()).map(drop),
         repository.delete_blob(&digest).map(drop),
-        repository.mount_blob(&digest, MountSource::Anywhere).map(drop),
+        repository.mount_blob(&digest, &name("a")).map(drop),
         repository.remove(&by_tag("x")).map(drop),
         reader.expire_uploads(SystemTime::now()).map(drop),
     ] {
@@ -272,7 +272,7 @@ fn idle_sessions_expire_and_busy_ones_do_not() {
     let repository = disk.repository(&name("ns/demo"));
     let start = || repository.start_upload(chartferry::oci::digest::Algorithm::Sha256).unwrap();
     let (mut idle, busy) = (start(), start());
-    let data = root.path().join("repos/ns/demo/_u").join(idle.id()).join("data");
+    let data = root.path().join("uploads").join(idle.id()).join("data");
     let long_ago = SystemTime::UNIX_EPOCH;
     fs::File::options().append(true).open(data).unwrap().set_modified(long_ago).unwrap();
     let since = long_ago + std::time::Duration::from_secs(1);
@@ -297,13 +297,8 @@ async fn a_repository_shows_only_its_own_blobs_and_manifests() {
     assert!(error.source().unwrap().is::<MissingContent>());
     assert!(!b.exists());
 
-    let (from_a, from_c) = (name("a"), name("c"));
-    for (source, mounted) in [
-        (MountSource::Repository(&from_c), Mounted::NotThere),
-        (MountSource::Repository(&from_a), Mounted::Yes),
-        (MountSource::Anywhere, Mounted::Yes),
-    ] {
-        assert_eq!(b.mount_blob(digest, source).unwrap(), mounted);
+    for (source, mounted) in [("c", Mounted::NotThere), ("a", Mounted::Yes)] {
+        assert_eq!(b.mount_blob(digest, &name(source)).unwrap(), mounted);
     }
     // Deleting it in one repository leaves it in the other.
     a.delete_blob(digest).unwrap();
@@ -487,4 +482,40 @@ fn what_a_killed_writer_left_in_a_layout_is_swept_when_it_has_rested() {
     }
     Layout::create(root.path()).unwrap();
     assert_eq!((old.exists(), young.exists(), other.exists()), (false, true, true));
+}
+
+#[test]
+fn a_mount_without_a_source_looks_at_the_nearest_names_first() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = Disk::open(root.path(), Durability::None).unwrap();
+    let digest = Digest::sha256(b"x");
+    for holder in ["z", "team/z", "team/b/z", "team/b/a", "team/b", "team/b/own/below"] {
+        let mut upload = disk.repository(&name(holder)).start_whole(digest.algorithm()).unwrap();
+        upload.append(&[b"x"]).unwrap();
+        upload.finish(&digest).unwrap();
+    }
+    let own = disk.repository(&name("team/b/own"));
+    let looked = |most: usize, refused: &[&str]| {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let mounted = own.mount_nearest(&digest, most, |name| {
+            asked.borrow_mut().push(name.to_string());
+            !refused.contains(&name.as_str())
+        });
+        (mounted.unwrap(), asked.into_inner())
+    };
+    let order = ["team/b/own/below", "team/b", "team/b/a", "team/b/z", "team/z", "z"];
+    // Each bound stops just before the next holder; `team` itself holds nothing, and counts.
+    for (most, asked) in [(0, 0), (1, 1), (2, 2), (4, 4), (5, 4), (6, 5), (7, 6)] {
+        let (mounted, found) = looked(most, &order);
+        assert_eq!((mounted, found), (Mounted::NotThere, strings(&order[..asked])), "{most}");
+    }
+    assert!(own.blob(&digest).unwrap().is_none());
+    assert_eq!(looked(1000, &order[..3]), (Mounted::Yes, strings(&order[..4])));
+    assert_eq!(own.blob(&digest).unwrap().map(|blob| blob.size), Some(1));
+    let absent = Digest::sha256(b"absent");
+    assert_eq!(own.mount_nearest(&absent, 1000, |_| true).unwrap(), Mounted::NotThere);
+}
+
+fn strings(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
 }

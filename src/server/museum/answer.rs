@@ -1,7 +1,13 @@
 //! Answers as ChartMuseum words them: JSON with its content type, `{"error": …}` for what is refused. What happened is
 //! said by those who call.
 
-use crate::{Error, ErrorKind, server::refusal::is_full};
+use crate::{
+    Error, ErrorKind,
+    server::{
+        auth::{Barred, LATER},
+        refusal::is_full,
+    },
+};
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -55,6 +61,15 @@ impl Denial {
     }
 }
 
+impl From<Barred> for Denial {
+    fn from(barred: Barred) -> Self {
+        match barred {
+            Barred::Challenge(challenge) => Self::unauthorized(challenge),
+            Barred::Busy(busy) => Self::new(busy.status(), "too many passwords are being checked"),
+        }
+    }
+}
+
 impl From<Error> for Denial {
     /// What the store says. Paths of this machine stay in the log.
     fn from(error: Error) -> Self {
@@ -93,6 +108,9 @@ impl IntoResponse for Denial {
         *response.status_mut() = self.status;
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, LATER);
         }
         let challenge = self.challenge.and_then(|text| HeaderValue::from_str(&text).ok());
         if let Some(challenge) = challenge {

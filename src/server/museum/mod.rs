@@ -46,7 +46,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::{OnceCell, Semaphore};
-use turns::Turns;
+pub(super) use turns::Turns;
 
 /// The museum: a view, and the store under it by somebody's credentials.
 struct Museum<C> {
@@ -67,7 +67,7 @@ struct House {
     /// Archives that are read whole at once.
     readers: Semaphore,
     /// Whoever adds a version, or takes one away, waits for its turn.
-    turns: Turns,
+    turns: Arc<Turns>,
     ids: Ids,
 }
 
@@ -85,6 +85,7 @@ pub(super) fn router<C: Catalog>(
     charts: Follower<C>,
     writes: Writes<C>,
     config: &Config,
+    turns: Arc<Turns>,
 ) -> Router {
     let house = House {
         options: config.museum.clone(),
@@ -94,7 +95,7 @@ pub(super) fn router<C: Catalog>(
         metrics: metrics::Metrics::default(),
         ready: OnceCell::new(),
         readers: Semaphore::new(4),
-        turns: Turns::new(&config.museum),
+        turns,
         ids: Ids::new(),
     };
     let museum = Museum { shelf: Shelf(charts), writes, house: Arc::new(house) };
@@ -162,8 +163,7 @@ impl<C: Catalog> Museum<C> {
         if let Some(action) = action
             && !(action == "push" && matches!(self.writes, Writes::AsSent(_)))
         {
-            let who = self.access.admit(&head.headers, namespace, Some(action)).await;
-            line.of(who.map_err(Denial::unauthorized)?);
+            line.of(self.access.admit(head, namespace, Some(action)).await?);
         }
         let mut response = self.dispatch(route, head, body).await;
         // Clients send credentials when they are asked for them.

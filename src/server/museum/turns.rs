@@ -13,7 +13,7 @@ const LOCKS: usize = 1024;
 
 /// The turns of a museum.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(in crate::server) struct Turns {
     locks: Vec<Mutex<()>>,
     key: RandomState,
     scope: Scope,
@@ -31,7 +31,7 @@ enum Scope {
 }
 
 impl Turns {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(in crate::server) fn new(options: &Options) -> Self {
         let scope = match (options.max_storage_objects, options.per_chart_limit) {
             (Some(_), _) => Scope::Namespace,
             (None, Some(_)) => Scope::Chart,
@@ -42,7 +42,7 @@ impl Turns {
     }
 
     /// Waits for the turn to change these charts and versions.
-    pub(super) async fn take(
+    pub(in crate::server) async fn take(
         &self,
         namespace: &str,
         versions: &[(&str, &str)],

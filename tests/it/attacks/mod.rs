@@ -2,3 +2,6 @@
 //! program under attack; each test's comment gives the finding's number.
 
 mod wire;
+mod held;
+mod jwt;
+mod registry;

@@ -100,7 +100,7 @@ fn every_way_to_upload_a_blob() {
             }
         }
     }
-    let sessions = server.store().join("repos").join(REPOSITORY).join("_u");
+    let sessions = server.store().join("uploads");
     assert_eq!(super::count_files(&sessions), 0, "sessions are left");
 }
 

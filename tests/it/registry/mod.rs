@@ -16,19 +16,19 @@ use std::{net::SocketAddr, path::Path, thread};
 use wire::Answer;
 
 /// A registry in this process, on a free port, over a store of its own; ended when dropped.
-struct Server {
-    address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
     root: tempfile::TempDir,
 }
 
 impl Server {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Config::default())
     }
 
-    fn with(config: Config) -> Self {
+    pub(crate) fn with(config: Config) -> Self {
         let root = tempfile::tempdir().unwrap();
         let disk = Disk::open(&root.path().join("store"), Durability::None).unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -49,37 +49,43 @@ impl Server {
         Self { address, stop: Some(stop), thread: Some(thread), root }
     }
 
-    fn store(&self) -> std::path::PathBuf {
+    pub(crate) fn store(&self) -> std::path::PathBuf {
         self.root.path().join("store")
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], b"")
     }
 
-    fn head(&self, path: &str) -> Answer {
+    pub(crate) fn head(&self, path: &str) -> Answer {
         self.send("HEAD", path, &[], b"")
     }
 
-    fn post(&self, path: &str, body: &[u8]) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &[u8]) -> Answer {
         self.send("POST", path, &[], body)
     }
 
-    fn put(&self, path: &str, body: &[u8]) -> Answer {
+    pub(crate) fn put(&self, path: &str, body: &[u8]) -> Answer {
         self.send("PUT", path, &[], body)
     }
 
-    fn delete(&self, path: &str) -> Answer {
+    pub(crate) fn delete(&self, path: &str) -> Answer {
         self.send("DELETE", path, &[], b"")
     }
 
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
         wire::send(self.address, method, path, headers, body)
     }
 
     /// Pushes a blob in one request.
     #[track_caller]
-    fn push_blob(&self, name: &str, bytes: &[u8]) -> Digest {
+    pub(crate) fn push_blob(&self, name: &str, bytes: &[u8]) -> Digest {
         let digest = Digest::sha256(bytes);
         self.post(&format!("/v2/{name}/blobs/uploads/?digest={digest}"), bytes).expect(201);
         digest
@@ -87,7 +93,12 @@ impl Server {
 
     /// Pushes a manifest by tag or digest, as what it says it is.
     #[track_caller]
-    fn push_manifest(&self, name: &str, reference: &str, manifest: &serde_json::Value) -> Answer {
+    pub(crate) fn push_manifest(
+        &self,
+        name: &str,
+        reference: &str,
+        manifest: &serde_json::Value,
+    ) -> Answer {
         let media_type = manifest["mediaType"].as_str().unwrap_or(IMAGE);
         let bytes = manifest.to_string();
         let path = format!("/v2/{name}/manifests/{reference}");
@@ -103,12 +114,12 @@ impl Drop for Server {
     }
 }
 
-const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+pub(crate) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
 /// A descriptor as JSON.
-fn descriptor(media_type: &str, bytes: &[u8]) -> serde_json::Value {
+pub(crate) fn descriptor(media_type: &str, bytes: &[u8]) -> serde_json::Value {
     serde_json::json!({
         "mediaType": media_type,
         "digest": Digest::sha256(bytes).as_str(),
@@ -117,7 +128,7 @@ fn descriptor(media_type: &str, bytes: &[u8]) -> serde_json::Value {
 }
 
 /// Bytes that repeat nowhere soon, the same for the same seed.
-fn bytes(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn bytes(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {
         state ^= state << 13;
@@ -133,7 +144,7 @@ fn digest(algorithm: Algorithm, bytes: &[u8]) -> Digest {
 }
 
 /// How many files lie below `folder`.
-fn count_files(folder: &Path) -> usize {
+pub(crate) fn count_files(folder: &Path) -> usize {
     let mut count = 0;
     if folder.exists() {
         crate::support::list(folder, &mut |_, _| count += 1);

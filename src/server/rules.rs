@@ -1,0 +1,116 @@
+//! ChartMuseum's flags that say what may not be changed, held for the registry API: whoever guards a chart against one API
+//! would else have it changed by the other.
+
+use super::{
+    auth::parent,
+    museum::{Api, Options, Overwrite, Turns},
+    refusal::{Code, Refusal},
+    view::{Follower, Found, View},
+};
+use crate::{
+    oci::{Digest, Manifest, Tag, TagOrDigest, chart},
+    store::{blocking, disk::Disk, repository::Repository},
+};
+use http::{HeaderValue, StatusCode, header};
+use std::{num::NonZeroUsize, sync::Arc};
+
+/// What may not be changed. Clones are the same.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    api: Api,
+    overwrite: Overwrite,
+    most: Option<NonZeroUsize>,
+    /// Shared with the other API, so that of two who bring one version at once only one is first.
+    pub(super) turns: Arc<Turns>,
+}
+
+impl Rules {
+    pub(super) fn new(options: &Options, turns: Arc<Turns>) -> Self {
+        let Options { api, overwrite, max_storage_objects: most, .. } = *options;
+        Self { api, overwrite, most, turns }
+    }
+
+    /// Refuses to delete what holds content, with `--disable-delete`. Tags, manifests and blobs alike: a chart without its
+    /// blob is gone too.
+    pub(super) fn may_delete(&self, allowed: &'static str) -> Result<(), Refusal> {
+        if self.api != Api::WithoutDelete {
+            return Ok(());
+        }
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        let message = "this registry deletes nothing (`--disable-delete`)";
+        Err(Refusal::new(status, Code::Unsupported, message)
+            .with(header::ALLOW, HeaderValue::from_static(allowed)))
+    }
+
+    /// Whether putting a manifest under a tag is to be judged at all.
+    pub(super) fn judge_tags(&self) -> bool {
+        self.overwrite == Overwrite::Never || self.most.is_some()
+    }
+
+    /// Refuses to move a tag off a chart, with `--disable-force-overwrite`, and one more chart in a full namespace, with
+    /// `--max-storage-objects`. The caller has the turn to change these versions.
+    pub(super) async fn may_tag(
+        &self,
+        charts: &Follower<Disk>,
+        repository: &Repository,
+        manifest: &Manifest,
+        digest: &Digest,
+        tags: &[Tag],
+    ) -> Result<(), Refusal> {
+        charts.ready_soon().await.map_err(|error| {
+            tracing::warn!(error = error.chain(), "the charts of the store are not known yet");
+            let message = "the charts of this registry are not known yet";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::Denied, message)
+                .with(header::RETRY_AFTER, HeaderValue::from_static("5"))
+        })?;
+        let name = repository.name();
+        let content = chart::find(manifest).ok().map(|found| &found.content.digest);
+        for tag in tags {
+            let (from, wanted) = (repository.clone(), TagOrDigest::Tag(tag.clone()));
+            let there = blocking(move || from.manifest(&wanted)).await?;
+            if there.as_ref().is_some_and(|there| there.descriptor.digest == *digest) {
+                continue;
+            }
+            let version = tag.to_version();
+            let shown = charts.view().find(parent(name), name.last_segment(), &version);
+            let replaces = match &there {
+                Some(there) => {
+                    let kind = there.descriptor.media_type.as_str();
+                    let before = Manifest::parse(there.bytes.clone(), Some(kind));
+                    before.is_ok_and(|before| chart::find(&before).is_ok())
+                }
+                // Under another tag, say: this one would be shown in its place.
+                None => shown.as_ref().is_some_and(|found| !is_archive(found, content)),
+            };
+            if replaces && self.overwrite == Overwrite::Never {
+                let message = format!(
+                    "`{name}:{tag}` holds a chart, which stays (`--disable-force-overwrite`)"
+                );
+                return Err(Refusal::new(StatusCode::CONFLICT, Code::Denied, message));
+            }
+            if there.is_none() && shown.is_none() && content.is_some() {
+                self.room_for_one(charts.view(), parent(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn room_for_one(&self, view: &View, namespace: &str) -> Result<(), Refusal> {
+        let Some(most) = self.most else { return Ok(()) };
+        let versions = view.names(namespace);
+        let versions = versions.iter().filter_map(|name| view.versions(namespace, name)).flatten();
+        let files = versions.map(|found| 1 + usize::from(found.item.provenance.is_some()));
+        if files.sum::<usize>() < most.get() {
+            return Ok(());
+        }
+        let message = format!(
+            "`{namespace}` has {most} archives and provenance files, as many as it may (`--max-storage-objects`)"
+        );
+        Err(Refusal::new(StatusCode::INSUFFICIENT_STORAGE, Code::Denied, message))
+    }
+}
+
+/// Whether a version that is shown has this archive.
+fn is_archive(found: &Found, content: Option<&Digest>) -> bool {
+    content == Some(&found.item.archive.digest)
+}
