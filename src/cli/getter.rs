@@ -18,7 +18,7 @@ use std::io::{Read, Write};
 
 #[derive(Debug, Args)]
 pub(super) struct GetterArgs {
-    /// Our own certificate; may be empty
+    /// Client certificate (mTLS); may be empty
     certificate: String,
     /// Its key; may be empty
     key: String,

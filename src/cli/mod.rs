@@ -56,6 +56,7 @@ mod talk;
 mod told;
 mod tour;
 mod tour_move;
+mod usage;
 
 /// Carries Helm charts and other OCI artifacts between chart repositories and OCI registries.
 #[derive(Debug, Parser)]
@@ -73,7 +74,7 @@ struct Global {
     /// Log what happens on the wire
     #[arg(long, global = true, help_heading = "Global options")]
     debug: bool,
-    /// Say warnings and errors only
+    /// Print results, warnings and errors only
     #[arg(long, short = 'q', global = true, help_heading = "Global options")]
     quiet: bool,
     /// How to write messages on stderr
@@ -121,13 +122,13 @@ enum Command {
     /// Charts in one file, for places that no network reaches
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
-    /// Carry whole repositories elsewhere: exactly, and again for nothing
+    /// Copy whole repositories, byte for byte and incrementally
     Mirror(Box<mirror::MirrorArgs>),
     /// Run an OCI registry on a folder
     Serve(Box<serve::ServeArgs>),
     /// Show what this program does, on a registry of its own in a temporary folder
     Tour(tour::TourArgs),
-    /// Place this program among Helm's plugins
+    /// Install chartferry as a Helm plugin, or remove it
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
     /// Write a completion script for a shell
@@ -215,14 +216,10 @@ struct ManArgs {
 
 /// Runs one command line and says how it ended.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let (mut global, command) = match parse(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let (mut global, command) = match parse(&args) {
         Ok(parsed) => parsed,
-        Err(error) => {
-            let usage = error.use_stderr();
-            // A closed pipe is no reason to fail.
-            let _ = error.print();
-            return if usage { Exit::Usage.into() } else { Exit::Ok.into() };
-        }
+        Err(error) => return usage::report(&error, &args),
     };
     if let Command::Serve(args) = &command
         && args.log_json()
@@ -246,8 +243,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(Global, Command), clap::Error> {
-    let cli = Cli::try_parse_from(empty::without_empty_paths(Cli::command, args))?;
+fn parse(args: &[OsString]) -> Result<(Global, Command), clap::Error> {
+    let cli = Cli::try_parse_from(empty::without_empty_paths(Cli::command, args.iter().cloned()))?;
     let Command::Chart(ChartArgs { words }) = cli.command else {
         return Ok((cli.global, cli.command));
     };

@@ -132,10 +132,10 @@ struct ServerArgs {
     /// Certificates to trust beside the system's
     #[arg(long, value_name = "FILE", help_heading = "ChartMuseum")]
     ca_file: Option<PathBuf>,
-    /// Our own certificate
+    /// Client certificate (mTLS)
     #[arg(long, value_name = "FILE", requires = "key_file", help_heading = "ChartMuseum")]
     cert_file: Option<PathBuf>,
-    /// Its key
+    /// Key of the client certificate
     #[arg(long, value_name = "FILE", requires = "cert_file", help_heading = "ChartMuseum")]
     key_file: Option<PathBuf>,
     /// Longest wait for an answer

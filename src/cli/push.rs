@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     limits::Limits,
-    oci::{Tag, chart::LayerOrder},
+    oci::{Reference, Tag, chart::LayerOrder},
     ops::{
         package,
         prepare::{self, Beside},
@@ -261,6 +261,7 @@ async fn one(
             return Err(Error::usage(what)
                 .with_hint("`--version` chooses among those of a chart repository"));
         }
+        None if path.starts_with("oci://") => return Err(in_registry(path)),
         None => prepare(run, Path::new(path), limits)?,
     };
     args.created_from.date(&mut chart, limits)?;
@@ -268,6 +269,19 @@ async fn one(
     let (place, name) = destination.place(run, &args.remote, &chart.metadata.name)?;
     let report = op::push(&place, &name, &chart, &tag, options).await?;
     Ok(Told { name, report })
+}
+
+/// The error for a chart that lies in a registry already.
+fn in_registry(text: &str) -> Error {
+    let error = Error::usage(format!("`{text}` is in a registry; `push` sends charts from here"));
+    let Ok(reference) = text.parse::<Reference>() else { return error };
+    let version = reference.tag.as_ref().map(|tag| format!("@{}", tag.to_version()));
+    error.with_hint(format!(
+        "chartferry mirror oci://{} DESTINATION --chart '{}{}'",
+        reference.repository_path(),
+        reference.repository.last_segment(),
+        version.unwrap_or_default()
+    ))
 }
 
 /// A chart that is not on this machine.

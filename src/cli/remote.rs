@@ -54,10 +54,10 @@ pub(super) struct TransportArgs {
     /// Certificates to trust beside the system's
     #[arg(long, value_name = "FILE", help_heading = "Registry")]
     pub(super) ca_file: Option<PathBuf>,
-    /// Our own certificate
+    /// Client certificate (mTLS)
     #[arg(long, value_name = "FILE", requires = "key_file", help_heading = "Registry")]
     pub(super) cert_file: Option<PathBuf>,
-    /// Its key
+    /// Key of the client certificate
     #[arg(long, value_name = "FILE", requires = "cert_file", help_heading = "Registry")]
     pub(super) key_file: Option<PathBuf>,
 }

@@ -77,10 +77,10 @@ pub(super) struct AddArgs {
     /// Certificates to trust beside the system's
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// Our own certificate
+    /// Client certificate (mTLS)
     #[arg(long, value_name = "FILE", requires = "key_file")]
     cert_file: Option<PathBuf>,
-    /// Its key
+    /// Key of the client certificate
     #[arg(long, value_name = "FILE", requires = "cert_file")]
     key_file: Option<PathBuf>,
     /// Longest wait for the index

@@ -14,6 +14,7 @@ use crate::{
     ops::{repositories::Files, saved::SavedCharts},
 };
 use std::{future::Future, path::PathBuf, sync::Arc};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Failed inputs named in the last line; each was named above it with its reason.
 const NAMED: usize = 8;
@@ -114,10 +115,15 @@ impl Run {
             .with_ansi(colour)
             .with_writer(std::io::stderr)
             .with_target(true);
+        // Below `trace` the connection pool's own messages would stand between the lines of each request.
+        let ours = match level {
+            tracing::Level::TRACE => Targets::new().with_default(level),
+            _ => Targets::new().with_target(env!("CARGO_PKG_NAME"), level),
+        };
         // A second subscriber cannot be set; the first one stays.
         let _ = match self.global.log_format {
-            LogFormat::Json => builder.json().try_init(),
-            LogFormat::Text => builder.try_init(),
+            LogFormat::Json => builder.json().finish().with(ours).try_init(),
+            LogFormat::Text => builder.finish().with(ours).try_init(),
         };
     }
 }

@@ -54,6 +54,11 @@ impl Talk {
         self.line("warning", text);
     }
 
+    /// Text of several lines, as it is.
+    pub(super) fn block(&self, text: &str) {
+        self.raw(text);
+    }
+
     /// An error with its causes and what to do next.
     pub(super) fn error(&self, error: &Error) {
         if self.format == LogFormat::Json {

@@ -97,8 +97,11 @@ impl fmt::Display for Notice {
             Self::Asked { method, url } => write!(f, "> {method} {url}"),
             Self::Answered { method, url, status } => write!(f, "< {status} {method} {url}"),
             Self::Waiting { host, wait, why } => {
-                let seconds = wait.as_secs_f64();
-                write!(f, "waiting {seconds:.1} s for `{host}`: {why}")
+                let (seconds, millis) = (wait.as_secs_f64(), wait.as_millis());
+                match millis {
+                    0..100 => write!(f, "waiting {millis} ms for `{host}`: {why}"),
+                    _ => write!(f, "waiting {seconds:.1} s for `{host}`: {why}"),
+                }
             }
             Self::Resumed { host, digest, at, total } => {
                 write!(f, "resuming `{digest}` from `{host}` at byte {at} of {total}")

@@ -71,6 +71,18 @@ impl Side {
     }
 }
 
+/// Names the selection of one version to somebody who wrote its reference as the source.
+fn one_version(text: &str, error: Error) -> Error {
+    let Ok(reference) = text.parse::<Reference>() else { return error };
+    let (Some(tag), None) = (&reference.tag, &reference.digest) else { return error };
+    let chart = reference.repository.last_segment();
+    error.with_hint(format!(
+        "a source has no tag: `oci://{} --chart '{chart}@{}'` mirrors that version",
+        reference.repository_path(),
+        tag.to_version()
+    ))
+}
+
 /// Opens both ends.
 pub(super) struct Ends<'a> {
     pub(super) run: &'a Run,
@@ -133,7 +145,8 @@ impl Ends<'_> {
         settings: &SourceSettings,
         known: Option<Credential>,
     ) -> Result<Source> {
-        let (host, namespace) = Reference::parse_namespace(text)?;
+        let (host, namespace) =
+            Reference::parse_namespace(text).map_err(|error| one_version(text, error.into()))?;
         let from = &self.settings.from;
         let client = self.client(from, known, host.as_str(), Some(&host))?;
         Ok(Source::Registry(registry::Registry::new(registry::Options {

@@ -97,6 +97,11 @@ fn what_stands_in_the_way_comes_with_a_next_step() {
             vec![url, registry, "--prune", "--max-delete", "few"],
             &["a part of what is recorded: `10%`"],
         ),
+        (
+            64,
+            vec!["oci://h/ns/nginx:22.1.1", registry],
+            &["`oci://h/ns/nginx --chart 'nginx@22.1.1'` mirrors that version"],
+        ),
         (64, vec![url, "ftp://h/x"], &["write `oci://HOST/NAMESPACE`, a folder"]),
         (64, vec![url, registry, "--to-username", "u"], &["`--to-password-stdin`, or sign in"]),
         (64, vec![url, registry, "--from-password-stdin"], &["add `--from-username`"]),

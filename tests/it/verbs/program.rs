@@ -82,6 +82,13 @@ fn messages_are_json_when_asked_and_data_is_not() {
     let error: serde_json::Value = serde_json::from_str(outcome.stderr.trim()).unwrap();
     assert_eq!((&error["level"], &error["kind"]), (&"error".into(), &"NotFound".into()));
     test.run(["push", "demo", &registry.oci(), "--quiet"]).any_stdout().succeeds();
+    // What the parser finds is an object a line as well.
+    for args in [["lint", "--nope", "--log-format", "json"], ["--log-format=json", "lnt", "x", "y"]]
+    {
+        let outcome = test.run(args).any_stderr().fails(64);
+        let error: serde_json::Value = serde_json::from_str(outcome.stderr.trim()).unwrap();
+        assert_eq!((&error["level"], &error["kind"]), (&"error".into(), &"Usage".into()));
+    }
 }
 
 #[test]

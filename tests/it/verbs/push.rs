@@ -226,6 +226,12 @@ fn destinations_that_are_none_say_what_to_write() {
             "names a tag",
             "chartferry push --chart PATH h/ns:1.0.0",
         ),
+        (
+            &["push", "oci://a/ns/x:1.0.0", "oci://b/ns"],
+            64,
+            "`oci://a/ns/x:1.0.0` is in a registry",
+            "chartferry mirror oci://a/ns/x DESTINATION --chart 'x@1.0.0'",
+        ),
         (&["push", "gone.tgz", "oci://h/ns"], 5, "error: gone.tgz: no such file\n", ""),
         (&["push", "plain", "oci://h/ns"], 1, "is a folder without Chart.yaml", "push an archive"),
         (&["push", "demo", "oci://h/UPPER"], 64, "lower case only", ""),
