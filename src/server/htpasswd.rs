@@ -281,4 +281,28 @@ mod tests {
         assert_eq!(users.verify("robert", "two", None).await, Verdict::Known);
         assert!(Htpasswd::open(&path).is_err());
     }
+
+    #[tokio::test]
+    async fn a_flood_of_guesses_is_cut_and_one_password_is_checked_once() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("htpasswd");
+        fs::write(&path, format!("ann:{}\n", bcrypt::hash("one", 4).expect("hash"))).expect("file");
+        let users = Htpasswd::open(&path).expect("users");
+        // On one thread, all of them come before the first is checked.
+        let same = (0..100).map(|_| users.verify("ann", "one", None));
+        let verdicts = futures_util::future::join_all(same).await;
+        assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Known));
+        let names: Vec<String> = (0..40).map(|at| format!("user{at}")).collect();
+        let guesses = names.iter().map(|name| users.verify(name, "guess", None));
+        let verdicts = futures_util::future::join_all(guesses).await;
+        let refused = verdicts.iter().filter(|verdict| **verdict == Verdict::Busy(Busy::Client));
+        assert_eq!(refused.count(), 40 - 16);
+        assert_eq!(users.verify("ann", "one", None).await, Verdict::Known);
+        // A line that is the same keeps its user known when others change.
+        let before = fs::read_to_string(&path).expect("file");
+        let bob = bcrypt::hash("two", 4).expect("hash");
+        fs::write(&path, format!("{before}bob:{bob}\n")).expect("file");
+        users.reload();
+        assert_eq!(users.state().verified.len(), 1);
+    }
 }
