@@ -19,6 +19,8 @@ pub enum ErrorKind {
     Integrity,
     /// The user stopped the work.
     Interrupted,
+    /// The system stopped the work, by SIGTERM.
+    Terminated,
     /// The input itself is bad: a chart, an archive, a document, a name.
     Invalid,
     /// The file system refused.
@@ -115,6 +117,15 @@ impl Error {
             .as_deref()
             .and_then(|source| source.downcast_ref::<Self>())
             .and_then(Self::hint)
+    }
+
+    /// The innermost cause: what many failures have in common.
+    pub fn root(&self) -> String {
+        let mut cause: &dyn StdError = self;
+        while let Some(next) = cause.source() {
+            cause = next;
+        }
+        cause.to_string()
     }
 
     /// The sentence with every cause beneath it, joined by `: `, for one-line reports and logs.

@@ -26,6 +26,8 @@ pub enum Exit {
     Usage,
     /// The user stopped it: 128 and the number of the signal, as shells say it.
     Interrupted,
+    /// The system stopped it: 128 and the number of SIGTERM.
+    Terminated,
 }
 
 impl Exit {
@@ -42,6 +44,7 @@ impl Exit {
             Self::Integrity => 7,
             Self::Usage => 64,
             Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 }
@@ -59,6 +62,7 @@ impl From<&Error> for Exit {
             ErrorKind::Denied => Self::Denied,
             ErrorKind::Integrity => Self::Integrity,
             ErrorKind::Interrupted => Self::Interrupted,
+            ErrorKind::Terminated => Self::Terminated,
             ErrorKind::NotFound => Self::NotFound,
             ErrorKind::Partial => Self::Partial,
             ErrorKind::Usage => Self::Usage,

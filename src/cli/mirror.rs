@@ -15,7 +15,10 @@ use crate::{
         prune::Guard,
         report::{Mode, Verdict},
         rewrite::Rules,
-        run::{Alias, Earlier, Event, Listener, OnConflict, OnMismatch, Options, Remembering},
+        run::{
+            Alias, Detail, Earlier, Event, Listener, OnConflict, OnMismatch, Options, Remembering,
+            Trust,
+        },
         select::{Pattern, Rule, Selection},
         source::Tags,
         state::Key,
@@ -30,9 +33,10 @@ use ends::{Ends, Side};
 use file::{Document, HostEntry};
 use jiff::Timestamp;
 use std::{
-    io::Write,
+    io::{Read, Write},
     path::{Path, PathBuf},
     sync::atomic::Ordering,
+    time::Duration,
 };
 
 mod args;
@@ -44,6 +48,8 @@ mod told;
 /// What a template is tried with.
 const SAMPLE: mirror::sink::Naming<'static> =
     mirror::sink::Naming { repo: "repo", chart: "chart", version: "1.0.0" };
+/// Bytes of a file of metrics: about 4 KiB a source, so a thousand sources.
+const MAX_METRICS: u64 = 4 << 20;
 /// Bytes of a file for Artifact Hub: a name, some owners, some packages to leave out.
 const MAX_METADATA: u64 = 1 << 20;
 
@@ -76,6 +82,7 @@ struct Settings {
     concurrency: usize,
     rate: Option<f64>,
     metrics_file: Option<PathBuf>,
+    report_file: Option<PathBuf>,
     hosts: Vec<HostEntry>,
     from: Side,
     to: Side,
@@ -108,6 +115,9 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
     options.mismatch = settings.mismatch;
     options.conflict = settings.conflict;
     options.alias = settings.alias;
+    options.trust = if args.trust_tags { Trust::Tags } else { Trust::Nothing };
+    options.detail = if args.all { Detail::Every } else { Detail::Notable };
+    options.look_every = if args.look { Duration::ZERO } else { args.look_every };
     options.artifact_hub = settings.artifact_hub.as_deref().map(metadata).transpose()?;
     options.prune = settings.prune;
     options.at_once = settings.concurrency;
@@ -119,11 +129,18 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
         Event::Done(_) => {
             counts.items.fetch_add(1, Ordering::Relaxed);
         }
+        Event::Failed => {
+            counts.failed.fetch_add(1, Ordering::Relaxed);
+        }
     });
-    if let Some(path) = &settings.metrics_file {
-        writable(path)?;
+    for (what, path) in [("metrics", &settings.metrics_file), ("the report", &settings.report_file)]
+    {
+        if let Some(path) = path {
+            writable(what, path)?;
+        }
     }
-    let ended = run.block_on_several(every(&ends, &options, &args));
+    let stop = options.stop.clone();
+    let (ended, signal) = run.block_on_stoppable(every(&ends, &options, &args), move || stop.ask());
     drop(progress);
     // Whatever stopped the run, a monitor is told.
     let (reports, stopped) = match ended {
@@ -137,9 +154,10 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
     };
     let reports: Vec<Report> = reports.into_iter().map(Report::shown).collect();
     let told = tell(run, &args, &settings, &reports);
-    match stopped {
-        Some(error) => Err(error),
-        None => told.map(|()| exit(&reports)),
+    match (signal, stopped) {
+        (Some(signal), _) => Err(signal.error()),
+        (None, Some(error)) => Err(error),
+        (None, None) => told.map(|()| exit(&reports)),
     }
 }
 
@@ -158,6 +176,9 @@ async fn every(ends: &Ends<'_>, options: &Options, args: &MirrorArgs) -> Result<
         match one(ends, settings, &sink, options, args).await {
             Ok(report) => reports.push(report),
             Err(error) if sources.len() == 1 => return Err(error),
+            Err(error) if options.stop.is_asked() => {
+                reports.push(unmirrored(&settings.location, sink.identity(), options, &error));
+            }
             Err(error) => {
                 reports.push(unmirrored(&settings.location, sink.identity(), options, &error));
                 let what = format!("`{}` is not mirrored", settings.location);
@@ -165,6 +186,7 @@ async fn every(ends: &Ends<'_>, options: &Options, args: &MirrorArgs) -> Result<
             }
         }
     }
+    mirror::extra::reconcile(&mut reports, &options.placed);
     // Flags hold for all sources together: what one has need not be in the others.
     if args.file.is_none() && reports.iter().any(|report| report.missing.is_empty()) {
         for report in &mut reports {
@@ -183,10 +205,11 @@ fn unmirrored(source: &str, destination: &str, options: &Options, error: &Error)
 }
 
 /// Whether a file can be written when all is done.
-fn writable(path: &Path) -> Result<()> {
+fn writable(what: &str, path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let fail = |error| {
-        Error::io("write metrics to", path, error).with_hint("its folder must be there before")
+        Error::io(&format!("write {what} to"), path, error)
+            .with_hint("its folder must be there before")
     };
     if path.is_dir() {
         return Err(fail(std::io::ErrorKind::IsADirectory.into()));
@@ -262,6 +285,17 @@ fn metadata(path: &Path) -> Result<Bytes> {
     }
 }
 
+/// The metrics that an earlier run left, for what is counted from one run to the next.
+fn earlier(path: &Path) -> String {
+    let mut text = String::new();
+    let read =
+        std::fs::File::open(path).and_then(|file| file.take(MAX_METRICS).read_to_string(&mut text));
+    match read {
+        Ok(_) => text,
+        Err(_) => String::new(),
+    }
+}
+
 /// The report to stdout, what the user should know to stderr, the metrics to their file.
 fn tell(run: &Run, args: &MirrorArgs, settings: &Settings, reports: &[Report]) -> Result<()> {
     for report in reports {
@@ -269,8 +303,16 @@ fn tell(run: &Run, args: &MirrorArgs, settings: &Settings, reports: &[Report]) -
             run.talk.warn(warning);
         }
     }
-    if let Some(path) = &settings.metrics_file {
-        let text = metrics::text(reports, Timestamp::now().as_second());
+    if let Some(path) = &settings.report_file {
+        let document = serde_json::json!({ "runs": reports });
+        let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+        text.push('\n');
+        write_file(path, |file| file.write_all(text.as_bytes()))?;
+    }
+    // Nothing was done, so there is nothing to alert of and nothing to be glad of.
+    if let Some(path) = settings.metrics_file.as_ref().filter(|_| !args.dry_run) {
+        let before = earlier(path);
+        let text = metrics::text(reports, Timestamp::now().as_second(), &before);
         write_file(path, |file| file.write_all(text.as_bytes()))?;
     }
     match args.output {
@@ -337,6 +379,9 @@ impl MirrorArgs {
         }
         if self.metrics_file.is_some() {
             settings.metrics_file.clone_from(&self.metrics_file);
+        }
+        if self.report_file.is_some() {
+            settings.report_file.clone_from(&self.report_file);
         }
         if self.prune {
             settings.prune = Some(self.max_delete);
@@ -420,6 +465,7 @@ impl MirrorArgs {
             concurrency: self.concurrency,
             rate: self.rate,
             metrics_file: None,
+            report_file: None,
             hosts: Vec::new(),
             from: Side::default(),
             to: Side::default(),
@@ -470,6 +516,7 @@ fn from_file(document: Document) -> Result<Settings> {
         concurrency: document.concurrency.unwrap_or(AT_ONCE),
         rate: document.rate,
         metrics_file: document.metrics_file,
+        report_file: document.report_file,
         hosts: document.hosts,
         from: Side::default(),
         to: Side::default(),

@@ -24,6 +24,8 @@ pub(super) struct Counts {
     pub(super) total: AtomicU64,
     /// Items done.
     pub(super) items: AtomicU64,
+    /// Items that failed.
+    pub(super) failed: AtomicU64,
     /// Bytes moved.
     pub(super) bytes: AtomicU64,
 }
@@ -99,7 +101,8 @@ impl Job {
                 drawn
             });
             drawn.set_length(counts.total.load(Ordering::Relaxed));
-            drawn.set_position(counts.items.load(Ordering::Relaxed));
+            let failed = counts.failed.load(Ordering::Relaxed);
+            drawn.set_position(counts.items.load(Ordering::Relaxed) + failed);
             drawn.set_message(line);
         }
         if let Some(bar) = bar {
@@ -109,16 +112,27 @@ impl Job {
     }
 
     fn line(&self, counts: &Counts) -> String {
-        let [items, total, bytes] = [&counts.items, &counts.total, &counts.bytes]
-            .map(|count| count.load(Ordering::Relaxed));
-        line(self.verb, self.noun, items, total, bytes, self.start.elapsed())
+        let [items, failed, total, bytes] =
+            [&counts.items, &counts.failed, &counts.total, &counts.bytes]
+                .map(|count| count.load(Ordering::Relaxed));
+        line(self.verb, self.noun, [items, failed, total], bytes, self.start.elapsed())
     }
 }
 
-/// `pushed 3 of 12 charts, 1.2 MiB, 153.6 KiB/s, 8 s, 24 s left`
-fn line(verb: &str, noun: &str, items: u64, total: u64, bytes: u64, spent: Duration) -> String {
+/// `pushed 3 of 12 charts, 1 failed, 1.2 MiB, 153.6 KiB/s, 8 s, 16 s left`
+fn line(
+    verb: &str,
+    noun: &str,
+    [items, failed, total]: [u64; 3],
+    bytes: u64,
+    spent: Duration,
+) -> String {
     let seconds = spent.as_secs();
     let mut line = format!("{verb} {items} of {total} {noun}");
+    if failed > 0 {
+        line.push_str(&format!(", {failed} failed"));
+    }
+    let items = items + failed;
     if bytes > 0 {
         line.push_str(&format!(", {}", super::size(bytes)));
         if let Some(rate) = bytes.checked_div(seconds) {
@@ -134,11 +148,13 @@ fn line(verb: &str, noun: &str, items: u64, total: u64, bytes: u64, spent: Durat
     line
 }
 
-fn duration(seconds: u64) -> String {
+/// A span of time in words: `90 s`, `3 min`, `5 h`, `4 days`.
+pub(super) fn duration(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7200 => format!("{} min", seconds / 60),
-        _ => format!("{} h", seconds / 3600),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
     }
 }
 
@@ -158,13 +174,15 @@ mod tests {
     #[test]
     fn lines_say_how_far_how_fast_and_how_long() {
         let after = Duration::from_secs;
-        for (items, total, bytes, spent, expected) in [
-            (0, 12, 0, 1, "pushed 0 of 12 charts, 1 s"),
-            (3, 12, 2048, 8, "pushed 3 of 12 charts, 2.0 KiB, 256 B/s, 8 s, 24 s left"),
-            (1, 100, 2048, 60, "pushed 1 of 100 charts, 2.0 KiB, 34 B/s, 60 s, 99 min left"),
-            (12, 12, 10, 60, "pushed 12 of 12 charts, 10 B, 0 B/s, 60 s"),
+        for (items, failed, total, bytes, spent, expected) in [
+            (0, 0, 12, 0, 1, "pushed 0 of 12 charts, 1 s"),
+            (1, 2, 12, 0, 8, "pushed 1 of 12 charts, 2 failed, 8 s, 24 s left"),
+            (3, 0, 12, 2048, 8, "pushed 3 of 12 charts, 2.0 KiB, 256 B/s, 8 s, 24 s left"),
+            (1, 0, 100, 2048, 60, "pushed 1 of 100 charts, 2.0 KiB, 34 B/s, 60 s, 99 min left"),
+            (12, 0, 12, 10, 60, "pushed 12 of 12 charts, 10 B, 0 B/s, 60 s"),
         ] {
-            assert_eq!(line("pushed", "charts", items, total, bytes, after(spent)), expected);
+            let counts = [items, failed, total];
+            assert_eq!(line("pushed", "charts", counts, bytes, after(spent)), expected);
         }
     }
 }

@@ -65,9 +65,29 @@ impl Run {
         wait_for(&mut tokio::runtime::Builder::new_current_thread(), work)
     }
 
-    /// The same with as many threads as there are processors, for work that lasts.
-    pub(super) fn block_on_several<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        wait_for(&mut tokio::runtime::Builder::new_multi_thread(), work)
+    /// The same with as many threads as there are processors, for work that lasts. The first signal calls `stop`, after which the
+    /// work ends by itself and has a report; a second one drops it where it stands.
+    pub(super) fn block_on_stoppable<T>(
+        &self,
+        work: impl Future<Output = Result<T>>,
+        stop: impl FnOnce(),
+    ) -> (Result<T>, Option<Signal>) {
+        let runtime = match runtime(&mut tokio::runtime::Builder::new_multi_thread()) {
+            Ok(runtime) => runtime,
+            Err(error) => return (Err(error), None),
+        };
+        runtime.block_on(async {
+            let mut work = std::pin::pin!(work);
+            let signal = tokio::select! {
+                result = &mut work => return (result, None),
+                signal = signalled() => signal,
+            };
+            stop();
+            tokio::select! {
+                result = &mut work => (result, Some(signal)),
+                again = signalled() => (Err(again.error()), Some(again)),
+            }
+        })
     }
 
     /// How a command over several inputs ended. What failed was already said, each with its reason.
@@ -132,15 +152,62 @@ fn wait_for<T>(
     builder: &mut tokio::runtime::Builder,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let runtime =
-        builder.enable_all().build().map_err(|error| Error::io("start", "the runtime", error))?;
-    // On Ctrl-C the work is dropped where it stands, and with it its unfinished files.
-    runtime.block_on(async {
+    // The work is dropped where it stands, and with it its unfinished files.
+    runtime(builder)?.block_on(async {
         tokio::select! {
             result = work => result,
-            Ok(()) = tokio::signal::ctrl_c() => {
-                Err(Error::new(ErrorKind::Interrupted, "interrupted; nothing half-written stands in its place"))
-            }
+            signal = signalled() => Err(signal.error()),
         }
     })
+}
+
+fn runtime(builder: &mut tokio::runtime::Builder) -> Result<tokio::runtime::Runtime> {
+    builder.enable_all().build().map_err(|error| Error::io("start", "the runtime", error))
+}
+
+/// A signal that asks the program to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// What Kubernetes, systemd and CI send.
+    Terminate,
+}
+
+impl Signal {
+    /// The error with which a command ends that got it.
+    pub(super) fn error(self) -> Error {
+        let (kind, what) = match self {
+            Self::Interrupt => (ErrorKind::Interrupted, "interrupted"),
+            Self::Terminate => (ErrorKind::Terminated, "terminated"),
+        };
+        Error::new(kind, format!("{what}; nothing half-written stands in its place"))
+    }
+}
+
+/// Waits for a signal.
+async fn signalled() -> Signal {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = interrupted => Signal::Interrupt,
+        () = terminated() => Signal::Terminate,
+    }
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
 }

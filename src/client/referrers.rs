@@ -45,6 +45,14 @@ impl Referrers for Repository {
 }
 
 impl Repository {
+    /// The manifests that the registry itself lists as referrers of a digest; `None` when it keeps no such lists.
+    ///
+    /// # Errors
+    /// When it does not answer, or not as the specification says.
+    pub async fn listed_referrers(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>> {
+        self.listed(subject, None).await
+    }
+
     /// The registry's own list; `None` when it keeps none.
     async fn listed(
         &self,

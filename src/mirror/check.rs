@@ -12,7 +12,7 @@ use super::{
     sink::{Beside, Held},
     source::{Seen, Source},
     state::{Outcome, Record},
-    work::{Carrier, Done, Job, record},
+    work::{Carrier, Done, Job, Stop},
 };
 use crate::{Error, ErrorKind, Result, digest::Digest};
 use std::{collections::VecDeque, sync::Arc};
@@ -33,12 +33,15 @@ impl Run<'_> {
             {
                 let record = before.as_ref().and_then(|state| state.find(&job.candidate.id));
                 let record = record.filter(|record| plan::is_same(&job.candidate, record));
-                if let Some(record) = record.filter(|record| record.outcome == Outcome::Alias) {
-                    self.report.counts.count(Status::InStep);
+                let named =
+                    |record: &&Record| matches!(record.outcome, Outcome::Alias | Outcome::Other);
+                if let Some(record) = record.filter(named) {
+                    let told = self.kept(record, true);
+                    self.tell(told);
                     self.after.record(renewed(record.clone(), &job));
                     continue;
                 }
-                if let Some(record) = record.filter(|record| !record.outcome.is_in_step()) {
+                if let Some(record) = record.filter(|record| !record.outcome.is_placed()) {
                     // What was refused is not there, and is known not to be.
                     let mut told = still(record, Some(self.sink.show(&job.place)));
                     if record.outcome == Outcome::Conflict {
@@ -57,14 +60,15 @@ impl Run<'_> {
                 let compared = |record: &&Record| {
                     record.origin.is_some() || !matches!(self.source, Source::Registry(_))
                 };
-                let known = record.filter(compared).and_then(|record| record.content.clone());
+                let ours = job.ours.as_ref().filter(compared);
+                let known = ours.and_then(|record| record.content.clone());
                 under_way.spawn(Arc::clone(&carrier).check(job, known));
             }
             let Some(done) = under_way.join_next().await else { break };
             let done = done.map_err(broke)?;
             self.options.listener.tell(Event::Done(0));
             let known = before.as_ref().and_then(|state| state.find(&done.told.id));
-            if done.told.status == Status::Drift {
+            if matches!(done.told.status, Status::Drift | Status::Missing) {
                 // What is not there and was never said to be is found without a mark.
                 marked |= done.taken || known.is_some();
                 self.after.forget(&done.told.id);
@@ -100,52 +104,107 @@ impl Run<'_> {
 }
 
 impl Carrier {
-    /// Compares what is there with what the index or the record says, or the source where neither does; changes nothing.
-    pub(super) async fn check(self: Arc<Self>, job: Job, mut known: Option<Digest>) -> Done {
-        let drift = |reason: String| {
-            let mut done = self.done(&job, Status::Drift, None);
+    /// Compares what is there with what the record or the index says, or with the source where neither does; changes
+    /// nothing. `known` is the digest that the record says.
+    pub(super) async fn check(self: Arc<Self>, job: Job, known: Option<Digest>) -> Done {
+        let of = |status, reason: String| {
+            let mut done = self.done(&job, status, None);
             done.told.reason = Some(reason);
             done
         };
-        let taken = |reason: String| Done { taken: true, ..drift(reason) };
         match self.sink.look(&job.place).await {
             Err(error) => self.failed(&job, &error),
-            Ok(Held::Nothing) => drift("it is not there".to_owned()),
-            Ok(Held::Other(what)) => taken(format!("its place holds {what}, not a chart")),
+            Ok(Held::Nothing) => match self.other(&job).await {
+                Some(done) => done,
+                None => of(Status::Missing, "it is not there".to_owned()),
+            },
+            Ok(Held::Other(what)) => {
+                if let Some(done) = self.other(&job).await {
+                    return done;
+                }
+                let reason = format!("its place holds {what}, not a chart");
+                Done { taken: true, ..of(Status::Drift, reason) }
+            }
             Ok(Held::Chart { content, manifest, provenance }) => {
-                if known.is_none() && matches!(self.source, Source::Registry(_)) {
-                    let seen = match self.source.glimpse(&job.candidate).await {
-                        Ok(seen) => seen,
-                        Err(error)
-                            if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound) =>
-                        {
-                            return taken(format!("the source has no chart: {}", error.chain()));
-                        }
-                        Err(error) => return self.failed(&job, &error),
-                    };
-                    if let Some(ours) = seen.provenance
-                        && let Some(what) = lost(&ours, &provenance)
-                    {
-                        return taken(what.to_owned());
+                let found = self.differs(&job, known, &content, &provenance).await;
+                let mut done = match found {
+                    Ok((ours, Some(reason))) => {
+                        let mut done = Done { taken: true, ..of(Status::Drift, reason) };
+                        done.told.digest = ours.or(done.told.digest);
+                        done
                     }
-                    known = seen.content;
-                }
-                let expected: Vec<&Digest> =
-                    known.iter().chain(job.candidate.digest.iter()).collect();
-                if expected.is_empty() || expected.contains(&&content) {
-                    match self.lacks(&job, &provenance).await {
-                        Ok(Some(what)) => return taken(what),
-                        Ok(None) => {}
-                        Err(error) => return self.failed(&job, &error),
+                    Ok((ours, None)) => {
+                        let mut done = self.done(&job, Status::InStep, None);
+                        done.told.digest = ours.or(done.told.digest);
+                        done.record = Some(Record {
+                            content: Some(content.clone()),
+                            manifest: manifest.clone(),
+                            ..self.record(&job, Outcome::Held)
+                        });
+                        done
                     }
-                    let record =
-                        Record { content: Some(content), manifest, ..record(&job, Outcome::Held) };
-                    Done { record: Some(record), ..self.done(&job, Status::InStep, None) }
-                } else {
-                    taken(format!("it holds {content}, and the source has {}", expected[0]))
-                }
+                    Err(Stop::Refused(outcome, reason)) => {
+                        self.done(&job, Status::Refused, Some((outcome, reason)))
+                    }
+                    Err(Stop::Taken(reason, ..)) => of(Status::Drift, reason),
+                    Err(Stop::Failed(error) | Stop::Withheld(error) | Stop::Fatal(error)) => {
+                        self.failed(&job, &error)
+                    }
+                };
+                done.told.destination_digest = Some(content);
+                done.told.manifest = manifest;
+                done
             }
         }
+    }
+
+    /// The digest that a place should hold, and how what it holds differs from the source, if it does.
+    async fn differs(
+        &self,
+        job: &Job,
+        known: Option<Digest>,
+        content: &Digest,
+        there: &Beside,
+    ) -> Result<(Option<Digest>, Option<String>), Stop> {
+        let mut expected: Vec<Digest> = known.into_iter().collect();
+        let rewritten = self.options.rewrite.is_some();
+        if expected.is_empty() && !rewritten && matches!(self.source, Source::Registry(_)) {
+            let seen = match self.source.glimpse(&job.candidate).await {
+                Ok(seen) => seen,
+                Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound) => {
+                    let reason = format!("the source has no chart: {}", error.chain());
+                    return Ok((None, Some(reason)));
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if let Some(ours) = &seen.provenance
+                && let Some(what) = lost(ours, there)
+            {
+                return Ok((seen.content, Some(what.to_owned())));
+            }
+            expected.extend(seen.content);
+        }
+        if !rewritten {
+            expected.extend(job.candidate.digest.clone());
+        }
+        if expected.is_empty() {
+            // Neither a record nor a list says what should be there: the archive does.
+            let mut reserved = self.budget.reserve().await;
+            expected.push(self.fetch(job, &mut reserved).await?.payload.content.digest);
+        }
+        let ours = Some(expected[0].clone());
+        if !expected.contains(content) {
+            let reason = format!("it holds {content}, and the source has {}", expected[0]);
+            return Ok((ours, Some(reason)));
+        }
+        if let Some(what) = self.lacks(job, there).await? {
+            return Ok((ours, Some(what)));
+        }
+        let Some(second) = &job.second else { return Ok((ours, None)) };
+        let held = self.sink.look(&job.place.renamed(&second.name)).await?;
+        let same = matches!(&held, Held::Chart { content: its, .. } if its == content);
+        let lacks = (!same).then(|| format!("its second tag `{}` is not there", second.name));
+        Ok((ours, lacks))
     }
 
     /// What a place lacks beside its archive, by what is known of the source without a question on the web.

@@ -40,14 +40,11 @@ impl Run<'_> {
             let naming = Naming { repo: self.source.name(), chart: &record.id.chart, version };
             let place = self.sink.place(&naming)?;
             let mut told = Told {
-                id: record.id.clone(),
-                status: Status::WouldPrune,
                 place: Some(self.sink.show(&place)),
-                outcome: None,
                 reason: Some("it vanished at the source".to_owned()),
-                digest: record.content.clone(),
+                destination_digest: record.content.clone(),
                 manifest: record.manifest.clone(),
-                size: None,
+                ..Told::new(record.id.clone(), Status::WouldPrune)
             };
             if self.options.mode == Mode::Run {
                 match self.remove(&place, &record).await {
@@ -65,9 +62,9 @@ impl Run<'_> {
 
     async fn remove(&mut self, place: &Place, record: &Record) -> Result<()> {
         self.sink.delete(place, record.manifest.as_ref()).await?;
-        if let Some(alias) = self.options.alias.of(&place.name) {
-            let alias = Place { group: place.group.clone(), name: alias.to_owned() };
-            self.sink.delete(&alias, None).await?;
+        // Only a second tag that is known to be ours.
+        if let Some(alias) = &record.alias {
+            self.sink.delete(&place.renamed(alias), None).await?;
         }
         self.after.forget(&record.id);
         match &mut self.ledger {
@@ -101,7 +98,7 @@ impl Run<'_> {
             let _ = running.await;
         }
         self.after.header.settled =
-            self.report.counts.failed == 0 && self.report.missing.is_empty();
+            self.report.counts.failed == 0 && self.report.missing.is_empty() && self.open == 0;
         if let Some(ledger) = &mut self.ledger {
             ledger.write(&self.after)?;
         }

@@ -6,6 +6,7 @@ use super::{
     plan::{Action, Wanted},
     report::{Status, Told},
     run::{OnConflict, Run},
+    second::Standing,
     sink::Held,
     state::Outcome,
     work::{Carrier, Job, other_taker},
@@ -35,6 +36,29 @@ impl Run<'_> {
 }
 
 impl Carrier {
+    /// What is not there: to be sent, if it is a chart.
+    async fn planned(&self, job: &Job) -> Told {
+        match self.other(job).await {
+            Some(done) => done.told,
+            None => self.done(job, Status::Planned, None).told,
+        }
+    }
+
+    /// What is there: to be tagged, if it lacks its second tag and that is free.
+    async fn in_step_but_named(&self, job: &Job) -> Told {
+        let told = self.done(job, Status::InStep, None).told;
+        let second = job.second.as_ref().filter(|second| second.standing != Standing::Ours);
+        let Some(second) = second else { return told };
+        match self.sink.look(&job.place.renamed(&second.name)).await {
+            Ok(Held::Nothing) => {
+                let reason = Some(format!("to be tagged `{}` too", second.name));
+                Told { status: Status::Planned, reason, ..told }
+            }
+            Ok(_) => told,
+            Err(error) => self.failed(job, &error).told,
+        }
+    }
+
     async fn foresee(&self, job: &Job) -> Told {
         let of = |status| self.done(job, status, None).told;
         let known = match &job.action {
@@ -42,8 +66,10 @@ impl Carrier {
                 known.content.clone()
             }
             Action::Compare(_) | Action::Look => None,
-            _ => return of(Status::Planned),
+            Action::Name => return self.in_step_but_named(job).await,
+            _ => return self.planned(job).await,
         };
+        let mut there = known.clone();
         let likeness = match known {
             Some(_) if self.options.rewrite.is_some() => Likeness::Unknown,
             Some(known) => match &job.candidate.digest {
@@ -51,31 +77,41 @@ impl Carrier {
                 Some(said) => Likeness::other(&known, said),
                 None => Likeness::Unknown,
             },
-            None => match self.sink.look(&job.place).await {
+            None => match self.held(job).await {
                 Err(error) => return self.failed(job, &error).told,
-                Ok(Held::Nothing) => return of(Status::Planned),
+                Ok(Held::Nothing) => return self.planned(job).await,
                 Ok(Held::Other(what)) => {
+                    if let Some(done) = self.other(job).await {
+                        return done.told;
+                    }
                     let refused = Some((Outcome::Conflict, other_taker(&what)));
                     return self.done(job, Status::Refused, refused).told;
                 }
-                Ok(Held::Chart { .. }) if self.options.rewrite.is_some() => Likeness::Unknown,
                 Ok(Held::Chart { content, manifest, provenance }) => {
+                    there = Some(content.clone());
                     self.is_there(job, &There { content, manifest, provenance }).await.likeness
                 }
             },
         };
+        let of = |status| Told { destination_digest: there.clone(), ..of(status) };
         match (likeness, self.options.conflict) {
-            (Likeness::Same, _) => of(Status::InStep),
+            (Likeness::Same, _) => {
+                Told { destination_digest: there.clone(), ..self.in_step_but_named(job).await }
+            }
             (Likeness::Unknown, _) => of(Status::ToCompare),
             (Likeness::Lacks(reason), _) | (Likeness::Other(reason), OnConflict::Overwrite) => {
                 Told { reason: Some(reason), ..of(Status::WouldReplace) }
             }
-            (Likeness::Other(reason), OnConflict::Skip) => {
-                self.done(job, Status::InStep, Some((Outcome::Skipped, reason))).told
-            }
-            (Likeness::Other(reason), OnConflict::Fail) => {
-                self.done(job, Status::Refused, Some((Outcome::Conflict, reason))).told
-            }
+            (Likeness::Other(reason), OnConflict::Skip) => Told {
+                outcome: Some(Outcome::Skipped),
+                reason: Some(reason),
+                ..of(Status::Skipped)
+            },
+            (Likeness::Other(reason), OnConflict::Fail) => Told {
+                outcome: Some(Outcome::Conflict),
+                reason: Some(reason),
+                ..of(Status::Refused)
+            },
         }
     }
 }

@@ -105,6 +105,9 @@ mod tests {
             content: None,
             manifest: None,
             named: None,
+            shape: None,
+            alias: None,
+            attached: 0,
             provenance: Provenance::Unasked,
             reason: None,
         }

@@ -62,8 +62,15 @@ impl Carrier {
     pub(super) async fn is_there(&self, job: &Job, there: &There) -> Compared {
         let (provenance, origin) = (job.provenance, job.candidate.origin.clone());
         let known = |likeness| Compared { likeness, provenance, origin: origin.clone() };
+        if self.options.rewrite.is_some() {
+            // Packed anew it is another archive than the source's; what came of it may be recorded.
+            let ours = job.ours.as_ref().and_then(|record| record.content.as_ref());
+            return known(match ours {
+                Some(ours) if *ours == there.content => Likeness::Same,
+                _ => Likeness::Unknown,
+            });
+        }
         let asked = match job.provenance {
-            _ if self.options.rewrite.is_some() => false,
             Provenance::Missing => false,
             Provenance::There => true,
             Provenance::Unasked => self.options.conflict != OnConflict::Fail,

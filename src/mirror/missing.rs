@@ -1,7 +1,13 @@
 //! What a run says before it begins: names that lead to nothing, and charts that a template puts in one place.
 
-use super::{candidate::Candidate, plan::Wanted, run::Run, sink::Sink};
-use std::collections::{BTreeMap, BTreeSet};
+use super::{
+    candidate::{Candidate, ChartVersion},
+    plan::Wanted,
+    report::Status,
+    run::Run,
+    sink::Sink,
+};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Mixtures that are named one by one.
 const NAMED: usize = 10;
@@ -30,6 +36,36 @@ impl Run<'_> {
             }),
         );
         self.remark(remarks);
+    }
+
+    /// Counts what is no chart, and what is attached to charts and left behind. `attached` are those that have tags.
+    pub(super) fn leave(&mut self, wanted: &[Wanted], attached: usize) {
+        let others: HashSet<&ChartVersion> = self
+            .report
+            .versions
+            .iter()
+            .filter(|told| told.status == Status::Other)
+            .map(|told| &told.id)
+            .collect();
+        let ids = wanted.iter().map(|one| &one.candidate.id);
+        let charts: Vec<&ChartVersion> = ids.filter(|id| !others.contains(id)).collect();
+        let known = charts.iter().filter_map(|id| self.after.find(id));
+        let attached = attached + known.map(|record| record.attached).sum::<usize>();
+        let names: HashSet<&str> = charts.iter().map(|id| id.chart.as_str()).collect();
+        let (names, others) = (names.len(), others.len());
+        let (report, header) = (&mut self.report, &mut self.after.header);
+        (report.counts.attached, header.attached) = (attached, attached);
+        if others > 0 {
+            report.counts.selected -= others;
+            header.selected -= others;
+            (report.charts, header.charts) = (names, names);
+        }
+        if attached > 0 {
+            let text = format!(
+                "{attached} signatures, attestations or other referrers stay at the source: `mirror` copies charts alone"
+            );
+            self.remark(vec![text]);
+        }
     }
 
     /// Says what is to be said again by runs that find nothing changed.

@@ -80,17 +80,12 @@ impl Run<'_> {
         for (at, error) in failed {
             let one = wanted.remove(at);
             self.report.tell(Told {
-                id: one.candidate.id,
-                status: Status::Failed,
                 place: one.place.ok().map(|place| self.sink.show(&place)),
-                outcome: None,
                 reason: Some(match error.hint() {
                     Some(hint) => format!("{UNSEEN}: {} ({hint})", error.chain()),
                     None => format!("{UNSEEN}: {}", error.chain()),
                 }),
-                digest: None,
-                manifest: None,
-                size: None,
+                ..Told::new(one.candidate.id, Status::Failed)
             });
         }
         Ok(())

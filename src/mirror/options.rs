@@ -2,7 +2,7 @@
 
 use super::{
     candidate::Fingerprint, prune::Guard, report::Mode, rewrite::Rules, select::Selection,
-    shard::Shard, sink::Place,
+    shard::Shard, sink::Place, stop::Stop,
 };
 use crate::{
     digest::Digest,
@@ -11,12 +11,15 @@ use crate::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+
+/// How long a record is good without a look. A lost tag is put back within a day, for one list of tags a chart.
+pub const LOOK_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is done when a version's bytes are not what its index says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +67,26 @@ impl Alias {
     }
 }
 
+/// How a version is compared whose place is taken and of which no record speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// By its manifest or its file: one request a version.
+    #[default]
+    Nothing,
+    /// Not at all: a tag that is there counts as equal.
+    Tags,
+}
+
+/// Which versions a report lists by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Those that were changed, refused or failed, and the like.
+    #[default]
+    Notable,
+    /// Every selected version, with the digests at both ends.
+    Every,
+}
+
 /// Where the state is kept.
 #[derive(Clone, Debug, Default)]
 pub struct Remembering {
@@ -93,6 +116,8 @@ pub enum Event {
     Planned(usize),
     /// One is done, and so many bytes of it were put.
     Done(u64),
+    /// One could not be carried.
+    Failed,
 }
 
 /// Who hears what a run tells. Cheap to clone.
@@ -121,17 +146,31 @@ impl fmt::Debug for Listener {
 /// What lies where at a destination, as far as the runs over several sources have seen, so that a later one does not
 /// take an earlier one's chart for its own. Cheap to clone; copies are one.
 #[derive(Clone, Debug, Default)]
-pub struct Placed(Arc<Mutex<HashMap<Place, Option<Digest>>>>);
+pub struct Placed {
+    held: Arc<Mutex<HashMap<Place, Option<Digest>>>>,
+    /// Places that a source of a check lists, as they are shown.
+    claimed: Arc<Mutex<HashSet<String>>>,
+}
 
 impl Placed {
     /// Notes what lies at a place; nobody has looked where there is no digest.
     pub(super) fn note(&self, place: Place, content: Option<Digest>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place, content);
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(place, content);
     }
 
     /// What was noted of a place.
     pub(super) fn find(&self, place: &Place) -> Option<Option<Digest>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(place).cloned()
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).get(place).cloned()
+    }
+
+    /// Notes places that a source lists, as they are shown.
+    pub(super) fn claim(&self, places: impl Iterator<Item = String>) {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).extend(places);
+    }
+
+    /// Whether a source lists a version of this place.
+    pub(super) fn is_claimed(&self, place: &str) -> bool {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).contains(place)
     }
 }
 
@@ -150,6 +189,13 @@ pub struct Options {
     pub conflict: OnConflict,
     /// A second name.
     pub alias: Alias,
+    /// Versions that are there and not recorded.
+    pub trust: Trust,
+    /// The versions that the report lists by name.
+    pub detail: Detail,
+    /// How long a record is good without a look at the destination: after it, the tags of every chart are listed.
+    /// Zero looks in every run.
+    pub look_every: Duration,
     /// New addresses for charts' dependencies.
     pub rewrite: Option<Rules>,
     /// Artifact Hub's repository metadata, to be put beside each chart.
@@ -168,8 +214,13 @@ pub struct Options {
     pub checkpoint: Duration,
     /// The time, for ages.
     pub now: Timestamp,
+    /// How long an end may refuse every connection before the rest is not tried. The client tries each request again for
+    /// some seconds, so this is more than one version's bad luck.
+    pub patience: Duration,
     /// Who hears what happens.
     pub listener: Listener,
+    /// Who may ask the run to end.
+    pub stop: Stop,
     /// What runs with copies of these options found or put at the destination.
     pub placed: Placed,
     /// Caps.
@@ -177,6 +228,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// The rules by which archives are packed anew on the way; none where they keep their bytes.
+    pub(super) fn shape(&self) -> Option<Fingerprint> {
+        self.rewrite.as_ref().map(|rules| Fingerprint::of(format!("{rules:?}").as_bytes()))
+    }
+
     /// The defaults, at the time `now`.
     pub fn new(now: Timestamp) -> Self {
         Self {
@@ -186,6 +242,9 @@ impl Options {
             mismatch: OnMismatch::default(),
             conflict: OnConflict::default(),
             alias: Alias::default(),
+            trust: Trust::default(),
+            detail: Detail::default(),
+            look_every: LOOK_EVERY,
             rewrite: None,
             artifact_hub: None,
             prune: None,
@@ -195,7 +254,9 @@ impl Options {
             memory: 128 * MIB,
             checkpoint: Duration::from_secs(60),
             now,
+            patience: Duration::from_secs(10),
             listener: Listener::default(),
+            stop: Stop::default(),
             placed: Placed::default(),
             limits: Limits::default(),
         }

@@ -15,10 +15,14 @@ use std::{
 /// A version that was selected, and where it would lie.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// It.
+    /// The version, as the source lists it.
     pub candidate: Candidate,
     /// Its place, or why it can have none.
     pub place: Result<Place, String>,
+    /// The place at which its record says that it lies, if it says so.
+    pub lies: Option<Place>,
+    /// Its second tag, if it is to have one.
+    pub alias: Option<String>,
 }
 
 /// What is done with a version.
@@ -26,7 +30,9 @@ pub struct Wanted {
 pub enum Action {
     /// Nothing: it is recorded as in step.
     Keep,
-    /// Nothing: its place is taken, and presence counts as equal. That is recorded.
+    /// It is recorded as in step, and gets a second tag.
+    Name,
+    /// Nothing: its place is taken, and a list says its digest, or presence counts as equal. That is recorded.
     Adopt,
     /// Nothing: it is recorded as refused, and neither it nor the policy has changed.
     Still,
@@ -56,7 +62,7 @@ pub enum Memory {
     Whole,
     /// What was refused is tried again.
     WithoutRefusals,
-    /// So it is, and what is recorded as in step is looked at.
+    /// What was refused is tried again, and what is recorded as in step is looked at.
     Compared,
 }
 
@@ -65,8 +71,8 @@ pub enum Memory {
 pub enum Presence {
     /// That it is there.
     Equal,
-    /// Nothing where a digest tells: looking costs no request.
-    Near,
+    /// Nothing, unless the list says its digest.
+    Listed,
     /// Nothing.
     Compared,
 }
@@ -78,8 +84,8 @@ pub struct Belief {
     pub memory: Memory,
     /// Lists of what is there.
     pub presence: Presence,
-    /// Whether archives may be packed anew on the way, so that they lose their provenance.
-    pub rewritten: bool,
+    /// The rules by which archives may be packed anew on the way, so that they lose their provenance.
+    pub shape: Option<Fingerprint>,
 }
 
 /// The names in each group that was listed, with their digests where the list said them.
@@ -97,7 +103,8 @@ pub fn groups(wanted: &[Wanted], state: Option<&State>) -> BTreeSet<String> {
 
 /// A record that says what is at the place, or that nothing was put there by intention.
 fn is_final(record: &Record) -> bool {
-    record.outcome.is_in_step() || matches!(record.outcome, Outcome::Conflict | Outcome::Alias)
+    record.outcome.is_placed()
+        || matches!(record.outcome, Outcome::Conflict | Outcome::Alias | Outcome::Other)
 }
 
 fn record_of<'s>(wanted: &Wanted, state: Option<&'s State>) -> Option<&'s Record> {
@@ -123,28 +130,31 @@ pub fn plan(
                 return Action::Unplaced(format!("{other} takes the same place"));
             }
             taken.insert(place, &one.candidate.id);
-            action(&one.candidate, place, state, present, belief)
+            action(one, place, state, present, belief)
         })
         .collect()
 }
 
 fn action(
-    candidate: &Candidate,
+    wanted: &Wanted,
     place: &Place,
     state: Option<&State>,
     present: &Present,
     belief: Belief,
 ) -> Action {
-    let Belief { memory, presence, rewritten } = belief;
+    let Belief { memory, presence, shape } = belief;
+    let candidate = &wanted.candidate;
     let held = present.get(&place.group).and_then(|names| names.get(&place.name));
     let Some(record) = state.and_then(|state| state.find(&candidate.id)) else {
         return match (held, state) {
             (None, _) => Action::Send,
             (Some(_), _) if presence == Presence::Compared => Action::Look,
-            (Some(_), _) if presence == Presence::Near && candidate.digest.is_some() => {
-                Action::Look
+            (Some(Some(digest)), _)
+                if shape.is_none() && candidate.digest.as_ref() == Some(digest) =>
+            {
+                Action::Adopt
             }
-            (Some(Some(digest)), _) if candidate.digest.as_ref() == Some(digest) => Action::Adopt,
+            (Some(_), _) if presence == Presence::Listed => Action::Look,
             // What a settled run did not leave, and a list that says another digest, are worth a look.
             (Some(Some(_)), _) if candidate.digest.is_some() => Action::Look,
             (Some(_), Some(state)) if state.header.settled => Action::Look,
@@ -153,28 +163,49 @@ fn action(
     };
     let same = is_same(candidate, record);
     match record.outcome {
+        // Rules that have changed, or were given up, mean another archive.
+        outcome if outcome.is_in_step() && record.shape != shape => Action::Look,
         outcome if outcome.is_in_step() && same => {
-            let unseen = outcome == Outcome::Present && presence == Presence::Compared;
+            let unseen = outcome == Outcome::Present && presence != Presence::Equal;
             // A provenance file that the source did not have when it was asked.
             let signed = candidate.provenance == Provenance::There
                 && record.provenance != Provenance::There
-                && !rewritten;
-            match memory == Memory::Compared || unseen || signed {
-                true => Action::Look,
-                false => Action::Keep,
+                && shape.is_none();
+            let changed = has_changed(wanted, record, present);
+            if memory == Memory::Compared || unseen || signed || changed {
+                Action::Look
+            } else if wanted.alias.is_some() && wanted.alias != record.alias {
+                Action::Name
+            } else {
+                Action::Keep
             }
         }
+        Outcome::Skipped if same && memory == Memory::Whole => Action::Keep,
+        Outcome::Skipped => Action::Look,
         // What a tag leads to now is seen by its manifest, without its archive.
         outcome if outcome.is_in_step() && candidate.origin.is_some() => Action::Look,
         outcome if outcome.is_in_step() => Action::Compare(Known {
             content: record.content.clone(),
             manifest: record.manifest.clone(),
         }),
-        Outcome::Alias if same && memory == Memory::Whole => Action::Keep,
+        Outcome::Alias | Outcome::Other if same && memory == Memory::Whole => Action::Keep,
         _ if same && memory == Memory::Whole => Action::Still,
         Outcome::Conflict => Action::Look,
         _ if held.is_some() => Action::Look,
         _ => Action::Send,
+    }
+}
+
+/// Whether a list says that what is recorded is not there, or is another archive.
+fn has_changed(wanted: &Wanted, record: &Record, present: &Present) -> bool {
+    let Some(lies) = &wanted.lies else { return false };
+    match present.get(&lies.group).map(|names| names.get(&lies.name)) {
+        None => false,
+        Some(None) => true,
+        Some(Some(Some(digest))) => {
+            record.content.as_ref().is_some_and(|content| content != digest)
+        }
+        Some(Some(None)) => false,
     }
 }
 

@@ -22,8 +22,12 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
-    /// It was there.
+    /// It is there: this run has seen it.
     InStep,
+    /// It was there when an earlier run looked, within the time that a record is good.
+    Recorded,
+    /// Another chart lies in its place and was left there, as `--on-conflict skip` asks.
+    Skipped,
     /// It was put.
     Sent,
     /// It was put in the place of another chart of its name.
@@ -38,8 +42,14 @@ pub enum Status {
     ToCompare,
     /// It would be removed.
     WouldPrune,
-    /// It is not there, or something else is.
+    /// A check found something else in its place.
     Drift,
+    /// A check did not find it.
+    Missing,
+    /// A check found it at the destination, and the source does not have it.
+    Extra,
+    /// It is an artifact of another kind, which is left behind.
+    Other,
     /// It cannot be carried; `outcome` says of what kind the reason is.
     Refused,
     /// It could not be carried this time.
@@ -50,7 +60,7 @@ pub enum Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Told {
-    /// Which.
+    /// The chart and its version.
     #[serde(flatten)]
     pub id: ChartVersion,
     /// What became of it.
@@ -64,15 +74,39 @@ pub struct Told {
     /// Why, or what else there is to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The digest of its archive.
+    /// The innermost cause of a failure, which others may share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// The digest of its archive at the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// The digest of its manifest.
+    /// The digest of the archive at its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination_digest: Option<Digest>,
+    /// The digest of the manifest at its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Digest>,
     /// Bytes of its archive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
+}
+
+impl Told {
+    /// A version of which only this is known.
+    pub(super) fn new(id: ChartVersion, status: Status) -> Self {
+        Self {
+            id,
+            status,
+            place: None,
+            outcome: None,
+            reason: None,
+            cause: None,
+            digest: None,
+            destination_digest: None,
+            manifest: None,
+            size: None,
+        }
+    }
 }
 
 /// How many versions came to what.
@@ -85,8 +119,17 @@ pub struct Counts {
     pub left_out: usize,
     /// Tags of a registry that are other names of versions, and belong to no other number.
     pub aliases: usize,
-    /// That were there.
+    /// That are there, as this run has seen.
     pub in_step: usize,
+    /// Signatures, attestations and other referrers of the source's charts that were left behind; they belong to no other
+    /// number.
+    pub attached: usize,
+    /// Tags of a registry that hold no chart, and belong to no other number.
+    pub others: usize,
+    /// That were there when an earlier run looked.
+    pub recorded: usize,
+    /// In whose place another chart was left.
+    pub skipped: usize,
     /// That were put.
     pub sent: usize,
     /// That were put in the place of others.
@@ -101,12 +144,18 @@ pub struct Counts {
     pub to_compare: usize,
     /// That would be removed.
     pub would_prune: usize,
-    /// That are not as they should be.
+    /// In whose place a check found something else.
     pub drift: usize,
+    /// That a check did not find.
+    pub missing: usize,
+    /// That are at the destination alone; no part of those that were selected.
+    pub extra: usize,
     /// That cannot be carried.
     pub refused: usize,
     /// That could not be carried this time.
     pub failed: usize,
+    /// That were not begun, or not ended, when the run was interrupted.
+    pub not_tried: usize,
 }
 
 impl Counts {
@@ -114,6 +163,8 @@ impl Counts {
     pub fn count(&mut self, status: Status) {
         let place = match status {
             Status::InStep => &mut self.in_step,
+            Status::Recorded => &mut self.recorded,
+            Status::Skipped => &mut self.skipped,
             Status::Sent => &mut self.sent,
             Status::Replaced => &mut self.replaced,
             Status::Pruned => &mut self.pruned,
@@ -122,6 +173,9 @@ impl Counts {
             Status::ToCompare => &mut self.to_compare,
             Status::WouldPrune => &mut self.would_prune,
             Status::Drift => &mut self.drift,
+            Status::Missing => &mut self.missing,
+            Status::Extra => &mut self.extra,
+            Status::Other => &mut self.others,
             Status::Refused => &mut self.refused,
             Status::Failed => &mut self.failed,
         };
@@ -159,6 +213,12 @@ pub struct Report {
     pub mode: Mode,
     /// Whether the source said that nothing has changed since the last run.
     pub unchanged: bool,
+    /// The last time at which every selected version was looked for at the destination; RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_looked: Option<String>,
+    /// How long ago that was, in seconds.
+    #[serde(skip)]
+    pub looked_ago: u64,
     /// How long it took.
     pub seconds: f64,
     /// Bytes of the archives that were put.
@@ -169,9 +229,14 @@ pub struct Report {
     pub counts: Counts,
     /// Every version there is something to say of, by chart and version.
     pub versions: Vec<Told>,
+    /// How many recorded versions have vanished at the source and are still at the destination.
+    pub vanished: usize,
     /// Why vanished versions were not removed though that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prune_refused: Option<String>,
+    /// Why the run ended early, if it was interrupted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
     /// Why the source is not mirrored at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -196,12 +261,16 @@ impl Report {
             shard: shard.to_string(),
             mode,
             unchanged: false,
+            last_looked: None,
+            looked_ago: 0,
             seconds: 0.0,
             bytes: 0,
             charts: 0,
             counts: Counts::default(),
             versions: Vec::new(),
+            vanished: 0,
             prune_refused: None,
+            stopped: None,
             error: None,
             missing: Vec::new(),
             warnings: Vec::new(),
@@ -218,7 +287,9 @@ impl Report {
             .chain(self.error.as_mut())
             .chain(&mut self.missing)
             .chain(&mut self.warnings)
-            .chain(versions.flat_map(|told| told.place.iter_mut().chain(&mut told.reason)));
+            .chain(versions.flat_map(|told| {
+                told.place.iter_mut().chain(&mut told.reason).chain(&mut told.cause)
+            }));
         for text in texts {
             *text = without_proof(text);
         }
@@ -232,13 +303,13 @@ impl Report {
         }
         let counts = &self.counts;
         let bad = counts.refused + counts.failed;
-        if self.mode == Mode::Check && counts.drift + counts.would_prune > 0 {
+        if self.mode == Mode::Check && counts.drift + counts.missing + counts.would_prune > 0 {
             return Verdict::Drift;
         }
         if bad > 0 && bad == counts.selected {
             return Verdict::Failed;
         }
-        if bad > 0 || self.prune_refused.is_some() {
+        if bad > 0 || self.prune_refused.is_some() || self.stopped.is_some() {
             return Verdict::Partly;
         }
         if !self.missing.is_empty() {

@@ -4,13 +4,15 @@ use super::{
     budget::Budget,
     candidate::{Candidate, ChartVersion, Fingerprint},
     describe::describe,
+    hope::Hope,
     ledger::{Ledger, same_ends},
     plan::{self, Wanted},
     report::{Mode, Report, Status, Told},
     sink::{Naming, Place, Sink},
     source::{Listed, Listing, Seen, Source, Tags},
     state::{Header, Key, Outcome, Record, State},
-    work::{Carrier, Done, Failed, Job, record},
+    stop::interrupted,
+    work::{Carrier, Done, Job, record},
 };
 use crate::{Error, ErrorKind, Result, quote::without_proof};
 use std::{
@@ -21,11 +23,9 @@ use std::{
 use tokio::task::JoinSet;
 
 pub use super::options::{
-    Alias, Earlier, Event, Listener, OnConflict, OnMismatch, Options, Placed, Remembering,
+    Alias, Detail, Earlier, Event, LOOK_EVERY, Listener, OnConflict, OnMismatch, Options, Placed,
+    Remembering, Trust,
 };
-
-/// After so many failures in a row for the same outer reason, without one success, the rest is not tried.
-const HOPELESS: usize = 64;
 
 /// Runs a mirror of one source.
 ///
@@ -34,9 +34,26 @@ const HOPELESS: usize = 64;
 /// in the report.
 pub async fn run(source: &Source, sink: &Sink, options: &Options) -> Result<Report> {
     let start = Instant::now();
-    let mut run = Run::prepare(source, sink, options).await?;
-    run.go().await?;
+    let mut run = tokio::select! {
+        run = Run::prepare(source, sink, options) => run?,
+        () = options.stop.asked() => return Err(interrupted()),
+    };
+    let ended = tokio::select! {
+        ended = run.go() => Some(ended),
+        () = options.stop.overdue() => None,
+    };
+    match ended {
+        Some(ended) => ended?,
+        // What is under way is dropped where it stands.
+        None if run.begun || options.mode != Mode::Run => run.cut().await,
+        None => return Err(interrupted()),
+    }
     run.report.seconds = start.elapsed().as_secs_f64();
+    if let Some(looked) = run.after.header.looked {
+        let now = options.now.as_second();
+        run.report.looked_ago = u64::try_from(now - looked).unwrap_or(0);
+        run.report.last_looked = jiff::Timestamp::from_second(looked).ok().map(|at| at.to_string());
+    }
     run.report.versions.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(run.report)
 }
@@ -54,6 +71,10 @@ pub(super) struct Run<'a> {
     pub(super) report: Report,
     pub(super) checkpoint: Option<tokio::task::JoinHandle<Result<()>>>,
     pub(super) last_checkpoint: Instant,
+    /// Whether anything may have been carried.
+    pub(super) begun: bool,
+    /// Versions that are still to be carried.
+    pub(super) open: usize,
 }
 
 impl<'a> Run<'a> {
@@ -122,14 +143,18 @@ impl<'a> Run<'a> {
             },
             checkpoint: None,
             last_checkpoint: Instant::now(),
+            begun: false,
+            open: 0,
         })
     }
 
     async fn go(&mut self) -> Result<()> {
         let seen = self.before.as_ref().filter(|state| self.tells_all(state));
+        let enough = self.options.detail == Detail::Notable
+            && seen.is_some_and(|state| !self.is_look_due(state));
         let seen = seen.map(|state| state.header.seen.clone());
         // A list of tags does not say that nothing has changed.
-        let enough = seen.as_ref().filter(|_| self.source.tags() == Tags::Immutable);
+        let enough = seen.as_ref().filter(|_| enough && self.source.tags() == Tags::Immutable);
         let listed = match self.source.list(enough).await? {
             Listing::Unchanged => return self.unchanged(),
             Listing::Charts(listed) => listed,
@@ -138,7 +163,7 @@ impl<'a> Run<'a> {
         let ids: HashSet<ChartVersion> =
             listed.candidates.iter().map(|candidate| candidate.id.clone()).collect();
         let still_listed = seen.is_some_and(|seen| seen == listed.seen);
-        let Listed { seen, mut candidates, cut, absent, aliases, .. } = listed;
+        let Listed { seen, mut candidates, cut, absent, aliases, attached, .. } = listed;
         let total = candidates.len();
         self.report.counts.aliases = aliases;
         self.after.header.aliases = aliases;
@@ -153,7 +178,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         if let Some(before) = &self.before {
-            // What is not selected now, or has vanished, stays known.
+            // What is not selected now, or has vanished, stays known. What was skipped was never ours.
             for record in before.records().filter(|record| record.outcome.is_in_step()) {
                 self.after.record(record.clone());
             }
@@ -165,7 +190,14 @@ impl<'a> Run<'a> {
         match self.options.mode {
             Mode::Run => self.carry(jobs, &wanted).await?,
             Mode::DryRun => self.foresee(jobs, &wanted).await?,
-            Mode::Check => self.check(jobs, &wanted).await?,
+            Mode::Check => {
+                self.check(jobs, &wanted).await?;
+                self.extras(&ids).await;
+            }
+        }
+        self.leave(&wanted, attached);
+        if self.options.stop.is_asked() {
+            return self.end_early().await;
         }
         if let (Mode::Run, Some(metadata)) = (self.options.mode, &self.options.artifact_hub) {
             let policy = self.after.header.policy;
@@ -178,6 +210,7 @@ impl<'a> Run<'a> {
             self.prune(guard, &ids, cut, total).await?;
         }
         self.after.header.vanished = plan::vanished(&self.after, &ids).len();
+        self.report.vanished = self.after.header.vanished;
         self.report.warnings.extend(self.source.remark());
         self.report.warnings.extend(self.sink.remark());
         let counts = &self.report.counts;
@@ -189,6 +222,19 @@ impl<'a> Run<'a> {
             self.settle().await?;
         }
         Ok(())
+    }
+
+    /// Ends a run that was asked to: what was carried is listed and remembered, and nothing more is done.
+    async fn end_early(&mut self) -> Result<()> {
+        self.stopped();
+        if self.options.mode != Mode::Run {
+            return Ok(());
+        }
+        // A bundle is packed by the run that has all of it.
+        if matches!(self.sink, Sink::Folder(_) | Sink::Layout(_)) {
+            self.sink.finish().await?;
+        }
+        self.settle().await
     }
 
     /// Whether an unchanged source would mean that there is nothing to do.
@@ -204,22 +250,49 @@ impl<'a> Run<'a> {
             && (self.options.prune.is_none() || then.vanished == 0)
     }
 
+    /// Whether the destination is to be looked at because the last look is too long ago, or was at other versions. The
+    /// files of a folder are seen in every run.
+    pub(super) fn is_look_due(&self, state: &State) -> bool {
+        let (then, now) = (&state.header, &self.after.header);
+        let every = self.options.look_every;
+        if every.is_zero() {
+            return true;
+        }
+        let age = |then: i64| u64::try_from(self.options.now.as_second() - then).unwrap_or(0);
+        let fresh = then.looked.is_some_and(|then| age(then) < every.as_secs());
+        !self.sink.is_seen() && !(fresh && then.selection == now.selection)
+    }
+
     /// The source is as it was, and so is everything else.
     fn unchanged(&mut self) -> Result<()> {
         self.report.unchanged = true;
         let Some(before) = self.before.take() else { return Ok(()) };
-        // Refusals are only kept of what is selected.
+        // What was refused or skipped is only kept of what is selected.
         for record in before.records() {
-            if record.outcome.is_in_step() {
-                self.place(record);
-            } else if record.outcome != Outcome::Alias {
-                self.report.tell(still(record, None));
+            match record.outcome {
+                Outcome::Held | Outcome::Present => self.place(record),
+                Outcome::Skipped => {
+                    self.place(record);
+                    let told = self.kept(record, false);
+                    self.report.tell(told);
+                }
+                Outcome::Alias => {}
+                Outcome::Other => {
+                    let told = self.kept(record, false);
+                    self.report.tell(told);
+                }
+                _ => self.report.tell(still(record, None)),
             }
         }
+        let seen = self.sink.is_seen();
         let counts = &mut self.report.counts;
         counts.selected = before.header.selected;
         counts.aliases = before.header.aliases;
-        counts.in_step = before.header.selected.saturating_sub(counts.refused);
+        counts.attached = before.header.attached;
+        self.report.vanished = before.header.vanished;
+        let kept = before.header.selected.saturating_sub(counts.refused + counts.skipped);
+        *if seen { &mut counts.in_step } else { &mut counts.recorded } = kept;
+        self.after.header.looked = before.header.looked;
         self.report.charts = before.header.charts;
         self.report.warnings.extend(before.header.remarks);
         Ok(())
@@ -234,11 +307,16 @@ impl<'a> Run<'a> {
             ledger.begin(&self.after)?;
         }
         self.options.listener.tell(Event::Planned(jobs.len()));
+        (self.begun, self.open) = (true, jobs.len());
+        self.options.stop.carry();
         let carrier = self.carrier(wanted);
         let mut left = VecDeque::from(jobs);
         let mut under_way = JoinSet::new();
-        let (mut hopeless, mut succeeded) = (0, false);
+        let mut hope = Hope::new(self.options);
         loop {
+            if self.options.stop.is_asked() {
+                left.clear();
+            }
             while under_way.len() < self.options.at_once
                 && let Some(job) = left.pop_front()
             {
@@ -246,16 +324,10 @@ impl<'a> Run<'a> {
             }
             let Some(done) = under_way.join_next().await else { break };
             let done = done.map_err(broke)?;
-            match done.failed {
-                Some(Failed::Perhaps) if !succeeded => hopeless += 1,
-                Some(_) => {}
-                None => succeeded = true,
-            }
-            let why = if done.fatal {
-                Some("what the destination stores is not what it was sent")
-            } else {
-                let hopeless = !succeeded && hopeless >= HOPELESS.min(self.options.at_once);
-                hopeless.then_some("nothing has succeeded")
+            hope.learn(done.failed);
+            let why = match done.fatal {
+                true => Some("what the destination stores is not what it was sent"),
+                false => hope.is_lost(),
             };
             self.note(done)?;
             if let Some(why) = why.filter(|_| !left.is_empty()) {
@@ -263,10 +335,14 @@ impl<'a> Run<'a> {
                     .warnings
                     .push(format!("{} versions were not tried, since {why}", left.len()));
                 for job in left.drain(..) {
+                    let reason = Some(format!("not tried, since {why}"));
                     let told = Told {
-                        reason: Some(format!("not tried, since {why}")),
+                        cause: reason.clone(),
+                        reason,
                         ..self.told(&job.candidate, &job.place, Status::Failed)
                     };
+                    self.options.listener.tell(Event::Failed);
+                    self.open -= 1;
                     self.report.tell(told);
                 }
             }
@@ -283,6 +359,7 @@ impl<'a> Run<'a> {
             budget: Budget::new(self.options.memory, self.options.limits.memory_blob),
             places: plan::places(wanted),
             read_back: AtomicBool::new(false),
+            listless: AtomicBool::new(!matches!(self.source, Source::Registry(_))),
         })
     }
 
@@ -297,7 +374,11 @@ impl<'a> Run<'a> {
         }
         self.report.bytes += done.bytes;
         self.report.warnings.extend(done.warnings);
-        self.options.listener.tell(Event::Done(done.bytes));
+        self.options.listener.tell(match done.failed {
+            None => Event::Done(done.bytes),
+            Some(_) => Event::Failed,
+        });
+        self.open = self.open.saturating_sub(1);
         self.tell(done.told);
         Ok(())
     }
@@ -305,7 +386,7 @@ impl<'a> Run<'a> {
     /// Notes for later sources of this run what lies where.
     pub(super) fn place(&self, record: &Record) {
         if let Some(place) = place_of(record, self.source, self.sink)
-            && record.outcome.is_in_step()
+            && record.outcome.is_placed()
         {
             self.options.placed.note(place, record.content.clone());
         }
@@ -313,7 +394,8 @@ impl<'a> Run<'a> {
 
     /// Counts a version, and keeps it if there is something to say of it.
     pub(super) fn tell(&mut self, told: Told) {
-        if told.status == Status::InStep && told.reason.is_none() {
+        let plain = matches!(told.status, Status::InStep | Status::Recorded);
+        if plain && told.reason.is_none() && self.options.detail == Detail::Notable {
             self.report.counts.count(told.status);
         } else {
             self.report.tell(told);
@@ -322,14 +404,9 @@ impl<'a> Run<'a> {
 
     pub(super) fn told(&self, candidate: &Candidate, place: &Place, status: Status) -> Told {
         Told {
-            id: candidate.id.clone(),
-            status,
             place: Some(self.sink.show(place)),
-            outcome: None,
-            reason: None,
             digest: candidate.digest.clone(),
-            manifest: None,
-            size: None,
+            ..Told::new(candidate.id.clone(), status)
         }
     }
 }
@@ -371,21 +448,23 @@ pub(super) fn renewed(known: Record, job: &Job) -> Record {
 /// A refusal of an earlier run, said again.
 pub(super) fn still(record: &Record, place: Option<String>) -> Told {
     Told {
-        id: record.id.clone(),
-        status: Status::Refused,
         place,
         outcome: Some(record.outcome),
         reason: record.reason.clone(),
-        digest: record.content.clone(),
-        manifest: None,
-        size: None,
+        digest: record.index.clone(),
+        destination_digest: record.content.clone(),
+        manifest: record.manifest.clone(),
+        ..Told::new(record.id.clone(), Status::Refused)
     }
 }
 
 /// What decides whether a refusal would be one again.
 fn policy(options: &Options) -> Fingerprint {
-    let Options { mismatch, conflict, alias, rewrite, artifact_hub, .. } = options;
+    let Options { mismatch, conflict, alias, rewrite, artifact_hub, trust, .. } = options;
     let mut text = format!("{mismatch:?} {conflict:?} {alias:?}");
+    if *trust != Trust::default() {
+        text.push_str(&format!(" {trust:?}"));
+    }
     text.extend(rewrite.as_ref().map(|rules| format!(" {rules:?}")));
     text.extend(artifact_hub.as_ref().map(|metadata| format!(" {}", Fingerprint::of(metadata))));
     Fingerprint::of(text.as_bytes())

@@ -59,6 +59,10 @@ pub struct Header {
     pub policy: Fingerprint,
     /// How the index looked.
     pub seen: Seen,
+    /// The last time at which every selected version was looked for at the destination, in Unix time. None in the
+    /// states of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked: Option<i64>,
     /// What is to be said on every run while nothing changes: patterns that fit no chart, and the like.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
@@ -71,6 +75,9 @@ pub struct Header {
     /// How many tags of the source were other names of versions.
     #[serde(default, skip_serializing_if = "is_none")]
     pub aliases: usize,
+    /// How many signatures and other referrers of the selected versions were left behind at the source.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub attached: usize,
     /// How many that are recorded had vanished at the source, and were not removed.
     #[serde(default)]
     pub vanished: usize,
@@ -100,6 +107,8 @@ pub enum Outcome {
     Skipped,
     /// It is another name of a version that the source lists by itself, and is left behind.
     Alias,
+    /// It is an artifact of another kind, and no chart.
+    Other,
     /// Its archive is gone from the source.
     Gone,
     /// Its archive is no chart, or another one than the index says.
@@ -121,7 +130,12 @@ impl Record {
 impl Outcome {
     /// Whether the destination has the version, as far as we know.
     pub fn is_in_step(self) -> bool {
-        matches!(self, Self::Held | Self::Present | Self::Skipped)
+        matches!(self, Self::Held | Self::Present)
+    }
+
+    /// Whether something that was looked at lies in its place: the version itself, or another chart that was left alone.
+    pub fn is_placed(self) -> bool {
+        self.is_in_step() || self == Self::Skipped
     }
 }
 
@@ -154,6 +168,15 @@ pub struct Record {
     /// The name it has at its place, where that is not the one its index entry would have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named: Option<String>,
+    /// The rules by which its archive may have been packed anew; none where archives were carried as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Fingerprint>,
+    /// The second tag that was given to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// How many referrers its manifest had at the source.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub attached: usize,
     /// What is known of its provenance file.
     #[serde(default)]
     pub provenance: Provenance,
@@ -350,6 +373,9 @@ mod tests {
                 content: Some(Digest::sha256(version.as_bytes())),
                 manifest: None,
                 named: None,
+                shape: None,
+                alias: None,
+                attached: 0,
                 provenance: Provenance::Missing,
                 reason: None,
             });

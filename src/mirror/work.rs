@@ -8,6 +8,7 @@ use super::{
     plan::{Action, Known, essence},
     report::{Status, Told},
     run::{OnConflict, OnMismatch, Options},
+    second::Second,
     sink::{Beside, Held, Naming, Place, Putting, Sink},
     source::Source,
     state::{Outcome, Record},
@@ -32,6 +33,8 @@ pub(super) struct Carrier {
     pub(super) places: Arc<HashSet<Place>>,
     /// Whether a put was read back whole.
     pub(super) read_back: AtomicBool,
+    /// Whether the source is known to keep no lists of referrers.
+    pub(super) listless: AtomicBool,
 }
 
 /// One version to carry.
@@ -42,6 +45,14 @@ pub(super) struct Job {
     pub(super) action: Action,
     /// What is known of its provenance file.
     pub(super) provenance: Provenance,
+    /// The second tag that it is to have.
+    pub(super) second: Option<Second>,
+    /// The digest that a list gave for its place.
+    pub(super) listed: Option<Digest>,
+    /// Its record, where that says what the destination should hold now.
+    pub(super) ours: Option<Record>,
+    /// What became of it in an earlier run.
+    pub(super) was: Option<Outcome>,
 }
 
 /// What became of it.
@@ -62,8 +73,8 @@ pub(super) struct Done {
 }
 
 /// What was fetched.
-struct Fetched {
-    payload: Payload,
+pub(super) struct Fetched {
+    pub(super) payload: Payload,
     /// How it differs from what its index says.
     mismatch: Option<String>,
     /// What was changed on the way.
@@ -77,15 +88,19 @@ struct Fetched {
 pub(super) enum Failed {
     /// Nothing.
     Alone,
-    /// They may fail for the same reason: an end that cannot be reached, a destination that refuses us. A source that
-    /// refuses one archive is no such reason: object stores that may not be listed do that for what is gone.
+    /// They may fail for the same reason: a destination that refuses us. A source that refuses one archive is no such
+    /// reason: object stores that may not be listed do that for what is gone.
     Perhaps,
+    /// They may, since an end cannot be reached.
+    Unreachable,
 }
 
 /// Why a version is not carried.
-enum Stop {
+pub(super) enum Stop {
     /// It cannot be: this will be the same next time.
     Refused(Outcome, String),
+    /// Its place holds another chart. The reason, the digest of the source's archive, and what is there.
+    Taken(String, Digest, Box<There>),
     /// It could not be.
     Failed(Error),
     /// The source does not let us have it.
@@ -106,29 +121,108 @@ impl Carrier {
         let ended = match &job.action {
             Action::Look => self.look(&job).await,
             Action::Compare(known) => self.compare(&job, known).await,
+            Action::Name => Ok(self.recorded(&job)),
             _ => self.send(&job).await,
+        };
+        let ended = match ended {
+            Ok(done) => self.name(&job, done).await,
+            stopped => stopped,
+        };
+        let ended = match ended {
+            Ok(done) => Ok(self.count_attached(&job, done).await),
+            Err(Stop::Refused(outcome, reason)) => match self.other(&job).await {
+                Some(done) => Ok(done),
+                None => Err(Stop::Refused(outcome, reason)),
+            },
+            stopped => stopped,
         };
         match ended {
             Ok(done) => done,
-            Err(Stop::Refused(outcome, reason)) => {
-                // A refusal is of what the tag leads to now, and no longer holds when it moves.
-                let origin = match &job.candidate.origin {
-                    Some(origin) => Some(origin.clone()),
-                    None => self.source.origin(&job.candidate).await.ok().flatten(),
-                };
-                let reason_kept = Some(reason.clone());
-                let record = Record { reason: reason_kept, origin, ..record(&job, outcome) };
-                Done {
-                    record: Some(record),
-                    ..self.done(&job, Status::Refused, Some((outcome, reason)))
+            Err(Stop::Taken(reason, ours, there)) => {
+                let mut done = self.refused(&job, Outcome::Conflict, reason).await;
+                done.told.digest = Some(ours);
+                done.told.destination_digest = Some(there.content.clone());
+                done.told.manifest.clone_from(&there.manifest);
+                if let Some(record) = &mut done.record {
+                    record.content = Some(there.content);
+                    record.manifest = there.manifest;
                 }
+                done
             }
+            Err(Stop::Refused(outcome, reason)) => self.refused(&job, outcome, reason).await,
             Err(Stop::Failed(error)) => self.failed(&job, &error),
             Err(Stop::Withheld(error)) => {
                 Done { failed: Some(Failed::Alone), ..self.failed(&job, &error) }
             }
             Err(Stop::Fatal(error)) => Done { fatal: true, ..self.failed(&job, &error) },
         }
+    }
+
+    /// What is no chart at the source, and never was: an image, another artifact. That is no failure.
+    pub(super) async fn other(&self, job: &Job) -> Option<Done> {
+        if job.was.is_some_and(Outcome::is_placed) {
+            return None;
+        }
+        let what = self.source.other(&job.candidate).await.ok().flatten()?;
+        // Where a chart lies in its place, a chart was carried from here.
+        if matches!(self.held(job).await, Ok(Held::Chart { .. })) {
+            return None;
+        }
+        let reason = format!("it is {what}, not a chart");
+        let mut done = self.done(job, Status::Other, Some((Outcome::Other, reason.clone())));
+        done.told.place = None;
+        let origin = match &job.candidate.origin {
+            Some(origin) => Some(origin.clone()),
+            None => self.source.origin(&job.candidate).await.ok().flatten(),
+        };
+        let record = self.record(job, Outcome::Other);
+        done.record = Some(Record { reason: Some(reason), origin, ..record });
+        Some(done)
+    }
+
+    /// Counts what speaks of a version's manifest at the source and is left behind there.
+    async fn count_attached(&self, job: &Job, mut done: Done) -> Done {
+        if self.listless.load(Ordering::Relaxed) {
+            return done;
+        }
+        if let Some(record) = done.record.as_mut().filter(|record| record.outcome.is_in_step())
+            && let Some(origin) = &record.origin
+        {
+            match self.source.referrers(&job.candidate, origin).await {
+                Ok(Some(number)) => record.attached = number,
+                // What has no lists has tags for them, and those are counted. What fails here is no loss of the chart.
+                Ok(None) | Err(_) => self.listless.store(true, Ordering::Relaxed),
+            }
+        }
+        done
+    }
+
+    /// A version that cannot be carried, remembered as such.
+    async fn refused(&self, job: &Job, outcome: Outcome, reason: String) -> Done {
+        // A refusal is of what the tag leads to now, and no longer holds when it moves.
+        let origin = match &job.candidate.origin {
+            Some(origin) => Some(origin.clone()),
+            None => self.source.origin(&job.candidate).await.ok().flatten(),
+        };
+        let record = Record { reason: Some(reason.clone()), origin, ..self.record(job, outcome) };
+        Done { record: Some(record), ..self.done(job, Status::Refused, Some((outcome, reason))) }
+    }
+
+    /// What lies at a version's place: by a list, where that says it, or by a look.
+    pub(super) async fn held(&self, job: &Job) -> Result<Held, Error> {
+        match &job.listed {
+            None => self.sink.look(&job.place).await,
+            Some(content) => Ok(Held::Chart {
+                content: content.clone(),
+                manifest: None,
+                provenance: Beside::Unknown,
+            }),
+        }
+    }
+
+    /// A record of this version as its index has it now.
+    pub(super) fn record(&self, job: &Job, outcome: Outcome) -> Record {
+        Record { shape: self.options.shape(), ..record(job, outcome) }
     }
 
     /// Fetches and puts where nothing is.
@@ -140,7 +234,7 @@ impl Carrier {
 
     /// Looks at what took the place.
     async fn look(&self, job: &Job) -> Result<Done, Stop> {
-        match self.sink.look(&job.place).await? {
+        match self.held(job).await? {
             Held::Nothing => self.send(job).await,
             Held::Other(what) => Err(taken_by_other(&what)),
             Held::Chart { content, manifest, provenance } => {
@@ -198,12 +292,19 @@ impl Carrier {
             }
         };
         match self.options.conflict {
-            OnConflict::Fail => Err(Stop::Refused(Outcome::Conflict, reason)),
+            OnConflict::Fail => {
+                let ours = fetched.payload.content.digest;
+                let there = There { content, manifest, provenance };
+                Err(Stop::Taken(reason, ours, Box::new(there)))
+            }
             OnConflict::Skip => {
                 let mut done = self.in_step(job, content, manifest, Outcome::Skipped);
                 if let Some(record) = &mut done.record {
                     record.origin = fetched.origin;
+                    record.reason = Some(reason.clone());
                 }
+                done.told.status = Status::Skipped;
+                done.told.digest = Some(fetched.payload.content.digest);
                 done.told.reason = Some(reason);
                 done.told.outcome = Some(Outcome::Skipped);
                 Ok(done)
@@ -213,7 +314,7 @@ impl Carrier {
     }
 
     /// Fetches a version and judges it: it must be the chart that its index says, in the bytes that its index says.
-    async fn fetch(
+    pub(super) async fn fetch(
         &self,
         job: &Job,
         reserved: &mut super::budget::Reserved,
@@ -277,9 +378,7 @@ impl Carrier {
             named = Some(payload.metadata.version.clone());
         }
         let first = !self.read_back.swap(true, Ordering::Relaxed);
-        let alias = self.options.alias.of(&place.name).filter(|alias| {
-            !self.places.contains(&Place { name: (*alias).to_owned(), ..place.clone() })
-        });
+        let alias = job.second.as_ref().and_then(Second::given).filter(|_| named.is_none());
         let putting = Putting { verify: if first { Verify::Full } else { Verify::None }, alias };
         let stored = match self.sink.put(&place, &payload, putting).await {
             Ok(stored) => stored,
@@ -300,6 +399,7 @@ impl Carrier {
         done.warnings = stored.warnings;
         done.told.place = Some(self.sink.show(&place));
         done.told.digest = Some(payload.content.digest.clone());
+        done.told.destination_digest = done.told.digest.clone();
         done.told.manifest = stored.manifest.clone();
         done.told.size = Some(payload.content.size);
         done.told.reason = (!notes.is_empty()).then(|| notes.join("; "));
@@ -307,10 +407,11 @@ impl Carrier {
             content: Some(payload.content.digest.clone()),
             manifest: stored.manifest,
             named,
+            alias: alias.map(str::to_owned),
             origin,
             provenance: asked(&payload),
             reason: done.told.reason.clone(),
-            ..record(job, Outcome::Held)
+            ..self.record(job, Outcome::Held)
         });
         Ok(done)
     }
@@ -374,8 +475,10 @@ impl Carrier {
             Some(hint) => format!("{} ({hint})", error.chain()),
             None => error.chain(),
         });
+        done.told.cause = Some(error.root());
         let failed = match error.kind() {
-            ErrorKind::Network | ErrorKind::Denied => Failed::Perhaps,
+            ErrorKind::Network => Failed::Unreachable,
+            ErrorKind::Denied => Failed::Perhaps,
             _ => Failed::Alone,
         };
         Done { failed: Some(failed), ..done }
@@ -388,8 +491,12 @@ impl Carrier {
         manifest: Option<Digest>,
         outcome: Outcome,
     ) -> Done {
-        let record = Record { content: Some(content), manifest, ..record(job, outcome) };
-        Done { record: Some(record), ..self.done(job, Status::InStep, None) }
+        let mut done = self.done(job, Status::InStep, None);
+        done.told.destination_digest = Some(content.clone());
+        done.told.manifest.clone_from(&manifest);
+        done.record =
+            Some(Record { content: Some(content), manifest, ..self.record(job, outcome) });
+        done
     }
 
     pub(super) fn done(
@@ -401,14 +508,11 @@ impl Carrier {
         let (outcome, reason) = refused.unzip();
         Done {
             told: Told {
-                id: job.candidate.id.clone(),
-                status,
                 place: Some(self.sink.show(&job.place)),
                 outcome,
                 reason,
-                digest: None,
-                manifest: None,
-                size: None,
+                digest: job.candidate.digest.clone(),
+                ..Told::new(job.candidate.id.clone(), status)
             },
             record: None,
             taken: false,
@@ -459,6 +563,9 @@ pub(super) fn record(job: &Job, outcome: Outcome) -> Record {
         content: None,
         manifest: None,
         named: None,
+        shape: None,
+        alias: None,
+        attached: 0,
         provenance: job.provenance,
         reason: None,
     }

@@ -77,6 +77,7 @@ fn every_exit_code_is_documented() {
         Exit::Integrity,
         Exit::Usage,
         Exit::Interrupted,
+        Exit::Terminated,
     ];
     assert_eq!(documented, all.map(Exit::code));
 }

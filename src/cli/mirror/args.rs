@@ -6,7 +6,7 @@ use crate::{
     mirror::{Shard, prune::Guard, rewrite::Rules},
 };
 use clap::{Args, ValueEnum};
-use std::{path::PathBuf, str::FromStr};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 /// Versions under way at once. An upload is five requests in a row; on a line of 100 ms this carries 120 a second.
 pub(super) const AT_ONCE: usize = 64;
@@ -110,9 +110,21 @@ pub(in crate::cli) struct MirrorArgs {
     /// Say what would be done
     #[arg(long, conflicts_with = "check")]
     pub(super) dry_run: bool,
-    /// Compare what is there, and change nothing
+    /// Compare both sides, and change nothing
     #[arg(long)]
     pub(super) check: bool,
+    /// Look at the destination now: list its tags, and send again what is missing
+    #[arg(long)]
+    pub(super) look: bool,
+    /// Look at the destination when the last look is older than this: `24h`, `7d`
+    #[arg(long, value_name = "AGE", default_value = "24h", value_parser = span)]
+    pub(super) look_every: Duration,
+    /// Count a tag that is there and not recorded as equal, without comparing it
+    #[arg(long)]
+    pub(super) trust_tags: bool,
+    /// List every selected version in the report, with the digests of both sides
+    #[arg(long)]
+    pub(super) all: bool,
     /// Keep the state in a file too
     #[arg(long, value_name = "FILE", help_heading = "State")]
     pub(super) state: Option<PathBuf>,
@@ -131,7 +143,10 @@ pub(in crate::cli) struct MirrorArgs {
     /// Most requests a second to each host
     #[arg(long, value_name = "N", value_parser = above_zero)]
     pub(super) rate: Option<f64>,
-    /// Write what it came to for Prometheus
+    /// Write the whole report to a file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) report_file: Option<PathBuf>,
+    /// Write what it came to for Prometheus; a dry run writes nothing
     #[arg(long, value_name = "FILE")]
     pub(super) metrics_file: Option<PathBuf>,
     /// How to write the report
@@ -226,6 +241,14 @@ fn hinted<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: Error| match error.hint() {
         Some(hint) => format!("{}; {hint}", error.chain()),
         None => error.chain(),
+    })
+}
+
+/// An age such as `7d` or `36h`.
+fn span(text: &str) -> Result<Duration, String> {
+    super::file::age(text).map_err(|error| match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
     })
 }
 

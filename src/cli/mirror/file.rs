@@ -44,6 +44,7 @@ pub(super) struct Document {
     pub(super) hosts: Vec<HostEntry>,
     #[serde(default)]
     pub(super) metrics_file: Option<PathBuf>,
+    pub(super) report_file: Option<PathBuf>,
 }
 
 /// One source.

@@ -82,6 +82,7 @@ const DOCUMENT: Shape = Keys(&[
     ("rate", May, Rate),
     ("hosts", May, List(&HOST)),
     ("metricsFile", May, Text),
+    ("reportFile", May, Text),
 ]);
 
 /// Judges a whole file.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 /// The default way to believe, with this memory.
 fn belief(memory: Memory) -> Belief {
-    Belief { memory, presence: Presence::Equal, rewritten: false }
+    Belief { memory, presence: Presence::Equal, shape: None }
 }
 
 fn place(candidate: &Candidate) -> Place {
@@ -14,7 +14,8 @@ fn place(candidate: &Candidate) -> Place {
 }
 
 fn wanted(candidate: Candidate) -> Wanted {
-    Wanted { place: Ok(place(&candidate)), candidate }
+    let lies = Some(place(&candidate));
+    Wanted { place: Ok(place(&candidate)), candidate, lies, alias: None }
 }
 
 fn record(candidate: &Candidate, outcome: Outcome) -> Record {
@@ -28,6 +29,9 @@ fn record(candidate: &Candidate, outcome: Outcome) -> Record {
         content: candidate.digest.clone(),
         manifest: None,
         named: None,
+        shape: None,
+        alias: None,
+        attached: 0,
         provenance: Provenance::Missing,
         reason: None,
     }
@@ -183,7 +187,7 @@ fn two_versions_with_one_place_are_one_action_and_one_refusal() {
     both[1].place = both[0].place.clone();
     let actions = plan(&both, None, &Present::new(), belief(Memory::Whole));
     assert_eq!(actions, [Action::Send, Action::Unplaced("a 1.0.0+x takes the same place".into())]);
-    let unplaced = Wanted { place: Err("no tag".into()), candidate: candidate("a", "1 0") };
+    let unplaced = Wanted { place: Err("no tag".into()), ..wanted(candidate("a", "1 0")) };
     assert_eq!(
         plan(&[unplaced], None, &Present::new(), belief(Memory::Whole)),
         [Action::Unplaced("no tag".into())]
@@ -212,20 +216,54 @@ fn what_is_compared_is_looked_at_and_so_is_a_new_provenance_file() {
     let adopted = state(&[record(&one, Outcome::Present)], true);
     let compared = Belief { presence: Presence::Compared, ..belief(Memory::Whole) };
     let again = Belief { memory: Memory::Compared, ..compared };
-    let near = Belief { presence: Presence::Near, ..belief(Memory::Whole) };
-    let rewritten = Belief { rewritten: true, ..belief(Memory::Whole) };
+    let near = Belief { presence: Presence::Listed, ..belief(Memory::Whole) };
+    let rules = Some(Fingerprint::of(b"rules"));
+    let rewritten = Belief { shape: rules, ..belief(Memory::Whole) };
+    let mut anew = record(&one, Outcome::Held);
+    anew.shape = rules;
+    let anew = state(&[anew], true);
+    let skipped = state(&[record(&one, Outcome::Skipped)], true);
+    let retried = belief(Memory::WithoutRefusals);
     for (what, now, state, belief, expected) in [
         ("compared", &one, None, compared, Action::Look),
         ("compared, recorded", &one, Some(&held), compared, Action::Keep),
         ("compared, adopted", &one, Some(&adopted), compared, Action::Look),
         ("compared again", &one, Some(&held), again, Action::Look),
-        ("near", &one, None, near, Action::Look),
-        ("near, without a digest", &bare, None, near, Action::Adopt),
+        ("there", &one, None, near, Action::Look),
+        ("there, without a digest", &bare, None, near, Action::Look),
+        ("adopted, and no longer trusted", &one, Some(&adopted), near, Action::Look),
         ("signed since", &signed, Some(&held), belief(Memory::Whole), Action::Look),
-        ("signed and packed anew", &signed, Some(&held), rewritten, Action::Keep),
+        ("signed and packed anew", &signed, Some(&anew), rewritten, Action::Keep),
+        ("now to be packed anew", &one, Some(&held), rewritten, Action::Look),
+        ("no longer to be packed anew", &one, Some(&anew), near, Action::Look),
+        ("skipped", &one, Some(&skipped), near, Action::Keep),
+        ("skipped, under another policy", &one, Some(&skipped), retried, Action::Look),
     ] {
         assert_eq!(plan(&[wanted(now.clone())], state, &there, belief), [expected], "{what}");
     }
+}
+
+#[test]
+fn a_list_that_lacks_what_is_recorded_or_has_another_digest_is_a_reason_to_look() {
+    let one = candidate("a", "1.0.0");
+    let held = state(&[record(&one, Outcome::Held)], true);
+    let listed = |digest: Option<Option<Digest>>| {
+        let names = digest.map(|digest| (one.id.version.clone(), digest));
+        Present::from([(place(&one).group, names.into_iter().collect())])
+    };
+    for (what, present, expected) in [
+        ("not listed", Present::new(), Action::Keep),
+        ("there", listed(Some(None)), Action::Keep),
+        ("there by its digest", listed(Some(one.digest.clone())), Action::Keep),
+        ("another", listed(Some(Some(Digest::sha256(b"other")))), Action::Look),
+        ("gone", listed(None), Action::Look),
+    ] {
+        let actions = plan(&[wanted(one.clone())], Some(&held), &present, belief(Memory::Whole));
+        assert_eq!(actions, [expected], "{what}");
+    }
+    let second = Wanted { alias: Some("2".into()), ..wanted(one.clone()) };
+    let actions = plan(&[second], Some(&held), &Present::new(), belief(Memory::Whole));
+    assert_eq!(actions, [Action::Name]);
 }
 
 fn outcomes() -> impl Strategy<Value = Option<Outcome>> {
@@ -254,7 +292,7 @@ proptest! {
         for (n, (outcome, held, change)) in versions.iter().enumerate() {
             let old = candidate("a", &format!("1.0.{n}"));
             records.extend(outcome.map(|outcome| record(&old, outcome)));
-            if *held || outcome.is_some_and(Outcome::is_in_step) {
+            if *held || outcome.is_some_and(Outcome::is_placed) {
                 there.push(old.clone());
             }
             all.push(wanted(match change {

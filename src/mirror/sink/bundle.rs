@@ -188,6 +188,10 @@ impl Bundle {
         self.layout().await?.put(place, payload, putting).await
     }
 
+    pub(super) async fn tag(&self, place: &Place, alias: &str) -> Result<()> {
+        self.layout().await?.tag(place, alias).await
+    }
+
     pub(super) async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
         self.layout().await?.delete(place, manifest).await
     }

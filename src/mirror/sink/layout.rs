@@ -111,6 +111,10 @@ impl Layout {
         registry::put(&repository, &self.show(place), place, payload, putting, &self.options).await
     }
 
+    pub(super) async fn tag(&self, place: &Place, alias: &str) -> Result<()> {
+        registry::tag(&self.listed(&place.group)?, place, alias).await
+    }
+
     pub(super) async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
         self.repository(&place.group)?.forget(&place.name.parse()?, manifest).await
     }

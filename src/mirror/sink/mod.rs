@@ -54,6 +54,13 @@ pub struct Place {
     pub name: String,
 }
 
+impl Place {
+    /// The place of another name in the same group.
+    pub fn renamed(&self, name: &str) -> Self {
+        Self { group: self.group.clone(), name: name.to_owned() }
+    }
+}
+
 /// What a sink holds at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
@@ -203,6 +210,32 @@ impl Sink {
                 sink.put(place, payload, putting).await.map_err(denied::at_museum)
             }
             Self::Registry(sink) => sink.put(place, payload, putting).await.map_err(refused),
+        }
+    }
+
+    /// Whether a version may have a second name here.
+    pub fn takes_tags(&self) -> bool {
+        match self {
+            Self::Bundle(_) | Self::Layout(_) | Self::Registry(_) => true,
+            Self::Folder(_) | Self::Museum(_) => false,
+        }
+    }
+
+    /// Whether every run sees what is here, as [`Sink::has_lost`] does, so that a record needs no other look.
+    pub fn is_seen(&self) -> bool {
+        matches!(self, Self::Folder(_) | Self::Layout(_))
+    }
+
+    /// Gives what lies at a place a second tag. Two requests.
+    ///
+    /// # Errors
+    /// `Usage` where there are no tags; when it cannot be read or tagged.
+    pub async fn tag(&self, place: &Place, alias: &str) -> Result<()> {
+        match self {
+            Self::Bundle(sink) => sink.tag(place, alias).await,
+            Self::Layout(sink) => sink.tag(place, alias).await,
+            Self::Registry(sink) => sink.tag(place, alias).await.map_err(refused),
+            Self::Folder(_) | Self::Museum(_) => Err(Error::usage("there are no tags here")),
         }
     }
 

@@ -164,6 +164,10 @@ impl Registry {
         stored.map_err(|error| particular::explain(registry, &place.group, error))
     }
 
+    pub(super) async fn tag(&self, place: &Place, alias: &str) -> Result<()> {
+        tag(&self.repository(&place.group)?, place, alias).await
+    }
+
     pub(super) async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
         let repository = self.repository(&place.group)?;
         let tag = TagOrDigest::Tag(place.name.parse()?);
@@ -264,6 +268,17 @@ pub(super) async fn look<R: Fetch>(repository: &R, place: &Place) -> Result<Held
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Held::Nothing),
         Err(error) => Err(error),
     }
+}
+
+/// Gives a manifest that has a tag a second one.
+pub(super) async fn tag<R: Fetch + Push>(repository: &R, place: &Place, alias: &str) -> Result<()> {
+    let manifest = repository.fetch_manifest(&TagOrDigest::Tag(place.name.parse()?)).await?;
+    repository.push_manifest(&manifest, Some(&alias.parse()?)).await
+}
+
+/// Whether a manifest holds a chart, rather than an image of one layer.
+pub(in crate::mirror) fn is_chart(manifest: &Manifest) -> bool {
+    matches!(held(manifest), Held::Chart { .. })
 }
 
 /// What a manifest is to a mirror.

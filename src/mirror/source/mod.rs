@@ -77,6 +77,8 @@ pub struct Listed {
     pub absent: Vec<String>,
     /// How many tags are other names of these, and left behind.
     pub aliases: usize,
+    /// How many tags are signatures, attestations and lists of referrers of these, and left behind.
+    pub attached: usize,
     /// Why the list may be cut short, if it may: nothing is ever taken for vanished then.
     pub cut: Option<String>,
 }
@@ -102,6 +104,12 @@ impl Glimpse {
             manifest: Some(manifest.digest().clone()),
         })
     }
+}
+
+/// Whether a tag holds what belongs to a chart, and is no version of it: a signature, an attestation, a list of referrers, Artifact
+/// Hub's metadata.
+pub(super) fn is_attached(tag: &str) -> bool {
+    registry::of_others(tag)
 }
 
 /// A registry that does not let us read.
@@ -169,6 +177,29 @@ impl Source {
         match self {
             Self::Registry(source) => source.date(candidate).await.map_err(refused),
             Self::Folder(_) | Self::Layout(_) | Self::Repository(_) => Ok(()),
+        }
+    }
+
+    /// What a version is, if it is no chart at all but an artifact of another kind. One request, of registries alone.
+    ///
+    /// # Errors
+    /// When the source does not say.
+    pub async fn other(&self, candidate: &Candidate) -> Result<Option<String>> {
+        match self {
+            Self::Registry(source) => source.other(candidate).await.map_err(refused),
+            Self::Folder(_) | Self::Layout(_) | Self::Repository(_) => Ok(None),
+        }
+    }
+
+    /// How many referrers a manifest has by the source's own lists; none where it keeps no lists. One request, of registries
+    /// alone.
+    ///
+    /// # Errors
+    /// When the source does not say.
+    pub async fn referrers(&self, candidate: &Candidate, of: &Digest) -> Result<Option<usize>> {
+        match self {
+            Self::Registry(source) => source.referrers(candidate, of).await.map_err(refused),
+            Self::Folder(_) | Self::Layout(_) | Self::Repository(_) => Ok(None),
         }
     }
 

@@ -10,16 +10,24 @@ use crate::{
     client::{Client, Repository},
     digest::Digest,
     limits::Limits,
-    mirror::candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
-    oci::{Registry as Host, RepositoryName, Tag, TagOrDigest},
+    mirror::{
+        candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
+        sink,
+    },
+    oci::{Registry as Host, RepositoryName, Tag, TagOrDigest, chart},
     ops::{prepare, pull::chart_of},
     store::{Fetch, Resolve, Tags},
 };
 use futures_util::{StreamExt, TryStreamExt};
 use std::sync::Arc;
 
+/// Entries of an index that are looked at for a chart.
+const INDEX_ENTRIES: usize = 64;
 /// Repositories listed side by side.
 const AT_ONCE: usize = 16;
+
+/// The tag of Artifact Hub's metadata.
+pub(super) const ARTIFACT_HUB: &str = "artifacthub.io";
 
 /// How a registry is read.
 #[derive(Clone, Debug)]
@@ -158,6 +166,7 @@ impl Registry {
             .await?;
         for (name, full, sorted) in sorted {
             listed.aliases += sorted.aliases;
+            listed.attached += sorted.attached;
             for Tagged { tag, version, sight } in sorted.versions {
                 let locator = format!("{name}:{tag}");
                 let (origin, created) = sight.map(|seen| (seen.origin, seen.created)).unzip();
@@ -214,6 +223,28 @@ impl Registry {
         Ok(repository.resolve(&tag).await?.map(|manifest| manifest.digest))
     }
 
+    pub(super) async fn other(&self, candidate: &Candidate) -> Result<Option<String>> {
+        let (repository, target) = self.place_of(candidate)?;
+        let found = repository.fetch_manifest(&target).await?;
+        for entry in found.document().manifests().iter().take(INDEX_ENTRIES) {
+            let inner = TagOrDigest::Digest(entry.digest.clone());
+            if sink::registry::is_chart(&repository.fetch_manifest(&inner).await?) {
+                return Ok(None);
+            }
+        }
+        let other = found.is_index() || !sink::registry::is_chart(&found);
+        Ok(other.then(|| chart::describe(&found)))
+    }
+
+    pub(super) async fn referrers(
+        &self,
+        candidate: &Candidate,
+        of: &Digest,
+    ) -> Result<Option<usize>> {
+        let (repository, _) = self.tag_of(candidate)?;
+        Ok(repository.listed_referrers(of).await?.map(|list| list.len()))
+    }
+
     /// Where a version's manifest is: what its tag was seen to lead to, so that all of a run speaks of one thing.
     fn place_of(&self, candidate: &Candidate) -> Result<(Repository, TagOrDigest)> {
         let (repository, tag) = self.tag_of(candidate)?;
@@ -262,7 +293,7 @@ fn unlisted(error: Error, registry: &Host) -> Error {
 /// metadata.
 pub(super) fn of_others(tag: &str) -> bool {
     let hex = tag.strip_prefix("sha256-").map(|rest| rest.split('.').next().unwrap_or(rest));
-    tag == "artifacthub.io"
+    tag == ARTIFACT_HUB
         || hex
             .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

@@ -1,7 +1,7 @@
 //! Which of a repository's tags are versions of its chart, and which only other names of one: `latest`, `1.2`. Whether a tag
 //! still leads where it led is not asked here.
 
-use super::registry::of_others;
+use super::registry::{ARTIFACT_HUB, of_others};
 use crate::{
     Error, ErrorKind, Result,
     client::Repository,
@@ -45,6 +45,8 @@ pub(super) struct Sorted {
     pub(super) versions: Vec<Tagged>,
     /// Tags that are other names of these.
     pub(super) aliases: usize,
+    /// Tags that are signatures, attestations and lists of referrers of these.
+    pub(super) attached: usize,
 }
 
 /// Sorts a repository's tags. One request for each that is no whole version; two for `v1.2.3` where `1.2.3` is there.
@@ -54,7 +56,8 @@ pub(super) async fn sort(
     limits: &Limits,
 ) -> Result<Sorted> {
     let seconds = second_names(repository, tags).await?;
-    let mut sorted = Sorted { aliases: seconds.len(), ..Sorted::default() };
+    let attached = tags.iter().filter(|tag| of_others(tag) && *tag != ARTIFACT_HUB).count();
+    let mut sorted = Sorted { aliases: seconds.len(), attached, ..Sorted::default() };
     let of_charts: Vec<Tag> = tags
         .iter()
         .filter(|tag| !seconds.contains(*tag) && !of_others(tag))

@@ -11,6 +11,7 @@ mod particular;
 mod peers;
 mod rewriting;
 mod shards;
+mod stop;
 
 use crate::support::{Test, daemon::Daemon, web::Web};
 use front::Front;

@@ -57,7 +57,7 @@ fn an_unchanged_source_costs_one_request_and_two_of_the_registry_or_none_with_a_
     place.forget();
     let report = place.mirror(0, &["--state", "state"]);
     assert_eq!(report["unchanged"], true);
-    assert_eq!(report["counts"]["inStep"], 1);
+    assert_eq!(report["counts"]["recorded"], 1, "nobody has looked: {report:#}");
     assert_eq!(place.asked_web(), ["GET /index.yaml"]);
     assert_eq!(place.asked_registry(), [""; 0]);
     let report = place.mirror(0, &[]);
@@ -84,7 +84,7 @@ fn a_change_of_times_alone_sends_nothing() {
     place.change(|entry| entry.created = "2026-01-01T00:00:00Z".into());
     place.publish();
     let report = place.mirror(0, &["--state", "state"]);
-    assert_eq!(report["counts"]["inStep"], 2, "{report:#}");
+    assert_eq!(report["counts"]["recorded"], 2, "{report:#}");
     assert_eq!(report["unchanged"], false);
     assert_eq!(place.asked_web(), ["GET /index.yaml"]);
     assert_eq!(place.asked_registry(), [""; 0]);
@@ -94,7 +94,7 @@ fn a_change_of_times_alone_sends_nothing() {
 }
 
 #[test]
-fn without_a_state_one_list_a_chart_says_all() {
+fn without_a_state_a_version_costs_one_request_and_with_trust_none() {
     let place = Mirrored::new();
     for version in ["1.0.0", "1.1.0", "1.2.0"] {
         place.add("demo", version);
@@ -102,11 +102,17 @@ fn without_a_state_one_list_a_chart_says_all() {
     place.publish();
     place.mirror(0, &[]);
     place.forget();
-    let report = place.mirror(0, &["--ignore-state"]);
-    assert_eq!(report["counts"]["inStep"], 3);
-    let registry = place.asked_registry();
-    assert_eq!(count(&registry, "GET tags"), 1);
-    assert_eq!(registry.iter().filter(|one| !one.contains("state")).count(), 1, "{registry:?}");
+    for (flags, looks) in [(&["--ignore-state"][..], 3), (&["--ignore-state", "--trust-tags"], 0)] {
+        let report = place.mirror(0, flags);
+        assert_eq!(report["counts"]["inStep"], 3);
+        let registry = place.asked_registry();
+        assert_eq!(count(&registry, "GET tags"), 1);
+        assert_eq!(count(&registry, "GET manifests"), looks);
+        let all = registry.iter().filter(|one| !one.contains("state")).count();
+        assert_eq!(all, 1 + looks, "{registry:?}");
+        let warned = report["warnings"].to_string().contains("3 versions count as in step");
+        assert_eq!(warned, looks == 0, "{report:#}");
+    }
 }
 
 #[test]

@@ -59,14 +59,16 @@ fn what_a_check_found_is_looked_at_by_the_next_run() {
 }
 
 #[test]
-fn without_a_state_presence_is_compared_where_a_policy_for_conflicts_is_named() {
+fn without_a_state_presence_is_compared() {
     let place = drifted();
     place.forget();
     let report = place.mirror(0, &["--ignore-state", "--on-conflict", "skip"]);
-    assert_eq!(told(&report), ["in-step demo 1.1.0 (skipped)"]);
+    assert_eq!(told(&report), ["skipped demo 1.1.0 (skipped)"]);
     assert_eq!(count(&place.asked_registry(), "GET manifests"), 3, "one a version");
-    let report = place.mirror(0, &["--ignore-state"]);
-    assert_eq!(told(&report), [""; 0], "by default a tag that is there counts as equal");
+    let report = place.mirror(0, &["--ignore-state", "--trust-tags"]);
+    assert_eq!(told(&report), [""; 0], "a tag that is there counts as equal where that is asked");
+    let report = place.mirror(3, &["--ignore-state"]);
+    assert_eq!(told(&report), ["refused demo 1.1.0 (conflict)"], "by default it is compared");
 }
 
 #[test]
@@ -78,7 +80,7 @@ fn several_sources_do_not_take_each_others_charts_for_their_own() {
     }
     for (number, (policy, code, expected)) in [
         ("fail", 3, "refused demo 1.0.0 (conflict)"),
-        ("skip", 0, "in-step demo 1.0.0 (skipped)"),
+        ("skip", 0, "skipped demo 1.0.0 (skipped)"),
         ("overwrite", 0, "replaced demo 1.0.0"),
     ]
     .into_iter()

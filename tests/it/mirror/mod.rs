@@ -6,9 +6,12 @@ mod drift;
 mod ends;
 mod hints;
 mod moved;
+mod others;
 mod policies;
 mod prune;
 mod selection;
+mod shape;
+mod truth;
 
 use crate::support::{
     Test,

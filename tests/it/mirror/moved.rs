@@ -56,7 +56,7 @@ fn a_moved_tag_is_noticed_and_dealt_with_as_any_conflict() {
     // What was refused is remembered by what its tag led to.
     assert_eq!(told(&run(3, &[])), ["refused demo 1.1.0 (conflict)"]);
     assert_eq!(count(&place.asked_registry(), "GET manifests"), 0);
-    assert_eq!(told(&run(0, &["--on-conflict", "skip"])), ["in-step demo 1.1.0 (skipped)"]);
+    assert_eq!(told(&run(0, &["--on-conflict", "skip"])), ["skipped demo 1.1.0 (skipped)"]);
     assert_eq!(told(&run(0, &OVERWRITE)), ["replaced demo 1.1.0"]);
     assert_eq!(place.test.read("out/demo-1.1.0.tgz"), archive("demo", "1.1.0", "two"));
     assert_eq!(run(0, &OVERWRITE)["unchanged"], true);
@@ -85,11 +85,13 @@ fn a_version_that_was_there_before_us_is_watched_from_then_on() {
         push(&place, version, "one", &[]);
     }
     runs(&place, 0, &[&source, &copy]);
-    // Without a state the tags there count as equal, and nothing is asked of them.
+    // Where tags are trusted, those there count as equal, and nothing is asked of them.
     place.forget();
-    runs(&place, 0, &[&source, &copy, "--ignore-state"]);
+    runs(&place, 0, &[&source, &copy, "--ignore-state", "--trust-tags"]);
     assert_eq!(count(&place.asked_registry(), "HEAD manifests"), 0);
-    assert_eq!(runs(&place, 0, &[&source, &copy])[0]["unchanged"], true);
+    let trusted = ["--trust-tags"];
+    let again = [&[source.as_str(), &copy][..], &trusted].concat();
+    assert_eq!(runs(&place, 0, &again)[0]["unchanged"], true);
     push(&place, "1.1.0", "two", &[]);
     assert_eq!(told(&runs(&place, 2, &[&source, &copy, "--check"])[0]), ["drift demo 1.1.0"]);
     let report = runs(&place, 3, &[&source, &copy]).remove(0);

@@ -36,7 +36,7 @@ fn an_archive_that_is_not_what_its_index_says_is_dealt_with_as_asked() {
 fn a_version_that_is_there_in_other_bytes_is_dealt_with_as_asked() {
     for (policy, code, expected, holds) in [
         ("fail", 3, vec!["refused demo 1.0.0 (conflict)"], "one"),
-        ("skip", 0, vec!["in-step demo 1.0.0 (skipped)"], "one"),
+        ("skip", 0, vec!["skipped demo 1.0.0 (skipped)"], "one"),
         ("overwrite", 0, vec!["replaced demo 1.0.0"], "two"),
     ] {
         let place = Mirrored::new();

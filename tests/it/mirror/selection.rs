@@ -64,7 +64,7 @@ fn another_selection_of_an_unchanged_source_is_another_plan() {
 fn a_check_finds_what_is_missing_and_what_differs_and_changes_nothing() {
     let place = place();
     let report = place.mirror(2, &["--check"]);
-    assert_eq!(report["counts"]["drift"], 5, "{report:#}");
+    assert_eq!(report["counts"]["missing"], 5, "{report:#}");
     place.mirror(0, &[]);
     place.forget();
     let report = place.mirror(0, &["--check"]);

@@ -1,0 +1,107 @@
+//! A run that is asked to end: it begins no version more, waits a little for those under way, and leaves state and report of what
+//! was done.
+
+use super::{end::remember, report::Mode, run::Run};
+use crate::{Error, ErrorKind};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// How long versions under way may take once a run is asked to end, and then how long its state may. Kubernetes kills a pod 30 s
+/// after SIGTERM.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Asks runs to end. Cheap to clone; copies are one.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    asked: Arc<watch::Sender<bool>>,
+    /// Whether versions may be under way.
+    carrying: Arc<AtomicBool>,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self { asked: Arc::new(watch::Sender::new(false)), carrying: Arc::default() }
+    }
+}
+
+impl Stop {
+    /// Asks.
+    pub fn ask(&self) {
+        self.asked.send_replace(true);
+    }
+
+    /// Whether somebody has asked.
+    pub fn is_asked(&self) -> bool {
+        *self.asked.borrow()
+    }
+
+    /// Waits until somebody asks.
+    pub(super) async fn asked(&self) {
+        // It cannot be closed while we hold it.
+        let _ = self.asked.subscribe().wait_for(|asked| *asked).await;
+    }
+
+    /// Waits until a run that was asked to end has had its time: none, where nothing is under way.
+    pub(super) async fn overdue(&self) {
+        self.asked().await;
+        if self.carrying.load(Ordering::Relaxed) {
+            tokio::time::sleep(GRACE).await;
+        }
+    }
+
+    /// Says that versions are under way from now on.
+    pub(super) fn carry(&self) {
+        self.carrying.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that nothing is under way any more.
+    pub(super) fn rest(&self) {
+        self.carrying.store(false, Ordering::Relaxed);
+    }
+}
+
+/// The error of a run that was asked to end before it did anything.
+pub(super) fn interrupted() -> Error {
+    Error::new(ErrorKind::Interrupted, "the mirror was interrupted before it carried anything")
+}
+
+impl Run<'_> {
+    /// Says in the report that the run was asked to end.
+    pub(super) fn stopped(&mut self) {
+        self.report.counts.not_tried = self.open;
+        self.report.stopped = Some(match self.open {
+            0 => "the mirror was interrupted".to_owned(),
+            open => format!("the mirror was interrupted: {open} versions were not tried"),
+        });
+    }
+
+    /// Leaves what is known so far, in a bounded time.
+    pub(super) async fn cut(&mut self) {
+        self.options.stop.rest();
+        self.stopped();
+        if self.options.mode != Mode::Run || !self.begun {
+            return;
+        }
+        let mut state = self.after.clone();
+        state.header.settled = false;
+        if let Some(ledger) = &mut self.ledger
+            && let Err(error) = ledger.write(&state)
+        {
+            self.report.warnings.push(error.chain());
+        }
+        let remembered = remember(self.sink, &self.key, state);
+        let left = tokio::time::timeout(GRACE, remembered).await;
+        if !matches!(left, Ok(Ok(()))) {
+            self.report.warnings.push(
+                "the state was not left at the destination, so the next run lists its tags"
+                    .to_owned(),
+            );
+        }
+    }
+}
