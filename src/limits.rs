@@ -13,6 +13,12 @@ pub const REFERRERS_LOOKED_AT: usize = 10_000;
 /// Bytes of one page of a list of referrers. ORAS reads 4 MiB of one.
 pub const REFERRERS_PAGE: u64 = 3 * MIB;
 
+/// How long a server waits for the bytes of one request's body in all, beside what [`BODY_BYTES_A_SECOND`] gives.
+pub const BODY_GRACE: std::time::Duration = std::time::Duration::from_secs(60);
+/// Bytes of a request's body for which a server waits one more second: less than a modem of 1998 sends. Without a least
+/// rate, a body that comes byte by byte would hold its connection for ever.
+pub const BODY_BYTES_A_SECOND: u64 = 4 * KIB;
+
 /// The caps on what is read, expanded and kept. [`Limits::default`] is what the command line uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -23,6 +29,14 @@ pub struct Limits {
     pub chart_file_bytes: u64,
     /// Bytes of a file of a chart that is parsed whole: Chart.yaml, values.yaml, a lock.
     pub chart_document_bytes: u64,
+    /// Bytes of Chart.yaml. On this machine no fewer than of any other document; servers take [`Self::upload_metadata_bytes`].
+    pub chart_metadata_bytes: u64,
+    /// Bytes of Chart.yaml in an upload to the ChartMuseum API: it stays in memory as long as the version is there. The
+    /// largest public one has 60 kB.
+    pub upload_metadata_bytes: u64,
+    /// Bytes of one version's entry in an index that a server makes, all of which are in memory. Aliases and escapes make
+    /// an entry longer than its Chart.yaml: four times as long, at most.
+    pub entry_bytes: usize,
     /// Bytes of Chart.yaml, lock and subchart names of a chart and all its subcharts together, which stay
     /// in memory even when nothing else of the chart does. The largest public chart has 60 kB.
     pub chart_held_bytes: u64,
@@ -89,6 +103,9 @@ impl Default for Limits {
             chart_bytes: 100 * MIB,
             chart_file_bytes: 5 * MIB,
             chart_document_bytes: 5 * MIB,
+            chart_metadata_bytes: 5 * MIB,
+            upload_metadata_bytes: 256 * KIB,
+            entry_bytes: 1024 * 1024,
             chart_held_bytes: 16 * MIB,
             archive_bytes: 101 * MIB,
             chart_entries: 65_536,

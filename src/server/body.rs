@@ -1,11 +1,18 @@
-//! Request bodies: read with a bound on silence, and drained with a bound on length when they are not wanted.
+//! Request bodies: read with a bound on silence and a least rate, and drained with a bound on length when they are not
+//! wanted.
 
 use super::refusal::{Code, Refusal};
-use axum::body::Body;
+use crate::limits;
+use axum::{BoxError, body::Body};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header, request::Parts};
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
 
 /// How much of an unwanted body is read, and for how long, so that a client that sends before it listens hears why.
 /// Closing at once would reset the connection under the answer.
@@ -28,11 +35,106 @@ pub(super) async fn frame(body: &mut Body, stall: Duration) -> Result<Option<Byt
                     return Ok(Some(data));
                 }
             }
+            Ok(Some(Err(error))) if is_too_slow(&error) => {
+                let status = StatusCode::REQUEST_TIMEOUT;
+                return Err(Refusal::new(status, Code::BlobUploadInvalid, TooSlow.to_string())
+                    .with(header::CONNECTION, HeaderValue::from_static("close")));
+            }
             Ok(Some(Err(error))) => {
                 let message = format!("the body ended early: {error}");
                 return Err(Refusal::bad_request(Code::SizeInvalid, message));
             }
         }
+    }
+}
+
+/// A body that ends in an error when its client keeps the server waiting for too long in all. Only the time counts in which
+/// somebody waits for its next bytes.
+#[derive(Debug)]
+pub(super) struct Paced<B> {
+    body: B,
+    pace: Pace,
+    since: Option<Instant>,
+    waited: Duration,
+    bytes: u64,
+}
+
+/// How slow a body may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// Waiting that costs nothing.
+    pub(super) grace: Duration,
+    /// Bytes for which a second more may be waited.
+    pub(super) bytes_a_second: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { grace: limits::BODY_GRACE, bytes_a_second: limits::BODY_BYTES_A_SECOND }
+    }
+}
+
+impl<B> Paced<B> {
+    pub(super) fn new(body: B, pace: Pace) -> Self {
+        Self { body, pace, since: None, waited: Duration::ZERO, bytes: 0 }
+    }
+
+    fn is_too_slow(&self) -> bool {
+        let earned = Duration::from_secs(self.bytes / self.pace.bytes_a_second);
+        self.waited > self.pace.grace + earned
+    }
+}
+
+/// A body came too slowly.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the body comes too slowly")]
+struct TooSlow;
+
+fn is_too_slow(error: &axum::Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = next {
+        if cause.is::<TooSlow>() {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+impl<B> http_body::Body for Paced<B>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let Poll::Ready(next) = polled else {
+            self.since.get_or_insert_with(Instant::now);
+            return Poll::Pending;
+        };
+        if let Some(since) = self.since.take() {
+            self.waited += since.elapsed();
+        }
+        if let Some(Ok(frame)) = &next {
+            self.bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+            if self.is_too_slow() {
+                return Poll::Ready(Some(Err(TooSlow.into())));
+            }
+        }
+        Poll::Ready(next.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -52,4 +154,41 @@ pub(super) async fn drain(head: &Parts, mut body: Body) {
     };
     // Whether it ended or not, the answer goes out now.
     let _ = tokio::time::timeout(DRAIN_TIME, read).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::{StreamExt, stream};
+
+    /// A body of frames, each of which is waited for.
+    fn dripping(frames: usize, length: usize) -> Body {
+        Body::from_stream(stream::iter(0..frames).then(move |_| async move {
+            tokio::task::yield_now().await;
+            Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; length]))
+        }))
+    }
+
+    async fn read(body: Body, pace: Pace) -> Result<usize, StatusCode> {
+        let mut body = Body::new(Paced::new(body, pace));
+        let mut length = 0;
+        loop {
+            match frame(&mut body, Duration::from_secs(3600)).await {
+                Ok(Some(bytes)) => length += bytes.len(),
+                Ok(None) => return Ok(length),
+                Err(refusal) => return Err(refusal.status()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_drips_is_given_up_and_one_that_flows_is_not() {
+        let (none, hour) = (Duration::ZERO, Duration::from_secs(3600));
+        let pace = |grace, bytes_a_second| Pace { grace, bytes_a_second };
+        let slow = Err(StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(read(dripping(3, 1), pace(none, u64::MAX)).await, slow);
+        assert_eq!(read(dripping(3, 1), pace(hour, u64::MAX)).await, Ok(3));
+        assert_eq!(read(dripping(3, 4096), pace(none, 1)).await, Ok(3 * 4096), "it earns its time");
+        assert_eq!(read(Body::from("at once"), pace(none, u64::MAX)).await, Ok(7));
+    }
 }

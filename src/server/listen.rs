@@ -3,6 +3,8 @@
 use super::{
     Access, Config, Open, Tls, Upstream,
     access_log::Peer,
+    body::{Pace, Paced},
+    origin::Origins,
     registry::{charts, router_with},
     stall::Impatient,
     tls::Clients,
@@ -62,7 +64,8 @@ pub async fn bind(disk: Disk, config: Config) -> Result<Bound> {
     let (listener, address) = listen(&config).await?;
     let (tls, drain, rest) = (config.tls.clone(), config.drain, config.upload_rest);
     let charts = charts(&disk, &config);
-    let router = router_with(disk.clone(), config, charts.clone());
+    let origins = Origins::of(&config);
+    let router = origins.guard(router_with(disk.clone(), config, charts.clone()));
     let beside = async move {
         tokio::join!(charts.follow(LOOK_AGAIN), keep_up(&disk, rest));
     };
@@ -77,6 +80,7 @@ pub async fn bind_upstream<C: Catalog>(upstream: Upstream<C>, config: Config) ->
     let (listener, address) = listen(&config).await?;
     let (tls, drain) = (config.tls.clone(), config.drain);
     let (router, beside) = upstream.parts(&config);
+    let router = Origins::of(&config).guard(router);
     Ok(Bound { listener, address, router, beside: beside.boxed(), tls, drain })
 }
 
@@ -226,7 +230,7 @@ async fn converse(
     mut closed: watch::Receiver<()>,
 ) {
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let mut request = request.map(Body::new);
+        let mut request = request.map(|body| Body::new(Paced::new(body, Pace::default())));
         request.extensions_mut().insert(peer);
         router.clone().call(request)
     });

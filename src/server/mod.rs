@@ -15,6 +15,7 @@ mod lists;
 mod manifests;
 pub mod museum;
 mod notify;
+mod origin;
 mod refusal;
 mod registry;
 mod route;

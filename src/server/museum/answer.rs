@@ -120,6 +120,11 @@ impl IntoResponse for Denial {
     }
 }
 
+/// An error of anything but the registry API, as ChartMuseum words one.
+pub(in crate::server) fn error(message: &str) -> Response {
+    json_answer(&json!({ "error": message }))
+}
+
 /// A value as JSON, as Go writes it.
 pub(super) fn json_answer<T: Serialize + ?Sized>(value: &T) -> Response {
     let mut response = Response::new(Body::from(crate::json::to_vec(value)));

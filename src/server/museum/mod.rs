@@ -16,6 +16,7 @@ mod route;
 mod turns;
 mod upload;
 
+pub(super) use answer::error;
 pub use options::{Api, Compat, Depth, Metrics, Options, Overwrite};
 
 use super::{
