@@ -1,7 +1,9 @@
-//! `POST /notify`: a registry tells that tags have come or gone, in the format of the distribution project's webhooks. What
-//! it says is not believed: the tag is looked up where it is.
+//! `POST /notify`: a registry tells that tags have come or gone, in the format of the distribution project's webhooks. The
+//! bridge does not trust an event: it looks the tag up in the registry. Each look costs requests, so a server that asks
+//! anybody for credentials takes no notification without a secret.
 
 use super::{
+    auth::Access,
     body::frame,
     late::{Late, Pushed},
     registry::unbroken,
@@ -25,11 +27,17 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 /// Bytes of one notification: a registry sends its events one by one, or a few of them.
 const MAX_BODY: usize = 1024 * 1024;
 /// How long its body may stay silent.
 const STALL: Duration = Duration::from_secs(10);
+/// Tags of one notification that are looked at. Tags beyond them wait for the next look at the lists.
+const LOOKS: usize = 100;
+/// Notifications that are looked at together, and how long another one waits for its turn.
+const TOGETHER: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a registry must send with its notifications. It is never printed.
 #[derive(Clone)]
@@ -122,19 +130,63 @@ impl Event {
 struct Notified<C> {
     charts: Follower<C>,
     late: Late,
-    secret: Option<NotifySecret>,
+    door: Door,
+    looking: Arc<Semaphore>,
+}
+
+/// Whose notifications are taken.
+#[derive(Clone, Debug)]
+enum Door {
+    /// Everybody's, as everything else is everybody's.
+    Open,
+    /// Those that bring the secret.
+    Secret(NotifySecret),
+    /// Nobody's: others must bring credentials, and registries cannot.
+    Shut,
+}
+
+impl Door {
+    fn new(secret: Option<NotifySecret>, access: &Access) -> Self {
+        match (secret, access) {
+            (Some(secret), _) => Self::Secret(secret),
+            (None, Access::Everyone) => Self::Open,
+            (None, _) => Self::Shut,
+        }
+    }
+
+    fn lets_in(&self, headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
+        match self {
+            Self::Open => Ok(()),
+            Self::Secret(secret) if secret.is_in(headers) => Ok(()),
+            Self::Secret(_) => {
+                Err((StatusCode::UNAUTHORIZED, "the secret is missing or wrong
+"))
+            }
+            Self::Shut => Err((
+                StatusCode::FORBIDDEN,
+                "this server asks for credentials, and takes notifications only with `--notify-secret-file`
+",
+            )),
+        }
+    }
 }
 
 /// The route.
-pub(super) fn router<C: Catalog>(charts: Follower<C>, secret: Option<NotifySecret>) -> Router {
-    let state = Arc::new(Notified { charts, late: Late::default(), secret });
+pub(super) fn router<C: Catalog>(
+    charts: Follower<C>,
+    secret: Option<NotifySecret>,
+    access: &Access,
+) -> Router {
+    let door = Door::new(secret, access);
+    let looking = Arc::new(Semaphore::new(TOGETHER));
+    let state = Arc::new(Notified { charts, late: Late::default(), door, looking });
     Router::new().route("/notify", post(notify::<C>)).with_state(state)
 }
 
 async fn notify<C: Catalog>(State(state): State<Arc<Notified<C>>>, request: Request) -> Response {
     let (head, mut body) = request.into_parts();
-    if state.secret.as_ref().is_some_and(|secret| !secret.is_in(&head.headers)) {
-        return (StatusCode::UNAUTHORIZED, "the secret is missing or wrong\n").into_response();
+    if let Err(refused) = state.door.lets_in(&head.headers) {
+        return refused.into_response();
     }
     let Some(bytes) = read(&mut body).await else {
         return (StatusCode::PAYLOAD_TOO_LARGE, "too long, or it did not come\n").into_response();
@@ -147,10 +199,34 @@ async fn notify<C: Catalog>(State(state): State<Arc<Notified<C>>>, request: Requ
         }
     };
     let within = |full: &str| state.charts.catalog().name_within(full);
-    let looks: BTreeSet<Look> =
+    let mut looks: BTreeSet<Look> =
         envelope.events.iter().filter_map(|event| event.look(within)).collect();
+    let beyond = looks.len().saturating_sub(LOOKS);
+    if beyond > 0 {
+        tracing::warn!(
+            beyond,
+            "a notification names too many tags; some wait for the next look at the lists"
+        );
+        looks = looks.into_iter().take(LOOKS).collect();
+    }
+    let turn = Arc::clone(&state.looking).acquire_owned();
+    let Ok(Ok(turn)) = tokio::time::timeout(PATIENCE, turn).await else {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        return (
+            status,
+            [(header::RETRY_AFTER, "5")],
+            "too many notifications
+",
+        )
+            .into_response();
+    };
     let (charts, late) = (state.charts.clone(), state.late.clone());
-    match unbroken(async move { look_at(&charts, &late, looks).await }).await {
+    let looked = unbroken(async move {
+        let _turn = turn;
+        look_at(&charts, &late, looks).await
+    });
+    match looked.await {
+        Ok(Done::Seen) if beyond > 0 => StatusCode::ACCEPTED.into_response(),
         Ok(Done::Seen) => StatusCode::NO_CONTENT.into_response(),
         // Registries wait a second for an answer, and send nothing else before it.
         Ok(Done::Later) => StatusCode::ACCEPTED.into_response(),

@@ -97,7 +97,7 @@ impl<C: Catalog> Upstream<C> {
         Self { writes, ..self }
     }
 
-    /// Notifications must bring this secret.
+    /// Notifications must bring this secret. Without one they are taken only where nobody needs credentials.
     #[must_use]
     pub fn with_secret(self, secret: NotifySecret) -> Self {
         Self { secret: Some(secret), ..self }
@@ -107,8 +107,8 @@ impl<C: Catalog> Upstream<C> {
     pub(super) fn parts(self, config: &Config) -> (Router, impl Future<Output = ()> + use<C>) {
         let Self { follower, writes, secret, every } = self;
         let turns = Arc::new(museum::Turns::new(&config.museum));
-        let router = museum::router(follower.clone(), writes, config, turns)
-            .merge(notify::router(follower.clone(), secret));
+        let notified = notify::router(follower.clone(), secret, &config.access);
+        let router = museum::router(follower.clone(), writes, config, turns).merge(notified);
         (router, follower.follow(every))
     }
 }
