@@ -31,7 +31,10 @@ pub(super) enum Source<'a> {
 impl Item<'_> {
     /// The whole of a document, its byte order mark gone.
     pub(super) fn read(&mut self, name: &str, limits: &Limits) -> Result<Bytes> {
-        let limit = limits.chart_document_bytes;
+        let limit = match name {
+            "Chart.yaml" => limits.chart_metadata_bytes.min(limits.chart_document_bytes),
+            _ => limits.chart_document_bytes,
+        };
         if self.size > limit {
             return Err(super::read::file_too_large(name, limit));
         }

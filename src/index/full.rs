@@ -73,6 +73,12 @@ pub(super) fn read_item(text: &[u8], limits: &Limits) -> Sure<Option<Entry>> {
     }
 }
 
+/// The entry that [`super::write::fragment`] wrote, as it was given.
+pub(crate) fn fragment_entry(text: &str) -> Result<Entry> {
+    let entry = read_item(text.as_bytes(), &Limits::default()).ok().flatten();
+    entry.ok_or_else(|| Error::invalid("cannot read an index's entry again"))
+}
+
 /// The entry of a line in YAML.
 pub(super) fn decode_yaml(raw: &[u8]) -> Result<Entry> {
     let entry = read_item(raw, &Limits::default()).ok().flatten();

@@ -23,6 +23,7 @@ pub mod write;
 
 pub use entry::{Entry, Legacy};
 pub use find::is_range;
+pub(crate) use full::fragment_entry;
 pub use line::Line;
 
 /// A repository's index. Charts are sorted by name, their versions newest first; what Helm drops is not there.

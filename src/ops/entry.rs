@@ -10,6 +10,7 @@ use crate::{
     store::Fetch,
 };
 use bytes::Bytes;
+use std::borrow::Cow;
 
 /// Which blob holds a chart's metadata. Only Helm's own config does; other artifacts with a chart in them say what they
 /// are by their annotations.
@@ -32,7 +33,7 @@ pub fn entry(manifest: &Manifest, config: Option<&[u8]>, limits: &Limits) -> Res
     let text = |key: &str| annotations.get(key).cloned().unwrap_or_default();
     let mut metadata = match config {
         // JSON is YAML, and this is the reader that knows Helm's fields.
-        Some(config) => Metadata::from_yaml(config, limits)
+        Some(config) => Metadata::from_yaml(&as_yaml(config), limits)
             .map_err(|error| error.context("the config holds no chart's metadata"))?,
         None => Metadata {
             name: text(media::TITLE),
@@ -56,6 +57,34 @@ pub fn entry(manifest: &Manifest, config: Option<&[u8]>, limits: &Limits) -> Res
         digest: content.digest.hex().to_owned(),
         ..Entry::default()
     })
+}
+
+/// JSON in the spelling that a YAML reader takes for the same: JSON lets strings hold characters that YAML 1.1 refuses, or
+/// takes for the end of a line.
+fn as_yaml(json: &[u8]) -> Cow<'_, [u8]> {
+    let special = |c: char| {
+        matches!(
+            c,
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
+    };
+    if json.iter().all(|byte| *byte < 0x7f) {
+        return Cow::Borrowed(json);
+    }
+    // In JSON they can stand in strings alone, where an escape is the same character.
+    match std::str::from_utf8(json) {
+        Ok(text) if json.starts_with(b"{") && text.contains(special) => {
+            let mut out = String::with_capacity(text.len() + 64);
+            for c in text.chars() {
+                match special(c) {
+                    true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+                    false => out.push(c),
+                }
+            }
+            Cow::Owned(out.into_bytes())
+        }
+        _ => Cow::Borrowed(json),
+    }
 }
 
 /// Whether a tag is a version's own: the one that a push of it makes. Any other is an alias, and may move to another version.
@@ -123,6 +152,24 @@ mod tests {
         assert_eq!(entry.metadata, metadata());
         assert_eq!(entry.created, "2024-05-01T10:00:00Z");
         assert_eq!(entry.digest, crate::digest::Digest::sha256(b"archive").hex());
+    }
+
+    #[test]
+    fn a_config_is_read_as_json_though_yaml_knows_fewer_characters() {
+        let text: String = "a\u{7f}b\u{9b}c\u{85} d\u{feff}e\u{ffff}f\u{2028} <g>".to_owned();
+        let metadata = Metadata { annotations: [("a".to_owned(), text)].into(), ..metadata() };
+        let (config, manifest) = compose(
+            &metadata,
+            Parts {
+                content: Descriptor::of(media::CHART_CONTENT, b"archive"),
+                provenance: None,
+                created: None,
+                order: LayerOrder::ChartFirst,
+                annotations: &BTreeMap::new(),
+            },
+        );
+        let entry = entry(&manifest, Some(&config), &Limits::default()).expect("entry");
+        assert_eq!(entry.metadata, metadata);
     }
 
     #[test]

@@ -7,14 +7,21 @@ use crate::{
     chart::Metadata,
     index::Entry,
     limits::Limits,
-    oci::{Descriptor, Digest, Document, Manifest, RepositoryName, Tag, TagOrDigest, media},
+    oci::{
+        Descriptor, Digest, Document, Manifest, RepositoryName, Tag, TagOrDigest,
+        chart::{LayerOrder, Parts, compose, find},
+        media,
+    },
     ops::{entry, prepare, push::Outgoing},
-    server::view::{Follower, Found, Origin, View},
+    server::view::{Follower, Found, Item, Origin, View},
     store::{Catalog, Fetch, Push, Resolve, Source, Tags},
 };
 use bytes::Bytes;
 use http::StatusCode;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 /// The annotations by which what no registry can name is found again.
 const NAMESPACE: &str = "chartferry.museum.namespace";
@@ -22,7 +29,10 @@ const FILE: &str = "chartferry.museum.file";
 
 /// The charts of a store, and what is shown of them.
 #[derive(Clone, Debug)]
-pub(super) struct Shelf<C>(pub(super) Follower<C>);
+pub(super) struct Shelf<C>(pub(super) Follower<C>, Arc<Mutex<Asides>>);
+
+/// The provenance files that wait for their charts: namespaces and file names.
+type Asides = BTreeSet<(String, String)>;
 
 /// A chart that was judged.
 #[derive(Clone, Debug)]
@@ -45,6 +55,29 @@ enum Place<R> {
 }
 
 impl<C: Catalog> Shelf<C> {
+    pub(super) fn new(charts: Follower<C>) -> Self {
+        Self(charts, Arc::default())
+    }
+
+    /// The same shelf, by somebody else's way to the store.
+    pub(super) fn by_way_of(&self, catalog: C) -> Self {
+        Self(self.0.by_way_of(catalog), Arc::clone(&self.1))
+    }
+
+    fn asides(&self) -> MutexGuard<'_, Asides> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a provenance file waits under this name.
+    pub(super) fn is_waiting(&self, namespace: &str, file: &str) -> bool {
+        self.asides().contains(&(namespace.to_owned(), file.to_owned()))
+    }
+
+    /// How many provenance files of a namespace wait for their charts.
+    pub(super) fn waiting(&self, namespace: &str) -> usize {
+        self.asides().iter().filter(|(of, _)| of == namespace).count()
+    }
+
     pub(super) fn view(&self) -> &View {
         self.0.view()
     }
@@ -53,49 +86,74 @@ impl<C: Catalog> Shelf<C> {
         self.0.catalog()
     }
 
-    /// Stores a chart and shows it. Acknowledged, it outlives a loss of power.
+    /// Stores a chart and shows it. Acknowledged, it outlives a loss of power. Before it is stored it is read back by the
+    /// rules of the next start, which has no more than the manifest and the config.
     pub(super) async fn put(
         &self,
         namespace: &str,
         chart: Judged,
         provenance: Option<Bytes>,
+        limits: &Limits,
     ) -> Result<(), Denial> {
+        let file = chart.file_name();
         let Judged { metadata, received } = chart;
         // To the microsecond: the oldest of several is the first to go.
         let created = now();
-        let entry = Entry {
-            metadata: metadata.clone(),
-            urls: Vec::new(),
-            created: created.clone(),
-            ..Entry::default()
-        };
-        let archive = received.content.clone();
-        let file = format!("{}-{}.tgz", metadata.name, metadata.version);
         let place = self.place(namespace, &metadata.name, &metadata.version)?;
-        let signed =
-            provenance.as_ref().map(|bytes| Descriptor::of(media::CHART_PROVENANCE, bytes));
+        let annotations = match &place {
+            Place::Tagged(..) => BTreeMap::new(),
+            Place::Loose(..) => found_by(namespace, &file),
+        };
+        let parts = Parts {
+            content: received.content.clone(),
+            provenance: provenance
+                .as_ref()
+                .map(|bytes| Descriptor::of(media::CHART_PROVENANCE, bytes)),
+            created: Some(&created),
+            order: LayerOrder::default(),
+            annotations: &annotations,
+        };
+        let (config, manifest) = compose(&metadata, parts);
+        let entry = read_back(&metadata, &config, &manifest, limits)?;
         let outgoing = Outgoing {
             metadata,
             archive: received.archive,
             content: received.content,
             provenance,
             created: Some(created),
-            ready: None,
+            ready: Some((config, manifest.clone())),
         };
         match place {
             Place::Tagged(repository, store, tag) => {
+                let item = self.0.item(&repository, &manifest, entry).map_err(refused)?;
+                item.json().map_err(refused)?;
                 let turn = self.0.turn(&repository, &tag).await;
-                let manifest = prepare::save(&store, &outgoing, &tag).await?;
-                turn.pushed(&manifest, entry).await?;
+                prepare::save(&store, &outgoing, &tag).await?;
+                turn.holds(&manifest, item).await;
             }
             Place::Loose(store, tag) => {
-                let annotations = found_by(namespace, &file);
-                prepare::save_annotated(&store, &outgoing, &tag, &annotations).await?;
-                let item = self.view().item(namespace, entry, archive, signed);
+                let item = self.loose_item(namespace, &manifest, entry, limits).map_err(refused)?;
+                item.json().map_err(refused)?;
+                prepare::save(&store, &outgoing, &tag).await?;
                 self.view().put(namespace, Origin::Museum, Arc::new(item));
             }
         }
         Ok(())
+    }
+
+    /// The index's item of a chart that no registry can name.
+    fn loose_item(
+        &self,
+        namespace: &str,
+        manifest: &Manifest,
+        entry: Entry,
+        limits: &Limits,
+    ) -> Result<Item> {
+        let found = find(manifest)?;
+        let (archive, provenance) = (found.content.clone(), found.provenance.cloned());
+        let item = self.view().item(namespace, entry, archive, provenance);
+        item.require_at_most(limits.entry_bytes)?;
+        Ok(item)
     }
 
     /// Adds a provenance file to a chart that is there, or replaces its own: the manifest is composed anew, and the tag
@@ -188,6 +246,7 @@ impl<C: Catalog> Shelf<C> {
         store.push_blob(&config_blob, &Source::Bytes(config)).await?;
         store.push_blob(&blob, &Source::Bytes(provenance.bytes.clone())).await?;
         store.push_manifest(&manifest, Some(&loose_tag(namespace, &file))).await?;
+        self.asides().insert((namespace.to_owned(), file));
         Ok(())
     }
 
@@ -212,17 +271,31 @@ impl<C: Catalog> Shelf<C> {
         Ok(layer.map(|layer| (store, layer)))
     }
 
-    /// Takes back what was put aside under this name, for its chart has come.
-    pub(super) async fn take_aside(
+    /// The provenance file that was put aside under this name. It stays there until [`Self::forget_aside`].
+    pub(super) async fn read_aside(
         &self,
         namespace: &str,
         file: &str,
         limits: &Limits,
     ) -> Result<Option<Bytes>> {
         let Some((store, layer)) = self.aside(namespace, file).await? else { return Ok(None) };
-        let bytes = store.fetch_blob(&layer, limits.provenance_bytes).await?;
-        store.delete(&TagOrDigest::Tag(loose_tag(namespace, file))).await?;
-        Ok(Some(bytes))
+        store.fetch_blob(&layer, limits.provenance_bytes).await.map(Some)
+    }
+
+    /// Removes the provenance file that was put aside under this name, for its chart is stored with it. If that fails, the
+    /// file stays without use, and the log says so.
+    pub(super) async fn forget_aside(&self, namespace: &str, file: &str) {
+        let Some(store) = self.catalog().loose() else { return };
+        match store.delete(&TagOrDigest::Tag(loose_tag(namespace, file))).await {
+            Err(error) if error.kind() != crate::ErrorKind::NotFound => {
+                tracing::warn!(
+                    file,
+                    error = error.chain(),
+                    "cannot remove a provenance file that is stored twice"
+                );
+            }
+            _ => drop(self.asides().remove(&(namespace.to_owned(), file.to_owned()))),
+        }
     }
 
     /// The provenance file of a version.
@@ -297,7 +370,10 @@ impl<C: Catalog> Shelf<C> {
         Ok(Place::Loose(store, loose_tag(namespace, &format!("{name}-{version}.tgz"))))
     }
 
-    /// Shows what no registry can name, as it was left.
+    /// Shows what no registry can name, as it was left. Damaged entries are left out, with a line in the log.
+    ///
+    /// # Errors
+    /// What the store says when it cannot tell what there is.
     pub(super) async fn show_loose(&self, limits: &Limits) -> Result<()> {
         let Some(store) = self.catalog().loose() else { return Ok(()) };
         let tags = match store.tags().await {
@@ -306,24 +382,52 @@ impl<C: Catalog> Shelf<C> {
         };
         for tag in tags {
             let Ok(tag) = tag.parse::<Tag>() else { continue };
-            let manifest = store.fetch_manifest(&TagOrDigest::Tag(tag)).await?;
-            let document = manifest.document();
-            let Some(namespace) = document.annotations.get(NAMESPACE) else { continue };
-            // A provenance file alone is no chart.
-            let Ok(found) = crate::oci::chart::find(&manifest) else { continue };
-            let Some(config) = found.config else { continue };
-            let bytes = store.fetch_blob(config, limits.config_bytes).await?;
-            let entry = entry::entry(&manifest, Some(&bytes), limits)?;
-            let item = self.view().item(
-                namespace,
-                entry,
-                found.content.clone(),
-                found.provenance.cloned(),
-            );
-            self.view().put(namespace, Origin::Museum, Arc::new(item));
+            if let Err(error) = self.show_one(&store, &tag, limits).await {
+                tracing::warn!(%tag, error = error.chain(), "a chart that no registry can name is not shown");
+            }
         }
         Ok(())
     }
+
+    async fn show_one(&self, store: &C::Repository, tag: &Tag, limits: &Limits) -> Result<()> {
+        let manifest = store.fetch_manifest(&TagOrDigest::Tag(tag.clone())).await?;
+        let annotations = &manifest.document().annotations;
+        let Some(namespace) = annotations.get(NAMESPACE) else { return Ok(()) };
+        let Ok(found) = find(&manifest) else {
+            // A provenance file that waits for its chart.
+            if let Some(file) = annotations.get(FILE) {
+                self.asides().insert((namespace.clone(), file.clone()));
+            }
+            return Ok(());
+        };
+        let Some(config) = found.config else { return Ok(()) };
+        let bytes = store.fetch_blob(config, limits.config_bytes).await?;
+        let entry = entry::entry(&manifest, Some(&bytes), limits)?;
+        let item = self.loose_item(namespace, &manifest, entry, limits)?;
+        self.view().put(namespace, Origin::Museum, Arc::new(item));
+        Ok(())
+    }
+}
+
+/// The entry that the next start will make of a manifest and its config.
+fn read_back(
+    metadata: &Metadata,
+    config: &Bytes,
+    manifest: &Manifest,
+    limits: &Limits,
+) -> Result<Entry, Denial> {
+    if config.len() as u64 > limits.config_bytes {
+        return Err(Denial::bad_request("the chart's metadata is too long as JSON"));
+    }
+    let entry = entry::entry(manifest, Some(config), limits).map_err(refused)?;
+    if (&entry.metadata.name, &entry.metadata.version) != (&metadata.name, &metadata.version) {
+        return Err(Denial::bad_request("the chart's metadata does not outlive being stored"));
+    }
+    Ok(entry)
+}
+
+fn refused(error: crate::Error) -> Denial {
+    Denial::bad_request(error.context("the chart's metadata cannot be shown in an index").chain())
 }
 
 fn found_by(namespace: &str, file: &str) -> BTreeMap<String, String> {

@@ -3,20 +3,26 @@
 
 use super::{
     Museum,
-    answer::{Denial, json_answer, typed},
+    answer::{Denial, typed},
+    held::{PIECE, Room},
 };
 use crate::{
-    archive::{self, Keep},
+    archive::{self, File, Keep},
     constraint::Constraint,
+    limits::Limits,
     ops::payload,
-    server::view::Found,
+    server::view::{Found, Item},
     store::{Catalog, Fetch, blocking},
     version::Version,
     yaml::{self, Duplicates},
 };
-use axum::response::Response;
+use axum::{body::Body, response::Response};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use futures_util::stream;
+use http::header;
 use serde_json::json;
+use std::{convert::Infallible, sync::Arc};
 
 const JSON: &str = "application/json; charset=utf-8";
 
@@ -48,18 +54,15 @@ impl<C: Catalog> Museum<C> {
             None if offset == 0 => names.len(),
             None => 0,
         };
-        let mut text = String::from("{");
-        for name in names.iter().skip(offset).take(taken) {
+        let mut list = List::default();
+        for (at, name) in names.iter().skip(offset).take(taken).enumerate() {
             let Some(versions) = view.versions(namespace, name) else { continue };
-            if text.len() > 1 {
-                text.push(',');
-            }
-            text.push_str(&String::from_utf8_lossy(&crate::json::to_vec(&**name)));
-            text.push(':');
-            push_list(&mut text, &versions);
+            let name = String::from_utf8_lossy(&crate::json::to_vec(&**name)).into_owned();
+            let before = if at == 0 { "{" } else { "," };
+            list.versions(format!("{before}{name}:["), versions);
         }
-        text.push('}');
-        Ok(typed(JSON, text))
+        let foot = if list.is_empty() { "{}" } else { "}" };
+        Ok(list.answer(foot))
     }
 
     /// `GET /api/:repo/charts/:name`
@@ -69,9 +72,9 @@ impl<C: Catalog> Museum<C> {
             .view()
             .versions(namespace, name)
             .ok_or_else(|| Denial::not_found("chart not found"))?;
-        let mut text = String::new();
-        push_list(&mut text, &versions);
-        Ok(typed(JSON, text))
+        let mut list = List::default();
+        list.versions("[".to_owned(), versions);
+        Ok(list.answer(""))
     }
 
     /// `GET /api/:repo/charts/:name/:version`
@@ -82,7 +85,7 @@ impl<C: Catalog> Museum<C> {
         version: &str,
     ) -> Result<Response, Denial> {
         let found = self.find(namespace, name, version)?;
-        Ok(typed(JSON, found.item.json.to_string()))
+        Ok(typed(JSON, found.item.json()?.into_owned()))
     }
 
     /// `GET …/:version/templates`
@@ -92,25 +95,43 @@ impl<C: Catalog> Museum<C> {
         name: &str,
         version: &str,
     ) -> Result<Response, Denial> {
-        let chart = self.open(namespace, name, version).await?;
-        let mut templates = Vec::new();
-        for file in chart.files.iter().filter(|file| file.name.starts_with("templates/")) {
-            let data = BASE64_STANDARD.encode(&file.data);
-            templates.push(json!({ "name": file.name, "data": data }));
-        }
-        let values = match chart.file("values.yaml") {
-            None => serde_json::Value::Null,
-            Some(file) => {
-                let values = yaml::parse(&file.data, Duplicates::LastWins, &self.limits);
-                match values.as_ref().map(crate::json::to_vec) {
-                    Ok(text) if text == b"null" => json!({}),
-                    Ok(text) => serde_json::from_slice(&text).unwrap_or_default(),
-                    Err(_) => serde_json::Value::Null,
-                }
-            }
+        let limits = self.limits.clone();
+        let (files, values) = self
+            .open(namespace, name, version, move |chart| {
+                let values = values_of(&chart, &limits);
+                let mut files = chart.files;
+                files.retain(|file| file.name.starts_with("templates/"));
+                (files, values)
+            })
+            .await?;
+        let held = files.iter().map(|file| file.data.len()).sum::<usize>() + values.len();
+        let slot = self.room.hold(held).await?;
+        let length_of = |(at, file): (usize, &File)| {
+            template_head(at, file).len() + file.data.len().div_ceil(3) * 4 + TEMPLATE_FOOT.len()
         };
-        let templates = if templates.is_empty() { json!(null) } else { json!(templates) };
-        Ok(json_answer(&json!({ "templates": templates, "values": values })))
+        let length = files.iter().enumerate().map(length_of).sum::<usize>();
+        let (start, middle) = match files.is_empty() {
+            true => ("{\"templates\":null", ",\"values\":"),
+            false => ("{\"templates\":[", "],\"values\":"),
+        };
+        let length = start.len() + length + middle.len() + values.len() + 1;
+        let encoded = files.into_iter().enumerate().flat_map(|(at, file)| {
+            let head = template_head(at, &file);
+            let parts = file.data.len().div_ceil(PIECE);
+            let data = (0..parts).map(move |at| {
+                let end = file.data.len().min((at + 1) * PIECE);
+                BASE64_STANDARD.encode(&file.data[at * PIECE..end])
+            });
+            std::iter::once(head).chain(data).chain([TEMPLATE_FOOT.to_owned()])
+        });
+        let pieces = std::iter::once(start.to_owned())
+            .chain(encoded)
+            .chain([middle.to_owned()])
+            .map(Bytes::from)
+            .chain([values, Bytes::from_static(b"}")]);
+        let mut response = typed(JSON, Room::body(pieces, length, slot));
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+        Ok(response)
     }
 
     /// `GET …/:version/values`
@@ -120,18 +141,29 @@ impl<C: Catalog> Museum<C> {
         name: &str,
         version: &str,
     ) -> Result<Response, Denial> {
-        let chart = self.open(namespace, name, version).await?;
-        let file = chart.file("values.yaml");
+        let file = self
+            .open(namespace, name, version, |chart| {
+                // Copied: the chart's other files are not to be held.
+                chart.file("values.yaml").map(|file| Bytes::copy_from_slice(&file.data))
+            })
+            .await?;
         let file = file.ok_or_else(|| Denial::not_found("values.yaml not found"))?;
-        Ok(typed("application/yaml", file.data.clone()))
+        let (length, slot) = (file.len(), self.room.hold(file.len()).await?);
+        let pieces = (0..length.div_ceil(PIECE).max(1))
+            .map(move |at| file.slice(at * PIECE..length.min((at + 1) * PIECE)));
+        let mut response = typed("application/yaml", Room::body(pieces, length, slot));
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+        Ok(response)
     }
 
     /// A version by its exact text, by a range, or as `latest`, as Helm looks one up.
     fn find(&self, namespace: &str, name: &str, asked: &str) -> Result<Found, Denial> {
         let view = self.shelf.view();
-        let versions = view
-            .versions(namespace, name)
-            .ok_or_else(|| Denial::not_found("no chart name found"))?;
+        let Some(versions) = view.versions(namespace, name) else {
+            return self
+                .by_file_name(namespace, name, asked)
+                .ok_or_else(|| Denial::not_found("no chart name found"));
+        };
         let asked = if asked == "latest" { "" } else { asked };
         if !asked.is_empty()
             && let Some(found) = versions.iter().find(|found| &*found.item.version == asked)
@@ -154,36 +186,136 @@ impl<C: Catalog> Museum<C> {
             .ok_or_else(|| Denial::not_found(format!("no chart version found for {name}-{asked}")))
     }
 
-    /// A version's archive, read whole. Few at a time: each may take as much memory as a chart may be large.
-    async fn open(
+    /// A version by its file's name, however that is cut in two, where no chart has that name. ChartMuseum's clients cut
+    /// `mychart2-0.1.0-SNAPSHOT-1.tgz` at its last dash.
+    pub(super) fn by_file_name(&self, namespace: &str, name: &str, version: &str) -> Option<Found> {
+        let view = self.shelf.view();
+        if view.versions(namespace, name).is_some() {
+            return None;
+        }
+        view.file(namespace, &format!("{name}-{version}.tgz")).map(|stored| stored.found)
+    }
+
+    /// Reads a version's archive whole and gives the parts that `take` picks. Few are read at a time: each may need as much
+    /// memory as a chart may be large.
+    async fn open<T: Send + 'static>(
         &self,
         namespace: &str,
         name: &str,
         version: &str,
-    ) -> Result<archive::Chart, Denial> {
+        take: impl FnOnce(archive::Chart) -> T + Send + 'static,
+    ) -> Result<T, Denial> {
         let found = self.find(namespace, name, version)?;
         let store = self.shelf.repository(namespace, &found)?;
-        let Ok(_slot) = self.readers.acquire().await else {
-            return Err(Denial::not_found("object not found"));
-        };
+        let slot = self.room.read().await?;
         payload::check_size(&found.item.archive, &self.limits)?;
         let file = store.fetch_blob_file(&found.item.archive).await?;
         let limits = self.limits.clone();
-        let chart =
-            blocking(move || archive::read::open(file.path(), Keep::Everything, &limits)).await?;
-        Ok(chart)
+        let taken = blocking(move || {
+            // Given back when the chart has been read, not when the client has gone.
+            let _slot = slot;
+            archive::read::open(file.path(), Keep::Everything, &limits).map(take)
+        });
+        Ok(taken.await?)
     }
 }
 
-fn push_list(text: &mut String, versions: &[Found]) {
-    text.push('[');
-    for (at, found) in versions.iter().enumerate() {
-        if at > 0 {
-            text.push(',');
+/// A template before its content.
+fn template_head(at: usize, file: &File) -> String {
+    let name = String::from_utf8_lossy(&crate::json::to_vec(&file.name)).into_owned();
+    let comma = if at == 0 { "" } else { "," };
+    format!("{comma}{{\"name\":{name},\"data\":\"")
+}
+
+/// A template after its content.
+const TEMPLATE_FOOT: &str = "\"}";
+
+/// The values of a chart as JSON; `null` where there are none.
+fn values_of(chart: &archive::Chart, limits: &Limits) -> Bytes {
+    let Some(file) = chart.file("values.yaml") else { return Bytes::from_static(b"null") };
+    let values = yaml::parse(&file.data, Duplicates::LastWins, limits);
+    match values.as_ref().map(crate::json::to_vec) {
+        Ok(text) if text == b"null" => Bytes::from_static(b"{}"),
+        // Once more, for the order of the keys.
+        Ok(text) => {
+            let value: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+            crate::json::to_vec(&value).into()
         }
-        text.push_str(&found.item.json);
+        Err(_) => Bytes::from_static(b"null"),
     }
-    text.push(']');
+}
+
+/// Up to here a list is made at once and has a length; a longer one is made as the client takes it.
+const AT_ONCE: usize = 256 * 1024;
+/// About how much of it is made in one go.
+const AT_A_TIME: usize = 64 * 1024;
+
+/// Versions on their way into an answer. Nothing but the index's own entries is in memory.
+#[derive(Default)]
+struct List {
+    parts: Vec<Part>,
+    size: usize,
+}
+
+enum Part {
+    Text(String),
+    Entry(Arc<Item>),
+}
+
+impl List {
+    fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Adds versions behind `head`, which opens their list.
+    fn versions(&mut self, head: String, versions: Vec<Found>) {
+        self.parts.push(Part::Text(head));
+        for (at, found) in versions.into_iter().enumerate() {
+            if at > 0 {
+                self.parts.push(Part::Text(",".to_owned()));
+            }
+            self.size += found.item.text.len();
+            self.parts.push(Part::Entry(found.item));
+        }
+        self.parts.push(Part::Text("]".to_owned()));
+    }
+
+    /// The answer, with `foot` at its end.
+    fn answer(self, foot: &str) -> Response {
+        let mut parts = self.parts.into_iter().chain([Part::Text(foot.to_owned())]).peekable();
+        if self.size <= AT_ONCE {
+            let mut text = String::new();
+            parts.for_each(|part| part.push_to(&mut text));
+            return typed(JSON, text);
+        }
+        let pieces = std::iter::from_fn(move || {
+            parts.peek()?;
+            let mut text = String::new();
+            while text.len() < AT_A_TIME {
+                let Some(part) = parts.next() else { break };
+                part.push_to(&mut text);
+            }
+            Some(Ok::<_, Infallible>(text))
+        });
+        typed(JSON, Body::from_stream(stream::iter(pieces)))
+    }
+}
+
+impl Part {
+    fn push_to(self, text: &mut String) {
+        let item = match self {
+            Self::Text(part) => return text.push_str(&part),
+            Self::Entry(item) => item,
+        };
+        match item.json() {
+            Ok(json) => text.push_str(&json),
+            Err(error) => {
+                tracing::error!(chart = %item.name, version = %item.version, error = error.chain(), "an entry is damaged");
+                let json = json!({ "name": item.name, "version": item.version });
+                text.push_str(&json.to_string());
+            }
+        }
+    }
 }
 
 /// A whole number of at least `least`, as Go reads one.

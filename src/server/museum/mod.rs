@@ -5,6 +5,7 @@
 mod answer;
 mod files;
 mod form;
+mod held;
 mod intake;
 mod keep;
 mod lists;
@@ -36,6 +37,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
+use held::Room;
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use keep::Shelf;
 use metrics::Served;
@@ -65,8 +67,10 @@ struct House {
     metrics: metrics::Metrics,
     /// Set once everything that the store has is shown.
     ready: OnceCell<()>,
-    /// Archives that are read whole at once.
-    readers: Semaphore,
+    /// For charts that are read whole.
+    room: Room,
+    /// Uploads that are inflated at once.
+    judges: Semaphore,
     /// Whoever adds a version, or takes one away, waits for its turn.
     turns: Arc<Turns>,
     ids: Ids,
@@ -91,16 +95,25 @@ pub(super) fn router<C: Catalog>(
     let house = House {
         options: config.museum.clone(),
         access: config.access.clone(),
-        limits: config.limits.clone(),
+        limits: Limits {
+            chart_metadata_bytes: config.limits.upload_metadata_bytes,
+            ..config.limits.clone()
+        },
         stall: config.stall,
         metrics: metrics::Metrics::default(),
         ready: OnceCell::new(),
-        readers: Semaphore::new(4),
+        room: Room::new(),
+        judges: Semaphore::new(judges()),
         turns,
         ids: Ids::new(),
     };
-    let museum = Museum { shelf: Shelf(charts), writes, house: Arc::new(house) };
+    let museum = Museum { shelf: Shelf::new(charts), writes, house: Arc::new(house) };
     Router::new().fallback(serve::<C>).with_state(Arc::new(museum))
+}
+
+/// As many as there are processors: more would only make each slower, and the runtime's threads are for others too.
+fn judges() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).max(2)
 }
 
 async fn serve<C: Catalog>(State(museum): State<Arc<Museum<C>>>, request: Request) -> Response {
@@ -228,24 +241,32 @@ impl<C: Catalog> Museum<C> {
     /// The museum for somebody who changes what is in it: where the store says who may, by their own credentials.
     fn writer(self: &Arc<Self>, head: &Parts) -> Result<Arc<Self>, Denial> {
         let Writes::AsSent(way) = &self.writes else { return Ok(Arc::clone(self)) };
-        let shelf = Shelf(self.shelf.0.by_way_of(way(Sent::of(&head.headers))?));
+        let shelf = self.shelf.by_way_of(way(Sent::of(&head.headers))?);
         let (writes, house) = (self.writes.clone(), Arc::clone(&self.house));
         Ok(Arc::new(Self { shelf, writes, house }))
     }
 
     /// Waits until everything that the store has is shown.
     async fn ready(&self) -> Result<(), Denial> {
-        let ready = self.ready.get_or_try_init(|| async {
-            self.shelf.0.ready_soon().await?;
-            self.shelf.show_loose(&self.limits).await
-        });
-        ready.await.map(|_| ()).map_err(|error| {
+        if self.ready.initialized() {
+            return Ok(());
+        }
+        self.shelf.0.ready_soon().await.map_err(|error| {
             tracing::warn!(error = error.chain(), "the charts of the store are not known yet");
             Denial::new(StatusCode::SERVICE_UNAVAILABLE, "the charts are not known yet")
-        })
+        })?;
+        let shown = self.ready.get_or_try_init(|| self.shelf.show_loose(&self.limits)).await;
+        if let Err(error) = shown {
+            // Everything else is known, and the next request tries again.
+            tracing::warn!(
+                error = error.chain(),
+                "charts that no registry can name are not shown yet"
+            );
+        }
+        Ok(())
     }
 
-    /// `DELETE /api/:repo/charts/:name/:version`, by its exact text.
+    /// `DELETE /api/:repo/charts/:name/:version`, by its exact text, or by its file's name.
     async fn delete(
         self: &Arc<Self>,
         namespace: &str,
@@ -255,6 +276,10 @@ impl<C: Catalog> Museum<C> {
         let this = Arc::clone(self);
         let [namespace, name, version] = [namespace, name, version].map(str::to_owned);
         unbroken(async move {
+            let (name, version) = match this.by_file_name(&namespace, &name, &version) {
+                Some(found) => (found.item.name.to_string(), found.item.version.to_string()),
+                None => (name, version),
+            };
             let _turn = this.turns.take(&namespace, &[(&name, &version)]).await;
             if this.shelf.view().find(&namespace, &name, &version).is_none() {
                 let slash = if namespace.is_empty() { "" } else { "/" };

@@ -129,6 +129,13 @@ impl Route {
             None
         };
         let namespace = start.get(before..).map(|parts| parts.join("/")).unwrap_or_default();
+        // ChartMuseum has no depth by default, and so no namespace without a name.
+        if options.depth == Depth::Any
+            && options.compat == Compat::Strict
+            && start.iter().skip(before).any(|segment| segment.is_empty())
+        {
+            return None;
+        }
         for (wanted, pattern, kind) in routes().filter(|(wanted, ..)| wanted == method) {
             debug_assert_eq!(wanted, method);
             if pattern == path {
@@ -285,6 +292,25 @@ mod tests {
         ] {
             assert_eq!(find(Method::HEAD, path, &strict).is_some(), strictly, "{path}");
             assert!(find(Method::HEAD, path, &improved).is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn two_slashes_are_no_namespace_strictly() {
+        for (compat, depth, found) in [
+            (Compat::Strict, Depth::Any, false),
+            (Compat::Strict, Depth::Exactly(0), false),
+            (Compat::Strict, Depth::Exactly(1), true),
+            (Compat::Strict, Depth::Dynamic, true),
+            (Compat::Improved, Depth::Any, true),
+        ] {
+            let options = Options { compat, ..at(depth) };
+            let route = find(Method::GET, "//index.yaml", &options);
+            assert_eq!(route.is_some(), found, "{compat:?} {depth:?}");
+        }
+        let strict = Options { compat: Compat::Strict, ..Options::default() };
+        for path in ["/index.yaml", "/org/index.yaml", "/api/charts", "/api/org/charts"] {
+            assert!(find(Method::GET, path, &strict).is_some(), "{path}");
         }
     }
 

@@ -129,19 +129,22 @@ impl<C: Catalog> Museum<C> {
             Words::Plain => "file already exists",
             Words::Form => "chart already exists",
         };
+        let mut new = 0;
         for chart in &charts {
             match self.there(namespace, chart)? {
                 Some(_) if !allowed => return Err(Denial::conflict(there)),
-                None if words == Words::Plain => self.room_for_one(namespace)?,
-                _ => {}
+                found => new += usize::from(found.is_none()),
             }
         }
         for provenance in &provenances {
             match self.has_provenance(namespace, provenance).await? {
                 true if !allowed => return Err(Denial::conflict(there)),
-                false if words == Words::Plain => self.room_for_one(namespace)?,
-                _ => {}
+                found => new += usize::from(!found),
             }
+        }
+        // As in ChartMuseum, and recorded: tools count on it.
+        if words == Words::Plain {
+            self.room_for(namespace, new)?;
         }
         for chart in charts {
             let own = |signed: &Provenance| {
@@ -167,6 +170,7 @@ impl<C: Catalog> Museum<C> {
             return Err(Denial::bad_request("EOF"));
         }
         let limits = self.limits.clone();
+        let _slot = self.judges.acquire().await;
         let (received, chart) = blocking(move || {
             let reader = received.archive.reader();
             let chart =
@@ -222,6 +226,7 @@ impl<C: Catalog> Museum<C> {
                 "the tag of this version holds something that is no chart",
             ));
         }
+        let file = format!("{}.prov", chart.file_name());
         let provenance = match (provenance, there) {
             (Some(bytes), _) => Some(bytes),
             // The same bytes once more keep what was said of them; other bytes do not.
@@ -229,18 +234,21 @@ impl<C: Catalog> Museum<C> {
                 self.shelf.provenance_of(namespace, &found, &self.limits).await?
             }
             (None, Some(_)) => None,
-            (None, None) => {
-                let file = format!("{}.prov", chart.file_name());
-                self.shelf.take_aside(namespace, &file, &self.limits).await?
-            }
+            (None, None) => self.shelf.read_aside(namespace, &file, &self.limits).await?,
         };
-        self.shelf.put(namespace, chart, provenance).await?;
+        self.shelf.put(namespace, chart, provenance, &self.limits).await?;
+        // Not before: a chart that cannot be stored must not cost a file that was acknowledged.
+        if self.shelf.is_waiting(namespace, &file) {
+            self.shelf.forget_aside(namespace, &file).await;
+        }
         self.drop_oldest(namespace, &name, &version).await
     }
 
-    /// Refuses one more file where a namespace is full.
-    fn room_for_one(&self, namespace: &str) -> Result<(), Denial> {
-        let Some(most) = self.options.max_storage_objects else { return Ok(()) };
+    /// Refuses `new` more files where a namespace would hold too many.
+    fn room_for(&self, namespace: &str, new: usize) -> Result<(), Denial> {
+        let Some(most) = self.options.max_storage_objects.filter(|_| new > 0) else {
+            return Ok(());
+        };
         let view = self.shelf.view();
         let files: usize = view
             .names(namespace)
@@ -249,7 +257,8 @@ impl<C: Catalog> Museum<C> {
             .flatten()
             .map(|found| 1 + usize::from(found.item.provenance.is_some()))
             .sum();
-        if files >= most.get() {
+        // Those that wait for their charts are files too.
+        if files + self.shelf.waiting(namespace) + new > most.get() {
             let status = StatusCode::INSUFFICIENT_STORAGE;
             return Err(Denial::new(status, "repo has reached storage limit"));
         }

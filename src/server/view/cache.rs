@@ -3,12 +3,12 @@
 //! is forgotten and looked up anew.
 //!
 //! ```text
-//! chartferry view 1 <hash of the settings and of the program's version>\n
-//! <length, 4 bytes> <SHA-256 of the rest, its first 8 bytes> <facts in JSON>\n<YAML><JSON>
+//! chartferry view 2 <hash of the settings and of the program's version>\n
+//! <length, 4 bytes> <SHA-256 of the rest, its first 8 bytes> <facts in JSON>\n<entry>
 //! ```
 
 use super::{
-    Settings,
+    Format, Settings,
     item::Item,
     known::{Known, Memory},
 };
@@ -42,7 +42,7 @@ struct Store {
     records: usize,
 }
 
-/// What stands before a record's texts.
+/// What stands before a record's text.
 #[derive(Serialize, Deserialize)]
 struct Facts {
     repository: String,
@@ -59,10 +59,10 @@ struct Chart {
     created: Box<str>,
     archive: Descriptor,
     provenance: Option<Descriptor>,
-    yaml: usize,
+    format: Format,
 }
 
-/// The longest record that is believed: a config has at most 8 MiB, and stands in it twice.
+/// The longest record that is believed: an entry is made of a config, which has at most 8 MiB.
 const LONGEST: u32 = 64 * 1024 * 1024;
 
 impl Cache {
@@ -228,7 +228,7 @@ impl Store {
 /// The first line. Texts that other settings or another version of this program would have made are of no use.
 fn mark(settings: &Settings) -> String {
     let made_by = format!("{}\n{settings:?}", env!("CARGO_PKG_VERSION"));
-    format!("chartferry view 1 {}\n", Digest::sha256(made_by.as_bytes()).hex())
+    format!("chartferry view 2 {}\n", Digest::sha256(made_by.as_bytes()).hex())
 }
 
 fn check(bytes: &[u8]) -> [u8; 8] {
@@ -246,7 +246,7 @@ fn record(repository: &RepositoryName, tag: &Tag, known: Option<&Known>) -> Vec<
         created: item.created.clone(),
         archive: item.archive.clone(),
         provenance: item.provenance.clone(),
-        yaml: item.yaml.len(),
+        format: item.format,
     });
     let facts = Facts {
         repository: repository.as_str().to_owned(),
@@ -257,8 +257,7 @@ fn record(repository: &RepositoryName, tag: &Tag, known: Option<&Known>) -> Vec<
     let mut payload = crate::json::to_vec(&facts);
     payload.push(b'\n');
     if let Some(item) = item {
-        payload.extend_from_slice(item.yaml.as_bytes());
-        payload.extend_from_slice(item.json.as_bytes());
+        payload.extend_from_slice(item.text.as_bytes());
     }
     let mut record = Vec::with_capacity(payload.len() + 12);
     record.extend_from_slice(&(payload.len() as u32).to_be_bytes());
@@ -270,21 +269,18 @@ fn record(repository: &RepositoryName, tag: &Tag, known: Option<&Known>) -> Vec<
 fn parse(bytes: &[u8]) -> Option<(RepositoryName, Tag, Option<Known>)> {
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
     let facts: Facts = serde_json::from_slice(&bytes[..end]).ok()?;
-    let texts = std::str::from_utf8(&bytes[end + 1..]).ok()?;
+    let text = std::str::from_utf8(&bytes[end + 1..]).ok()?;
     let item = match facts.chart {
         None => None,
-        Some(chart) => {
-            let (yaml, json) = texts.split_at_checked(chart.yaml)?;
-            Some(Arc::new(Item {
-                name: chart.name,
-                version: chart.version,
-                created: chart.created,
-                archive: chart.archive,
-                provenance: chart.provenance,
-                yaml: yaml.into(),
-                json: json.into(),
-            }))
-        }
+        Some(chart) => Some(Arc::new(Item {
+            name: chart.name,
+            version: chart.version,
+            created: chart.created,
+            archive: chart.archive,
+            provenance: chart.provenance,
+            text: text.into(),
+            format: chart.format,
+        })),
     };
     let known = facts.manifest.map(|manifest| Known { manifest, item });
     Some((facts.repository.parse().ok()?, facts.tag.parse().ok()?, known))

@@ -4,6 +4,7 @@
 use super::{
     View,
     cache::Cache,
+    doubts::Doubts,
     item::{Item, Origin},
     known::{Known, Memory, namespace_of, origin},
 };
@@ -57,6 +58,7 @@ pub(super) struct Inner {
     turns: Vec<tokio::sync::Mutex<()>>,
     pub(super) filled: OnceCell<()>,
     pub(super) fresh: super::poll::Freshness,
+    pub(super) doubts: Doubts,
 }
 
 /// The right to change a tag, and to say what it is on then.
@@ -84,6 +86,7 @@ impl<C: Catalog> Follower<C> {
             turns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
             filled: OnceCell::new(),
             fresh: super::poll::Freshness::default(),
+            doubts: Doubts::default(),
         });
         Self { catalog, inner }
     }
@@ -149,6 +152,21 @@ impl<C: Catalog> Follower<C> {
     }
 
     async fn look(&self, repository: &RepositoryName, tag: &Tag) -> Result<Seen> {
+        match self.look_closely(repository, tag).await {
+            // Damage on this machine stays until somebody mends it. The tag is remembered as absent, so that the view
+            // sees it when a push mends it, or at the start after it was mended by hand.
+            Err(error)
+                if self.inner.sight == Sight::Near && error.kind() == ErrorKind::Integrity =>
+            {
+                let error = error.chain();
+                tracing::warn!(%repository, %tag, error, "a damaged tag is not shown");
+                Ok(Seen::Now(None))
+            }
+            looked => looked,
+        }
+    }
+
+    async fn look_closely(&self, repository: &RepositoryName, tag: &Tag) -> Result<Seen> {
         let store = self.catalog.repository(repository)?;
         let mut target = TagOrDigest::Tag(tag.clone());
         if self.inner.sight == Sight::Near {
@@ -180,8 +198,20 @@ impl<C: Catalog> Follower<C> {
         }
         let item = match self.chart(&store, repository, &manifest).await {
             Ok(item) => item,
+            Err(error)
+                if error.kind() == ErrorKind::NotFound && self.inner.sight == Sight::Near =>
+            {
+                return Err(
+                    Error::new(ErrorKind::Integrity, "its config is gone").with_source(error)
+                );
+            }
             Err(error) if is_no_chart(&error) => {
-                tracing::debug!(%repository, %tag, error = error.chain(), "no chart");
+                match error.kind() {
+                    ErrorKind::Limit => {
+                        tracing::warn!(%repository, %tag, error = error.chain(), "a chart is not shown");
+                    }
+                    _ => tracing::debug!(%repository, %tag, error = error.chain(), "no chart"),
+                }
                 None
             }
             Err(error) => return Err(error),
@@ -205,7 +235,8 @@ impl<C: Catalog> Follower<C> {
     /// What the index says of the chart that a manifest of a repository holds.
     ///
     /// # Errors
-    /// `Invalid` when the manifest holds no chart, or one that Helm refuses.
+    /// `Invalid` when the manifest holds no chart, or one that Helm refuses; `Limit` when its entry is longer than
+    /// [`Limits::entry_bytes`].
     pub fn item(
         &self,
         repository: &RepositoryName,
@@ -219,7 +250,9 @@ impl<C: Catalog> Follower<C> {
         let plain =
             |blob: &Descriptor| Descriptor::new(&blob.media_type, blob.digest.clone(), blob.size);
         let namespace = namespace_of(repository);
-        Ok(self.inner.view.item(namespace, entry, plain(archive), provenance.map(plain)))
+        let item = self.inner.view.item(namespace, entry, plain(archive), provenance.map(plain));
+        item.require_at_most(self.inner.limits.entry_bytes)?;
+        Ok(item)
     }
 
     /// How often it was told of a tag until now: what was read of the store since then is believed only as long as
@@ -317,7 +350,9 @@ impl<C: Catalog> Turn<'_, C> {
 
     /// The same as [`Self::refresh`], for who was not told.
     pub(super) async fn look(self) -> Result<()> {
-        match self.follower.look(&self.repository, &self.tag).await? {
+        let seen = self.follower.look(&self.repository, &self.tag).await?;
+        self.follower.inner.doubts.settle(&self.repository, &self.tag);
+        match seen {
             Seen::Now(now) => self.follower.set(&self.repository, &self.tag, now).await,
             Seen::Before(known) => {
                 self.follower.remember(&self.repository, &self.tag, Some(known));
@@ -329,13 +364,18 @@ impl<C: Catalog> Turn<'_, C> {
     /// The tag has been put on this manifest, whose chart has this entry: nothing need be read again.
     ///
     /// # Errors
-    /// `Invalid` when the manifest holds no chart, or one that Helm refuses.
+    /// As [`Follower::item`].
     pub async fn pushed(self, manifest: &Manifest, entry: Entry) -> Result<()> {
         let item = self.follower.item(&self.repository, manifest, entry)?;
+        self.holds(manifest, item).await;
+        Ok(())
+    }
+
+    /// The same for an item that [`Follower::item`] made.
+    pub(in crate::server) async fn holds(self, manifest: &Manifest, item: Item) {
         let known = Known { manifest: manifest.digest().clone(), item: Some(Arc::new(item)) };
         self.follower.inner.told.fetch_add(1, Ordering::SeqCst);
         self.follower.set(&self.repository, &self.tag, Some(known)).await;
-        Ok(())
     }
 
     /// The tag has been taken away.

@@ -38,12 +38,8 @@ impl Part {
     }
 
     /// About how long its text is.
-    fn size(&self, format: Format) -> usize {
-        let size = |item: &Arc<Item>| match format {
-            Format::Yaml => item.yaml.len(),
-            Format::Json => item.json.len() + 1,
-        };
-        self.items().map(size).sum::<usize>() + self.charts.len() * 32
+    fn size(&self) -> usize {
+        self.items().map(|item| item.text.len() + 1).sum::<usize>() + self.charts.len() * 32
     }
 
     fn write(&self, format: Format, text: &mut String) {
@@ -51,7 +47,7 @@ impl Part {
             match format {
                 Format::Yaml => {
                     text.push_str(&write::key(name));
-                    items.iter().for_each(|item| text.push_str(&item.yaml));
+                    items.iter().for_each(|item| text.push_str(&item.text));
                 }
                 Format::Json => {
                     text.push_str(if at == 0 { "" } else { "," });
@@ -59,7 +55,7 @@ impl Part {
                     text.push_str(":[");
                     for (at, item) in items.iter().enumerate() {
                         text.push_str(if at == 0 { "" } else { "," });
-                        text.push_str(&item.json);
+                        text.push_str(&item.text);
                     }
                     text.push(']');
                 }
@@ -68,7 +64,7 @@ impl Part {
     }
 
     fn text(&self, format: Format) -> String {
-        let mut text = String::with_capacity(self.size(format));
+        let mut text = String::with_capacity(self.size());
         self.write(format, &mut text);
         text
     }
@@ -153,7 +149,7 @@ impl Index {
 
     fn plain(&self) -> Bytes {
         let format = self.settings.format;
-        let size = self.parts.iter().map(|part| part.size(format)).sum::<usize>();
+        let size = self.parts.iter().map(|part| part.size()).sum::<usize>();
         let mut text = String::with_capacity(size + 1024);
         text.push_str(&self.head());
         for (at, part) in self.parts.iter().enumerate() {

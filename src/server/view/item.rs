@@ -1,13 +1,16 @@
 //! One version of a chart as the index shows it: its texts, made once, and where its bytes lie. An item never changes; a
 //! version that is pushed anew is a new item.
 
+use super::Format;
 use crate::{
+    Error, ErrorKind, Result,
     digest::Digest,
+    index::fragment_entry,
     oci::{Descriptor, RepositoryName, Tag},
     ops::entry::is_own_tag,
     version::Version,
 };
-use std::{cmp::Ordering, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
 /// One version of a chart. It is not bound to a manifest: what only the museum can hold is an item too.
 #[derive(Clone, Debug)]
@@ -18,10 +21,10 @@ pub struct Item {
     pub version: Box<str>,
     /// When it was made, RFC 3339; Go's zero time when nobody knows.
     pub created: Box<str>,
-    /// Its lines in the index, as they stand there.
-    pub yaml: Box<str>,
-    /// The same entry as one line of JSON.
-    pub json: Box<str>,
+    /// The entry as it stands in the index: lines of YAML, or one line of JSON.
+    pub text: Box<str>,
+    /// The syntax of `text`.
+    pub format: Format,
     /// The `.tgz`.
     pub archive: Descriptor,
     /// The `.prov`.
@@ -32,6 +35,35 @@ impl Item {
     /// The name of the archive's file.
     pub fn file_name(&self) -> String {
         format!("{}-{}.tgz", self.name, self.version)
+    }
+
+    /// Refuses an entry that is longer than `most` bytes.
+    ///
+    /// # Errors
+    /// `Limit`.
+    pub(in crate::server) fn require_at_most(&self, most: usize) -> Result<()> {
+        let length = self.text.len();
+        if length <= most {
+            return Ok(());
+        }
+        let message =
+            format!("its entry in an index has {length} bytes, more than the limit of {most}");
+        Err(Error::new(ErrorKind::Limit, message))
+    }
+
+    /// The entry as one line of JSON. Where the index is YAML it is made anew at each call: a second copy of every entry
+    /// would be the larger one, for JSON writes `<` in six bytes.
+    ///
+    /// # Errors
+    /// None for an entry that was read back when it was added.
+    pub fn json(&self) -> Result<Cow<'_, str>> {
+        match self.format {
+            Format::Json => Ok(Cow::Borrowed(&self.text)),
+            Format::Yaml => {
+                let entry = fragment_entry(&self.text)?;
+                Ok(String::from_utf8_lossy(&crate::json::to_vec(&entry)).into_owned().into())
+            }
+        }
     }
 }
 

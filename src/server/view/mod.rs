@@ -9,6 +9,7 @@
 //! text for charts at the root.
 
 mod cache;
+mod doubts;
 mod follow;
 mod index;
 mod item;
@@ -29,6 +30,7 @@ use crate::{
 use bytes::Bytes;
 use index::{Coding, Index};
 use namespace::{Namespace, Sum};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
@@ -48,7 +50,7 @@ pub struct Settings {
 }
 
 /// What an index is written in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     /// YAML, as everybody does.
     #[default]
@@ -136,9 +138,14 @@ impl View {
         };
         entry.urls = vec![url];
         entry.digest = archive.digest.hex().to_owned();
+        let format = self.settings().format;
+        let text = match format {
+            Format::Yaml => write::fragment(&entry),
+            Format::Json => String::from_utf8_lossy(&crate::json::to_vec(&entry)).into_owned(),
+        };
         Item {
-            yaml: write::fragment(&entry).into(),
-            json: String::from_utf8_lossy(&crate::json::to_vec(&entry)).into(),
+            text: text.into(),
+            format,
             name: entry.metadata.name.into(),
             version: entry.metadata.version.into(),
             created: entry.created.into(),

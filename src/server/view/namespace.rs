@@ -240,7 +240,7 @@ pub(super) struct Sum([u64; 4]);
 impl Sum {
     fn of(item: &Item) -> [u64; 4] {
         use sha2::{Digest as _, Sha256};
-        let hash: [u8; 32] = Sha256::digest(item.yaml.as_bytes()).into();
+        let hash: [u8; 32] = Sha256::digest(item.text.as_bytes()).into();
         let mut parts = [0; 4];
         for (part, bytes) in parts.iter_mut().zip(hash.chunks_exact(8)) {
             *part = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));

@@ -1,7 +1,10 @@
 //! When a follower looks at its store: once at the start, at all of it, and where nobody tells us of changes again and again,
 //! at the lists of tags. What cannot be asked keeps the state it had, and answers say so then.
 
-use super::follow::{Follower, Sight};
+use super::{
+    doubts::Turn,
+    follow::{Follower, Sight},
+};
 use crate::{
     Error, ErrorKind, Result,
     digest::Digest,
@@ -22,6 +25,8 @@ use std::{
 /// Repositories looked at together, and tags of one of them: 64 requests at most.
 const REPOSITORIES: usize = 8;
 const TAGS: usize = 8;
+/// Failures of one repository that the log tells one by one.
+const TOLD: usize = 3;
 /// How long a request waits for the first look at a store.
 const SOON: Duration = Duration::from_secs(20);
 
@@ -73,7 +78,7 @@ impl<C: Catalog> Follower<C> {
             };
             if let Err(error) = looked {
                 tracing::warn!(error = error.chain(), "cannot look at the charts of the store");
-            } else if self.inner.sight == Sight::Near {
+            } else if self.inner.sight == Sight::Near && !self.inner.doubts.is_open() {
                 return;
             }
             tokio::time::sleep(every).await;
@@ -159,7 +164,12 @@ impl<C: Catalog> Follower<C> {
                 }
             })
             .await;
-        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)?;
+        let known = self.memory().len();
+        if self.inner.doubts.count(known) {
+            return Err(Error::new(ErrorKind::Network, "some tags could not be looked at"));
+        }
+        Ok(())
     }
 
     /// Looks at one repository in a task of its own, so that several processors share the work.
@@ -175,10 +185,10 @@ impl<C: Catalog> Follower<C> {
         }
     }
 
-    /// Looks at the tags of one repository.
+    /// Looks at the tags of one repository. One that cannot be looked at is told of in the log.
     ///
     /// # Errors
-    /// What the store says; what could be looked at is up to date all the same.
+    /// What the store says when it does not list them.
     pub async fn refresh_repository(&self, repository: &RepositoryName) -> Result<()> {
         let since = self.told();
         let known = self.memory().tags(repository);
@@ -193,7 +203,8 @@ impl<C: Catalog> Follower<C> {
             let here: HashSet<&Tag> = read.iter().map(|(tag, _)| tag).collect();
             let gone = known.iter().filter(|tag| !here.contains(tag)).map(|tag| (tag, None));
             let all = read.iter().map(|(tag, digest)| (tag, digest.as_ref())).chain(gone);
-            return self.each(repository, all, since).await;
+            self.each(repository, all, since).await;
+            return Ok(());
         }
         let listed = match store.tags().await {
             Ok(listed) => listed,
@@ -213,7 +224,9 @@ impl<C: Catalog> Follower<C> {
         } else {
             listed.union(&known).cloned().collect()
         };
-        self.each(repository, wanted.iter().map(|tag| (tag, None)), since).await
+        self.inner.doubts.retain(repository, &wanted.iter().collect());
+        self.each(repository, wanted.iter().map(|tag| (tag, None)), since).await;
+        Ok(())
     }
 
     /// Looks at tags of a repository, of which some were read just now, after `since`.
@@ -222,29 +235,31 @@ impl<C: Catalog> Follower<C> {
         repository: &RepositoryName,
         tags: impl Iterator<Item = (&'t Tag, Option<&'t Digest>)>,
         since: u64,
-    ) -> Result<()> {
+    ) {
+        let doubts = &self.inner.doubts;
         let failures = AtomicUsize::new(0);
-        let last = Mutex::new(None);
+        let tags = tags.filter(|(tag, _)| doubts.turn(repository, tag) == Turn::Look);
         stream::iter(tags)
             .for_each_concurrent(TAGS, |(tag, on)| {
-                let (failures, last) = (&failures, &last);
+                let failures = &failures;
                 async move {
                     let turn = self.turn(repository, tag).await;
                     let looked = match on {
                         Some(manifest) => turn.recall(manifest, since).await,
                         None => turn.look().await,
                     };
-                    if let Err(error) = looked {
-                        failures.fetch_add(1, Ordering::Relaxed);
-                        *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    let Err(error) = looked else { return };
+                    // The first few say what is wrong.
+                    let often = doubts.add(repository, tag);
+                    if often == 1 && failures.fetch_add(1, Ordering::Relaxed) < TOLD {
+                        tracing::warn!(%repository, %tag, error = error.chain(), "cannot look at a tag");
                     }
                 }
             })
             .await;
-        let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);
         let count = failures.into_inner();
-        last.map_or(Ok(()), |error| {
-            Err(error.context(format!("cannot look at {count} tags of `{repository}`")))
-        })
+        if count > TOLD {
+            tracing::warn!(%repository, count, "so many tags of a repository could not be looked at");
+        }
     }
 }

@@ -5,3 +5,4 @@ mod held;
 mod jwt;
 mod registry;
 mod wire;
+mod museum;

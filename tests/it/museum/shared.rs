@@ -203,3 +203,24 @@ fn put(server: &Daemon, path: &str, manifest: &[u8]) {
     let headers = [("Content-Type", MANIFEST)];
     crate::registry::wire::send(address, "PUT", path, &headers, manifest).expect(201);
 }
+
+#[test]
+fn a_version_is_found_by_its_file_name_however_it_is_cut_where_no_chart_has_that_name() {
+    let server = Daemon::chartferry([]);
+    let archive = chart("mychart2", "0.1.0-SNAPSHOT-1", b"");
+    send(&server, "POST", "/api/charts", &archive).expect(201);
+    send(&server, "POST", "/api/charts", &chart("a", "1.0.0", b"")).expect(201);
+    send(&server, "POST", "/api/charts", &chart("a-b", "2.0.0", b"")).expect(201);
+    let path = "/api/charts/mychart2-0.1.0-SNAPSHOT/1";
+    let version = ask(&server, path).expect(200).json();
+    assert_eq!(version["version"], "0.1.0-SNAPSHOT-1");
+    send(&server, "HEAD", path, b"").expect(200);
+    ask(&server, "/api/charts/mychart2-0.1.0-SNAPSHOT/2").expect(404);
+    // There is a chart `a`, and it has no version `b-2.0.0`.
+    ask(&server, "/api/charts/a/b-2.0.0").expect(404);
+    send(&server, "DELETE", "/api/charts/a/b-2.0.0", b"").expect(404);
+    send(&server, "DELETE", path, b"").expect(200);
+    ask(&server, path).expect(404);
+    ask(&server, "/api/charts/mychart2").expect(404);
+    send(&server, "DELETE", path, b"").expect(404);
+}

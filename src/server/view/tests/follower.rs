@@ -251,7 +251,7 @@ async fn who_pushes_says_so_without_a_second_look() {
     let other = follower(&disk, Sight::Near, Cache::none());
     other.ready().await.expect("filled");
     let read = other.view().find("", "a", "1.0.0").expect("there").item;
-    assert_eq!(told.yaml, read.yaml, "as if it had been read");
+    assert_eq!(told.text, read.text, "as if it had been read");
     let stored = repository(&disk, "a").fetch_blob(&read.archive, 10).await.expect("archive");
     assert_eq!(&stored[..], b"one");
 
@@ -259,4 +259,46 @@ async fn who_pushes_says_so_without_a_second_look() {
     assert!(turn.last_seen().is_some());
     turn.removed().await;
     assert_eq!(shown(ours.view()), Vec::<String>::new());
+}
+
+/// Writes other bytes over every file of that content below a folder.
+fn replace(folder: &Path, content: &[u8], other: &[u8]) {
+    for entry in std::fs::read_dir(folder).expect("folder") {
+        let path = entry.expect("entry").path();
+        if path.is_dir() {
+            replace(&path, content, other);
+        } else if std::fs::read(&path).expect("file") == content {
+            std::fs::write(&path, other).expect("written");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tag_that_a_registry_does_not_give_makes_nothing_else_stale() {
+    for others in [true, false] {
+        let root = tempfile::tempdir().expect("folder");
+        let disk = open(root.path());
+        let bad = push(&disk, "bad", chart("bad", "1.0.0"), "1.0.0", "one").await;
+        if others {
+            push(&disk, "good", chart("good", "1.0.0"), "1.0.0", "two").await;
+        }
+        let config = bad.document().config.clone().expect("config");
+        let bytes = repository(&disk, "bad").fetch_blob(&config, 1000).await.expect("bytes");
+        let zeros = vec![0; bytes.len()];
+        replace(root.path(), &bytes, &zeros);
+        // What is damaged here is what a registry elsewhere answers with an error of its own.
+        let follower = follower(&disk, Sight::Far, Cache::none());
+        if !others {
+            // It may be the registry that is ill: nothing else is known.
+            follower.ready().await.expect_err("nothing could be looked at");
+            assert!(follower.trouble().is_some());
+        }
+        follower.ready().await.expect("ready");
+        assert_eq!(follower.trouble(), None);
+        assert_eq!(shown(follower.view()).len(), usize::from(others));
+        follower.round().await.expect("the next round");
+        replace(root.path(), &zeros, &bytes);
+        refresh(&follower, "bad", "1.0.0").await;
+        assert_eq!(shown(follower.view()).len(), 1 + usize::from(others));
+    }
 }

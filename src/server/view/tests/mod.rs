@@ -240,7 +240,7 @@ async fn json_says_the_same_and_urls_may_be_absolute() {
         ["https://charts.example/below/charts/a-1.0.0.tgz"]
     );
     let item = view.item("team", entry("b", "1.0.0", ""), descriptor("b"), None);
-    assert!(item.yaml.contains("- https://charts.example/below/team/charts/b-1.0.0.tgz\n"));
+    assert!(item.text.contains("https://charts.example/below/team/charts/b-1.0.0.tgz\""));
 }
 
 #[test]

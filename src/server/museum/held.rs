@@ -1,0 +1,156 @@
+//! Answers made of whole charts in memory. Their memory is bounded until the last byte has gone, and so is the time in
+//! which a client may take them.
+
+use super::answer::Denial;
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::stream;
+use http::StatusCode;
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+/// Charts that are read whole at once: each may take [`crate::limits::Limits::chart_bytes`].
+const READERS: usize = 4;
+/// Memory for charts that wait to be sent, in units of [`UNIT`]: two of the largest, or many small ones.
+const HELD: usize = 256;
+/// The least that one answer counts for.
+const UNIT: usize = 1024 * 1024;
+/// How long a request waits for others.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client may take for an answer: this, and a second for so many bytes of it.
+const GRACE: Duration = Duration::from_secs(30);
+const LEAST_RATE: usize = 64 * 1024;
+/// Bytes of a file that are sent as one piece. A multiple of three, so that base64 can be joined.
+pub(super) const PIECE: usize = 48 * 1024;
+
+/// The room for charts that are read whole.
+#[derive(Debug)]
+pub(super) struct Room {
+    readers: Arc<Semaphore>,
+    held: Arc<Semaphore>,
+}
+
+/// The right to hold so much until it is dropped.
+#[derive(Debug)]
+pub(super) struct Slot(#[allow(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+
+impl Room {
+    pub(super) fn new() -> Self {
+        let [readers, held] = [READERS, HELD].map(|count| Arc::new(Semaphore::new(count)));
+        Self { readers, held }
+    }
+
+    /// Waits for the right to read a chart.
+    pub(super) async fn read(&self) -> Result<Slot, Denial> {
+        wait(&self.readers, 1).await
+    }
+
+    /// Waits for the right to hold so many bytes.
+    pub(super) async fn hold(&self, bytes: usize) -> Result<Slot, Denial> {
+        let units = bytes.div_ceil(UNIT).clamp(1, HELD);
+        wait(&self.held, u32::try_from(units).unwrap_or(1)).await
+    }
+
+    /// A body of pieces that are made as the client takes them. The slot is given back with the last of them, or when the
+    /// client has taken too long: its connection then ends before the answer does.
+    pub(super) fn body(
+        pieces: impl Iterator<Item = Bytes> + Send + 'static,
+        length: usize,
+        slot: Slot,
+    ) -> Body {
+        let time = GRACE + Duration::from_secs((length / LEAST_RATE) as u64);
+        body_within(time, pieces, slot)
+    }
+}
+
+fn body_within(
+    time: Duration,
+    pieces: impl Iterator<Item = Bytes> + Send + 'static,
+    slot: Slot,
+) -> Body {
+    let (sender, receiver) = mpsc::channel::<Bytes>(1);
+    tokio::spawn(async move {
+        let sending = async {
+            let mut pieces = pieces.peekable();
+            let mut slot = Some(slot);
+            while let Some(piece) = pieces.next() {
+                let piece = match (pieces.peek(), slot.take()) {
+                    // It lives as long as the last bytes do, wherever they wait.
+                    (None, Some(slot)) => Bytes::from_owner(Last { piece, _slot: slot }),
+                    (_, taken) => {
+                        slot = taken;
+                        piece
+                    }
+                };
+                if sender.send(piece).await.is_err() {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(time, sending).await.is_err() {
+            tracing::debug!("a client took too long for an answer");
+        }
+    });
+    Body::from_stream(stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|piece| (Ok::<_, Infallible>(piece), receiver))
+    }))
+}
+
+async fn wait(room: &Arc<Semaphore>, count: u32) -> Result<Slot, Denial> {
+    let permit = Arc::clone(room).acquire_many_owned(count);
+    match tokio::time::timeout(PATIENCE, permit).await {
+        Ok(Ok(permit)) => Ok(Slot(permit)),
+        _ => Err(Denial::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many charts are being read; try again later",
+        )),
+    }
+}
+
+/// The last piece of an answer.
+struct Last {
+    piece: Bytes,
+    _slot: Slot,
+}
+
+impl AsRef<[u8]> for Last {
+    fn as_ref(&self) -> &[u8] {
+        &self.piece
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    #[tokio::test]
+    async fn room_is_given_back_with_the_last_byte_and_not_before() {
+        let room = Room::new();
+        let free = || room.held.available_permits();
+        let slot = room.hold(3 * UNIT).await.expect("room");
+        let pieces = ["a", "b", "c"].map(Bytes::from);
+        let mut body = Room::body(pieces.into_iter(), 3, slot);
+        let mut taken = Vec::new();
+        while let Some(frame) = body.frame().await {
+            assert_eq!(free(), HELD - 3);
+            taken.push(frame.expect("frame").into_data().expect("data"));
+        }
+        drop(body);
+        assert_eq!((taken.len(), free()), (3, HELD - 3), "the last bytes are not sent yet");
+        drop(taken);
+        assert_eq!(free(), HELD);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_too_long_holds_nothing_any_longer() {
+        let room = Room::new();
+        let slot = room.hold(UNIT).await.expect("room");
+        let pieces = std::iter::repeat_with(|| Bytes::from("endless"));
+        let mut body = body_within(Duration::ZERO, pieces, slot);
+        while room.held.available_permits() < HELD {
+            tokio::task::yield_now().await;
+        }
+        while body.frame().await.is_some() {}
+    }
+}
