@@ -19,7 +19,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     limits::{KIB, MIB},
-    oci::{Descriptor, Manifest, Tag},
+    oci::{Descriptor, Manifest, Tag, media},
     store::{Held, Holds, Push, Sent, Source},
 };
 use ::http::Method;
@@ -55,6 +55,22 @@ impl Push for Repository {
 
     async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
         self.put_manifest(manifest, tag).await
+    }
+
+    /// Opens an upload and cancels it: of all that a registry can be asked, this alone tells who may push.
+    async fn may_push(&self) -> Result<()> {
+        let nothing = Descriptor::of(media::EMPTY, b"");
+        let body = Body::Bytes(Bytes::new());
+        let act = format!("push to `{}/{}`", self.registry(), self.name);
+        let upload = Upload { repository: self, blob: &nothing, body, act };
+        let session = match upload.open().await {
+            Ok(session) => session,
+            Err(Setback::Fatal(error)) => return Err(error),
+            Err(Setback::Trouble(trouble)) => return Err(upload.give_up(trouble)),
+        };
+        // A registry that cannot cancel forgets it in its own time.
+        let _ = upload.send(&session, &Call::new(Method::DELETE, session.url.clone())).await;
+        Ok(())
     }
 }
 

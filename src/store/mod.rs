@@ -107,6 +107,14 @@ pub trait Push: Send + Sync {
         tag: Option<&Tag>,
     ) -> impl Future<Output = Result<()>> + Send;
 
+    /// Asks whether something may be stored here, and leaves nothing behind. A store on this machine asks nobody.
+    ///
+    /// # Errors
+    /// `Denied` when the store refuses; whatever else kept it from answering.
+    fn may_push(&self) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Stores a manifest with the blobs that it names. A store may do it in fewer steps than one by one.
     fn push_artifact(
         &self,

@@ -8,6 +8,7 @@ mod form;
 mod held;
 mod intake;
 mod keep;
+mod leave;
 mod lists;
 mod metrics;
 mod options;
@@ -40,6 +41,7 @@ use axum::{
 use held::Room;
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use keep::Shelf;
+use leave::Leave;
 use metrics::Served;
 use route::{Kind, Need, Route, is_sound};
 use serde_json::json;
@@ -69,6 +71,8 @@ struct House {
     ready: OnceCell<()>,
     /// For charts that are read whole.
     room: Room,
+    /// Who was let in by the store lately.
+    leave: Leave,
     /// Uploads that are inflated at once.
     judges: Semaphore,
     /// Whoever adds a version, or takes one away, waits for its turn.
@@ -103,6 +107,7 @@ pub(super) fn router<C: Catalog>(
         metrics: metrics::Metrics::default(),
         ready: OnceCell::new(),
         room: Room::new(),
+        leave: Leave::default(),
         judges: Semaphore::new(judges()),
         turns,
         ids: Ids::new(),
@@ -230,9 +235,15 @@ impl<C: Catalog> Museum<C> {
             Kind::Version => self.version(namespace, name(0), name(1)),
             Kind::Templates => self.templates(namespace, name(0), name(1)).await,
             Kind::Values => self.values(namespace, name(0), name(1)).await,
-            Kind::Upload => self.writer(head)?.upload(namespace, head, body).await,
+            Kind::Upload => {
+                let writer = self.writer(head)?;
+                writer.ask_leave(namespace, head).await?;
+                writer.upload(namespace, head, body).await
+            }
             Kind::UploadProvenance => {
-                self.writer(head)?.upload_provenance(namespace, head, body).await
+                let writer = self.writer(head)?;
+                writer.ask_leave(namespace, head).await?;
+                writer.upload_provenance(namespace, head, body).await
             }
             Kind::Delete => self.writer(head)?.delete(namespace, name(0), name(1)).await,
         }

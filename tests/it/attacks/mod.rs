@@ -5,4 +5,5 @@ mod held;
 mod jwt;
 mod registry;
 mod wire;
+mod bridge;
 mod museum;
