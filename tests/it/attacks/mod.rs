@@ -1,9 +1,9 @@
 //! Attacks that a security reading confirmed, a test each, named after the attack. The module's name is the part of the
 //! program under attack; each test's comment gives the finding's number.
 
+mod bridge;
 mod held;
 mod jwt;
+mod museum;
 mod registry;
 mod wire;
-mod bridge;
-mod museum;
