@@ -164,10 +164,8 @@ impl Ends<'_> {
         let client = self.client(&self.settings.from, None, &host, None)?;
         if let Some(given) = &self.from {
             options.credential = Some(given.clone());
-        } else if let Some(entry) = self.host(&host)
-            && options.credential.is_none()
-        {
-            options.credential = self.secret(entry)?;
+        } else if options.credential.is_none() {
+            options.credential = self.secret_of(&host)?;
         }
         let repository = client.classic(options)?;
         Ok(Source::Repository(repository::Repository::new(repository::Options {
@@ -195,10 +193,9 @@ impl Ends<'_> {
             }
             let mut options = classic::Options::new(text);
             let host = host_of(text);
-            options.credential = match (&self.to, self.host(&host)) {
-                (Some(given), _) => Some(given.clone()),
-                (None, Some(entry)) => self.secret(entry)?,
-                (None, None) => None,
+            options.credential = match &self.to {
+                Some(given) => Some(given.clone()),
+                None => self.secret_of(&host)?,
             };
             let client = self.client(to, None, &host, None)?;
             let museum = client.museum(options, None)?;
@@ -266,8 +263,8 @@ impl Ends<'_> {
         self.plain_hosts(&mut options);
         if let (Some(credential), Some(registry)) = (given, registry) {
             options.keyring.given = Some(Given { credential, registry: Some(registry.clone()) });
-        } else if let (Some(entry), Some(registry)) = (entry, registry)
-            && let Some(credential) = self.secret(entry)?
+        } else if let Some(registry) = registry
+            && let Some(credential) = self.secret_of(host)?
         {
             options.keyring.given = Some(Given { credential, registry: Some(registry.clone()) });
         }
@@ -317,6 +314,23 @@ impl Ends<'_> {
             .or_else(|| hosts.iter().find(|entry| entry.host == bare))
     }
 
+    /// The secret for a host. It is for one port alone, the usual one when the file names none: another may be anybody's.
+    fn secret_of(&self, host: &str) -> Result<Option<Credential>> {
+        let entry = self.settings.hosts.iter().find(|entry| usual(&entry.host) == usual(host));
+        if let Some(entry) = entry {
+            return self.secret(entry);
+        }
+        if let Some(entry) = self.host(host)
+            && self.secret(entry)?.is_some()
+        {
+            self.run.talk.warn_once(&format!(
+                "the password of the host `{}` is not sent to `{host}`; write the port in `hosts`",
+                entry.host
+            ));
+        }
+        Ok(None)
+    }
+
     fn secret(&self, entry: &HostEntry) -> Result<Option<Credential>> {
         let secret = match (&entry.password_env, &entry.password_file) {
             (Some(name), None) => Some(self.run.env.secret(name).ok_or_else(|| {
@@ -348,6 +362,11 @@ impl Ends<'_> {
             (None, None) => Ok(None),
         }
     }
+}
+
+/// A `host[:port]` without the ports that http and https have by themselves.
+fn usual(host: &str) -> &str {
+    host.strip_suffix(":443").or_else(|| host.strip_suffix(":80")).unwrap_or(host)
 }
 
 /// Waits for one host are told now and then: with many requests put off at once each would be a line.
