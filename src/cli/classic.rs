@@ -86,7 +86,7 @@ impl ClassicArgs {
         version: Option<&str>,
         devel: bool,
     ) -> Result<Located> {
-        let opener = opener(run, remote)?;
+        let opener = opener(run, self, remote)?;
         let wanted = Wanted {
             version: version.unwrap_or_default().to_owned(),
             devel: if devel { Devel::Prereleases } else { Devel::Releases },
@@ -136,10 +136,17 @@ pub(super) async fn fetch(run: &Run, located: &Located, provenance: Provenance) 
     Ok(checked.got)
 }
 
-/// What is opened with, for a command with these flags.
-pub(super) fn opener(run: &Run, remote: &RemoteArgs) -> Result<Opener> {
+/// The opener of repositories for a command with these flags.
+///
+/// The name and the password of the flags are for the repository. A registry that its index names gets them only with
+/// `--pass-credentials`.
+fn opener(run: &Run, classic: &ClassicArgs, remote: &RemoteArgs) -> Result<Opener> {
     let trust = remote.transport.options(run)?.trust;
-    Ok(with_client(run, remote.client(run)?, trust))
+    let client = match classic.pass_credentials {
+        true => remote.client(run)?,
+        false => remote.nameless().client(run)?,
+    };
+    Ok(with_client(run, client, trust))
 }
 
 /// The same with a client of one's own.
@@ -155,10 +162,23 @@ pub(super) fn with_client(run: &Run, client: Client, trust: crate::client::Trust
         },
         cache: Some(env.blob_cache().join("configs")),
         limits: Limits::default(),
+        // A Chart.yaml, an index or a list of repositories may name any host, and none of those is meant.
+        token: None,
+        museum_token: None,
+    }
+}
+
+/// The opener with the tokens of ChartMuseum's users: `HELM_REPO_ACCESS_TOKEN`, and Codefresh's for `cm://`.
+///
+/// Only `museum`, `cm-push` and the getter use it. Their user names the server itself.
+pub(super) fn with_museum_tokens(run: &Run, opener: Opener) -> Opener {
+    let env = &run.env;
+    Opener {
         token: env
             .text("HELM_REPO_ACCESS_TOKEN")
             .map(|token| (Secret::new(token), env.text("HELM_REPO_AUTH_HEADER"))),
         museum_token: codefresh::token(&env.codefresh_config()),
+        ..opener
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::{Run, exit::Exit, output, remote::RemoteArgs, repo, table::table};
 use crate::{
-    Result,
+    Error, Result,
+    archive::{self, Keep},
     chart::{Dependency, time::Time},
     limits::Limits,
-    oci::Reference,
+    oci::{Reference, Registry},
     ops::{
         dependency::{self as op, Event},
         dependency_list::{self, Row},
@@ -16,7 +17,10 @@ use crate::{
     quote,
 };
 use clap::{Args, Subcommand};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DependencyCommand {
@@ -117,7 +121,13 @@ fn work(
     work: Work,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<()> {
+    let meant = meant(chart, remote)?;
+    let nameless = remote.nameless();
     let connect = |reference: &Reference| -> Result<Place> {
+        let remote = match &meant {
+            Some(registry) if *registry != reference.registry => &nameless,
+            _ => remote,
+        };
         Ok(Place::Registry(
             remote.client(run)?.repository(&reference.registry, &reference.repository),
         ))
@@ -147,6 +157,34 @@ fn work(
             Work::Build => op::build(&options).await,
         }
     })
+}
+
+/// The registry that `--username` and `--password` are for: the only one that the chart's dependencies name. `None` without
+/// these flags.
+///
+/// Whoever wrote Chart.yaml chose its hosts, so one among several must not collect the password of another.
+fn meant(chart: &Path, remote: &RemoteArgs) -> Result<Option<Registry>> {
+    if remote.given()?.is_none() {
+        return Ok(None);
+    }
+    let chart = archive::dir::load(chart, Keep::Nothing, &Limits::default())?;
+    let named = chart.metadata.dependencies.iter().flatten();
+    let locked = chart.lock.iter().flat_map(|lock| &lock.dependencies);
+    let hosts: BTreeSet<Registry> = named
+        .chain(locked)
+        .filter(|one| one.repository.starts_with("oci://"))
+        .filter_map(|one| Reference::parse_namespace(&one.repository).ok())
+        .map(|(host, _)| host)
+        .collect();
+    if hosts.len() > 1 {
+        let list: Vec<_> = hosts.iter().map(|host| format!("`{host}`")).collect();
+        return Err(Error::usage(format!(
+            "`--username` is for one registry, and the dependencies name {}",
+            list.join(", ")
+        ))
+        .with_hint("log in to each with `chartferry login HOST`, and leave the flags out"));
+    }
+    Ok(hosts.into_iter().next())
 }
 
 /// Helm's lines.

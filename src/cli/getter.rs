@@ -1,10 +1,16 @@
 //! `getter CERT KEY CA URL`: how Helm calls its getter plugin for `cm://` and `ocirepo://` (helm.md 6.6). The file's bytes
 //! go to stdout, everything else to stderr.
 
-use super::{Run, classic::with_client, exit::Exit, output, remote::TransportArgs};
+use super::{
+    Run,
+    classic::{with_client, with_museum_tokens},
+    exit::Exit,
+    output,
+    remote::TransportArgs,
+};
 use crate::{
     Error, Result,
-    client::{Client, Credential, Given, Notify, Secret, classic::Fetched},
+    client::{Client, Notify, classic::Fetched},
     index::{Index, config::Repository},
     limits::Limits,
     ops::{
@@ -85,7 +91,8 @@ fn repository(run: &Run, args: &GetterArgs) -> Result<Repository> {
     })
 }
 
-/// A registry is given the same certificates and credentials as a repository.
+/// The opener with the repository's certificates, for a registry too. [`Opener::open`] adds the credentials, for the
+/// repository's own host.
 fn opener(run: &Run, repository: &Repository) -> Result<Opener> {
     let path = |text: &str| (!text.is_empty()).then(|| text.into());
     let transport = TransportArgs {
@@ -97,17 +104,8 @@ fn opener(run: &Run, repository: &Repository) -> Result<Opener> {
     };
     let mut options = transport.options(run)?;
     options.notify = Notify::default();
-    if !repository.username.is_empty() {
-        options.keyring.given = Some(Given {
-            credential: Credential::Basic {
-                username: repository.username.clone(),
-                password: Secret::new(&*repository.password),
-            },
-            registry: None,
-        });
-    }
     let trust = options.trust.clone();
-    Ok(with_client(run, Client::new(options)?, trust))
+    Ok(with_museum_tokens(run, with_client(run, Client::new(options)?, trust)))
 }
 
 /// Refuses the index of a namespace in which a registry lists no chart: Helm would add what was written wrong.

@@ -3,7 +3,7 @@
 
 use super::{
     Run,
-    classic::{text, with_client},
+    classic::{text, with_client, with_museum_tokens},
     duration,
     exit::Exit,
     output::{self, Format},
@@ -204,7 +204,7 @@ impl ServerArgs {
         let mut options = TransportArgs::default().options(run)?;
         options.headers = self.timeout;
         let trust = options.trust.clone();
-        let mut opener = with_client(run, Client::new(options)?, trust);
+        let mut opener = with_museum_tokens(run, with_client(run, Client::new(options)?, trust));
         let header = say(&self.auth_header, "HELM_REPO_AUTH_HEADER");
         opener.token = say(&self.access_token, "HELM_REPO_ACCESS_TOKEN")
             .map(|token| (Secret::new(token), header));

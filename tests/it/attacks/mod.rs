@@ -2,6 +2,7 @@
 //! program under attack; each test's comment gives the finding's number.
 
 mod bridge;
+mod credentials;
 mod held;
 mod jwt;
 mod museum;

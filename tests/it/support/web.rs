@@ -37,6 +37,8 @@ pub(crate) enum File {
     Redirect(String),
     /// This status.
     Status(u16, &'static str),
+    /// This status, with headers and a body.
+    Answer(u16, Vec<(&'static str, String)>, Vec<u8>),
 }
 
 #[derive(Default)]
@@ -191,5 +193,6 @@ fn answer(state: &State, seen: &Seen) -> Answer {
         Some(File::With(headers, bytes)) => (200, headers.clone(), bytes.clone()),
         Some(File::Redirect(to)) => (302, vec![("location", to.clone())], Vec::new()),
         Some(File::Status(status, text)) => (*status, Vec::new(), text.as_bytes().to_vec()),
+        Some(File::Answer(status, headers, body)) => (*status, headers.clone(), body.clone()),
     }
 }
