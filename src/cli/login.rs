@@ -9,17 +9,17 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     client::{Client, Credential, Probe, Removed, Secret},
-    oci::Registry,
+    oci::{Reference, Registry, RepositoryName},
 };
 use clap::Args;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 #[derive(Debug, Args)]
 pub(super) struct LoginArgs {
-    /// The registry: `host[:port]`
-    #[arg(value_name = "HOST")]
+    /// The registry, `host[:port]`; with a path, one namespace of it
+    #[arg(value_name = "HOST[/PATH]")]
     host: String,
-    /// User name
+    /// User name; without one, a password that is given is an identity token
     #[arg(long, short = 'u', value_name = "NAME")]
     username: Option<String>,
     /// Password, or what stands for one
@@ -34,16 +34,16 @@ pub(super) struct LoginArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct LogoutArgs {
-    /// The registry: `host[:port]`
-    #[arg(value_name = "HOST")]
+    /// The registry, `host[:port]`; with a path, one namespace of it
+    #[arg(value_name = "HOST[/PATH]")]
     host: String,
 }
 
 pub(super) fn login(run: &Run, args: LoginArgs) -> Result<Exit> {
-    let registry = registry(&args.host)?;
+    let (registry, namespace) = place(&args.host)?;
     let credential = credential(run, &args)?;
-    let client = Client::new(args.transport.options(run)?)?;
-    let probe = run.block_on(client.login(&registry, &credential))?;
+    let client = Client::new(args.transport.options_to_write(run)?)?;
+    let probe = run.block_on(client.login_to(&registry, namespace.as_ref(), &credential))?;
     if probe == Probe::Unasked {
         run.talk.info(&format!(
             "{registry} asks nobody for credentials, so these were stored without proof"
@@ -53,32 +53,36 @@ pub(super) fn login(run: &Run, args: LoginArgs) -> Result<Exit> {
 }
 
 pub(super) fn logout(run: &Run, args: &LogoutArgs) -> Result<Exit> {
-    let registry = registry(&args.host)?;
+    let (registry, namespace) = place(&args.host)?;
     let client = Client::new(TransportArgs::default().options(run)?)?;
-    let removed = run.block_on(client.logout(&registry))?;
+    let removed = run.block_on(client.logout_from(&registry, namespace.as_ref()))?;
+    let name = match namespace {
+        None => registry.to_string(),
+        Some(namespace) => format!("{registry}/{namespace}"),
+    };
     if removed == Removed::Absent {
-        run.talk.info(&format!("there were no credentials for {registry}"));
+        // As with Helm it is no failure.
+        run.talk.info(&format!("no credentials are stored for {name}"));
+        return Ok(Exit::Ok);
     }
-    output::println(format!("Removing login credentials for {registry}")).map(|()| Exit::Ok)
+    output::println(format!("Removing login credentials for {name}")).map(|()| Exit::Ok)
 }
 
-/// A host as people paste it: with a scheme, and with a path that says nothing to a registry.
-fn registry(text: &str) -> Result<Registry> {
-    let bare = ["oci://", "https://", "http://"]
-        .iter()
-        .find_map(|scheme| text.strip_prefix(scheme))
-        .unwrap_or(text);
-    let host = bare.trim_end_matches('/');
-    if let Some((host, path)) = host.split_once('/') {
-        return Err(Error::usage(format!("`{text}` has a path; a login is for a whole registry"))
-            .with_hint(format!("chartferry login {host} (the path is `/{path}`)")));
-    }
-    host.parse().map_err(Error::from)
+/// A host as people paste it, with a scheme perhaps, and the namespace behind it. The path of an address is an API's version.
+fn place(text: &str) -> Result<(Registry, Option<RepositoryName>)> {
+    let address = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    let bare = address.unwrap_or(text).trim_end_matches('/');
+    let bare = match bare.strip_suffix("/v2").or_else(|| bare.strip_suffix("/v1")) {
+        Some(host) if address.is_some() => host,
+        _ => bare,
+    };
+    Reference::parse_namespace(bare).map_err(Error::from)
 }
 
 fn credential(run: &Run, args: &LoginArgs) -> Result<Credential> {
     let username = match &args.username {
         Some(username) => username.clone(),
+        None if args.password.is_some() || args.password_stdin => String::new(),
         None => ask("Username: ", "--username")?,
     };
     let password = match (&args.password, args.password_stdin) {
@@ -118,7 +122,11 @@ fn ask(prompt: &str, flag: &str) -> Result<String> {
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-fn ask_secret(prompt: &str) -> Result<String> {
+/// Asks on the terminal for a secret, without showing it.
+///
+/// # Errors
+/// `Usage` without a terminal.
+pub(super) fn ask_secret(prompt: &str) -> Result<String> {
     if !io::stdin().is_terminal() {
         return Err(Error::usage("a password is needed: there is no terminal to ask on")
             .with_hint("pipe it in with `--password-stdin`"));

@@ -157,6 +157,7 @@ pub(super) fn opener(run: &Run) -> Result<Opener> {
     let talk = run.talk.clone();
     options.notify = Notify::new(move |notice| match notice {
         Notice::Waiting { .. } => talk.info(&notice.to_string()),
+        Notice::Credentials { .. } | Notice::Skipped { .. } => talk.warn_once(&notice.to_string()),
         notice => tracing::debug!("{notice}"),
     });
     let trust = options.trust.clone();

@@ -3,6 +3,7 @@
 use super::output::now;
 use crate::{Error, quote::without_proof};
 use std::{
+    collections::HashSet,
     io::{self, Write},
     sync::{Arc, Mutex},
 };
@@ -24,6 +25,8 @@ pub(super) struct Talk {
     format: LogFormat,
     quiet: bool,
     bar: Arc<Mutex<Option<indicatif::ProgressBar>>>,
+    /// Warnings that are given once a run.
+    given: Arc<Mutex<HashSet<String>>>,
 }
 
 /// How much is said.
@@ -39,7 +42,7 @@ pub(super) enum Volume {
 impl Talk {
     /// Talk in a format.
     pub(super) fn new(format: LogFormat, volume: Volume) -> Self {
-        Self { format, quiet: volume == Volume::Quiet, bar: Arc::default() }
+        Self { format, quiet: volume == Volume::Quiet, bar: Arc::default(), given: Arc::default() }
     }
 
     /// Something the user may want to know.
@@ -57,6 +60,13 @@ impl Talk {
     /// Text of several lines, as it is.
     pub(super) fn block(&self, text: &str) {
         self.raw(text);
+    }
+
+    /// A warning that one run gives once, however often its cause is met.
+    pub(super) fn warn_once(&self, text: &str) {
+        if self.given.lock().is_ok_and(|mut given| given.insert(text.to_owned())) {
+            self.warn(text);
+        }
     }
 
     /// An error with its causes and what to do next.

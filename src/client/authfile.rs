@@ -35,6 +35,8 @@ pub(crate) enum Hit {
 impl AuthFile {
     /// Reads a document; an empty one holds nothing.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
+        // Some editors put a byte order mark before a text.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if bytes.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
@@ -57,22 +59,18 @@ impl AuthFile {
         empty("auths") && empty("credHelpers") && self.store().is_none()
     }
 
-    /// What it says of a repository, or of a registry as a whole. A helper for the host comes before the one for all,
-    /// and that before the file's own entries; an empty entry only says that a helper has it.
+    /// What it says of a repository, or of a registry as a whole. An entry of its own for a path is meant for that path, so it
+    /// comes before the host's helper, that before the helper for all, and that before the file's entry for the host. An
+    /// empty entry only says that a helper has it.
     pub(crate) fn find(
         &self,
         registry: &Registry,
         repository: Option<&RepositoryName>,
     ) -> Option<Hit> {
-        if let Some(name) = self.helper(registry) {
-            return Some(Hit::Helper(name));
-        }
-        // An entry of its own for a path is meant for that path, whatever the host's helper holds.
-        let entry = self.entry(registry, repository);
-        match entry {
+        match self.entry(registry, repository) {
             Some((depth, credential)) if depth > 0 => Some(Hit::Stored(credential)),
-            entry => match self.store() {
-                Some(name) => Some(Hit::Helper(name.to_owned())),
+            entry => match self.keeper(registry) {
+                Some(name) => Some(Hit::Helper(name)),
                 None => entry.map(|(_, credential)| Hit::Stored(credential)),
             },
         }
@@ -83,8 +81,8 @@ impl AuthFile {
         self.helper(registry).or_else(|| self.store().map(str::to_owned))
     }
 
-    /// Stores a credential under the registry's key.
-    pub(crate) fn set(&mut self, registry: &Registry, credential: &Credential) -> Result<()> {
+    /// Stores a credential under a key, as [`key_of`] or [`key_beneath`] makes it.
+    pub(crate) fn set(&mut self, key: &str, credential: &Credential) -> Result<()> {
         let entry = match credential {
             Credential::Basic { username, password } => {
                 let pair = format!("{username}:{}", password.expose());
@@ -100,8 +98,7 @@ impl AuthFile {
         let auths = auths
             .as_object_mut()
             .ok_or_else(|| Error::invalid("`auths` in the file of credentials is no object"))?;
-        let key = key_of(registry).to_owned();
-        let old = auths.remove(&key);
+        let old = auths.remove(key);
         // What other tools keep beside the secret, such as an e-mail address, stays.
         let mut fields = match old {
             Some(Value::Object(fields)) => fields,
@@ -111,17 +108,22 @@ impl AuthFile {
             fields.remove(name);
         }
         fields.insert(entry.0.to_owned(), Value::String(entry.1));
-        auths.insert(key, Value::Object(fields));
+        auths.insert(key.to_owned(), Value::Object(fields));
         Ok(())
     }
 
-    /// Takes away every entry of the registry as a whole; says whether there was one.
-    pub(crate) fn remove(&mut self, registry: &Registry) -> bool {
+    /// Takes away every entry of the registry as a whole, or of exactly one namespace; says whether there was one.
+    pub(crate) fn remove(
+        &mut self,
+        registry: &Registry,
+        namespace: Option<&RepositoryName>,
+    ) -> bool {
+        let depth = namespace.map_or(0, |name| name.as_str().split('/').count());
         let Some(auths) = self.0.get_mut("auths").and_then(Value::as_object_mut) else {
             return false;
         };
         let before = auths.len();
-        auths.retain(|key, _| !matches!(match_key(key, registry, None), Some(0)));
+        auths.retain(|key, _| match_key(key, registry, namespace) != Some(depth));
         auths.len() != before
     }
 
@@ -177,6 +179,11 @@ impl AuthFile {
 /// The key under which a registry's credential is stored.
 pub(crate) fn key_of(registry: &Registry) -> &str {
     if registry.is_docker_hub() { HUB } else { registry.as_str() }
+}
+
+/// The key under which a credential for one namespace of a registry is stored, as Podman does.
+pub(crate) fn key_beneath(registry: &Registry, namespace: &RepositoryName) -> String {
+    format!("{registry}/{namespace}")
 }
 
 /// How many segments of the repository's path a key names, if it fits at all: 0 for the registry as a whole.
@@ -320,6 +327,13 @@ mod tests {
                 "u:p",
             ),
             (
+                r#"{"auths":{"r.example/org":{"auth":"djpx"}},"credHelpers":{"r.example":"x"}}"#,
+                "r.example",
+                Some("org/app"),
+                "v:q",
+            ),
+            ("\u{feff}{\"auths\":{\"r.example\":{\"auth\":\"dTpw\"}}}", "r.example", None, "u:p"),
+            (
                 r#"{"auths":{"r.example/org":{"auth":"djpx"}},"credsStore":"pass"}"#,
                 "r.example",
                 Some("org/app"),
@@ -337,21 +351,21 @@ mod tests {
         )
         .expect("document");
         let credential = Credential::Basic { username: "u".into(), password: Secret::new("p") };
-        file.set(&registry("r.example"), &credential).expect("set");
-        file.set(&registry("docker.io"), &credential).expect("set");
+        file.set(key_of(&registry("r.example")), &credential).expect("set");
+        file.set(key_of(&registry("docker.io")), &credential).expect("set");
         assert_eq!(
             String::from_utf8(file.to_bytes()).expect("text"),
             "{\n\t\"HttpHeaders\": {\n\t\t\"X\": \"y\"\n\t},\n\t\"auths\": {\n\t\t\"s.example\": {\n\t\t\t\"auth\": \"djpx\"\n\t\t},\n\t\t\"r.example\": {\n\t\t\t\"email\": \"e\",\n\t\t\t\"auth\": \"dTpw\"\n\t\t},\n\t\t\"https://index.docker.io/v1/\": {\n\t\t\t\"auth\": \"dTpw\"\n\t\t}\n\t},\n\t\"n\": 1.5\n}"
         );
-        assert!(file.remove(&registry("index.docker.io")));
-        assert!(!file.remove(&registry("index.docker.io")));
+        assert!(file.remove(&registry("index.docker.io"), None));
+        assert!(!file.remove(&registry("index.docker.io"), None));
     }
 
     #[test]
     fn helms_own_file_is_written_as_helm_writes_it() {
         let mut file = AuthFile::default();
         let credential = Credential::Basic { username: "u".into(), password: Secret::new("p") };
-        file.set(&registry("127.0.0.1:42833"), &credential).expect("set");
+        file.set(key_of(&registry("127.0.0.1:42833")), &credential).expect("set");
         let expected = include_str!("../../testdata/client/helm-registry-config.json");
         assert_eq!(String::from_utf8(file.to_bytes()).expect("text"), expected.trim_end());
     }

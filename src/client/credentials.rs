@@ -180,8 +180,8 @@ impl Keyring {
     /// The credential for a repository; for the registry as a whole without one.
     ///
     /// # Errors
-    /// Only when a file is there and cannot be read or understood. A helper that is missing or fails is told of, and the
-    /// next place asked.
+    /// Only when Helm's own file is there and cannot be read or understood. For the files of other tools, and for a helper that
+    /// is missing or fails, it gives a warning and asks the next place.
     pub(crate) async fn find(
         &self,
         registry: &Registry,
@@ -195,7 +195,16 @@ impl Keyring {
         }
         let helpers = self.helpers();
         for place in &self.places {
-            let file = place.read()?;
+            let file = match place.read() {
+                Ok(file) => file,
+                Err(error) if matches!(place, Place::Helm(_)) => return Err(error),
+                // Another tool's file is that tool's business.
+                Err(error) => {
+                    let text = format!("{}; the credentials in it are skipped", error.chain());
+                    notify.tell(Notice::Credentials { text });
+                    continue;
+                }
+            };
             let hit = match file.find(registry, repository) {
                 None if matches!(place, Place::Helm(_)) && file.says_nothing() => {
                     helpers.detect().map(|name| Hit::Helper(name.to_owned()))

@@ -447,11 +447,46 @@ fn a_file_of_credentials_that_is_broken_is_named_without_its_secrets() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.json");
         fs::write(&path, r#"{"auths": {"x": {"auth": "c2VjcmV0"}"#).unwrap();
-        let bench = Bench::with(|options| options.keyring.places = vec![Place::File(path.clone())]);
+        let bench = Bench::with(|options| options.keyring.places = vec![Place::Helm(path.clone())]);
         let error =
             bench.repository(&registry).fetch_manifest(&tag("1")).await.expect_err("broken");
         assert_says(&error, ErrorKind::Invalid, &["config.json", "no JSON object"]);
         assert!(!error.chain().contains("c2VjcmV0"));
+    });
+}
+
+#[test]
+fn another_tools_broken_file_is_skipped_with_a_warning() {
+    run(async {
+        let registry = registry(Auth::Basic).await;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        let auths = format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, registry.address());
+        let next = || Place::Inline(Secret::new(auths.clone()));
+        for (broken, place) in [
+            (r#"{"auths": {"x": {"auth": "c2VjcmV0"}"#, Place::File(path.clone())),
+            ("null", Place::File(path.clone())),
+            ("{}\n}", Place::Old(path.clone())),
+            ("\u{0}", Place::File(path.clone())),
+        ] {
+            fs::write(&path, broken).unwrap();
+            let bench = Bench::with(|options| options.keyring.places = vec![place, next()]);
+            bench.repository(&registry).fetch_manifest(&tag("1")).await.expect("the next place");
+            let told = bench.told();
+            assert!(told.len() == 1 && told[0].contains("config.json"), "{told:?}");
+            assert!(!told[0].contains("c2VjcmV0"));
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        let places = vec![Place::File(path.clone()), next()];
+        let bench = Bench::with(|options| options.keyring.places = places);
+        bench.repository(&registry).fetch_manifest(&tag("1")).await.expect("a folder");
+        assert!(bench.told()[0].contains("config.json"));
+        // A byte order mark is no fault at all.
+        let marked = Place::Inline(Secret::new(format!("\u{feff}{auths}")));
+        let bench = Bench::with(|options| options.keyring.places = vec![marked]);
+        bench.repository(&registry).fetch_manifest(&tag("1")).await.expect("a mark");
+        assert!(bench.told().is_empty());
     });
 }
 

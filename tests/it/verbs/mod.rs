@@ -10,6 +10,7 @@ mod dependency_list;
 mod legacy;
 mod lint;
 mod location;
+mod login;
 mod program;
 mod pull;
 mod push;

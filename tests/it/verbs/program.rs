@@ -117,8 +117,8 @@ fn nothing_is_asked_without_a_terminal() {
     test.run(["login", "localhost:1", "-u", "me"])
         .stderr_has("pipe it in with `--password-stdin`")
         .fails(64);
-    test.run(["login", "localhost:1/ns", "-u", "me", "-p", "x"])
-        .stderr_has("chartferry login localhost:1 ")
+    test.run(["login", "localhost:1/Ns", "-u", "me", "-p", "x"])
+        .stderr_has("invalid repository")
         .fails(64);
     test.run(["pull", "oci://localhost:1/x", "--username", "me"])
         .stderr_has("add `--password-stdin`")
