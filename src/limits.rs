@@ -12,6 +12,12 @@ pub const MOUNT_SOURCES: usize = 1_000;
 pub const REFERRERS_LOOKED_AT: usize = 10_000;
 /// Bytes of one page of a list of referrers. ORAS reads 4 MiB of one.
 pub const REFERRERS_PAGE: u64 = 3 * MIB;
+/// Repositories of one registry whose credentials and tokens a client remembers. A bridge lives for months, and strangers may
+/// make it ask for any name; a token with its key takes about 4 KB. No known namespace has as many repositories.
+pub const REMEMBERED: usize = 8192;
+
+/// Bytes of one PEM file of certificates or of a key. The largest bundle of a system has 0.5 MB.
+pub const PEM_BYTES: u64 = 16 * MIB;
 
 /// How long a server waits for the bytes of one request's body in all, beside what [`BODY_BYTES_A_SECOND`] gives.
 pub const BODY_GRACE: std::time::Duration = std::time::Duration::from_secs(60);

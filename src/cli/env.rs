@@ -12,7 +12,10 @@ pub struct Env(BTreeMap<OsString, OsString>);
 
 /// Every variable, with what it does; `docs/environment.md` is made of the same words.
 pub const VARIABLES: &[(&str, &str)] = &[
-    ("CFCONFIG", "Codefresh's file, whose token `cm://` repositories get; default `~/.cfconfig`"),
+    (
+        "CFCONFIG",
+        "Codefresh's file, whose token `museum`, `cm-push` and Helm's getter send to `cm://`; default `~/.cfconfig`",
+    ),
     ("CHARTFERRY_OVERWRITE", "`1` or `true`: push replaces an existing version, as `--overwrite`"),
     ("CHARTFERRY_LOG", "`debug` or `trace`: log what happens on the wire to stderr"),
     (
@@ -50,7 +53,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "HELM_PLUGIN_USERNAME",
         "user name of a `cm://` or `ocirepo://` repository; set by Helm for its getter plugins",
     ),
-    ("HELM_REPO_ACCESS_TOKEN", "token for ChartMuseums"),
+    ("HELM_REPO_ACCESS_TOKEN", "token that `museum`, `cm-push` and Helm's getter send"),
     ("HELM_REPO_AUTH_HEADER", "header that the token goes in instead of `Authorization`"),
     ("HELM_REPO_CA_FILE", "certificates to trust for ChartMuseums beside the system's"),
     ("HELM_REPO_CERT_FILE", "our own certificate for ChartMuseums"),
@@ -70,8 +73,11 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     ("HOME", "where the folders above are by default"),
     ("HTTPS_PROXY", "proxy for https URLs; also lower case"),
-    ("HTTP_PROXY", "proxy for http URLs; lower case only, as everywhere, when a CGI could set it"),
-    ("ALL_PROXY", "proxy for both; also lower case"),
+    (
+        "HTTP_PROXY",
+        "proxy for http URLs; also lower case, and only that where `REQUEST_METHOD` is set",
+    ),
+    ("ALL_PROXY", "proxy for both where they have none of their own; also lower case"),
     (
         "JOB_COMPLETIONS",
         "how many parts `mirror` has, with the next; set it to the job's `completions`",
@@ -84,6 +90,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("NO_PROXY", "hosts, suffixes and networks reached without proxy; also lower case"),
     ("PATH", "where credential helpers are looked for"),
     ("REGISTRY_AUTH_FILE", "Podman's file with credentials"),
+    ("REQUEST_METHOD", "set in a CGI environment, where a client can set `HTTP_PROXY`"),
     ("SOURCE_DATE_EPOCH", "seconds since 1970 that every file of a package is stamped with"),
     ("SSL_CERT_FILE", "file of certificates to trust instead of the system's"),
     ("XDG_CACHE_HOME", "where Helm's cache folder is by default"),
@@ -141,6 +148,15 @@ impl Env {
     /// A proxy variable: the upper-case form, else the lower-case one.
     pub fn proxy(&self, name: &str) -> Option<String> {
         self.text(name).or_else(|| self.text(&name.to_ascii_lowercase()))
+    }
+
+    /// The proxy for http URLs. In a CGI environment the client that asks can set `HTTP_PROXY` by a header (httpoxy), so only
+    /// the lower-case variable counts there.
+    pub fn http_proxy(&self) -> Option<String> {
+        match self.raw("REQUEST_METHOD") {
+            Some(_) => self.text("http_proxy"),
+            None => self.proxy("HTTP_PROXY"),
+        }
     }
 
     /// The user's home.

@@ -1,8 +1,8 @@
 //! The flags of every command that speaks to a registry, and the client that they and the environment make.
 
-use super::Run;
+use super::{Run, login::ask_secret};
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     client::{
         Client, Credential, Given, Identity, Keyring, Notice, Notify, Options, Place, PlainHosts,
         Proxies, Scheme, Secret, Surroundings, Trust, Verification,
@@ -24,7 +24,7 @@ const MAX_PASSWORD: u64 = 64 * 1024;
 /// Flags that say how a registry is reached; their names are Helm's.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct RemoteArgs {
-    /// User name for the registry
+    /// User name for the registry; without one, a password is an identity token
     #[arg(long, value_name = "NAME", help_heading = "Registry")]
     pub(super) username: Option<String>,
     /// Password for the registry
@@ -74,9 +74,17 @@ impl RemoteArgs {
 
     /// The client's options, with the credentials of the flags before stored ones.
     pub(super) fn options(&self, run: &Run) -> Result<Options> {
-        let mut options = self.transport.options(run)?;
-        options.keyring.given = self.given()?.map(|(username, password)| Given {
-            credential: Credential::Basic { username, password },
+        let given = self.given()?;
+        let mut options = match &given {
+            // No file is asked then.
+            Some(_) => self.transport.options_to_write(run)?,
+            None => self.transport.options(run)?,
+        };
+        options.keyring.given = given.map(|(username, password)| Given {
+            credential: match username.is_empty() {
+                true => Credential::Identity(password),
+                false => Credential::Basic { username, password },
+            },
             registry: None,
         });
         Ok(options)
@@ -99,12 +107,20 @@ impl RemoteArgs {
         };
         let given = match (&self.username, password) {
             (None, None) => None,
-            (Some(username), Some(password)) => Some((username.clone(), Secret::new(password))),
+            // Variables of a job that are not set.
+            (None, Some(password)) if password.is_empty() => None,
+            (Some(username), Some(password)) if username.is_empty() && password.is_empty() => None,
+            // Without a name it is an identity token.
+            (username, Some(password)) => {
+                Some((username.clone().unwrap_or_default(), Secret::new(password)))
+            }
+            (Some(username), None) if std::io::stdin().is_terminal() => {
+                Some((username.clone(), Secret::new(ask_secret("Password: ")?)))
+            }
             (Some(_), None) => {
                 return Err(Error::usage("`--username` without a password")
                     .with_hint("add `--password-stdin`"));
             }
-            (None, Some(_)) => return Err(Error::usage("a password without `--username`")),
         };
         Ok(self.given.get_or_init(|| given).clone())
     }
@@ -112,7 +128,22 @@ impl RemoteArgs {
 
 impl TransportArgs {
     /// The client's options, with stored credentials.
+    ///
+    /// # Errors
+    /// `Denied` for a file of `--registry-config` that is not there: a mistyped name would only show as a 401 else.
     pub(super) fn options(&self, run: &Run) -> Result<Options> {
+        if let Some(named) = run.global.registry_config.as_ref().filter(|named| !named.exists()) {
+            let named = named.display();
+            let message = format!("there is no file of credentials `{named}`");
+            return Err(Error::new(ErrorKind::Denied, message).with_hint(format!(
+                "log in with `chartferry login HOST --registry-config {named}`, which makes the file"
+            )));
+        }
+        self.options_to_write(run)
+    }
+
+    /// The same for a command that may make the file of credentials.
+    pub(super) fn options_to_write(&self, run: &Run) -> Result<Options> {
         let env = &run.env;
         if let Some(named) = &run.global.registry_config {
             // Stored files are read when they are needed; one that is named should be good, as for Helm.
@@ -138,8 +169,9 @@ impl TransportArgs {
                 host_folders: env.certificate_folders(),
             },
             proxies: Proxies {
-                https: env.proxy("HTTPS_PROXY").or_else(|| env.proxy("ALL_PROXY")),
-                http: env.text("http_proxy").or_else(|| env.proxy("ALL_PROXY")),
+                https: env.proxy("HTTPS_PROXY"),
+                http: env.http_proxy(),
+                all: env.proxy("ALL_PROXY"),
                 except: env.proxy("NO_PROXY"),
             },
             keyring: Keyring {
@@ -181,7 +213,8 @@ fn notify(run: &Run) -> Notify {
             let before = seen.insert(digest, done).unwrap_or(0);
             counts.bytes.fetch_add(done.saturating_sub(before), Ordering::Relaxed);
         }
-        Notice::Warning { .. } | Notice::Credentials { .. } => talk.warn(&notice.to_string()),
+        Notice::Warning { .. } => talk.warn(&notice.to_string()),
+        Notice::Credentials { .. } | Notice::Skipped { .. } => talk.warn_once(&notice.to_string()),
         Notice::PlainHttp { .. } | Notice::Asked { .. } | Notice::Answered { .. } => {
             tracing::debug!("{notice}");
         }

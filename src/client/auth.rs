@@ -87,7 +87,7 @@ impl Client {
     ) -> Result<Option<Authorization>, Failure> {
         let memory = &ticket.host.memory;
         let Some(asks) = memory.asks() else { return Ok(None) };
-        if ticket.reads() && memory.state().open.contains(&ticket.repository) {
+        if ticket.reads() && memory.state().open.get(&ticket.repository).is_some() {
             rounds.mode = Mode::Open;
         }
         loop {
@@ -144,7 +144,9 @@ impl Client {
         if let Some(named) = memory.state().named.get(&(ticket.repository.clone(), ticket.access)) {
             scopes.join(named);
         }
-        let slot = memory.slot(TokenKey { credential: credential.clone(), scopes: scopes.clone() });
+        let now = self.options().clock.now();
+        let key = TokenKey { credential: credential.clone(), scopes: scopes.clone() };
+        let slot = memory.slot(key, now);
         let mut held = slot.lock().await;
         let now = self.options().clock.now();
         if let Some(token) = held.as_ref().filter(|token| token.lasts(now, needs)) {
@@ -164,7 +166,7 @@ impl Client {
     async fn found(&self, ticket: &Ticket) -> Result<Option<Found>> {
         let lookup = {
             let mut state = ticket.host.memory.state();
-            Arc::clone(state.found.entry(ticket.repository.clone()).or_default())
+            Arc::clone(state.found.entry(ticket.repository.clone()))
         };
         let options = self.options();
         let search = || {
@@ -243,7 +245,7 @@ impl Rounds {
     /// A try has worked: what it needed is worth knowing.
     pub(crate) fn worked(&self, ticket: &Ticket) {
         if self.mode == Mode::Open {
-            ticket.host.memory.state().open.insert(ticket.repository.clone());
+            ticket.host.memory.state().open.entry(ticket.repository.clone());
         }
     }
 }

@@ -1,7 +1,8 @@
 //! How a connection failed: the libraries' errors sorted into [`Break`]s, and what the user is told of each.
 
-use super::retry::Break;
+use super::{network::Inner, retry::Break, tls::NoRoots};
 use crate::{Error, ErrorKind};
+use rustls::OtherError;
 use std::{error::Error as StdError, io};
 
 /// A request that got no whole answer.
@@ -11,6 +12,8 @@ pub(crate) struct Fault {
     /// The host that was spoken to, `host[:port]`.
     pub(crate) host: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// The remedy, where the kind alone does not tell it.
+    remedy: Option<&'static str>,
 }
 
 /// What to do about a registry without TLS.
@@ -19,7 +22,7 @@ pub(crate) const PLAIN: &str = "if it is meant to speak plain HTTP, pass --plain
 impl Fault {
     /// A fault of our own finding.
     pub(crate) fn new(kind: Break, host: &str) -> Self {
-        Self { kind, host: host.to_owned(), source: None }
+        Self { kind, host: host.to_owned(), source: None, remedy: None }
     }
 
     /// Adds what lies beneath.
@@ -43,9 +46,12 @@ impl Fault {
             Break::Cut
         };
         let connecting = error.is_connect();
+        let mut remedy = None;
         visit(&error, &mut |cause| {
             if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-                kind = of_tls(tls);
+                (kind, remedy) = (of_tls(tls), remedy_of(tls));
+            } else if cause.is::<Inner>() {
+                (kind, remedy) = (Break::Local, Some(INNER));
             } else if let Some(io) = cause.downcast_ref::<io::Error>() {
                 // A server that does not speak TLS may just close; a refused connection never gets so far.
                 let ended = matches!(
@@ -60,7 +66,8 @@ impl Fault {
             }
         });
         // Addresses may carry signatures or tokens in their query.
-        Self { kind, host: host.to_owned(), source: Some(Box::new(error.without_url())) }
+        let source = Some(Box::new(error.without_url()) as _);
+        Self { kind, host: host.to_owned(), source, remedy }
     }
 
     /// What happened, in a few words, the host left out.
@@ -69,6 +76,7 @@ impl Fault {
             Break::Name => "its name cannot be resolved",
             Break::Connect => "no connection can be made",
             Break::Handshake => "the TLS handshake fails",
+            Break::Terms => "it finds no kind of key or cipher for TLS that both sides know",
             Break::Certificate => "its certificate is not trusted",
             Break::NotTls => "it does not speak TLS",
             Break::Proxy => "the proxy wants a name and password",
@@ -84,8 +92,9 @@ impl Fault {
     pub(crate) fn into_error(self, act: &str) -> Error {
         let message = format!("cannot {act}: `{}`: {}", self.host, self.why());
         let hint = match self.kind {
+            _ if self.remedy.is_some() => self.remedy,
             Break::NotTls => Some(PLAIN),
-            Break::Certificate => Some("add the certificate of its issuer with --ca-file"),
+            Break::Certificate => Some("add its certificate, or its issuer's, with --ca-file"),
             Break::Proxy => Some("put them into HTTPS_PROXY as http://name:password@host:port"),
             Break::Name | Break::Connect => Some("check the name, the network and HTTPS_PROXY"),
             _ => None,
@@ -101,6 +110,37 @@ impl Fault {
     }
 }
 
+/// What to do about a kind of key that is not supported.
+const KEYS: &str = "P-521 keys are not supported; the certificate and its issuers need RSA, P-256, P-384 or Ed25519 keys";
+
+/// What to do about a token service at an inner address.
+const INNER: &str = "no credentials were sent; the registry's token address must be set right";
+
+/// The remedy for a TLS error that is not simply an unknown issuer.
+fn remedy_of(error: &rustls::Error) -> Option<&'static str> {
+    use rustls::{AlertDescription, CertificateError as Bad, Error};
+    Some(match error {
+        Error::AlertReceived(AlertDescription::HandshakeFailure) => KEYS,
+        Error::InvalidCertificate(
+            Bad::UnsupportedSignatureAlgorithmContext { .. }
+            | Bad::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+        ) => KEYS,
+        Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => {
+            "the server needs a new certificate; if it has one, check this machine's clock"
+        }
+        Error::InvalidCertificate(Bad::NotValidYet | Bad::NotValidYetContext { .. }) => {
+            "check the clocks of this machine and of the server"
+        }
+        Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
+            "use a name of the server that its certificate has"
+        }
+        Error::Other(OtherError(cause)) if cause.is::<NoRoots>() => {
+            "correct SSL_CERT_FILE or unset it, or name the certificates with --ca-file"
+        }
+        _ => return None,
+    })
+}
+
 fn of_tls(error: &rustls::Error) -> Break {
     use rustls::{AlertDescription as Alert, Error, InvalidMessage};
     match error {
@@ -109,6 +149,7 @@ fn of_tls(error: &rustls::Error) -> Break {
         | Error::NoCertificatesPresented
         | Error::UnsupportedNameType
         | Error::General(_)
+        | Error::Other(_)
         | Error::AlertReceived(
             Alert::BadCertificate
             | Alert::UnsupportedCertificate
@@ -119,6 +160,7 @@ fn of_tls(error: &rustls::Error) -> Break {
             | Alert::AccessDenied
             | Alert::CertificateRequired,
         ) => Break::Certificate,
+        Error::AlertReceived(Alert::HandshakeFailure) => Break::Terms,
         _ => Break::Handshake,
     }
 }
@@ -153,5 +195,34 @@ impl From<Fault> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Fatal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::{AlertDescription, CertificateError};
+
+    #[test]
+    fn the_hint_fits_what_is_wrong_with_a_certificate() {
+        let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let alert = rustls::Error::AlertReceived(AlertDescription::HandshakeFailure);
+        let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
+        for (error, kind, hint) in [
+            (unknown, Break::Certificate, "--ca-file"),
+            // A server whose only key is P-521 finds nothing that we offer.
+            (alert, Break::Terms, "P-521"),
+            (expired, Break::Certificate, "clock"),
+        ] {
+            let fault = Fault {
+                kind: of_tls(&error),
+                host: "r.example".to_owned(),
+                remedy: remedy_of(&error),
+                source: None,
+            };
+            assert_eq!(fault.kind, kind);
+            let error = fault.into_error("act");
+            assert!(error.hint().is_some_and(|own| own.contains(hint)), "{error:?}");
+        }
     }
 }

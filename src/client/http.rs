@@ -7,10 +7,11 @@ use super::{
     gate::Gates,
     location::{Credentials, follow, host_of},
     message::{Call, Full, Patience, Proven, text},
+    network::{Names, Network, OuterOnly},
     notice::{Notice, Notify},
     open::Redirects,
     outgoing::{Going, outgoing},
-    proxy::Routes,
+    proxy::{Route, Routes, SKIPPED, unusable},
     retry::{Break, Origin},
     tls::{HostTrust, Trust},
 };
@@ -35,6 +36,8 @@ pub(crate) struct Answer {
     /// What was asked in the end, redirects followed.
     pub(crate) url: Url,
     pub(crate) from: Origin,
+    /// Where the host that answered is.
+    pub(crate) network: Network,
     response: reqwest::Response,
     stall: Duration,
 }
@@ -84,17 +87,18 @@ impl Answer {
     }
 
     fn with_body(self, body: Bytes) -> Full {
-        let Self { status, headers, url, from, .. } = self;
+        let Self { status, headers, url, from, network, .. } = self;
         let proven = Proven::No;
-        Full { status, headers: Box::new(headers), url: Box::new(url), from, body, proven }
+        let (headers, url) = (Box::new(headers), Box::new(url));
+        Full { status, headers, url, from, network, body, proven }
     }
 }
 
 /// The connections.
 pub(crate) struct Transport {
     common: reqwest::Client,
-    /// Hosts that have TLS settings of their own; `None` for those looked up that have not.
-    own: Mutex<HashMap<String, Option<reqwest::Client>>>,
+    /// Hosts that have TLS settings of their own, or whose addresses are checked; `None` for those looked up that have not.
+    own: Mutex<HashMap<(String, Names), Option<reqwest::Client>>>,
     trust: Trust,
     routes: Routes,
     gates: Arc<Gates>,
@@ -115,10 +119,15 @@ impl fmt::Debug for Transport {
 
 impl Transport {
     pub(crate) fn new(options: &Options) -> Result<Self> {
-        let routes = Routes::new(&options.proxies)?;
+        let routes = Routes::new(&options.proxies);
         let trust = options.trust.clone();
-        let common =
-            build(options.connect, &options.user_agent, &routes, &trust, &HostTrust::default())?;
+        let setup = Setup {
+            connect: options.connect,
+            user_agent: &options.user_agent,
+            routes: &routes,
+            notify: &options.notify,
+        };
+        let common = setup.build(&trust, &HostTrust::default(), Names::Any)?;
         Ok(Self {
             common,
             own: Mutex::default(),
@@ -137,9 +146,8 @@ impl Transport {
 
     /// The same with other TLS settings; what hosts asked for is shared.
     pub(crate) fn with_trust(&self, trust: &Trust) -> Result<Self> {
-        let own = HostTrust::default();
         Ok(Self {
-            common: build(self.connect, &self.user_agent, &self.routes, trust, &own)?,
+            common: self.setup().build(trust, &HostTrust::default(), Names::Any)?,
             own: Mutex::default(),
             trust: trust.clone(),
             routes: self.routes.clone(),
@@ -211,8 +219,14 @@ impl Transport {
             .map_err(|(path, error)| Failure::Fatal(Error::io("read blob", path, error)))?;
         // Last of all: what goes through the gate goes out.
         let passage = self.gates.pass(&host).await?;
+        let route = self.routes.route(url);
+        match route {
+            Route::Unusable => return Err(Failure::Fatal(unusable(url))),
+            Route::Skipped => self.notify.tell(Notice::Skipped { text: SKIPPED.to_owned() }),
+            Route::Direct | Route::Through(_) => {}
+        }
         let mut request = self
-            .client(url)?
+            .client(url, call.names)?
             .request(call.method.clone(), url.clone())
             .headers(call.headers.clone());
         if let Some(authorization) = authorization {
@@ -247,6 +261,10 @@ impl Transport {
             }
         };
         self.gates.heed(&passage, response.status(), response.headers());
+        let network = match route {
+            Route::Through(_) => Network::Unknown,
+            _ => Network::of(response.remote_addr()),
+        };
         if let Some((method, url)) = shown {
             let status = response.status().as_u16();
             self.notify.tell(Notice::Answered { method, url, status });
@@ -256,29 +274,35 @@ impl Transport {
             headers: response.headers().clone(),
             url: url.clone(),
             from,
+            network,
             response,
             stall: self.stall,
         })
     }
 
     /// The connections for a host; those with TLS settings of their own share none.
-    fn client(&self, url: &Url) -> Result<reqwest::Client> {
-        if url.scheme() != "https" || self.trust.host_folders.is_empty() {
+    fn client(&self, url: &Url, names: Names) -> Result<reqwest::Client> {
+        let plain = url.scheme() != "https" || self.trust.host_folders.is_empty();
+        if plain && names == Names::Any {
             return Ok(self.common.clone());
         }
-        let host = host_of(url);
+        let key = (host_of(url), names);
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = own.get(&host) {
+        if let Some(known) = own.get(&key) {
             return Ok(known.clone().unwrap_or_else(|| self.common.clone()));
         }
-        let trust = self.trust.of_host(&host);
-        let client = if trust.is_empty() {
-            None
-        } else {
-            Some(build(self.connect, &self.user_agent, &self.routes, &self.trust, &trust)?)
+        let trust = self.trust.of_host(&key.0);
+        let client = match trust.is_empty() && names == Names::Any {
+            true => None,
+            false => Some(self.setup().build(&self.trust, &trust, names)?),
         };
-        own.insert(host, client.clone());
+        own.insert(key, client.clone());
         Ok(client.unwrap_or_else(|| self.common.clone()))
+    }
+
+    fn setup(&self) -> Setup<'_> {
+        let Self { connect, user_agent, routes, notify, .. } = self;
+        Setup { connect: *connect, user_agent, routes, notify }
     }
 }
 
@@ -297,24 +321,31 @@ fn is_redirect(method: &Method, status: StatusCode) -> bool {
     }
 }
 
-fn build(
+/// The settings that all connections share.
+struct Setup<'a> {
     connect: Duration,
-    user_agent: &str,
-    routes: &Routes,
-    trust: &Trust,
-    host: &HostTrust,
-) -> Result<reqwest::Client> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(user_agent)
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .no_proxy()
-        .connect_timeout(connect)
-        .pool_max_idle_per_host(IDLE)
-        .tls_backend_preconfigured(trust.config(host)?);
-    if !routes.is_empty() {
-        let routes = routes.clone();
-        builder = builder.proxy(reqwest::Proxy::custom(move |url| routes.proxy(url).cloned()));
+    user_agent: &'a str,
+    routes: &'a Routes,
+    notify: &'a Notify,
+}
+
+impl Setup<'_> {
+    fn build(&self, trust: &Trust, host: &HostTrust, names: Names) -> Result<reqwest::Client> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(self.user_agent)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(self.connect)
+            .pool_max_idle_per_host(IDLE)
+            .tls_backend_preconfigured(trust.config(host, self.notify)?);
+        if names == Names::OuterOnly {
+            builder = builder.dns_resolver(OuterOnly);
+        }
+        if !self.routes.is_empty() {
+            let routes = self.routes.clone();
+            builder = builder.proxy(reqwest::Proxy::custom(move |url| routes.proxy(url).cloned()));
+        }
+        builder.build().map_err(|error| Error::usage("cannot set up HTTP").with_source(error))
     }
-    builder.build().map_err(|error| Error::usage("cannot set up HTTP").with_source(error))
 }

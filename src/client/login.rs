@@ -3,16 +3,20 @@
 use super::{
     Client,
     auth::{basic, secret_header},
-    authfile::{AuthFile, key_of},
+    authfile::{AuthFile, key_beneath, key_of},
     challenge::Challenge,
     credentials::{Credential, Place, read_file},
     message::{Call, Full, Proven},
+    notice::Notice,
     refusal,
     retry::Origin,
     scope::Scopes,
     token::{self, Grant, Realm},
 };
-use crate::{Error, ErrorKind, Result, oci::Registry};
+use crate::{
+    Error, ErrorKind, Result,
+    oci::{Registry, RepositoryName},
+};
 use ::http::{HeaderValue, Method, header::WWW_AUTHENTICATE};
 use std::{io::Write, path::Path};
 
@@ -40,11 +44,33 @@ impl Client {
     /// # Errors
     /// `Denied` when the registry does not take it; nothing is stored then.
     pub async fn login(&self, registry: &Registry, credential: &Credential) -> Result<Probe> {
+        self.login_to(registry, None, credential).await
+    }
+
+    /// The same for one namespace of a registry: the credential is stored for what lies in it.
+    ///
+    /// # Errors
+    /// As [`Self::login`].
+    pub async fn login_to(
+        &self,
+        registry: &Registry,
+        namespace: Option<&RepositoryName>,
+        credential: &Credential,
+    ) -> Result<Probe> {
         let probe = self
             .login_probe(registry, credential)
             .await
             .map_err(|error| error.context(format!("authenticating to \"{registry}\"")))?;
-        self.store_credential(registry, credential).await?;
+        match namespace {
+            None => self.store_credential(registry, credential).await?,
+            // Helpers know hosts alone.
+            Some(namespace) => {
+                let (path, _) = self.own_file()?;
+                let mut file = read(path)?;
+                file.set(&key_beneath(registry, namespace), credential)?;
+                write(path, &file)?;
+            }
+        }
         Ok(probe)
     }
 
@@ -78,7 +104,7 @@ impl Client {
             (_, Credential::Bearer(token)) => secret_header(&format!("Bearer {}", token.expose()))?,
             (None, credential) => basic(credential)?,
             (Some(challenge), credential) => {
-                let realm = Realm::of(challenge, &first.url, registry)?;
+                let realm = Realm::of(challenge, &first.url, registry, first.network)?;
                 let scopes = challenge.parameter("scope").map(Scopes::parse).unwrap_or_default();
                 self.login_token(registry, &realm, credential, &scopes).await?
             }
@@ -121,7 +147,11 @@ impl Client {
         let cap = self.options().limits.answer_bytes;
         let act = format!("log in to `{registry}`");
         let answer = self.settle_with(&host, header, &act, &call, cap).await?;
-        if refusal::is_page(&answer) || !matches!(answer.status.as_u16(), 200..=299 | 401 | 403) {
+        // A challenge makes it a registry, whatever its body is. Quay types its `true` as HTML.
+        let asks = answer.status.as_u16() == 401 && answer.headers.contains_key(WWW_AUTHENTICATE);
+        let json = serde_json::from_slice::<serde::de::IgnoredAny>(&answer.body).is_ok();
+        let page = !asks && !json && refusal::is_page(&answer);
+        if page || !matches!(answer.status.as_u16(), 200..=299 | 401 | 403) {
             return Err(refusal::from_registry(registry, &act, &answer));
         }
         Ok(answer)
@@ -133,11 +163,27 @@ impl Client {
         let (path, helm) = self.own_file()?;
         let mut file = read(path)?;
         let helpers = keyring.helpers();
-        let detected = || (helm && file.says_nothing()).then(|| helpers.detect()).flatten();
-        if let Some(name) = file.keeper(registry).or_else(|| detected().map(str::to_owned)) {
-            return helpers.store(&name, key_of(registry), credential).await;
+        if let Some(name) = file.keeper(registry) {
+            return helpers.store(&name, key_of(registry), credential).await.map_err(|error| {
+                let path = path.display();
+                error.with_hint(format!("repair the helper, or take its name out of `{path}`"))
+            });
         }
-        file.set(registry, credential)?;
+        let detected = (helm && file.says_nothing()).then(|| helpers.detect()).flatten();
+        if let Some(name) = detected {
+            match helpers.store(name, key_of(registry), credential).await {
+                Ok(()) => return Ok(()),
+                // Nobody has configured it, so nobody has to repair it.
+                Err(error) => self.options().notify.tell(Notice::Credentials {
+                    text: format!(
+                        "{}; the credential is stored in `{}`",
+                        error.chain(),
+                        path.display()
+                    ),
+                }),
+            }
+        }
+        file.set(key_of(registry), credential)?;
         write(path, &file)
     }
 
@@ -146,20 +192,39 @@ impl Client {
     /// # Errors
     /// When the file cannot be read or written, or the helper it names fails.
     pub async fn logout(&self, registry: &Registry) -> Result<Removed> {
+        self.logout_from(registry, None).await
+    }
+
+    /// The same for one namespace of a registry; the registry's own credential stays.
+    ///
+    /// # Errors
+    /// As [`Self::logout`].
+    pub async fn logout_from(
+        &self,
+        registry: &Registry,
+        namespace: Option<&RepositoryName>,
+    ) -> Result<Removed> {
         let keyring = &self.options().keyring;
         let (path, helm) = self.own_file()?;
         let mut file = read(path)?;
         let helpers = keyring.helpers();
-        let detected = || (helm && file.says_nothing()).then(|| helpers.detect()).flatten();
-        let keeper = file.keeper(registry).or_else(|| detected().map(str::to_owned));
-        let mut removed = Removed::Absent;
+        let (key, mut removed) = (key_of(registry), Removed::Absent);
+        let keeper = file.keeper(registry).filter(|_| namespace.is_none());
         if let Some(name) = keeper {
-            if matches!(helpers.get(&name, key_of(registry)).await, Ok(Some(_))) {
+            if matches!(helpers.get(&name, key).await, Ok(Some(_))) {
                 removed = Removed::Removed;
             }
-            helpers.erase(&name, key_of(registry)).await?;
+            helpers.erase(&name, key).await?;
+        } else if helm
+            && namespace.is_none()
+            && file.says_nothing()
+            && let Some(name) = helpers.detect()
+            && matches!(helpers.get(name, key).await, Ok(Some(_)))
+        {
+            helpers.erase(name, key).await?;
+            removed = Removed::Removed;
         }
-        if file.remove(registry) {
+        if file.remove(registry, namespace) {
             write(path, &file)?;
             removed = Removed::Removed;
         }

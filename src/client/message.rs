@@ -1,6 +1,10 @@
 //! What goes out and what comes back, as values: a call that can be sent any number of times, and an answer read whole.
 
-use super::{open::Redirects, retry::Origin};
+use super::{
+    network::{Names, Network},
+    open::Redirects,
+    retry::Origin,
+};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
 use bytes::Bytes;
 use std::{fmt, path::Path, sync::Arc};
@@ -18,6 +22,8 @@ pub(crate) struct Call {
     pub(crate) proof_header: HeaderName,
     pub(crate) report: Option<Report>,
     pub(crate) redirects: Redirects,
+    /// The addresses that the host may have.
+    pub(crate) names: Names,
 }
 
 /// Who hears how many bytes of a body have gone.
@@ -75,6 +81,7 @@ impl Call {
             proof_header: AUTHORIZATION,
             report: None,
             redirects: Redirects::Follow,
+            names: Names::Any,
         }
     }
 
@@ -101,6 +108,11 @@ impl Call {
         self
     }
 
+    pub(crate) fn names(mut self, names: Names) -> Self {
+        self.names = names;
+        self
+    }
+
     pub(crate) fn report(mut self, report: Report) -> Self {
         self.report = Some(report);
         self
@@ -114,6 +126,8 @@ pub(crate) struct Full {
     pub(crate) headers: Box<HeaderMap>,
     pub(crate) url: Box<Url>,
     pub(crate) from: Origin,
+    /// Where the host that answered is.
+    pub(crate) network: Network,
     pub(crate) body: Bytes,
     pub(crate) proven: Proven,
 }

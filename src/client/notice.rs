@@ -75,6 +75,11 @@ pub enum Notice {
         /// Which.
         host: String,
     },
+    /// A file or a setting that cannot be used and is skipped, such as a certificate in `certs.d`.
+    Skipped {
+        /// Its name, and the reason.
+        text: String,
+    },
     /// Something about stored credentials that is not fatal, such as a helper that is not there.
     Credentials {
         /// What.
@@ -120,7 +125,7 @@ impl fmt::Display for Notice {
             Self::PlainHttp { host } => {
                 write!(f, "`{host}` does not speak TLS; using plain HTTP, since it is this machine")
             }
-            Self::Credentials { text } => f.write_str(text),
+            Self::Skipped { text } | Self::Credentials { text } => f.write_str(text),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Which proxy, if any, stands before a host: the rules of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` as Go's tools
 //! (Helm among them) read them.
 
-use crate::{Error, Result};
+use super::location::host_of;
+use crate::Error;
 use std::net::IpAddr;
 use url::{Host, Url};
 
@@ -13,6 +14,9 @@ pub struct Proxies {
     pub https: Option<String>,
     /// For `http` addresses.
     pub http: Option<String>,
+    /// For both, where they have none of their own; no Go tool reads it, so a value that cannot be used is skipped with a
+    /// warning.
+    pub all: Option<String>,
     /// Who is reached without: a comma-separated list of hosts (with all beneath them), `.suffix` or `*.suffix`
     /// (only what is beneath), addresses, CIDR blocks, each with or without a port; or `*`.
     pub except: Option<String>,
@@ -21,9 +25,23 @@ pub struct Proxies {
 /// The same, parsed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Routes {
-    https: Option<Url>,
-    http: Option<Url>,
+    https: Route,
+    http: Route,
     except: Vec<Exception>,
+}
+
+/// The way to the addresses of one scheme.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// No proxy.
+    #[default]
+    Direct,
+    /// The proxy at this address.
+    Through(Url),
+    /// The variable for this scheme holds what is no proxy.
+    Unusable,
+    /// No proxy, since the one for every scheme cannot be used.
+    Skipped,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,34 +56,51 @@ enum Exception {
 }
 
 impl Routes {
-    pub(crate) fn new(proxies: &Proxies) -> Result<Self> {
-        Ok(Self {
-            https: proxies.https.as_deref().map(proxy_url).transpose()?.flatten(),
-            http: proxies.http.as_deref().map(proxy_url).transpose()?.flatten(),
+    /// Parses them. What cannot be used matters only to addresses that need it.
+    pub(crate) fn new(proxies: &Proxies) -> Self {
+        let route = |own: &Option<String>| match own.as_deref().map(str::trim).unwrap_or_default() {
+            "" => match proxies.all.as_deref().map(str::trim).unwrap_or_default() {
+                "" => Route::Direct,
+                all => proxy_url(all).map_or(Route::Skipped, Route::Through),
+            },
+            own => proxy_url(own).map_or(Route::Unusable, Route::Through),
+        };
+        Self {
+            https: route(&proxies.https),
+            http: route(&proxies.http),
             except: proxies.except.as_deref().map(exceptions).unwrap_or_default(),
-        })
+        }
     }
 
     /// Whether there is no proxy at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.https.is_none() && self.http.is_none()
+        !matches!(self.https, Route::Through(_)) && !matches!(self.http, Route::Through(_))
     }
 
-    /// The proxy before this address. This machine itself is never reached through one.
+    /// The proxy before this address.
     pub(crate) fn proxy(&self, url: &Url) -> Option<&Url> {
-        let proxy = match url.scheme() {
-            "https" => self.https.as_ref(),
-            "http" => self.http.as_ref(),
+        match self.route(url) {
+            Route::Through(proxy) => Some(proxy),
             _ => None,
-        }?;
+        }
+    }
+
+    /// The way to this address. This machine itself is never reached through a proxy.
+    pub(crate) fn route(&self, url: &Url) -> &Route {
+        let route = match url.scheme() {
+            "https" => &self.https,
+            "http" => &self.http,
+            _ => return &Route::Direct,
+        };
         let port = url.port_or_known_default();
-        let (name, address) = match url.host()? {
+        let Some(host) = url.host() else { return &Route::Direct };
+        let (name, address) = match host {
             Host::Domain(name) => (name.trim_end_matches('.').to_ascii_lowercase(), None),
             Host::Ipv4(address) => (String::new(), Some(IpAddr::V4(address))),
             Host::Ipv6(address) => (String::new(), Some(IpAddr::V6(address))),
         };
         if name == "localhost" || address.is_some_and(|address| address.is_loopback()) {
-            return None;
+            return &Route::Direct;
         }
         let direct = self.except.iter().any(|exception| match exception {
             Exception::Everything => true,
@@ -79,28 +114,33 @@ impl Routes {
                 name.ends_with(suffix.as_str()) && at.is_none_or(|_| *at == port)
             }
         });
-        (!direct).then_some(proxy)
+        if direct { &Route::Direct } else { route }
     }
 }
 
-/// A proxy's address; without a scheme it is plain HTTP, and an empty one is none.
-fn proxy_url(text: &str) -> Result<Option<Url>> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let bad = || {
-        // The address may hold a password, so it is not repeated.
-        Error::usage("the proxy is no http:// or https:// address")
-            .with_hint("check HTTPS_PROXY and HTTP_PROXY")
+/// A proxy's address; without a scheme it is plain HTTP.
+fn proxy_url(text: &str) -> Option<Url> {
+    let full = match text.split_once("://") {
+        None => format!("http://{text}"),
+        // Go lets the proxy resolve the names for both.
+        Some(("socks5", rest)) => format!("socks5h://{rest}"),
+        Some(_) => text.to_owned(),
     };
-    let url: Url = full.parse().map_err(|_| bad())?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(bad());
-    }
-    Ok(Some(url))
+    let url: Url = full.parse().ok()?;
+    let known = matches!(url.scheme(), "http" | "https" | "socks5h");
+    (known && url.host_str().is_some_and(|host| !host.is_empty())).then_some(url)
 }
+
+/// The error for an address whose proxy cannot be used. A proxy's address may hold a password, so it is not repeated.
+pub(crate) fn unusable(url: &Url) -> Error {
+    let variable = if url.scheme() == "http" { "HTTP_PROXY" } else { "HTTPS_PROXY" };
+    Error::usage(format!("the proxy for `{}` is no http, https or socks5 address", host_of(url)))
+        .with_hint(format!("check {variable}, or add the host to NO_PROXY"))
+}
+
+/// The warning for a proxy for every scheme that cannot be used.
+pub(crate) const SKIPPED: &str =
+    "ALL_PROXY is skipped: it is no http, https or socks5 address; set HTTPS_PROXY or HTTP_PROXY";
 
 fn exceptions(text: &str) -> Vec<Exception> {
     text.split([',', ' ', '\t'])
@@ -152,8 +192,8 @@ mod tests {
             https: Some("http://s.proxy:3128".into()),
             http: Some("u:p@h.proxy".into()),
             except: Some(except.into()),
+            ..Proxies::default()
         })
-        .expect("proxies")
     }
 
     #[test]
@@ -202,15 +242,32 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_is_no_address_is_refused_without_repeating_it() {
-        for text in ["socks5://u:secret@h", "http://", "::"] {
-            let error = Routes::new(&Proxies { https: Some(text.into()), ..Proxies::default() })
-                .expect_err(text);
-            assert!(!error.chain().contains("secret"));
+    fn a_proxy_that_cannot_be_used_matters_where_it_is_needed() {
+        use Route::{Direct, Skipped, Through, Unusable};
+        let some = |text: &str| Some(text.to_owned());
+        let through = |text: &str| Through(text.parse().expect(text));
+        let outer = "https://r.example/";
+        for (https, all, url, route) in [
+            (some("socks5://u:p@h:1"), None, outer, through("socks5h://u:p@h:1")),
+            (some("socks5h://h"), None, outer, through("socks5h://h")),
+            (some("socks://u:secret@h"), None, outer, Unusable),
+            (some("http://"), None, outer, Unusable),
+            (some("::"), None, outer, Unusable),
+            (some("socks://h"), None, "https://127.0.0.1:5000/", Direct),
+            (some("socks://h"), None, "https://a.direct.example/", Direct),
+            (some("socks://h"), None, "http://r.example/", Direct),
+            (some(" "), None, outer, Direct),
+            (None, some("socks://h"), outer, Skipped),
+            (None, some("socks5://h"), outer, through("socks5h://h")),
+            (some("http://own"), some("socks://h"), outer, through("http://own")),
+            (some(" "), some("h:3128"), outer, through("http://h:3128")),
+        ] {
+            let proxies =
+                Proxies { https, all, except: some("direct.example"), ..Proxies::default() };
+            let routes = Routes::new(&proxies);
+            assert_eq!(*routes.route(&url.parse().expect(url)), route, "{proxies:?} {url}");
         }
-        assert!(
-            Routes::new(&Proxies { https: Some(" ".into()), ..Proxies::default() })
-                .is_ok_and(|r| r.is_empty())
-        );
+        let error = unusable(&outer.parse().expect(outer));
+        assert!(error.chain().contains("r.example") && error.hint().is_some());
     }
 }

@@ -99,10 +99,14 @@ pub(crate) fn from_registry(registry: &Registry, act: &str, answer: &Full) -> Er
         Origin::Elsewhere => format!("`{}`, where `{registry}` sent us,", host_of(&answer.url)),
     };
     let status = status_text(answer);
-    if is_page(answer) && !matches!(answer.status.as_u16(), 429 | 500..) {
+    // A challenge is what a registry answers with, even when a proxy puts a page below it.
+    let page = is_page(answer);
+    let challenged =
+        answer.status.as_u16() == 401 && answer.headers.contains_key("www-authenticate");
+    if page && !challenged && !matches!(answer.status.as_u16(), 429 | 500..) {
         return web_page(registry, act, answer);
     }
-    let words = words(answer);
+    let words = words(answer).filter(|_| !(page && challenged));
     let said = words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
     let kind = match answer.status.as_u16() {
         401 | 403 => ErrorKind::Denied,
@@ -235,6 +239,7 @@ mod tests {
             headers: Box::new(headers),
             url: Box::new("https://r.example/v2/a/manifests/1".parse().expect("url")),
             from: Origin::Registry,
+            network: super::super::network::Network::Unknown,
             body: bytes::Bytes::copy_from_slice(body.as_bytes()),
             proven: Proven::No,
         }

@@ -39,6 +39,8 @@ pub(crate) enum Break {
     Connect,
     /// The TLS handshake failed, but not over a certificate.
     Handshake,
+    /// The host knows no key or cipher that we know.
+    Terms,
     /// The certificate is not trusted, or ours is not accepted.
     Certificate,
     /// The host answered TLS in plain text.
@@ -79,9 +81,9 @@ const SECONDARY_LIMIT: Duration = Duration::from_secs(60);
 /// The policy.
 pub(crate) fn decide(outcome: Outcome<'_>, now: SystemTime) -> Decision {
     match outcome {
-        Outcome::Broken(Break::Certificate | Break::NotTls | Break::Local | Break::Proxy) => {
-            Decision::Stop
-        }
+        Outcome::Broken(
+            Break::Certificate | Break::Terms | Break::NotTls | Break::Local | Break::Proxy,
+        ) => Decision::Stop,
         Outcome::Broken(_) => Decision::Again,
         Outcome::Status { status, retry_after, body, from } => {
             let asked = retry_after.and_then(|text| parse_retry_after(text, now));

@@ -2,18 +2,24 @@
 //! certificate, so that plain HTTP, and a host that turns out to speak it, cost nothing (reading them takes 2 ms, 14 with
 //! a cold cache).
 
+use super::{
+    notice::{Notice, Notify},
+    pem,
+};
 use crate::{Error, Result};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_name,
     },
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
+    server::ParsedCertificate,
 };
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, OnceLock},
 };
 
@@ -92,69 +98,86 @@ impl Trust {
         found
     }
 
-    /// The configuration for a host.
-    pub(crate) fn config(&self, host: &HostTrust) -> Result<ClientConfig> {
+    /// The configuration for a host. A file that its user named must be good; what others put into `certs.d` is skipped with
+    /// a warning where it cannot be used.
+    pub(crate) fn config(&self, host: &HostTrust, notify: &Notify) -> Result<ClientConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let skip = |text: String| notify.tell(Notice::Skipped { text });
         let mut extra = Vec::new();
-        for path in self.ca_file.iter().chain(&host.roots) {
-            extra.extend(certificates(path)?);
+        if let Some(path) = &self.ca_file {
+            extra.extend(pem::certificates(path, &skip)?);
         }
         let verifier: Arc<dyn ServerCertVerifier> = match self.verification {
             Verification::Off => Arc::new(Anyone(Arc::clone(&provider))),
-            Verification::Full => Arc::new(Lazy {
-                provider: Arc::clone(&provider),
-                extra,
-                system_file: self.system_file.clone(),
-                roots: OnceLock::new(),
-            }),
+            Verification::Full => {
+                for path in &host.roots {
+                    match pem::certificates(path, &skip) {
+                        Ok(list) => extra.extend(list),
+                        Err(error) => skip(format!("{}; it is skipped", error.chain())),
+                    }
+                }
+                Arc::new(Lazy {
+                    provider: Arc::clone(&provider),
+                    extra,
+                    system_file: self.system_file.clone(),
+                    notify: notify.clone(),
+                    roots: OnceLock::new(),
+                })
+            }
         };
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::usage("cannot set up TLS").with_source(error))?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
-        let Some(identity) = host.identity.as_ref().or(self.identity.as_ref()) else {
-            return Ok(builder.with_no_client_auth());
-        };
-        let chain = certificates(&identity.certificate)?;
-        let key = PrivateKeyDer::from_pem_file(&identity.key)
-            .map_err(|error| bad_file("private key", &identity.key, error))?;
-        builder.with_client_auth_cert(chain, key).map_err(|error| {
-            Error::usage(format!(
-                "the certificate `{}` and the key `{}` do not fit",
-                identity.certificate.display(),
-                identity.key.display()
-            ))
-            .with_source(error)
-        })
-    }
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let list = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| bad_file("certificates", path, error))?;
-    if list.is_empty() {
-        return Err(Error::usage(format!("`{}` holds no certificate in PEM", path.display())));
-    }
-    Ok(list)
-}
-
-fn bad_file(what: &str, path: &Path, error: rustls::pki_types::pem::Error) -> Error {
-    match error {
-        rustls::pki_types::pem::Error::Io(error) => Error::io(&format!("read {what}"), path, error),
-        error => {
-            Error::usage(format!("cannot read {what} `{}`", path.display())).with_source(error)
+        if let Some(identity) = &host.identity {
+            match identity.read(&skip) {
+                Ok((chain, key)) => match builder.clone().with_client_auth_cert(chain, key) {
+                    Ok(config) => return Ok(config),
+                    Err(error) => {
+                        skip(format!("{}; they are skipped", identity.unfit(error).chain()))
+                    }
+                },
+                Err(error) => skip(format!("{}; it is skipped", error.chain())),
+            }
         }
+        let Some(identity) = &self.identity else { return Ok(builder.with_no_client_auth()) };
+        let (chain, key) = identity.read(&skip)?;
+        builder.with_client_auth_cert(chain, key).map_err(|error| identity.unfit(error))
     }
 }
+
+impl Identity {
+    fn read(
+        &self,
+        skip: &dyn Fn(String),
+    ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+        Ok((pem::certificates(&self.certificate, skip)?, pem::key(&self.key)?))
+    }
+
+    fn unfit(&self, error: rustls::Error) -> Error {
+        Error::usage(format!(
+            "the certificate `{}` and the key `{}` do not fit",
+            self.certificate.display(),
+            self.key.display()
+        ))
+        .with_source(error)
+    }
+}
+
+/// The file that stands in for the system's certificates cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NoRoots(String);
 
 /// Reads its roots when it is first asked.
 #[derive(Debug)]
 struct Lazy {
     provider: Arc<CryptoProvider>,
+    /// Trusted beside the system's: as issuers, and as servers' own certificates.
     extra: Vec<CertificateDer<'static>>,
     system_file: Option<PathBuf>,
+    notify: Notify,
     roots: OnceLock<Result<Arc<dyn ServerCertVerifier>, rustls::Error>>,
 }
 
@@ -162,7 +185,18 @@ impl Lazy {
     fn load(&self) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
         let extra = || self.extra.iter().cloned();
         if let Some(file) = &self.system_file {
-            let own = certificates(file).map_err(|error| rustls::Error::General(error.chain()))?;
+            let skip = |text: String| self.notify.tell(Notice::Skipped { text });
+            let own = match pem::certificates(file, &skip) {
+                Ok(own) => own,
+                Err(error) if self.extra.is_empty() => {
+                    let what = format!("SSL_CERT_FILE: {}", error.chain());
+                    return Err(rustls::Error::Other(OtherError(Arc::new(NoRoots(what)))));
+                }
+                Err(error) => {
+                    skip(format!("SSL_CERT_FILE: {}; it is skipped", error.chain()));
+                    Vec::new()
+                }
+            };
             return self.web_pki(own.into_iter().chain(extra()));
         }
         let platform = |extra: Vec<_>| {
@@ -176,6 +210,38 @@ impl Lazy {
             Err(_) => self
                 .web_pki(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned().chain(extra())),
         }
+    }
+
+    /// Whether a server's certificate is one that the user trusts by its bytes. Many are self-signed authorities (what
+    /// `openssl req -x509` makes), which path validation refuses as servers' certificates. Name and period still count.
+    fn trusts_itself(
+        &self,
+        certificate: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        use rustls::{CertificateError as Bad, Error::InvalidCertificate};
+        let itself = self.web_pki(std::iter::once(certificate.clone().into_owned()))?;
+        match itself.verify_server_cert(certificate, &[], name, &[], now) {
+            Ok(_) => {}
+            // The period is checked before the path. What is wrong with the path does not matter here.
+            Err(InvalidCertificate(Bad::UnknownIssuer | Bad::Other(_))) => {}
+            Err(InvalidCertificate(
+                Bad::UnsupportedSignatureAlgorithmContext { .. }
+                | Bad::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+            )) => {}
+            Err(error) => return Err(error),
+        }
+        verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    /// The certificates of `SSL_CERT_FILE` that may be a server's own. What cannot be read was told when roots were loaded.
+    fn is_named(&self, certificate: &CertificateDer<'_>) -> bool {
+        self.extra.iter().any(|own| own == certificate)
+            || self.system_file.as_ref().is_some_and(|file| {
+                pem::certificates(file, &|_| {}).is_ok_and(|list| list.contains(certificate))
+            })
     }
 
     fn web_pki(
@@ -202,7 +268,12 @@ impl ServerCertVerifier for Lazy {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let verifier = self.roots.get_or_init(|| self.load()).as_ref().map_err(Clone::clone)?;
-        verifier.verify_server_cert(certificate, chain, name, ocsp, now)
+        verifier.verify_server_cert(certificate, chain, name, ocsp, now).or_else(|error| {
+            if self.is_named(certificate) {
+                return self.trusts_itself(certificate, name, now);
+            }
+            Err(error)
+        })
     }
 
     fn verify_tls12_signature(
@@ -308,7 +379,7 @@ mod tests {
             ),
             (Trust { ca_file: Some(path), ..Trust::default() }, "holds no certificate"),
         ] {
-            let error = trust.config(&HostTrust::default()).expect_err(words);
+            let error = trust.config(&HostTrust::default(), &Notify::default()).expect_err(words);
             assert!(error.chain().contains(words), "{error:?}");
         }
     }

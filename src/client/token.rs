@@ -7,14 +7,17 @@ use super::{
     challenge::Challenge,
     credentials::Credential,
     location::host_of,
-    message::{Call, Full, Payload, Proven, is_html},
+    message::{Call, Full, Payload, Proven, text},
+    network::{Names, Network, is_inner as is_inner_address},
+    open::Redirects,
     refusal,
     scope::Scopes,
 };
 use crate::{Error, ErrorKind, Result, oci::Registry};
 use ::http::{HeaderValue, Method};
+use serde_json::Value;
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     time::{Duration, SystemTime},
 };
 use url::{Host, Url};
@@ -24,25 +27,44 @@ use url::{Host, Url};
 pub(crate) struct Realm {
     pub(crate) url: Url,
     pub(crate) service: Option<String>,
+    /// The addresses that the host of `url` may have.
+    names: Names,
 }
 
 impl Realm {
     /// The realm of a Bearer challenge, if a credential may be sent there.
+    ///
+    /// # Errors
+    /// `Protocol` for an address that the guard refuses.
     pub(crate) fn of(
         challenge: &Challenge,
         registry_url: &Url,
         registry: &Registry,
+        network: Network,
     ) -> Result<Self> {
         let text = challenge.parameter("realm").unwrap_or_default();
-        let url = guard(text, registry_url).map_err(|why| {
+        let (url, names) = guard(text, registry_url, network).map_err(|refusal| {
+            let (why, hint) = match refusal {
+                Refusal::Bad(why) => (
+                    why,
+                    "no credentials were sent; the registry's token address must be set right"
+                        .to_owned(),
+                ),
+                Refusal::Inner(host) => (
+                    "an address within a private network",
+                    format!(
+                        "no credentials were sent; if this token service is meant, reach the registry as `{host}` too"
+                    ),
+                ),
+            };
             Error::new(
                 ErrorKind::Protocol,
                 format!("`{registry}` sends us for a token to `{}`, {why}", shown(text)),
             )
-            .with_hint("no credentials were sent; the registry's token address must be set right")
+            .with_hint(hint)
         })?;
         let service = challenge.parameter("service").map(str::to_owned);
-        Ok(Self { url, service })
+        Ok(Self { url, service, names })
     }
 }
 
@@ -51,50 +73,61 @@ fn shown(text: &str) -> String {
     text.split(['?', '#']).next().unwrap_or(text).chars().filter(|c| !c.is_control()).collect()
 }
 
-/// The guard against a registry that makes us ask inner hosts (SSRF), or send a password in clear text.
-fn guard(realm: &str, registry: &Url) -> Result<Url, &'static str> {
-    let mut url = registry.join(realm).map_err(|_| "which is no address")?;
+/// Why the guard refuses an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Refusal {
+    Bad(&'static str),
+    /// An inner address, named by a registry that is not there. The text is its `host[:port]`.
+    Inner(String),
+}
+
+/// The guard against a registry that makes us ask inner hosts (SSRF), or send a password in clear text. A registry that is
+/// itself within a private network may have its token service there too.
+fn guard(realm: &str, registry: &Url, network: Network) -> Result<(Url, Names), Refusal> {
+    let bad = Refusal::Bad;
+    let mut url = registry.join(realm).map_err(|_| bad("which is no address"))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err("which is neither http nor https");
+        return Err(bad("which is neither http nor https"));
     }
     if registry.scheme() == "https" && url.scheme() == "http" {
-        return Err("where a password would go in clear text");
+        return Err(bad("where a password would go in clear text"));
     }
-    if url.host() != registry.host() && is_inner(&url) {
-        return Err("an address within a private network");
+    let beside = url.host() == registry.host();
+    let loopback = network == Network::Loopback && is_loopback(&url);
+    if !beside && !loopback && is_inner(&url) {
+        return Err(Refusal::Inner(host_of(&url)));
     }
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_fragment(None);
-    Ok(url)
+    let names = match network {
+        Network::Outer if !beside => Names::OuterOnly,
+        _ => Names::Any,
+    };
+    Ok((url, names))
+}
+
+/// Whether a URL's host is this machine by one of its usual names: `localhost`, 127.0.0.1 or ::1.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => is_localhost(name),
+        Some(Host::Ipv4(address)) => address == Ipv4Addr::LOCALHOST,
+        Some(Host::Ipv6(address)) => address == Ipv6Addr::LOCALHOST,
+        None => false,
+    }
+}
+
+fn is_localhost(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
 }
 
 fn is_inner(url: &Url) -> bool {
     match url.host() {
         None => true,
-        Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            name.eq_ignore_ascii_case("localhost") || name.ends_with(".localhost")
-        }
+        Some(Host::Domain(name)) => is_localhost(name),
         Some(Host::Ipv4(address)) => is_inner_address(IpAddr::V4(address)),
         Some(Host::Ipv6(address)) => is_inner_address(IpAddr::V6(address)),
-    }
-}
-
-fn is_inner_address(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            v4.is_loopback() || v4.is_private() || v4.is_link_local() || v4.is_unspecified()
-        }
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => is_inner_address(IpAddr::V4(v4)),
-            None => {
-                v6.is_loopback()
-                    || v6.is_unspecified()
-                    || v6.is_unique_local()
-                    || v6.is_unicast_link_local()
-            }
-        },
     }
 }
 
@@ -107,6 +140,13 @@ pub(crate) struct Token {
 }
 
 impl Token {
+    /// A token that lives as long as one whose answer does not say how long.
+    #[cfg(test)]
+    pub(crate) fn of(text: &'static str, fetched: SystemTime) -> Self {
+        let lifetime = Duration::from_secs(LIFETIME);
+        Self { header: HeaderValue::from_static(text), fetched, lifetime }
+    }
+
     /// Whether it can still be used, and goes on to be for `needs`, as far as its whole life allows.
     pub(crate) fn lasts(&self, now: SystemTime, needs: Duration) -> bool {
         // Our own clock at both ends: the service's may differ from it by hours.
@@ -125,16 +165,6 @@ pub(crate) enum Grant {
 
 /// The least time a token lives, and the time when the answer does not say (Docker's token specification).
 const LIFETIME: u64 = 60;
-
-#[derive(serde::Deserialize)]
-struct Reply {
-    #[serde(default)]
-    token: Option<String>,
-    #[serde(default)]
-    access_token: Option<String>,
-    #[serde(default)]
-    expires_in: Option<f64>,
-}
 
 const CLIENT_ID: &str = "chartferry";
 
@@ -168,7 +198,7 @@ impl Client {
             }
         }
         let header = credential.map(basic).transpose()?;
-        let answer = self.service(&Call::new(Method::GET, url), header.as_ref()).await?;
+        let answer = self.service(&request(Method::GET, url, realm), header.as_ref()).await?;
         self.read_grant(answer)
     }
 
@@ -196,7 +226,7 @@ impl Client {
         form: &[(&str, &str)],
         scopes: &Scopes,
     ) -> Result<Full> {
-        let call = Call::new(Method::POST, realm.url.clone())
+        let call = request(Method::POST, realm.url.clone(), realm)
             .header("content-type", "application/x-www-form-urlencoded")
             .payload(Payload::Bytes(form_of(form, realm, scopes).into()));
         self.service(&call, None).await
@@ -211,6 +241,7 @@ impl Client {
         let host = host_of(&answer.url);
         match answer.status.as_u16() {
             200..=299 => {}
+            300..=399 => return Err(redirected(&host, &answer)),
             400 | 401 | 403 => return Ok(Grant::Refused(answer)),
             _ => {
                 let act = "get a token";
@@ -223,25 +254,51 @@ impl Client {
                 format!("the token service `{host}` answers with {what}"),
             )
         };
-        if is_html(&answer.headers) {
-            return Err(wrong("a web page, not a token").with_hint(
-                "single sign-on may stand in between: log in with the token or secret that the registry gives for command lines",
-            ));
-        }
-        let reply: Reply =
-            serde_json::from_slice(&answer.body).map_err(|_| wrong("what is no token"))?;
-        let text = [reply.token, reply.access_token]
+        // The body decides: some services type their JSON as a page. Of a key that comes twice the last counts.
+        let reply: serde_json::Map<String, Value> = match serde_json::from_slice(&answer.body) {
+            Ok(reply) => reply,
+            Err(_) if refusal::is_page(&answer) => {
+                return Err(wrong("a web page, not a token").with_hint(
+                    "single sign-on may stand in between: log in with the token or secret that the registry gives for command lines",
+                ));
+            }
+            Err(_) => return Err(wrong("what is no token")),
+        };
+        let text = ["token", "access_token"]
             .into_iter()
-            .flatten()
+            .filter_map(|name| reply.get(name)?.as_str())
             .find(|token| !token.is_empty())
             .ok_or_else(|| wrong("no token"))?;
-        let seconds = reply.expires_in.filter(|s| s.is_finite()).map_or(LIFETIME, |s| s as u64);
+        let seconds = reply.get("expires_in").and_then(seconds).unwrap_or(LIFETIME);
         Ok(Grant::Token(Token {
             header: secret_header(&format!("Bearer {text}"))?,
             fetched: self.options().clock.now(),
             lifetime: Duration::from_secs(seconds.clamp(LIFETIME, 366 * 24 * 3600)),
         }))
     }
+}
+
+/// A request for a token. It follows no redirect to another origin: it carries a password or a refresh token, and the guard
+/// has looked at this origin only.
+fn request(method: Method, url: Url, realm: &Realm) -> Call {
+    Call::new(method, url).redirects(Redirects::HandOver).names(realm.names)
+}
+
+/// The error for a token service that sends us elsewhere.
+fn redirected(host: &str, answer: &Full) -> Error {
+    let place = text(&answer.headers, "location").unwrap_or_default();
+    let place = answer.url.join(place).map_or_else(|_| shown(place), |url| shown(url.as_str()));
+    Error::new(
+        ErrorKind::Protocol,
+        format!("the token service `{host}` redirects to another origin, `{place}`"),
+    )
+    .with_hint("no credentials were sent there; the registry's token address must be set right")
+}
+
+/// The seconds of `expires_in`, which some services write as text.
+fn seconds(value: &Value) -> Option<u64> {
+    let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    seconds.is_finite().then_some(seconds as u64)
 }
 
 fn form_of(form: &[(&str, &str)], realm: &Realm, scopes: &Scopes) -> String {
@@ -305,12 +362,49 @@ mod tests {
             ("https://r.example/v2/", "https://[fe80::1]/t", Err("private")),
             ("https://r.example/v2/", "https://[fd00::1]/t", Err("private")),
             ("http://127.0.0.1:5000/v2/", "http://10.0.0.1/t", Err("private")),
+            ("http://127.0.0.1:5000/v2/", "http://localhost:5001/t", Ok("http://localhost:5001/t")),
+            ("http://localhost:5000/v2/", "http://127.0.0.1:1/t", Ok("http://127.0.0.1:1/t")),
+            ("http://localhost:5000/v2/", "http://127.0.0.2:1/t", Err("private")),
+            ("http://localhost:5000/v2/", "http://[::1]:1/t", Ok("http://[::1]:1/t")),
+            ("https://10.0.0.5/v2/", "https://10.0.0.6/t", Err("private")),
+            ("https://10.0.0.5/v2/", "https://localhost/t", Err("private")),
         ] {
-            let found = guard(realm, &registry.parse().expect(registry));
-            match result {
-                Ok(url) => assert_eq!(found.as_ref().map(Url::as_str), Ok(url), "{realm}"),
-                Err(why) => assert!(found.is_err_and(|own| own.contains(why)), "{realm}"),
+            let registry: Url = registry.parse().expect(registry);
+            let found = guard(realm, &registry, network(&registry));
+            let url = found.as_ref().map(|(url, _)| url.as_str());
+            match (result, &found) {
+                (Ok(expected), _) => assert_eq!(url, Ok(expected), "{realm}"),
+                (Err("private"), Err(Refusal::Inner(_))) => {}
+                (Err(why), Err(Refusal::Bad(own))) => assert!(own.contains(why), "{realm}"),
+                _ => panic!("{realm}: {found:?}"),
             }
+        }
+    }
+
+    /// Where a registry of this address would answer.
+    fn network(registry: &Url) -> Network {
+        let address = match registry.host() {
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Domain("localhost")) => IpAddr::from([127, 0, 0, 1]),
+            _ => IpAddr::from([192, 0, 2, 1]),
+        };
+        Network::of(Some((address, 443).into()))
+    }
+
+    #[test]
+    fn a_registry_of_the_world_names_no_inner_host() {
+        use Names::{Any, OuterOnly};
+        let registry = "https://r.example/v2/".parse().expect("url");
+        for (network, realm, names) in [
+            (Network::Outer, "https://auth.example/t", OuterOnly),
+            (Network::Outer, "/t", Any),
+            (Network::Private, "https://auth.example/t", Any),
+            (Network::Loopback, "https://auth.example/t", Any),
+            // A proxy resolves names itself.
+            (Network::Unknown, "https://auth.example/t", Any),
+        ] {
+            let found = guard(realm, &registry, network).map(|(_, names)| names);
+            assert_eq!(found, Ok(names), "{network:?} {realm}");
         }
     }
 

@@ -32,6 +32,7 @@ mod requests;
 mod semver;
 mod store;
 mod support;
+mod trust;
 mod upstream;
 mod verbs;
 mod view;
