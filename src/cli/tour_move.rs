@@ -28,7 +28,7 @@ pub(super) fn move_house(stage: &Stage, registry: &Server, charts: &[Chart]) -> 
 
     stage.heading("Mirror again: the index has not changed, so nothing is asked of the registry but what it remembers")?;
     let report = stage.run(&mirror)?;
-    stage.check(report.contains(&count("in step")), "every version is in step")?;
+    stage.check(report.contains(&count("recorded")), "every version is recorded")?;
 
     stage.heading("Those who know only index.yaml keep it, read from the registry")?;
     let bridge = Server::start(stage, &["--upstream", &target, "--plain-http"])?;
