@@ -56,7 +56,8 @@ pub struct Limits {
     pub path_bytes: usize,
     /// Archives within archives. Helm sets no bound and gives each level a new budget; real charts nest two.
     pub nesting: usize,
-    /// Bytes of all `charts/*.tgz` of one chart, inflated, at every depth together: one budget, not one a level.
+    /// Bytes of all `charts/*.tgz` of one chart, inflated, at every depth together: content, headers, padding and whatever
+    /// follows the end of an archive. One budget for all of them, neither one a level nor one an archive.
     pub nested_bytes: u64,
     /// Directories within directories of a chart's source.
     pub depth: usize,

@@ -1,5 +1,6 @@
 //! What may be spent over a chart and everything in it, archives within archives included.
 
+use super::tape::Allowance;
 use crate::{Error, ErrorKind, Result, limits::Limits};
 
 /// What is spent over a chart and everything in it.
@@ -8,8 +9,9 @@ pub(super) struct Budget<'a> {
     pub(super) limits: &'a Limits,
     entries: u64,
     held: u64,
-    /// Inflated bytes of archives within archives.
-    pub(super) nested: u64,
+    /// Inflated bytes of archives within archives: content, headers, padding and what follows the end. All of them
+    /// share it, at every depth: were it one an archive, a thousand small ones would inflate to a hundred gigabytes.
+    pub(super) nested: Allowance,
     /// How many archives we are in.
     pub(super) nesting: usize,
 }
@@ -20,7 +22,7 @@ impl<'a> Budget<'a> {
             limits,
             entries: limits.chart_entries,
             held: limits.chart_held_bytes,
-            nested: limits.nested_bytes,
+            nested: Allowance::new(limits.nested_bytes, nested_too_large),
             nesting: 0,
         }
     }
@@ -46,4 +48,9 @@ impl<'a> Budget<'a> {
         })?;
         Ok(())
     }
+}
+
+fn nested_too_large(limit: u64) -> Error {
+    let message = format!("archives within the chart are larger than {limit} bytes in all");
+    Error::new(ErrorKind::Limit, message)
 }

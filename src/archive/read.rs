@@ -154,7 +154,11 @@ fn archive<K: Keeper>(
     bench: &mut Bench<'_, K>,
     observer: &mut dyn Observer,
 ) -> Result<Chart<K::Data>> {
-    let tape = Tape::new(gzip::reader(input), bench.budget.limits);
+    let input = gzip::reader(input);
+    let tape = match bench.budget.nesting {
+        0 => Tape::new(input, bench.budget.limits),
+        _ => Tape::within(input, bench.budget.nested.clone()),
+    };
     entries(tape, bench, observer)
 }
 
@@ -209,11 +213,7 @@ fn spend(entry: &Entry, remaining: u64, budget: &mut Budget<'_>) -> Result<u64> 
         return Err(file_too_large(&String::from_utf8_lossy(&entry.name), limits.chart_file_bytes));
     }
     if budget.nesting > 0 {
-        budget.nested = budget.nested.checked_sub(entry.size).ok_or_else(|| {
-            let bytes = limits.nested_bytes;
-            let message = format!("archives within the chart are larger than {bytes} bytes in all");
-            Error::new(ErrorKind::Limit, message)
-        })?;
+        budget.nested.spend(entry.size)?;
     }
     Ok(remaining)
 }

@@ -11,7 +11,11 @@ use crate::{
     Error, Result,
     limits::{Limits, MIB},
 };
-use std::io::{self, BufRead, Read};
+use std::{
+    cell::Cell,
+    io::{self, BufRead, Read},
+    rc::Rc,
+};
 use tar::Header;
 
 const BLOCK: usize = 512;
@@ -27,9 +31,32 @@ pub(crate) struct Tape<R> {
     content: u64,
     padding: u64,
     /// How much may still come that is no content: headers, padding, records, what follows the end.
-    overhead: u64,
+    overhead: Allowance,
+}
+
+/// Bytes that may still be spent. Its copies share them.
+#[derive(Clone, Debug)]
+pub(super) struct Allowance {
+    left: Rc<Cell<u64>>,
     limit: u64,
     refuse: fn(u64) -> Error,
+}
+
+impl Allowance {
+    /// `limit` bytes; the error of whoever asks for more is what `refuse` makes of the limit.
+    pub(super) fn new(limit: u64, refuse: fn(u64) -> Error) -> Self {
+        Self { left: Rc::new(Cell::new(limit)), limit, refuse }
+    }
+
+    /// Takes `bytes`.
+    ///
+    /// # Errors
+    /// What `refuse` makes of the limit, when fewer are left.
+    pub(super) fn spend(&self, bytes: u64) -> Result<()> {
+        let left = self.left.get().checked_sub(bytes).ok_or_else(|| (self.refuse)(self.limit))?;
+        self.left.set(left);
+        Ok(())
+    }
 }
 
 /// What one header says.
@@ -65,7 +92,12 @@ impl<R: BufRead> Tape<R> {
 
     /// The start of a stream that is no chart's: what is no content may be `limit` bytes, and more is refused so.
     pub(crate) fn with_overhead(input: R, limit: u64, refuse: fn(u64) -> Error) -> Self {
-        Self { input, content: 0, padding: 0, overhead: limit, limit, refuse }
+        Self::within(input, Allowance::new(limit, refuse))
+    }
+
+    /// The start of a stream whose bytes that are no content come out of `overhead`, which others spend from too.
+    pub(super) fn within(input: R, overhead: Allowance) -> Self {
+        Self { input, content: 0, padding: 0, overhead }
     }
 
     /// Goes to the next entry, over what is left of this one. `None` at the end of the archive.
@@ -110,7 +142,7 @@ impl<R: BufRead> Tape<R> {
             if length == 0 {
                 return Ok(());
             }
-            self.spend(length as u64)?;
+            self.overhead.spend(length as u64)?;
             self.input.consume(length);
         }
     }
@@ -141,7 +173,7 @@ impl<R: BufRead> Tape<R> {
             _ => Kind::Other("member of unknown type"),
         };
         if kind != Kind::File {
-            self.spend(size)?;
+            self.overhead.spend(size)?;
         }
         self.content = size;
         self.padding = size.wrapping_neg() % BLOCK as u64;
@@ -165,7 +197,7 @@ impl<R: BufRead> Tape<R> {
     }
 
     fn block(&mut self, block: &mut [u8; BLOCK]) -> Result<bool> {
-        self.spend(BLOCK as u64)?;
+        self.overhead.spend(BLOCK as u64)?;
         let mut filled = 0;
         while filled < BLOCK {
             match self.input.read(&mut block[filled..]).map_err(gzip::error)? {
@@ -184,7 +216,7 @@ impl<R: BufRead> Tape<R> {
             return Err(Error::invalid("archive/tar: header field too long"));
         }
         let padding = size.wrapping_neg() % BLOCK as u64;
-        self.spend(size + padding)?;
+        self.overhead.spend(size + padding)?;
         self.content = size;
         self.padding = padding;
         let mut content = Vec::new();
@@ -209,16 +241,6 @@ impl<R: BufRead> Tape<R> {
             self.padding -= taken;
         }
         Ok(())
-    }
-
-    fn spend(&mut self, bytes: u64) -> Result<()> {
-        match self.overhead.checked_sub(bytes) {
-            Some(left) => {
-                self.overhead = left;
-                Ok(())
-            }
-            None => Err((self.refuse)(self.limit)),
-        }
     }
 }
 

@@ -8,3 +8,4 @@ mod jwt;
 mod museum;
 mod registry;
 mod wire;
+mod archive;
