@@ -197,15 +197,13 @@ fn good_names() -> Vec<Case> {
     cases
 }
 
-/// Entries that are no regular files: Helm makes empty files of them.
+/// Entries that are no regular files: Helm makes empty files of them. Links are left out, the others refused.
 fn types() -> Vec<Case> {
     let irregular = |what: &str| {
         invalid(format!("chart contains \"demo/x\", a {what}, which is no regular file"))
     };
     let mut cases = Vec::new();
     for (flag, what) in [
-        (b'1', "hard link"),
-        (b'2', "symbolic link"),
         (b'3', "character device"),
         (b'4', "block device"),
         (b'6', "fifo"),
@@ -214,6 +212,10 @@ fn types() -> Vec<Case> {
     ] {
         let tape = Tape::demo().entry(flag, b"demo/x", 0, b"");
         cases.push(case(format!("type {what}"), tape, irregular(what)));
+    }
+    for (flag, what) in [(b'1', "hard link"), (b'2', "symbolic link")] {
+        let tape = Tape::demo().entry(flag, b"demo/x", 0, b"");
+        cases.push(case(format!("type {what}"), tape, good(&["Chart.yaml"])));
     }
     let sparse =
         [("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0"), ("GNU.sparse.name", "demo/y")];
@@ -498,10 +500,7 @@ fn subcharts() -> Vec<Case> {
         case(
             "subchart archive with a link",
             packed(sub().entry(b'2', b"sub/x", 0, b"")),
-            unpacking(
-                "x.tgz",
-                "chart contains \"sub/x\", a symbolic link, which is no regular file",
-            ),
+            good(&["Chart.yaml"]),
         ),
         case(
             "provenance in charts",

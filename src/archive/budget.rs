@@ -14,6 +14,40 @@ pub(super) struct Budget<'a> {
     pub(super) nested: Allowance,
     /// How many archives we are in.
     pub(super) nesting: usize,
+    /// Links that were left out, at every depth.
+    pub(super) links: Links,
+}
+
+/// Links that were left out.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    shown: Vec<String>,
+    more: usize,
+}
+
+/// Links that are named, each with at most `path_bytes` of name; the rest are counted.
+const LINKS_SHOWN: usize = 8;
+
+impl Links {
+    /// One more, in words.
+    pub(super) fn skip(&mut self, what: &str) {
+        if self.shown.len() == LINKS_SHOWN {
+            self.more += 1;
+        } else {
+            self.shown.push(format!("{what}; it was left out"));
+        }
+    }
+
+    /// A sentence for each, or for all that are not named.
+    pub(super) fn sentences(&mut self) -> Vec<String> {
+        let mut sentences = std::mem::take(&mut self.shown);
+        match std::mem::take(&mut self.more) {
+            0 => {}
+            1 => sentences.push("1 more link was left out".to_owned()),
+            more => sentences.push(format!("{more} more links were left out")),
+        }
+        sentences
+    }
 }
 
 impl<'a> Budget<'a> {
@@ -24,6 +58,7 @@ impl<'a> Budget<'a> {
             held: limits.chart_held_bytes,
             nested: Allowance::new(limits.nested_bytes, nested_too_large),
             nesting: 0,
+            links: Links::default(),
         }
     }
 

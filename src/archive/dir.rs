@@ -21,13 +21,33 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+/// What to do about a symbolic link that leads out of the chart's directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outside {
+    /// Refuse the chart (CVE-2019-18658).
+    #[default]
+    Refuse,
+    /// Leave the link out and say so in [`Chart::skipped`]: for commands that look at a chart and carry nothing away.
+    Skip,
+    /// Follow the link, with a warning, as Helm does: any file that the user can read may become a file of the chart.
+    Follow,
+}
+
 /// Loads the chart in the directory `path`.
 ///
 /// # Errors
 /// Helm's, for what Helm refuses. Beyond Helm (CVE-2019-18658), a symbolic link that leads out of the chart or
 /// back into itself; a link within the chart is followed, and said in [`Chart::warnings`].
 pub fn load(path: &Path, keep: Keep, limits: &Limits) -> Result<Chart> {
-    judge(path, keep, Memory, limits)
+    load_with(path, keep, Outside::Refuse, limits)
+}
+
+/// Loads the chart in the directory `path`; `outside` says what becomes of links that lead out of it.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(path: &Path, keep: Keep, outside: Outside, limits: &Limits) -> Result<Chart> {
+    judge(path, keep, Memory, outside, limits)
 }
 
 /// Loads the chart in the directory `path` to be packaged: its files stay where they are. What comes out of
@@ -35,18 +55,30 @@ pub fn load(path: &Path, keep: Keep, limits: &Limits) -> Result<Chart> {
 ///
 /// # Errors
 /// As [`load`].
-pub fn open(path: &Path, aside: Option<&Path>, limits: &Limits) -> Result<Chart<Content>> {
-    judge(path, Keep::Everything, Aside::new(aside.map(Path::to_owned)), limits)
+pub fn open(
+    path: &Path,
+    aside: Option<&Path>,
+    outside: Outside,
+    limits: &Limits,
+) -> Result<Chart<Content>> {
+    judge(path, Keep::Everything, Aside::new(aside.map(Path::to_owned)), outside, limits)
 }
 
-fn judge<K: Keeper>(path: &Path, keep: Keep, keeper: K, limits: &Limits) -> Result<Chart<K::Data>> {
+fn judge<K: Keeper>(
+    path: &Path,
+    keep: Keep,
+    keeper: K,
+    outside: Outside,
+    limits: &Limits,
+) -> Result<Chart<K::Data>> {
     let fail = |error| Error::io("read chart directory", path, error);
     let root = absolute(path).map_err(fail)?;
     let real = fs::canonicalize(path).map_err(fail)?;
     let mut bench = Bench { keep, keeper, budget: Budget::new(limits) };
     let mut walk = Walk {
-        rules: rules(&root, limits)?,
+        rules: rules(&root, &real, outside, limits)?,
         root,
+        outside,
         stack: vec![real],
         left: limits.chart_bytes,
         files: Vec::new(),
@@ -63,16 +95,26 @@ fn judge<K: Keeper>(path: &Path, keep: Keep, keeper: K, limits: &Limits) -> Resu
     }
     let mut chart = judge.finish(limits)?;
     chart.warnings.splice(0..0, warnings);
+    chart.skipped = bench.budget.links.sentences();
     Ok(chart)
 }
 
-/// The rules of the chart's .helmignore; only its root has one.
-fn rules(root: &Path, limits: &Limits) -> Result<Rules> {
+/// The rules of the chart's .helmignore; only its root has one. It is judged as a link before it is read: it could
+/// leave itself out, and what is wrong with a line of it is printed.
+fn rules(root: &Path, real: &Path, outside: Outside, limits: &Limits) -> Result<Rules> {
     let path = root.join(".helmignore");
     if !path.is_file() {
         return Ok(Rules::default());
     }
     let fail = |error| Error::io("read", &path, error);
+    let target = fs::canonicalize(&path).map_err(fail)?;
+    if !target.starts_with(real) {
+        match outside {
+            Outside::Refuse => return Err(leads_out(&path, &target)),
+            Outside::Skip => return Ok(Rules::default()),
+            Outside::Follow => {}
+        }
+    }
     let limit = limits.chart_document_bytes;
     let mut bytes = Vec::new();
     let file = fs::File::open(&path).map_err(fail)?;
@@ -95,6 +137,7 @@ struct Walk<'a, 'b> {
     /// The chart's directory as it is shown.
     root: PathBuf,
     rules: Rules,
+    outside: Outside,
     /// The directories we are in, by their real paths; the chart's first.
     stack: Vec<PathBuf>,
     left: u64,
@@ -138,6 +181,13 @@ impl Walk<'_, '_> {
         }
         let kind = if found.is_dir() { Kind::Directory } else { Kind::File };
         if self.rules.ignores(&name, kind) {
+            return Ok(());
+        }
+        if let Some(target) = &real
+            && self.outside == Outside::Skip
+            && !target.starts_with(&self.stack[0])
+        {
+            self.budget.links.skip(&describe(&path, target));
             return Ok(());
         }
         if !found.is_dir() && !found.is_file() {
@@ -188,10 +238,8 @@ impl Walk<'_, '_> {
     /// Judges a symbolic link that is to be followed.
     fn follow(&mut self, path: &Path, target: &Path) -> Result<()> {
         let (link, shown) = (path.display(), target.display());
-        if !target.starts_with(&self.stack[0]) {
-            let message = format!("symbolic link `{link}` leads out of the chart, to `{shown}`");
-            return Err(Error::invalid(message)
-                .with_hint("put the file itself there, or leave the link out with .helmignore"));
+        if self.outside != Outside::Follow && !target.starts_with(&self.stack[0]) {
+            return Err(leads_out(path, target));
         }
         if self.stack.iter().any(|directory| directory.starts_with(target)) {
             let message =
@@ -204,6 +252,17 @@ impl Walk<'_, '_> {
         ));
         Ok(())
     }
+}
+
+fn describe(link: &Path, target: &Path) -> String {
+    let (link, target) = (link.display(), target.display());
+    format!("symbolic link `{link}` leads out of the chart, to `{target}`")
+}
+
+fn leads_out(link: &Path, target: &Path) -> Error {
+    Error::invalid(describe(link, target)).with_hint(
+        "package the chart with `--allow-outside-links` to include that file, or leave the link out with .helmignore",
+    )
 }
 
 /// Helm's sentence for a link that leads nowhere, in Go's words.

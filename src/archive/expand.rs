@@ -17,9 +17,21 @@ pub enum Existing {
     Refuse,
     /// Put the new chart in its place if it is a chart's directory; else refuse.
     Replace,
+    /// Write the files of the chart over those that are there and leave the others, as `helm chart export` did; refuse what
+    /// is no directory, and a symbolic link where a directory is to be.
+    Merge,
 }
 
-/// Writes the chart in the archive `reader` to `parent`/NAME and returns that path. `parent` is created.
+/// A chart that was written to a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expanded {
+    /// The chart's directory.
+    pub path: PathBuf,
+    /// What was left out, as [`super::Chart::skipped`].
+    pub skipped: Vec<String>,
+}
+
+/// Writes the chart in the archive `reader` to `parent`/NAME. `parent` is created.
 ///
 /// # Errors
 /// As [`read::read`]; Helm's sentences for a name that is no name of a directory; [`ErrorKind::Conflict`] if
@@ -29,7 +41,7 @@ pub fn expand(
     parent: &Path,
     existing: Existing,
     limits: &Limits,
-) -> Result<PathBuf> {
+) -> Result<Expanded> {
     create_directories(parent)?;
     let place = tempfile::Builder::new()
         .prefix(".chartferry-")
@@ -40,7 +52,12 @@ pub fn expand(
     let mut writer = Writer::new(&new, limits);
     let chart = read::observed(reader, limits, &mut writer)?;
     let target = parent.join(&chart.metadata.name);
+    let skipped = chart.skipped;
     if fs::symlink_metadata(&target).is_ok() {
+        if existing == Existing::Merge {
+            merge(&new, &target)?;
+            return Ok(Expanded { path: target, skipped });
+        }
         set_aside(&target, existing, &place.path().join("old"))?;
     }
     if let Err(error) = fs::rename(&new, &target) {
@@ -48,7 +65,49 @@ pub fn expand(
         let _ = fs::rename(place.path().join("old"), &target);
         return Err(Error::io("create chart directory", &target, error));
     }
-    Ok(target)
+    Ok(Expanded { path: target, skipped })
+}
+
+/// Moves the files in `new` over those in `target`. Nothing is written through a link: a file replaces a link of its name.
+fn merge(new: &Path, target: &Path) -> Result<()> {
+    let mut files = Vec::new();
+    let mut directories = vec![PathBuf::new()];
+    // All is looked at before anything is moved.
+    while let Some(within) = directories.pop() {
+        // An empty name would leave a slash behind the target, and a slash follows a link.
+        let there =
+            if within.as_os_str().is_empty() { target.to_owned() } else { target.join(&within) };
+        match fs::symlink_metadata(&there) {
+            Ok(found) if !found.is_dir() => return Err(in_the_way(&there, "is no directory")),
+            _ => {}
+        }
+        let from = new.join(&within);
+        let fail = |error| Error::io("list directory", &from, error);
+        for entry in fs::read_dir(&from).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let name = within.join(entry.file_name());
+            if entry.file_type().map_err(fail)?.is_dir() {
+                directories.push(name);
+            } else if fs::symlink_metadata(target.join(&name)).is_ok_and(|found| found.is_dir()) {
+                return Err(in_the_way(&target.join(&name), "is a directory"));
+            } else {
+                files.push(name);
+            }
+        }
+    }
+    for name in files {
+        let to = target.join(&name);
+        if let Some(folder) = to.parent() {
+            create_directories(folder)?;
+        }
+        fs::rename(new.join(&name), &to)
+            .map_err(|error| Error::io("write chart file", &to, error))?;
+    }
+    Ok(())
+}
+
+fn in_the_way(path: &Path, what: &str) -> Error {
+    Error::new(ErrorKind::Conflict, format!("`{}` {what}", path.display()))
 }
 
 fn set_aside(target: &Path, existing: Existing, aside: &Path) -> Result<()> {

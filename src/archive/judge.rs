@@ -258,7 +258,15 @@ impl<D> Judge<D> {
             charts.push(subchart.finish(&key, &metadata.name, limits)?);
         }
         charts.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
-        Ok(Chart { metadata, modified, lock, files, subcharts: charts, warnings })
+        Ok(Chart {
+            metadata,
+            modified,
+            lock,
+            files,
+            subcharts: charts,
+            warnings,
+            skipped: Vec::new(),
+        })
     }
 }
 

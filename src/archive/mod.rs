@@ -53,6 +53,9 @@ pub struct Chart<D = Bytes> {
     /// What the user should know though nothing is wrong: symbolic links that were followed, files that
     /// belong to Helm 2. Each subchart has its own.
     pub warnings: Vec<String>,
+    /// What was left out of the chart and its subcharts, a sentence each: links in archives, and with
+    /// [`dir::Outside::Skip`] links that lead out of the chart.
+    pub skipped: Vec<String>,
 }
 
 /// A file of a chart.

@@ -55,8 +55,8 @@ pub fn open(path: &Path, keep: Keep, limits: &Limits) -> Result<Chart> {
 /// Reads a chart archive from its first byte to its last.
 ///
 /// # Errors
-/// [`ErrorKind::Invalid`] with Helm's sentence for what Helm refuses. Refused beyond Helm: entries that are no
-/// regular files, control characters in names, two Chart.yaml, a damaged end. [`ErrorKind::Limit`] for a cap.
+/// [`ErrorKind::Invalid`] with Helm's sentence for what Helm refuses. Refused beyond Helm: devices and other entries that are
+/// no files (links are left out, with a warning in [`Chart::skipped`]), control characters in names, two Chart.yaml, a damaged end. [`ErrorKind::Limit`] for a cap.
 pub fn read(reader: impl Read, keep: Keep, limits: &Limits) -> Result<Chart> {
     let mut bench = Bench { keep, keeper: Memory, budget: Budget::new(limits) };
     archive(&mut Capped::new(reader, limits), &mut bench, &mut Unobserved)
@@ -177,8 +177,15 @@ fn entries<K: Keeper>(
             continue;
         }
         let name = Name::from_entry(&entry.name, limits)?;
-        if let Kind::Other(what) = entry.kind {
-            return Err(irregular(&entry, what));
+        match entry.kind {
+            Kind::Link(what) => {
+                // Helm makes an empty file of it. Archives that git hosts make of a source often have some.
+                let name = name.as_str();
+                bench.budget.links.skip(&format!("the chart's archive holds {name:?}, a {what}"));
+                continue;
+            }
+            Kind::Other(what) => return Err(irregular(&entry, what)),
+            _ => {}
         }
         remaining = spend(&entry, remaining, &mut bench.budget)?;
         empty = false;
@@ -198,7 +205,11 @@ fn entries<K: Keeper>(
     if empty {
         return Err(Error::invalid("no files in chart archive"));
     }
-    judge.finish(limits)
+    let mut chart = judge.finish(limits)?;
+    if bench.budget.nesting == 0 {
+        chart.skipped = bench.budget.links.sentences();
+    }
+    Ok(chart)
 }
 
 /// Takes an entry's size from what the archive may still hold. As in Helm, what comes to exactly the limit is

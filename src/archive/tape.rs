@@ -79,6 +79,8 @@ pub(crate) enum Kind {
     Directory,
     /// A global PAX header, which says nothing about files.
     Global,
+    /// A link to another file, in words.
+    Link(&'static str),
     /// Anything else, in words.
     Other(&'static str),
 }
@@ -160,8 +162,8 @@ impl<R: BufRead> Tape<R> {
         let size = if raw.flag == 0 && slash { 0 } else { size };
         let kind = match raw.flag {
             _ if records.sparse => Kind::Other("sparse file"),
-            b'1' => Kind::Other("hard link"),
-            b'2' => Kind::Other("symbolic link"),
+            b'1' => Kind::Link("hard link"),
+            b'2' => Kind::Link("symbolic link"),
             b'3' => Kind::Other("character device"),
             b'4' => Kind::Other("block device"),
             b'6' => Kind::Other("fifo"),

@@ -79,7 +79,9 @@ pub(super) async fn candidates(
 
 /// The name a source gives itself; a source that cannot be read is no candidate here, but is once it is named.
 fn source_name(path: &Path, limits: &Limits) -> Option<String> {
-    archive::dir::load(path, Keep::Nothing, limits).ok().map(|chart| chart.metadata.name)
+    let outside = archive::dir::Outside::Skip;
+    let chart = archive::dir::load_with(path, Keep::Nothing, outside, limits).ok()?;
+    Some(chart.metadata.name)
 }
 
 /// The archive in this folder whose chart is `name`: the one whose version is the tag, or the only one.

@@ -1,9 +1,9 @@
 //! `dependency list|update|build CHART`.
 
-use super::{Run, exit::Exit, output, remote::RemoteArgs, repo, table::table};
+use super::{Run, exit::Exit, links::LinkArgs, output, remote::RemoteArgs, repo, table::table};
 use crate::{
     Error, Result,
-    archive::{self, Keep},
+    archive::{self, Keep, dir::Outside},
     chart::{Dependency, time::Time},
     limits::Limits,
     oci::{Reference, Registry},
@@ -56,12 +56,15 @@ pub(super) struct UpdateArgs {
     #[arg(long, value_name = "FILE", hide = true)]
     keyring: Option<PathBuf>,
     #[command(flatten)]
+    links: LinkArgs,
+    #[command(flatten)]
     remote: RemoteArgs,
 }
 
 impl UpdateArgs {
-    fn refresh(&self) -> Refresh {
-        if self.skip_refresh { Refresh::No } else { Refresh::Yes }
+    fn ways(&self) -> Ways<'_> {
+        let refresh = if self.skip_refresh { Refresh::No } else { Refresh::Yes };
+        Ways { remote: &self.remote, refresh, outside: self.links.strictly() }
     }
 }
 
@@ -71,10 +74,10 @@ pub(super) fn dependency(run: &Run, command: DependencyCommand) -> Result<Exit> 
             list(&args)?;
         }
         DependencyCommand::Update(args) => {
-            work(run, &args.chart, &args.remote, args.refresh(), Work::Update, &tell(run))?;
+            work(run, &args.chart, args.ways(), Work::Update, &tell(run))?;
         }
         DependencyCommand::Build(args) => {
-            work(run, &args.chart, &args.remote, args.refresh(), Work::Build, &tell(run))?;
+            work(run, &args.chart, args.ways(), Work::Build, &tell(run))?;
         }
     }
     Ok(Exit::Ok)
@@ -99,13 +102,26 @@ fn list(args: &ListArgs) -> Result<()> {
 }
 
 /// `package -u`: an update that says warnings only.
-pub(super) fn update_quietly(run: &Run, chart: &Path, remote: &RemoteArgs) -> Result<()> {
+pub(super) fn update_quietly(
+    run: &Run,
+    chart: &Path,
+    links: LinkArgs,
+    remote: &RemoteArgs,
+) -> Result<()> {
     let talk = run.talk.clone();
-    work(run, chart, remote, Refresh::Yes, Work::Update, &move |event| {
+    let ways = Ways { remote, refresh: Refresh::Yes, outside: links.strictly() };
+    work(run, chart, ways, Work::Update, &move |event| {
         if let Event::Warning(text) = event {
             talk.warn(&text);
         }
     })
+}
+
+/// How dependencies are reached and read.
+struct Ways<'a> {
+    remote: &'a RemoteArgs,
+    refresh: Refresh,
+    outside: Outside,
 }
 
 enum Work {
@@ -116,8 +132,7 @@ enum Work {
 fn work(
     run: &Run,
     chart: &Path,
-    remote: &RemoteArgs,
-    refresh: Refresh,
+    Ways { remote, refresh, outside }: Ways<'_>,
     work: Work,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<()> {
@@ -141,7 +156,7 @@ fn work(
     let options = op::Options {
         chart,
         generated: generated.unwrap_or_default(),
-        package: package::Options::new(epoch),
+        package: package::Options { outside, ..package::Options::new(epoch) },
         repositories: Repositories {
             files: run.repository_files(),
             opener: repo::opener(run)?,

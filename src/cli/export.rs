@@ -13,7 +13,7 @@ use super::{
     show,
 };
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     archive::{self, expand::Existing},
     limits::Limits,
     ops::tags::Wanted,
@@ -34,6 +34,9 @@ pub(super) struct ExportArgs {
     /// Replace DIR/NAME if it exists
     #[arg(long)]
     overwrite: bool,
+    /// What becomes of an existing DIR/NAME without `--overwrite`.
+    #[arg(skip = Existing::Refuse)]
+    existing: Existing,
     /// Version, range or tag
     #[arg(long)]
     version: Option<String>,
@@ -44,6 +47,11 @@ pub(super) struct ExportArgs {
 }
 
 impl ExportArgs {
+    /// `chart export` writes over an existing folder, as the old Helm did.
+    pub(super) fn expand_over_existing(&mut self) {
+        self.existing = Existing::Merge;
+    }
+
     fn ways(&self) -> show::Ways<'_> {
         show::Ways { classic: &self.classic, remote: &self.remote }
     }
@@ -53,7 +61,7 @@ pub(super) fn export(run: &Run, args: ExportArgs) -> Result<Exit> {
     let limits = Limits::default();
     let folder =
         args.folder.clone().or(args.destination.clone()).unwrap_or_else(|| PathBuf::from("."));
-    let existing = if args.overwrite { Existing::Replace } else { Existing::Refuse };
+    let existing = if args.overwrite { Existing::Replace } else { args.existing };
     let _progress = Progress::start(run, "pulled", "charts", 1);
     run.block_on(async {
         let (archive, block) = match self::location(run, &args).await? {
@@ -87,8 +95,12 @@ pub(super) fn export(run: &Run, args: ExportArgs) -> Result<Exit> {
         };
         std::fs::create_dir_all(&folder)
             .map_err(|error| Error::io("create folder", &folder, error))?;
-        let written = archive::expand::expand(archive.reader()?, &folder, existing, &limits)?;
-        output::print(format!("{block}Exported chart to {}/\n", shown(&written)))
+        let written = archive::expand::expand(archive.reader()?, &folder, existing, &limits)
+            .map_err(|error| hint(error, existing))?;
+        for warning in &written.skipped {
+            run.talk.warn(warning);
+        }
+        output::print(format!("{block}Exported chart to {}/\n", shown(&written.path)))
     })?;
     Ok(Exit::Ok)
 }
@@ -99,6 +111,15 @@ async fn location(run: &Run, args: &ExportArgs) -> Result<Location> {
     match &args.classic.repo {
         Some(url) => Ok(Location::Url(url.clone())),
         None => location::resolve(run, &args.location).await,
+    }
+}
+
+fn hint(error: Error, existing: Existing) -> Error {
+    match (error.kind(), existing) {
+        (ErrorKind::Conflict, Existing::Refuse) => {
+            error.with_hint("`--overwrite` replaces a chart's folder")
+        }
+        _ => error,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `lint PATH...`.
 
-use super::{Run, exit::Exit, output};
+use super::{Run, exit::Exit, links::LinkArgs, output};
 use crate::{
     Error, Result,
     chart::lint::Severity,
@@ -21,22 +21,24 @@ pub(super) struct LintArgs {
     /// Lint the charts within charts/ too
     #[arg(long)]
     with_subcharts: bool,
+    #[command(flatten)]
+    links: LinkArgs,
 }
 
 /// As Helm prints it; the templates themselves and values.schema.json are left to Helm.
 pub(super) fn lint(run: &Run, args: &LintArgs) -> Result<Exit> {
-    let limits = Limits::default();
+    let options = lint::Options { outside: args.links.leniently(), limits: Limits::default() };
     let mut paths = args.paths.clone();
     if args.with_subcharts {
         for path in &args.paths {
-            paths.extend(lint::subcharts(path, &limits)?);
+            paths.extend(lint::subcharts(path, &options.limits)?);
         }
     }
     let bad = if args.strict { Severity::Warning } else { Severity::Error };
     let least = if run.global.quiet { Severity::Warning } else { Severity::Info };
     let (mut text, mut failed, mut told) = (String::new(), 0, false);
     for path in &paths {
-        let result = lint::lint(path, &limits);
+        let result = lint::lint(path, &options);
         failed += usize::from(!result.as_ref().is_ok_and(|report| report.worst() < Some(bad)));
         let worst = result.as_ref().map_or(Some(Severity::Error), Report::worst);
         told |= worst >= Some(Severity::Warning);

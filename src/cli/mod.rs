@@ -24,6 +24,7 @@ mod getter;
 mod index;
 mod index_registry;
 mod legacy;
+mod links;
 mod lint;
 mod list;
 mod location;
@@ -250,7 +251,10 @@ fn parse(args: &[OsString]) -> Result<(Global, Command), clap::Error> {
     };
     let name = OsString::from("chartferry chart");
     let words = empty::without_empty_paths(ChartCli::command, words);
-    let inner = ChartCli::try_parse_from(std::iter::once(name).chain(words))?;
+    let mut inner = ChartCli::try_parse_from(std::iter::once(name).chain(words))?;
+    if let Verb::Export(args) = &mut inner.verb {
+        args.expand_over_existing();
+    }
     Ok((inner.global.or(cli.global), Command::Verb(inner.verb)))
 }
 

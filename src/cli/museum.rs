@@ -6,6 +6,7 @@ use super::{
     classic::{text, with_client, with_museum_tokens},
     duration,
     exit::Exit,
+    links::LinkArgs,
     output::{self, Format},
     progress::Progress,
     remote::{TransportArgs, password_from_stdin},
@@ -258,7 +259,7 @@ fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
     };
     if args.dependency_update {
         for path in charts.iter().map(Path::new).filter(|path| path.is_dir()) {
-            super::dependency::update_quietly(run, path, &Default::default())?;
+            super::dependency::update_quietly(run, path, LinkArgs::default(), &Default::default())?;
         }
     }
     let progress = Progress::start(run, "pushed", "charts", charts.len());

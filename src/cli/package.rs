@@ -3,6 +3,7 @@
 use super::{
     Run, dependency,
     exit::Exit,
+    links::LinkArgs,
     output::Format,
     progress::Progress,
     remote::RemoteArgs,
@@ -30,6 +31,8 @@ pub(super) struct PackageArgs {
     /// Bring the dependencies up to date first
     #[arg(long, short = 'u')]
     dependency_update: bool,
+    #[command(flatten)]
+    links: LinkArgs,
     /// Sign the package
     #[arg(long)]
     sign: bool,
@@ -62,12 +65,13 @@ pub(super) fn package(run: &Run, args: PackageArgs) -> Result<Exit> {
     }
     if args.dependency_update {
         for path in &args.paths {
-            dependency::update_quietly(run, path, &args.remote)?;
+            dependency::update_quietly(run, path, args.links, &args.remote)?;
         }
     }
     let options = op::Options {
         version: args.version.clone(),
         app_version: args.app_version.clone(),
+        outside: args.links.strictly(),
         ..op::Options::new(run.epoch()?)
     };
     let progress = Progress::start(run, "packaged", "charts", args.paths.len());

@@ -133,7 +133,7 @@ async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<
         fetch_with(run, &location, &args.remote, wanted, args.provenance(), limits).await?;
     let (repository, name) = names(&location, &pulled);
     let file = if args.untar {
-        place(args, &folder, &name, &pulled.archive, pulled.created(), limits)?
+        place(run, args, &folder, &name, &pulled.archive, pulled.created(), limits)?
     } else {
         op::save(&pulled, &name, &folder)?.archive
     };
@@ -173,7 +173,7 @@ async fn from_repository(
     let got = classic::fetch(run, &located, args.provenance()).await?;
     let name = file_name(&located.url)?;
     let created = op::file_time(&located.created);
-    let file = place(args, folder, &name, &got.archive, created, limits)?;
+    let file = place(run, args, folder, &name, &got.archive, created, limits)?;
     if args.prov {
         match &got.provenance {
             // Unpacked, there is no archive that it could lie beside.
@@ -216,6 +216,7 @@ impl PullArgs {
 
 /// Writes the archive, or unpacks it.
 fn place(
+    run: &Run,
     args: &PullArgs,
     folder: &Path,
     name: &str,
@@ -229,13 +230,17 @@ fn place(
             args.untardir.as_ref().map_or_else(|| folder.to_owned(), |inner| folder.join(inner));
         std::fs::create_dir_all(&folder)
             .map_err(|error| Error::io("create folder", &folder, error))?;
-        return archive::expand::expand(
+        let expanded = archive::expand::expand(
             archive.reader()?,
             &folder,
             archive::expand::Existing::Refuse,
             limits,
         )
-        .map_err(untar);
+        .map_err(untar)?;
+        for warning in &expanded.skipped {
+            run.talk.warn(warning);
+        }
+        return Ok(expanded.path);
     }
     let path = folder.join(name);
     archive.save_dated(&path, created)?;

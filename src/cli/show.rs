@@ -5,6 +5,7 @@ use super::{
     classic::{self, Chart, ClassicArgs},
     exit::Exit,
     fetch::fetch,
+    links::LinkArgs,
     location::{self, Location},
     output,
     progress::Progress,
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    archive::{self, Keep},
+    archive::{self, Keep, dir::Outside},
     limits::Limits,
     ops::{
         payload::Archive,
@@ -49,6 +50,8 @@ pub(super) struct ShowArgs {
     #[arg(long)]
     devel: bool,
     #[command(flatten)]
+    links: LinkArgs,
+    #[command(flatten)]
     classic: ClassicArgs,
     #[command(flatten)]
     remote: RemoteArgs,
@@ -67,7 +70,7 @@ pub(super) fn show(run: &Run, command: ShowCommand) -> Result<Exit> {
     let local = std::path::Path::new(&args.location);
     // A path needs no runtime.
     let chart = if local.exists() && args.classic.repo.is_none() {
-        load(run, local, &limits)?
+        load(run, local, args.links.leniently(), &limits)?
     } else {
         run.block_on(remote(run, &args, &limits))?
     };
@@ -75,14 +78,21 @@ pub(super) fn show(run: &Run, command: ShowCommand) -> Result<Exit> {
 }
 
 /// Loads a chart's source or archive.
-pub(super) fn load(run: &Run, path: &std::path::Path, limits: &Limits) -> Result<archive::Chart> {
-    if !path.is_dir() {
-        return archive::read::open(path, Keep::Documents, limits);
+fn load(
+    run: &Run,
+    path: &std::path::Path,
+    outside: Outside,
+    limits: &Limits,
+) -> Result<archive::Chart> {
+    let loaded = if path.is_dir() {
+        archive::dir::load_with(path, Keep::Documents, outside, limits)?
+    } else {
+        archive::read::open(path, Keep::Documents, limits)?
+    };
+    if path.is_dir() {
+        loaded.warnings.iter().for_each(|warning| run.talk.warn(warning));
     }
-    let loaded = archive::dir::load(path, Keep::Documents, limits)?;
-    for warning in &loaded.warnings {
-        run.talk.warn(warning);
-    }
+    loaded.skipped.iter().for_each(|skipped| run.talk.warn(skipped));
     Ok(loaded)
 }
 
@@ -91,8 +101,10 @@ async fn remote(run: &Run, args: &ShowArgs, limits: &Limits) -> Result<archive::
     let archive =
         archive_at(run, &args.location, args.version.as_deref(), args.devel, args.ways(), limits)
             .await?;
-    archive::read::read(archive.reader()?, Keep::Documents, limits)
-        .map_err(|error| error.context(format!("`{}` is no good chart archive", args.location)))
+    let chart = archive::read::read(archive.reader()?, Keep::Documents, limits)
+        .map_err(|error| error.context(format!("`{}` is no good chart archive", args.location)))?;
+    chart.skipped.iter().for_each(|skipped| run.talk.warn(skipped));
+    Ok(chart)
 }
 
 impl ShowArgs {

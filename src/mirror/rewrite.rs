@@ -163,6 +163,7 @@ fn bare(address: &str) -> String {
 
 fn writable(chart: Chart) -> Chart<Content> {
     Chart {
+        skipped: Vec::new(),
         metadata: chart.metadata,
         modified: chart.modified,
         lock: chart.lock,

@@ -3,7 +3,7 @@
 
 use crate::{
     Error, ErrorKind, Result,
-    archive::{self, Keep},
+    archive::{Chart, Keep, dir},
     chart::{
         Dependency,
         lock::{self, Lock},
@@ -16,7 +16,7 @@ use crate::{
         package, payload,
         place::Place,
         resolve::resolve,
-        vendor::download,
+        vendor::{Folder, download},
     },
 };
 use std::{
@@ -101,18 +101,19 @@ impl std::fmt::Debug for Options<'_> {
 /// # Errors
 /// `Invalid` for a bad range or a lock that is a link, `NotFound` for what cannot be had, and what a registry says.
 pub async fn update(options: &Options<'_>) -> Result<()> {
-    let chart = archive::dir::load(options.chart, Keep::Nothing, &options.limits)?;
+    let chart = load(options)?;
     let mut wanted: Vec<Dependency> =
         chart.metadata.dependencies.iter().flatten().cloned().collect();
     if wanted.is_empty() {
         return Ok(());
     }
+    let charts = Folder::of(options.chart)?;
     let known = Known::find(options, &mut wanted)?;
     known.refresh().await;
     let locked = resolve(options, &known, &wanted).await?;
     let paths = LockFile::of(options.chart, &chart.metadata.api_version);
     paths.check()?;
-    download(options, &known, &locked, &wanted).await?;
+    download(options, &known, &charts, &locked, &wanted).await?;
     let lock = Lock::new(options.generated, &wanted, locked);
     if chart.lock.as_ref().is_some_and(|old| old.digest == lock.digest) {
         return Ok(());
@@ -125,8 +126,9 @@ pub async fn update(options: &Options<'_>) -> Result<()> {
 /// # Errors
 /// `Invalid` when the lock is out of step with Chart.yaml, and as [`update`].
 pub async fn build(options: &Options<'_>) -> Result<()> {
-    let chart = archive::dir::load(options.chart, Keep::Nothing, &options.limits)?;
+    let chart = load(options)?;
     let Some(lock) = chart.lock else { return update(options).await };
+    let charts = Folder::of(options.chart)?;
     let mut wanted: Vec<Dependency> =
         chart.metadata.dependencies.iter().flatten().cloned().collect();
     // Helm 2 made its digest before it replaced aliases.
@@ -148,7 +150,12 @@ pub async fn build(options: &Options<'_>) -> Result<()> {
     let known = Known::find(options, &mut locked)?;
     known.require_configured()?;
     known.refresh().await;
-    download(options, &known, &locked, &wanted).await
+    download(options, &known, &charts, &locked, &wanted).await
+}
+
+/// The chart's metadata and lock. Links that lead out of it are of no concern here: nothing is written through them.
+fn load(options: &Options<'_>) -> Result<Chart> {
+    dir::load_with(options.chart, Keep::Nothing, dir::Outside::Skip, &options.limits)
 }
 
 fn out_of_step(lock: &str, file: &str) -> Error {

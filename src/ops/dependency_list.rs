@@ -64,7 +64,7 @@ pub fn list(path: &Path, limits: &Limits) -> Result<Report> {
 
 fn load(path: &Path, limits: &Limits) -> Result<Chart> {
     if path.is_dir() {
-        archive::dir::load(path, Keep::Nothing, limits)
+        archive::dir::load_with(path, Keep::Nothing, archive::dir::Outside::Skip, limits)
     } else {
         archive::read::open(path, Keep::Nothing, limits)
     }

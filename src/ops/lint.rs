@@ -3,7 +3,10 @@
 
 use crate::{
     Error, ErrorKind, Result,
-    archive::{self, Chart, Keep},
+    archive::{
+        self, Chart, Keep,
+        dir::{self, Outside},
+    },
     chart::lint::{self, Finding, Severity},
     limits::Limits,
 };
@@ -27,12 +30,22 @@ impl Report {
     }
 }
 
+/// How to lint.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What to do about symbolic links that lead out of a chart's folder.
+    pub outside: Outside,
+    /// The caps on what is read.
+    pub limits: Limits,
+}
+
 /// Judges the chart at `path`, a folder or an archive (`.tgz`, `.tar.gz`).
 ///
 /// # Errors
 /// What is no chart at all: a folder without Chart.yaml, an archive that cannot be loaded.
-pub fn lint(path: &Path, limits: &Limits) -> Result<Report> {
-    let source = if is_archive(path) { archive(path, limits)? } else { folder(path, limits)? };
+pub fn lint(path: &Path, options: &Options) -> Result<Report> {
+    let limits = &options.limits;
+    let source = if is_archive(path) { archive(path, limits)? } else { folder(path, options)? };
     let mut findings = match &source.chart_yaml {
         Item::File(bytes) => lint::chart_yaml(bytes, limits),
         Item::Folder => {
@@ -57,6 +70,9 @@ pub fn lint(path: &Path, limits: &Limits) -> Result<Report> {
     templates(&source, &mut findings);
     dependencies(&source, &mut findings);
     definitions(&source, limits, &mut findings);
+    if let Ok(chart) = &source.chart {
+        findings.extend(chart.skipped.iter().map(|text| Finding::warning("", text)));
+    }
     Ok(Report { findings })
 }
 
@@ -140,7 +156,7 @@ fn archive(path: &Path, limits: &Limits) -> Result<Source> {
     })
 }
 
-fn folder(path: &Path, limits: &Limits) -> Result<Source> {
+fn folder(path: &Path, options: &Options) -> Result<Source> {
     let file = path.join("Chart.yaml");
     if let Err(error) = fs::metadata(&file) {
         let cause = match error.kind() {
@@ -161,11 +177,11 @@ fn folder(path: &Path, limits: &Limits) -> Result<Source> {
         Ok(meta) if meta.is_dir() => Item::Folder,
         Ok(_) => Item::File(()),
     };
-    let chart = archive::dir::load(path, Keep::Everything, limits);
+    let chart = dir::load_with(path, Keep::Everything, options.outside, &options.limits);
     Ok(Source {
         place,
-        chart_yaml: document(&root, "Chart.yaml", limits)?,
-        values: document(&root, "values.yaml", limits)?,
+        chart_yaml: document(&root, "Chart.yaml", options)?,
+        values: document(&root, "values.yaml", options)?,
         templates: kind("templates"),
         crds: kind("crds"),
         chart: chart.map_err(|error| error.chain()),
@@ -173,8 +189,8 @@ fn folder(path: &Path, limits: &Limits) -> Result<Source> {
 }
 
 /// A document of the chart in `root`, as it lies there, whatever `.helmignore` says. One that is a link out of the chart counts
-/// as empty: that the chart cannot be loaded is said elsewhere.
-fn document(root: &Path, name: &str, limits: &Limits) -> Result<Item<Vec<u8>>> {
+/// as empty, unless such links are followed: the rest of lint reports it.
+fn document(root: &Path, name: &str, options: &Options) -> Result<Item<Vec<u8>>> {
     let path = root.join(name);
     let fail = |error| Error::io("read", &path, error);
     let Ok(real) = fs::canonicalize(&path) else { return Ok(Item::Missing) };
@@ -183,9 +199,9 @@ fn document(root: &Path, name: &str, limits: &Limits) -> Result<Item<Vec<u8>>> {
         return Ok(Item::Folder);
     }
     let mut bytes = Vec::new();
-    if meta.is_file() && real.starts_with(root) {
+    if meta.is_file() && (options.outside == Outside::Follow || real.starts_with(root)) {
         let file = File::open(&real).map_err(fail)?;
-        file.take(limits.chart_document_bytes).read_to_end(&mut bytes).map_err(fail)?;
+        file.take(options.limits.chart_document_bytes).read_to_end(&mut bytes).map_err(fail)?;
     }
     Ok(Item::File(bytes))
 }

@@ -6,6 +6,7 @@ use crate::{
     Error, Result,
     archive::{
         Chart, Content,
+        dir::Outside,
         write::{self, Epoch},
     },
     chart::Metadata,
@@ -34,6 +35,8 @@ pub struct Options {
     pub app_version: Option<String>,
     /// The time of every file, in place of its own.
     pub epoch: Option<Epoch>,
+    /// What to do about symbolic links that lead out of a source; by default they are refused.
+    pub outside: Outside,
     /// How many threads to work with. The archives do not depend on it.
     pub threads: NonZeroUsize,
     /// The caps on what is read.
@@ -62,6 +65,7 @@ impl Options {
             version: None,
             app_version: None,
             epoch,
+            outside: Outside::Refuse,
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             limits: Limits::default(),
         }
@@ -226,7 +230,8 @@ fn write<W: Write>(mut chart: Chart<Content>, out: W, options: &Options) -> Resu
     let how = write::Options { epoch: options.epoch, threads: options.threads };
     let Counted { out, hasher, size } = write::write(&chart, out, how).map_err(failed)?;
     let newest = options.epoch.map_or_else(|| newest(&chart), Epoch::unix);
-    let Chart { metadata, warnings, .. } = chart;
+    let Chart { metadata, mut warnings, skipped, .. } = chart;
+    warnings.extend(skipped);
     Ok((Packaged { metadata, digest: hasher.finish(), size, newest, warnings }, out))
 }
 

@@ -7,8 +7,8 @@ use super::{
     tags,
 };
 use crate::{
-    Error, Result,
-    archive::{self, Keep},
+    Error, ErrorKind, Result,
+    archive::{Keep, dir},
     chart::Dependency,
     constraint::Constraint,
     oci::Reference,
@@ -40,7 +40,8 @@ pub(super) async fn resolve(
             Some(one.version.clone())
         } else if one.repository.starts_with("file://") {
             let folder = local_folder(options.chart, &one.repository)?;
-            let chart = archive::dir::load(&folder, Keep::Nothing, &options.limits)?;
+            let chart =
+                dir::load_with(&folder, Keep::Nothing, dir::Outside::Skip, &options.limits)?;
             let version = Version::parse_loose(&chart.metadata.version)
                 .map_err(|error| Error::invalid(error.to_string()))?;
             constraint.matches(&version).then_some(chart.metadata.version)
@@ -51,7 +52,7 @@ pub(super) async fn resolve(
         } else {
             let reference = registry_reference(one)?;
             let place = (options.connect)(&reference)?;
-            let all = place.tags().await?;
+            let all = place.tags().await.map_err(|error| explain(one, error))?;
             // Helm leaves the range in the lock when no tag fits; then the download fails with a stranger error.
             tags::select(&all, &one.version, &constraint).map(|tag| tag.replace('_', "+"))
         };
@@ -77,6 +78,19 @@ pub(super) async fn resolve(
         missing.len(),
         missing.join(", ")
     )))
+}
+
+/// The error of a registry, with the hint that fits a `repository` which ends in the chart's name already.
+pub(super) fn explain(one: &Dependency, error: Error) -> Error {
+    let named = one.repository.trim_end_matches('/').strip_suffix(&one.name);
+    let Some(namespace) = named.and_then(|rest| rest.strip_suffix('/')) else { return error };
+    if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Denied) {
+        return error;
+    }
+    error.with_hint(format!(
+        "write `repository: {namespace}`: the name `{}` is added to it, so leave it out",
+        one.name
+    ))
 }
 
 pub(super) fn registry_reference(one: &Dependency) -> Result<Reference> {

@@ -85,6 +85,7 @@ mod tests {
             files: files.iter().map(file).collect(),
             subcharts: Vec::new(),
             warnings: Vec::new(),
+            skipped: Vec::new(),
         }
     }
 

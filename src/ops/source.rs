@@ -18,7 +18,7 @@ pub(super) fn load(
     options: &Options,
 ) -> Result<Chart<Content>> {
     detect(source)?;
-    let mut chart = dir::open(source, aside, &options.limits)?;
+    let mut chart = dir::open(source, aside, options.outside, &options.limits)?;
     apply(&mut chart, options)?;
     Ok(chart)
 }

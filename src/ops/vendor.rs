@@ -5,12 +5,12 @@ use super::{
     dependency_repositories::{Known, is_classic},
     package,
     pull::{self, Provenance},
-    resolve::{local_folder, registry_reference},
+    resolve::{explain, local_folder, registry_reference},
     tags::Wanted,
 };
 use crate::{
     Error, Result,
-    archive::{self, Keep},
+    archive::{self, Keep, dir},
     chart::Dependency,
     constraint::Constraint,
     limits::Limits,
@@ -22,15 +22,40 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// A chart's folder `charts/`, in which archives are written and deleted. It need not exist.
+#[derive(Debug)]
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    /// The `charts/` of the chart in `chart`.
+    ///
+    /// # Errors
+    /// `Invalid` when it is a link: archives would be written and deleted where it leads (as CVE-2025-53547 for the lock),
+    /// and .helmignore can hide it from the rules for links.
+    pub(super) fn of(chart: &Path) -> Result<Self> {
+        let charts = chart.join("charts");
+        let is_link =
+            fs::symlink_metadata(&charts).is_ok_and(|found| found.file_type().is_symlink());
+        if !is_link {
+            return Ok(Self(charts));
+        }
+        let target =
+            fs::read_link(&charts).map_err(|error| Error::io("read link", &charts, error))?;
+        let message = format!("`{}` is a symlink to \"{}\"", charts.display(), target.display());
+        Err(Error::invalid(message).with_hint(
+            "replace the link by a folder; archives would be written and deleted where it leads",
+        ))
+    }
+}
+
 /// Brings every locked dependency into `charts/`: first all into a folder of its own, then at once into place.
 pub(super) async fn download(
     options: &Options<'_>,
     known: &Known<'_>,
+    Folder(charts): &Folder,
     locked: &[Dependency],
     wanted: &[Dependency],
 ) -> Result<()> {
-    let charts = options.chart.join("charts");
-    fs::create_dir_all(&charts).map_err(|error| Error::io("create folder", &charts, error))?;
     let staging = tempfile::Builder::new()
         .prefix(".tmpcharts-")
         .tempdir_in(options.chart)
@@ -41,7 +66,7 @@ pub(super) async fn download(
     for one in locked {
         if one.repository.is_empty() {
             (options.tell)(Event::Undeclared(one.name.clone()));
-            check_undeclared(&charts, one, &options.limits)?;
+            check_undeclared(charts, one, &options.limits)?;
         } else if one.repository.starts_with("file://") {
             let folder = local_folder(options.chart, &one.repository)?;
             archive_folder(&folder, staging.path(), &options.package)?;
@@ -65,15 +90,17 @@ pub(super) async fn download(
             });
         }
     }
-    let fresh = move_into(staging.path(), &charts)?;
+    // Only now: what fails leaves no empty folder.
+    fs::create_dir_all(charts).map_err(|error| Error::io("create folder", charts, error))?;
+    let fresh = move_into(staging.path(), charts, &options.limits)?;
     (options.tell)(Event::Deleting);
-    delete_outdated(&charts, &fresh, wanted, &options.limits)
+    delete_outdated(charts, &fresh, wanted, &options.limits)
 }
 
 /// Archives the chart of a `file://` repository. Unlike packaging it does not ask whether that chart's own
 /// dependencies are there; neither does Helm.
 fn archive_folder(folder: &Path, staging: &Path, options: &package::Options) -> Result<()> {
-    let chart = archive::dir::open(folder, Some(staging), &options.limits)?;
+    let chart = dir::open(folder, Some(staging), options.outside, &options.limits)?;
     let path = staging.join(format!("{}-{}.tgz", chart.metadata.name, chart.metadata.version));
     let file = fs::File::create(&path).map_err(|error| Error::io("write", &path, error))?;
     let how = archive::write::Options { epoch: options.epoch, threads: options.threads };
@@ -83,7 +110,7 @@ fn archive_folder(folder: &Path, staging: &Path, options: &package::Options) -> 
 }
 
 fn check_undeclared(charts: &Path, one: &Dependency, limits: &Limits) -> Result<()> {
-    let chart = archive::dir::load(&charts.join(&one.name), Keep::Nothing, limits)?;
+    let chart = dir::load_with(&charts.join(&one.name), Keep::Nothing, dir::Outside::Skip, limits)?;
     let constraint = Constraint::parse(&one.version).map_err(|error| {
         Error::invalid(format!(
             "dependency \"{}\" has an invalid version/constraint format: {error}",
@@ -106,10 +133,11 @@ async fn from_registry(options: &Options<'_>, one: &Dependency, folder: &Path) -
     let place = (options.connect)(&reference)?;
     let wanted = Wanted { version: Some(one.version.clone()), ..Wanted::default() };
     let name = reference.repository_path();
-    let pulled =
-        pull::pull(&place, &name, &wanted, Provenance::Leave, &options.limits).await.map_err(
-            |error| error.context(format!("could not download oci://{name}:{}", one.version)),
-        )?;
+    let pulled = pull::pull(&place, &name, &wanted, Provenance::Leave, &options.limits)
+        .await
+        .map_err(|error| {
+            explain(one, error.context(format!("could not download oci://{name}:{}", one.version)))
+        })?;
     for warning in &pulled.warnings {
         (options.tell)(Event::Warning(warning.clone()));
     }
@@ -123,16 +151,26 @@ async fn from_registry(options: &Options<'_>, one: &Dependency, folder: &Path) -
     pull::save(&pulled, &one.name, folder).map(drop)
 }
 
-/// Moves the new archives into place and names them.
-fn move_into(staging: &Path, charts: &Path) -> Result<BTreeSet<PathBuf>> {
+/// Moves the new archives into place and names them. A chart's loader takes only `.tgz` files of charts/, so an archive that
+/// its URL names otherwise (`v0.5.0.tar.gz`) is named by its chart.
+fn move_into(staging: &Path, charts: &Path, limits: &Limits) -> Result<BTreeSet<PathBuf>> {
     let mut fresh = BTreeSet::new();
     for entry in fs::read_dir(staging).map_err(|error| Error::io("list folder", staging, error))? {
         let entry = entry.map_err(|error| Error::io("list folder", staging, error))?;
-        let target = charts.join(entry.file_name());
+        let target = if is_tgz(&entry.path()) {
+            charts.join(entry.file_name())
+        } else {
+            let chart = archive::read::open(&entry.path(), Keep::Nothing, limits)?;
+            charts.join(format!("{}-{}.tgz", chart.metadata.name, chart.metadata.version))
+        };
         fs::rename(entry.path(), &target).map_err(|error| Error::io("write", &target, error))?;
         fresh.insert(target);
     }
     Ok(fresh)
+}
+
+fn is_tgz(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "tgz")
 }
 
 /// Deletes every archive of `charts/` that was not just saved, as Helm does: unless it cannot be read, or its chart is a
@@ -145,7 +183,7 @@ fn delete_outdated(
 ) -> Result<()> {
     for entry in fs::read_dir(charts).map_err(|error| Error::io("list folder", charts, error))? {
         let path = entry.map_err(|error| Error::io("list folder", charts, error))?.path();
-        if path.extension().is_none_or(|extension| extension != "tgz") || fresh.contains(&path) {
+        if !is_tgz(&path) || fresh.contains(&path) {
             continue;
         }
         let Ok(chart) = archive::read::open(&path, Keep::Nothing, limits) else { continue };

@@ -202,7 +202,7 @@ fn walk(
                 continue;
             }
             Kind::Global => continue,
-            Kind::Other(what) => {
+            Kind::Other(what) | Kind::Link(what) => {
                 return Err(Error::invalid(format!("its member `{}` is a {what}", shown())));
             }
             Kind::File => {}

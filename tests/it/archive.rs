@@ -25,6 +25,7 @@ use std::{
 
 fn options() -> Options {
     Options {
+        outside: Default::default(),
         version: None,
         app_version: None,
         epoch: None,

@@ -343,7 +343,7 @@ fn what_stands_where_a_chart_is_expanded_is_kept_unless_it_is_to_be_replaced() {
     let error = expand(archive(), parent, Existing::Refuse, &limits).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(place.path("old").exists());
-    let path = expand(archive(), parent, Existing::Replace, &limits).unwrap();
+    let path = expand(archive(), parent, Existing::Replace, &limits).unwrap().path;
     assert_eq!(path, place.chart());
     assert!(!place.path("old").exists());
     let mode = std::os::unix::fs::PermissionsExt::mode(

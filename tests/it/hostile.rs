@@ -75,7 +75,9 @@ fn a_refused_archive_leaves_nothing_on_disk() {
     check(generate::cases(), |case| {
         let place = tempfile::tempdir().unwrap();
         let target = place.path().join("charts");
-        match expand((case.archive)(), &target, Existing::Refuse, &Limits::default()) {
+        match expand((case.archive)(), &target, Existing::Refuse, &Limits::default())
+            .map(|done| done.path)
+        {
             Ok(path) => {
                 assert_eq!(path.parent(), Some(&*target));
                 let found = fs::read_dir(&target).unwrap().map(|entry| entry.unwrap().path());

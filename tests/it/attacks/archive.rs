@@ -1,12 +1,13 @@
 //! Attacks on the readers of archives and of charts' folders.
 
+use crate::support::Test;
 use chartferry::{
     ErrorKind,
     archive::{Keep, read},
     limits::Limits,
 };
 use flate2::{Compression, write::GzEncoder};
-use std::io::Write as _;
+use std::{fs, io::Write as _, os::unix::fs::symlink};
 
 /// An archive of these files, followed by `behind` zeros behind its end.
 fn archive(files: &[(&str, &[u8])], behind: usize) -> Vec<u8> {
@@ -65,4 +66,77 @@ fn archives_in_archives_inflate_to_no_more_than_one_budget() {
     );
     let two = holding("demo", 2, &inner);
     read::read(&two[..], Keep::Nothing, &Limits::default()).expect("what is within the budget");
+}
+
+/// A chart whose charts/ leads to a folder beside it, and the files of that folder.
+fn linked(charts: &str, ignore: &str) -> Test {
+    let test = Test::new();
+    test.file("dep/Chart.yaml", chart_yaml("dep"));
+    test.file(
+        "evil/Chart.yaml",
+        chart_yaml("evil")
+            + "dependencies:\n- {name: dep, version: 1.0.0, repository: \"file://../dep\"}\n",
+    );
+    test.file("evil/.helmignore", ignore);
+    test.file("victim/notes.txt", "x");
+    let yaml = chart_yaml("precious");
+    test.file("victim/precious-1.0.0.tgz", archive(&[("precious/Chart.yaml", yaml.as_bytes())], 0));
+    symlink(charts, test.path("evil/charts")).unwrap();
+    test
+}
+
+/// Finding 18: archives were written and deleted where `charts` leads, which .helmignore hides from the rule for links.
+#[test]
+fn a_charts_folder_that_is_a_link_leads_no_write_out_of_the_chart() {
+    for (charts, ignore) in [("../victim", "charts\n"), ("../victim", ""), (".", "charts\n")] {
+        for line in [&["dependency", "update", "evil"][..], &["package", "-u", "evil"]] {
+            let test = linked(charts, ignore);
+            test.run(line.iter().copied())
+                .any_stdout()
+                .stderr_has(&format!("error: `evil/charts` is a symlink to \"{charts}\""))
+                .fails(1);
+        }
+        let test = linked(charts, ignore);
+        test.file(
+            "evil/Chart.lock",
+            "dependencies: []\ndigest: x\ngenerated: \"2024-01-01T00:00:00Z\"\n",
+        );
+        test.run(["dependency", "build", "evil"])
+            .any_stdout()
+            .stderr_has("is a symlink to")
+            .fails(1);
+    }
+}
+
+/// Finding 18, a relative: an exported folder is written over file by file, and a link in it leads elsewhere.
+#[test]
+fn a_link_in_an_exported_folder_leads_no_write_out_of_it() {
+    let test = Test::new();
+    test.file("demo/Chart.yaml", chart_yaml("demo"));
+    test.file("demo/values.yaml", "a: 1\n").file("demo/templates/x.yaml", "kind: X\n");
+    test.run(["package", "demo"]).any_stdout().any_files().succeeds();
+    test.file("victim/values.yaml", "mine\n").file("out/demo/other.txt", "kept\n");
+    symlink("../../victim/values.yaml", test.path("out/demo/values.yaml")).unwrap();
+    let export = ["chart", "export", "demo-1.0.0.tgz", "out"];
+    test.run(export).any_stdout().any_files().succeeds();
+    assert_eq!(test.read("victim/values.yaml"), b"mine\n");
+    assert_eq!(test.read("out/demo/values.yaml"), b"a: 1\n");
+    assert_eq!(test.read("out/demo/other.txt"), b"kept\n");
+    fs::remove_dir_all(test.path("out/demo/templates")).unwrap();
+    symlink("../../victim", test.path("out/demo/templates")).unwrap();
+    test.run(export).stderr_has("`out/demo/templates` is no directory").fails(4);
+    fs::remove_dir_all(test.path("out/demo")).unwrap();
+    symlink("../victim", test.path("out/demo")).unwrap();
+    test.run(export).stderr_has("`out/demo` is no directory").fails(4);
+}
+
+/// Finding 18, a relative: .helmignore was read through a link before any link was judged, and a faulty line of it is printed.
+#[test]
+fn a_helmignore_that_leads_out_of_the_chart_is_not_read() {
+    let test = Test::new();
+    test.file("demo/Chart.yaml", chart_yaml("demo")).file("secret", "[hunter2\n.helmignore\n");
+    symlink("../secret", test.path("demo/.helmignore")).unwrap();
+    let outcome = test.run(["package", "demo"]).any_stderr().fails(1);
+    assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("leads out of the chart"), "{}", outcome.stderr);
 }

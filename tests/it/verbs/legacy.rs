@@ -39,7 +39,14 @@ fn a_chart_is_saved_listed_pushed_pulled_exported_and_removed() {
         test.run(args).stdout_has(&format!("{folder}/demo/\n")).any_files().succeeds();
         assert_eq!(test.read(format!("{folder}/demo/values.yaml")), b"note: a\n");
     }
-    test.run(["chart", "export", &reference, "extracted"]).stderr_has("already exists").fails(4);
+    // The old Helm expanded over what was there; the verb of today names the flag that replaces it.
+    test.file("extracted/demo/values.yaml", "note: old\n").file("extracted/demo/mine", "");
+    test.run(["chart", "export", &reference, "extracted"]).any_stdout().any_files().succeeds();
+    assert_eq!(test.read("extracted/demo/values.yaml"), b"note: a\n");
+    assert!(test.path("extracted/demo/mine").exists());
+    test.run(["export", &reference, "extracted"])
+        .stderr_has("already exists\nhint: `--overwrite` replaces a chart's folder\n")
+        .fails(4);
     test.run(["chart", "export", &reference, "extracted", "--overwrite"])
         .any_stdout()
         .any_files()

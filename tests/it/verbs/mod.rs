@@ -8,6 +8,7 @@ use crate::support::{
 mod dependency;
 mod dependency_list;
 mod legacy;
+mod links;
 mod lint;
 mod location;
 mod login;
