@@ -6,7 +6,7 @@ use crate::{Error, Result};
 use bytes::Bytes;
 use std::{
     fs::File,
-    io::{Read, Write as _},
+    io::{ErrorKind, Read, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -26,6 +26,23 @@ pub(super) trait Keeper {
     fn file(&mut self, path: &Path, size: u64, content: Option<Bytes>) -> Result<Self::Data>;
 }
 
+/// All of a stream of at most `size` bytes, which the limits allow. Read into the whole of it at once, a large file is inflated
+/// where it stays.
+pub(super) fn read_whole(size: u64, content: &mut dyn Read) -> Result<Vec<u8>> {
+    let mut data = vec![0; usize::try_from(size).unwrap_or(0)];
+    let mut filled = 0;
+    while filled < data.len() {
+        match content.read(&mut data[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(super::gzip::error(error)),
+        }
+    }
+    data.truncate(filled);
+    Ok(data)
+}
+
 /// Everything in memory.
 #[derive(Debug)]
 pub(super) struct Memory;
@@ -34,9 +51,7 @@ impl Keeper for Memory {
     type Data = Bytes;
 
     fn stream(&mut self, size: u64, content: &mut dyn Read) -> Result<Bytes> {
-        let mut data = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-        content.read_to_end(&mut data).map_err(super::gzip::error)?;
-        Ok(data.into())
+        read_whole(size, content).map(Bytes::from)
     }
 
     fn document(&mut self, content: Bytes) -> Result<Bytes> {

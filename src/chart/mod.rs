@@ -9,12 +9,14 @@ pub(crate) mod decode;
 pub mod dependency;
 pub(crate) mod glob;
 pub mod ignore;
+pub mod jsonpath;
 pub mod lint;
 pub mod lock;
 pub mod metadata;
 mod ordinary;
 pub(crate) mod sanitize;
 pub mod time;
+pub mod values;
 
 /// Chart.yaml. Field order is that of Helm's struct, which is the key order of the OCI config blob; empty
 /// fields are left out of it (helm.md 1.1).

@@ -32,8 +32,17 @@ pub(crate) fn stderr_is_terminal() -> bool {
 /// # Errors
 /// `Io`; a reader that went away is none.
 pub(super) fn print(data: impl AsRef<[u8]>) -> Result<()> {
+    print_pieces(&[data])
+}
+
+/// Writes data that is in pieces to stdout, without putting them together first.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_pieces(pieces: &[impl AsRef<[u8]>]) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(data.as_ref()).and_then(|()| stdout.flush()) {
+    let mut pieces = pieces.iter().map(AsRef::as_ref);
+    match pieces.try_for_each(|piece| stdout.write_all(piece)).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::io("write to", "stdout", error))
         }

@@ -14,11 +14,12 @@ use super::{
 use crate::{
     Error, Result,
     archive::{self, Keep, dir::Outside},
+    chart::{jsonpath::Template, values},
     limits::Limits,
     ops::{
         payload::Archive,
         pull::Provenance,
-        show::{Part, show as render},
+        show::{Part, pieces},
         tags::{Devel, Wanted},
     },
 };
@@ -31,7 +32,7 @@ pub(super) enum ShowCommand {
     /// Chart.yaml
     Chart(ShowArgs),
     /// values.yaml
-    Values(ShowArgs),
+    Values(ValuesArgs),
     /// The README
     Readme(ShowArgs),
     /// The CRDs, of the chart and its subcharts
@@ -57,14 +58,28 @@ pub(super) struct ShowArgs {
     remote: RemoteArgs,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct ValuesArgs {
+    /// Print what this template makes of the values, as kubectl writes templates: `{.image.tag}`
+    #[arg(long, value_name = "TEMPLATE")]
+    jsonpath: Option<String>,
+    #[command(flatten)]
+    show: ShowArgs,
+}
+
 pub(super) fn show(run: &Run, command: ShowCommand) -> Result<Exit> {
+    let mut jsonpath = None;
     let (part, args) = match command {
         ShowCommand::All(args) => (Part::All, args),
         ShowCommand::Chart(args) => (Part::Chart, args),
-        ShowCommand::Values(args) => (Part::Values, args),
+        ShowCommand::Values(args) => {
+            jsonpath = args.jsonpath.filter(|template| !template.is_empty());
+            (Part::Values, args.show)
+        }
         ShowCommand::Readme(args) => (Part::Readme, args),
         ShowCommand::Crds(args) => (Part::Crds, args),
     };
+    let jsonpath = jsonpath.map(|template| Template::parse(&template)).transpose()?;
     let limits = Limits::default();
     args.classic.check()?;
     let local = std::path::Path::new(&args.location);
@@ -74,7 +89,14 @@ pub(super) fn show(run: &Run, command: ShowCommand) -> Result<Exit> {
     } else {
         run.block_on(remote(run, &args, &limits))?
     };
-    output::print(render(&chart, part)).map(|()| Exit::Ok)
+    match (jsonpath, chart.file("values.yaml")) {
+        (Some(template), Some(file)) => {
+            output::print(template.render(&values::read(&file.data, &limits)?))
+        }
+        (Some(_), None) => Ok(()),
+        (None, _) => output::print_pieces(&pieces(&chart, part)),
+    }
+    .map(|()| Exit::Ok)
 }
 
 /// Loads a chart's source or archive.

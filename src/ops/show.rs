@@ -1,6 +1,7 @@
 //! What a chart says of itself, byte for byte as `helm show` prints it.
 
 use crate::archive::{Chart, File};
+use bytes::Bytes;
 
 /// Which part of a chart to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,14 +21,20 @@ pub enum Part {
 /// The text of `part` of `chart`, which was read with [`crate::archive::Keep::Documents`] or more. What the
 /// chart does not have is left out, so the text may be empty.
 pub fn show(chart: &Chart, part: Part) -> Vec<u8> {
+    pieces(chart, part).concat()
+}
+
+/// The text of [`show`] in pieces that follow each other. Those that are files of the chart are not copied: of some charts
+/// they have megabytes.
+pub fn pieces(chart: &Chart, part: Part) -> Vec<Bytes> {
     let mut out = Vec::new();
     let is = |other| part == Part::All || part == other;
     if is(Part::Chart) {
-        line(&mut out, chart.metadata.to_yaml_with_dependencies().as_bytes());
+        line(&mut out, &chart.metadata.to_yaml_with_dependencies().into());
     }
     if is(Part::Values) && chart.file("values.yaml").is_some() {
         if part == Part::All {
-            line(&mut out, SEPARATOR);
+            line(&mut out, &SEPARATOR);
         }
         for values in chart.files.iter().filter(|file| file.name == "values.yaml") {
             line(&mut out, &values.data);
@@ -37,7 +44,7 @@ pub fn show(chart: &Chart, part: Part) -> Vec<u8> {
         && let Some(readme) = chart.readme()
     {
         if part == Part::All {
-            line(&mut out, SEPARATOR);
+            line(&mut out, &SEPARATOR);
         }
         line(&mut out, &readme.data);
     }
@@ -47,18 +54,18 @@ pub fn show(chart: &Chart, part: Part) -> Vec<u8> {
     out
 }
 
-const SEPARATOR: &[u8] = b"---";
+const SEPARATOR: Bytes = Bytes::from_static(b"---");
 
-fn crd_part(out: &mut Vec<u8>, crd: &File) {
-    if !crd.data.starts_with(SEPARATOR) {
-        line(out, SEPARATOR);
+fn crd_part(out: &mut Vec<Bytes>, crd: &File) {
+    if !crd.data.starts_with(&SEPARATOR) {
+        line(out, &SEPARATOR);
     }
     line(out, &crd.data);
 }
 
-fn line(out: &mut Vec<u8>, text: &[u8]) {
-    out.extend_from_slice(text);
-    out.push(b'\n');
+fn line(out: &mut Vec<Bytes>, text: &Bytes) {
+    out.push(text.clone());
+    out.push(Bytes::from_static(b"\n"));
 }
 
 #[cfg(test)]

@@ -71,3 +71,29 @@ fn compare(test: &Test, location: &[&str]) {
         assert!(theirs.bytes == ours.bytes, "show {part} {location:?}: bytes differ");
     }
 }
+
+/// Of what Helm prints in random order, and of what it panics at, the table has nothing.
+#[test]
+#[ignore = "needs peers"]
+fn jsonpath_templates_bring_what_the_recorded_table_says() {
+    let test = Test::new();
+    test.file("demo/Chart.yaml", "apiVersion: v2\nname: demo\nversion: 1.0.0\n");
+    test.copy("testdata/chart/jsonpath.yaml", "demo/values.yaml");
+    let table = include_str!("../../../testdata/chart/jsonpath.txt");
+    for helm in ["helm", "helm3"].map(peers::find) {
+        for line in table.lines() {
+            let parts = serde_json::Deserializer::from_str(line).into_iter::<String>();
+            let parts: Vec<String> = parts.map(Result::unwrap).collect();
+            let args = ["show", "values", "demo", "--jsonpath", &parts[0]];
+            let outcome = test.run_program(&helm, args).outcome();
+            let said = match outcome.code {
+                Some(0) => ("prints", String::from_utf8(outcome.bytes).unwrap()),
+                _ => {
+                    let said = outcome.stderr.trim_end_matches('\n').trim_start_matches("Error: ");
+                    ("refuses", said.to_owned())
+                }
+            };
+            assert_eq!(said, (parts[1].as_str(), parts[2].clone()), "{}", parts[0]);
+        }
+    }
+}

@@ -15,6 +15,7 @@ mod login;
 mod program;
 mod pull;
 mod push;
+mod show;
 
 /// A place with a chart source `demo` and a registry.
 fn demo() -> (Test, Daemon) {
