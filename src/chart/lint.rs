@@ -1,4 +1,4 @@
-//! What Helm's lint says of a chart, as far as it takes no template engine and no JSON schema: rules over documents and names,
+//! What Helm's lint says of a chart, as far as it takes no template engine: rules over documents and names,
 //! with Helm's texts and in Helm's order. Loading the chart and putting the rules together is `crate::ops::lint`.
 
 use super::address::{is_email, is_page, is_request_url};

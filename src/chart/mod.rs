@@ -14,7 +14,9 @@ pub mod lint;
 pub mod lock;
 pub mod metadata;
 mod ordinary;
+pub mod overrides;
 pub(crate) mod sanitize;
+pub mod schema;
 pub mod time;
 pub mod values;
 

@@ -1,14 +1,24 @@
 //! `lint PATH...`.
 
-use super::{Run, exit::Exit, links::LinkArgs, output};
+use super::{
+    Run,
+    exit::Exit,
+    links::LinkArgs,
+    output::{self, Format},
+};
 use crate::{
     Error, Result,
-    chart::lint::Severity,
+    chart::{
+        lint::Severity,
+        overrides::{self, Typing},
+        values,
+    },
     limits::Limits,
-    ops::lint::{self, Report},
+    ops::lint::{self, Options, Report, Schema},
 };
 use clap::Args;
-use std::{fmt::Write as _, path::PathBuf};
+use serde_json::{Map, Value, json};
+use std::{fmt::Write as _, fs::File, io::Read as _, path::Path, path::PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct LintArgs {
@@ -21,13 +31,28 @@ pub(super) struct LintArgs {
     /// Lint the charts within charts/ too
     #[arg(long)]
     with_subcharts: bool,
+    /// Put the values of a YAML file over the chart's before they are held against its schema
+    #[arg(long, short = 'f', value_name = "FILE", value_delimiter = ',')]
+    values: Vec<PathBuf>,
+    /// Put a value over the chart's: `key1=val1,key2=val2`
+    #[arg(long, value_name = "VALUES")]
+    set: Vec<String>,
+    /// Put a value over the chart's, as text
+    #[arg(long, value_name = "VALUES")]
+    set_string: Vec<String>,
+    /// Do not hold values against values.schema.json
+    #[arg(long)]
+    skip_schema_validation: bool,
+    /// How to write the result
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    output: Format,
     #[command(flatten)]
     links: LinkArgs,
 }
 
-/// As Helm prints it; the templates themselves and values.schema.json are left to Helm.
+/// As Helm prints it; the templates themselves are left to Helm.
 pub(super) fn lint(run: &Run, args: &LintArgs) -> Result<Exit> {
-    let options = lint::Options { outside: args.links.leniently(), limits: Limits::default() };
+    let options = args.options()?;
     let mut paths = args.paths.clone();
     if args.with_subcharts {
         for path in &args.paths {
@@ -35,18 +60,76 @@ pub(super) fn lint(run: &Run, args: &LintArgs) -> Result<Exit> {
         }
     }
     let bad = if args.strict { Severity::Warning } else { Severity::Error };
+    let results: Vec<(&Path, Result<Report>)> =
+        paths.iter().map(|path| (path.as_path(), lint::lint(path, &options))).collect();
+    let is_good =
+        |result: &Result<Report>| result.as_ref().is_ok_and(|report| report.worst() < Some(bad));
+    let failed = results.iter().filter(|(_, result)| !is_good(result)).count();
+    let summary = format!("{} chart(s) linted, {failed} chart(s) failed", paths.len());
+    match args.output {
+        Format::Text => output::print(text(run, &results))?,
+        format => {
+            let values: Vec<Value> =
+                results.iter().map(|(path, result)| value(path, result, is_good(result))).collect();
+            output::print_value(format, &values)?;
+        }
+    }
+    let has_templates =
+        |result: &Result<Report>| result.as_ref().is_ok_and(|report| report.templates > 0);
+    if results.iter().any(|(_, result)| has_templates(result)) {
+        run.talk.info("templates were not rendered; `helm lint` renders them");
+    }
+    if failed > 0 {
+        return Err(Error::invalid(summary));
+    }
+    let told = results.iter().any(|(_, result)| worst(result) >= Some(Severity::Warning));
+    if args.output == Format::Text && (!run.global.quiet || told) {
+        output::println(summary)?;
+    }
+    Ok(Exit::Ok)
+}
+
+impl LintArgs {
+    fn options(&self) -> Result<Options> {
+        let limits = Limits::default();
+        let mut over = Map::new();
+        for path in &self.values {
+            let fail = |error| Error::io("read values", path, error);
+            let file = File::open(path).map_err(fail)?;
+            let mut bytes = Vec::new();
+            file.take(limits.chart_document_bytes).read_to_end(&mut bytes).map_err(fail)?;
+            let read = values::read(&bytes, &limits)
+                .map_err(|error| error.context(format!("failed to parse {}", path.display())))?;
+            if let Value::Object(entries) = read {
+                values::merge(&mut over, entries);
+            }
+        }
+        for (texts, typing, flag) in
+            [(&self.set, Typing::Guess, "--set"), (&self.set_string, Typing::Text, "--set-string")]
+        {
+            for text in texts {
+                overrides::set(&mut over, text, typing)
+                    .map_err(|error| error.context(format!("failed parsing {flag} data")))?;
+            }
+        }
+        let schema = if self.skip_schema_validation { Schema::Skip } else { Schema::Check };
+        Ok(Options { outside: self.links.leniently(), schema, values: over, limits })
+    }
+}
+
+fn worst(result: &Result<Report>) -> Option<Severity> {
+    result.as_ref().map_or(Some(Severity::Error), Report::worst)
+}
+
+fn text(run: &Run, results: &[(&Path, Result<Report>)]) -> String {
     let least = if run.global.quiet { Severity::Warning } else { Severity::Info };
-    let (mut text, mut failed, mut told) = (String::new(), 0, false);
-    for path in &paths {
-        let result = lint::lint(path, &options);
-        failed += usize::from(!result.as_ref().is_ok_and(|report| report.worst() < Some(bad)));
-        let worst = result.as_ref().map_or(Some(Severity::Error), Report::worst);
-        told |= worst >= Some(Severity::Warning);
-        if run.global.quiet && worst < Some(Severity::Warning) {
+    let mut text = String::new();
+    for (path, result) in results {
+        if run.global.quiet && worst(result) < Some(Severity::Warning) {
             continue;
         }
         let mut lines = format!("==> Linting {}\n", path.display());
-        let written = match &result {
+        let written = match result {
             Err(error) => writeln!(lines, "Error {}", error.chain()),
             Ok(report) => report
                 .findings
@@ -58,13 +141,26 @@ pub(super) fn lint(run: &Run, args: &LintArgs) -> Result<Exit> {
         text.push_str(&lines);
         text.push('\n');
     }
-    output::print(text)?;
-    let summary = format!("{} chart(s) linted, {failed} chart(s) failed", paths.len());
-    if failed > 0 {
-        return Err(Error::invalid(summary));
+    text
+}
+
+/// One chart of `-o json`.
+fn value(path: &Path, result: &Result<Report>, is_good: bool) -> Value {
+    let status = if is_good { "passed" } else { "failed" };
+    match result {
+        Err(error) => json!({"path": path, "status": status, "error": error.chain()}),
+        Ok(report) => {
+            let findings: Vec<Value> = report
+                .findings
+                .iter()
+                .map(|finding| {
+                    json!({
+                        "severity": finding.severity.to_string().to_lowercase(),
+                        "path": finding.path, "text": finding.text.trim_end(),
+                    })
+                })
+                .collect();
+            json!({"path": path, "status": status, "findings": findings})
+        }
     }
-    if !run.global.quiet || told {
-        output::println(summary)?;
-    }
-    Ok(Exit::Ok)
 }

@@ -1,5 +1,4 @@
-//! `lint`: a chart's folder or archive held against Helm's rules, as far as they take no template engine and no JSON
-//! schema. The rules are [`crate::chart::lint`]'s; here the chart is found and the rules are put in Helm's order.
+//! `lint`: a chart's folder or archive held against Helm's rules, as far as they take no template engine. The rules are [`crate::chart::lint`]'s; here the chart is found and the rules are put in Helm's order.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -7,9 +6,14 @@ use crate::{
         self, Chart, Keep,
         dir::{self, Outside},
     },
-    chart::lint::{self, Finding, Severity},
+    chart::{
+        lint::{self, Finding, Severity},
+        schema::{self, Verdict},
+        values,
+    },
     limits::Limits,
 };
+use serde_json::{Map, Value};
 use std::{
     fs::{self, File},
     io::{self, Read as _},
@@ -21,6 +25,8 @@ use std::{
 pub struct Report {
     /// In Helm's order.
     pub findings: Vec<Finding>,
+    /// How many templates the chart has. None of them is rendered.
+    pub templates: usize,
 }
 
 impl Report {
@@ -35,8 +41,22 @@ impl Report {
 pub struct Options {
     /// What to do about symbolic links that lead out of a chart's folder.
     pub outside: Outside,
+    /// Whether values are held against values.schema.json.
+    pub schema: Schema,
+    /// Values put over those of the chart before they are held against its schema; a null takes a key away.
+    pub values: Map<String, Value>,
     /// The caps on what is read.
     pub limits: Limits,
+}
+
+/// Whether values are held against values.schema.json.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Schema {
+    /// They are.
+    #[default]
+    Check,
+    /// They are not: `--skip-schema-validation`.
+    Skip,
 }
 
 /// Judges the chart at `path`, a folder or an archive (`.tgz`, `.tar.gz`).
@@ -67,13 +87,19 @@ pub fn lint(path: &Path, options: &Options) -> Result<Report> {
             findings.push(Finding::error("values.yaml", text));
         }
     }
+    if options.schema == Schema::Check {
+        findings.extend(schema(&source, options));
+    }
     templates(&source, &mut findings);
     dependencies(&source, &mut findings);
     definitions(&source, limits, &mut findings);
     if let Ok(chart) = &source.chart {
         findings.extend(chart.skipped.iter().map(|text| Finding::warning("", text)));
     }
-    Ok(Report { findings })
+    let templates = source.chart.as_ref().map_or(0, |chart| {
+        chart.files.iter().filter(|file| file.name.starts_with("templates/")).count()
+    });
+    Ok(Report { findings, templates })
 }
 
 /// The charts within the chart's folder, at every depth: folders with a Chart.yaml, and archives. For `--with-subcharts`.
@@ -204,6 +230,43 @@ fn document(root: &Path, name: &str, options: &Options) -> Result<Item<Vec<u8>>>
         file.take(options.limits.chart_document_bytes).read_to_end(&mut bytes).map_err(fail)?;
     }
     Ok(Item::File(bytes))
+}
+
+/// The chart's own values and those of the caller against its schema. Helm holds them against it once more, with those of the
+/// subcharts, when it renders templates.
+fn schema(source: &Source, options: &Options) -> Option<Finding> {
+    const PATH: &str = "values.yaml";
+    let Ok(chart) = &source.chart else { return None };
+    let schema = chart.file("values.schema.json").filter(|schema| !schema.data.is_empty())?;
+    let values = match &source.values {
+        Item::File(bytes) => values::read(bytes, &options.limits).ok()?,
+        _ => Value::Object(Map::new()),
+    };
+    let Value::Object(mut entries) = values else { return None };
+    put_over(&mut entries, &options.values);
+    match schema::check(&schema.data, &Value::Object(entries)) {
+        Verdict::Met => None,
+        Verdict::Unmet(text) => Some(Finding::error(PATH, format!("{text}\n"))),
+        Verdict::Unusable(text) => Some(Finding::error("values.schema.json", text)),
+        Verdict::Elsewhere(url) => Some(Finding::info(
+            "values.schema.json",
+            format!("not checked: it refers to `{url}`, which is not fetched"),
+        )),
+    }
+}
+
+fn put_over(base: &mut Map<String, Value>, over: &Map<String, Value>) {
+    for (key, value) in over {
+        match (base.get_mut(key), value) {
+            (_, Value::Null) => {
+                base.shift_remove(key);
+            }
+            (Some(Value::Object(there)), Value::Object(entries)) => put_over(there, entries),
+            _ => {
+                base.insert(key.clone(), value.clone());
+            }
+        }
+    }
 }
 
 fn templates(source: &Source, findings: &mut Vec<Finding>) {

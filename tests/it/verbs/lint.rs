@@ -33,7 +33,8 @@ fn of_every_fixture_we_say_what_helm_says() {
     let names = blocks.iter().map(|(name, _)| *name);
     test.run(std::iter::once("lint").chain(names))
         .stdout(expected)
-        .stderr("error: 29 chart(s) linted, 5 chart(s) failed\n")
+        .stderr_has("templates were not rendered")
+        .stderr_has("error: 29 chart(s) linted, 5 chart(s) failed\n")
         .fails(1);
 }
 
@@ -61,7 +62,7 @@ fn a_chart_that_does_not_load_is_still_judged_by_its_files() {
              array into Go value of type common.Values\n\
              [ERROR] templates/: {cause}\n[ERROR] : unable to load chart\n\t{cause}\n[ERROR] crds/: {cause}\n\n"
         ))
-        .stderr("error: 1 chart(s) linted, 1 chart(s) failed\n")
+        .stderr_has("error: 1 chart(s) linted, 1 chart(s) failed\n")
         .fails(1);
     test.run(["lint", "none"])
         .stdout(
@@ -109,7 +110,7 @@ fn archives_and_subcharts_are_judged_too() {
         .succeeds();
     test.run(["lint", "--strict", "minimal"])
         .any_stdout()
-        .stderr("error: 1 chart(s) linted, 1 chart(s) failed\n")
+        .stderr_has("error: 1 chart(s) linted, 1 chart(s) failed\n")
         .fails(1);
     let outcome = test.run(["lint", "--with-subcharts", "umbrella", "--quiet"]).anything().fails(1);
     assert!(
@@ -118,4 +119,65 @@ fn archives_and_subcharts_are_judged_too() {
         outcome.stdout
     );
     test.run(["lint", "umbrella", "--quiet"]).succeeds();
+}
+
+/// A chart with a schema.
+fn with_schema() -> Test {
+    let test = Test::new();
+    test.file(
+        "demo/Chart.yaml",
+        "apiVersion: v2\nname: demo\nversion: 1.0.0\nicon: https://x.y/z.png\n",
+    )
+    .file("demo/values.yaml", "a: 1\nb: x\n")
+    .file(
+        "demo/values.schema.json",
+        r#"{"properties": {"a": {"type": "integer"}, "b": {"type": "string"}}}"#,
+    )
+    .file("demo/templates/a.yaml", "kind: ConfigMap\n");
+    test
+}
+
+/// Recorded from Helm 4.3.2, which says the same once more of templates/.
+#[test]
+fn values_are_held_against_the_schema() {
+    let test = with_schema();
+    let lint = |flags: &[&str]| test.run(["lint", "demo"].iter().chain(flags).copied());
+    let note = "templates were not rendered; `helm lint` renders them\n";
+    lint(&[]).stdout_has("1 chart(s) linted, 0 chart(s) failed\n").stderr_has(note).succeeds();
+    lint(&["--quiet"]).succeeds();
+    let fault = "==> Linting demo\n[ERROR] values.yaml: - at '/a': got string, want integer\n\n\n";
+    lint(&["--set", "a=x"]).stdout(fault).stderr_has(note).fails(1);
+    lint(&["--set", "a=x", "--skip-schema-validation"]).any_stdout().any_stderr().succeeds();
+    lint(&["--set-string", "a=1"]).stdout(fault).any_stderr().fails(1);
+    lint(&["--set", "a=null"]).any_stdout().any_stderr().succeeds();
+    test.file("v.yaml", "a: x\n");
+    lint(&["-f", "v.yaml"]).stdout(fault).any_stderr().fails(1);
+    lint(&["-f", "v.yaml", "--set", "a=2"]).any_stdout().any_stderr().succeeds();
+    lint(&["-f", "none.yaml"]).stderr_has("none.yaml").fails(1);
+    lint(&["--set", "a"])
+        .stderr_has("failed parsing --set data\n  caused by: key \"a\" has no value\n")
+        .fails(64);
+    test.file("demo/values.schema.json", r#"{"$ref": "file:///etc/passwd"}"#);
+    lint(&[])
+        .stdout_has("[INFO] values.schema.json: not checked: it refers to `file:///etc/passwd`")
+        .any_stderr()
+        .succeeds();
+}
+
+#[test]
+fn findings_come_as_json() {
+    let test = with_schema();
+    let outcome = test
+        .run(["lint", "demo", "none", "-o", "json", "--set", "a=x"])
+        .any_stdout()
+        .any_stderr()
+        .fails(1);
+    let found: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(found[0]["status"], "failed");
+    assert_eq!(
+        found[0]["findings"][0],
+        serde_json::json!({"severity": "error", "path": "values.yaml", "text": "- at '/a': got string, want integer"})
+    );
+    assert_eq!((&found[1]["path"], &found[1]["status"]), (&"none".into(), &"failed".into()));
+    assert!(found[1]["error"].as_str().unwrap().contains("Chart.yaml"));
 }
