@@ -4,10 +4,15 @@
 //! at all (helm.md 6).
 
 use super::{Run, exit::Exit, output};
-use crate::{Error, ErrorKind, Result};
+use crate::{
+    Error, ErrorKind, Result,
+    limits::Limits,
+    yaml::{self, Duplicates, Value},
+};
 use clap::Subcommand;
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -24,7 +29,7 @@ pub(super) enum PluginCommand {
 struct Kind {
     /// Its name, and so Helm's verb.
     name: &'static str,
-    /// How it is called; its plugin.yaml is known by that.
+    /// How it is called.
     call: &'static str,
 }
 
@@ -44,9 +49,19 @@ pub(super) fn plugin(run: &Run, command: PluginCommand) -> Result<Exit> {
             }
         }
         PluginCommand::Uninstall => {
-            uninstall(VERBS, &folder(VERBS))?;
-            if folder(GETTER).exists() {
-                uninstall(GETTER, &folder(GETTER))?;
+            // `helm plugin uninstall chart` removes one of the two.
+            let placed: Vec<Kind> =
+                [VERBS, GETTER].into_iter().filter(|kind| folder(*kind).exists()).collect();
+            if placed.is_empty() {
+                let folder = run.env.plugins();
+                let message = format!("plugin: {} not found in `{}`", VERBS.name, folder.display());
+                return Err(Error::not_found(message));
+            }
+            for kind in &placed {
+                check_ours(*kind, &folder(*kind))?;
+            }
+            for kind in placed {
+                uninstall(kind, &folder(kind))?;
             }
         }
     }
@@ -74,8 +89,13 @@ impl Kind {
     }
 }
 
-/// Refuses to replace another's plugin.
+/// Refuses to replace another's plugin, and to place a second one of its name: with two, Helm 3 runs no command at all.
 fn check(kind: Kind, folder: &Path) -> Result<()> {
+    if let Some(other) = namesake(kind, folder) {
+        let message = format!("`{}` holds a plugin `{}` already", other.display(), kind.name);
+        return Err(Error::new(ErrorKind::Conflict, message)
+            .with_hint(format!("remove it with `helm plugin uninstall {}` first", kind.name)));
+    }
     if !folder.exists() || is_ours(kind, folder) {
         return Ok(());
     }
@@ -120,28 +140,48 @@ fn open_to_others(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Another folder beside `folder` whose plugin has the same name, such as a checkout that Helm itself has placed.
+fn namesake(kind: Kind, folder: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(folder.parent()?).ok()?;
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path != folder)
+        .collect();
+    paths.sort();
+    paths.into_iter().find(|path| manifest(path, "name").is_some_and(|name| name == kind.name))
+}
+
+/// Refuses to remove another's plugin.
+fn check_ours(kind: Kind, folder: &Path) -> Result<()> {
+    if is_ours(kind, folder) {
+        return Ok(());
+    }
+    let message = format!("`{}` holds another plugin; it is left alone", folder.display());
+    Err(Error::new(ErrorKind::Conflict, message))
+}
+
 fn uninstall(kind: Kind, folder: &Path) -> Result<()> {
-    if !folder.exists() {
-        return Err(Error::not_found(format!(
-            "plugin: {} not found in `{}`",
-            kind.name,
-            parent(folder).display()
-        )));
-    }
-    if !is_ours(kind, folder) {
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            format!("`{}` holds another plugin; it is left alone", folder.display()),
-        ));
-    }
     fs::remove_dir_all(folder).map_err(|error| Error::io("remove", folder, error))?;
     output::println(format!("Uninstalled plugin: {}", kind.name))
 }
 
-fn parent(folder: &Path) -> PathBuf {
-    folder.parent().unwrap_or(folder).to_owned()
+/// Whether [`install`] has placed what is in `folder`: a plugin of that very name and command, and a copy of this program.
+/// Others may speak of chartferry in theirs.
+fn is_ours(kind: Kind, folder: &Path) -> bool {
+    manifest(folder, "name").is_some_and(|name| name == kind.name)
+        && manifest(folder, "command")
+            .is_some_and(|command| command == format!("$HELM_PLUGIN_DIR/{}", kind.call))
+        && folder.join("chartferry").is_file()
 }
 
-fn is_ours(kind: Kind, folder: &Path) -> bool {
-    fs::read_to_string(folder.join("plugin.yaml")).is_ok_and(|text| text.contains(kind.call))
+/// A text of the plugin.yaml in `folder`.
+fn manifest(folder: &Path, key: &str) -> Option<String> {
+    let limits = Limits::default();
+    let file = fs::File::open(folder.join("plugin.yaml")).ok()?;
+    let mut bytes = Vec::new();
+    file.take(limits.chart_document_bytes).read_to_end(&mut bytes).ok()?;
+    match yaml::parse(&bytes, Duplicates::LastWins, &limits).ok()?.get(key)? {
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    }
 }

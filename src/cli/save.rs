@@ -6,6 +6,7 @@ use crate::{
     limits::Limits,
     oci::Tag,
     ops::{prepare, saved::SavedReference},
+    version::Version,
 };
 use clap::Args;
 use std::path::PathBuf;
@@ -25,6 +26,13 @@ pub(super) fn save(run: &Run, args: &SaveArgs) -> Result<Exit> {
         Some(tag) => tag.clone(),
         None => Tag::from_version(&chart.metadata.version)?,
     };
+    let version = &chart.metadata.version;
+    // A commit or a word may be the tag of any version; another version is a slip.
+    if Version::parse_strict(tag.as_str()).is_ok()
+        && Tag::from_version(version).is_ok_and(|own| own != tag)
+    {
+        run.talk.warn(&format!("the chart has version {version} and is saved as `{tag}`"));
+    }
     reference.tag = Some(tag.clone());
     let store = run.saved().write(&reference)?;
     let manifest = run.block_on(prepare::save(&store, &chart, &tag))?;

@@ -12,6 +12,11 @@ fn a_chart_is_saved_listed_pushed_pulled_exported_and_removed() {
         .stdout_has("\nname:    demo\nversion: 1.0.0\n1.0.0: saved\n")
         .any_files()
         .succeeds();
+    test.run(["chart", "save", "demo", "demo:2.0.0"])
+        .any_stdout()
+        .stderr("warning: the chart has version 1.0.0 and is saved as `2.0.0`\n")
+        .any_files()
+        .succeeds();
     test.run(["chart", "list"]).stdout_has("REF ").stdout_has("[ADDR]/ns/demo:1.0.0").succeeds();
     // The source here and the saved chart have the same files, so there is nothing to choose.
     test.run(["chart", "push", &reference])

@@ -39,9 +39,17 @@ fn the_plugin_is_placed_and_removed_and_another_one_is_left_alone() {
     assert!(!folder.exists());
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("plugin.yaml"), "name: chart\ncommand: other\n").unwrap();
-    for command in ["install", "uninstall"] {
-        test.run(["plugin", command]).stderr_has("holds another plugin").fails(4);
-    }
+    let refused = || {
+        for command in ["install", "uninstall"] {
+            test.run(["plugin", command]).stderr_has("holds another plugin").fails(4);
+        }
+    };
+    refused();
+    // A plugin of others that only speaks of this program.
+    let words =
+        "name: chart\ndescription: like chartferry chart\ncommand: $HELM_PLUGIN_DIR/other\n";
+    fs::write(folder.join("plugin.yaml"), words).unwrap();
+    refused();
     test.run(["plugin", "install"])
         .env("HELM_PLUGINS", test.path("elsewhere").to_str().unwrap())
         .any_stdout()
@@ -52,6 +60,25 @@ fn the_plugin_is_placed_and_removed_and_another_one_is_left_alone() {
             "elsewhere/chart/plugin.yaml",
         ])
         .succeeds();
+}
+
+#[test]
+fn a_plugin_beside_another_of_its_name_is_not_placed_and_half_of_a_pair_is_removed() {
+    let test = Test::new();
+    let plugins = test.home("helm/data/plugins");
+    // As `helm plugin install <checkout>` leaves it.
+    fs::create_dir_all(plugins.join("checkout")).unwrap();
+    fs::write(plugins.join("checkout/plugin.yaml"), "name: chart\ncommand: chartferry chart\n")
+        .unwrap();
+    test.run(["plugin", "install"])
+        .stderr_has("/helm/data/plugins/checkout` holds a plugin `chart` already\nhint: remove it with `helm plugin uninstall chart`")
+        .fails(4);
+    fs::remove_dir_all(plugins.join("checkout")).unwrap();
+    test.run(["plugin", "install"]).any_stdout().succeeds();
+    // As `helm plugin uninstall chart` does.
+    fs::remove_dir_all(plugins.join("chart")).unwrap();
+    test.run(["plugin", "uninstall"]).stdout("Uninstalled plugin: chart-getter\n").succeeds();
+    assert_eq!(fs::read_dir(plugins).unwrap().count(), 0);
 }
 
 #[test]
