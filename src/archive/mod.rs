@@ -107,6 +107,7 @@ impl From<Chart> for Chart<Content> {
             files: chart.files.into_iter().map(file).collect(),
             subcharts: chart.subcharts.into_iter().map(Self::from).collect(),
             warnings: chart.warnings,
+            skipped: chart.skipped,
         }
     }
 }

@@ -182,7 +182,8 @@ fn meant(chart: &Path, remote: &RemoteArgs) -> Result<Option<Registry>> {
     if remote.given()?.is_none() {
         return Ok(None);
     }
-    let chart = archive::dir::load(chart, Keep::Nothing, &Limits::default())?;
+    let limits = Limits::default();
+    let chart = archive::dir::load_with(chart, Keep::Nothing, Outside::Skip, &limits)?;
     let named = chart.metadata.dependencies.iter().flatten();
     let locked = chart.lock.iter().flat_map(|lock| &lock.dependencies);
     let hosts: BTreeSet<Registry> = named

@@ -1,6 +1,7 @@
 //! Attacks that a security reading confirmed, a test each, named after the attack. The module's name is the part of the
 //! program under attack; each test's comment gives the finding's number.
 
+mod archive;
 mod bridge;
 mod credentials;
 mod held;
@@ -8,4 +9,3 @@ mod jwt;
 mod museum;
 mod registry;
 mod wire;
-mod archive;
