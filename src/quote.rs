@@ -1,7 +1,7 @@
-//! Text as Go's `%q` and `%#v` print it, for the errors whose wording must be Helm's, and text as it may be shown to anybody.
-//! Not for JSON: that is [`crate::json`].
+//! Text as Go's `%q` and `%#v` print it, for the errors whose wording must be Helm's, and text as it may be shown to anybody
+//! and on any terminal. Not for JSON: that is [`crate::json`].
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
 /// `text` in double quotes as Go's `strconv.Quote` writes it.
 pub(crate) fn go(text: &str) -> String {
@@ -44,6 +44,31 @@ pub(crate) fn is_print(c: char) -> bool {
     let mut pair = [b'a', 0, 0, 0, 0];
     let end = 1 + c.encode_utf8(&mut pair[1..]).len();
     std::str::from_utf8(&pair[..end]).is_ok_and(|text| text.escape_debug().eq(['a', c]))
+}
+
+/// A text that moves, colours and hides nothing on a terminal: control characters are written as `\u001b`, which a JSON
+/// string may hold too. Line breaks and tabs stay. So do letters of every script; the characters that reverse the order in
+/// which text is shown do not.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    let is_plain = |(at, c): (usize, char)| match c {
+        '\n' | '\t' => true,
+        '\r' => text[at + 1..].starts_with('\n'),
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
+        c => !c.is_control(),
+    };
+    if text.char_indices().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for (at, c) in text.char_indices() {
+        if is_plain((at, c)) {
+            out.push(c);
+        } else {
+            let written = write!(out, "\\u{:04x}", u32::from(c));
+            debug_assert!(written.is_ok(), "writing to a String cannot fail");
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// What a query may show the values of, because it only names something.
@@ -126,6 +151,19 @@ mod tests {
             ("😀\u{e0001}", "\"😀\\U000e0001\""),
         ] {
             assert_eq!(super::go(text), quoted);
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_shown_moves_the_cursor() {
+        for (text, shown) in [
+            ("größe\t大\r\n", "größe\t大\r\n"),
+            ("\u{1b}]0;owned\u{7}", "\\u001b]0;owned\\u0007"),
+            ("a\rb\u{8}\u{7f}\u{9b}2J", "a\\u000db\\u0008\\u007f\\u009b2J"),
+            ("\u{202e}gpj.exe", "\\u202egpj.exe"),
+            ("e\u{301}\u{200d}", "e\u{301}\u{200d}"),
+        ] {
+            assert_eq!(super::printable(text), shown);
         }
     }
 

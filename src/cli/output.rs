@@ -1,8 +1,11 @@
 //! What is printed and where: data to stdout, talk to stderr. A reader that goes away is no failure.
 
-use crate::{Error, Result};
+use crate::{Error, Result, quote::printable};
 use serde::Serialize;
-use std::io::{self, IsTerminal, Write};
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal, Write},
+};
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -27,6 +30,21 @@ pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Data as stdout gets it: byte for byte in a file or pipe. On a terminal its control characters are escaped, since most
+/// of it comes from charts and registries of strangers.
+fn shown(data: &[u8], is_terminal: bool) -> Cow<'_, [u8]> {
+    if !is_terminal {
+        return Cow::Borrowed(data);
+    }
+    match String::from_utf8_lossy(data) {
+        Cow::Borrowed(text) => match printable(text) {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        },
+        Cow::Owned(text) => Cow::Owned(printable(&text).into_owned().into_bytes()),
+    }
+}
+
 /// Writes data to stdout.
 ///
 /// # Errors
@@ -41,8 +59,9 @@ pub(super) fn print(data: impl AsRef<[u8]>) -> Result<()> {
 /// As [`print`].
 pub(super) fn print_pieces(pieces: &[impl AsRef<[u8]>]) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    let mut pieces = pieces.iter().map(AsRef::as_ref);
-    match pieces.try_for_each(|piece| stdout.write_all(piece)).and_then(|()| stdout.flush()) {
+    let is_terminal = stdout.is_terminal();
+    let mut pieces = pieces.iter().map(|piece| shown(piece.as_ref(), is_terminal));
+    match pieces.try_for_each(|piece| stdout.write_all(&piece)).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::io("write to", "stdout", error))
         }
@@ -94,5 +113,19 @@ fn to_yaml(value: &serde_json::Value) -> crate::yaml::Value {
         serde_json::Value::Object(entries) => {
             Yaml::Map(entries.iter().map(|(key, value)| (key.clone(), to_yaml(value))).collect())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_no_control_characters_and_a_pipe_every_byte() {
+        let data = b"description: \x1b]0;owned\x07\xff\r\n";
+        assert_eq!(*shown(data, false), *data);
+        let text = "description: \\u001b]0;owned\\u0007\u{fffd}\r\n";
+        assert_eq!(*shown(data, true), *text.as_bytes());
+        assert!(matches!(shown(b"plain", true), Cow::Borrowed(b"plain")));
     }
 }

@@ -1,7 +1,10 @@
 //! Talk: what is said on stderr, for a person or a machine.
 
 use super::output::now;
-use crate::{Error, quote::without_proof};
+use crate::{
+    Error,
+    quote::{printable, without_proof},
+};
 use std::{
     collections::HashSet,
     io::{self, Write},
@@ -19,7 +22,8 @@ pub(super) enum LogFormat {
 }
 
 /// The two streams of a run. Cheap to clone; lines from several threads do not mix. URLs are written without what proves
-/// something: whoever reads a job's log may not be whom a signed URL was given to.
+/// something: whoever reads a job's log may not be whom a signed URL was given to. Control characters are escaped: much of
+/// what is said are words of a registry or of a chart.
 #[derive(Clone, Debug)]
 pub(super) struct Talk {
     format: LogFormat,
@@ -123,7 +127,8 @@ impl Talk {
     }
 
     fn raw(&self, text: &str) {
-        let text = &without_proof(text);
+        let text = without_proof(text);
+        let text = printable(&text);
         let bar = self.bar.lock().ok().and_then(|slot| slot.clone());
         let write = || {
             // Nobody to talk to is no reason to fail.
