@@ -5,13 +5,14 @@ use super::{
     Repository,
     fault::{Failure, Fault},
     http::Answer,
-    manifest::encoding,
+    manifest::coded,
     message::{Call, is_html, text},
     notice::{Notice, TOLD_EVERY, Way},
     partial::{Partial, Sink},
     refusal,
     request::{Reply, Trouble},
     retry::{Break, Tries},
+    sweep,
     ticket::Access,
 };
 use crate::{
@@ -47,7 +48,11 @@ impl Fetch for Repository {
     }
 
     async fn fetch_blob_file(&self, blob: &Descriptor) -> Result<BlobFile> {
-        let mut partial = Partial::in_file(blob, self.client.options().cache.as_deref()).await?;
+        let cache = self.client.options().cache.as_deref();
+        if let Some(cache) = cache {
+            self.client.inner.swept.call_once(|| sweep::sweep(cache));
+        }
+        let mut partial = Partial::in_file(blob, cache).await?;
         self.fill(blob, &mut partial).await?;
         partial.into_file()
     }
@@ -143,8 +148,8 @@ impl Repository {
         act: &str,
     ) -> Result<(), Stop> {
         let registry = self.registry();
-        encoding(registry, &answer.headers)
-            .map_err(|error| Trouble::Damaged(error.context(format!("cannot {act}"))))?;
+        let coded =
+            coded(registry, &answer.headers).map(|error| error.context(format!("cannot {act}")));
         let length: Option<u64> =
             text(&answer.headers, "content-length").and_then(|length| length.parse().ok());
         let garbled = |what: String| {
@@ -159,6 +164,9 @@ impl Repository {
                     return Err(Trouble::Damaged(refusal::web_page(registry, act, &full)).into());
                 }
                 if length.is_some_and(|length| length != blob.size) {
+                    if let Some(error) = coded {
+                        return Err(Trouble::Damaged(error).into());
+                    }
                     return Err(garbled(format!(
                         "it announces {} bytes for a blob of {}",
                         length.unwrap_or_default(),
@@ -204,6 +212,10 @@ impl Repository {
                 if partial.len() == blob.size {
                     break;
                 }
+                if let Some(error) = coded {
+                    partial.restart()?;
+                    return Err(Trouble::Damaged(error).into());
+                }
                 return Err(Trouble::Fault(Fault::new(Break::Cut, registry.as_str())).into());
             };
             if skip > 0 {
@@ -213,14 +225,16 @@ impl Repository {
             }
             if partial.len() + chunk.len() as u64 > blob.size {
                 partial.restart()?;
-                return Err(Trouble::Damaged(Error::new(
-                    ErrorKind::Integrity,
-                    format!(
-                        "cannot {act}: it sends more than the {} bytes its descriptor says",
-                        blob.size
-                    ),
-                ))
-                .into());
+                let error = coded.unwrap_or_else(|| {
+                    Error::new(
+                        ErrorKind::Integrity,
+                        format!(
+                            "cannot {act}: it sends more than the {} bytes its descriptor says",
+                            blob.size
+                        ),
+                    )
+                });
+                return Err(Trouble::Damaged(error).into());
             }
             partial.write(&chunk)?;
             let done = partial.len();

@@ -29,7 +29,7 @@ use crate::{
 };
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, Once, PoisonError},
 };
 
 mod auth;
@@ -67,6 +67,7 @@ mod remote;
 mod request;
 mod retry;
 mod scope;
+mod sweep;
 mod ticket;
 mod tls;
 mod token;
@@ -102,6 +103,8 @@ struct Inner {
     options: Options,
     transport: Arc<Transport>,
     hosts: Mutex<HashMap<Registry, Arc<Host>>>,
+    /// Whether this client has swept the cache folder.
+    swept: Once,
 }
 
 impl Client {
@@ -112,7 +115,8 @@ impl Client {
     /// be read.
     pub fn new(options: Options) -> Result<Self> {
         let transport = Arc::new(Transport::new(&options)?);
-        Ok(Self { inner: Arc::new(Inner { options, transport, hosts: Mutex::default() }) })
+        let (hosts, swept) = (Mutex::default(), Once::new());
+        Ok(Self { inner: Arc::new(Inner { options, transport, hosts, swept }) })
     }
 
     /// A client of the same options that comes as somebody else, or trusts somebody else.

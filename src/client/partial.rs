@@ -159,17 +159,10 @@ impl Partial<Disk> {
         create(folder)?;
         let name = format!("partial-{}-{}", blob.digest.algorithm().as_str(), blob.digest.hex());
         let path = folder.join(name);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| Error::io("open the partial download", &path, error))?;
-        if file.try_lock().is_err() {
+        let Some(file) = lock(&path)? else {
             // Another process fetches the same blob; each takes its own.
             return Ok(Self::new(blob, Disk::passing(temporary_in(folder)?)));
-        }
+        };
         let mut partial = Self::new(blob, Disk { file, path: DiskPath::Kept(path) });
         partial.take_up(blob.size).await?;
         Ok(partial)
@@ -220,6 +213,46 @@ impl Partial<Disk> {
         };
         Ok(BlobFile::Temporary(Arc::new(path)))
     }
+}
+
+/// How often a file is opened again that another process has renamed away in between.
+const REOPENED: usize = 4;
+
+/// The file at `path`, made if it is not there, and locked; `None` where another process holds it.
+fn lock(path: &Path) -> Result<Option<File>> {
+    for _ in 0..REOPENED {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(|error| Error::io("open the partial download", path, error))?;
+        if file.try_lock().is_err() {
+            return Ok(None);
+        }
+        if is_at(&file, path) {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the file is the one at `path`. Between opening and locking, the process that held it may have finished and
+/// renamed it: what is locked then is another's finished download.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), path.metadata()) {
+        (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+/// Elsewhere an open file cannot be renamed.
+#[cfg(not(unix))]
+fn is_at(_file: &File, _path: &Path) -> bool {
+    true
 }
 
 /// A file that goes with its handle: in the cache folder, or in the system's temporary one.
@@ -274,6 +307,19 @@ mod tests {
             drop((file, rival));
         });
         assert_eq!(std::fs::read_dir(folder.path()).expect("folder").count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_was_renamed_away_before_it_was_locked_is_not_taken() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (path, away) = (folder.path().join("partial-x"), folder.path().join("blob-x"));
+        let file = lock(&path).expect("lock").expect("free");
+        assert!(is_at(&file, &path));
+        std::fs::rename(&path, &away).expect("rename");
+        assert!(!is_at(&file, &path), "nothing is there");
+        std::fs::write(&path, "another's").expect("write");
+        assert!(!is_at(&file, &path), "another file is there");
     }
 
     #[test]
