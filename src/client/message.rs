@@ -24,6 +24,8 @@ pub(crate) struct Call {
     pub(crate) redirects: Redirects,
     /// The addresses that the host may have.
     pub(crate) names: Names,
+    /// Statuses that are final though they are otherwise worth another try.
+    pub(crate) finals: &'static [u16],
 }
 
 /// Who hears how many bytes of a body have gone.
@@ -82,6 +84,7 @@ impl Call {
             report: None,
             redirects: Redirects::Follow,
             names: Names::Any,
+            finals: &[],
         }
     }
 
@@ -110,6 +113,11 @@ impl Call {
 
     pub(crate) fn names(mut self, names: Names) -> Self {
         self.names = names;
+        self
+    }
+
+    pub(crate) fn finals(mut self, statuses: &'static [u16]) -> Self {
+        self.finals = statuses;
         self
     }
 

@@ -4,7 +4,7 @@
 use super::{
     Client,
     classic::{self, Archive, Body, Fetched},
-    message::{Call, Patience, Payload},
+    message::{Call, Full, Patience, Payload},
     refusal,
 };
 use crate::{Error, ErrorKind, Result, store::unique};
@@ -86,32 +86,28 @@ impl Museum {
         if force == Force::Yes {
             url.set_query(Some("force"));
         }
-        let call = Call::new(Method::POST, url).patience(Patience::Commit);
-        let call = match provenance {
-            None => call.header("content-type", "application/octet-stream").payload(payload),
-            Some(provenance) => {
-                let boundary = format!("chartferry-{}", unique());
-                let head = |name: &str, file: &str| {
-                    Payload::Bytes(
-                        format!(
-                            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{file}\"\r\n\
-                             Content-Type: application/octet-stream\r\n\r\n"
-                        )
-                        .into(),
-                    )
-                };
-                let parts = [
-                    head("chart", "chart.tgz"),
-                    payload,
-                    Payload::Bytes(Bytes::from_static(b"\r\n")),
-                    head("prov", "chart.tgz.prov"),
-                    Payload::Bytes(provenance),
-                    Payload::Bytes(format!("\r\n--{boundary}--\r\n").into()),
-                ];
-                call.header("content-type", &format!("multipart/form-data; boundary={boundary}"))
-                    .payload(Payload::Parts(Arc::new(parts)))
-            }
+        let boundary = format!("chartferry-{}", unique());
+        let head = |name: &str, file: &str| {
+            Payload::Bytes(
+                format!(
+                    "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{file}\"\r\n\
+                     Content-Type: application/octet-stream\r\n\r\n"
+                )
+                .into(),
+            )
         };
+        // Always a form, as the plugin sends it: GitLab and Harbor take nothing else.
+        let mut parts = vec![head("chart", "chart.tgz"), payload];
+        if let Some(provenance) = provenance {
+            parts.push(Payload::Bytes(Bytes::from_static(b"\r\n")));
+            parts.push(head("prov", "chart.tgz.prov"));
+            parts.push(Payload::Bytes(provenance));
+        }
+        parts.push(Payload::Bytes(format!("\r\n--{boundary}--\r\n").into()));
+        let call = Call::new(Method::POST, url)
+            .patience(Patience::Commit)
+            .header("content-type", &format!("multipart/form-data; boundary={boundary}"))
+            .payload(Payload::Parts(parts.into()));
         self.send(&call).await
     }
 
@@ -131,11 +127,14 @@ impl Museum {
     }
 
     async fn send(&self, call: &Call) -> Result<Uploaded> {
+        // A server that cannot read an upload answers 500 each time; a busy one answers 502 to 504.
+        let call = &call.clone().finals(&[500]);
         let cap = self.repository.client.options().limits.answer_bytes;
         let act = format!("upload to {}", call.url);
         let answer = self.repository.settle(&act, call, cap).await?;
         match answer.status.as_u16() {
-            200..=202 => Ok(Uploaded::Saved),
+            _ if says(&answer, "saved", &[201, 202]) => Ok(Uploaded::Saved),
+            200..=299 => Err(no_museum(&act, &call.url, &answer)),
             409 => Ok(Uploaded::Exists),
             _ => Err(refused(&act, &call.url, &answer)),
         }
@@ -176,7 +175,8 @@ impl Museum {
         let act = format!("delete at {}", call.url);
         let answer = self.repository.settle(&act, &call, cap).await?;
         match answer.status.as_u16() {
-            200..=204 => Ok(Deleted::Yes),
+            _ if says(&answer, "deleted", &[202, 204]) => Ok(Deleted::Yes),
+            200..=299 => Err(no_museum(&act, &call.url, &answer)),
             404 if !refusal::is_page(&answer) && says_object_missing(&answer.body) => {
                 Ok(Deleted::WasAbsent)
             }
@@ -206,7 +206,8 @@ impl Museum {
 
     async fn find_context_path(&self) -> Result<String> {
         let index = self.repository.index(None).await.map_err(|error| match error.kind() {
-            ErrorKind::Denied => error.with_hint(LOG_IN),
+            // After a redirect the hint is another: the credentials were there.
+            ErrorKind::Denied if error.hint() == Some(refusal::READ_BY) => error.with_hint(LOG_IN),
             ErrorKind::NotFound => error.with_hint(
                 "no ChartMuseum answers there: check the repository's URL; `chartferry push` is for registries",
             ),
@@ -264,6 +265,32 @@ fn tidy(path: &str) -> String {
     if inner.is_empty() { String::new() } else { format!("/{inner}") }
 }
 
+/// Whether an answer says that a write is done: `{"saved":true}` or `{"deleted":true}` under any success, as ChartMuseum
+/// answers, or one of `statuses`, which other servers answer, without a web page or an error. A page under 200 is that of a
+/// host which knows no such path.
+fn says(answer: &Full, done: &str, statuses: &[u16]) -> bool {
+    if !answer.status.is_success() || refusal::is_page(answer) {
+        return false;
+    }
+    let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    match body.get(done) {
+        Some(said) => *said == serde_json::Value::Bool(true),
+        None => statuses.contains(&answer.status.as_u16()) && body.get("error").is_none(),
+    }
+}
+
+/// The error for a success that no ChartMuseum has answered.
+fn no_museum(act: &str, url: &Url, answer: &Full) -> Error {
+    let host = super::location::host_of(url);
+    let words = refusal::words(answer).map(|words| format!(": {words}")).unwrap_or_default();
+    let message = format!(
+        "cannot {act}: `{host}` answers {}, but not as a ChartMuseum does{words}",
+        refusal::status_text(answer)
+    );
+    Error::new(ErrorKind::Protocol, message)
+        .with_hint("nothing was changed there: check the repository's URL and --context-path, and whether it needs a login")
+}
+
 /// Whether a 404 speaks of the version, and not of the route: that one says exactly `not found`.
 fn says_object_missing(body: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(body)
@@ -272,10 +299,13 @@ fn says_object_missing(body: &[u8]) -> bool {
         .unwrap_or(false)
 }
 
-fn refused(act: &str, url: &Url, answer: &super::message::Full) -> Error {
+fn refused(act: &str, url: &Url, answer: &Full) -> Error {
     let host = super::location::host_of(url);
     let error = refusal::from_service(&host, act, answer);
     match answer.status.as_u16() {
+        401 | 403 if super::location::may_see(url, &answer.url) == super::location::Credentials::Drop => {
+            refusal::behind_redirect(error, url, answer)
+        }
         404 | 405 => error.with_hint(
             "no ChartMuseum answers at that path: check the repository's URL and --context-path, and that its API is enabled",
         ),

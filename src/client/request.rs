@@ -171,10 +171,17 @@ impl Client {
             if tried.is_ok() {
                 reach = Reach::Reached;
             }
-            let trouble = match whole(tried, cap).await? {
+            let mut trouble = match whole(tried, cap).await? {
                 Ok(full) => return Ok(full),
                 Err(trouble) => trouble,
             };
+            if let Trouble::Refused(full) = &mut trouble {
+                if call.finals.contains(&full.status.as_u16()) {
+                    return trouble.into_answer(act);
+                }
+                // Only registries give a new address; here a refusal is one wherever a redirect led.
+                full.from = Origin::Registry;
+            }
             if !self.pause_for(&host, reach, &mut tries, act, &trouble).await? {
                 return trouble.into_answer(act);
             }

@@ -3,8 +3,21 @@
 use super::archive;
 use crate::support::{
     Test,
-    web::{File, Web},
+    web::{File, Seen, Web},
 };
+
+/// The archive in the form of an upload, which is the whole form: servers such as GitLab take nothing but a form.
+fn chart_of(seen: &Seen) -> Vec<u8> {
+    let kind = seen.header("content-type").unwrap();
+    let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();
+    let head = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"chart\"; filename=\"chart.tgz\"\r\n\
+         Content-Type: application/octet-stream\r\n\r\n"
+    );
+    let tail = format!("\r\n--{boundary}--\r\n");
+    let inner = seen.body.strip_prefix(head.as_bytes()).unwrap();
+    inner.strip_suffix(tail.as_bytes()).unwrap().to_vec()
+}
 
 fn museum() -> (Test, Web) {
     let (mut test, web) = (Test::new(), Web::start());
@@ -30,7 +43,7 @@ fn an_archive_goes_as_it_is_to_where_the_index_says() {
     let seen = web.take();
     assert_eq!(seen[0].target, "/ctx/org/index.yaml");
     assert_eq!((seen[1].method.as_str(), seen[1].target.as_str()), ("POST", "/ctx/api/org/charts"));
-    assert_eq!(seen[1].body, sent);
+    assert_eq!(chart_of(&seen[1]), sent);
     assert_eq!(seen[1].header("authorization"), Some("Bearer t"));
 
     test.run(["cm-push", "made/demo-1.0.0.tgz", &url, "--force", "--context-path", "/ctx"])
@@ -42,6 +55,44 @@ fn an_archive_goes_as_it_is_to_where_the_index_says() {
     assert_eq!(seen.len(), 1, "a known context path is not asked for");
     assert_eq!(seen[0].target, "/ctx/api/org/charts?force");
     assert_eq!((seen[0].header("x-token"), seen[0].header("authorization")), (Some("t"), None));
+}
+
+/// A host that knows no such path answers 200 with its start page; nothing has been stored or deleted.
+#[test]
+fn only_a_museums_own_answer_is_a_success() {
+    let (test, web) = museum();
+    let url = format!("{}/ctx/org", web.url());
+    let path = "/ctx/api/org/charts";
+    for (answer, code) in [
+        (File::Bytes(b"<!doctype html><title>app</title>".to_vec()), 1),
+        (File::Bytes(br#"{"error":"unauthorized"}"#.to_vec()), 1),
+        (File::Bytes(b"ok".to_vec()), 1),
+        (File::Status(201, "<!doctype html><title>log in</title>"), 1),
+        (File::Status(201, r#"{"saved":false}"#), 1),
+        (File::Status(400, r#"{"error":"bad"}"#), 1),
+        (File::Status(500, r#"{"error":"bad"}"#), 1),
+    ] {
+        let shown = format!("{answer:?}");
+        web.put(path, answer.clone()).put(&format!("{path}/demo/1.0.0"), answer);
+        web.take();
+        let push = ["cm-push", "made/demo-1.0.0.tgz", &url, "--context-path", "/ctx"];
+        let outcome = test.run(push).anything().outcome();
+        assert_eq!(outcome.code, Some(code), "{shown}: {outcome:?}");
+        assert_eq!(web.take().len(), 1, "{shown} is not asked for again");
+        if !shown.contains("500") {
+            let delete = ["museum", "delete", "demo", "1.0.0", &url, "--context-path", "/ctx"];
+            let outcome = test.run(delete).anything().outcome();
+            assert_eq!(outcome.code, Some(code), "{shown}: {outcome:?}");
+        }
+    }
+    for answer in [
+        File::Bytes(br#"{"saved":true}"#.to_vec()),
+        File::Status(201, r#"{"message":"201 Created"}"#),
+    ] {
+        web.put(path, answer);
+        let push = ["cm-push", "made/demo-1.0.0.tgz", &url, "--context-path", "/ctx"];
+        test.run(push).any_stdout().succeeds();
+    }
 }
 
 #[test]
@@ -89,7 +140,7 @@ fn a_provenance_goes_along_in_the_same_request() {
     );
     assert_eq!(seen.body, wanted);
     test.run(["museum", "push", "made/demo-1.0.0.tgz", &url, "--no-prov"]).any_stdout().succeeds();
-    assert_eq!(web.take().pop().unwrap().body, test.read("made/demo-1.0.0.tgz"));
+    assert_eq!(chart_of(&web.take().pop().unwrap()), test.read("made/demo-1.0.0.tgz"));
 }
 
 #[test]
@@ -99,7 +150,7 @@ fn folders_are_packaged_with_the_version_that_is_asked_for_and_archives_never() 
     test.run(["museum", "push", "made/demo", &url, "--version", "9.9.9", "--app-version", "3"])
         .stdout_has("Pushed demo-9.9.9.tgz")
         .succeeds();
-    let sent = web.take().pop().unwrap().body;
+    let sent = chart_of(&web.take().pop().unwrap());
     test.file("sent.tgz", sent);
     test.run(["show", "chart", "sent.tgz"])
         .stdout("apiVersion: v2\nappVersion: \"3\"\nname: demo\nversion: 9.9.9\n\n")
@@ -130,7 +181,7 @@ fn cm_push_takes_the_flags_of_the_plugin() {
     test.run(["cm-push", "made/demo-1.0.0.tgz", &url, "--version", "9.9.9", "--app-version", "3"])
         .stdout_has("Pushing demo-9.9.9.tgz")
         .succeeds();
-    test.file("sent.tgz", web.take().pop().unwrap().body);
+    test.file("sent.tgz", chart_of(&web.take().pop().unwrap()));
     test.run(["show", "chart", "sent.tgz"])
         .stdout("apiVersion: v2\nappVersion: \"3\"\nname: demo\nversion: 9.9.9\n\n")
         .succeeds();
