@@ -17,7 +17,7 @@ use crate::{
     limits::Limits,
     oci::{Digest, Tag, media},
     ops::{
-        chart_repository::{beside, file_name},
+        chart_repository::beside,
         payload::{Archive, write_file},
         pull::{self as op, Provenance, Pulled},
         tags::{Devel, Wanted},
@@ -171,7 +171,9 @@ async fn from_repository(
     let located =
         args.classic.locate(run, &args.remote, chart, args.version.as_deref(), args.devel).await?;
     let got = classic::fetch(run, &located, args.provenance()).await?;
-    let name = file_name(&located.url)?;
+    let name = got.file_name(limits).map_err(|error| {
+        error.context(format!("{} is no good chart archive", without_proof(&located.url)))
+    })?;
     let created = op::file_time(&located.created);
     let file = place(run, args, folder, &name, &got.archive, created, limits)?;
     if args.prov {
@@ -183,8 +185,9 @@ async fn from_repository(
                 write_file(&path, |file| file.write_all(bytes))?;
             }
             None => run.talk.warn(&format!(
-                "verification not found for {text}: failed to fetch {} : 404 Not Found",
-                beside(&located.url)
+                "verification not found for {text}: failed to fetch {} : {}",
+                beside(&located.url),
+                got.unsigned.as_deref().unwrap_or("404 Not Found")
             )),
         }
     }

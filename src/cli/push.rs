@@ -18,6 +18,7 @@ use crate::{
     limits::Limits,
     oci::{Reference, Tag, chart::LayerOrder},
     ops::{
+        chart_repository::beside,
         package,
         prepare::{self, Beside},
         pull::Provenance,
@@ -344,6 +345,12 @@ impl<'a> Elsewhere<'a> {
         let located = classic.locate(run, &from, chart, version, args.devel).await;
         let located = located.map_err(by_name)?;
         let got = classic::fetch(run, &located, Provenance::IfPresent).await.map_err(by_name)?;
+        if let Some(why) = &got.unsigned {
+            run.talk.warn(&format!(
+                "{text} is pushed without provenance: {} : {why}",
+                beside(&located.url)
+            ));
+        }
         prepare::from_repository(got, &located.created, limits)
             .map_err(|error| error.context(format!("{located} is no good chart archive")))
     }

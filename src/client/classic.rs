@@ -88,6 +88,20 @@ pub enum Fetched {
     },
 }
 
+/// What lies where the provenance of an archive should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signed {
+    /// A signed text.
+    Found(Bytes),
+    /// The server says that there is none.
+    Absent,
+    /// Something else, in a few words: a web page, or a refusal. Hosts answer so for any path they do not know.
+    Unusable(String),
+}
+
+/// How a provenance file begins; its type says nothing (RFC 9580, 7).
+const SIGNED: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
+
 /// A classic repository. Cheap to clone.
 #[derive(Clone)]
 pub struct Repository {
@@ -158,15 +172,15 @@ impl Repository {
         let validators =
             Validators { etag: header("etag"), last_modified: header("last-modified") };
         let encoding = header("content-encoding").unwrap_or_default().to_ascii_lowercase();
+        // The bytes say more than the header, which storage keeps as it was once given: no YAML or JSON begins as gzip does.
         let bytes = match encoding.trim() {
-            "" | "identity" => answer.body,
-            "gzip" | "x-gzip" => {
+            coding if answer.body.starts_with(b"\x1f\x8b") && !coding.is_empty() => {
                 let body = answer.body;
                 blocking(move || inflate(&body, cap))
                     .await
                     .map_err(|error| error.context(format!("failed to fetch {url}")))?
             }
-            other => {
+            other @ ("br" | "zstd" | "deflate" | "compress") => {
                 return Err(Error::new(
                     ErrorKind::Protocol,
                     format!(
@@ -174,6 +188,7 @@ impl Repository {
                     ),
                 ));
             }
+            _ => answer.body,
         };
         Ok(Fetched::Index { bytes, validators })
     }
@@ -197,17 +212,32 @@ impl Repository {
         let cap = self.client.options().limits.provenance_bytes;
         let answer = self.settle(&format!("fetch {}", shown(&url)), &call, cap).await?;
         match answer.status.as_u16() {
-            200 if refusal::is_page(&answer) => Err(Error::new(
-                ErrorKind::Protocol,
-                format!(
-                    "failed to fetch {} : it is a web page, not a provenance file",
-                    shown(&url)
-                ),
-            )),
+            200 if refusal::is_page(&answer) => Ok(None),
             200 => Ok(Some(answer.body)),
             404 | 410 => Ok(None),
             _ => Err(refusal::from_web(&shown(&url), &answer)),
         }
+    }
+
+    /// The provenance file at an absolute URL, judged by its first line. The archive beside it was not refused, so a server
+    /// that refuses this path, or answers something else, has none.
+    ///
+    /// # Errors
+    /// `Denied` where credentials are asked for, and failures of the server.
+    pub async fn signed(&self, url: &str) -> Result<Signed> {
+        let url = parse(url)?;
+        let call = Call::new(Method::GET, url.clone()).header("accept-encoding", "identity");
+        let cap = self.client.options().limits.provenance_bytes;
+        let answer = self.settle(&format!("fetch {}", shown(&url)), &call, cap).await?;
+        let body = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);
+        Ok(match answer.status.as_u16() {
+            200 if body.trim_ascii_start().starts_with(SIGNED) => Signed::Found(answer.body),
+            200 if refusal::is_page(&answer) => Signed::Unusable("it is a web page".to_owned()),
+            200 => Signed::Unusable("it is no signed text".to_owned()),
+            404 | 410 => Signed::Absent,
+            400 | 403 | 405 | 501 => Signed::Unusable(refusal::status_text(&answer)),
+            _ => return Err(refusal::from_web(&shown(&url), &answer)),
+        })
     }
 
     /// An address beneath the repository's: its path grows, its query stays.

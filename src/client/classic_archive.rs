@@ -84,10 +84,8 @@ impl Repository {
                         spool.restart();
                         continue;
                     }
-                    // What is not there, or not for us, is so wherever a redirect led.
-                    if matches!(full.status.as_u16(), 401 | 403 | 404 | 410) {
-                        full.from = Origin::Registry;
-                    }
+                    // A refusal is one wherever a redirect led.
+                    full.from = Origin::Registry;
                     Trouble::Refused(full)
                 }
                 Err(Failure::Fault(fault)) => Trouble::Fault(fault),
@@ -134,12 +132,6 @@ impl Repository {
                 return Err(failed(ErrorKind::Protocol, &format!("it answers {status}")));
             }
         }
-        if is_html(&answer.headers) {
-            let message = format!("failed to fetch {url} : it is a web page, not a chart");
-            return Err(Error::new(ErrorKind::Protocol, message)
-                .with_hint("a login page or proxy may stand in between; or the address is that of a page about the chart")
-                .into());
-        }
         let announced = text(&answer.headers, "content-length")
             .and_then(|length| length.parse::<u64>().ok())
             .unwrap_or_default();
@@ -147,7 +139,15 @@ impl Repository {
             return Err(too_large(url, spool.cap).into());
         }
         answer.wait_longer(STALL_FACTOR);
+        let typed = is_html(&answer.headers);
         while let Some(chunk) = answer.chunk().await? {
+            // The bytes decide: some hosts call every file a page. An archive begins as gzip does.
+            if typed && spool.length == 0 && !chunk.is_empty() && !chunk.starts_with(b"\x1f") {
+                let message = format!("failed to fetch {url} : it is a web page, not a chart");
+                return Err(Error::new(ErrorKind::Protocol, message)
+                    .with_hint("a login page or proxy may stand in between; or the address is that of a page about the chart")
+                    .into());
+            }
             if spool.length + chunk.len() as u64 > spool.cap {
                 return Err(too_large(url, spool.cap).into());
             }

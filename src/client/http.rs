@@ -5,13 +5,14 @@ use super::{
     Options,
     fault::{Failure, Fault},
     gate::Gates,
-    location::{Credentials, follow, host_of},
+    location::{BadLocation, Credentials, follow, host_of},
     message::{Call, Full, Patience, Proven, text},
     network::{Names, Network, OuterOnly},
     notice::{Notice, Notify},
     open::Redirects,
     outgoing::{Going, outgoing},
     proxy::{Route, Routes, SKIPPED, unusable},
+    refusal::repository_of,
     retry::{Break, Origin},
     tls::{HostTrust, Trust},
 };
@@ -184,10 +185,20 @@ impl Transport {
             let (next, credentials) = follow(&url, text(&answer.headers, LOCATION.as_str()))
                 .map_err(|error| {
                     let host = host_of(&url);
-                    Error::new(
+                    let refused = Error::new(
                         ErrorKind::Protocol,
                         format!("a redirect of `{host}` is not followed"),
-                    )
+                    );
+                    match &error {
+                        BadLocation::Downgrade { to, .. } => {
+                            let hint = format!(
+                                "if it is there by TLS too, use {} as the address",
+                                by_tls(to)
+                            );
+                            refused.with_hint(hint)
+                        }
+                        _ => refused,
+                    }
                     .with_source(error)
                 })?;
             if credentials == Credentials::Drop && call.redirects == Redirects::HandOver {
@@ -311,6 +322,14 @@ const IDLE: usize = 64;
 
 /// What a slow registry hashes and stores in a second, once it has the body.
 const COMMITTED_PER_SECOND: u64 = 4 * crate::limits::MIB;
+
+/// The same address by TLS.
+fn by_tls(url: &Url) -> String {
+    let mut url = url.clone();
+    // http and https may always be changed for each other.
+    let _ = url.set_scheme("https");
+    repository_of(&url)
+}
 
 fn is_redirect(method: &Method, status: StatusCode) -> bool {
     match status.as_u16() {

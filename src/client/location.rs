@@ -24,8 +24,8 @@ pub(crate) enum BadLocation {
     NoUrl(String),
     #[error("the answer points to `{0}`, which is neither http nor https")]
     Scheme(String),
-    #[error("the answer points from https to plain http at `{0}`")]
-    Downgrade(String),
+    #[error("the answer points from https to plain http at `{host}`")]
+    Downgrade { host: String, to: Url },
 }
 
 /// Resolves `location`, which came in an answer from `from`. A name and password within it are dropped.
@@ -39,7 +39,7 @@ pub(crate) fn follow(
         return Err(BadLocation::Scheme(location.to_owned()));
     }
     if from.scheme() == "https" && to.scheme() == "http" {
-        return Err(BadLocation::Downgrade(host_of(&to)));
+        return Err(BadLocation::Downgrade { host: host_of(&to), to });
     }
     // Neither can fail on a URL with a host.
     let _ = to.set_username("");
@@ -181,7 +181,10 @@ mod tests {
         let from = url("https://r.example/v2/");
         for (location, error) in [
             (None, BadLocation::Missing),
-            (Some("http://r.example/x"), BadLocation::Downgrade("r.example".into())),
+            (
+                Some("http://r.example/x"),
+                BadLocation::Downgrade { host: "r.example".into(), to: url("http://r.example/x") },
+            ),
             (Some("ftp://r.example/x"), BadLocation::Scheme("ftp://r.example/x".into())),
             (Some("file:///etc/passwd"), BadLocation::Scheme("file:///etc/passwd".into())),
             (Some("data:,x"), BadLocation::Scheme("data:,x".into())),

@@ -60,9 +60,12 @@ impl Repository {
 
     fn verify(&self, target: &TagOrDigest, answer: &Full) -> Result<Manifest> {
         let registry = self.registry();
-        check_encoding(registry, answer)?;
         let manifest = Manifest::parse(answer.body.clone(), text(&answer.headers, "content-type"));
+        let manifest = manifest.map_err(|error| coded(registry, &answer.headers).unwrap_or(error));
         let integrity = |expected: &Digest, said: &str| {
+            if let Some(coded) = coded(registry, &answer.headers) {
+                return coded;
+            }
             let found = Digest::of(expected.algorithm(), &answer.body);
             Error::new(
                 ErrorKind::Integrity,
@@ -208,23 +211,21 @@ pub(crate) fn check_digest(registry: &Registry, ours: &Digest, answer: &Full) ->
     }
 }
 
-/// Digests are over the bytes as they are stored; an answer compressed on its way is another's bytes.
-pub(crate) fn check_encoding(registry: &Registry, answer: &Full) -> Result<()> {
-    encoding(registry, &answer.headers)
+/// The content coding of an answer, if it says one. Digests are over the bytes as they are stored, so an answer compressed on
+/// its way is another's bytes. Yet storage keeps codings that were never applied (`aws-chunked`, `utf-8`): bytes that fit
+/// their digest are taken, whatever the header says.
+pub(crate) fn coding(headers: &::http::HeaderMap) -> Option<&str> {
+    let coding = text(headers, "content-encoding")?.trim();
+    (!coding.is_empty() && !coding.eq_ignore_ascii_case("identity")).then_some(coding)
 }
 
-/// The same for an answer still under way.
-pub(crate) fn encoding(registry: &Registry, headers: &::http::HeaderMap) -> Result<()> {
-    match text(headers, "content-encoding") {
-        Some(encoding) if !encoding.eq_ignore_ascii_case("identity") && !encoding.is_empty() => {
-            Err(Error::new(
-                ErrorKind::Protocol,
-                format!("what `{registry}` sends was encoded as `{encoding}` on its way"),
-            )
-            .with_hint("a proxy between here and the registry compresses answers; it must leave /v2/ alone"))
-        }
-        _ => Ok(()),
-    }
+/// Why the bytes of an answer are not those that were asked for, if a coding tells.
+pub(crate) fn coded(registry: &Registry, headers: &::http::HeaderMap) -> Option<Error> {
+    let message =
+        format!("what `{registry}` sends was encoded as `{}` on its way", coding(headers)?);
+    Some(Error::new(ErrorKind::Protocol, message).with_hint(
+        "a proxy between here and the registry compresses answers; it must leave /v2/ alone",
+    ))
 }
 
 impl Resolve for Repository {

@@ -2,7 +2,7 @@
 //! registry is, is told from how it answers, never from its name.
 
 use super::{
-    location::host_of,
+    location::{Credentials, host_of, may_see},
     message::{Full, Proven, is_html, text},
     retry::Origin,
 };
@@ -151,7 +151,38 @@ pub(crate) fn from_web(url: &url::Url, answer: &Full) -> Error {
     };
     let error = Error::new(kind, format!("failed to fetch {url} : {}", status_text(answer)));
     match kind {
+        _ if redirected(url, answer).is_some() => behind_redirect(error, url, answer),
         ErrorKind::Denied => error.with_hint(READ_BY),
+        _ => error,
+    }
+}
+
+/// Where a redirect to another origin led, without the file of the repository.
+fn redirected(asked: &url::Url, answer: &Full) -> Option<String> {
+    let elsewhere = may_see(asked, &answer.url) == Credentials::Drop;
+    elsewhere.then(|| repository_of(&answer.url))
+}
+
+/// The address of the repository that a URL lies in.
+pub(crate) fn repository_of(url: &url::Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    let text = url.as_str();
+    let (folder, _) = text.split_once("/api/").unwrap_or((text, ""));
+    folder.trim_end_matches("index.yaml").trim_end_matches('/').to_owned()
+}
+
+/// The error for an answer, with the redirect that led to it if that was to another origin: the refusal may be for lack of the
+/// credentials that were given for the first.
+pub(crate) fn behind_redirect(error: Error, asked: &url::Url, answer: &Full) -> Error {
+    let Some(there) = redirected(asked, answer) else { return error };
+    let kind = error.kind();
+    let error = Error::new(kind, format!("{}, after a redirect to {there}", error.message()));
+    match kind {
+        ErrorKind::Denied => error.with_hint(format!(
+            "credentials do not follow a redirect to another scheme, host or port: if you trust it, use {there} as the address"
+        )),
         _ => error,
     }
 }
@@ -166,7 +197,7 @@ pub(crate) fn web_page(registry: &Registry, act: &str, answer: &Full) -> Error {
     .with_hint("a proxy, a login page or a firewall may stand in between, or the registry has another host or port")
 }
 
-fn status_text(answer: &Full) -> String {
+pub(crate) fn status_text(answer: &Full) -> String {
     let reason = answer.status.canonical_reason().unwrap_or_default();
     format!("{} {reason}", answer.status.as_u16()).trim_end().to_owned()
 }

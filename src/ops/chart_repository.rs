@@ -9,10 +9,10 @@ use super::{
     tags::Wanted,
 };
 use crate::{
-    Error, Result,
+    Error, Result, archive,
     client::{
         Client, Credential, Given, Identity, Secret, Trust, Verification,
-        classic::{self, Body, Credentials, Fetched, Validators},
+        classic::{self, Body, Credentials, Fetched, Signed, Validators},
     },
     digest::Digest,
     index::config::Repository,
@@ -79,6 +79,24 @@ pub struct Got {
     pub size: u64,
     /// Its provenance, if it was asked for and is there.
     pub provenance: Option<Bytes>,
+    /// What the other side answered in the place of a provenance file, other than that there is none.
+    pub unsigned: Option<String>,
+}
+
+impl Got {
+    /// The name of the archive's file: `NAME-VERSION.tgz`, from the chart in it. A URL's last part may be any name that an
+    /// index likes, such as `Makefile`.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the archive; `Invalid` for a name that cannot be a file's.
+    pub fn file_name(&self, limits: &Limits) -> Result<String> {
+        let chart = archive::read::read(self.archive.reader()?, archive::Keep::Nothing, limits)?;
+        let name = format!("{}-{}.tgz", chart.metadata.name, chart.metadata.version);
+        if name.contains(['/', '\\', '\0']) {
+            return Err(Error::invalid(format!("`{name}` is no name for a file")));
+        }
+        Ok(name)
+    }
 }
 
 impl Opener {
@@ -238,12 +256,16 @@ impl ChartRepository {
                     _ => opener.client.classic(classic::Options::new(&*url))?,
                 };
                 let found = repository.archive(&url, opener.limits.archive_bytes).await?;
-                let provenance = match provenance {
-                    Provenance::Leave => None,
-                    Provenance::IfPresent => repository.provenance(&beside(&url)).await?,
+                let (provenance, unsigned) = match provenance {
+                    Provenance::Leave => (None, None),
+                    Provenance::IfPresent => match repository.signed(&beside(&url)).await? {
+                        Signed::Found(bytes) => (Some(bytes), None),
+                        Signed::Absent => (None, None),
+                        Signed::Unusable(why) => (None, Some(why)),
+                    },
                 };
                 let archive = found.body.into();
-                Ok(Got { archive, digest: found.digest, size: found.size, provenance })
+                Ok(Got { archive, digest: found.digest, size: found.size, provenance, unsigned })
             }
             namespace::SCHEME => {
                 let (namespace, file) = Namespace::of_file(
@@ -277,6 +299,7 @@ impl From<Pulled> for Got {
             size: pulled.content.size,
             archive: pulled.archive,
             provenance: pulled.provenance,
+            unsigned: None,
         }
     }
 }

@@ -198,7 +198,7 @@ impl<'a> Known<'a> {
         })
     }
 
-    /// Brings a located archive into `folder`, under the name that its URL ends with.
+    /// Brings a located archive into `folder`, under the name of the chart in it.
     ///
     /// # Errors
     /// As [`Located::fetch`].
@@ -207,7 +207,9 @@ impl<'a> Known<'a> {
             .fetch(Provenance::Leave)
             .await
             .map_err(|error| error.context(format!("could not download {located}")))?;
-        let name = super::chart_repository::file_name(&located.url)?;
+        let name = checked.got.file_name(&self.options.limits).map_err(|error| {
+            error.context(format!("could not download {located}: it is no good chart archive"))
+        })?;
         checked.got.archive.save(&folder.join(name))
     }
 

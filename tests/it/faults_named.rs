@@ -59,6 +59,24 @@ fn headers(name: &'static str, value: &str) -> Act {
     Act::Headers(vec![(name, value.to_owned())])
 }
 
+/// Storage behind a registry keeps codings that were never applied.
+#[test]
+fn bytes_that_fit_their_digest_are_taken_whatever_coding_is_said() {
+    for coding in ["aws-chunked", "utf-8", "gzip", "binary"] {
+        run(async {
+            let said = || headers("content-encoding", coding);
+            let (registry, blob) = registry([
+                Fault::new("GET /blobs/", said()).always(),
+                Fault::new("GET /manifests/", said()).always(),
+            ])
+            .await;
+            let repository = Bench::new().repository(&registry);
+            repository.fetch_blob(&blob, 1 << 20).await.expect(coding);
+            repository.fetch_manifest(&tag("1.0.0")).await.expect(coding);
+        });
+    }
+}
+
 #[test]
 fn damage_that_stays_is_named() {
     use ErrorKind::{Integrity, Network, Protocol};
@@ -70,7 +88,11 @@ fn damage_that_stays_is_named() {
             Integrity,
             &["was asked for, but what is sent is `sha256:", "push it again"][..],
         ),
-        (blob(headers("content-encoding", "gzip")), Protocol, &["encoded as `gzip`", "proxy"]),
+        (
+            blob(Act::Instead(Answer::new(200, "packed").with("content-encoding", "gzip"))),
+            Protocol,
+            &["encoded as `gzip`", "proxy"],
+        ),
         (blob(Act::Instead(page())), Protocol, &["with a web page, not as a registry", "proxy"]),
         (
             blob(Act::Instead(Answer::new(200, "short"))),
@@ -116,6 +138,11 @@ fn damage_that_stays_is_named() {
             manifest(Act::Instead(Answer::new(404, "404 page not found"))),
             Protocol,
             &["does not look like a registry"],
+        ),
+        (
+            manifest(Act::Instead(Answer::new(200, "packed").with("content-encoding", "gzip"))),
+            Protocol,
+            &["encoded as `gzip`", "proxy"],
         ),
         (
             manifest(Act::Instead(Answer::new(200, "no JSON"))),

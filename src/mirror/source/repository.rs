@@ -7,7 +7,7 @@ use crate::{
     archive::{self, Keep},
     client::{
         Client, Repository as Distant,
-        classic::{self, Body, Fetched, Validators},
+        classic::{self, Body, Fetched, Signed, Validators},
     },
     digest::Digest,
     index::{self, Index, Line},
@@ -21,10 +21,7 @@ use crate::{
     ops::{payload::Archive, prepare},
     store::{Fetch, blocking},
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, OnceLock};
 
 /// How a repository is read.
 #[derive(Clone, Debug)]
@@ -45,8 +42,8 @@ pub struct Repository {
     options: Arc<Options>,
     identity: String,
     name: String,
-    /// Whether a provenance file was refused, which is said once.
-    refused: Arc<AtomicBool>,
+    /// What was answered in the place of a provenance file, the first time; it is said once.
+    unsigned: Arc<OnceLock<String>>,
 }
 
 impl Repository {
@@ -60,7 +57,7 @@ impl Repository {
             let host = rest.split(['/', ':']).next().unwrap_or(rest);
             last.unwrap_or(host).to_owned()
         });
-        Self { options: Arc::new(options), identity, name, refused: Arc::default() }
+        Self { options: Arc::new(options), identity, name, unsigned: Arc::default() }
     }
 
     pub(super) fn identity(&self) -> &str {
@@ -158,22 +155,25 @@ impl Repository {
     }
 
     async fn provenance(&self, url: &str) -> Result<Option<bytes::Bytes>> {
-        match self.options.repository.provenance(&provenance_url(url)).await {
-            // Object stores that must not be listed answer so for what is not there. The archive beside it was not
-            // refused, so neither are we.
-            Err(error) if error.kind() == ErrorKind::Denied => {
-                self.refused.store(true, Ordering::Relaxed);
-                Ok(None)
-            }
-            other => other,
-        }
+        // Object stores that must not be listed refuse what is not there. The archive beside it was not refused, so
+        // neither are we.
+        let why = match self.options.repository.signed(&provenance_url(url)).await {
+            Ok(Signed::Found(bytes)) => return Ok(Some(bytes)),
+            Ok(Signed::Absent) => return Ok(None),
+            Ok(Signed::Unusable(why)) => why,
+            Err(error) if error.kind() == ErrorKind::Denied => error.message().to_owned(),
+            Err(error) => return Err(error),
+        };
+        self.unsigned.get_or_init(|| format!("{} : {why}", provenance_url(url)));
+        Ok(None)
     }
 
     /// What the user should know once the run is over.
     pub(super) fn remark(&self) -> Option<String> {
-        self.refused.load(Ordering::Relaxed).then(|| {
+        self.unsigned.get().map(|first| {
             format!(
-                "{} refuses some or all provenance files (403), which is taken to mean that there are none",
+                "{} answers for some or all provenance files with something else, which is taken to mean that there are \
+                 none: {first}",
                 self.identity
             )
         })

@@ -4,8 +4,10 @@
 mod archive;
 mod bridge;
 mod credentials;
+mod files;
 mod held;
 mod jwt;
 mod museum;
 mod registry;
+mod terminal;
 mod wire;

@@ -97,7 +97,7 @@ fn an_archive_that_is_not_the_indexs_is_refused_and_one_without_digest_noted() {
 fn a_provenance_is_taken_where_there_is_one() {
     let (test, web) = test_with_repository();
     add(&test, &web);
-    web.file("/charts/demo-1.0.0.tgz.prov", "signed");
+    web.file("/charts/demo-1.0.0.tgz.prov", "-----BEGIN PGP SIGNED MESSAGE-----\n");
     test.run(["pull", "x/demo", "--version", "1.0.0", "--prov"])
         .writes(["demo-1.0.0.tgz", "demo-1.0.0.tgz.prov"])
         .succeeds();
@@ -105,9 +105,25 @@ fn a_provenance_is_taken_where_there_is_one() {
         .stderr_has("verification not found for x/demo: failed to fetch http://[WEB]/charts/demo-1.1.0.tgz.prov : 404 Not Found")
         .writes(["demo-1.1.0.tgz"])
         .succeeds();
-    // Not there and not to be had are two things.
-    web.put("/charts/other-0.1.0.tgz.prov", File::Status(403, "no"));
-    test.run(["pull", "x/other", "--prov"]).stderr_has("403 Forbidden").fails(6);
+    // The archive was not refused, so a refusal here is that of a server which hides what is not there.
+    for (answer, why) in [
+        (File::Status(400, "no"), "400 Bad Request"),
+        (File::Status(403, "no"), "403 Forbidden"),
+        (File::Status(405, "no"), "405 Method Not Allowed"),
+        (File::Status(501, "no"), "501 Not Implemented"),
+        (File::Bytes(b"<!doctype html><title>app</title>".to_vec()), "it is a web page"),
+        (File::Bytes(b"{\"error\":\"not found\"}".to_vec()), "it is no signed text"),
+        (File::Bytes(Vec::new()), "it is no signed text"),
+    ] {
+        web.put("/charts/other-0.1.0.tgz.prov", answer);
+        test.run(["pull", "x/other", "--prov", "-d", "other"])
+            .stderr_has(&format!("/charts/other-0.1.0.tgz.prov : {why}"))
+            .any_files()
+            .succeeds();
+        assert!(!test.path("other/other-0.1.0.tgz.prov").exists(), "{why}");
+    }
+    web.put("/charts/other-0.1.0.tgz.prov", File::Status(401, "no"));
+    test.run(["pull", "x/other", "--prov", "-d", "other"]).stderr_has("401 Unauthorized").fails(6);
 }
 
 #[test]

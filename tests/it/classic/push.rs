@@ -19,7 +19,7 @@ fn place() -> (Test, Web, Daemon) {
 #[test]
 fn what_arrives_is_what_the_repository_has_with_its_provenance() {
     let (test, web, registry) = place();
-    web.file("/charts/demo-1.0.0.tgz.prov", "signed");
+    web.file("/charts/demo-1.0.0.tgz.prov", "-----BEGIN PGP SIGNED MESSAGE-----\n");
     let to = format!("{}/team", registry.oci());
     let pushed = test
         .run(["push", "x/demo", &to, "--version", "~1.0"])
@@ -28,7 +28,7 @@ fn what_arrives_is_what_the_repository_has_with_its_provenance() {
     assert_eq!(web.asked(), ["GET /charts/demo-1.0.0.tgz", "GET /charts/demo-1.0.0.tgz.prov"]);
     test.run(["pull", &format!("{to}/demo:1.0.0"), "--prov", "-d", "out"]).anything().succeeds();
     assert_eq!(test.read("out/demo-1.0.0.tgz"), test.read("made/demo-1.0.0.tgz"));
-    assert_eq!(test.read("out/demo-1.0.0.tgz.prov"), b"signed");
+    assert_eq!(test.read("out/demo-1.0.0.tgz.prov"), b"-----BEGIN PGP SIGNED MESSAGE-----\n");
     // It is what a mirror makes of it, to the byte.
     let mirrored = format!("{}/mirrored", registry.oci());
     test.run(["mirror", "x", &mirrored]).anything().succeeds();

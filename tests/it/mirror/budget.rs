@@ -33,7 +33,7 @@ fn a_new_version_costs_two_requests_of_the_source_and_at_most_five_of_the_regist
 fn a_provenance_file_costs_one_more_at_the_source_and_two_at_the_registry() {
     let place = Mirrored::new();
     place.add("demo", "1.0.0");
-    place.web.file("/demo-1.0.0.tgz.prov", "signed");
+    place.web.file("/demo-1.0.0.tgz.prov", "-----BEGIN PGP SIGNED MESSAGE-----\n");
     place.publish();
     place.mirror(0, &[]);
     let registry = place.asked_registry();
@@ -45,7 +45,7 @@ fn a_provenance_file_costs_one_more_at_the_source_and_two_at_the_registry() {
         .run(["pull", reference.as_str(), "--version", "1.0.0", "--prov"])
         .anything()
         .succeeds();
-    assert_eq!(place.test.read("demo-1.0.0.tgz.prov"), b"signed");
+    assert_eq!(place.test.read("demo-1.0.0.tgz.prov"), b"-----BEGIN PGP SIGNED MESSAGE-----\n");
 }
 
 #[test]

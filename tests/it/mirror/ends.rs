@@ -8,7 +8,7 @@ fn repository_to_registry_to_folder_keeps_every_byte() {
     let place = Mirrored::new();
     let demo = place.add("demo", "1.0.0+x");
     let other = place.add("other", "0.1.0");
-    place.web.file("/other-0.1.0.tgz.prov", "signed");
+    place.web.file("/other-0.1.0.tgz.prov", "-----BEGIN PGP SIGNED MESSAGE-----\n");
     place.publish();
     place.mirror(0, &[]);
     let source = place.destination();
@@ -23,7 +23,10 @@ fn repository_to_registry_to_folder_keeps_every_byte() {
         .succeeds();
     assert_eq!(place.test.read("out/demo-1.0.0+x.tgz"), demo);
     assert_eq!(place.test.read("out/other-0.1.0.tgz"), other);
-    assert_eq!(place.test.read("out/other-0.1.0.tgz.prov"), b"signed");
+    assert_eq!(
+        place.test.read("out/other-0.1.0.tgz.prov"),
+        b"-----BEGIN PGP SIGNED MESSAGE-----\n"
+    );
     let index = String::from_utf8(place.test.read("out/index.yaml")).unwrap();
     assert!(index.contains("created: \"2024-05-06T07:08:09Z\""), "{index}");
     place

@@ -1,0 +1,72 @@
+//! Attacks on the files that a download writes.
+
+use crate::support::{Test, web::Web};
+
+/// A chart's archive.
+fn archive(test: &Test) -> Vec<u8> {
+    test.file("src/demo/Chart.yaml", "apiVersion: v2\nname: demo\nversion: 1.0.0\n");
+    test.run(["package", "src/demo", "-d", "made"]).anything().succeeds();
+    test.read("made/demo-1.0.0.tgz")
+}
+
+fn serve(url: &str, path: &str, bytes: &[u8]) -> Web {
+    let web = Web::start();
+    web.file(
+        "/index.yaml",
+        format!("apiVersion: v1\nentries:\n  demo:\n  - name: demo\n    version: 1.0.0\n    urls: [\"{url}\"]\n"),
+    );
+    web.file(path, bytes);
+    web
+}
+
+/// Finding 19: the last part of an index's URL named the file, so that an index could replace a Makefile or a `.bashrc`.
+#[test]
+fn an_index_names_no_file() {
+    let test = Test::new();
+    let bytes = archive(&test);
+    test.file("Makefile", "all:\n");
+    for url in ["files/Makefile", "files/.bashrc", "files/demo?x=1", "Makefile"] {
+        let path = format!("/{}", url.split('?').next().unwrap());
+        let web = serve(url, &path, &bytes);
+        std::fs::remove_file(test.path("demo-1.0.0.tgz")).ok();
+        test.run(["pull", "demo", "--repo", &web.url()])
+            .any_stderr()
+            .writes(["demo-1.0.0.tgz"])
+            .succeeds();
+        std::fs::remove_file(test.path("demo-1.0.0.tgz")).unwrap();
+        let direct = format!("{}{path}", web.url());
+        test.run(["pull", &direct]).any_stderr().writes(["demo-1.0.0.tgz"]).succeeds();
+    }
+    assert_eq!(test.read("Makefile"), b"all:\n");
+    assert_eq!(test.read("demo-1.0.0.tgz"), bytes);
+}
+
+/// Finding 19: the bytes need not have been a chart.
+#[test]
+fn what_is_no_chart_is_not_written() {
+    let test = Test::new();
+    let web = serve("files/Makefile", "/files/Makefile", b"all:\n\trm -rf /\n");
+    test.run(["pull", "demo", "--repo", &web.url()])
+        .stderr_has("is no good chart archive")
+        .fails(1);
+}
+
+/// Finding 19, a relative: the archives of dependencies had the name of their URL, too.
+#[test]
+fn an_index_names_no_file_among_the_dependencies() {
+    let test = Test::new();
+    let bytes = archive(&test);
+    let web = serve("files/values.yaml", "/files/values.yaml", &bytes);
+    test.file(
+        "parent/Chart.yaml",
+        format!(
+            "apiVersion: v2\nname: parent\nversion: 1.0.0\ndependencies:\n- name: demo\n  version: 1.0.0\n  repository: {}\n",
+            web.url()
+        ),
+    );
+    test.run(["dependency", "update", "parent"])
+        .any_stdout()
+        .any_stderr()
+        .writes(["parent/Chart.lock", "parent/charts/demo-1.0.0.tgz"])
+        .succeeds();
+}
