@@ -35,7 +35,7 @@ use jiff::Timestamp;
 use std::{
     io::{Read, Write},
     path::{Path, PathBuf},
-    sync::atomic::Ordering,
+    sync::{Mutex, atomic::Ordering},
     time::Duration,
 };
 
@@ -102,6 +102,7 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
         limits: Limits::default(),
         from: settings.from.credential()?,
         to: settings.to.credential()?,
+        failed: Mutex::default(),
     };
     let progress = Progress::start(run, "carried", "versions", 0);
     let counts = progress.counts();
@@ -157,7 +158,7 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
     match (signal, stopped) {
         (Some(signal), _) => Err(signal.error()),
         (None, Some(error)) => Err(error),
-        (None, None) => told.map(|()| exit(&reports)),
+        (None, None) => told.map(|()| exit(&reports, &ends.failed)),
     }
 }
 
@@ -181,6 +182,9 @@ async fn every(ends: &Ends<'_>, options: &Options, args: &MirrorArgs) -> Result<
             }
             Err(error) => {
                 reports.push(unmirrored(&settings.location, sink.identity(), options, &error));
+                if let Ok(mut failed) = ends.failed.lock() {
+                    failed.push(Exit::from(&error));
+                }
                 let what = format!("`{}` is not mirrored", settings.location);
                 ends.run.talk.error(&error.context(what));
             }
@@ -328,7 +332,7 @@ fn tell(run: &Run, args: &MirrorArgs, settings: &Settings, reports: &[Report]) -
     }
 }
 
-fn exit(reports: &[Report]) -> Exit {
+fn exit(reports: &[Report], failed: &Mutex<Vec<Exit>>) -> Exit {
     let has = |verdict| reports.iter().any(|report| report.verdict() == verdict);
     let listed = reports.iter().all(|report| report.error.is_none());
     // What a check found stands above what was known to be refused.
@@ -337,7 +341,17 @@ fn exit(reports: &[Report]) -> Exit {
     }
     if has(Verdict::Failed) {
         let none = reports.iter().all(|report| report.verdict() == Verdict::Failed);
-        return if none { Exit::Failure } else { Exit::Partial };
+        if !none {
+            return Exit::Partial;
+        }
+        // What all sources failed by is said as for one.
+        let failed = failed.lock().map(|failed| failed.clone()).unwrap_or_default();
+        return match failed.first() {
+            Some(first) if failed.len() == reports.len() && failed.iter().all(|e| e == first) => {
+                *first
+            }
+            _ => Exit::Failure,
+        };
     }
     if has(Verdict::Partly) {
         return Exit::Partial;

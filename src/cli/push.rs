@@ -268,7 +268,12 @@ async fn one(
     args.created_from.date(&mut chart, limits)?;
     let tag = Tag::from_version(&chart.metadata.version)?;
     let (place, name) = destination.place(run, &args.remote, &chart.metadata.name)?;
-    let report = op::push(&place, &name, &chart, &tag, options).await?;
+    let pushed = op::push(&place, &name, &chart, &tag, options).await;
+    let report = pushed.map_err(|error| match error.kind() {
+        // Which blob was the first to be refused says little.
+        ErrorKind::Denied => error.context(format!("cannot push `{name}:{tag}`")),
+        _ => error,
+    })?;
     Ok(Told { name, report })
 }
 

@@ -7,6 +7,7 @@ use crate::{
     chart::time::Time,
     cli::{
         Run,
+        exit::Exit,
         remote::{TransportArgs, password_from_stdin},
         repo,
     },
@@ -92,6 +93,8 @@ pub(super) struct Ends<'a> {
     /// The credentials of the flags, read once.
     pub(super) from: Option<Credential>,
     pub(super) to: Option<Credential>,
+    /// How the sources ended that could not be mirrored at all.
+    pub(super) failed: Mutex<Vec<Exit>>,
 }
 
 impl Ends<'_> {

@@ -149,3 +149,34 @@ fn a_token_service_may_move_within_its_origin() {
     let asked = registry.asked();
     assert_eq!(asked[..3], ["GET /v2/", "POST /token", "POST /new"], "{asked:?}");
 }
+
+/// By reading: a host of mirror.yaml without a port got its password at every port, where another service may listen.
+#[test]
+fn the_password_of_a_host_goes_to_its_usual_port_alone() {
+    let (test, web) = (Test::new(), Web::start());
+    let index = entry("demo", "1.0.0", "\"\"", "demo-1.0.0.tgz");
+    web.file("/index.yaml", format!("apiVersion: v1\nentries:\n  demo:\n{index}"));
+    web.file("/demo-1.0.0.tgz", archive(&test, "demo", "1.0.0"));
+    test.file("secret", "PASSWORD");
+    let document = |host: &str| {
+        let url = web.url();
+        test.file(
+            "mirror.yaml",
+            format!(
+                "sources: [{{url: \"{url}\"}}]\ndestination: {{url: out}}\nhosts:\n\
+                 - {{host: \"{host}\", username: ann, passwordFile: secret}}\n"
+            ),
+        );
+    };
+    document("127.0.0.1");
+    let warning = format!("is not sent to `{}`; write the port in `hosts`", web.address());
+    test.run(["mirror", "-f", "mirror.yaml"])
+        .stderr_has(&warning)
+        .any_stdout()
+        .any_files()
+        .succeeds();
+    assert_eq!(sent(&web), [""; 0]);
+    document(&web.address());
+    test.run(["mirror", "-f", "mirror.yaml", "--ignore-state"]).anything().succeeds();
+    assert!(sent(&web).iter().all(|header| header == "Basic YW5uOlBBU1NXT1JE"));
+}

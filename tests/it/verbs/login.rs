@@ -161,3 +161,21 @@ fn proxies_are_read_as_go_reads_them() {
     let skipped = pull(&url).env("ALL_PROXY", bad).stderr_has("ALL_PROXY is skipped").fails(5);
     assert_eq!(skipped.stderr.matches("ALL_PROXY").count(), 1, "{}", skipped.stderr);
 }
+
+#[test]
+fn wrong_credentials_are_named_by_the_chart_and_by_the_exit_code() {
+    let (test, web) = (Test::new(), Web::start());
+    let users = htpasswd(test.root(), "ann", "secret");
+    let locked = Daemon::chartferry(["--htpasswd", users.to_str().unwrap()]);
+    archive(&test, "demo", "1.0.0");
+    let to = format!("oci://{}/ns", locked.address());
+    let refused = test.run(["push", "made/demo-1.0.0.tgz", &to]).any_stderr().fails(6);
+    let first = format!("error: cannot push `{}/ns/demo:1.0.0`", locked.address());
+    assert!(refused.stderr.contains(&first), "{}", refused.stderr);
+    // Several sources say the same as one.
+    web.want("Basic YW5uOnNlY3JldA==");
+    let url = web.url();
+    let sources = format!("sources: [{{url: \"{url}/a\"}}, {{url: \"{url}/b\"}}]");
+    test.file("mirror.yaml", format!("{sources}\ndestination: {{url: out}}\n"));
+    test.run(["mirror", "-f", "mirror.yaml"]).anything().fails(6);
+}
