@@ -183,14 +183,15 @@ mod tests {
             credential: None,
             scopes: Scopes::parse(&format!("repository:n{name}:pull")),
         };
-        for name in 0..FEW {
+        // Somebody fetches this one all the while.
+        let fetched = memory.slot(key(0), clock.now());
+        let _fetching = fetched.try_lock().expect("free");
+        for name in 1..FEW {
             let slot = memory.slot(key(name), clock.now());
             *slot.try_lock().expect("free") = Some(Token::of("x", clock.now()));
         }
-        let held = memory.slot(key(0), clock.now());
-        let _fetching = held.try_lock().expect("free");
         let later = clock.now() + Duration::from_secs(3600);
         memory.slot(key(FEW), later);
-        assert_eq!(memory.state().tokens.entries.len(), 2, "one in use, and the new one");
+        assert_eq!(memory.state().tokens.entries.len(), 2, "the one in use, and the new one");
     }
 }
