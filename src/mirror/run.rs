@@ -260,7 +260,7 @@ impl<'a> Run<'a> {
         }
         let age = |then: i64| u64::try_from(self.options.now.as_second() - then).unwrap_or(0);
         let fresh = then.looked.is_some_and(|then| age(then) < every.as_secs());
-        !self.sink.is_seen() && !(fresh && then.selection == now.selection)
+        !(self.sink.is_seen() || fresh && then.selection == now.selection)
     }
 
     /// The source is as it was, and so is everything else.
