@@ -76,6 +76,15 @@ impl Error {
             .with_source(error)
     }
 
+    /// A failed read of a file or folder that the user named: `NotFound` when it does not exist.
+    pub fn input(act: &str, path: impl AsRef<Path>, error: io::Error) -> Self {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound => ErrorKind::NotFound,
+            _ => ErrorKind::Io,
+        };
+        Self(Box::new(Inner { kind, ..*Self::io(act, path, error).0 }))
+    }
+
     /// Adds what to do next; printed last, after `hint:`.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {

@@ -73,7 +73,8 @@ fn judge<K: Keeper>(
 ) -> Result<Chart<K::Data>> {
     let fail = |error| Error::io("read chart directory", path, error);
     let root = absolute(path).map_err(fail)?;
-    let real = fs::canonicalize(path).map_err(fail)?;
+    let real = fs::canonicalize(path)
+        .map_err(|error| Error::input("read chart directory", path, error))?;
     let mut bench = Bench { keep, keeper, budget: Budget::new(limits) };
     let mut walk = Walk {
         rules: rules(&root, &real, outside, limits)?,

@@ -33,7 +33,8 @@ pub fn open(path: &Path, keep: Keep, limits: &Limits) -> Result<Chart> {
     let fail = |error| Error::io("read chart archive", path, error);
     // Helm's sentences have the whole path, however it was given.
     let path = &absolute(path).map_err(fail)?;
-    let mut file = File::open(path).map_err(fail)?;
+    let mut file =
+        File::open(path).map_err(|error| Error::input("read chart archive", path, error))?;
     let found = file.metadata().map_err(fail)?;
     if found.is_dir() {
         return Err(Error::invalid("cannot load a directory"));

@@ -7,7 +7,7 @@ use super::{
     output::{self, Format},
 };
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     chart::{
         lint::Severity,
         overrides::{self, Typing},
@@ -80,7 +80,13 @@ pub(super) fn lint(run: &Run, args: &LintArgs) -> Result<Exit> {
         run.talk.info("templates were not rendered; `helm lint` renders them");
     }
     if failed > 0 {
-        return Err(Error::invalid(summary));
+        // As with other verbs, a path that does not exist is another failure than a bad chart.
+        let is_absent = |result: &Result<Report>| {
+            result.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        };
+        let absent = results.iter().filter(|(_, result)| is_absent(result)).count();
+        let kind = if absent == failed { ErrorKind::NotFound } else { ErrorKind::Invalid };
+        return Err(Error::new(kind, summary));
     }
     let told = results.iter().any(|(_, result)| worst(result) >= Some(Severity::Warning));
     if args.output == Format::Text && (!run.global.quiet || told) {
@@ -95,7 +101,8 @@ impl LintArgs {
         let mut over = Map::new();
         for path in &self.values {
             let fail = |error| Error::io("read values", path, error);
-            let file = File::open(path).map_err(fail)?;
+            let file =
+                File::open(path).map_err(|error| Error::input("read values", path, error))?;
             let mut bytes = Vec::new();
             file.take(limits.chart_document_bytes).read_to_end(&mut bytes).map_err(fail)?;
             let read = values::read(&bytes, &limits)

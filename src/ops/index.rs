@@ -37,6 +37,8 @@ pub struct Options {
     pub created: Created,
     /// What becomes of archives that are no charts.
     pub strictness: Strictness,
+    /// Which folders are looked into.
+    pub depth: Depth,
     /// The present.
     pub now: Time,
     /// How many threads to work with. The index does not depend on it.
@@ -54,6 +56,7 @@ impl Options {
             format: Format::Yaml,
             created: Created::Now,
             strictness: Strictness::Lenient,
+            depth: Depth::Two,
             now,
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             limits: Limits::default(),
@@ -92,6 +95,16 @@ pub enum Strictness {
     Strict,
 }
 
+/// Which folders are looked into for archives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// The folder itself and those right below it, as `helm repo index` looks.
+    #[default]
+    Two,
+    /// Every folder below it, but for links and for folders whose names begin with a dot.
+    Every,
+}
+
 /// What was found and done.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -122,7 +135,7 @@ pub enum Outcome {
     Unchanged,
 }
 
-/// Indexes `folder`: every `*.tgz` in it and in the folders right below it, whole, as Helm's loader judges it. index.yaml
+/// Indexes `folder`: every `*.tgz` in it and in the folders that `depth` names, whole, as Helm's loader judges it. index.yaml
 /// appears complete or not at all, and stays untouched while nothing but its own time would change. What was found is kept
 /// in `.chartferry-index` beside it.
 ///
@@ -130,7 +143,7 @@ pub enum Outcome {
 /// `Io`; what is wrong with the index to merge, in Helm's words; with [`Strictness::Strict`] the archives that are no charts.
 pub fn index(folder: &Path, options: &Options) -> Result<Report> {
     let path = folder.join("index.yaml");
-    let found = archives::find(folder)?;
+    let found = archives::find(folder, options)?;
     let before = Sidecar::load(folder, &options.limits);
     let settings = settings(options);
     let merge = merge_stamp(options, &path);

@@ -1,7 +1,7 @@
 //! A folder's archives: found as Helm's globs find them, read by several threads, each whole and once.
 
 use super::{
-    Created, Format, Known, Options, Way,
+    Created, Depth, Format, Known, Options, Way,
     folder::{Folder, HELD},
     is_its_own,
     listing::Item,
@@ -79,19 +79,42 @@ pub(super) enum Archive {
     Refused(String),
 }
 
-/// The files `*.tgz` of the folder, then those of the folders right below it, each lot by name.
-pub(super) fn find(folder: &Path) -> Result<Vec<Found>> {
+/// The files `*.tgz` of the folder, then those of the folders below it, each lot by name.
+pub(super) fn find(folder: &Path, options: &Options) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     let mut below = Vec::new();
     let mut held = HELD;
     list(folder, "", &mut found, Some(&mut below), &mut held)?;
     below.sort();
-    for name in below {
-        // As with Go's glob, a folder that cannot be listed has nothing in it.
-        let mut inner = Vec::new();
-        if list(&folder.join(&name), &name.to_string_lossy(), &mut inner, None, &mut held).is_ok() {
-            found.append(&mut inner);
+    let mut level: Vec<PathBuf> = below;
+    // A depth of folders that no index has is a folder that leads into itself by a mount.
+    for _ in 0..options.limits.depth {
+        let mut next = Vec::new();
+        for name in level {
+            let place = folder.join(&name);
+            // As with Go's glob, a folder that cannot be listed has nothing in it.
+            let (mut inner, mut below) = (Vec::new(), Vec::new());
+            let deeper = match options.depth {
+                Depth::Two => None,
+                // A link may lead into a loop; the first level follows it, as Helm does.
+                Depth::Every if place.is_symlink() => None,
+                Depth::Every => Some(&mut below),
+            };
+            let path = name.to_string_lossy();
+            if list(&place, &path, &mut inner, deeper, &mut held).is_ok() {
+                found.append(&mut inner);
+                below.retain(|name| {
+                    !name.as_os_str().as_encoded_bytes().starts_with(b".")
+                        && !place.join(name).is_symlink()
+                });
+                below.sort();
+                next.extend(below.iter().map(|below| Path::new(&*path).join(below)));
+            }
         }
+        if next.is_empty() {
+            break;
+        }
+        level = next;
     }
     Ok(found)
 }
@@ -106,7 +129,9 @@ fn list(
 ) -> Result<()> {
     let fail = |error| Error::io("list folder", folder, error);
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(fail)? {
+    let entries =
+        fs::read_dir(folder).map_err(|error| Error::input("list folder", folder, error))?;
+    for entry in entries {
         let entry = entry.map_err(fail)?;
         let file_name = entry.file_name();
         let is_archive = file_name.as_encoded_bytes().ends_with(b".tgz");

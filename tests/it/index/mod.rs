@@ -89,7 +89,7 @@ fn nothing_is_said_but_what_is_missing_and_what_was_dropped() {
     test.run(["repo", "index", "charts"])
         .writes(["charts/.chartferry-index", "charts/index.yaml"])
         .succeeds();
-    test.run(["index", "nowhere"]).stderr_has("cannot list folder `nowhere`").fails(1);
+    test.run(["index", "nowhere"]).stderr_has("cannot list folder `nowhere`").fails(5);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn a_chart_that_does_not_load_is_still_judged_by_its_files() {
              directory\n\n",
         )
         .any_stderr()
-        .fails(1);
+        .fails(5);
     test.run(["lint", "folders"])
         .stdout_has("[ERROR] Chart.yaml: should be a file, not a directory\n")
         .stdout_has("[ERROR] Chart.yaml: unable to parse YAML\n\tread [TMP]/work/folders/Chart.yaml: is a directory\n")

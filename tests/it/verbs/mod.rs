@@ -12,6 +12,7 @@ mod links;
 mod lint;
 mod location;
 mod login;
+mod missing;
 mod program;
 mod pull;
 mod push;
