@@ -2,7 +2,7 @@
 
 use super::{
     Run,
-    destination::Destination,
+    destination::{Destination, no_folder},
     exit::Exit,
     location::LayoutReference,
     output::{self, Format as Output},
@@ -10,11 +10,12 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
+    chart::time::Time,
     digest::Digest,
     limits::Limits,
-    mirror::State,
+    mirror::{State, select::Rule},
     ops::{
-        bundle::{self as op, Base, Chosen, LoadOptions, SaveOptions, To},
+        bundle::{self as op, Base, Chosen, LoadOptions, Only, SaveOptions, To},
         bundle_choose::{self, Pattern},
         place::Place,
         push::Existing,
@@ -23,10 +24,14 @@ use crate::{
         bundle::{Bundle, Format},
         layout::Layout,
     },
+    version::Version,
 };
 use clap::{Args, Subcommand};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BundleCommand {
@@ -36,6 +41,8 @@ pub(super) enum BundleCommand {
     Load(LoadArgs),
     /// List what is in a file
     List(ListArgs),
+    /// Verify that a file holds every byte of its charts
+    Verify(VerifyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +71,9 @@ pub(super) struct LoadArgs {
     file: PathBuf,
     /// `oci://HOST/NAMESPACE`, `layout:DIR` or a folder
     destination: String,
+    /// Load only these charts: `NAME`, `GLOB` or `/REGEX/`, each with `@RANGE` if wanted
+    #[arg(long, value_name = "PATTERN[@RANGE]")]
+    chart: Vec<String>,
     /// The bundle that a delta stands on, if the destination has it not yet
     #[arg(long, value_name = "FILE")]
     base: Vec<PathBuf>,
@@ -89,11 +99,24 @@ pub(super) struct ListArgs {
     output: Output,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The file to read
+    file: PathBuf,
+    /// The bundle that a delta stands on
+    #[arg(long, value_name = "FILE")]
+    base: Vec<PathBuf>,
+    /// How to write the result
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    output: Output,
+}
+
 pub(super) fn bundle(run: &Run, command: BundleCommand) -> Result<Exit> {
     match command {
         BundleCommand::Save(args) => save(run, &args),
         BundleCommand::Load(args) => load(run, &args),
         BundleCommand::List(args) => list(&args),
+        BundleCommand::Verify(args) => verify(&args),
     }
 }
 
@@ -207,11 +230,16 @@ fn base(path: &Path) -> Result<Base> {
 
 fn load(run: &Run, args: &LoadArgs) -> Result<Exit> {
     let limits = Limits::default();
+    // Before the file is read through: it may have gigabytes.
+    let rules: Vec<Rule> = args.chart.iter().map(|text| text.parse()).collect::<Result<_>>()?;
+    refuse_hosts(&args.destination)?;
     let bundle = Bundle::open(&args.file, &limits)?;
-    let bases: Vec<Bundle> =
-        args.base.iter().map(|path| Bundle::open(path, &limits)).collect::<Result<_>>()?;
+    let only = only(&bundle, &rules, &args.chart)?;
+    let bases = bases(&args.base, &limits)?;
     let to = destination(run, &args.destination, &args.remote)?;
     let options = LoadOptions {
+        only,
+        now: now(),
         existing: match (args.overwrite, args.skip_existing) {
             (true, _) => Existing::Overwrite,
             (false, true) => Existing::Skip,
@@ -242,6 +270,96 @@ fn load(run: &Run, args: &LoadArgs) -> Result<Exit> {
                 "present": loaded.present,
                 "skipped": loaded.skipped,
                 "blobs": loaded.blobs,
+            }),
+        ),
+    }?;
+    Ok(Exit::Ok)
+}
+
+fn bases(paths: &[PathBuf], limits: &Limits) -> Result<Vec<Bundle>> {
+    paths.iter().map(|path| Bundle::open(path, limits)).collect()
+}
+
+fn now() -> Time {
+    Time::from_unix(jiff::Timestamp::now().as_second(), 0).unwrap_or_default()
+}
+
+/// The entries that patterns take; each pattern must take one.
+fn only(bundle: &Bundle, rules: &[Rule], texts: &[String]) -> Result<Only> {
+    if rules.is_empty() {
+        return Ok(Only::All);
+    }
+    let mut places = HashSet::new();
+    let mut idle: HashSet<usize> = (0..rules.len()).collect();
+    for (place, entry) in bundle.entries().iter().enumerate() {
+        let Some(repository) = &entry.name.repository else { continue };
+        let version = entry.name.tag.as_ref().map(|tag| tag.to_version());
+        let version = version.and_then(|version| Version::parse_loose(&version).ok());
+        for (at, rule) in rules.iter().enumerate() {
+            let named =
+                rule.name.takes(repository.as_str()) || rule.name.takes(repository.last_segment());
+            let inside = rule
+                .versions
+                .as_ref()
+                .is_none_or(|range| version.as_ref().is_some_and(|version| range.matches(version)));
+            if named && inside {
+                places.insert(place);
+                idle.remove(&at);
+            }
+        }
+    }
+    match texts.iter().enumerate().find(|(at, _)| idle.contains(at)) {
+        Some((_, text)) => Err(Error::not_found(format!(
+            "`{}` holds no chart that `--chart {text}` takes",
+            bundle.path().display()
+        ))
+        .with_hint(format!("chartferry bundle list {}", bundle.path().display()))),
+        None => Ok(Only::At(places)),
+    }
+}
+
+/// Refuses what is hardly meant as the path of a folder.
+fn refuse_hosts(text: &str) -> Result<()> {
+    if text.contains("://") || text.starts_with("layout:") {
+        return Ok(());
+    }
+    if Format::of(Path::new(text)).is_ok() && !Path::new(text).is_dir() {
+        return Err(Error::usage(format!("`{text}` is no destination of a bundle"))
+            .with_hint(format!("for a folder write `{text}/`; a bundle is copied like any file")));
+    }
+    no_folder(text, "of a bundle").map_or(Ok(()), Err)
+}
+
+fn verify(args: &VerifyArgs) -> Result<Exit> {
+    let limits = Limits::default();
+    let bundle = Bundle::open(&args.file, &limits)?;
+    let bases = bases(&args.base, &limits)?;
+    let verified = op::verify(&bundle, &bases)?;
+    match args.output {
+        Output::Text => {
+            let left = match (verified.in_base, bundle.base()) {
+                (0, _) | (_, None) => String::new(),
+                (count, Some(base)) => format!(
+                    "In the base: {count} charts in part or whole; `--base FILE` verifies them with {base}\n"
+                ),
+            };
+            output::print(format!(
+                "Verified: {}\nDigest: {}\nCharts: {}\nBlobs: {}\n{left}",
+                args.file.display(),
+                bundle.identity(),
+                verified.charts,
+                verified.blobs
+            ))
+        }
+        format => output::print_value(
+            format,
+            &json!({
+                "file": args.file.display().to_string(),
+                "digest": bundle.identity(),
+                "base": bundle.base(),
+                "charts": verified.charts,
+                "blobs": verified.blobs,
+                "inBase": verified.in_base,
             }),
         ),
     }?;

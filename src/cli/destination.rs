@@ -8,7 +8,11 @@ use crate::{
     ops::{place::Place, saved::is_registry},
     store::layout::Layout,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// Endings of archives that are no bundles.
+const ARCHIVES: [&str; 10] =
+    [".tgz", ".gz", ".zip", ".xz", ".txz", ".bz2", ".tbz", ".7z", ".rar", ".zst"];
 
 /// Where charts are pushed.
 pub(super) enum Destination {
@@ -59,8 +63,15 @@ impl Destination {
                     None => chart.parse(),
                 }
                 .map_err(|error| {
-                    Error::from(error)
-                        .context(format!("the chart's name `{chart}` cannot be a repository's"))
+                    let error = Error::from(error)
+                        .context(format!("the chart's name `{chart}` cannot be a repository's"));
+                    let below = namespace.as_ref().map(|name| format!("{name}/")).unwrap_or_default();
+                    match chart.to_ascii_lowercase() {
+                        lower if lower != chart => error.with_hint(format!(
+                            "name the repository yourself: chartferry push --chart PATH {registry}/{below}{lower}:VERSION"
+                        )),
+                        _ => error,
+                    }
                 })?;
                 if namespace.as_ref().is_some_and(|namespace| namespace.last_segment() == chart) {
                     run.talk.warn(&format!(
@@ -80,4 +91,37 @@ impl Destination {
             )),
         }
     }
+}
+
+/// Explains why a text is hardly meant as the path of a new folder, for a verb that would make one.
+pub(super) fn no_folder(text: &str, of: &str) -> Option<Error> {
+    if Path::new(text).is_dir() || text.ends_with('/') || text.starts_with("./") {
+        return None;
+    }
+    let error = Error::usage(format!("`{text}` is no destination {of}"));
+    if is_host(text) {
+        return Some(
+            error
+                .with_hint(format!("for a registry write `oci://{text}`, for a folder `./{text}`")),
+        );
+    }
+    let name = text.to_ascii_lowercase();
+    ARCHIVES.iter().any(|end| name.ends_with(end)).then(|| {
+        error.with_hint(format!(
+            "a bundle ends in .tar.zst, .tzst or .tar; for a folder write `{text}/`"
+        ))
+    })
+}
+
+/// Whether a text looks like `HOST[:PORT]/PATH` rather than a path: a port, or a dot in what a path follows.
+pub(super) fn is_host(text: &str) -> bool {
+    let (first, path) =
+        text.split_once('/').map_or((text, None), |(first, path)| (first, Some(path)));
+    if first.is_empty() || first.starts_with('.') || Path::new(first).exists() {
+        return false;
+    }
+    let port = first.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    port || (path.is_some() && (first == "localhost" || first.contains('.')))
 }

@@ -8,12 +8,13 @@ use crate::{
 use std::collections::HashSet;
 
 pub use super::{
-    bundle_load::{LoadOptions, Loaded, To, load},
+    bundle_load::{LoadOptions, Loaded, Only, To, load},
     bundle_save::{Chosen, Insist, SaveOptions, Saved, save},
+    bundle_verify::{Verified, verify},
 };
 
-/// Names in an error's line; the rest is counted.
-const NAMED: usize = 10;
+/// Names in an error's line; the rest is counted. Five references of registries fill two lines of a terminal.
+const NAMED: usize = 5;
 
 /// What the receiver of a delta has: the blobs that need not travel again.
 #[derive(Clone, Debug)]

@@ -3,12 +3,14 @@
 
 use super::{
     bundle::{blobs_of, listed},
+    index,
     payload::write_file,
     place::Place,
     push::Existing,
 };
 use crate::{
     Error, ErrorKind, Result,
+    chart::time::Time,
     client::{Client, Intent},
     digest::Digest,
     error::Context as _,
@@ -57,8 +59,22 @@ pub enum To {
 pub struct LoadOptions {
     /// What to do with a version that is there and is another chart.
     pub existing: Existing,
+    /// Which of the bundle's entries.
+    pub only: Only,
+    /// The present, for the index.yaml of a folder.
+    pub now: Time,
     /// Caps.
     pub limits: Limits,
+}
+
+/// Which entries of a bundle are loaded.
+#[derive(Clone, Debug, Default)]
+pub enum Only {
+    /// All.
+    #[default]
+    All,
+    /// Those at these positions of [`Bundle::entries`].
+    At(HashSet<usize>),
 }
 
 /// What was loaded.
@@ -97,7 +113,7 @@ enum Verdict {
     Present,
     Skip,
     Conflict,
-    Missing(Vec<Digest>),
+    Missing,
     /// It goes there, and these blobs of it have to be taken from the bundles.
     Load(Box<Item>, Vec<Descriptor>),
 }
@@ -115,7 +131,7 @@ pub async fn load(
     options: &LoadOptions,
 ) -> Result<Loaded> {
     let sources: Vec<&Bundle> = std::iter::once(bundle).chain(bases).collect();
-    let items = items(bundle, &sources, to)?;
+    let items = items(bundle, &sources, to, &options.only)?;
     let judged: Vec<(String, Verdict)> = stream::iter(items)
         .map(|item| judge(item, &sources, to, options))
         .buffered(AT_ONCE)
@@ -128,7 +144,7 @@ pub async fn load(
             Verdict::Present => loaded.present += 1,
             Verdict::Skip => loaded.skipped.push(shown),
             Verdict::Conflict => conflicts.push(shown),
-            Verdict::Missing(digests) => missing.push(format!("{shown} ({})", digests[0])),
+            Verdict::Missing => missing.push(shown),
             Verdict::Load(item, blobs) => going.push((item, blobs)),
         }
     }
@@ -146,7 +162,11 @@ pub async fn load(
     }
     loaded.loaded = going.iter().map(|(item, _)| item.shown.clone()).collect();
     loaded.blobs = match to {
-        To::Folder(folder) => fill(folder, &going, &sources).await?,
+        To::Folder(folder) => {
+            let written = fill(folder, &going, &sources).await?;
+            list(folder, &going, options).await?;
+            written
+        }
         _ => send(&going, &sources, to).await?,
     };
     Ok(loaded)
@@ -170,10 +190,13 @@ fn lacking(bundle: &Bundle, missing: &[String]) -> Error {
 }
 
 /// What the bundle lists, each once, under the name it gets.
-fn items(bundle: &Bundle, sources: &[&Bundle], to: &To) -> Result<Vec<Item>> {
+fn items(bundle: &Bundle, sources: &[&Bundle], to: &To, only: &Only) -> Result<Vec<Item>> {
     let mut items = Vec::new();
     let mut seen = HashSet::new();
-    for entry in bundle.entries() {
+    for (at, entry) in bundle.entries().iter().enumerate() {
+        if matches!(only, Only::At(places) if !places.contains(&at)) {
+            continue;
+        }
         let manifest = sources.iter().find_map(|source| source.manifest(entry.digest())).cloned();
         if let Some(manifest) = &manifest {
             chart::find(manifest).context(|| {
@@ -278,29 +301,24 @@ async fn judge(
     let by_digest = TagOrDigest::Digest(item.digest.clone());
     let Some(manifest) = &item.manifest else {
         // Left to the base. Where its manifest is, its blobs are.
-        let missing = Verdict::Missing(vec![item.digest.clone()]);
         return match place.fetch_manifest(&by_digest).await {
             Ok(manifest) => {
                 item.manifest = Some(manifest);
                 Ok((shown, Verdict::Load(Box::new(item), Vec::new())))
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok((shown, missing)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok((shown, Verdict::Missing)),
             Err(error) => Err(error.context(context())),
         };
     };
-    let (mut taken, mut missing) = (Vec::new(), Vec::new());
+    let mut taken = Vec::new();
     for blob in blobs_of(manifest) {
         if sources.iter().any(|source| source.holds(&blob.digest).is_some()) {
             taken.push(blob.clone());
         } else if place.holds_blob(blob).await.context(context)? == Held::Unknown {
-            missing.push(blob.digest.clone());
+            return Ok((shown, Verdict::Missing));
         }
     }
-    if missing.is_empty() {
-        Ok((shown, Verdict::Load(Box::new(item), taken)))
-    } else {
-        Ok((shown, Verdict::Missing(missing)))
-    }
+    Ok((shown, Verdict::Load(Box::new(item), taken)))
 }
 
 /// A folder holds archives, not manifests: what is there is known by the archive's digest.
@@ -311,7 +329,7 @@ fn judge_file(
     options: &LoadOptions,
 ) -> Result<Verdict> {
     let Some(manifest) = &item.manifest else {
-        return Ok(Verdict::Missing(vec![item.digest]));
+        return Ok(Verdict::Missing);
     };
     let found = chart::find(manifest)?;
     let wanted: Vec<Descriptor> =
@@ -331,11 +349,10 @@ fn judge_file(
             }
         }
     }
-    let held = |blob: &&Descriptor| !sources.iter().any(|s| s.holds(&blob.digest).is_some());
-    let missing: Vec<Digest> = wanted.iter().filter(held).map(|b| b.digest.clone()).collect();
-    Ok(match missing.is_empty() {
+    let held = |blob: &Descriptor| sources.iter().any(|s| s.holds(&blob.digest).is_some());
+    Ok(match wanted.iter().all(held) {
         true => Verdict::Load(Box::new(item), wanted),
-        false => Verdict::Missing(missing),
+        false => Verdict::Missing,
     })
 }
 
@@ -487,6 +504,27 @@ async fn fill(
     let written = written?;
     read?;
     Ok(written)
+}
+
+/// Brings the folder's index.yaml up to date, with the times that the manifests say.
+async fn list(
+    folder: &Path,
+    going: &[(Box<Item>, Vec<Descriptor>)],
+    options: &LoadOptions,
+) -> Result<()> {
+    if going.is_empty() && folder.join("index.yaml").exists() {
+        return Ok(());
+    }
+    let created = going.iter().filter_map(|(item, _)| {
+        let annotations = &item.manifest.as_ref()?.document().annotations;
+        Some((item.shown.clone(), annotations.get(media::CREATED)?.clone()))
+    });
+    let mut indexing = index::Options::new(options.now);
+    indexing.created = index::Created::Given(created.collect());
+    indexing.depth = index::Depth::Every;
+    indexing.limits = options.limits.clone();
+    let folder = folder.to_owned();
+    blocking(move || index::index(&folder, &indexing)).await.map(drop)
 }
 
 fn save(part: &Part, path: &Path) -> Result<()> {

@@ -4,6 +4,7 @@ pub mod bundle;
 pub mod bundle_choose;
 mod bundle_load;
 mod bundle_save;
+mod bundle_verify;
 pub mod chart_repository;
 pub mod dependency;
 pub mod dependency_list;

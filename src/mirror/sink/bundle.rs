@@ -3,7 +3,7 @@
 
 use super::{Held, Naming, Place, Putting, Stored, layout, registry};
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     digest::Digest,
     limits::Limits,
     mirror::candidate::Payload,
@@ -111,8 +111,11 @@ impl Bundle {
     async fn take_over(&self, store: &Store) -> Result<()> {
         let (file, limits) = (self.file.clone(), self.options.limits.clone());
         let earlier = blocking(move || File::open(&file, &limits)).await?;
-        let options =
-            LoadOptions { existing: Existing::Overwrite, limits: self.options.limits.clone() };
+        let options = LoadOptions {
+            existing: Existing::Overwrite,
+            limits: self.options.limits.clone(),
+            ..LoadOptions::default()
+        };
         let store = Box::new(store.clone());
         apart(move || async move {
             bundle::load(&earlier, &[], &To::Layout(store), &options).await.map(drop)
@@ -217,7 +220,15 @@ impl Bundle {
             let options = SaveOptions { format: self.format, base: None, limits };
             let file = self.file.clone();
             apart(move || async move { bundle::save(chosen, &file, &options).await.map(drop) })
-                .await?;
+                .await
+                .map_err(|error| match error.kind() {
+                    // A loss of power may take what a kill does not.
+                    ErrorKind::Integrity | ErrorKind::NotFound => error.with_hint(format!(
+                        "remove `{}` and run the mirror again",
+                        self.work.display()
+                    )),
+                    _ => error,
+                })?;
         }
         self.discard()
     }

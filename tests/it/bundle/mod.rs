@@ -2,6 +2,7 @@
 
 mod choice;
 mod delta;
+mod folder;
 mod hostile;
 mod peers;
 mod round_trip;

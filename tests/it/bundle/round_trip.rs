@@ -79,6 +79,8 @@ fn a_layout_and_a_folder_are_destinations_and_a_layout_is_a_source() {
     test.run(["bundle", "load", "all.tar.zst", "folder"])
         .any_stdout()
         .writes([
+            "folder/.chartferry-index",
+            "folder/index.yaml",
             "folder/lamp-1.0.0.tgz",
             "folder/lamp-1.1.0+b1.tgz",
             "folder/mast-0.2.0.tgz",
