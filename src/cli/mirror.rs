@@ -19,15 +19,15 @@ use crate::{
             Alias, Detail, Earlier, Event, Listener, OnConflict, OnMismatch, Options, Remembering,
             Trust,
         },
-        select::{Pattern, Rule, Selection},
+        select::{Needs, Pattern, Rule, Selection},
         source::Tags,
         state::Key,
     },
     ops::payload::write_file,
     yaml,
 };
+use args::AT_ONCE;
 pub(super) use args::MirrorArgs;
-use args::{AT_ONCE, ConflictArg, MismatchArg};
 use bytes::Bytes;
 use ends::{Ends, Side};
 use file::{Document, HostEntry};
@@ -89,7 +89,7 @@ struct Settings {
 }
 
 pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
-    let settings = args.settings()?;
+    let settings = args.settings(run)?;
     let shard = match args.shard {
         Some(shard) => shard,
         None => shard_of_job(run)?,
@@ -233,6 +233,12 @@ async fn one(
     if let Some(urls) = &ends.settings.rewrite {
         options.rewrite = Some(rules(&source, sink, urls)?);
     }
+    if let (Some(name), Some(template)) = (&settings.name, &ends.settings.template)
+        && template.contains("repo")
+    {
+        // Under another name its charts belong elsewhere.
+        options.naming = Fingerprint::of(format!("{template}\n{name}").as_bytes());
+    }
     options.selection = settings.selection.clone();
     let several = ends.settings.sources.len() > 1 || !options.shard.is_whole();
     options.remembering = Remembering {
@@ -257,7 +263,14 @@ async fn one(
 /// Where dependencies on a source are found afterwards, and what else was said.
 fn rules(source: &mirror::Source, sink: &mirror::Sink, urls: &[Rules]) -> Result<Rules> {
     let own = match sink.address() {
-        Some(address) => Rules::new([(source.identity().to_owned(), address)]),
+        Some(address) => {
+            // A template may place the charts of a source below it.
+            let naming = mirror::sink::Naming { repo: source.name(), ..SAMPLE };
+            let shown = sink.place(&naming).map(|place| sink.show(&place));
+            let folder =
+                shown.ok().and_then(|shown| Some(shown.strip_suffix("/chart:1.0.0")?.to_owned()));
+            Rules::new([(source.identity().to_owned(), folder.unwrap_or(address))])
+        }
         None if urls.is_empty() => {
             return Err(Error::usage(format!(
                 "nothing says where dependencies are found: `{}` is no address",
@@ -272,7 +285,7 @@ fn rules(source: &mirror::Source, sink: &mirror::Sink, urls: &[Rules]) -> Result
 
 /// The file for Artifact Hub.
 fn metadata(path: &Path) -> Result<Bytes> {
-    let size = std::fs::metadata(path).map_err(|error| Error::io("read", path, error))?.len();
+    let size = std::fs::metadata(path).map_err(|error| Error::input("read", path, error))?.len();
     if size > MAX_METADATA {
         return Err(Error::usage(format!("`{}` has {size} bytes", path.display()))
             .with_hint("Artifact Hub's metadata is a small YAML file"));
@@ -380,11 +393,27 @@ fn shard_of_job(run: &Run) -> Result<Shard> {
 }
 
 impl MirrorArgs {
-    fn settings(&self) -> Result<Settings> {
+    fn settings(&self, run: &Run) -> Result<Settings> {
         let mut settings = match &self.file {
-            Some(path) => from_file(Document::read(path)?)?,
+            Some(path) => {
+                let stdin = self.from.from_password_stdin || self.to.to_password_stdin;
+                if stdin && path.as_os_str() == file::STDIN {
+                    return Err(Error::usage("`-f -` and a password cannot both come from stdin")
+                        .with_hint("name the password in the file, by `hosts[].passwordEnv` or `hosts[].passwordFile`"));
+                }
+                from_file(Document::read(path, &|name| run.env.secret(name))?)?
+            }
             None => self.flags()?,
         };
+        settings.mismatch = self.on_digest_mismatch.map_or(settings.mismatch, Into::into);
+        settings.conflict = self.on_conflict.map_or(settings.conflict, Into::into);
+        settings.concurrency = self.concurrency.unwrap_or(settings.concurrency);
+        settings.rate = self.rate.or(settings.rate);
+        if self.with_dependencies {
+            for source in &mut settings.sources {
+                source.selection.needs = Needs::Follow;
+            }
+        }
         if self.state.is_some() {
             settings.state_file.clone_from(&self.state);
         }
@@ -445,6 +474,7 @@ impl MirrorArgs {
             min_age: self.min_age.as_deref().map(file::age).transpose()?,
             deprecated: file::class(self.skip_deprecated),
             prereleases: file::class(self.skip_prerelease),
+            needs: Needs::default(),
         };
         Ok(Settings {
             sources: sources
@@ -463,21 +493,13 @@ impl MirrorArgs {
             rewrite: self.rewrite_dependencies.then(|| self.dependency_url.clone()),
             artifact_hub: self.artifacthub.clone(),
             create: self.create_repository_command.clone(),
-            mismatch: match self.on_digest_mismatch {
-                MismatchArg::Fail => OnMismatch::Fail,
-                MismatchArg::Warn => OnMismatch::Warn,
-                MismatchArg::Accept => OnMismatch::Accept,
-            },
-            conflict: match self.on_conflict {
-                ConflictArg::Fail => OnConflict::Fail,
-                ConflictArg::Skip => OnConflict::Skip,
-                ConflictArg::Overwrite => OnConflict::Overwrite,
-            },
+            mismatch: OnMismatch::default(),
+            conflict: OnConflict::default(),
             prune: None,
             state_file: None,
             state_ref: None,
-            concurrency: self.concurrency,
-            rate: self.rate,
+            concurrency: AT_ONCE,
+            rate: None,
             metrics_file: None,
             report_file: None,
             hosts: Vec::new(),
@@ -498,7 +520,10 @@ fn from_file(document: Document) -> Result<Settings> {
                 name: entry.name.clone(),
                 repositories: entry.repositories.clone(),
                 tags: file::tags(entry.immutable_tags),
-                selection: entry.selection(number)?,
+                selection: Selection {
+                    needs: file::needs(document.with_dependencies),
+                    ..entry.selection(number)?
+                },
             })
         })
         .collect::<Result<_>>()?;

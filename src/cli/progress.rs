@@ -94,13 +94,16 @@ impl Job {
             let drawn = bar.get_or_insert_with(|| {
                 let drawn = indicatif::ProgressBar::new(0);
                 talk.attach(Some(drawn.clone()));
-                drawn.set_style(
-                    indicatif::ProgressStyle::with_template("{bar:24} {msg}")
-                        .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()),
-                );
                 drawn
             });
-            drawn.set_length(counts.total.load(Ordering::Relaxed));
+            let total = counts.total.load(Ordering::Relaxed);
+            // A bar of nothing would be a full one.
+            let template = if total == 0 { "{msg}" } else { "{bar:24} {msg}" };
+            drawn.set_style(
+                indicatif::ProgressStyle::with_template(template)
+                    .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()),
+            );
+            drawn.set_length(total);
             let failed = counts.failed.load(Ordering::Relaxed);
             drawn.set_position(counts.items.load(Ordering::Relaxed) + failed);
             drawn.set_message(line);
@@ -128,6 +131,9 @@ fn line(
     spent: Duration,
 ) -> String {
     let seconds = spent.as_secs();
+    if total == 0 {
+        return format!("finding {noun}, {seconds} s");
+    }
     let mut line = format!("{verb} {items} of {total} {noun}");
     if failed > 0 {
         line.push_str(&format!(", {failed} failed"));
@@ -175,6 +181,7 @@ mod tests {
     fn lines_say_how_far_how_fast_and_how_long() {
         let after = Duration::from_secs;
         for (items, failed, total, bytes, spent, expected) in [
+            (0, 0, 0, 0, 3, "finding charts, 3 s"),
             (0, 0, 12, 0, 1, "pushed 0 of 12 charts, 1 s"),
             (1, 2, 12, 0, 8, "pushed 1 of 12 charts, 2 failed, 8 s, 24 s left"),
             (3, 0, 12, 2048, 8, "pushed 3 of 12 charts, 2.0 KiB, 256 B/s, 8 s, 24 s left"),

@@ -15,8 +15,12 @@ pub(super) enum Side {
 impl Side {
     fn flags(self) -> &'static str {
         match self {
-            Self::From => "`--from-username NAME --from-password-stdin`",
-            Self::To => "`--to-username NAME --to-password-stdin`",
+            Self::From => {
+                "`--from-username NAME --from-password-stdin` (in mirror.yaml: `hosts[].username` and `hosts[].passwordEnv`)"
+            }
+            Self::To => {
+                "`--to-username NAME --to-password-stdin` (in mirror.yaml: `hosts[].username` and `hosts[].passwordEnv`)"
+            }
         }
     }
 }

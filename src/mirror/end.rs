@@ -22,10 +22,10 @@ impl Run<'_> {
         total: usize,
     ) -> Result<()> {
         let Some(before) = &self.before else {
-            self.report.warnings.push(
-                "nothing is removed: without a state of an earlier run nobody knows what was carried from here"
-                    .to_owned(),
-            );
+            self.report.warnings.push(format!(
+                "nothing is removed for `{}`: no state of an earlier run says what was copied from there",
+                self.source.identity()
+            ));
             return Ok(());
         };
         let gone = plan::vanished(before, ids);

@@ -18,6 +18,7 @@ mod likeness;
 pub mod metrics;
 mod missing;
 mod moved;
+pub mod needs;
 mod options;
 pub mod plan;
 pub mod prune;

@@ -1,7 +1,7 @@
 //! Dependencies that point at the repositories that are left behind: a chart is packaged anew with the addresses of where
 //! it goes. The archive is another one then, so its provenance file, which speaks of the old one, is left out.
 
-use super::candidate::Payload;
+use super::{candidate::Payload, needs::Need};
 use crate::{
     Error, Result,
     archive::{self, Chart, Content, File, Keep, write},
@@ -25,6 +25,8 @@ pub struct Rewritten {
     pub payload: Payload,
     /// What was changed, and what that costs; nothing when it is as it was.
     pub note: Option<String>,
+    /// The dependencies that have another address now.
+    pub pointed: Vec<Need>,
 }
 
 impl Rules {
@@ -56,11 +58,11 @@ impl Rules {
             one.as_ref().is_some_and(|d| self.of(&d.repository).is_some())
         };
         if !payload.metadata.dependencies.iter().any(concerned) {
-            return Ok(Rewritten { payload, note: None });
+            return Ok(Rewritten { payload, note: None, pointed: Vec::new() });
         }
         let chart = archive::read::read(payload.archive.reader()?, Keep::Everything, limits)?;
         let mut chart = writable(chart);
-        let changes = self.change(&mut chart)?;
+        let (changes, pointed) = self.change(&mut chart)?;
         let options = write::Options { epoch: None, threads: NonZeroUsize::MIN };
         let bytes = Bytes::from(write::write(&chart, Vec::new(), options)?);
         let lost = match payload.provenance {
@@ -78,12 +80,13 @@ impl Rules {
                 ready: None,
             },
             note: Some(note),
+            pointed,
         })
     }
 
     /// Gives dependencies and lock their new addresses, and says each.
-    fn change(&self, chart: &mut Chart<Content>) -> Result<Vec<String>> {
-        let mut changes = Vec::new();
+    fn change(&self, chart: &mut Chart<Content>) -> Result<(Vec<String>, Vec<Need>)> {
+        let (mut changes, mut pointed) = (Vec::new(), Vec::new());
         let locked = chart.lock.as_ref().map(|lock| lock.dependencies.clone()).unwrap_or_default();
         let vendored: Vec<(String, String)> = chart
             .subcharts
@@ -116,6 +119,11 @@ impl Rules {
             }
             dependency.repository = new.to_owned();
             changes.push(change);
+            pointed.push(Need {
+                repository: new.to_owned(),
+                name: dependency.name.clone(),
+                version: dependency.version.clone(),
+            });
         }
         let requested: Vec<Dependency> =
             chart.metadata.dependencies.iter().flatten().cloned().collect();
@@ -139,7 +147,7 @@ impl Rules {
                 file.data = Bytes::from(text).into();
             }
         }
-        Ok(changes)
+        Ok((changes, pointed))
     }
 }
 

@@ -6,8 +6,10 @@ use super::{
     describe::describe,
     hope::Hope,
     ledger::{Ledger, same_ends},
+    needs::{self, Pointed},
     plan::{self, Wanted},
     report::{Mode, Report, Status, Told},
+    select::Needs,
     sink::{Naming, Place, Sink},
     source::{Listed, Listing, Seen, Source, Tags},
     state::{Header, Key, Outcome, Record, State},
@@ -163,13 +165,20 @@ impl<'a> Run<'a> {
         let ids: HashSet<ChartVersion> =
             listed.candidates.iter().map(|candidate| candidate.id.clone()).collect();
         let still_listed = seen.is_some_and(|seen| seen == listed.seen);
-        let Listed { seen, mut candidates, cut, absent, aliases, attached, .. } = listed;
+        let Listed { seen, mut candidates, cut, absent, aliases, attached, index, .. } = listed;
         let total = candidates.len();
         self.report.counts.aliases = aliases;
         self.after.header.aliases = aliases;
         self.miss(&candidates, absent);
         self.date(&mut candidates).await?;
-        let selected = self.options.selection.select(candidates, self.options.now);
+        let selection = &self.options.selection;
+        let all = (selection.needs == Needs::Follow).then(|| candidates.clone());
+        let mut selected = selection.select(candidates, self.options.now);
+        if let Some(all) = all {
+            let lacking = needs::follow(self.source, index.as_ref(), all, &mut selected).await?;
+            self.report.warnings.extend(lacking);
+        }
+        drop(index);
         self.after.header.seen = seen;
         self.after.header.revisit = selected.revisit;
         let mut wanted = self.want(selected);
@@ -348,6 +357,7 @@ impl<'a> Run<'a> {
             }
             self.checkpoint().await;
         }
+        self.report.warnings.extend(carrier.pointed.warnings(self.sink).await);
         Ok(())
     }
 
@@ -360,6 +370,7 @@ impl<'a> Run<'a> {
             places: plan::places(wanted),
             read_back: AtomicBool::new(false),
             listless: AtomicBool::new(!matches!(self.source, Source::Registry(_))),
+            pointed: Pointed::default(),
         })
     }
 

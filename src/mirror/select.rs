@@ -103,6 +103,16 @@ pub enum Class {
     Skip,
 }
 
+/// Whether the charts that the selected ones depend on are selected too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Needs {
+    /// No.
+    #[default]
+    Leave,
+    /// Yes: of each the newest version that fits, at any depth.
+    Follow,
+}
+
 /// Which versions are carried. The default is all.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
@@ -122,6 +132,8 @@ pub struct Selection {
     pub deprecated: Class,
     /// Prereleases.
     pub prereleases: Class,
+    /// What the selected charts depend on.
+    pub needs: Needs,
 }
 
 /// Patterns that take no chart.

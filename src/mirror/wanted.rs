@@ -51,7 +51,10 @@ impl Run<'_> {
                 chart: &candidate.id.chart,
                 version: &candidate.id.version,
             };
-            let place = self.sink.place(&naming).map_err(|error| error.chain());
+            let place = self.sink.place(&naming).map_err(|error| match error.hint() {
+                Some(hint) => format!("{} ({hint})", error.chain()),
+                None => error.chain(),
+            });
             let known = self.before.as_ref().and_then(|state| state.find(&candidate.id));
             let lies = known
                 .filter(|record| record.outcome.is_in_step())

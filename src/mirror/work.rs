@@ -5,6 +5,7 @@ use super::{
     budget::Budget,
     candidate::{Ask, Candidate, Payload, Provenance},
     likeness::{Likeness, There},
+    needs::Pointed,
     plan::{Action, Known, essence},
     report::{Status, Told},
     run::{OnConflict, OnMismatch, Options},
@@ -35,6 +36,8 @@ pub(super) struct Carrier {
     pub(super) read_back: AtomicBool,
     /// Whether the source is known to keep no lists of referrers.
     pub(super) listless: AtomicBool,
+    /// Dependencies that point at the destination now.
+    pub(super) pointed: Pointed,
 }
 
 /// One version to carry.
@@ -357,6 +360,7 @@ impl Carrier {
         };
         let limits = self.options.limits.clone();
         let rewritten = blocking(move || rules.apply(payload, &limits)).await?;
+        self.pointed.note(&job.candidate.id, &rewritten.pointed);
         Ok(Fetched { payload: rewritten.payload, mismatch, note: rewritten.note, origin })
     }
 

@@ -3,7 +3,12 @@
 use crate::{
     Error,
     cli::output::Format,
-    mirror::{Shard, prune::Guard, rewrite::Rules},
+    mirror::{
+        Shard,
+        prune::Guard,
+        rewrite::Rules,
+        run::{OnConflict, OnMismatch},
+    },
 };
 use clap::{Args, ValueEnum};
 use std::{path::PathBuf, str::FromStr, time::Duration};
@@ -11,7 +16,7 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 /// Versions under way at once. An upload is five requests in a row; on a line of 100 ms this carries 120 a second.
 pub(super) const AT_ONCE: usize = 64;
 /// What a file says itself, so that no flag beside it is read and forgotten.
-const IN_FILE: [&str; 21] = [
+const IN_FILE: [&str; 17] = [
     "ends",
     "chart",
     "exclude",
@@ -29,19 +34,52 @@ const IN_FILE: [&str; 21] = [
     "dependency_url",
     "artifacthub",
     "create_repository_command",
-    "on_digest_mismatch",
-    "on_conflict",
-    "concurrency",
-    "rate",
 ];
 
+/// What `mirror --help` ends with.
+const EXAMPLES: &str = r#"Examples:
+  chartferry mirror https://charts.example.com oci://registry.example.com/charts
+  chartferry mirror oci://registry.example.com/charts monday.tar.zst --chart 'nginx@>=15' --latest 3
+  chartferry mirror -f mirror.yaml --check
+
+A file for -f; only `sources` and `destination` must be in it:
+  sources:
+  - url: https://charts.example.com
+    name: stable                     # the {{repo}} of the template
+    charts: [nginx@>=15, {name: "kube-*", latest: 3}]
+    exclude: [/^old-/]
+    minAge: 7d                       # also versions, latest, since, skipDeprecated
+    skipPrerelease: true
+  - url: oci://source.example.com/team
+    repositories: [demo]             # where the registry does not list them; also immutableTags
+  destination:
+    url: oci://${REGISTRY}/charts    # ${NAME} is a variable of the environment; $${ is a plain ${
+    template: "{{repo}}/{{chart}}"
+    aliasWithoutV: true              # also rewriteDependencies, dependencyUrls, artifacthub
+  withDependencies: true
+  onConflict: fail                   # or skip, overwrite
+  onDigestMismatch: fail             # or warn, accept
+  prune: {maxDelete: 10%}
+  state: {file: state.jsonl}
+  concurrency: 16                    # also rate, metricsFile
+  hosts:
+  - host: registry.example.com
+    username: robot
+    passwordEnv: REGISTRY_PASSWORD   # or passwordFile; also caFile, plainHttp, concurrency, rate
+
+These flags replace what the file says: --on-conflict, --on-digest-mismatch, --concurrency,
+--rate, --prune, --state, --state-ref, --metrics-file. Every flag that the file has no key for
+goes with it too. Sources, destination and selection are in the file alone.
+"#;
+
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct MirrorArgs {
     /// Sources, then the destination: `https://…`, a name of `repo list`, a folder, `oci://HOST/NAMESPACE`, `layout:DIR`, a
     /// bundle
     #[arg(value_name = "SRC|DST", required_unless_present = "file")]
     pub(super) ends: Vec<String>,
-    /// Take sources, destination and all the rest from a file
+    /// Take sources, destination and all the rest from a YAML file, or from stdin with `-`
     #[arg(long, short = 'f', value_name = "FILE", conflicts_with_all = IN_FILE)]
     pub(super) file: Option<PathBuf>,
     /// Only these charts: `NAME`, `GLOB` or `/REGEX/`, each with `@RANGE` if wanted
@@ -74,6 +112,9 @@ pub(in crate::cli) struct MirrorArgs {
     /// No prereleases
     #[arg(long, help_heading = "Selection")]
     pub(super) skip_prerelease: bool,
+    /// Select the charts that the selected ones need too, where the source has them
+    #[arg(long, help_heading = "Selection")]
+    pub(super) with_dependencies: bool,
     /// Where a chart lies below the destination: `{{repo}}`, `{{chart}}`, `{{version}}`
     #[arg(long, value_name = "TEMPLATE")]
     pub(super) template: Option<String>,
@@ -93,11 +134,11 @@ pub(in crate::cli) struct MirrorArgs {
     #[arg(long, value_name = "COMMAND")]
     pub(super) create_repository_command: Option<String>,
     /// When an archive is not what its index says
-    #[arg(long, value_enum, default_value_t, value_name = "POLICY")]
-    pub(super) on_digest_mismatch: MismatchArg,
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub(super) on_digest_mismatch: Option<MismatchArg>,
     /// When a version is there in other bytes
-    #[arg(long, value_enum, default_value_t, value_name = "POLICY")]
-    pub(super) on_conflict: ConflictArg,
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub(super) on_conflict: Option<ConflictArg>,
     /// Remove what vanished at the source
     #[arg(long)]
     pub(super) prune: bool,
@@ -137,9 +178,9 @@ pub(in crate::cli) struct MirrorArgs {
     /// Try again what was refused
     #[arg(long, conflicts_with = "ignore_state", help_heading = "State")]
     pub(super) retry: bool,
-    /// Versions under way at once
-    #[arg(long, value_name = "N", default_value_t = AT_ONCE, value_parser = positive)]
-    pub(super) concurrency: usize,
+    /// Versions under way at once; 64 by default
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(super) concurrency: Option<usize>,
     /// Most requests a second to each host
     #[arg(long, value_name = "N", value_parser = above_zero)]
     pub(super) rate: Option<f64>,
@@ -216,7 +257,7 @@ pub(super) struct ToArgs {
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum MismatchArg {
-    /// Refuse the version
+    /// Refuse the version; the default
     #[default]
     Fail,
     /// Carry it and say so
@@ -225,15 +266,35 @@ pub(super) enum MismatchArg {
     Accept,
 }
 
+impl From<MismatchArg> for OnMismatch {
+    fn from(arg: MismatchArg) -> Self {
+        match arg {
+            MismatchArg::Fail => Self::Fail,
+            MismatchArg::Warn => Self::Warn,
+            MismatchArg::Accept => Self::Accept,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum ConflictArg {
-    /// Refuse the version
+    /// Refuse the version; the default
     #[default]
     Fail,
     /// Leave what is there
     Skip,
     /// Replace it
     Overwrite,
+}
+
+impl From<ConflictArg> for OnConflict {
+    fn from(arg: ConflictArg) -> Self {
+        match arg {
+            ConflictArg::Fail => Self::Fail,
+            ConflictArg::Skip => Self::Skip,
+            ConflictArg::Overwrite => Self::Overwrite,
+        }
+    }
 }
 
 /// Parses what the library parses; clap alone would drop its advice.

@@ -7,6 +7,7 @@ use crate::{
     chart::time::Time,
     cli::{
         Run,
+        destination::{is_host, no_folder},
         exit::Exit,
         remote::{TransportArgs, password_from_stdin},
         repo,
@@ -34,9 +35,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Endings of archives that are no bundles.
-const ARCHIVES: [&str; 10] =
-    [".tgz", ".gz", ".zip", ".xz", ".txz", ".bz2", ".tbz", ".7z", ".rar", ".zst"];
 /// A password in a file: a token of a cloud is a few KiB.
 const MAX_SECRET: u64 = 64 * 1024;
 /// How often a wait for a host is told.
@@ -98,8 +96,16 @@ pub(super) struct Ends<'a> {
 }
 
 impl Ends<'_> {
-    /// The source that a location names.
+    /// The source that a location names, called as the settings call it.
     pub(super) async fn source(&self, settings: &SourceSettings) -> Result<Source> {
+        let source = self.open(settings).await?;
+        Ok(match &settings.name {
+            Some(name) => source.named(name),
+            None => source,
+        })
+    }
+
+    async fn open(&self, settings: &SourceSettings) -> Result<Source> {
         let text = settings.location.as_str();
         let from = &self.settings.from;
         if text.starts_with("oci://") {
@@ -112,7 +118,7 @@ impl Ends<'_> {
             if from.pass_credentials {
                 options.credentials = classic::Credentials::Everywhere;
             }
-            return self.classic(options, settings.name.clone());
+            return self.classic(options);
         }
         if let Some(root) = text.strip_prefix("layout:") {
             let layout = layout::Layout::open(Path::new(root), &self.limits)?;
@@ -138,8 +144,7 @@ impl Ends<'_> {
         if from.pass_credentials {
             options.credentials = classic::Credentials::Everywhere;
         }
-        let name = settings.name.clone().unwrap_or_else(|| text.to_owned());
-        self.classic(options, Some(name))
+        Ok(self.classic(options)?.named(text))
     }
 
     fn registry(
@@ -162,7 +167,7 @@ impl Ends<'_> {
         })))
     }
 
-    fn classic(&self, mut options: classic::Options, name: Option<String>) -> Result<Source> {
+    fn classic(&self, mut options: classic::Options) -> Result<Source> {
         let host = host_of(&options.url);
         let client = self.client(&self.settings.from, None, &host, None)?;
         if let Some(given) = &self.from {
@@ -174,7 +179,6 @@ impl Ends<'_> {
         Ok(Source::Repository(repository::Repository::new(repository::Options {
             client,
             repository,
-            name,
             limits: self.limits.clone(),
         })))
     }
@@ -231,7 +235,7 @@ impl Ends<'_> {
             return Err(Error::usage(format!("`{text}` is no destination of a mirror"))
                 .with_hint("write `oci://HOST/NAMESPACE`, a folder, `layout:DIR`, a bundle, or a ChartMuseum's address"));
         }
-        if let Some(error) = no_folder(text) {
+        if let Some(error) = no_folder(text, "of a mirror") {
             return Err(error);
         }
         let seconds = self.now.as_second();
@@ -414,46 +418,13 @@ fn no_source(text: &str) -> Error {
     Error::not_found(what).with_hint(kinds)
 }
 
-/// Why a path is hardly meant as a new folder.
-fn no_folder(text: &str) -> Option<Error> {
-    if Path::new(text).is_dir() || text.ends_with('/') || text.starts_with("./") {
-        return None;
-    }
-    let error = Error::usage(format!("`{text}` is no destination of a mirror"));
-    if is_host(text) {
-        return Some(
-            error
-                .with_hint(format!("for a registry write `oci://{text}`, for a folder `./{text}`")),
-        );
-    }
-    let name = text.to_ascii_lowercase();
-    ARCHIVES.iter().any(|end| name.ends_with(end)).then(|| {
-        error.with_hint(format!(
-            "a bundle ends in .tar.zst, .tzst or .tar; for a folder write `{text}/`"
-        ))
-    })
-}
-
-/// Whether a text looks like `HOST[:PORT]/PATH` rather than a path: a port, or a dot in what a path follows.
-fn is_host(text: &str) -> bool {
-    let (first, path) =
-        text.split_once('/').map_or((text, None), |(first, path)| (first, Some(path)));
-    if first.is_empty() || first.starts_with('.') || Path::new(first).exists() {
-        return false;
-    }
-    let port = first.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
-    });
-    port || (path.is_some() && (first == "localhost" || first.contains('.')))
-}
-
 /// Whether a path has the name of a bundle.
 fn is_bundle(text: &str) -> bool {
     Format::of(Path::new(text)).is_ok()
 }
 
 fn read_secret(path: &Path) -> Result<String> {
-    let size = fs::metadata(path).map_err(|error| Error::io("read secret", path, error))?.len();
+    let size = fs::metadata(path).map_err(|error| Error::input("read secret", path, error))?.len();
     if size > MAX_SECRET {
         return Err(Error::usage(format!("`{}` is too long for a secret", path.display())));
     }

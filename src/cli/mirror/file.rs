@@ -1,4 +1,5 @@
-//! `mirror.yaml`: a whole mirror in a file. Its schema is in `docs/mirror.md`; what it does not know is refused.
+//! `mirror.yaml`: a whole mirror in a file. Its schema is in `docs/mirror.md`; what it does not know is refused. Its texts may
+//! name variables of the environment, which are put in once the YAML is read: no value becomes syntax.
 
 use super::schema;
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
     mirror::{
         prune::Guard,
         run::{Alias, OnConflict, OnMismatch},
-        select::{Class, Pattern, Rule, Selection},
+        select::{Class, Needs, Pattern, Rule, Selection},
         source::Tags,
     },
     yaml::{self, Duplicates},
@@ -28,6 +29,8 @@ use std::{
 pub(super) struct Document {
     pub(super) sources: Vec<SourceEntry>,
     pub(super) destination: DestinationEntry,
+    #[serde(default)]
+    pub(super) with_dependencies: bool,
     #[serde(default)]
     pub(super) on_digest_mismatch: Option<String>,
     #[serde(default)]
@@ -151,13 +154,25 @@ pub(super) struct HostEntry {
     pub(super) rate: Option<f64>,
 }
 
+/// The path that means standard input.
+pub(super) const STDIN: &str = "-";
+
+/// What the shell puts variables into itself.
+const FOR_A_SHELL: &str = "createRepositoryCommand";
+
+/// Gives the value of a variable of the environment, if it is set.
+pub(super) type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 impl Document {
-    pub(super) fn read(path: &Path) -> Result<Self> {
+    pub(super) fn read(path: &Path, variable: Variable<'_>) -> Result<Self> {
         let limits = Limits::default();
         let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(limits.chart_document_bytes + 1).read_to_end(&mut bytes))
-            .map_err(|error| Error::io("read", path, error))?;
+        let most = limits.chart_document_bytes + 1;
+        let read = match path.as_os_str() == STDIN {
+            true => std::io::stdin().lock().take(most).read_to_end(&mut bytes),
+            false => File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)),
+        };
+        read.map_err(|error| Error::input("read", path, error))?;
         if bytes.len() as u64 > limits.chart_document_bytes {
             let most = limits.chart_document_bytes;
             return Err(Error::new(
@@ -165,16 +180,17 @@ impl Document {
                 format!("`{}` has more than {most} bytes", path.display()),
             ));
         }
-        Self::parse(&bytes, &limits).map_err(|error| {
+        Self::parse(&bytes, variable, &limits).map_err(|error| {
             Error::usage(format!("`{}` describes no mirror", path.display()))
                 .with_source(error)
-                .with_hint("docs/mirror.md has its schema")
+                .with_hint("`chartferry mirror --help` ends with an example of such a file")
         })
     }
 
-    fn parse(bytes: &[u8], limits: &Limits) -> Result<Self> {
+    fn parse(bytes: &[u8], variable: Variable<'_>, limits: &Limits) -> Result<Self> {
         let value = yaml::parse(bytes, Duplicates::Error, limits)?;
-        let value = json(value);
+        let mut value = json(value);
+        fill(&mut value, "", variable)?;
         schema::check(&value)?;
         let document: Self =
             serde_json::from_value(value).map_err(|error| Error::usage(error.to_string()))?;
@@ -200,6 +216,61 @@ fn json(value: yaml::Value) -> serde_json::Value {
             Json::Object(entries.map(|(key, value)| (key, json(value))).collect())
         }
     }
+}
+
+/// Puts variables into every text of a value, but for a command.
+fn fill(value: &mut serde_json::Value, path: &str, variable: Variable<'_>) -> Result<()> {
+    use serde_json::Value as Json;
+    match value {
+        Json::String(text) => *text = filled(text, path, variable)?,
+        Json::Array(values) => {
+            for (at, value) in values.iter_mut().enumerate() {
+                fill(value, &format!("{path}[{at}]"), variable)?;
+            }
+        }
+        Json::Object(entries) => {
+            for (key, value) in entries.iter_mut().filter(|(key, _)| *key != FOR_A_SHELL) {
+                let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                fill(value, &below, variable)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A text with the value of each `${NAME}` in its place; `$${` is a plain `${`.
+fn filled(text: &str, path: &str, variable: Variable<'_>) -> Result<String> {
+    let mut done = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        let (before, from) = rest.split_at(at);
+        rest = &from[2..];
+        if let Some(before) = before.strip_suffix('$') {
+            done.push_str(before);
+            done.push_str("${");
+            continue;
+        }
+        done.push_str(before);
+        let name = rest.split_once('}').map(|(name, _)| name).filter(|name| {
+            let mut bytes = name.bytes();
+            bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+                && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        });
+        let Some(name) = name else {
+            return Err(Error::usage(format!("`{path}` has a `${{` that names no variable"))
+                .with_hint("write `${NAME}`, or `$${` for a plain `${`"));
+        };
+        let Some(value) = variable(name) else {
+            return Err(Error::usage(format!(
+                "`{path}` names the variable `{name}`, which is not set"
+            )));
+        };
+        done.push_str(&value);
+        rest = &rest[name.len() + 1..];
+    }
+    done.push_str(rest);
+    Ok(done)
 }
 
 impl SourceEntry {
@@ -230,6 +301,7 @@ impl SourceEntry {
             min_age: min_age.context(|| key("minAge"))?,
             deprecated: class(self.skip_deprecated),
             prereleases: class(self.skip_prerelease),
+            needs: Needs::default(),
         })
     }
 }
@@ -256,6 +328,10 @@ impl PruneEntry {
 
 pub(super) fn class(skip: bool) -> Class {
     if skip { Class::Skip } else { Class::Take }
+}
+
+pub(super) fn needs(follow: bool) -> Needs {
+    if follow { Needs::Follow } else { Needs::Leave }
 }
 
 pub(super) fn tags(immutable: bool) -> Tags {
@@ -332,7 +408,31 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Document> {
-        Document::parse(text.as_bytes(), &Limits::default())
+        let variable = |name: &str| (name == "REGISTRY").then(|| "r.example:5000".to_owned());
+        Document::parse(text.as_bytes(), &variable, &Limits::default())
+    }
+
+    #[test]
+    fn texts_name_variables_and_no_value_becomes_syntax() {
+        let document = parse(
+            "sources: [{url: 'https://a.example/$${x}$', name: '${REGISTRY}'}]\n\
+             destination: {url: 'oci://${REGISTRY}/x', createRepositoryCommand: 'make ${REPOSITORY}'}\n",
+        )
+        .expect("document");
+        assert_eq!(document.sources[0].url, "https://a.example/${x}$");
+        assert_eq!(document.sources[0].name.as_deref(), Some("r.example:5000"));
+        assert_eq!(document.destination.url, "oci://r.example:5000/x");
+        let command = document.destination.create_repository_command;
+        assert_eq!(command.as_deref(), Some("make ${REPOSITORY}"));
+        for (url, part) in [
+            ("${NOT_SET}", "`destination.url` names the variable `NOT_SET`, which is not set"),
+            ("${a-b}", "`destination.url` has a `${` that names no variable"),
+            ("a${", "`destination.url` has a `${` that names no variable"),
+        ] {
+            let text = format!("sources: [{{url: a}}]\ndestination: {{url: '{url}'}}\n");
+            let error = parse(&text).expect_err(url);
+            assert!(error.chain().contains(part), "{url}: {error:?}");
+        }
     }
 
     #[test]

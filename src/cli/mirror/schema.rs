@@ -74,6 +74,7 @@ const DOCUMENT: Shape = Keys(&[
             ("createRepositoryCommand", May, Text),
         ]),
     ),
+    ("withDependencies", May, Flag),
     ("onDigestMismatch", May, Word(&["fail", "warn", "accept"])),
     ("onConflict", May, Word(&["fail", "skip", "overwrite"])),
     ("prune", May, Keys(&[("maxDelete", May, Guard)])),

@@ -224,6 +224,8 @@ impl Folder {
         options.url.clone_from(&self.options.url);
         options.limits = self.options.limits.clone();
         options.created = index::Created::Given(created);
+        // A template may place archives at any depth.
+        options.depth = index::Depth::Every;
         let root = self.options.root.clone();
         blocking(move || {
             sweep(&root);

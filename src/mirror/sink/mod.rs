@@ -14,7 +14,7 @@ use super::{
     denied::{self, Side},
     state::Key,
 };
-use crate::{Error, Result, digest::Digest, ops::push::Verify};
+use crate::{Error, ErrorKind, Result, digest::Digest, ops::push::Verify};
 use bytes::Bytes;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -139,18 +139,33 @@ impl Sink {
         }
     }
 
+    /// The group of a chart that a dependency says is found at an address; none for an address that is not here.
+    pub fn group_at(&self, address: &str, chart: &str) -> Option<String> {
+        match self {
+            Self::Registry(sink) => sink.group_at(address, chart),
+            Self::Bundle(_) | Self::Folder(_) | Self::Layout(_) | Self::Museum(_) => None,
+        }
+    }
+
     /// Where a version would lie.
     ///
     /// # Errors
     /// `Invalid` when it cannot lie anywhere, with the reason.
     pub fn place(&self, naming: &Naming<'_>) -> Result<Place> {
-        match self {
+        let place = match self {
             Self::Bundle(sink) => sink.place(naming),
-            Self::Folder(sink) => sink.place(naming),
+            Self::Folder(sink) => return sink.place(naming),
             Self::Layout(sink) => sink.place(naming),
-            Self::Museum(sink) => sink.place(naming),
+            Self::Museum(sink) => return sink.place(naming),
             Self::Registry(sink) => sink.place(naming),
-        }
+        };
+        place.map_err(|error| {
+            // The one reason that a template removes for all charts at once.
+            match naming.chart.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                true => error.with_hint("`--template '{{lower chart}}'` writes it in lower case"),
+                false => error,
+            }
+        })
     }
 
     /// A place, written out for people.
@@ -326,7 +341,16 @@ impl Sink {
             Self::Folder(sink) => sink.recall(key).await,
             Self::Layout(sink) => sink.recall(key).await,
             Self::Bundle(_) | Self::Museum(_) => Ok(None),
-            Self::Registry(sink) => sink.recall(key).await.map_err(refused),
+            Self::Registry(sink) => sink.recall(key).await.map_err(|error| {
+                // The first request to it: who reads the error knows the destination, and not yet our states.
+                match error.kind() {
+                    ErrorKind::Network => error.context(format!(
+                        "the destination `{}` cannot be reached",
+                        sink.identity()
+                    )),
+                    _ => refused(error),
+                }
+            }),
         }
     }
 

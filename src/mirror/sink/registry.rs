@@ -9,7 +9,7 @@ use crate::{
     client::{Client, Intent, Repository},
     digest::Digest,
     limits::Limits,
-    mirror::{candidate::Payload, state::Key},
+    mirror::{candidate::Payload, needs, state::Key},
     oci::{
         Descriptor, Document, Manifest, Registry as Host, RepositoryName, Tag, TagOrDigest, chart,
         media,
@@ -109,6 +109,10 @@ impl Registry {
 
     pub(super) fn show(&self, place: &Place) -> String {
         format!("oci://{}/{}:{}", self.options.registry, place.group, place.name)
+    }
+
+    pub(super) fn group_at(&self, address: &str, chart: &str) -> Option<String> {
+        needs::group_below(&self.identity, self.options.registry.as_str(), address, chart)
     }
 
     /// The repository, for a caller who knows what is there: no blob is asked for before it is sent.

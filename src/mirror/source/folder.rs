@@ -48,6 +48,10 @@ impl Folder {
         &self.name
     }
 
+    pub(super) fn call(&mut self, name: &str) {
+        name.clone_into(&mut self.name);
+    }
+
     pub(super) async fn list(&self, seen: Option<&Seen>) -> Result<Listing> {
         let (this, seen) = (self.clone(), seen.cloned());
         blocking(move || this.read(seen.as_ref())).await
@@ -100,6 +104,7 @@ impl Folder {
             return Ok(Listing::Unchanged);
         }
         listed.seen.fingerprint = fingerprint;
+        listed.index = Some(index);
         Ok(Listing::Charts(listed))
     }
 

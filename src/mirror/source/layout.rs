@@ -2,11 +2,12 @@
 
 use super::{Glimpse, Listed, Listing, Seen};
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     chart::Metadata,
     limits::Limits,
     mirror::{
         candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
+        needs::Need,
         sink::bundle::apart,
     },
     oci::{Descriptor, TagOrDigest, chart, media},
@@ -59,8 +60,16 @@ impl Layout {
         let packed = blocking(move || Bundle::open(&path, &caps)).await?;
         let options = LoadOptions { limits: limits.clone(), ..LoadOptions::default() };
         let to = To::Layout(Box::new(store.clone()));
+        let is_delta = packed.base().is_some();
         apart(move || async move { bundle::load(&packed, &[], &to, &options).await.map(drop) })
-            .await?;
+            .await
+            .map_err(|error| match (error.kind(), is_delta) {
+                (ErrorKind::NotFound, true) => error.with_hint(format!(
+                    "a mirror needs a whole bundle: chartferry bundle load {} layout:DIR --base FILE, then mirror layout:DIR",
+                    file.display()
+                )),
+                _ => error,
+            })?;
         Ok(Self {
             store,
             identity: format!("bundle:{}", whole.display()),
@@ -76,6 +85,10 @@ impl Layout {
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(super) fn call(&mut self, name: &str) {
+        name.clone_into(&mut self.name);
     }
 
     pub(super) async fn list(&self, seen: Option<&Seen>) -> Result<Listing> {
@@ -154,6 +167,13 @@ impl Layout {
         let digest = candidate.urls.first().map_or("", String::as_str);
         let target = TagOrDigest::Digest(digest.parse()?);
         Glimpse::of(&self.store.fetch_manifest(&target).await?)
+    }
+
+    pub(super) async fn needs(&self, candidate: &Candidate) -> Result<Vec<Need>> {
+        let digest = candidate.urls.first().map_or("", String::as_str);
+        let target = TagOrDigest::Digest(digest.parse()?);
+        let manifest = self.store.fetch_manifest(&target).await?;
+        Need::of_manifest(&self.store, manifest, &self.limits).await
     }
 
     pub(super) async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {

@@ -10,10 +10,12 @@ mod tagged;
 use super::{
     candidate::{Ask, Candidate, Fingerprint, Payload},
     denied::{self, Side},
+    needs::Need,
 };
 use crate::{
     Error, Result,
     digest::Digest,
+    index::Index,
     oci::{Manifest, chart},
 };
 use serde::{Deserialize, Serialize};
@@ -79,6 +81,8 @@ pub struct Listed {
     pub aliases: usize,
     /// How many tags are signatures, attestations and lists of referrers of these, and left behind.
     pub attached: usize,
+    /// The index that says all of it, where there is one.
+    pub index: Option<Index>,
     /// Why the list may be cut short, if it may: nothing is ever taken for vanished then.
     pub cut: Option<String>,
 }
@@ -136,6 +140,18 @@ impl Source {
             Self::Registry(source) => source.name(),
             Self::Repository(source) => source.name(),
         }
+    }
+
+    /// The source under another short name.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        match &mut self {
+            Self::Folder(source) => source.call(name),
+            Self::Layout(source) => source.call(name),
+            Self::Registry(source) => source.call(name),
+            Self::Repository(source) => source.call(name),
+        }
+        self
     }
 
     /// Lists it. With `seen` it may say that nothing has changed since.
@@ -211,6 +227,29 @@ impl Source {
         match self {
             Self::Registry(source) => source.namesake(candidate, version).await.map_err(refused),
             Self::Folder(_) | Self::Layout(_) | Self::Repository(_) => Ok(None),
+        }
+    }
+
+    /// The charts that a version depends on: by its entry in the source's index, else by its config, which is two requests,
+    /// or by its archive in a folder.
+    ///
+    /// # Errors
+    /// When the source does not say.
+    pub async fn needs(&self, candidate: &Candidate, index: Option<&Index>) -> Result<Vec<Need>> {
+        if let Some(index) = index {
+            let versions = index.chart(&candidate.id.chart).map(|chart| chart.versions());
+            let mut versions = versions.into_iter().flatten();
+            let line = versions.find(|line| line.version() == candidate.id.version);
+            return line.map_or(Ok(Vec::new()), |line| Ok(Need::all(&line.decode()?.metadata)));
+        }
+        match self {
+            Self::Layout(source) => source.needs(candidate).await,
+            Self::Registry(source) => source.needs(candidate).await.map_err(refused),
+            // One that cannot be read is refused when it is its turn.
+            Self::Folder(_) | Self::Repository(_) => {
+                let fetched = self.fetch(candidate, Ask::Nothing).await;
+                Ok(fetched.map(|(payload, _)| Need::all(&payload.metadata)).unwrap_or_default())
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     limits::Limits,
     mirror::{
         candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
+        needs::Need,
         sink,
     },
     oci::{Registry as Host, RepositoryName, Tag, TagOrDigest, chart},
@@ -51,6 +52,7 @@ pub struct Options {
 pub struct Registry {
     options: Arc<Options>,
     identity: String,
+    name: String,
 }
 
 impl Registry {
@@ -60,7 +62,11 @@ impl Registry {
         if let Some(namespace) = &options.namespace {
             identity = format!("{identity}/{namespace}");
         }
-        Self { options: Arc::new(options), identity }
+        let name = match &options.namespace {
+            Some(namespace) => namespace.last_segment(),
+            None => options.registry.host(),
+        };
+        Self { name: name.to_owned(), options: Arc::new(options), identity }
     }
 
     pub(super) fn identity(&self) -> &str {
@@ -68,10 +74,11 @@ impl Registry {
     }
 
     pub(super) fn name(&self) -> &str {
-        match &self.options.namespace {
-            Some(namespace) => namespace.last_segment(),
-            None => self.options.registry.host(),
-        }
+        &self.name
+    }
+
+    pub(super) fn call(&mut self, name: &str) {
+        name.clone_into(&mut self.name);
     }
 
     fn full_name(&self, chart: &str) -> Result<RepositoryName> {
@@ -258,6 +265,16 @@ impl Registry {
             .ok_or_else(|| Error::invalid(format!("`{locator}` names no tag")))?;
         let repository = self.options.client.repository(&self.options.registry, &name.parse()?);
         Ok((repository, TagOrDigest::Tag(tag.parse()?)))
+    }
+
+    pub(super) async fn needs(&self, candidate: &Candidate) -> Result<Vec<Need>> {
+        let (repository, target) = self.place_of(candidate)?;
+        let manifest = repository.fetch_manifest(&target).await?;
+        match Need::of_manifest(&repository, manifest, &self.options.limits).await {
+            // What is no chart is refused when it is its turn.
+            Err(error) if error.kind() == ErrorKind::Invalid => Ok(Vec::new()),
+            needs => needs,
+        }
     }
 
     pub(super) async fn fetch(

@@ -30,8 +30,6 @@ pub struct Options {
     pub client: Client,
     /// The repository.
     pub repository: classic::Repository,
-    /// Its short name, if it has one.
-    pub name: Option<String>,
     /// Caps.
     pub limits: Limits,
 }
@@ -50,13 +48,11 @@ impl Repository {
     /// This repository.
     pub fn new(options: Options) -> Self {
         let identity = options.repository.url().trim_end_matches('/').to_owned();
-        let name = options.name.clone().unwrap_or_else(|| {
-            let rest = identity.split_once("://").map_or(identity.as_str(), |(_, rest)| rest);
-            let path = rest.split_once('/').map_or("", |(_, path)| path);
-            let last = path.rsplit('/').find(|segment| !segment.is_empty());
-            let host = rest.split(['/', ':']).next().unwrap_or(rest);
-            last.unwrap_or(host).to_owned()
-        });
+        let rest = identity.split_once("://").map_or(identity.as_str(), |(_, rest)| rest);
+        let path = rest.split_once('/').map_or("", |(_, path)| path);
+        let last = path.rsplit('/').find(|segment| !segment.is_empty());
+        let host = rest.split(['/', ':']).next().unwrap_or(rest);
+        let name = last.unwrap_or(host).to_owned();
         Self { options: Arc::new(options), identity, name, unsigned: Arc::default() }
     }
 
@@ -66,6 +62,10 @@ impl Repository {
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(super) fn call(&mut self, name: &str) {
+        name.clone_into(&mut self.name);
     }
 
     pub(super) async fn list(&self, seen: Option<&Seen>) -> Result<Listing> {
@@ -91,7 +91,8 @@ impl Repository {
                 last_modified: validators.last_modified,
                 fingerprint,
             };
-            listed(&index, &this.identity, seen).map(Listing::Charts)
+            let listed = listed(&index, &this.identity, seen)?;
+            Ok(Listing::Charts(Listed { index: Some(index), ..listed }))
         })
         .await
     }

@@ -51,7 +51,6 @@ fn carry(place: &Migration, at_once: usize) -> (mirror::Report, Said) {
     let source = Source::Repository(Repository::new(From {
         client: client.clone(),
         repository,
-        name: None,
         limits: limits.clone(),
     }));
     let sink = Sink::Registry(Registry::new(To {

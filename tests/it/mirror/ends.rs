@@ -186,7 +186,7 @@ fn what_is_written_wrong_is_said_before_anything_is_asked() {
         (vec!["mirror", "-f", "since.yaml"], "`sources[0].since`"),
         (vec!["mirror", "-f", "good.yaml", "--latest", "3"], "--latest"),
         (vec!["mirror", "-f", "good.yaml", "--template", "x"], "--template"),
-        (vec!["mirror", "-f", "good.yaml", "--concurrency", "3"], "--concurrency"),
+        (vec!["mirror", "-f", "good.yaml", "--chart", "a"], "--chart"),
     ] {
         test.run(args.clone()).stderr_has(part).fails(64);
     }

@@ -87,7 +87,7 @@ fn what_stands_in_the_way_comes_with_a_next_step() {
     let museum = format!("http://{}", museum.address());
     for case in [
         (64, vec![url], &["name sources and a destination: `mirror SRC… DST`"][..]),
-        (64, vec!["-f", "f.yaml"], &["docs/mirror.md has its schema"]),
+        (64, vec!["-f", "f.yaml"], &["`chartferry mirror --help` ends with an example"]),
         (64, vec![url, registry, "--chart", "["], &["write a glob such as `kube-*`"]),
         (64, vec![url, registry, "--since", "soon"], &["write `2026-01-31`"]),
         (64, vec![url, registry, "--min-age", "week"], &["write `7d`, `36h`"]),

@@ -2,14 +2,17 @@
 
 mod aliases;
 mod budget;
+mod dependencies;
 mod drift;
 mod ends;
 mod hints;
 mod moved;
+mod names;
 mod others;
 mod policies;
 mod prune;
 mod selection;
+mod settings;
 mod shape;
 mod truth;
 
