@@ -88,6 +88,9 @@ pub(super) fn index(run: &Run, args: &IndexArgs) -> Result<Exit> {
     for warning in &report.warnings {
         run.talk.warn(warning);
     }
+    for (version, reason) in &report.left_out {
+        run.talk.warn(&format!("{version} is left out: {reason}"));
+    }
     if args.output == Format::Text {
         // Silent, as Helm is; but what is missing from the index should not be missed.
         if let Some((path, reason)) = report.skipped.first() {
@@ -104,6 +107,11 @@ pub(super) fn index(run: &Run, args: &IndexArgs) -> Result<Exit> {
         .iter()
         .map(|(path, reason)| json!({ "path": path, "reason": reason }))
         .collect();
+    let left_out: Vec<_> = report
+        .left_out
+        .iter()
+        .map(|(version, reason)| json!({ "version": version, "reason": reason }))
+        .collect();
     output::print_value(
         args.output,
         &json!({
@@ -114,6 +122,7 @@ pub(super) fn index(run: &Run, args: &IndexArgs) -> Result<Exit> {
             "read": report.read,
             "reused": report.reused,
             "skipped": skipped,
+            "leftOut": left_out,
         }),
     )?;
     Ok(Exit::Ok)

@@ -9,7 +9,7 @@ use crate::{
 };
 use archives::{Archive, Found};
 use bytes::Bytes;
-use listing::{Item, Listing};
+use listing::{Has, Item, Listing};
 use sidecar::{Head, Record, Sidecar, Stamp};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -122,6 +122,9 @@ pub struct Report {
     pub reused: usize,
     /// Archives left out, and why.
     pub skipped: Vec<(String, String)>,
+    /// Versions of the index to merge that are left out, and why: Helm looks a version up as a range, and takes `1.2` for
+    /// there if 1.2.5 is.
+    pub left_out: Vec<(String, String)>,
     /// What the user should know though the index is right.
     pub warnings: Vec<String>,
 }
@@ -154,7 +157,8 @@ pub fn index(folder: &Path, options: &Options) -> Result<Report> {
         && before.head.merge == merge
         && before.covers(&found)
         && !matches!(options.created, Created::Given(_))
-        && (options.strictness == Strictness::Lenient || before.is_clean())
+        && (options.strictness == Strictness::Lenient
+            || before.is_clean() && options.merge.is_none())
     {
         return Ok(before.report(path));
     }
@@ -169,6 +173,7 @@ pub fn index(folder: &Path, options: &Options) -> Result<Report> {
         read: 0,
         reused: 0,
         skipped: Vec::new(),
+        left_out: Vec::new(),
         warnings: Vec::new(),
     };
     for (found, (archive, way)) in found.iter().zip(archives::read(&found, &known, options)?) {
@@ -197,7 +202,11 @@ pub fn index(folder: &Path, options: &Options) -> Result<Report> {
         listing.refuse_doubles()?;
     }
     if let Some(merge) = &options.merge {
-        report.warnings = merge_into(&mut listing, merge, options)?;
+        let merged = merge_into(&mut listing, merge, options)?;
+        if options.strictness == Strictness::Strict {
+            refuse_left_out(&merged.left_out)?;
+        }
+        (report.warnings, report.left_out) = (merged.warnings, merged.left_out);
     }
     listing.sort();
     (report.charts, report.versions) = listing.counts();
@@ -334,6 +343,16 @@ impl<'s> Known<'s> {
     }
 }
 
+fn refuse_left_out(left_out: &[(String, String)]) -> Result<()> {
+    let Some((version, reason)) = left_out.first() else { return Ok(()) };
+    let more = match left_out.len() - 1 {
+        0 => String::new(),
+        more => format!("; and {more} more versions"),
+    };
+    Err(Error::invalid(format!("{version} would be left out: {reason}{more}"))
+        .with_hint("without `--strict` it is left out, as Helm does, with a warning"))
+}
+
 fn refuse_skipped(skipped: &[(String, String)]) -> Result<()> {
     let Some((path, reason)) = skipped.first() else { return Ok(()) };
     let more = match skipped.len() - 1 {
@@ -344,13 +363,21 @@ fn refuse_skipped(skipped: &[(String, String)]) -> Result<()> {
         .with_hint("without `--strict` they are left out, as Helm does"))
 }
 
+/// What became of an index that was merged.
+#[derive(Debug, Default)]
+struct Merged {
+    warnings: Vec<String>,
+    left_out: Vec<(String, String)>,
+}
+
 /// Adds what the index at `merge` has and the listing has not; says what of it was dropped.
-fn merge_into(listing: &mut Listing, merge: &Path, options: &Options) -> Result<Vec<String>> {
+fn merge_into(listing: &mut Listing, merge: &Path, options: &Options) -> Result<Merged> {
+    let mut merged = Merged::default();
     let bytes = match fs::read(merge) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Listing::new(Vec::new()).text(options).write(merge)?;
-            return Ok(Vec::new());
+            return Ok(merged);
         }
         Err(error) => {
             return Err(Error::io("read index", merge, error).context("merge failed"));
@@ -364,13 +391,22 @@ fn merge_into(listing: &mut Listing, merge: &Path, options: &Options) -> Result<
         })?;
     for chart in index.charts() {
         for line in chart.versions() {
-            if !listing.has(line.name(), line.version()) {
-                let entry = line.decode()?;
-                listing.add(Item::new(entry, options.format));
+            let (name, version) = (line.name(), line.version());
+            match listing.has(name, version) {
+                Has::Itself => {}
+                Has::Another(other) => merged.left_out.push((
+                    format!("{name} {version}"),
+                    format!("{path} lists it, and Helm takes {other} of this folder for it"),
+                )),
+                Has::Nothing => {
+                    let entry = line.decode()?;
+                    listing.add(Item::new(entry, options.format));
+                }
             }
         }
     }
-    Ok(index.warnings().to_vec())
+    merged.warnings = index.warnings().to_vec();
+    Ok(merged)
 }
 
 /// A limit that a folder's own files hit is theirs alone; any other failure to read is the machine's.

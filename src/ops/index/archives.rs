@@ -10,9 +10,10 @@ use super::{
 use crate::{
     Error, Result,
     archive::{self, Keep},
-    chart::time::Time,
+    chart::{Metadata, time::Time},
     digest::{Algorithm, Hasher},
     index::{Entry, Line},
+    oci::Tag,
 };
 use std::{
     borrow::Cow,
@@ -60,6 +61,16 @@ impl Found {
     /// Its URL in an index with that base.
     pub(super) fn url(&self, base: &str) -> String {
         self.folder.url(base, &self.file())
+    }
+
+    /// Its URL in an index with that base. A registry has tags instead of files: `oci://HOST/NAMESPACE/NAME:TAG`.
+    fn address(&self, base: &str, metadata: &Metadata) -> String {
+        match Tag::from_version(&metadata.version) {
+            Ok(tag) if base.starts_with("oci://") => {
+                format!("{}/{}:{tag}", base.trim_end_matches('/'), metadata.name)
+            }
+            _ => self.url(base),
+        }
     }
 }
 
@@ -280,7 +291,7 @@ fn reuse(
     }
     let mut entry = line.decode().ok()?;
     entry.created = created;
-    entry.urls = vec![found.url(&options.url)];
+    entry.urls = vec![found.address(&options.url, &entry.metadata)];
     Some(Item::new(entry, options.format))
 }
 
@@ -355,8 +366,8 @@ fn load(found: &Found, options: &Options, desk: &mut Desk) -> Result<(Entry, i64
         (chart, hashed.hasher.finish())
     };
     let entry = Entry {
+        urls: vec![found.address(&options.url, &chart.metadata)],
         metadata: chart.metadata,
-        urls: vec![found.url(&options.url)],
         digest: digest.hex().to_owned(),
         ..Entry::default()
     };

@@ -53,6 +53,17 @@ impl Item {
     }
 }
 
+/// What a listing has of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Has {
+    /// Neither it nor one that Helm takes for it.
+    Nothing,
+    /// It, as it is written.
+    Itself,
+    /// Another version that Helm takes for it.
+    Another(String),
+}
+
 /// Charts and their entries.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
@@ -96,18 +107,24 @@ impl Listing {
         }
     }
 
-    /// Whether Helm finds the version here, which it looks up as a range: `1.2` is here if 1.2.5 is.
-    pub(super) fn has(&mut self, name: &str, version: &str) -> bool {
-        let Some(chart) = self.charts.get_mut(name) else { return false };
-        let Ok(constraint) = Constraint::parse(version) else { return false };
+    /// How Helm finds the version here, which it looks up as a range: `1.2` is here if 1.2.5 is.
+    pub(super) fn has(&mut self, name: &str, version: &str) -> Has {
+        let Some(chart) = self.charts.get_mut(name) else { return Has::Nothing };
+        let Ok(constraint) = Constraint::parse(version) else { return Has::Nothing };
         let asked = chart.asked.get_or_insert_default();
         for item in &chart.items[asked.items..] {
             asked.written.insert(item.version.clone());
             asked.versions.extend(Version::parse_loose(&item.version));
         }
         asked.items = chart.items.len();
-        asked.written.contains(version)
-            || asked.versions.iter().any(|version| constraint.matches(version))
+        if asked.written.contains(version) {
+            return Has::Itself;
+        }
+        let mut versions = asked.versions.iter();
+        match versions.find(|version| constraint.matches(version)) {
+            Some(other) => Has::Another(other.to_string()),
+            None => Has::Nothing,
+        }
     }
 
     /// Refuses two entries of one version.

@@ -238,6 +238,7 @@ impl Sidecar {
             read: 0,
             reused: self.records().count(),
             skipped: skipped.collect(),
+            left_out: Vec::new(),
             warnings: Vec::new(),
         }
     }

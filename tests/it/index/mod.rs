@@ -252,3 +252,51 @@ fn merging_writes_what_is_missing_and_refuses_what_helm_refuses() {
     assert_eq!(report(&test, &["--merge", "charts/index.yaml"])["written"], false);
     assert_eq!(text(&test), before);
 }
+
+#[test]
+fn an_index_of_a_registry_lists_tags_instead_of_files() {
+    let test = Test::new();
+    test.file("made/demo/Chart.yaml", "apiVersion: v2\nname: demo\nversion: 1.0.0+b\n");
+    test.run(["package", "made/demo", "-d", "charts/sub"]).anything().succeeds();
+    for _ in 0..2 {
+        test.run(["index", "charts", "--url", "oci://r.example/ns/"]).anything().succeeds();
+        let text = String::from_utf8(test.read("charts/index.yaml")).unwrap();
+        assert!(text.contains("- oci://r.example/ns/demo:1.0.0_b\n"), "{text}");
+    }
+}
+
+#[test]
+fn a_version_that_a_merge_leaves_out_is_reported() {
+    let test = Test::new();
+    let entry = |version: &str| {
+        format!(
+            "  - {{apiVersion: v2, name: demo, version: {version}, urls: [demo-{version}.tgz]}}\n"
+        )
+    };
+    test.file("made/demo/Chart.yaml", "apiVersion: v2\nname: demo\nversion: 1.1.0\n");
+    test.run(["package", "made/demo", "-d", "charts"]).anything().succeeds();
+    let entries = ["\"1.1\"", "v1.1.0", "1.1.0+b2", "1.1.0", "1.2.0"].map(entry).concat();
+    test.file("old.yaml", format!("apiVersion: v1\nentries:\n  demo:\n{entries}"));
+    let run = ["index", "charts", "--merge", "old.yaml"];
+    test.run(run)
+        .stderr_has(
+            "demo 1.1 is left out: old.yaml lists it, and Helm takes 1.1.0 of this folder for it",
+        )
+        .stderr_has("demo v1.1.0 is left out")
+        .stderr_has("demo 1.1.0+b2 is left out")
+        .anything()
+        .succeeds();
+    let out = test.run([&run[..], &["--json", "-o", "json"]].concat()).anything().succeeds();
+    let report: Value = serde_json::from_str(&out.stdout).unwrap();
+    let left: Vec<&str> = report["leftOut"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["version"].as_str().unwrap())
+        .collect();
+    assert_eq!(left.len(), 3, "{left:?}");
+    test.run([&run[..], &["--strict"]].concat())
+        .stderr_has("would be left out")
+        .anything()
+        .fails(1);
+}
