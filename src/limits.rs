@@ -25,6 +25,13 @@ pub const BODY_GRACE: std::time::Duration = std::time::Duration::from_secs(60);
 /// rate, a body that comes byte by byte would hold its connection for ever.
 pub const BODY_BYTES_A_SECOND: u64 = 4 * KIB;
 
+/// Entries of an image index that are looked at to find the chart among them. An image for every platform that Go knows has
+/// about 45, each with an attestation that is looked at only if nothing likelier is a chart.
+pub const INDEX_LOOKS: usize = 128;
+
+/// Tags that fit a range and lead to no chart, before the search for the newest chart is given up: each costs a request.
+pub const PASSED_TAGS: usize = 32;
+
 /// The caps on what is read, expanded and kept. [`Limits::default`] is what the command line uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -9,12 +9,13 @@ use crate::{
     limits::Limits,
     ops::{
         chart_repository::{Got, MuseumScheme, Opener},
-        locate::{self, Check, Located, Wanted},
+        listed::{OnMismatch, Verdict},
+        locate::{self, Located, Wanted},
         pull::Provenance,
         tags::Devel,
     },
 };
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
 /// Flags of verbs that take a chart of a repository; their names are Helm's.
@@ -26,12 +27,47 @@ pub(super) struct ClassicArgs {
     /// Give the credentials to every host that the repository names
     #[arg(long, help_heading = "Chart repository")]
     pub(super) pass_credentials: bool,
+    #[command(flatten)]
+    mismatch: MismatchArgs,
     /// Verify the chart's provenance
     #[arg(long, hide = true)]
     verify: bool,
     /// File with the public keys; ignored without `--verify`, as Helm does
     #[arg(long, value_name = "FILE", hide = true)]
     keyring: Option<PathBuf>,
+}
+
+/// What is done with an archive that is not the one its index lists. `mirror` has the same flag.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(super) struct MismatchArgs {
+    /// What to do with an archive that has another digest than its index lists
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        default_value_t,
+        hide_possible_values = false,
+        help_heading = "Chart repository"
+    )]
+    on_digest_mismatch: MismatchArg,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum MismatchArg {
+    /// Refuse it
+    #[default]
+    Fail,
+    /// Take it, with a warning
+    Warn,
+}
+
+impl From<MismatchArgs> for OnMismatch {
+    fn from(args: MismatchArgs) -> Self {
+        match args.on_digest_mismatch {
+            MismatchArg::Fail => Self::Fail,
+            MismatchArg::Warn => Self::Warn,
+        }
+    }
 }
 
 /// A chart of a repository, as it was asked for.
@@ -86,7 +122,7 @@ impl ClassicArgs {
         version: Option<&str>,
         devel: bool,
     ) -> Result<Located> {
-        let opener = opener(run, self, remote)?;
+        let opener = Opener { mismatch: self.mismatch.into(), ..opener(run, self, remote)? };
         let wanted = Wanted {
             version: version.unwrap_or_default().to_owned(),
             devel: if devel { Devel::Prereleases } else { Devel::Releases },
@@ -127,11 +163,21 @@ pub(super) async fn fetch(run: &Run, located: &Located, provenance: Provenance) 
         run.talk.warn(note);
     }
     let checked = located.fetch(provenance).await.map_err(|error| named_by(error, BY_FLAGS))?;
-    if checked.check == Check::Nothing && !located.version.is_empty() {
-        run.talk.info(&format!(
+    for failed in &checked.failed {
+        run.talk.warn(&format!("an address of the index was passed over: {failed}"));
+    }
+    match &checked.verdict {
+        Verdict::Equal => {}
+        Verdict::Missing if located.version.is_empty() => {}
+        Verdict::Missing => run.talk.info(&format!(
             "the index names no digest for {located}; what came has `{}`",
             checked.got.digest
-        ));
+        )),
+        verdict => {
+            if let Some(warning) = verdict.warning(&located.url) {
+                run.talk.warn(&warning);
+            }
+        }
     }
     Ok(checked.got)
 }
@@ -164,6 +210,7 @@ pub(super) fn with_client(run: &Run, client: Client, trust: crate::client::Trust
         limits: Limits::default(),
         // A Chart.yaml, an index or a list of repositories may name any host, and none of those is meant.
         token: None,
+        mismatch: OnMismatch::default(),
         museum_token: None,
     }
 }

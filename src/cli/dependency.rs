@@ -1,6 +1,9 @@
 //! `dependency list|update|build CHART`.
 
-use super::{Run, exit::Exit, links::LinkArgs, output, remote::RemoteArgs, repo, table::table};
+use super::{
+    Run, classic::MismatchArgs, exit::Exit, links::LinkArgs, output, remote::RemoteArgs, repo,
+    table::table,
+};
 use crate::{
     Error, Result,
     archive::{self, Keep, dir::Outside},
@@ -8,9 +11,11 @@ use crate::{
     limits::Limits,
     oci::{Reference, Registry},
     ops::{
+        chart_repository::Opener,
         dependency::{self as op, Event},
         dependency_list::{self, Row},
         dependency_repositories::{Refresh, Repositories},
+        listed::OnMismatch,
         package,
         place::Place,
     },
@@ -58,13 +63,20 @@ pub(super) struct UpdateArgs {
     #[command(flatten)]
     links: LinkArgs,
     #[command(flatten)]
+    mismatch: MismatchArgs,
+    #[command(flatten)]
     remote: RemoteArgs,
 }
 
 impl UpdateArgs {
     fn ways(&self) -> Ways<'_> {
         let refresh = if self.skip_refresh { Refresh::No } else { Refresh::Yes };
-        Ways { remote: &self.remote, refresh, outside: self.links.strictly() }
+        Ways {
+            remote: &self.remote,
+            refresh,
+            outside: self.links.strictly(),
+            mismatch: self.mismatch.into(),
+        }
     }
 }
 
@@ -109,7 +121,12 @@ pub(super) fn update_quietly(
     remote: &RemoteArgs,
 ) -> Result<()> {
     let talk = run.talk.clone();
-    let ways = Ways { remote, refresh: Refresh::Yes, outside: links.strictly() };
+    let ways = Ways {
+        remote,
+        refresh: Refresh::Yes,
+        outside: links.strictly(),
+        mismatch: OnMismatch::default(),
+    };
     work(run, chart, ways, Work::Update, &move |event| {
         if let Event::Warning(text) = event {
             talk.warn(&text);
@@ -122,6 +139,7 @@ struct Ways<'a> {
     remote: &'a RemoteArgs,
     refresh: Refresh,
     outside: Outside,
+    mismatch: OnMismatch,
 }
 
 enum Work {
@@ -132,7 +150,7 @@ enum Work {
 fn work(
     run: &Run,
     chart: &Path,
-    Ways { remote, refresh, outside }: Ways<'_>,
+    Ways { remote, refresh, outside, mismatch }: Ways<'_>,
     work: Work,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<()> {
@@ -159,7 +177,7 @@ fn work(
         package: package::Options { outside, ..package::Options::new(epoch) },
         repositories: Repositories {
             files: run.repository_files(),
-            opener: repo::opener(run)?,
+            opener: Opener { mismatch, ..repo::opener(run)? },
             refresh,
         },
         connect: &connect,

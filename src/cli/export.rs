@@ -16,6 +16,7 @@ use crate::{
     Error, ErrorKind, Result,
     archive::{self, expand::Existing},
     limits::Limits,
+    oci::TagOrDigest,
     ops::tags::Wanted,
 };
 use clap::Args;
@@ -76,8 +77,17 @@ pub(super) fn export(run: &Run, args: ExportArgs) -> Result<Exit> {
                     ..Wanted::default()
                 };
                 let pulled = fetch(run, &location, &args.remote, wanted, &limits).await?;
-                let block =
-                    legacy::summary(args.location.trim_start_matches("oci://"), &pulled.manifest)?;
+                let shown = match &location {
+                    Location::Registry(reference) => {
+                        let repository = reference.repository_path();
+                        match &pulled.target {
+                            TagOrDigest::Tag(tag) => format!("{repository}:{tag}"),
+                            TagOrDigest::Digest(digest) => format!("{repository}@{digest}"),
+                        }
+                    }
+                    _ => args.location.clone(),
+                };
+                let block = legacy::summary(&shown, &pulled.manifest)?;
                 (pulled.archive, block)
             }
             _ => (

@@ -122,8 +122,9 @@ pub(super) fn remove(run: &Run, args: &RemoveArgs) -> Result<Exit> {
     for text in &args.references {
         let result = run.block_on(async {
             let reference: SavedReference = text.parse()?;
-            let tag =
-                reference.tag.clone().ok_or_else(|| Error::usage("tag explicitly required"))?;
+            let tag = reference.tag.clone().ok_or_else(|| {
+                Error::usage(format!("tag explicitly required: `{text}` has none"))
+            })?;
             let reference =
                 location::find_saved(text, &saved).await?.ok_or_else(|| legacy::not_saved(text))?;
             saved.write(&reference)?.delete(&TagOrDigest::Tag(tag.clone())).await?;

@@ -282,13 +282,19 @@ fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
             .await)
     })?;
     drop(progress);
-    let unchanged = |report: &&Report| report.status == Status::Unchanged;
-    for report in results.iter().flatten().filter(unchanged) {
-        run.talk.info(&format!("{repository} has this {} already", report.file));
-    }
     let shown = without_proof(repository);
+    let unchanged: Vec<String> = results
+        .iter()
+        .flatten()
+        .filter(|report| report.status == Status::Unchanged)
+        .map(|report| report.file.clone())
+        .collect();
     let results = results.into_iter().map(|result| result.map(|one| printed(&one, &shown, words)));
-    conclude(run, args.output, "pushed", charts.iter().cloned().zip(results).collect())
+    let exit = conclude(run, args.output, "pushed", charts.iter().cloned().zip(results).collect())?;
+    for file in unchanged {
+        run.talk.info(&format!("{shown} has this {file} already"));
+    }
+    Ok(exit)
 }
 
 fn printed(report: &Report, repository: &str, words: Words) -> Printed {

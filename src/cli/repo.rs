@@ -40,7 +40,7 @@ pub(super) enum RepoCommand {
     Remove(RemoveArgs),
     /// Write the index.yaml of a folder of archives
     Index(index::IndexArgs),
-    /// List the tags of a repository of a registry, newest version first
+    /// List the tags of a registry's repository, as `oras repo tags` does
     Tags(tags::TagsArgs),
 }
 
@@ -198,8 +198,9 @@ fn add(run: &Run, args: AddArgs) -> Result<Exit> {
     };
     let opener = opener(run)?;
     let files = run.repository_files();
+    let warn = |text: &str| run.talk.warn(text);
     let added = run
-        .block_on(op::add(&files, &opener, &options))
+        .block_on(op::add(&files, &opener, &options, &warn))
         .map_err(|error| named_by(error, "`--username NAME --password-stdin`"))?;
     let empty = || files.index(&args.name, &opener.limits).is_ok_and(|index| index.versions() == 0);
     if added == Added::Yes && options.repository.url.starts_with("ocirepo://") && empty() {

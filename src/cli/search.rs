@@ -5,11 +5,15 @@ use super::{
     tags::place,
 };
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     constraint::Constraint,
     limits::Limits,
-    oci::{TagOrDigest, chart, media},
-    ops::{place::Place, tags as op},
+    oci::{Manifest, Tag, TagOrDigest, chart, media},
+    ops::{
+        chart_manifest::{chart_of, first_chart},
+        place::Place,
+        tags as op,
+    },
     store::{Fetch, Tags},
     version::Version,
 };
@@ -79,15 +83,16 @@ pub(super) fn search(run: &Run, args: SearchArgs) -> Result<Exit> {
         tags.retain(|tag| {
             Version::parse_loose(&tag.replace('_', "+")).is_ok_and(|version| constraint.matches(&version))
         });
-        if !args.versions {
-            tags.truncate(1);
-        }
-        let rows: Vec<Option<Row>> = futures_util::stream::iter(tags)
-            .map(|tag| row(&place, &name, tag))
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
-        let rows: Vec<Row> = rows.into_iter().flatten().collect();
+        let rows: Vec<Row> = if args.versions {
+            let rows: Vec<Option<Row>> = futures_util::stream::iter(tags)
+                .map(|tag| row_of(&place, &name, tag))
+                .buffered(AT_ONCE)
+                .try_collect()
+                .await?;
+            rows.into_iter().flatten().collect()
+        } else {
+            newest(&place, &name, &tags).await?.into_iter().collect()
+        };
         match args.output {
             _ if rows.is_empty() && args.fail_on_no_result => {
                 Err(Error::not_found("no results found"))
@@ -122,10 +127,35 @@ struct Row {
     description: String,
 }
 
-/// Two small GETs a version: the manifest and its config, never the chart.
-async fn row(place: &Place, name: &str, tag: String) -> Result<Option<Row>> {
+/// The newest tag that leads to a chart; a repository may hold images beside charts.
+async fn newest(place: &Place, name: &str, tags: &[String]) -> Result<Option<Row>> {
+    let tags: Vec<Tag> = tags.iter().filter_map(|tag| tag.parse().ok()).collect();
+    if tags.is_empty() {
+        return Ok(None);
+    }
+    match first_chart(place, name, &tags).await {
+        Ok(first) => row(place, name, &first.manifest).await.map(Some),
+        Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A tag's row; none for what is no chart.
+async fn row_of(place: &Place, name: &str, tag: String) -> Result<Option<Row>> {
     let manifest = place.fetch_manifest(&TagOrDigest::Tag(tag.parse()?)).await?;
-    let Ok(found) = chart::find(&manifest) else { return Ok(None) };
+    match chart_of(place, manifest).await {
+        Ok(manifest) if chart::find(&manifest).is_ok() => {
+            row(place, name, &manifest).await.map(Some)
+        }
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::Invalid => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Two small GETs a version: the manifest and its config, never the chart.
+async fn row(place: &Place, name: &str, manifest: &Manifest) -> Result<Row> {
+    let found = chart::find(manifest)?;
     let mut config = serde_json::Value::Null;
     if let Some(blob) = found.config.filter(|config| config.media_type == media::CHART_CONFIG) {
         let bytes = place.fetch_blob(blob, Limits::default().config_bytes).await?;
@@ -139,10 +169,10 @@ async fn row(place: &Place, name: &str, tag: String) -> Result<Option<Row>> {
             .unwrap_or_default()
             .to_owned()
     };
-    Ok(Some(Row {
+    Ok(Row {
         name: format!("oci://{name}"),
         version: text("version", media::VERSION),
         app_version: text("appVersion", ""),
         description: text("description", media::DESCRIPTION),
-    }))
+    })
 }

@@ -12,7 +12,13 @@ use crate::{
     Error, Result,
     limits::Limits,
     oci::{Reference, TagOrDigest},
-    ops::{place::Place, pull::Provenance, tags as op},
+    ops::{
+        chart_manifest::first_chart,
+        place::Place,
+        pull::Provenance,
+        tags::{self as op, Devel, Wanted},
+    },
+    quote::without_proof,
     store::{Resolve, Tags},
 };
 use clap::Args;
@@ -31,14 +37,20 @@ pub(super) struct TagsArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ResolveArgs {
-    /// `host/ns/name:tag`, `oci://…`, `repo/chart` or `layout:DIR:tag`
+    /// `host/ns/name[:tag]`, `oci://…`, `repo/chart` or `layout:DIR[:tag]`; the newest version without a tag
     reference: String,
     /// Print the whole reference by digest
     #[arg(long, short = 'l')]
     full_reference: bool,
-    /// Version or range, for a chart of a repository
+    /// Version, range or tag
     #[arg(long)]
     version: Option<String>,
+    /// Take prereleases too when no version is given
+    #[arg(long)]
+    devel: bool,
+    /// How to write the result
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    output: Format,
     #[command(flatten)]
     remote: RemoteArgs,
 }
@@ -103,49 +115,115 @@ pub(super) fn tags(run: &Run, args: TagsArgs) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// `resolve repo/chart`: the digest of the archive, as the index has it.
-async fn resolve_chart(run: &Run, args: &ResolveArgs, repository: &str, chart: &str) -> Result<()> {
+/// What a reference leads to.
+struct Resolved {
+    /// The reference by digest.
+    full: String,
+    /// The digest of the manifest, or of the archive in a chart repository.
+    digest: String,
+    /// The tag, or the version in a chart repository; none for a digest.
+    version: Option<String>,
+}
+
+/// `resolve repo/chart`: the digest of the archive, as the index has it; the manifest's, where the index leads to a registry.
+async fn resolve_chart(
+    run: &Run,
+    args: &ResolveArgs,
+    repository: &str,
+    chart: &str,
+) -> Result<Resolved> {
     let repository = &run.repository_files().find(repository, &Limits::default())?;
     let chart = Chart::Configured { repository, chart };
     let version = args.version.as_deref();
-    let located = ClassicArgs::default().locate(run, &args.remote, chart, version, false).await?;
-    let digest = match &located.digest {
-        Some(digest) => format!("sha256:{digest}"),
+    let classic = ClassicArgs::default();
+    let located = classic.locate(run, &args.remote, chart, version, args.devel).await?;
+    if located.url.starts_with("oci://") {
+        // The index names that registry, so the name and the password of the flags are not for it.
+        let remote = args.remote.nameless();
+        let found = resolve_registry(run, &located.url, &remote, (None, false)).await?;
+        return Ok(Resolved { version: Some(located.version), ..found });
+    }
+    let digest = match located.digest.digest() {
+        Some(digest) => digest.to_string(),
         // Only the archive itself can tell.
         None => classic::fetch(run, &located, Provenance::Leave).await?.digest.to_string(),
     };
-    output::println(if args.full_reference { format!("{}@{digest}", located.url) } else { digest })
+    Ok(Resolved {
+        full: format!("{}@{digest}", located.url),
+        digest,
+        version: Some(located.version),
+    })
+}
+
+/// The digest that a tag, or the newest tag within a range, leads to.
+async fn resolve_registry(
+    run: &Run,
+    text: &str,
+    remote: &RemoteArgs,
+    (version, devel): (Option<String>, bool),
+) -> Result<Resolved> {
+    let (place, name, target) = place(run, text, remote)?;
+    let (tag, digest) = match target {
+        Some(TagOrDigest::Tag(tag)) => (Some(tag), None),
+        Some(TagOrDigest::Digest(digest)) => (None, Some(digest)),
+        None => (None, None),
+    };
+    let devel = if devel { Devel::Prereleases } else { Devel::Releases };
+    let wanted = Wanted { tag, digest, version, devel };
+    let choice = op::choose(&place, &name, &wanted).await?;
+    op::require_agreement(&place, &name, &choice).await?;
+    let (target, digest) = match (choice.fitting(), choice.target.clone()) {
+        ([], target) => {
+            let Some(found) = place.resolve(&target).await? else {
+                return Err(match target {
+                    TagOrDigest::Tag(tag) => op::missing(&place, &name, &tag, None).await,
+                    TagOrDigest::Digest(digest) => {
+                        Error::not_found(format!("{name}@{digest}: not found"))
+                    }
+                });
+            };
+            (target, found.digest)
+        }
+        (tags, _) => {
+            let first = first_chart(&place, &name, tags).await?;
+            for passed in &first.passed {
+                run.talk.warn(passed);
+            }
+            (TagOrDigest::Tag(first.tag), first.root.digest().clone())
+        }
+    };
+    Ok(Resolved {
+        full: format!("{name}@{digest}"),
+        digest: digest.to_string(),
+        version: match target {
+            TagOrDigest::Tag(tag) => Some(tag.to_string()),
+            TagOrDigest::Digest(_) => None,
+        },
+    })
 }
 
 pub(super) fn resolve(run: &Run, args: ResolveArgs) -> Result<Exit> {
     run.block_on(async {
-        if let Some((repository, chart)) =
-            args.reference.split_once('/').filter(|_| is_in_repository(&args.reference))
-        {
-            return resolve_chart(run, &args, repository, chart).await;
-        }
-        if args.version.is_some() {
-            return Err(Error::usage("`--version` is for a chart of a repository")
-                .with_hint("write `host/ns/name:tag`"));
-        }
-        let (place, name, target) = place(run, &args.reference, &args.remote)?;
-        let target = target.ok_or_else(|| {
-            Error::usage(format!("`{}` names no tag", args.reference))
-                .with_hint("write `host/ns/name:tag`")
-        })?;
-        let Some(found) = place.resolve(&target).await? else {
-            return Err(match target {
-                TagOrDigest::Tag(tag) => op::missing(&place, &name, &tag, None).await,
-                TagOrDigest::Digest(digest) => {
-                    Error::not_found(format!("{name}@{digest}: not found"))
-                }
-            });
+        let chart = args.reference.split_once('/').filter(|_| is_in_repository(&args.reference));
+        let found = match chart {
+            Some((repository, chart)) => resolve_chart(run, &args, repository, chart).await?,
+            None => {
+                let wanted = (args.version.clone(), args.devel);
+                resolve_registry(run, &args.reference, &args.remote, wanted).await?
+            }
         };
-        output::println(if args.full_reference {
-            format!("{name}@{}", found.digest)
-        } else {
-            found.digest.to_string()
-        })
+        match args.output {
+            Format::Text if args.full_reference => output::println(found.full),
+            Format::Text => output::println(found.digest),
+            format => output::print_value(
+                format,
+                &json!({
+                    "ref": without_proof(&found.full),
+                    "version": found.version,
+                    "digest": found.digest,
+                }),
+            ),
+        }
     })?;
     Ok(Exit::Ok)
 }

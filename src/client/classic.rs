@@ -20,6 +20,7 @@ use ::http::{
 };
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
+use jiff::{Timestamp, fmt::rfc2822};
 use std::{fmt, io::Read, sync::Arc};
 use url::Url;
 
@@ -169,8 +170,12 @@ impl Repository {
             _ => return Err(refusal::from_web(&url, &answer)),
         }
         let header = |name| text(&answer.headers, name).map(str::to_owned);
-        let validators =
-            Validators { etag: header("etag"), last_modified: header("last-modified") };
+        let validators = Validators {
+            etag: header("etag"),
+            last_modified: header("last-modified").filter(|modified| {
+                is_strong_date(modified, header("date").as_deref(), Timestamp::now())
+            }),
+        };
         let encoding = header("content-encoding").unwrap_or_default().to_ascii_lowercase();
         // The bytes say more than the header, which storage keeps as it was once given: no YAML or JSON begins as gzip does.
         let bytes = match encoding.trim() {
@@ -276,6 +281,19 @@ impl Repository {
     }
 }
 
+/// Whether a `Last-Modified` tells one version of a file from the next. A file may change twice within one second, so the date
+/// must be at least one second before the answer's own `Date` (RFC 9110, 8.8.2.2).
+///
+/// Without a `Date` our own clock is asked, which may differ from the server's by the minute that the RFC allows for.
+fn is_strong_date(modified: &str, date: Option<&str>, now: Timestamp) -> bool {
+    let read = |text: &str| Some(rfc2822::parse(text).ok()?.timestamp().as_second());
+    let Some(modified) = read(modified) else { return false };
+    match date.and_then(read) {
+        Some(date) => modified < date,
+        None => modified + 60 < now.as_second(),
+    }
+}
+
 /// A URL whose path grows by `rest`.
 pub(super) fn beneath(base: &Url, rest: &str) -> Url {
     let mut url = base.clone();
@@ -341,4 +359,25 @@ fn inflate(body: &[u8], cap: u64) -> Result<Bytes> {
         return Err(Error::new(ErrorKind::Limit, format!("it has more than {cap} bytes")));
     }
     Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_a_validator_once_a_second_has_passed() {
+        let now = "2024-01-01T00:10:00Z".parse().expect("time");
+        let at = |time: &str| format!("Mon, 01 Jan 2024 {time} GMT");
+        for (modified, date, strong) in [
+            (at("00:00:00"), Some(at("00:00:00")), false),
+            (at("00:00:00"), Some(at("00:00:01")), true),
+            (at("00:00:01"), Some(at("00:00:00")), false),
+            (at("00:08:59"), None, true),
+            (at("00:09:00"), None, false),
+            ("yesterday".to_owned(), Some(at("00:00:01")), false),
+        ] {
+            assert_eq!(is_strong_date(&modified, date.as_deref(), now), strong, "{modified}");
+        }
+    }
 }

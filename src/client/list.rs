@@ -105,7 +105,14 @@ impl Tags for Repository {
         }
         let act = format!("list the tags of `{}/{}`", self.registry(), self.name);
         let ticket = self.ticket(Access::Read);
-        let pages: Vec<Page> = self.client.pages(&ticket, &act, self.url("tags/list")?).await?;
+        let pages = self.client.pages(&ticket, &act, self.url("tags/list")?).await;
+        let pages: Vec<Page> = pages.map_err(|error| match error.kind() {
+            // Nothing need be created to be read.
+            ErrorKind::NotFound => error.with_hint(
+                "check the repository's name; a namespace has no tags itself: name one of its charts, HOST/NAMESPACE/NAME",
+            ),
+            _ => error,
+        })?;
         Ok(pages.into_iter().flat_map(|page| page.tags).collect())
     }
 

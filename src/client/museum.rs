@@ -7,7 +7,13 @@ use super::{
     message::{Call, Full, Patience, Payload},
     refusal,
 };
-use crate::{Error, ErrorKind, Result, store::unique};
+use crate::{
+    Error, ErrorKind, Result,
+    index::Index,
+    limits::Limits,
+    store::{blocking, unique},
+    yaml::{self, Step, Value},
+};
 use ::http::Method;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -215,7 +221,11 @@ impl Museum {
         });
         match index? {
             Fetched::NotModified => Ok(String::new()),
-            Fetched::Index { bytes, .. } => Ok(context_path_of(&bytes)),
+            Fetched::Index { bytes, .. } => {
+                let limits = self.repository.client.options().limits.clone();
+                // An index may have 46 MB.
+                Ok(blocking(move || context_path_of(&bytes, &limits)).await)
+            }
         }
     }
 }
@@ -240,23 +250,15 @@ fn payload(archive: &Body) -> Result<Payload> {
     })
 }
 
-/// `serverInfo.contextPath`, which ChartMuseum writes as a block mapping of plain or quoted text at the index's first
-/// level. An index may have 46 MB; only its line beginnings are looked at.
-fn context_path_of(index: &[u8]) -> String {
-    let mut inside = false;
-    for line in index.split(|byte| *byte == b'\n') {
-        if line.starts_with(b"serverInfo:") {
-            inside = true;
-        } else if inside && line.starts_with(b" ") {
-            let text = String::from_utf8_lossy(line);
-            if let Some(value) = text.trim().strip_prefix("contextPath:") {
-                return tidy(value.trim().trim_matches(['"', '\'']));
-            }
-        } else if inside {
-            break;
-        }
+/// `serverInfo.contextPath` of an index. One whose entries Helm would refuse may still say where the API lies.
+fn context_path_of(index: &Bytes, limits: &Limits) -> String {
+    if let Ok(index) = Index::read(index.clone(), "index.yaml", limits) {
+        return tidy(index.context_path());
     }
-    String::new()
+    let nothing = &mut |step| matches!(step, Step::Item(_)).then_some(Value::Null);
+    let document = yaml::parse_items(index, "entries", limits, nothing).unwrap_or(Value::Null);
+    let path = document.get("serverInfo").and_then(|server| server.get("contextPath"));
+    path.and_then(Value::to_go_string).map(|path| tidy(&path)).unwrap_or_default()
 }
 
 /// With a slash before it and none behind; empty for none.
@@ -322,14 +324,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_context_path_is_found_at_the_first_level_only() {
+    fn the_context_path_is_found_however_the_index_is_written() {
         for (index, path) in [
             ("apiVersion: v1\nentries: {}\nserverInfo:\n  contextPath: /x/\n", "/x"),
             ("serverInfo:\n  contextPath: \"v1\"\nentries: {}\n", "/v1"),
+            ("apiVersion: v1\nentries: {}\nserverInfo: {contextPath: /x}\n", "/x"),
+            ("apiVersion: v1\nentries: {}\nserverInfo: # where\n  contextPath: /x # here\n", "/x"),
+            ("apiVersion: v1\nentries: {}\n\"serverInfo\":\n  \"contextPath\": /x\n", "/x"),
+            (
+                "{\"apiVersion\":\"v1\",\"entries\":{},\"serverInfo\":{\"contextPath\":\"/x\"}}",
+                "/x",
+            ),
+            ("\u{feff}serverInfo:\n  contextPath: /x\napiVersion: v1\nentries: {}\n", "/x"),
+            ("\u{feff}{\"apiVersion\":\"v1\",\"serverInfo\":{\"contextPath\":\"/x\"}}", "/x"),
+            ("odd: key\nentries:\n  a:\n  - odd\nserverInfo:\n  contextPath: /x\n", "/x"),
             ("apiVersion: v1\nentries:\n  serverInfo:\n    contextPath: /x\nserverInfo: {}\n", ""),
             ("entries: {}\n", ""),
+            ("<html>", ""),
         ] {
-            assert_eq!(context_path_of(index.as_bytes()), path, "{index}");
+            let found = context_path_of(&Bytes::from_static(index.as_bytes()), &Limits::default());
+            assert_eq!(found, path, "{index}");
         }
     }
 

@@ -40,7 +40,7 @@ impl<'s> Build<'s> {
             return Err(Unsure);
         }
         let end = self.lines.len();
-        self.charts.push(Chart { name: name.into(), lines: end..end });
+        self.charts.push(Chart { name: name.into(), lines: end..end, dropped: 0..0 });
         Ok(())
     }
 
@@ -48,6 +48,7 @@ impl<'s> Build<'s> {
         if let Some(chart) = self.charts.last_mut() {
             chart.lines.end = self.lines.len();
             order::sort(&mut self.lines[chart.lines.clone()], Line::version);
+            chart.dropped = self.warnings.len()..self.warnings.len() + self.dropped.len();
         }
         self.warnings.extend(self.dropped.drain(..).rev());
     }

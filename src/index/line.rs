@@ -2,7 +2,7 @@
 //! stand in the index; only those that stand there in another spelling are held beside it.
 
 use super::draft::Draft;
-use super::{Entry, full};
+use super::{Entry, ListedDigest, full};
 use crate::Result;
 use crate::digest::Digest;
 use bytes::Bytes;
@@ -98,6 +98,11 @@ impl Line {
         let digest = self.text(self.single[Which::Digest as usize]);
         let digest = digest.strip_prefix("sha256:").unwrap_or(digest);
         (!digest.is_empty()).then_some(digest)
+    }
+
+    /// The digest that the entry gives for its archive.
+    pub fn listed_digest(&self) -> ListedDigest {
+        ListedDigest::read(self.text(self.single[Which::Digest as usize]))
     }
 
     /// When it was added, as RFC 3339 has it and as it is written; the year 1 where it is not said.

@@ -11,6 +11,7 @@ mod full;
 mod json;
 mod json_scan;
 mod line;
+mod listed;
 pub(crate) mod order;
 mod read;
 mod scan;
@@ -25,6 +26,7 @@ pub use entry::{Entry, Legacy};
 pub use find::is_range;
 pub(crate) use full::fragment_entry;
 pub use line::Line;
+pub use listed::ListedDigest;
 
 /// A repository's index. Charts are sorted by name, their versions newest first; what Helm drops is not there.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub struct Index {
 struct Chart {
     name: Box<str>,
     lines: std::ops::Range<usize>,
+    /// Which of the warnings are about its entries.
+    dropped: std::ops::Range<usize>,
 }
 
 /// One chart of an index: the name it is listed under and its versions.
@@ -60,6 +64,24 @@ impl<'i> Listed<'i> {
     /// Its versions, newest first; perhaps none.
     pub fn versions(self) -> &'i [Line] {
         self.versions
+    }
+
+    /// The URLs of `line`, then those of the other entries of this version with the same digest: they are the same archive
+    /// at other addresses.
+    pub fn urls(self, line: &'i Line) -> Vec<&'i str> {
+        let digest = line.listed_digest();
+        let mut urls: Vec<&str> = line.urls().collect();
+        let same = |other: &&Line| {
+            digest.digest().is_some()
+                && other.version() == line.version()
+                && other.listed_digest() == digest
+        };
+        for url in self.versions.iter().filter(same).flat_map(Line::urls) {
+            if !urls.contains(&url) {
+                urls.push(url);
+            }
+        }
+        urls
     }
 }
 
@@ -87,6 +109,12 @@ impl Index {
     /// What was dropped, in Helm's words.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// What was dropped of one chart's entries, in Helm's words.
+    pub fn dropped(&self, name: &str) -> &[String] {
+        let at = self.charts.binary_search_by(|chart| (*chart.name).cmp(name));
+        at.map_or(&[], |at| &self.warnings[self.charts[at].dropped.clone()])
     }
 
     /// When it says it was written; empty if it does not say.

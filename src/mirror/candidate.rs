@@ -1,6 +1,10 @@
 //! What a source has to offer: one version of one chart, as its index says it, before anything of it was fetched.
 
-use crate::{digest::Digest, ops::push::Outgoing};
+use crate::{
+    digest::Digest,
+    index::ListedDigest,
+    ops::{listed::Entry, push::Outgoing},
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -90,6 +94,8 @@ pub struct Candidate {
     pub created: String,
     /// The digest the source says its archive has. Never believed, only compared.
     pub digest: Option<Digest>,
+    /// The digest as an index gives it, which may be a SHA-512, or a manifest's. Other sources have `digest` alone.
+    pub listed: ListedDigest,
     /// Where its archive is, in the source's own way: resolved addresses of a repository, a file's name in a folder,
     /// `repository:tag` of a registry.
     pub urls: Vec<String>,
@@ -103,6 +109,13 @@ pub struct Candidate {
     pub origin: Option<Digest>,
     /// What the source's listing already says of its provenance file.
     pub provenance: Provenance,
+}
+
+impl Candidate {
+    /// Its index's entry, for the rules of addresses.
+    pub(super) fn entry(&self) -> Entry<'_> {
+        Entry { chart: &self.id.chart, version: &self.id.version }
+    }
 }
 
 /// What was fetched of a version: archive judged and hashed, provenance, and the manifest it already has if it

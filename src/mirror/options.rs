@@ -21,17 +21,7 @@ use std::{
 /// How long a record is good without a look. A lost tag is put back within a day, for one list of tags a chart.
 pub const LOOK_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What is done when a version's bytes are not what its index says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnMismatch {
-    /// It is refused.
-    #[default]
-    Fail,
-    /// It is carried and reported.
-    Warn,
-    /// It is carried.
-    Accept,
-}
+pub use crate::ops::listed::OnMismatch;
 
 /// What is done when the destination holds other bytes of the same version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -310,11 +310,21 @@ fn without_doubles(versions: Vec<Candidate>, doubled: &mut Vec<String>) -> Vec<C
                 kept.push(candidate);
             }
             Some(&first) => {
-                if kept[first].digest != candidate.digest {
+                let kept = &mut kept[first];
+                let same = kept.digest == candidate.digest && kept.listed == candidate.listed;
+                if !same {
                     doubled.push(candidate.id.to_string());
                 }
-                if time(&candidate.created) > time(&kept[first].created) {
-                    kept[first] = candidate;
+                let younger = time(&candidate.created) > time(&kept.created);
+                // One archive at several addresses: each of them will do.
+                let pinned = same && (kept.digest.is_some() || kept.listed.digest().is_some());
+                let other = if younger { std::mem::replace(kept, candidate) } else { candidate };
+                if pinned {
+                    for url in other.urls {
+                        if !kept.urls.contains(&url) {
+                            kept.urls.push(url);
+                        }
+                    }
                 }
             }
         }
@@ -327,6 +337,7 @@ pub(super) mod tests {
     use super::*;
     use crate::{
         digest::Digest,
+        index::ListedDigest,
         mirror::candidate::{ChartVersion, Provenance},
     };
 
@@ -335,6 +346,7 @@ pub(super) mod tests {
             id: ChartVersion::new(chart, version),
             created: String::new(),
             digest: Some(Digest::sha256(format!("{chart} {version}").as_bytes())),
+            listed: ListedDigest::Missing,
             urls: Vec::new(),
             deprecated: false,
             fingerprint: Fingerprint::of(format!("{chart} {version}").as_bytes()),

@@ -14,7 +14,16 @@ use super::{
     source::Source,
     state::{Outcome, Record},
 };
-use crate::{Error, ErrorKind, digest::Digest, ops::push::Verify, store::blocking};
+use crate::{
+    Error, ErrorKind,
+    digest::Digest,
+    index::ListedDigest,
+    ops::{
+        listed::{Mismatch, Verdict, compare},
+        push::Verify,
+    },
+    store::blocking,
+};
 use std::{
     collections::HashSet,
     sync::{
@@ -348,7 +357,7 @@ impl Carrier {
                 format!("its Chart.yaml says that it is `{}`", payload.metadata.name),
             ));
         }
-        let mismatch = mismatch(&job.candidate, &payload);
+        let mismatch = mismatch(&job.candidate, &payload)?;
         if let Some(reason) = &mismatch
             && self.options.mismatch == OnMismatch::Fail
         {
@@ -542,9 +551,23 @@ pub(super) fn other_taker(what: &str) -> String {
 }
 
 /// How the bytes differ from what the index says of them, if they do.
-fn mismatch(candidate: &Candidate, payload: &Payload) -> Option<String> {
-    let listed = candidate.digest.as_ref().filter(|digest| **digest != payload.content.digest)?;
-    Some(format!("the index says {listed}, its archive has {}", payload.content.digest))
+///
+/// # Errors
+/// `Io` when the archive must be read again to compare it.
+pub(super) fn mismatch(candidate: &Candidate, payload: &Payload) -> Result<Option<String>, Error> {
+    let listed = match (&candidate.listed, &candidate.digest) {
+        (ListedDigest::Missing, Some(digest)) => &ListedDigest::Digest(digest.clone()),
+        (listed, _) => listed,
+    };
+    let manifests: Vec<Digest> =
+        payload.ready.iter().map(|(_, manifest)| manifest.digest().clone()).collect();
+    let verdict = compare(listed, &payload.archive, &payload.content.digest, &manifests)?;
+    Ok(match verdict {
+        Verdict::Differs(Mismatch { listed, found }) => {
+            Some(format!("the index says {listed}, its archive has {found}"))
+        }
+        Verdict::Equal | Verdict::Missing | Verdict::Odd(_) => None,
+    })
 }
 
 /// What is known of the provenance file after a fetch.

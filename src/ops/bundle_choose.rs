@@ -3,6 +3,7 @@
 
 use super::{
     bundle::{Chosen, Insist},
+    chart_manifest::first_chart,
     place::Place,
     tags,
 };
@@ -13,7 +14,7 @@ use crate::{
     constraint::Constraint,
     digest::Digest,
     oci::{Registry, RepositoryName, Tag, TagOrDigest},
-    store::{Tags, layout::Layout, ref_name::RefName},
+    store::{Fetch, Tags, layout::Layout, ref_name::RefName},
     version::Version,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -195,7 +196,10 @@ impl Pattern {
                     }
                     listed => listed?,
                 };
-                let tags = self.matching(&listed)?;
+                let tags = match self.versions {
+                    Versions::Newest => newest(&repository, &base, &listed).await?,
+                    _ => self.matching(&listed)?,
+                };
                 tags.into_iter().map(TagOrDigest::Tag).collect()
             }
         };
@@ -221,10 +225,7 @@ impl Pattern {
             Versions::All => return Ok(listed.iter().filter_map(parse).collect()),
             Versions::Newest | Versions::Digest(_) => {
                 let any = constraint("*")?;
-                return Ok(tags::select(listed, "*", &any)
-                    .and_then(|tag| tag.parse().ok())
-                    .into_iter()
-                    .collect());
+                return Ok(tags::fitting(listed, "*", &any).into_iter().take(1).collect());
             }
             Versions::Matching(range) => range,
         };
@@ -236,6 +237,19 @@ impl Pattern {
             Version::parse_loose(&tag.replace('_', "+")).is_ok_and(|v| range.matches(&v))
         };
         Ok(listed.iter().filter(inside).filter_map(parse).collect())
+    }
+}
+
+/// The newest tag that leads to a chart: a repository may hold images beside charts.
+async fn newest<R: Fetch>(repository: &R, name: &str, listed: &[String]) -> Result<Vec<Tag>> {
+    match &tags::fitting(listed, "*", &constraint("*")?)[..] {
+        [] => Ok(Vec::new()),
+        fitting @ [first, ..] => match first_chart(repository, name, fitting).await {
+            Ok(found) => Ok(vec![found.tag]),
+            // What it is instead is reported when it is saved.
+            Err(error) if error.kind() == ErrorKind::Invalid => Ok(vec![first.clone()]),
+            Err(error) => Err(error),
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::{
     bundle::{Base, blobs_of, listed},
+    chart_manifest::chart_of,
     payload::{check_size, write_file},
 };
 use crate::{
@@ -123,6 +124,14 @@ async fn look<R: Fetch>(one: &Chosen<R>) -> Result<Found> {
         .fetch_manifest(&one.target)
         .await
         .context(|| format!("cannot save {}", one.shown))?;
+    // A chart among images is saved by itself: its manifest, not the index.
+    let manifest = match chart_of(&one.repository, manifest.clone()).await {
+        Ok(chart) if matches!(one.target, TagOrDigest::Tag(_)) => chart,
+        // A digest names the index itself.
+        Ok(_) => manifest,
+        Err(error) if error.kind() == ErrorKind::Invalid => manifest,
+        Err(error) => return Err(error.context(format!("cannot save {}", one.shown))),
+    };
     match chart::find(&manifest) {
         Ok(found) if found.foreign.is_none() && found.config.is_some() => {
             Ok(Found::Chart(Box::new(manifest)))

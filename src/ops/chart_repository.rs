@@ -2,6 +2,7 @@
 //! registry (`ocirepo://`). An entry's URL may lead elsewhere, into a registry too.
 
 use super::{
+    listed::OnMismatch,
     namespace::{self, Namespace},
     payload::Archive,
     place::Place,
@@ -48,6 +49,8 @@ pub struct Opener {
     pub limits: Limits,
     /// A token, and the header that it goes in, for repositories without a user name.
     pub token: Option<(Secret, Option<String>)>,
+    /// What is done with an archive that has another digest than its index lists.
+    pub mismatch: OnMismatch,
     /// A token for `cm://` repositories that nothing else names us to.
     pub museum_token: Option<Secret>,
 }
@@ -77,6 +80,8 @@ pub struct Got {
     pub digest: Digest,
     /// How many there are.
     pub size: u64,
+    /// The digests of the manifests that lead to it, in a registry.
+    pub manifests: Vec<Digest>,
     /// Its provenance, if it was asked for and is there.
     pub provenance: Option<Bytes>,
     /// What the other side answered in the place of a provenance file, other than that there is none.
@@ -118,7 +123,10 @@ impl Opener {
             }
             "oci" => Kind::Oci,
             other => {
-                return Err(Error::usage(format!("could not find protocol handler for: {other}")));
+                return Err(Error::usage(format!("could not find protocol handler for: {other}"))
+                    .with_hint(
+                        "a repository's URL begins with https://, http://, cm:// or ocirepo://",
+                    ));
             }
         };
         Ok(ChartRepository { opener, scheme, kind })
@@ -204,6 +212,11 @@ impl Opener {
 }
 
 impl ChartRepository {
+    /// What is done with an archive that has another digest than its index lists.
+    pub fn mismatch(&self) -> OnMismatch {
+        self.opener.mismatch
+    }
+
     /// The index, unless it is what `known` stands for.
     ///
     /// # Errors
@@ -265,7 +278,14 @@ impl ChartRepository {
                     },
                 };
                 let archive = found.body.into();
-                Ok(Got { archive, digest: found.digest, size: found.size, provenance, unsigned })
+                Ok(Got {
+                    archive,
+                    digest: found.digest,
+                    size: found.size,
+                    manifests: Vec::new(),
+                    provenance,
+                    unsigned,
+                })
             }
             namespace::SCHEME => {
                 let (namespace, file) = Namespace::of_file(
@@ -295,6 +315,7 @@ impl ChartRepository {
 impl From<Pulled> for Got {
     fn from(pulled: Pulled) -> Self {
         Self {
+            manifests: vec![pulled.manifest.digest().clone(), pulled.root],
             digest: pulled.content.digest,
             size: pulled.content.size,
             archive: pulled.archive,
@@ -365,6 +386,7 @@ mod tests {
             cache: None,
             limits: Limits::default(),
             token: None,
+            mismatch: OnMismatch::default(),
             museum_token: None,
         }
     }

@@ -9,7 +9,7 @@ use super::{
     repositories::{self, Files},
 };
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     chart::Dependency,
     constraint::Constraint,
     digest::Digest,
@@ -203,10 +203,22 @@ impl<'a> Known<'a> {
     /// # Errors
     /// As [`Located::fetch`].
     pub(super) async fn download(&self, located: &Located, folder: &Path) -> Result<()> {
-        let checked = located
-            .fetch(Provenance::Leave)
-            .await
-            .map_err(|error| error.context(format!("could not download {located}")))?;
+        let checked = located.fetch(Provenance::Leave).await.map_err(|error| {
+            let error = error.context(format!("could not download {located}"));
+            match error.kind() {
+                ErrorKind::Integrity => error.with_hint(
+                    "if `chartferry repo update` does not help, the repository serves other bytes than it lists: \
+                     `chartferry dependency update CHART --on-digest-mismatch warn` takes them; or put the archive into charts/ \
+                     and remove `repository` from the dependency",
+                ),
+                _ => error,
+            }
+        })?;
+        let warn = |text: String| (self.options.tell)(Event::Warning(text));
+        for failed in &checked.failed {
+            warn(format!("an address of the index was passed over: {failed}"));
+        }
+        checked.verdict.warning(&located.url).map(warn);
         let name = checked.got.file_name(&self.options.limits).map_err(|error| {
             error.context(format!("could not download {located}: it is no good chart archive"))
         })?;

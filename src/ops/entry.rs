@@ -1,6 +1,7 @@
 //! The entry of an index that stands for a chart in a registry: from its manifest and its config, two small GETs, never
 //! from the archive. What serves, writes or searches an index over a registry makes its entries here.
 
+use super::chart_manifest::chart_of;
 use crate::{
     Error, ErrorKind, Result,
     chart::{Metadata, time::Time},
@@ -101,10 +102,12 @@ pub async fn fetch<R: Fetch>(
     target: &TagOrDigest,
     limits: &Limits,
 ) -> Result<Option<(Manifest, Entry)>> {
-    let manifest = repository.fetch_manifest(target).await?;
-    if chart::find(&manifest).is_err() {
-        return Ok(None);
-    }
+    let manifest = match chart_of(repository, repository.fetch_manifest(target).await?).await {
+        Ok(manifest) if chart::find(&manifest).is_ok() => manifest,
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::Invalid => return Ok(None),
+        Err(error) => return Err(error),
+    };
     let bytes: Option<Bytes> = match config(&manifest)? {
         Some(blob) => Some(repository.fetch_blob(blob, limits.config_bytes).await?),
         None => None,

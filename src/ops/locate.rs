@@ -4,6 +4,7 @@
 
 use super::{
     chart_repository::{ChartRepository, Got, Opener},
+    listed::{self, Mismatch, OnMismatch, Verdict},
     namespace,
     pull::Provenance,
     repositories::Files,
@@ -12,8 +13,9 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     client::classic::Fetched,
-    index::{self, Index, config::Repository},
+    index::{self, Index, Line, ListedDigest, config::Repository},
     quote,
+    store::blocking,
 };
 use std::fmt;
 
@@ -33,8 +35,11 @@ pub struct Located {
     pub version: String,
     /// Where its archive is.
     pub url: String,
-    /// SHA-256 of its archive, in bare hex, if the index says it.
-    pub digest: Option<String>,
+    /// Where it is as well: other URLs of the entry, and entries of the same version with the same digest. They are tried in
+    /// turn when the first has nothing, or other bytes.
+    pub others: Vec<String>,
+    /// The digest that the index gives for its archive.
+    pub digest: ListedDigest,
     /// When its index says that it was made; empty where it does not.
     pub created: String,
     /// What the user should know.
@@ -47,17 +52,10 @@ pub struct Located {
 pub struct Checked {
     /// The archive.
     pub got: Got,
-    /// Whether the index's digest was there to compare with.
-    pub check: Check,
-}
-
-/// What a digest was compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// It is the index's.
-    Equal,
-    /// The index has none.
-    Nothing,
+    /// How it compares with the digest that the index gives.
+    pub verdict: Verdict,
+    /// Addresses that failed before this one, and why.
+    pub failed: Vec<String>,
 }
 
 impl Wanted {
@@ -94,6 +92,7 @@ pub(super) fn in_index(
     let name = &repository.name;
     let range = wanted.range();
     let line = index.find(chart, range).map_err(|error| {
+        let error = explained(error, index, chart);
         Error::new(
             error.kind(),
             format!(
@@ -104,7 +103,7 @@ pub(super) fn in_index(
         .with_source(error)
     })?;
     let shown = quote::go(&format!("{name}/{chart}"));
-    located(line, repository, opener, wanted, &format!("chart {shown}"))
+    located((index, chart, line), repository, opener, wanted, &format!("chart {shown}"))
 }
 
 /// The cached index of a configured repository.
@@ -152,10 +151,13 @@ pub async fn in_repository(
         shown.push_str(&format!(" version {}", quote::go(wanted.range())));
     }
     let line = index.find(chart, wanted.range()).map_err(|error| {
+        let error = explained(error, &index, chart);
         Error::new(error.kind(), format!("{shown} not found in {url} repository"))
             .with_source(error)
     })?;
-    located(line, repository, opener, wanted, &shown)
+    let mut located = located((&index, chart, line), repository, opener, wanted, &shown)?;
+    located.notes.extend(index.dropped(chart).iter().cloned());
+    Ok(located)
 }
 
 /// An archive by its own URL, with the settings of the configured repository that it lies in, if there is one.
@@ -176,7 +178,8 @@ pub fn by_url(files: &Files, opener: &Opener, url: &str, given: &Repository) -> 
     Ok(Located {
         version: String::new(),
         url: url.to_owned(),
-        digest: None,
+        others: Vec::new(),
+        digest: ListedDigest::Missing,
         created: String::new(),
         notes: Vec::new(),
         repository: opener.open(&repository)?,
@@ -189,19 +192,40 @@ fn lies_in(url: &str, repository: &str) -> bool {
     url.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
+/// Says of a chart or version that is not found which of its entries were dropped.
+fn explained(error: Error, index: &Index, chart: &str) -> Error {
+    match index.dropped(chart) {
+        [] => error,
+        [only] => Error::not_found(only.clone()).with_source(error),
+        [first, rest @ ..] => {
+            Error::not_found(format!("{first}; and {} more entries of it", rest.len()))
+                .with_source(error)
+        }
+    }
+}
+
 fn located(
-    line: &index::Line,
+    (index, chart, line): (&Index, &str, &Line),
     repository: &Repository,
     opener: &Opener,
     wanted: &Wanted,
     shown: &str,
 ) -> Result<Located> {
-    let reference = line
-        .urls()
-        .next()
-        .ok_or_else(|| Error::invalid(format!("{shown} has no downloadable URLs")))?;
-    let url = index::url::resolve(&repository.url, reference)
-        .map_err(|error| error.context("failed to make chart URL absolute"))?;
+    let references = index.chart(chart).map(|listed| listed.urls(line)).unwrap_or_default();
+    let entry = listed::Entry { chart, version: line.version() };
+    let mut urls: Vec<String> = Vec::with_capacity(references.len());
+    let mut refused = None;
+    for reference in references {
+        match listed::address(&repository.url, reference, entry) {
+            Ok(url) if !urls.contains(&url) => urls.push(url),
+            Ok(_) => {}
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    let mut urls = urls.into_iter();
+    let url = urls.next().ok_or_else(|| {
+        refused.unwrap_or_else(|| Error::invalid(format!("{shown} has no downloadable URLs")))
+    })?;
     let mut notes = Vec::new();
     let asked = wanted.version.as_str();
     if !asked.is_empty() && !index::is_range(asked) && line.version() != asked {
@@ -217,7 +241,8 @@ fn located(
     Ok(Located {
         version: line.version().to_owned(),
         url,
-        digest: line.digest().map(str::to_ascii_lowercase),
+        others: urls.collect(),
+        digest: line.listed_digest(),
         created: line.created().to_owned(),
         notes,
         repository: opener.open(repository)?,
@@ -225,33 +250,61 @@ fn located(
 }
 
 impl Located {
-    /// Fetches the archive and checks it.
+    /// Fetches the archive and checks it. When an address has nothing, or other bytes than the index lists, the next one is
+    /// tried.
     ///
     /// # Errors
-    /// `Integrity` when it is not what the index says, and what the other side says.
+    /// `Integrity` when no address has what the index lists, unless the repository's [`OnMismatch`] takes it all the same;
+    /// and what the other side says.
     pub async fn fetch(&self, provenance: Provenance) -> Result<Checked> {
-        let got = self.repository.archive(&self.url, provenance).await?;
-        let check = match &self.digest {
-            None => Check::Nothing,
-            Some(digest) if *digest == got.digest.hex() => Check::Equal,
-            Some(digest) => {
-                return Err(Error::new(
-                    ErrorKind::Integrity,
-                    format!(
-                        "{} is not the archive that the index names: it has the digest `{}`, the index says `{digest}`",
-                        self.url,
-                        got.digest.hex()
-                    ),
-                )
-                .with_hint(format!(
-                    "refresh the index with `chartferry repo update`; if it still differs, the repository serves other bytes \
-                     than it lists: ask its owner, or take the archive by its URL, {}",
-                    self.url
-                )));
+        let mut failed = Vec::new();
+        let mut unreached = None;
+        let mut other = None;
+        for url in std::iter::once(&self.url).chain(&self.others) {
+            let got = match self.repository.archive(url, provenance).await {
+                Ok(got) => got,
+                Err(error) => {
+                    failed.push(format!("{url}: {}", error.chain()));
+                    unreached = unreached.or(Some(error));
+                    continue;
+                }
+            };
+            let (got, verdict) = judge(got, self.digest.clone()).await?;
+            let Verdict::Differs(mismatch) = verdict else {
+                return Ok(Checked { got, verdict, failed });
+            };
+            failed.push(format!("{url}: its digest is `{}`", mismatch.found));
+            other = other.or(Some((url, got, mismatch)));
+        }
+        match (other, unreached) {
+            (Some((url, _, mismatch)), _) if self.repository.mismatch() == OnMismatch::Fail => {
+                Err(wrong(url, &mismatch))
             }
-        };
-        Ok(Checked { got, check })
+            (Some((_, got, mismatch)), _) => {
+                Ok(Checked { got, verdict: Verdict::Differs(mismatch), failed: Vec::new() })
+            }
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(Error::not_found("the index lists no address")),
+        }
     }
+}
+
+/// Compares what came with the digest that the index lists. Hashing a large archive again is no work for the runtime.
+async fn judge(got: Got, digest: ListedDigest) -> Result<(Got, Verdict)> {
+    blocking(move || {
+        let verdict = listed::compare(&digest, &got.archive, &got.digest, &got.manifests)?;
+        Ok((got, verdict))
+    })
+    .await
+}
+
+fn wrong(url: &str, mismatch: &Mismatch) -> Error {
+    let message = Verdict::Differs(mismatch.clone()).warning(url).unwrap_or_default();
+    Error::new(ErrorKind::Integrity, message)
+    .with_hint(
+        "refresh the index with `chartferry repo update`; if it still differs, the repository serves other bytes than it \
+         lists: ask its owner, or take them with `--on-digest-mismatch warn`",
+    )
 }
 
 impl fmt::Display for Located {

@@ -6,6 +6,7 @@ use crate::{
     limits::Limits,
     oci::{Descriptor, Digest, Manifest, TagOrDigest, chart, media},
     ops::{
+        chart_manifest::first_chart,
         payload::{Archive, write_file},
         tags::{self, Wanted},
     },
@@ -18,6 +19,8 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
+
+pub use super::chart_manifest::chart_of;
 
 /// Whether the provenance is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub struct Pulled {
     pub manifest: Manifest,
     /// What it was asked for by, after a range was resolved.
     pub target: TagOrDigest,
+    /// The digest of the manifest that the target leads to: the chart's own, or that of the index which holds it.
+    pub root: Digest,
     /// The `.tgz`'s descriptor.
     pub content: Descriptor,
     /// The `.tgz`.
@@ -96,39 +101,22 @@ pub async fn pull<R: Fetch + Tags + Resolve>(
     provenance: Provenance,
     limits: &Limits,
 ) -> Result<Pulled> {
+    let cannot = |error: Error| error.context(format!("cannot pull {name}"));
+    let mut warnings = Vec::new();
     let choice = tags::choose(repository, name, wanted).await?;
-    if let (Some(tag), TagOrDigest::Digest(digest)) = (&choice.agree, &choice.target) {
-        let found = repository.resolve(&TagOrDigest::Tag(tag.clone())).await?;
-        match found {
-            Some(found) if found.digest != *digest => {
-                return Err(Error::new(
-                    ErrorKind::Integrity,
-                    format!("chart reference digest mismatch: {digest} is not {}", found.digest),
-                )
-                .with_hint(format!(
-                    "the tag `{tag}` has moved; leave it out to pull by digest alone"
-                )));
-            }
-            Some(_) => {}
-            None => return Err(tags::missing(repository, name, tag, None).await),
+    tags::require_agreement(repository, name, &choice).await?;
+    let (target, root, manifest) = match choice.fitting() {
+        [] => {
+            let root = fetch(repository, name, &choice).await?;
+            let digest = root.digest().clone();
+            (choice.target, digest, chart_of(repository, root).await.map_err(cannot)?)
         }
-    }
-    let found = match repository.fetch_manifest(&choice.target).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(match &choice.target {
-                TagOrDigest::Tag(tag) => {
-                    tags::missing(repository, name, tag, choice.listed).await.with_source(error)
-                }
-                TagOrDigest::Digest(digest) => {
-                    Error::not_found(format!("{name}@{digest}: not found")).with_source(error)
-                }
-            });
+        tags => {
+            let first = first_chart(repository, name, tags).await.map_err(cannot)?;
+            warnings.extend(first.passed);
+            (TagOrDigest::Tag(first.tag), first.root.digest().clone(), first.manifest)
         }
-        found => found?,
     };
-    let manifest = chart_of(repository, found)
-        .await
-        .map_err(|error| error.context(format!("cannot pull {name}")))?;
     let found =
         chart::find(&manifest).map_err(|error| error.context(format!("cannot pull {name}")))?;
     let (content, foreign) = (found.content.clone(), found.foreign.map(str::to_owned));
@@ -139,7 +127,6 @@ pub async fn pull<R: Fetch + Tags + Resolve>(
         Some(blob) => Some(repository.fetch_blob(&blob, limits.provenance_bytes).await?),
         None => None,
     };
-    let mut warnings = Vec::new();
     if let Some(found) = foreign {
         let chart = archive::read::read(archive.reader()?, archive::Keep::Nothing, limits)
             .map_err(|error| chart::not_a_chart(&manifest).with_source(error))?;
@@ -152,42 +139,26 @@ pub async fn pull<R: Fetch + Tags + Resolve>(
             chart.metadata.version
         ));
     }
-    Ok(Pulled { manifest, target: choice.target, content, archive, provenance, warnings })
+    Ok(Pulled { manifest, target, root, content, archive, provenance, warnings })
 }
 
-/// Charts looked at in an index before it is refused as too many: an index with a chart in it has one or two entries.
-const INDEX_ENTRIES: usize = 16;
-
-/// The chart's manifest itself, or the one chart in an index. Helm takes the last it sees; two are an error here.
-///
-/// # Errors
-/// `Invalid` for an index with no chart in it, or with several; what the store says.
-pub async fn chart_of<R: Fetch>(repository: &R, manifest: Manifest) -> Result<Manifest> {
-    if !manifest.is_index() {
-        return Ok(manifest);
+/// What a tag or digest leads to.
+async fn fetch<R: Fetch + Tags>(
+    repository: &R,
+    name: &str,
+    choice: &tags::Choice,
+) -> Result<Manifest> {
+    match repository.fetch_manifest(&choice.target).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(match &choice.target {
+            TagOrDigest::Tag(tag) => {
+                tags::missing(repository, name, tag, None).await.with_source(error)
+            }
+            TagOrDigest::Digest(digest) => {
+                Error::not_found(format!("{name}@{digest}: not found")).with_source(error)
+            }
+        }),
+        found => found,
     }
-    let mut charts: Vec<Manifest> = Vec::new();
-    for entry in manifest.document().manifests().iter().take(INDEX_ENTRIES) {
-        if entry
-            .platform
-            .as_ref()
-            .is_some_and(|platform| platform.get("architecture").is_some_and(|a| a != "unknown"))
-        {
-            continue;
-        }
-        let inner = repository.fetch_manifest(&TagOrDigest::Digest(entry.digest.clone())).await?;
-        if !inner.is_index() && chart::find(&inner).is_ok_and(|found| found.foreign.is_none()) {
-            charts.push(inner);
-        }
-    }
-    let first = charts.pop().ok_or_else(|| chart::not_a_chart(&manifest))?;
-    if charts.is_empty() {
-        return Ok(first);
-    }
-    let digests: Vec<String> =
-        charts.iter().chain([&first]).map(|chart| chart.digest().to_string()).collect();
-    Err(Error::invalid(format!("the index holds {} charts", digests.len()))
-        .with_hint(format!("pull one by digest: {}", digests.join(", "))))
 }
 
 /// The files a pulled chart was saved as.

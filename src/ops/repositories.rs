@@ -150,11 +150,16 @@ impl Files {
     }
 }
 
-/// Adds a repository, if its index can be had.
+/// Adds a repository, if its index can be had. `warn` hears which of its entries were dropped.
 ///
 /// # Errors
 /// `Conflict` for a name that is taken, and Helm's text for an index that cannot be had.
-pub async fn add(files: &Files, opener: &Opener, add: &Add) -> Result<Added> {
+pub async fn add(
+    files: &Files,
+    opener: &Opener,
+    add: &Add,
+    warn: &(dyn Fn(&str) + Sync),
+) -> Result<Added> {
     let repository = &add.repository;
     let (name, url) = (&repository.name, &repository.url);
     if add.gone == Gone::Refuse
@@ -184,7 +189,7 @@ pub async fn add(files: &Files, opener: &Opener, add: &Add) -> Result<Added> {
         )
         .with_hint("`--force-update` replaces it"));
     }
-    refresh(files, opener, repository, add.timeout, &|_| {}).await.map_err(|error| {
+    refresh(files, opener, repository, add.timeout, warn).await.map_err(|error| {
         if error.kind() == ErrorKind::Usage && !url.starts_with("oci://") {
             return error;
         }

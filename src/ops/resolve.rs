@@ -2,7 +2,8 @@
 //! and chart repositories.
 
 use super::{
-    dependency::Options,
+    chart_manifest::first_chart,
+    dependency::{Event, Options},
     dependency_repositories::{Known, is_classic},
     tags,
 };
@@ -54,7 +55,19 @@ pub(super) async fn resolve(
             let place = (options.connect)(&reference)?;
             let all = place.tags().await.map_err(|error| explain(one, error))?;
             // Helm leaves the range in the lock when no tag fits; then the download fails with a stranger error.
-            tags::select(&all, &one.version, &constraint).map(|tag| tag.replace('_', "+"))
+            let fitting = tags::fitting(&all, &one.version, &constraint);
+            match fitting.first() {
+                None => None,
+                Some(_) => {
+                    // The newest tag may be an image's, whose version the lock must not name.
+                    let name = reference.repository_path();
+                    let first = first_chart(&place, &name, &fitting).await?;
+                    for passed in first.passed {
+                        (options.tell)(Event::Warning(passed));
+                    }
+                    Some(first.tag.to_version())
+                }
+            }
         };
         match version {
             Some(version) => locked.push(Dependency {

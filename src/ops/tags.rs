@@ -2,10 +2,10 @@
 //! one that is not there. Rules of helm.md 3.6.
 
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     constraint::Constraint,
     oci::{Digest, Tag, TagOrDigest},
-    store::Tags,
+    store::{Resolve, Tags},
     version::Version,
 };
 
@@ -49,12 +49,20 @@ pub struct Wanted {
 /// What to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// By what.
+    /// By what; the newest tag where a range was asked for.
     pub target: TagOrDigest,
     /// The tag that must point at the digest, when both were given.
     pub agree: Option<Tag>,
-    /// Whether the tag was written by the user or found in the list.
-    pub listed: Option<Vec<String>>,
+    /// All tags that a range takes, the newest first; none where no range was asked for. Tags may lead to images, so the
+    /// first that leads to a chart is meant ([`super::chart_manifest::first_chart`]).
+    fitting: Vec<Tag>,
+}
+
+impl Choice {
+    /// All tags that a range takes, the newest first; none where no range was asked for.
+    pub fn fitting(&self) -> &[Tag] {
+        &self.fitting
+    }
 }
 
 /// Decides what to fetch; asks for the list of tags only when a range makes it necessary.
@@ -62,7 +70,8 @@ pub struct Choice {
 /// # Errors
 /// `Usage` when tag and version contradict each other, `Invalid` for a bad range, `NotFound` when nothing matches.
 pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &Wanted) -> Result<Choice> {
-    let by_tag = |tag: Tag| Choice { target: TagOrDigest::Tag(tag), agree: None, listed: None };
+    let by_tag =
+        |tag: Tag| Choice { target: TagOrDigest::Tag(tag), agree: None, fitting: Vec::new() };
     let version = wanted.version.as_deref().map(str::trim).filter(|version| !version.is_empty());
     if let (Some(version), Some(tag)) = (version, &wanted.tag)
         && Tag::from_version(version).ok().as_ref() != Some(tag)
@@ -78,7 +87,11 @@ pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &Wanted) -> Res
             (None, Some(version)) => Some(Tag::from_version(version)?),
             (None, None) => None,
         };
-        return Ok(Choice { target: TagOrDigest::Digest(digest.clone()), agree, listed: None });
+        return Ok(Choice {
+            target: TagOrDigest::Digest(digest.clone()),
+            agree,
+            fitting: Vec::new(),
+        });
     }
     if let Some(tag) = &wanted.tag {
         return Ok(by_tag(tag.clone()));
@@ -105,14 +118,11 @@ pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &Wanted) -> Res
             "unable to locate any tags in provided repository: oci://{name}"
         )));
     }
-    match select(&listed, range, &constraint) {
-        Some(tag) => {
-            Ok(Choice { target: TagOrDigest::Tag(tag.parse()?), agree: None, listed: Some(listed) })
-        }
+    let fitting = fitting(&listed, range, &constraint);
+    match fitting.first() {
+        Some(tag) => Ok(Choice { target: TagOrDigest::Tag(tag.clone()), agree: None, fitting }),
         None => {
-            let error = Error::not_found(format!(
-                "could not locate a version matching provided version string {range} in oci://{name}"
-            ));
+            let error = no_version(name, range, version.is_some(), &listed);
             let prereleases =
                 listed.iter().any(|tag| loose(tag).is_some_and(|version| version.is_prerelease()));
             Err(if prereleases && wanted.devel == Devel::Releases && version.is_none() {
@@ -120,33 +130,42 @@ pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &Wanted) -> Res
                     "only prereleases are there; add `--devel` or name one with `--version`",
                 )
             } else {
-                error
+                let mut newest = listed;
+                sort(&mut newest);
+                error.with_hint(newest_tags(&newest))
             })
         }
     }
 }
 
-/// The newest tag that satisfies `constraint`; an exact text comes first. Helm sees strict versions only; tags with a
-/// leading `v` count here when no strict one fits.
-pub fn select<'a>(tags: &'a [String], exact: &str, constraint: &Constraint) -> Option<&'a str> {
-    let newest = |parse: fn(&str) -> Option<Version>| {
-        let mut found: Option<(Version, &'a str)> = None;
-        for tag in tags {
-            let text = tag.replace('_', "+");
-            let Some(version) = parse(&text) else { continue };
-            if text == exact {
-                return Some(tag.as_str());
-            }
-            if constraint.matches(&version)
-                && found.as_ref().is_none_or(|(best, _)| version > *best)
-            {
-                found = Some((version, tag));
-            }
-        }
-        found.map(|(_, tag)| tag)
+/// The tags that satisfy `constraint`, the newest first; a tag that is `exact` is the only one. Helm sees strict versions only;
+/// tags with a leading `v` come after them here.
+pub fn fitting(tags: &[String], exact: &str, constraint: &Constraint) -> Vec<Tag> {
+    if let Some(tag) = tags.iter().find(|tag| tag.replace('_', "+") == exact)
+        && (strict(tag).is_some() || with_v(tag).is_some())
+        && let Ok(tag) = tag.parse()
+    {
+        return vec![tag];
+    }
+    let of = |parse: fn(&str) -> Option<Version>| {
+        let mut found: Vec<(Version, Tag)> = tags
+            .iter()
+            .filter_map(|tag| Some((parse(tag)?, tag.parse().ok()?)))
+            .filter(|(version, _)| constraint.matches(version))
+            .collect();
+        // Stable, so that of equals the first of the list comes first.
+        found.sort_by(|a, b| b.0.cmp(&a.0));
+        found.into_iter().map(|(_, tag)| tag)
     };
-    newest(|text| Version::parse_strict(text).ok())
-        .or_else(|| newest(|text| Version::parse_strict(text.strip_prefix('v')?).ok()))
+    of(strict).chain(of(with_v)).collect()
+}
+
+fn strict(tag: &str) -> Option<Version> {
+    Version::parse_strict(&tag.replace('_', "+")).ok()
+}
+
+fn with_v(tag: &str) -> Option<Version> {
+    strict(tag.strip_prefix('v')?)
 }
 
 /// The error for a tag that is not there: it lists its twins, the same version written another way.
@@ -167,14 +186,55 @@ pub async fn missing<R: Tags>(
     }
     let mut newest = tags;
     sort(&mut newest);
-    newest.truncate(5);
     if newest.is_empty() {
         return error.with_hint(
             "the repository has no tags that we may see: check its name and your login",
         );
     }
-    let newest: Vec<&str> = newest.iter().map(String::as_str).collect();
-    error.with_hint(format!("the newest tags there are {}", quoted(&newest)))
+    error.with_hint(newest_tags(&newest))
+}
+
+/// Tags named in a hint.
+const NAMED_TAGS: usize = 5;
+
+fn newest_tags(sorted: &[String]) -> String {
+    let newest: Vec<&str> = sorted.iter().take(NAMED_TAGS).map(String::as_str).collect();
+    format!("the newest tags there are {}", quoted(&newest))
+}
+
+/// The error for a list without a tag that fits. Where the user gave no version, it names none.
+fn no_version(name: &str, range: &str, given: bool, listed: &[String]) -> Error {
+    if !given && !listed.iter().any(|tag| strict(tag).is_some()) {
+        return Error::not_found(format!(
+            "no tag of oci://{name} is a version with three numbers, such as 1.2.3"
+        ));
+    }
+    Error::not_found(format!(
+        "could not locate a version matching provided version string {range} in oci://{name}"
+    ))
+}
+
+/// Requires that the tag and the digest of a reference with both lead to the same.
+///
+/// # Errors
+/// `Integrity` when they do not; `NotFound` with the near misses for a tag that is not there.
+pub async fn require_agreement<R: Tags + Resolve>(
+    repository: &R,
+    name: &str,
+    choice: &Choice,
+) -> Result<()> {
+    let (Some(tag), TagOrDigest::Digest(digest)) = (&choice.agree, &choice.target) else {
+        return Ok(());
+    };
+    match repository.resolve(&TagOrDigest::Tag(tag.clone())).await? {
+        Some(found) if found.digest == *digest => Ok(()),
+        Some(found) => Err(Error::new(
+            ErrorKind::Integrity,
+            format!("chart reference digest mismatch: {digest} is not {}", found.digest),
+        )
+        .with_hint(format!("the tag `{tag}` has moved; leave it out to pull by digest alone"))),
+        None => Err(missing(repository, name, tag, None).await),
+    }
 }
 
 fn quoted(tags: &[&str]) -> String {
@@ -223,7 +283,8 @@ mod tests {
             ("^5", None),
         ] {
             let constraint = Constraint::parse(range).expect(range);
-            assert_eq!(select(&all, range, &constraint), tag, "{range}");
+            let first = fitting(&all, range, &constraint).into_iter().next();
+            assert_eq!(first.as_ref().map(Tag::as_str), tag, "{range}");
         }
     }
 

@@ -5,7 +5,7 @@ use super::{Glimpse, Listed, Listing, Seen, repository};
 use crate::{
     Error, ErrorKind, Result,
     digest::Digest,
-    index::Index,
+    index::{Index, ListedDigest},
     limits::Limits,
     mirror::candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
     ops::prepare::{self, Beside},
@@ -161,6 +161,7 @@ impl Folder {
                         } else {
                             Provenance::Missing
                         },
+                        listed: ListedDigest::Missing,
                         urls: vec![name],
                     });
                 }
@@ -175,6 +176,7 @@ impl Folder {
                         id,
                         created: String::new(),
                         digest: None,
+                        listed: ListedDigest::Missing,
                         urls: vec![name],
                         deprecated: false,
                         fingerprint: Fingerprint::of(of.as_bytes()),

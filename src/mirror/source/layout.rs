@@ -4,6 +4,7 @@ use super::{Glimpse, Listed, Listing, Seen};
 use crate::{
     Error, ErrorKind, Result,
     chart::Metadata,
+    index::ListedDigest,
     limits::Limits,
     mirror::{
         candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
@@ -151,6 +152,7 @@ impl Layout {
             id: ChartVersion::new(path, version),
             created: annotations.get(media::CREATED).cloned().unwrap_or_default(),
             digest: Some(found.content.digest.clone()),
+            listed: ListedDigest::Missing,
             urls: vec![entry.digest.to_string()],
             deprecated: metadata.deprecated,
             fingerprint: Fingerprint::of(entry.digest.as_str().as_bytes()),

@@ -9,6 +9,7 @@ use crate::{
     Error, ErrorKind, Result,
     client::{Client, Repository},
     digest::Digest,
+    index::ListedDigest,
     limits::Limits,
     mirror::{
         candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
@@ -184,6 +185,7 @@ impl Registry {
                     fingerprint: Fingerprint::of(locator.as_bytes()),
                     essence: Some(Fingerprint::of(locator.as_bytes())),
                     origin,
+                    listed: ListedDigest::Missing,
                     urls: vec![format!("{full}:{tag}")],
                     deprecated: false,
                     provenance: Provenance::Unasked,

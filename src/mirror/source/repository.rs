@@ -9,16 +9,17 @@ use crate::{
         Client, Repository as Distant,
         classic::{self, Body, Fetched, Signed, Validators},
     },
-    digest::Digest,
-    index::{self, Index, Line},
+    digest::{Algorithm, Digest},
+    index::{self, Index, Line, ListedDigest},
     json,
     limits::Limits,
     mirror::{
         candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
         denied,
+        work::mismatch,
     },
     oci::{Descriptor, Reference, TagOrDigest, media},
-    ops::{payload::Archive, prepare},
+    ops::{listed::follow, payload::Archive, prepare, pull::chart_of},
     store::{Fetch, blocking},
 };
 use std::sync::{Arc, OnceLock};
@@ -99,9 +100,11 @@ impl Repository {
 
     pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Glimpse> {
         let Some(url) = candidate.urls.first() else { return Ok(Glimpse::default()) };
+        let url = &follow(url, candidate.entry())?;
         if url.starts_with("oci://") {
-            let (repository, target) = self.place_of(url, candidate)?;
-            return Glimpse::of(&repository.fetch_manifest(&target).await?);
+            let (repository, target) = self.place_of(url)?;
+            let found = repository.fetch_manifest(&target).await?;
+            return Glimpse::of(&chart_of(&repository, found).await?);
         }
         let provenance = self.provenance(url).await?.map(|bytes| Digest::sha256(&bytes));
         Ok(Glimpse { provenance, ..Glimpse::default() })
@@ -109,20 +112,30 @@ impl Repository {
 
     pub(super) async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {
         let mut failed = None;
+        let mut other = None;
         for url in &candidate.urls {
             match self.fetch_from(url, candidate, ask).await {
+                // Another address may have what the index lists.
+                Ok(payload) if mismatch(candidate, &payload)?.is_some() => {
+                    other = other.or(Some(payload));
+                }
                 Ok(payload) => return Ok(payload),
                 // Another address may still have it; the first failure is the one that tells.
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
-        Err(failed.unwrap_or_else(|| Error::not_found("the index names no address for it")))
+        match (other, failed) {
+            (Some(payload), _) => Ok(payload),
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(Error::not_found("the index names no address for it")),
+        }
     }
 
     async fn fetch_from(&self, url: &str, candidate: &Candidate, ask: Ask) -> Result<Payload> {
         let options = &self.options;
+        let url = &follow(url, candidate.entry())?;
         if url.starts_with("oci://") {
-            return self.fetch_from_registry(url, candidate).await;
+            return self.fetch_from_registry(url).await;
         }
         let archive = options.repository.archive(url, options.limits.archive_bytes);
         let archive = archive.await.map_err(|error| {
@@ -181,18 +194,17 @@ impl Repository {
     }
 
     /// An index may point at a registry: the chart is copied from there.
-    async fn fetch_from_registry(&self, url: &str, candidate: &Candidate) -> Result<Payload> {
-        let (repository, target) = self.place_of(url, candidate)?;
+    async fn fetch_from_registry(&self, url: &str) -> Result<Payload> {
+        let (repository, target) = self.place_of(url)?;
         prepare::from_store(&repository, &target, &self.options.limits).await
     }
 
-    fn place_of(&self, url: &str, candidate: &Candidate) -> Result<(Distant, TagOrDigest)> {
+    fn place_of(&self, url: &str) -> Result<(Distant, TagOrDigest)> {
         let reference: Reference = url.parse()?;
         let repository = self.options.client.repository(&reference.registry, &reference.repository);
-        let target = match reference.target() {
-            Some(target) => target,
-            None => TagOrDigest::Tag(crate::oci::Tag::from_version(&candidate.id.version)?),
-        };
+        let target = reference
+            .target()
+            .ok_or_else(|| Error::invalid(format!("`{url}` has neither tag nor digest")))?;
         Ok((repository, target))
     }
 }
@@ -232,22 +244,40 @@ pub(super) fn listed(index: &Index, base: &str, seen: Seen) -> Result<Listed> {
         ));
     }
     listed.candidates.reserve(index.versions());
+    let mut odd: Vec<String> = Vec::new();
     for chart in index.charts() {
         for line in chart.versions() {
-            listed.candidates.push(candidate(chart.name(), line, base)?);
+            let candidate = candidate(chart.name(), line, base)?;
+            if let ListedDigest::Odd(text) = &candidate.listed {
+                odd.push(format!("{}: `{text}`", candidate.id));
+            }
+            listed.candidates.push(candidate);
         }
+    }
+    if let Some(first) = odd.first() {
+        listed.warnings.push(format!(
+            "the index lists digests that are neither SHA-256 nor SHA-512 for {} versions, which are not compared, such as {first}",
+            odd.len()
+        ));
     }
     Ok(listed)
 }
 
 fn candidate(chart: &str, line: &Line, base: &str) -> Result<Candidate> {
-    let digest = line.digest().and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok());
+    let said = line.listed_digest();
+    // Of an archive in a registry it may be the manifest's, so it says nothing of the archive before both are there.
+    let in_registry = line.urls().any(|url| url.starts_with("oci://"));
+    let digest = said
+        .digest()
+        .filter(|digest| digest.algorithm() == Algorithm::Sha256 && !in_registry)
+        .cloned();
     let essence = match digest {
         Some(_) => None,
         None => {
             let entry = line.decode()?;
             let mut text = json::to_vec(&entry.metadata);
             text.extend(entry.urls.join("\n").as_bytes());
+            text.extend(entry.digest.as_bytes());
             Some(Fingerprint::of(&text))
         }
     };
@@ -255,6 +285,7 @@ fn candidate(chart: &str, line: &Line, base: &str) -> Result<Candidate> {
         id: ChartVersion::new(chart, line.version()),
         created: line.created().to_owned(),
         digest,
+        listed: said,
         // What is no address is found out when it is fetched.
         urls: line
             .urls()

@@ -139,3 +139,91 @@ async fn a_layer_beyond_the_limit_is_not_fetched() {
     store.push_manifest(&image(config, vec![huge]), Some(&tag("1.0.0"))).await.expect("pushed");
     assert_eq!(go(&store, "1.0.0").await.expect_err("limit").kind(), ErrorKind::Limit);
 }
+
+/// An image's manifest that no other has.
+async fn other_image(store: &Memory, name: &str) -> Manifest {
+    let config = blob(store, media::IMAGE_CONFIG, format!("{{\"name\":\"{name}\"}}")).await;
+    let layer = blob(store, media::IMAGE_LAYER_GZIP, "layer").await;
+    let manifest = image(config, vec![layer]);
+    store.push_manifest(&manifest, None).await.expect("pushed");
+    manifest
+}
+
+#[tokio::test]
+async fn a_chart_is_found_wherever_it_stands_among_images() {
+    let store = Memory::new();
+    let chart = prepare::save(&store, &chart(), &tag("inner")).await.expect("saved");
+    let mut images = Vec::new();
+    for number in 0..10 {
+        for architecture in [format!("cpu{number}"), "unknown".to_owned()] {
+            let image = other_image(&store, &format!("{architecture}{number}")).await;
+            let platform = serde_json::json!({ "architecture": architecture, "os": "linux" });
+            images.push(Descriptor {
+                platform: Some(serde_json::from_value(platform).expect("platform")),
+                ..image.descriptor()
+            });
+        }
+    }
+    let bare = chart.descriptor();
+    let typed = Descriptor { artifact_type: Some(media::CHART_CONFIG.to_owned()), ..bare.clone() };
+    let on = |entry: &Descriptor, architecture: &str| Descriptor {
+        platform: Some(
+            serde_json::from_value(serde_json::json!({ "architecture": architecture, "os": "" }))
+                .expect("platform"),
+        ),
+        ..entry.clone()
+    };
+    let index = |entries: Vec<Descriptor>| {
+        Manifest::compose(document(None, None, Some(entries)), media::INDEX)
+    };
+    let nested = index(vec![images[0].clone(), bare.clone()]);
+    store.push_manifest(&nested, None).await.expect("pushed");
+    let behind = |entry: &Descriptor| [images.clone(), vec![entry.clone()]].concat();
+    for (form, entries) in [
+        ("typed", behind(&typed)),
+        ("bare", behind(&bare)),
+        ("without a platform", behind(&on(&bare, ""))),
+        ("with a platform and its type", behind(&on(&typed, "amd64"))),
+        ("with a platform", behind(&on(&bare, "amd64"))),
+        ("named twice", behind(&bare).into_iter().chain([typed.clone(), bare.clone()]).collect()),
+        ("in an inner index", vec![images[0].clone(), nested.descriptor()]),
+    ] {
+        let index = index(entries);
+        store.push_manifest(&index, Some(&tag("1.0.0"))).await.expect("pushed");
+        let pulled = go(&store, "1.0.0").await.expect(form);
+        assert_eq!(pulled.manifest.digest(), chart.digest(), "{form}");
+        assert_eq!(&pulled.root, index.digest(), "{form}");
+    }
+}
+
+#[tokio::test]
+async fn a_range_passes_over_tags_that_lead_to_images() {
+    let store = Memory::new();
+    prepare::save(&store, &chart(), &tag("1.0.0")).await.expect("saved");
+    let config = blob(&store, media::IMAGE_CONFIG, "{}").await;
+    let layers = vec![
+        blob(&store, media::IMAGE_LAYER_GZIP, "one").await,
+        blob(&store, media::IMAGE_LAYER_GZIP, "two").await,
+    ];
+    let image = image(config, layers);
+    // Of one layer it may be a chart, by its types.
+    let small = other_image(&store, "small").await;
+    store.push_manifest(&small, Some(&tag("1.1.0"))).await.expect("pushed");
+    for newer in ["1.2.0", "v1.9.0"] {
+        store.push_manifest(&image, Some(&tag(newer))).await.expect("pushed");
+    }
+    let go = async |version: Option<&str>| {
+        let wanted = Wanted { version: version.map(str::to_owned), ..Wanted::default() };
+        pull(&store, "h/ns/demo", &wanted, Provenance::Leave, &Limits::default()).await
+    };
+    for version in [None, Some("1.x"), Some("^1")] {
+        let pulled = go(version).await.expect("the newest chart");
+        assert_eq!(pulled.target, TagOrDigest::Tag(tag("1.0.0")));
+        assert!(pulled.warnings[0].contains("h/ns/demo:1.2.0"), "{:?}", pulled.warnings);
+    }
+    for version in [Some("1.2.0"), Some(">1.0.0")] {
+        let error = go(version).await.expect_err("an image");
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.chain().contains("it is a container image, not a chart"), "{error:?}");
+    }
+}

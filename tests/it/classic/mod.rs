@@ -1,5 +1,6 @@
 //! Chart repositories: kept, searched, pulled from, depended on, uploaded to, and seen through Helm's getter.
 
+mod addresses;
 mod dependency;
 mod getter;
 mod museum;
