@@ -135,7 +135,7 @@ impl Trust {
                 Ok((chain, key)) => match builder.clone().with_client_auth_cert(chain, key) {
                     Ok(config) => return Ok(config),
                     Err(error) => {
-                        skip(format!("{}; they are skipped", identity.unfit(error).chain()))
+                        skip(format!("{}; they are skipped", identity.unfit(error).chain()));
                     }
                 },
                 Err(error) => skip(format!("{}; it is skipped", error.chain())),

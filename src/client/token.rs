@@ -53,7 +53,7 @@ impl Realm {
                 Refusal::Inner(host) => (
                     "an address within a private network",
                     format!(
-                        "no credentials were sent; if this token service is meant, reach the registry as `{host}` too"
+                        "no credentials were sent; if this token service is meant, call the registry `{host}`"
                     ),
                 ),
             };
@@ -77,7 +77,7 @@ fn shown(text: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Refusal {
     Bad(&'static str),
-    /// An inner address, named by a registry that is not there. The text is its `host[:port]`.
+    /// An inner address, named by a registry that is not there. The text is the registry's `host[:port]` by that address.
     Inner(String),
 }
 
@@ -95,7 +95,10 @@ fn guard(realm: &str, registry: &Url, network: Network) -> Result<(Url, Names), 
     let beside = url.host() == registry.host();
     let loopback = network == Network::Loopback && is_loopback(&url);
     if !beside && !loopback && is_inner(&url) {
-        return Err(Refusal::Inner(host_of(&url)));
+        // The registry under the name of the token service would be let in.
+        let mut same = registry.clone();
+        let _ = same.set_host(url.host_str());
+        return Err(Refusal::Inner(host_of(&same)));
     }
     let _ = url.set_username("");
     let _ = url.set_password(None);
@@ -374,7 +377,9 @@ mod tests {
             let url = found.as_ref().map(|(url, _)| url.as_str());
             match (result, &found) {
                 (Ok(expected), _) => assert_eq!(url, Ok(expected), "{realm}"),
-                (Err("private"), Err(Refusal::Inner(_))) => {}
+                (Err("private"), Err(Refusal::Inner(name))) => {
+                    assert_eq!(name.ends_with(":5000"), registry.port() == Some(5000), "{name}");
+                }
                 (Err(why), Err(Refusal::Bad(own))) => assert!(own.contains(why), "{realm}"),
                 _ => panic!("{realm}: {found:?}"),
             }
