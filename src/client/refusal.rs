@@ -277,6 +277,47 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_behind_a_redirect_names_the_address_to_use() {
+        let asked: url::Url = "http://r.example:81/x/index.yaml".parse().expect("url");
+        for (there, shown) in [
+            ("https://r.example:444/x/index.yaml", Some("https://r.example:444/x")),
+            ("https://s.example/x/index.yaml?a=b", Some("https://s.example/x")),
+            ("http://r.example:81/y/index.yaml", None),
+        ] {
+            let mut answer = answer(401, "", "");
+            *answer.url = there.parse().expect(there);
+            let error = from_web(&asked, &answer);
+            assert_eq!(error.kind(), ErrorKind::Denied);
+            let hint = error.hint().unwrap_or_default();
+            match shown {
+                Some(shown) => {
+                    let redirect = format!("401 Unauthorized, after a redirect to {shown}");
+                    assert!(error.message().ends_with(&redirect), "{error:?}");
+                    assert!(hint.contains(&format!("use {shown} as the address")), "{hint}");
+                }
+                None => assert_eq!(hint, READ_BY, "{error:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_success_is_one_by_its_body_not_by_its_type() {
+        for (status, kind, body, done) in [
+            (201, "text/html; charset=utf-8", "", true),
+            (202, "text/html", "", true),
+            (204, "", "", true),
+            (200, "text/html", "{\"x\":1}", true),
+            (201, "", "<!DOCTYPE html><p>log in", false),
+            (201, "text/html", "<p>log in", false),
+            (200, "application/json", r#"{"errors":[{"code":"DENIED"}]}"#, false),
+            (302, "", "", false),
+            (304, "", "", false),
+        ] {
+            assert_eq!(is_success(&answer(status, kind, body)), done, "{status} {kind} {body}");
+        }
+    }
+
+    #[test]
     fn answers_are_named_with_their_remedy() {
         use ErrorKind::{Denied, Limit, Network, NotFound, Protocol};
         let json = "application/json";

@@ -59,6 +59,24 @@ fn headers(name: &'static str, value: &str) -> Act {
     Act::Headers(vec![(name, value.to_owned())])
 }
 
+/// A mirror would take an empty list for a repository whose tags are all gone.
+#[test]
+fn an_error_under_200_is_no_empty_list() {
+    for body in [r#"{"error":"unauthorized"}"#, r#"{"errors":[{"code":"DENIED"}]}"#, "{}"] {
+        run(async {
+            let page = Act::Instead(Answer::new(200, body));
+            let (registry, _) = registry([Fault::new("GET /tags/list", page).always()]).await;
+            let error = Bench::new().repository(&registry).tags().await.expect_err(body);
+            assert_says(&error, ErrorKind::Protocol, &["list the tags"]);
+        });
+    }
+    run(async {
+        let none = Act::Instead(Answer::new(200, r#"{"name":"a","tags":null}"#));
+        let (registry, _) = registry([Fault::new("GET /tags/list", none)]).await;
+        assert!(Bench::new().repository(&registry).tags().await.expect("empty").is_empty());
+    });
+}
+
 /// Storage behind a registry keeps codings that were never applied.
 #[test]
 fn bytes_that_fit_their_digest_are_taken_whatever_coding_is_said() {
