@@ -86,9 +86,9 @@ impl ClassicArgs {
     pub(super) fn check(&self) -> Result<()> {
         if self.verify {
             return Err(Error::usage(
-                "verifying provenance comes with trust, a later part of this program; nothing was fetched",
+                "`--verify` is not supported yet; nothing was fetched",
             )
-            .with_hint("`pull --prov` keeps the provenance file beside the archive"));
+            .with_hint("get archive and provenance with `pull --prov`, then run `helm verify` on the archive"));
         }
         Ok(())
     }

@@ -41,6 +41,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "HELM_REGISTRY_CONFIG",
         "file with registry credentials; default `registry/config.json` in Helm's configuration folder",
     ),
+    ("HELM_PLUGIN_NAME", "`chart`: messages name `helm chart`; set by Helm for its plugins"),
     (
         "HELM_PLUGIN_PASSWORD",
         "password of a `cm://` or `ocirepo://` repository; set by Helm for its getter plugins",

@@ -31,6 +31,20 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Every way to end, with what it means.
+    pub const ALL: [(Self, &str); 10] = [
+        (Self::Ok, "Everything was done."),
+        (Self::Failure, "The command failed."),
+        (Self::Drift, "With a check: the two sides differ."),
+        (Self::Partial, "Some of several inputs failed."),
+        (Self::Conflict, "Something else is there, and was not replaced."),
+        (Self::NotFound, "The chart, file or repository does not exist."),
+        (Self::Denied, "Credentials are missing, wrong, or not sufficient."),
+        (Self::Integrity, "Bytes do not have their digest."),
+        (Self::Usage, "The command line is wrong."),
+        (Self::Interrupted, "The user stopped the command."),
+    ];
+
     /// The number.
     pub const fn code(self) -> u8 {
         match self {

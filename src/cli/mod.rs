@@ -1,6 +1,7 @@
 //! Arguments to options, operation, report to text: the command line.
 
-use crate::{Error, Result};
+use crate::Result;
+use called::Caller;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use env::Env;
 use exit::Exit;
@@ -9,6 +10,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 use talk::{LogFormat, Talk, Volume};
 
 mod bundle;
+mod called;
 mod candidates;
 mod classic;
 mod codefresh;
@@ -17,6 +19,7 @@ mod destination;
 mod duration;
 mod empty;
 pub mod env;
+mod examples;
 pub mod exit;
 mod export;
 mod fetch;
@@ -29,6 +32,7 @@ mod lint;
 mod list;
 mod location;
 mod login;
+mod manual;
 mod mirror;
 mod museum;
 mod output;
@@ -54,6 +58,7 @@ mod stage;
 mod table;
 mod tags;
 mod talk;
+mod tips;
 mod told;
 mod tour;
 mod tour_move;
@@ -112,8 +117,7 @@ enum Command {
     /// Upload charts to a ChartMuseum, or delete them there
     #[command(subcommand)]
     Museum(museum::MuseumCommand),
-    /// `museum push` in the words of `helm cm-push`
-    #[command(hide = true)]
+    /// Upload charts to a ChartMuseum, with the flags and output of `helm cm-push`
     CmPush(museum::CmPushArgs),
     /// Get a file for Helm, as its plugin for `cm://` and `ocirepo://`
     #[command(hide = true)]
@@ -185,9 +189,9 @@ struct ChartArgs {
     words: Vec<OsString>,
 }
 
-/// The same verbs, as the old `helm chart` had them.
+/// The same verbs, as the old `helm chart` had them
 #[derive(Debug, Parser)]
-#[command(name = "chartferry chart", about, max_term_width = 110)]
+#[command(name = "chartferry chart", max_term_width = 110)]
 struct ChartCli {
     #[command(flatten)]
     global: Global,
@@ -218,9 +222,11 @@ struct ManArgs {
 /// Runs one command line and says how it ended.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    let (mut global, command) = match parse(&args) {
+    let env = Env::from_process();
+    let caller = Caller::of(&env);
+    let (mut global, command) = match parse(&args, caller) {
         Ok(parsed) => parsed,
-        Err(error) => return usage::report(&error, &args),
+        Err(error) => return usage::report(&tips::improve(error, &args), &args, caller),
     };
     if let Command::Serve(args) = &command
         && args.log_json()
@@ -229,8 +235,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let volume = if global.quiet { Volume::Quiet } else { Volume::Normal };
     let run = Run {
-        env: Env::from_process(),
-        talk: Talk::new(global.log_format, volume),
+        env,
+        talk: Talk::new(global.log_format, volume, caller),
         global,
         counts: Arc::default(),
     };
@@ -244,18 +250,39 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn parse(args: &[OsString]) -> Result<(Global, Command), clap::Error> {
-    let cli = Cli::try_parse_from(empty::without_empty_paths(Cli::command, args.iter().cloned()))?;
+fn parse(args: &[OsString], caller: Caller) -> Result<(Global, Command), clap::Error> {
+    let asks = |word: &OsString| word == "--help" || word == "-h" || word == "help";
+    let help = if args.iter().any(asks) { Help::Asked } else { Help::Not };
+    let words = empty::without_empty_paths(Cli::command, args.iter().cloned());
+    let cli: Cli = parse_as(words, "chartferry", help)?;
     let Command::Chart(ChartArgs { words }) = cli.command else {
         return Ok((cli.global, cli.command));
     };
-    let name = OsString::from("chartferry chart");
+    let name = OsString::from(caller.chart());
     let words = empty::without_empty_paths(ChartCli::command, words);
-    let mut inner = ChartCli::try_parse_from(std::iter::once(name).chain(words))?;
+    let words = std::iter::once(name).chain(words).collect();
+    let mut inner: ChartCli = parse_as(words, caller.chart(), help)?;
     if let Verb::Export(args) = &mut inner.verb {
         args.expand_over_existing();
     }
     Ok((inner.global.or(cli.global), Command::Verb(inner.verb)))
+}
+
+/// Whether the arguments ask for help, as far as words can tell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Help {
+    Asked,
+    Not,
+}
+
+/// Parses arguments. Examples are for those who ask for help: adding them costs time at each start.
+fn parse_as<C: Parser>(words: Vec<OsString>, called: &str, help: Help) -> Result<C, clap::Error> {
+    if help == Help::Not {
+        return C::try_parse_from(words);
+    }
+    let mut command = examples::added(C::command(), called);
+    let matches = command.try_get_matches_from_mut(words)?;
+    C::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 impl Global {
@@ -308,7 +335,14 @@ impl Run {
                 clap_complete::generate(args.shell, &mut whole(), "chartferry", &mut script);
                 output::print(script).map(|()| Exit::Ok)
             }
-            Command::Man(args) => manual(&args),
+            Command::Man(args) => {
+                let now = match self.epoch()? {
+                    Some(epoch) => jiff::Timestamp::from_second(epoch.unix()).unwrap_or_default(),
+                    None => jiff::Timestamp::now(),
+                };
+                let date = now.strftime("%Y-%m-%d").to_string();
+                manual::write(whole(), &args.folder, &date).map(|()| Exit::Ok)
+            }
         }
     }
 
@@ -331,14 +365,6 @@ impl Run {
                 .map(|()| Exit::Ok),
         }
     }
-}
-
-fn manual(args: &ManArgs) -> Result<Exit> {
-    std::fs::create_dir_all(&args.folder)
-        .map_err(|error| Error::io("create folder", &args.folder, error))?;
-    clap_mangen::generate_to(whole(), &args.folder)
-        .map_err(|error| Error::io("write manual pages to", &args.folder, error))?;
-    Ok(Exit::Ok)
 }
 
 /// A size as Helm 3.6 printed it: `973 B`, `2.4 KiB`.

@@ -33,17 +33,17 @@ pub(super) struct PackageArgs {
     dependency_update: bool,
     #[command(flatten)]
     links: LinkArgs,
-    /// Sign the package
-    #[arg(long)]
+    /// Sign the package; not supported yet
+    #[arg(long, hide = true)]
     sign: bool,
     /// Name of the key to sign with
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide = true)]
     key: Option<String>,
     /// File with the keys
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide = true)]
     keyring: Option<PathBuf>,
     /// File with the key's passphrase
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide = true)]
     passphrase_file: Option<PathBuf>,
     /// How to write the result
     #[arg(long, short = 'o', value_enum, default_value_t)]
@@ -58,10 +58,8 @@ pub(super) fn package(run: &Run, args: PackageArgs) -> Result<Exit> {
     }
     // Without `--sign` Helm ignores the other three.
     if args.sign {
-        return Err(Error::usage(
-            "signing comes with trust, a later part of this program; nothing was packaged",
-        )
-        .with_hint("package without `--sign`"));
+        return Err(Error::usage("`--sign` is not supported yet; nothing was packaged")
+            .with_hint("package without `--sign`, or use `helm package --sign`"));
     }
     if args.dependency_update {
         for path in &args.paths {

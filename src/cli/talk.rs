@@ -1,6 +1,6 @@
 //! Talk: what is said on stderr, for a person or a machine.
 
-use super::output::now;
+use super::{called::Caller, output::now};
 use crate::{
     Error,
     quote::{printable, without_proof},
@@ -28,6 +28,7 @@ pub(super) enum LogFormat {
 pub(super) struct Talk {
     format: LogFormat,
     quiet: bool,
+    caller: Caller,
     bar: Arc<Mutex<Option<indicatif::ProgressBar>>>,
     /// Warnings that are given once a run.
     given: Arc<Mutex<HashSet<String>>>,
@@ -45,8 +46,9 @@ pub(super) enum Volume {
 
 impl Talk {
     /// Talk in a format.
-    pub(super) fn new(format: LogFormat, volume: Volume) -> Self {
-        Self { format, quiet: volume == Volume::Quiet, bar: Arc::default(), given: Arc::default() }
+    pub(super) fn new(format: LogFormat, volume: Volume, caller: Caller) -> Self {
+        let quiet = volume == Volume::Quiet;
+        Self { format, quiet, caller, bar: Arc::default(), given: Arc::default() }
     }
 
     /// Something the user may want to know.
@@ -128,7 +130,7 @@ impl Talk {
 
     fn raw(&self, text: &str) {
         let text = without_proof(text);
-        let text = printable(&text);
+        let text = self.caller.words(&printable(&text));
         let bar = self.bar.lock().ok().and_then(|slot| slot.clone());
         let write = || {
             // Nobody to talk to is no reason to fail.

@@ -1,6 +1,7 @@
 //! Errors in how a command line is written, as the parser found them: clap's text for a person, one object for a log.
 
 use super::{
+    called::Caller,
     exit::Exit,
     talk::{LogFormat, Talk, Volume},
 };
@@ -8,14 +9,14 @@ use crate::Error;
 use std::{ffi::OsString, process::ExitCode};
 
 /// Prints the parser's error, or the help or version that the user asked for.
-pub(super) fn report(error: &clap::Error, args: &[OsString]) -> ExitCode {
+pub(super) fn report(error: &clap::Error, args: &[OsString], caller: Caller) -> ExitCode {
     if !error.use_stderr() {
         // A closed pipe is no reason to fail.
         let _ = error.print();
         return Exit::Ok.into();
     }
     let format = log_format(args);
-    let talk = Talk::new(format, Volume::Normal);
+    let talk = Talk::new(format, Volume::Normal, caller);
     let text = error.render().to_string();
     match format {
         LogFormat::Text => talk.block(&text),

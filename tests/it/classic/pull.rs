@@ -69,7 +69,7 @@ fn what_is_not_there_is_said_in_helms_words() {
         ),
         (vec!["pull", "ftp://h/x.tgz"], 64, "scheme \"ftp\" not supported"),
         (vec!["show", "chart", "y/demo"], 5, "repo y not found"),
-        (vec!["pull", "x/demo", "--verify"], 64, "verifying provenance comes with trust"),
+        (vec!["pull", "x/demo", "--verify"], 64, "`--verify` is not supported yet"),
     ] {
         test.run(args).stderr_has(message).fails(code);
     }

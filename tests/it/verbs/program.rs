@@ -87,8 +87,21 @@ fn completion_and_manual_are_written() {
     for shell in ["bash", "zsh", "fish"] {
         test.run(["completion", shell]).stdout_has("chartferry").succeeds();
     }
-    test.run(["man", "pages"]).any_files().succeeds();
-    assert!(test.path("pages/chartferry-push.1").is_file());
+    test.run(["man", "pages"]).env("SOURCE_DATE_EPOCH", "1700000000").any_files().succeeds();
+    let page = |name: &str| String::from_utf8(test.read(format!("pages/{name}"))).unwrap();
+    for name in
+        ["chartferry.1", "chartferry-push.1", "chartferry-cm-push.1", "chartferry-chart-pull.1"]
+    {
+        let text = page(name);
+        assert!(text.contains("2023\\-11\\-14") || text.contains("2023-11-14"), "{text}");
+        for section in ["SYNOPSIS", "EXIT STATUS", "ENVIRONMENT", "FILES"] {
+            assert!(text.contains(section), "{section} in {name}: {text}");
+        }
+        assert_eq!(text.contains(".SH EXAMPLES"), name != "chartferry.1", "{name}");
+    }
+    assert!(page("chartferry.1").contains("SOURCE_DATE_EPOCH"));
+    assert!(page("chartferry-chart-pull.1").contains("chartferry chart pull oci://"));
+    assert!(!test.path("pages/chartferry-getter.1").exists());
     test.run(["version"])
         .stdout(concat!("chartferry ", env!("CARGO_PKG_VERSION"), "\n"))
         .succeeds();
@@ -150,4 +163,44 @@ fn nothing_is_asked_without_a_terminal() {
     test.run(["pull", "oci://localhost:1/x", "--username", "me"])
         .stderr_has("add `--password-stdin`")
         .fails(64);
+}
+
+#[test]
+fn help_has_examples_and_opens_with_the_commands_own_sentence() {
+    let test = Test::new();
+    for (words, said) in [
+        (vec!["push", "--help"], "Examples:\n  chartferry push mychart-1.0.0.tgz oci://"),
+        (vec!["help", "pull"], "Examples:\n  chartferry pull oci://"),
+        (vec!["repo", "add", "-h"], "Examples:\n  chartferry repo add stable "),
+        (vec!["chart", "push", "--help"], "Examples:\n  chartferry chart push mychart"),
+        (vec!["--help"], "  cm-push "),
+    ] {
+        test.run(words).stdout_has(said).succeeds();
+    }
+    let outcome = test.run(["chart", "--help"]).any_stdout().succeeds();
+    assert!(outcome.stdout.starts_with("The same verbs, as the old `helm chart` had them\n"));
+    let outcome = test.run(["package", "--help"]).any_stdout().succeeds();
+    for hidden in ["--sign", "--keyring", "--passphrase-file"] {
+        assert!(!outcome.stdout.contains(hidden), "{hidden}: {}", outcome.stdout);
+    }
+}
+
+#[test]
+fn as_helms_plugin_messages_name_helm_chart() {
+    let test = Test::new();
+    for (words, said) in [
+        (
+            vec!["chart", "rm", "localhost:1/x:1"],
+            "hint: `helm chart list` shows what is saved here",
+        ),
+        (vec!["chart", "pull"], "Usage: helm chart pull "),
+        (vec!["chart", "lint", "x", "--set-json", "a=b"], "`helm lint` takes all of these"),
+    ] {
+        let run = test.run(words).env("HELM_PLUGIN_NAME", "chart").anything();
+        let outcome = run.outcome();
+        assert!(outcome.stderr.contains(said), "{outcome:?}");
+        assert!(!outcome.stderr.contains("chartferry pull"), "{outcome:?}");
+    }
+    let run = test.run(["chart", "push", "--help"]).env("HELM_PLUGIN_NAME", "chart");
+    run.stdout_has("  helm chart push mychart-1.0.0.tgz oci://").succeeds();
 }
