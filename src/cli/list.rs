@@ -123,7 +123,7 @@ pub(super) fn remove(run: &Run, args: &RemoveArgs) -> Result<Exit> {
         let result = run.block_on(async {
             let reference: SavedReference = text.parse()?;
             let tag = reference.tag.clone().ok_or_else(|| {
-                Error::usage(format!("tag explicitly required: `{text}` has none"))
+                Error::usage("tag explicitly required").with_hint(format!("write `{text}:TAG`"))
             })?;
             let reference =
                 location::find_saved(text, &saved).await?.ok_or_else(|| legacy::not_saved(text))?;

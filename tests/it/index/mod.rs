@@ -81,7 +81,9 @@ fn nothing_is_said_but_what_is_missing_and_what_was_dropped() {
     test.run(["index", "charts", "--merge", "merge.yaml"])
         .stderr(
             "warning: skipping loading invalid entry for chart \"gone\" \"x\" from merge.yaml: validation: \
-             chart.metadata.version \"x\" is invalid\nwarning: `junk.tgz` is no chart and is left out: gzip: invalid header\n",
+             chart.metadata.version \"x\" is invalid\n\
+             warning: app 1.2 is left out: merge.yaml lists it, and Helm takes 1.2.5 of this folder for it\n\
+             warning: `junk.tgz` is no chart and is left out: gzip: invalid header\n",
         )
         .writes(["charts/.chartferry-index", "charts/index.yaml"])
         .succeeds();
