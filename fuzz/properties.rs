@@ -3,16 +3,23 @@
 
 #![allow(dead_code, reason = "each target uses one of them")]
 
+use axum::{Router, body::Body};
 use chartferry::{
     archive::{Keep, read},
-    client::Challenge,
+    client::{Challenge, fuzzing},
     constraint::Constraint,
     index::{Index, write},
     limits::{KIB, Limits, MIB},
     oci::Reference,
+    server::{Access, Anonymous, Config, Issuer, router},
+    store::{Durability, bundle::Bundle, disk::Disk},
     version::Version,
     yaml::{self, Duplicates},
 };
+use http::{Request, StatusCode, header};
+use std::{path::Path, sync::OnceLock};
+use tempfile::TempDir;
+use tower_service::Service;
 
 /// A reference that can be read is shown as one that means the same.
 pub(crate) fn reference(bytes: &[u8]) {
@@ -121,4 +128,104 @@ pub(crate) fn index(bytes: &[u8]) {
             Index::read(text.clone().into(), "fuzz", &limits).expect("what is written can be read");
         assert_eq!(listings(&again), before, "{text}");
     }
+}
+
+/// A token service's answer gives a token that a header can hold, or none.
+pub(crate) fn token_answer(bytes: &[u8]) {
+    if let Some((token, seconds)) = fuzzing::token_answer(bytes) {
+        assert!(!token.is_empty());
+        assert!(seconds <= 366 * 24 * 3600, "{seconds}");
+    }
+}
+
+/// Any bytes are a file of credentials or none; a host's entry is read or refused.
+pub(crate) fn credentials_file(bytes: &[u8]) {
+    fuzzing::credentials_file(bytes);
+}
+
+/// Whatever a `Link` says, the next page is asked for at the origin of the page that named it.
+pub(crate) fn link(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let from = "https://r.example/v2/a/tags/list?n=2";
+    if let Some(next) = fuzzing::next_page(from, text) {
+        assert!(next.starts_with("https://r.example/"), "{next}");
+        assert_ne!(next, from);
+    }
+}
+
+/// Any bytes are certificates, a key, or neither.
+pub(crate) fn pem(bytes: &[u8]) {
+    let folder = folder();
+    let path = folder.path().join("file.pem");
+    std::fs::write(&path, bytes).expect("a file in a temporary folder");
+    fuzzing::pem(&path);
+    let _ = Issuer::open("https://issuer.example/token", "charts", &path, Anonymous::Refused);
+}
+
+/// A bundle that can be opened gives each blob that it names, and its digest is checked.
+pub(crate) fn bundle(bytes: &[u8]) {
+    let mut limits = Limits::default();
+    limits.archive_bytes = 512 * KIB;
+    limits.manifest_bytes = 64 * KIB;
+    let folder = folder();
+    let path = folder.path().join("bundle.tar.zst");
+    std::fs::write(&path, bytes).expect("a file in a temporary folder");
+    let Ok(bundle) = Bundle::open(&path, &limits) else { return };
+    for entry in bundle.entries() {
+        let _ = bundle.manifest(entry.digest());
+    }
+    let _ = bundle.blobs(|_| true, |_| Ok(()));
+}
+
+/// A form to a ChartMuseum is answered and never with a server's error. The first line is the content type.
+pub(crate) fn multipart_form(bytes: &[u8]) {
+    static SERVER: OnceLock<(TempDir, Router)> = OnceLock::new();
+    let (_, server) = SERVER.get_or_init(|| open(Access::Everyone));
+    let (kind, form) = bytes.split_at(bytes.iter().position(|&b| b == b'\n').unwrap_or(0));
+    let request = Request::post("/api/charts").header(header::CONTENT_TYPE, kind);
+    let Ok(request) = request.body(Body::from(form.get(1..).unwrap_or_default().to_vec())) else {
+        return;
+    };
+    let status = answer(server, request);
+    assert!(!status.is_server_error(), "{status}");
+}
+
+/// Without the issuer's key nobody makes a token that opens anything.
+pub(crate) fn bearer_token(bytes: &[u8]) {
+    static SERVER: OnceLock<(TempDir, Router)> = OnceLock::new();
+    let (_, server) = SERVER.get_or_init(|| {
+        let key = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let key = key.ancestors().map(|folder| folder.join("testdata/attacks/issuer.pem"));
+        let key = key.filter(|path| path.exists()).next().expect("the issuer's key");
+        let issuer =
+            Issuer::open("https://issuer.example/token", "charts", &key, Anonymous::Refused);
+        open(Access::Issuer(issuer.expect("an issuer")))
+    });
+    for start in ["", "Bearer "] {
+        let value = [start.as_bytes(), bytes].concat();
+        let request = Request::get("/api/charts").header(header::AUTHORIZATION, value);
+        if let Ok(request) = request.body(Body::empty()) {
+            assert_eq!(answer(server, request), StatusCode::UNAUTHORIZED);
+        }
+    }
+}
+
+/// A server over an empty store.
+fn open(access: Access) -> (TempDir, Router) {
+    let folder = folder();
+    let disk = Disk::open(folder.path(), Durability::None).expect("a store");
+    let mut config = Config::default();
+    config.access = access;
+    (folder, router(disk, config))
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn answer(server: &Router, request: Request<Body>) -> StatusCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let answer = runtime.expect("a runtime").block_on(server.clone().call(request));
+    let Ok(answer) = answer;
+    answer.status()
 }

@@ -42,6 +42,8 @@ mod clock;
 mod credentials;
 mod download;
 mod fault;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod helper;
 mod host;

@@ -168,6 +168,8 @@ pub(crate) enum Grant {
 
 /// The least time a token lives, and the time when the answer does not say (Docker's token specification).
 const LIFETIME: u64 = 60;
+/// The longest life of a token that is believed: a year.
+const LONGEST_LIFETIME: u64 = 366 * 24 * 3600;
 
 const CLIENT_ID: &str = "chartferry";
 
@@ -257,28 +259,32 @@ impl Client {
                 format!("the token service `{host}` answers with {what}"),
             )
         };
-        // The body decides: some services type their JSON as a page. Of a key that comes twice the last counts.
-        let reply: serde_json::Map<String, Value> = match serde_json::from_slice(&answer.body) {
-            Ok(reply) => reply,
-            Err(_) if refusal::is_page(&answer) => {
-                return Err(wrong("a web page, not a token").with_hint(
+        // The body decides: some services type their JSON as a page.
+        let Ok(reply) = serde_json::from_slice(&answer.body) else {
+            return Err(match refusal::is_page(&answer) {
+                true => wrong("a web page, not a token").with_hint(
                     "single sign-on may stand in between: log in with the token or secret that the registry gives for command lines",
-                ));
-            }
-            Err(_) => return Err(wrong("what is no token")),
+                ),
+                false => wrong("what is no token"),
+            });
         };
-        let text = ["token", "access_token"]
-            .into_iter()
-            .filter_map(|name| reply.get(name)?.as_str())
-            .find(|token| !token.is_empty())
-            .ok_or_else(|| wrong("no token"))?;
-        let seconds = reply.get("expires_in").and_then(seconds).unwrap_or(LIFETIME);
+        let (text, seconds) = token_of(&reply).ok_or_else(|| wrong("no token"))?;
         Ok(Grant::Token(Token {
             header: secret_header(&format!("Bearer {text}"))?,
             fetched: self.options().clock.now(),
-            lifetime: Duration::from_secs(seconds.clamp(LIFETIME, 366 * 24 * 3600)),
+            lifetime: Duration::from_secs(seconds),
         }))
     }
+}
+
+/// The token of a token service's answer, and the seconds that it lasts. Of a key that comes twice the last counts.
+pub(super) fn token_of(reply: &serde_json::Map<String, Value>) -> Option<(&str, u64)> {
+    let text = ["token", "access_token"]
+        .into_iter()
+        .filter_map(|name| reply.get(name)?.as_str())
+        .find(|token| !token.is_empty())?;
+    let seconds = reply.get("expires_in").and_then(seconds).unwrap_or(LIFETIME);
+    Some((text, seconds.clamp(LIFETIME, LONGEST_LIFETIME)))
 }
 
 /// A request for a token. It follows no redirect to another origin: it carries a password or a refresh token, and the guard

@@ -46,3 +46,38 @@ fn challenges() {
 fn indexes() {
     replay("index", properties::index);
 }
+
+#[test]
+fn token_answers() {
+    replay("token_answer", properties::token_answer);
+}
+
+#[test]
+fn files_of_credentials() {
+    replay("credentials_file", properties::credentials_file);
+}
+
+#[test]
+fn links() {
+    replay("link", properties::link);
+}
+
+#[test]
+fn pem_files() {
+    replay("pem", properties::pem);
+}
+
+#[test]
+fn bundles() {
+    replay("bundle", properties::bundle);
+}
+
+#[test]
+fn forms() {
+    replay("multipart_form", properties::multipart_form);
+}
+
+#[test]
+fn bearer_tokens() {
+    replay("bearer_token", properties::bearer_token);
+}

@@ -1,0 +1,34 @@
+//! Parsers of this room that are private, for the fuzz targets and the tests that replay their corpus. Not an API.
+
+use super::{authfile::AuthFile, location, pem, token};
+use crate::oci::{Registry, RepositoryName};
+use std::path::Path;
+
+/// The token of a token service's answer, and the seconds that it lasts.
+pub fn token_answer(body: &[u8]) -> Option<(String, u64)> {
+    let reply = serde_json::from_slice(body).ok()?;
+    token::token_of(&reply).map(|(token, seconds)| (token.to_owned(), seconds))
+}
+
+/// Reads a file of credentials, in today's form and in the old one, and looks up hosts and paths in it.
+pub fn credentials_file(bytes: &[u8]) {
+    let registry = "r.example".parse::<Registry>();
+    let repository = "ns/chart".parse::<RepositoryName>();
+    for file in [AuthFile::parse(bytes), AuthFile::parse_old(bytes)].into_iter().flatten() {
+        if let (Ok(registry), Ok(repository)) = (&registry, &repository) {
+            let _ = file.find(registry, None);
+            let _ = file.find(registry, Some(repository));
+        }
+    }
+}
+
+/// The next page that a `Link` header of `from` names.
+pub fn next_page(from: &str, link: &str) -> Option<String> {
+    location::next_page(&from.parse().ok()?, [link]).map(String::from)
+}
+
+/// Reads a PEM file as certificates and as a key.
+pub fn pem(path: &Path) {
+    let _ = pem::certificates(path, &|_| {});
+    let _ = pem::key(path);
+}
