@@ -73,6 +73,7 @@ mod sweep;
 mod ticket;
 mod tls;
 mod token;
+mod unreachable;
 mod upload;
 
 pub use challenge::Challenge;
@@ -92,6 +93,7 @@ pub use tls::{Identity, Trust, Verification};
 use host::Host;
 use http::Transport;
 use ticket::{Access, Ticket};
+use unreachable::Unreachable;
 
 /// A client of registries. Cheap to clone, cheap to make: certificates, credentials and connections come
 /// when they are first needed.
@@ -105,6 +107,7 @@ struct Inner {
     options: Options,
     transport: Arc<Transport>,
     hosts: Mutex<HashMap<Registry, Arc<Host>>>,
+    unreachable: Unreachable,
     /// Whether this client has swept the cache folder.
     swept: Once,
 }
@@ -118,7 +121,8 @@ impl Client {
     pub fn new(options: Options) -> Result<Self> {
         let transport = Arc::new(Transport::new(&options)?);
         let (hosts, swept) = (Mutex::default(), Once::new());
-        Ok(Self { inner: Arc::new(Inner { options, transport, hosts, swept }) })
+        let unreachable = Unreachable::default();
+        Ok(Self { inner: Arc::new(Inner { options, transport, hosts, unreachable, swept }) })
     }
 
     /// A client of the same options that comes as somebody else, or trusts somebody else.

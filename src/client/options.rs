@@ -84,6 +84,9 @@ pub struct Options {
     pub paces: BTreeMap<String, Pace>,
     /// How often a request is tried again.
     pub persistence: Persistence,
+    /// How long a host may refuse every connection before requests to it are not tried again. By default each request
+    /// has its own tries.
+    pub unreachable: Option<Duration>,
     /// Longest `Retry-After` that is waited out.
     pub retry_after: Duration,
     /// What is sent as `User-Agent`.
@@ -112,6 +115,7 @@ impl Default for Options {
             pace: Pace::default(),
             paces: BTreeMap::new(),
             persistence: Persistence::Long,
+            unreachable: None,
             retry_after: Duration::from_secs(300),
             user_agent: concat!("chartferry/", env!("CARGO_PKG_VERSION")).to_owned(),
             clock: Clock::default(),

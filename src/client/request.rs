@@ -170,6 +170,7 @@ impl Client {
             let tried = reply(transport.exchange(call, header).await).await;
             if tried.is_ok() {
                 reach = Reach::Reached;
+                self.inner.unreachable.answers(&host);
             }
             let mut trouble = match whole(tried, cap).await? {
                 Ok(full) => return Ok(full),
@@ -246,7 +247,14 @@ impl Client {
             Persistence::Long => reach,
             Persistence::Short => Reach::Unreached,
         };
-        let Some(wait) = tries.next(decision, reach, &options.clock) else { return Ok(false) };
+        let Some(mut wait) = tries.next(decision, reach, &options.clock) else { return Ok(false) };
+        if let (Some(patience), true) = (options.unreachable, trouble.is_unreachable()) {
+            let left = self.inner.unreachable.refuses(host, options.clock.now(), patience);
+            if left.is_zero() {
+                return Ok(false);
+            }
+            wait = wait.min(left);
+        }
         options.notify.tell(Notice::Waiting { host: host.to_owned(), wait, why: trouble.why() });
         options.clock.wait(wait).await;
         Ok(true)
@@ -291,6 +299,7 @@ impl Client {
             host.speaks(Speech::Tls);
         }
         host.has_answered();
+        self.inner.unreachable.answers(host.registry().as_str());
         for warning in answer.headers.get_all("warning") {
             if let Some(text) = warning.to_str().ok().and_then(warning_text)
                 && host.warns(&text)
@@ -338,6 +347,11 @@ impl Trouble {
             Self::Fault(fault) => Err(fault.into_error(act)),
             Self::Damaged(error) => Err(error),
         }
+    }
+
+    /// Whether no connection to the host was made.
+    fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Fault(fault) if matches!(fault.kind, Break::Name | Break::Connect))
     }
 
     fn decision(&self, now: std::time::SystemTime) -> Decision {

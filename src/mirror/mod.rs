@@ -36,6 +36,7 @@ mod wanted;
 mod work;
 
 pub use candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance};
+pub use options::PATIENCE;
 pub use report::Report;
 pub use run::{Options, run};
 pub use shard::Shard;

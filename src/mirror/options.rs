@@ -21,6 +21,10 @@ use std::{
 /// How long a record is good without a look. A lost tag is put back within a day, for one list of tags a chart.
 pub const LOOK_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How long an end may refuse every connection before a run gives up: a registry that restarts behind a load balancer is
+/// away for less.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
 pub use crate::ops::listed::OnMismatch;
 
 /// What is done when the destination holds other bytes of the same version.
@@ -244,7 +248,7 @@ impl Options {
             memory: 128 * MIB,
             checkpoint: Duration::from_secs(60),
             now,
-            patience: Duration::from_secs(10),
+            patience: PATIENCE,
             listener: Listener::default(),
             stop: Stop::default(),
             placed: Placed::default(),

@@ -18,7 +18,7 @@ use crate::{
     },
     limits::Limits,
     mirror::{
-        Sink, Source,
+        PATIENCE, Sink, Source,
         sink::{self, folder as sink_folder, registry as sink_registry},
         source::{folder, layout, registry, repository},
     },
@@ -286,6 +286,7 @@ impl Ends<'_> {
             }
         }
         options.notify = seldom(options.notify);
+        options.unreachable = Some(PATIENCE);
         let pace = Pace { at_once: self.settings.concurrency, per_second: self.settings.rate };
         options.pace = pace;
         options.paces = self
