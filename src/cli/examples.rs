@@ -80,6 +80,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("bundle load", &["bundle load charts.tar.zst oci://inner.example.com/charts"]),
     ("bundle list", &["bundle list charts.tar.zst"]),
+    ("bundle verify", &["bundle verify charts.tar.zst"]),
     (
         "mirror",
         &[
