@@ -29,6 +29,10 @@ pub const BODY_BYTES_A_SECOND: u64 = 4 * KIB;
 /// about 45, each with an attestation that is looked at only if nothing likelier is a chart.
 pub const INDEX_LOOKS: usize = 128;
 
+/// Bytes of the manifests in an image index after which the search for the chart among them ends. An image's manifest has a
+/// few KiB; without a cap, an index of 20 KiB would make a server parse 128 manifests of 4 MiB.
+pub const INDEX_LOOK_BYTES: usize = 16 * MIB as usize;
+
 /// Tags that fit a range and lead to no chart, before the search for the newest chart is given up: each costs a request.
 pub const PASSED_TAGS: usize = 32;
 

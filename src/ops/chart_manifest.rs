@@ -3,7 +3,7 @@
 
 use crate::{
     Error, ErrorKind, Result,
-    limits::{INDEX_LOOKS, PASSED_TAGS},
+    limits::{INDEX_LOOK_BYTES, INDEX_LOOKS, PASSED_TAGS},
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest, chart, media},
     store::Fetch,
 };
@@ -14,38 +14,66 @@ use std::collections::HashSet;
 /// # Errors
 /// `Invalid` for an index with no chart in it, or with several; what the store says.
 pub async fn chart_of<R: Fetch>(repository: &R, manifest: Manifest) -> Result<Manifest> {
+    locate(repository, manifest).await.map(|located| located.manifest)
+}
+
+/// A chart's manifest, and the way to it.
+#[derive(Clone, Debug)]
+pub struct Located {
+    /// The chart's own manifest.
+    pub manifest: Manifest,
+    /// The manifests below the one that was asked for, the chart's own last. Empty where the chart's own was asked for.
+    pub through: Vec<Digest>,
+}
+
+/// As [`chart_of`], with the way to the chart: deleting one of these manifests takes the chart away.
+///
+/// # Errors
+/// As [`chart_of`]; `NotFound` where the index holds no chart and one of its entries is missing.
+pub async fn locate<R: Fetch>(repository: &R, manifest: Manifest) -> Result<Located> {
     if !manifest.is_index() {
-        return Ok(manifest);
+        return Ok(Located { manifest, through: Vec::new() });
     }
     let mut seen: HashSet<Digest> = HashSet::from([manifest.digest().clone()]);
-    let mut queue = entries(&manifest, &mut seen);
-    let mut looks = 0;
-    let mut found: Vec<Manifest> = Vec::new();
+    let mut queue = entries(&manifest, &[], &mut seen);
+    let (mut looks, mut bytes) = (0, 0);
+    let mut found: Vec<Located> = Vec::new();
     let mut found_as = None;
-    while let Some((rank, entry)) = queue.pop() {
+    let mut missing = None;
+    while let Some(Entry { rank, digest, mut through }) = queue.pop() {
         // Images are looked at only where nothing likelier is a chart.
         if found_as.is_some_and(|found_as| rank > found_as) {
             break;
         }
         looks += 1;
-        if looks > INDEX_LOOKS {
+        if looks > INDEX_LOOKS || bytes > INDEX_LOOK_BYTES {
             break;
         }
-        let inner = repository.fetch_manifest(&TagOrDigest::Digest(entry.digest)).await?;
+        through.push(digest.clone());
+        let inner = match repository.fetch_manifest(&TagOrDigest::Digest(digest)).await {
+            // Registries delete the images of an index one by one.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                missing = missing.or(Some(error));
+                continue;
+            }
+            inner => inner?,
+        };
+        bytes += inner.bytes().len();
         if inner.is_index() {
-            queue.extend(entries(&inner, &mut seen));
-            queue.sort_by(|a, b| b.0.cmp(&a.0));
+            queue.extend(entries(&inner, &through, &mut seen));
+            queue.sort_by(|a, b| b.rank.cmp(&a.rank));
         } else if chart::find(&inner).is_ok_and(|found| found.foreign.is_none()) {
             found_as = found_as.or(Some(rank));
-            found.push(inner);
+            found.push(Located { manifest: inner, through });
         }
     }
     if found.len() > 1 {
-        let digests: Vec<String> = found.iter().map(|chart| chart.digest().to_string()).collect();
+        let digests: Vec<String> =
+            found.iter().map(|chart| chart.manifest.digest().to_string()).collect();
         return Err(Error::invalid(format!("the index holds {} charts", digests.len()))
             .with_hint(format!("pull one by digest: {}", digests.join(", "))));
     }
-    found.pop().ok_or_else(|| chart::not_a_chart(&manifest))
+    found.pop().ok_or_else(|| missing.unwrap_or_else(|| chart::not_a_chart(&manifest)))
 }
 
 /// How likely an entry of an index is a chart, the likeliest first.
@@ -63,17 +91,29 @@ enum Rank {
     Image,
 }
 
+/// An entry of an index that is to be looked at.
+struct Entry {
+    rank: Rank,
+    digest: Digest,
+    /// The indexes below the first that lead to it.
+    through: Vec<Digest>,
+}
+
 /// The entries of an index that were not seen before, the likeliest last, to be popped; of equals the first last.
-fn entries(manifest: &Manifest, seen: &mut HashSet<Digest>) -> Vec<(Rank, Descriptor)> {
-    let mut entries: Vec<(Rank, Descriptor)> = manifest
+fn entries(manifest: &Manifest, through: &[Digest], seen: &mut HashSet<Digest>) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = manifest
         .document()
         .manifests()
         .iter()
         .filter(|entry| seen.insert(entry.digest.clone()))
-        .map(|entry| (rank(entry), entry.clone()))
+        .map(|entry| Entry {
+            rank: rank(entry),
+            digest: entry.digest.clone(),
+            through: through.to_vec(),
+        })
         .collect();
     entries.reverse();
-    entries.sort_by(|a, b| b.0.cmp(&a.0));
+    entries.sort_by(|a, b| b.rank.cmp(&a.rank));
     entries
 }
 

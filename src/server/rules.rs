@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     oci::{Digest, Manifest, Tag, TagOrDigest, chart},
+    ops::chart_manifest::chart_of,
     store::{blocking, disk::Disk, repository::Repository},
 };
 use http::{HeaderValue, StatusCode, header};
@@ -64,7 +65,7 @@ impl Rules {
                 .with(header::RETRY_AFTER, HeaderValue::from_static("5"))
         })?;
         let name = repository.name();
-        let content = chart::find(manifest).ok().map(|found| &found.content.digest);
+        let content = content(repository, manifest.clone()).await;
         for tag in tags {
             let (from, wanted) = (repository.clone(), TagOrDigest::Tag(tag.clone()));
             let there = blocking(move || from.manifest(&wanted)).await?;
@@ -76,11 +77,13 @@ impl Rules {
             let replaces = match &there {
                 Some(there) => {
                     let kind = there.descriptor.media_type.as_str();
-                    let before = Manifest::parse(there.bytes.clone(), Some(kind));
-                    before.is_ok_and(|before| chart::find(&before).is_ok())
+                    match Manifest::parse(there.bytes.clone(), Some(kind)) {
+                        Ok(before) => self::content(repository, before).await.is_some(),
+                        Err(_) => false,
+                    }
                 }
                 // Under another tag, say: this one would be shown in its place.
-                None => shown.as_ref().is_some_and(|found| !is_archive(found, content)),
+                None => shown.as_ref().is_some_and(|found| !is_archive(found, content.as_ref())),
             };
             if replaces && self.overwrite == Overwrite::Never {
                 let message = format!(
@@ -108,6 +111,12 @@ impl Rules {
         );
         Err(Refusal::new(StatusCode::INSUFFICIENT_STORAGE, Code::Denied, message))
     }
+}
+
+/// The archive of the chart that a manifest holds, or that an index leads to.
+async fn content(repository: &Repository, manifest: Manifest) -> Option<Digest> {
+    let manifest = chart_of(repository, manifest).await.ok()?;
+    chart::find(&manifest).ok().map(|found| found.content.digest.clone())
 }
 
 /// Whether a version that is shown has this archive.

@@ -170,6 +170,12 @@ impl<C: Catalog> Shelf<C> {
             Origin::Museum => None,
         };
         let manifest = store.fetch_manifest(&target).await?;
+        if manifest.is_index() {
+            let message = format!(
+                "tag `{tag}` is on an image index that lists the chart; its provenance file must be pushed to the registry"
+            );
+            return Err(Denial::new(StatusCode::CONFLICT, message));
+        }
         let blob = Descriptor::of(media::CHART_PROVENANCE, provenance);
         let mut document = manifest.document().clone();
         let mut layers = document.layers.take().unwrap_or_default();

@@ -3,7 +3,7 @@
 //! is forgotten and looked up anew.
 //!
 //! ```text
-//! chartferry view 2 <hash of the settings and of the program's version>\n
+//! chartferry view 3 <hash of the settings and of the program's version>\n
 //! <length, 4 bytes> <SHA-256 of the rest, its first 8 bytes> <facts in JSON>\n<entry>
 //! ```
 
@@ -49,6 +49,8 @@ struct Facts {
     tag: String,
     /// `None` when the tag is gone.
     manifest: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    through: Vec<Digest>,
     chart: Option<Chart>,
 }
 
@@ -228,7 +230,7 @@ impl Store {
 /// The first line. Texts that other settings or another version of this program would have made are of no use.
 fn mark(settings: &Settings) -> String {
     let made_by = format!("{}\n{settings:?}", env!("CARGO_PKG_VERSION"));
-    format!("chartferry view 2 {}\n", Digest::sha256(made_by.as_bytes()).hex())
+    format!("chartferry view 3 {}\n", Digest::sha256(made_by.as_bytes()).hex())
 }
 
 fn check(bytes: &[u8]) -> [u8; 8] {
@@ -252,6 +254,7 @@ fn record(repository: &RepositoryName, tag: &Tag, known: Option<&Known>) -> Vec<
         repository: repository.as_str().to_owned(),
         tag: tag.as_str().to_owned(),
         manifest: known.map(|known| known.manifest.clone()),
+        through: known.map(|known| known.through.clone()).unwrap_or_default(),
         chart,
     };
     let mut payload = crate::json::to_vec(&facts);
@@ -282,6 +285,7 @@ fn parse(bytes: &[u8]) -> Option<(RepositoryName, Tag, Option<Known>)> {
             format: chart.format,
         })),
     };
-    let known = facts.manifest.map(|manifest| Known { manifest, item });
+    let through = facts.through;
+    let known = facts.manifest.map(|manifest| Known { manifest, item, through });
     Some((facts.repository.parse().ok()?, facts.tag.parse().ok()?, known))
 }

@@ -14,7 +14,10 @@ use crate::{
     index::Entry,
     limits::Limits,
     oci::{Descriptor, Manifest, RepositoryName, Tag, TagOrDigest, chart},
-    ops::entry,
+    ops::{
+        chart_manifest::{self, Located},
+        entry,
+    },
     store::{Catalog, Fetch, Resolve, blocking},
 };
 use std::{
@@ -135,7 +138,7 @@ impl<C: Catalog> Follower<C> {
         self.memory().tag(repository, tag).map(|known| known.manifest.clone())
     }
 
-    /// Looks again at every tag that was on a manifest, as after its deletion.
+    /// Looks again at every tag that was on a manifest, or on an index whose chart it is, as after its deletion.
     ///
     /// # Errors
     /// As [`Self::refresh`].
@@ -144,7 +147,14 @@ impl<C: Catalog> Follower<C> {
         repository: &RepositoryName,
         manifest: &Digest,
     ) -> Result<()> {
-        let tags = self.memory().tags_on(repository, manifest);
+        let mut tags = self.memory().tags_on(repository, manifest);
+        let through = self.memory().tags_through(repository, manifest);
+        // The index is the same as before, so that what is known of it must be forgotten under all its tags first.
+        for tag in &through {
+            let _turn = self.turn(repository, tag).await;
+            self.set(repository, tag, None).await;
+        }
+        tags.extend(through);
         for tag in tags {
             self.refresh(repository, &tag).await?;
         }
@@ -196,13 +206,14 @@ impl<C: Catalog> Follower<C> {
         if let Some(known) = self.memory().manifest(repository, &digest) {
             return Ok(Seen::Now(Some(known)));
         }
-        let item = match self.chart(&store, repository, &manifest).await {
-            Ok(item) => item,
+        let (item, through) = match self.chart(&store, repository, manifest).await {
+            Ok(Some((item, through))) => (Some(item), through),
+            Ok(None) => (None, Vec::new()),
             Err(error)
                 if error.kind() == ErrorKind::NotFound && self.inner.sight == Sight::Near =>
             {
                 return Err(
-                    Error::new(ErrorKind::Integrity, "its config is gone").with_source(error)
+                    Error::new(ErrorKind::Integrity, "a part of it is gone").with_source(error)
                 );
             }
             Err(error) if is_no_chart(&error) => {
@@ -212,24 +223,27 @@ impl<C: Catalog> Follower<C> {
                     }
                     _ => tracing::debug!(%repository, %tag, error = error.chain(), "no chart"),
                 }
-                None
+                (None, Vec::new())
             }
             Err(error) => return Err(error),
         };
-        Ok(Seen::Now(Some(Known { manifest: digest, item: item.map(Arc::new) })))
+        Ok(Seen::Now(Some(Known { manifest: digest, item: item.map(Arc::new), through })))
     }
 
+    /// The chart that a manifest holds, or one of those that it lists, and the way to it.
     async fn chart(
         &self,
         store: &C::Repository,
         repository: &RepositoryName,
-        manifest: &Manifest,
-    ) -> Result<Option<Item>> {
+        manifest: Manifest,
+    ) -> Result<Option<(Item, Vec<Digest>)>> {
+        let Located { manifest, through } = chart_manifest::locate(store, manifest).await?;
         // Artifacts that only look like charts do not have Helm's config.
-        let Some(blob) = entry::config(manifest)? else { return Ok(None) };
+        let Some(blob) = entry::config(&manifest)? else { return Ok(None) };
         let limits = &self.inner.limits;
         let config = store.fetch_blob(blob, limits.config_bytes).await?;
-        self.item(repository, manifest, entry::entry(manifest, Some(&config), limits)?).map(Some)
+        let entry = entry::entry(&manifest, Some(&config), limits)?;
+        self.item(repository, &manifest, entry).map(|item| Some((item, through)))
     }
 
     /// What the index says of the chart that a manifest of a repository holds.
@@ -373,7 +387,8 @@ impl<C: Catalog> Turn<'_, C> {
 
     /// The same for an item that [`Follower::item`] made.
     pub(in crate::server) async fn holds(self, manifest: &Manifest, item: Item) {
-        let known = Known { manifest: manifest.digest().clone(), item: Some(Arc::new(item)) };
+        let (manifest, item) = (manifest.digest().clone(), Some(Arc::new(item)));
+        let known = Known { manifest, item, through: Vec::new() };
         self.follower.inner.told.fetch_add(1, Ordering::SeqCst);
         self.follower.set(&self.repository, &self.tag, Some(known)).await;
     }

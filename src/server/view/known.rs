@@ -17,6 +17,8 @@ pub(super) struct Known {
     pub(super) manifest: Digest,
     /// The chart that it holds, if it holds one.
     pub(super) item: Option<Arc<Item>>,
+    /// The manifests below an index that lead to the chart. Empty where the tag is on the chart's own manifest.
+    pub(super) through: Vec<Digest>,
 }
 
 /// Everything that is known.
@@ -28,7 +30,7 @@ struct Repository {
     tags: BTreeMap<Tag, Known>,
     /// The manifests of these tags and how many of them are on each: what is known of a manifest need not be fetched for
     /// another tag.
-    manifests: HashMap<Digest, (Option<Arc<Item>>, usize)>,
+    manifests: HashMap<Digest, (Known, usize)>,
 }
 
 impl Repository {
@@ -50,8 +52,8 @@ impl Memory {
 
     /// What a manifest holds, if some tag is on it.
     pub(super) fn manifest(&self, repository: &RepositoryName, manifest: &Digest) -> Option<Known> {
-        let (item, _) = self.0.get(repository)?.manifests.get(manifest)?;
-        Some(Known { manifest: manifest.clone(), item: item.clone() })
+        let (known, _) = self.0.get(repository)?.manifests.get(manifest)?;
+        Some(known.clone())
     }
 
     /// Notes what a tag is on, or that it is gone, and gives what was known before.
@@ -64,7 +66,7 @@ impl Memory {
         let all = self.0.entry(repository.clone()).or_default();
         let before = match known {
             Some(known) => {
-                let fresh = || (known.item.clone(), 0);
+                let fresh = || (known.clone(), 0);
                 all.manifests.entry(known.manifest.clone()).or_insert_with(fresh).1 += 1;
                 all.tags.insert(tag.clone(), known)
             }
@@ -83,6 +85,14 @@ impl Memory {
     pub(super) fn tags_on(&self, repository: &RepositoryName, manifest: &Digest) -> Vec<Tag> {
         let tags = self.0.get(repository).into_iter().flat_map(|all| &all.tags);
         tags.filter(|(_, known)| known.manifest == *manifest).map(|(tag, _)| tag.clone()).collect()
+    }
+
+    /// The tags on an index whose chart is found through a manifest.
+    pub(super) fn tags_through(&self, repository: &RepositoryName, manifest: &Digest) -> Vec<Tag> {
+        let tags = self.0.get(repository).into_iter().flat_map(|all| &all.tags);
+        tags.filter(|(_, known)| known.through.contains(manifest))
+            .map(|(tag, _)| tag.clone())
+            .collect()
     }
 
     /// All tags of a repository.

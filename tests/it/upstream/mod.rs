@@ -3,6 +3,7 @@
 use crate::support::Test;
 use chartferry::{index::Index, limits::Limits};
 
+mod behind;
 mod helm;
 mod index;
 mod serve;
