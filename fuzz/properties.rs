@@ -195,8 +195,8 @@ pub(crate) fn bearer_token(bytes: &[u8]) {
     static SERVER: OnceLock<(TempDir, Router)> = OnceLock::new();
     let (_, server) = SERVER.get_or_init(|| {
         let key = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let key = key.ancestors().map(|folder| folder.join("testdata/attacks/issuer.pem"));
-        let key = key.filter(|path| path.exists()).next().expect("the issuer's key");
+        let mut key = key.ancestors().map(|folder| folder.join("testdata/attacks/issuer.pem"));
+        let key = key.find(|path| path.exists()).expect("the issuer's key");
         let issuer =
             Issuer::open("https://issuer.example/token", "charts", &key, Anonymous::Refused);
         open(Access::Issuer(issuer.expect("an issuer")))

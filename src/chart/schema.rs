@@ -66,8 +66,10 @@ pub fn check(schema: &[u8], values: &Value) -> Verdict {
         compiler.register_format(Format { name, func: |_| Ok(()) });
     }
     let mut schemas = Schemas::new();
-    let compiled =
-        compiler.add_resource(PLACE, schema).and_then(|()| compiler.compile(PLACE, &mut schemas));
+    let compiled = match compiler.add_resource(PLACE, schema) {
+        Ok(()) => compiler.compile(PLACE, &mut schemas),
+        Err(error) => Err(error),
+    };
     let index = match compiled {
         Ok(index) => index,
         Err(

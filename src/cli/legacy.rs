@@ -141,14 +141,19 @@ async fn fetch_config(
     place.fetch_blob(config, limits.config_bytes).await
 }
 
+/// Where the chart of `push REF` is taken from, and when it was created.
+pub(super) struct Source<'a> {
+    pub(super) chart: Option<&'a Path>,
+    pub(super) from: Option<From>,
+    pub(super) created: &'a CreatedFrom,
+}
+
 /// `push REF`: what REF means is looked for here, said, and pushed.
 pub(super) async fn push(
     run: &Run,
     remote: &RemoteArgs,
     text: &str,
-    chart: Option<&Path>,
-    from: Option<From>,
-    created: &CreatedFrom,
+    source: Source<'_>,
     options: &push_op::Options,
     limits: &Limits,
 ) -> Result<Told> {
@@ -159,10 +164,10 @@ pub(super) async fn push(
     if reference.digest.is_some() {
         return Err(Error::usage(format!("`{text}` names a digest; a push names a tag")));
     }
-    let all = candidates(run, &reference, chart, from, limits).await?;
+    let all = candidates(run, &reference, source.chart, source.from, limits).await?;
     let mut chosen = choose(&reference, all, limits)?;
     if chosen.chart.ready.is_none() {
-        created.date(&mut chosen.chart, limits)?;
+        source.created.date(&mut chosen.chart, limits)?;
     }
     let name = reference.repository_path();
     let tag = match &reference.tag {

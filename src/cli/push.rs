@@ -164,9 +164,11 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
             run,
             &args.remote,
             destination,
-            args.chart.as_deref(),
-            args.from,
-            &args.created_from,
+            legacy::Source {
+                chart: args.chart.as_deref(),
+                from: args.from,
+                created: &args.created_from,
+            },
             &options,
             &limits,
         ));

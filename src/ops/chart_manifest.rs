@@ -7,7 +7,7 @@ use crate::{
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest, chart, media},
     store::Fetch,
 };
-use std::collections::HashSet;
+use std::{cmp::Reverse, collections::HashSet};
 
 /// The chart's manifest itself, or the one chart in an index. Helm takes the last it sees; two are an error here.
 ///
@@ -61,7 +61,7 @@ pub async fn locate<R: Fetch>(repository: &R, manifest: Manifest) -> Result<Loca
         bytes += inner.bytes().len();
         if inner.is_index() {
             queue.extend(entries(&inner, &through, &mut seen));
-            queue.sort_by(|a, b| b.rank.cmp(&a.rank));
+            queue.sort_by_key(|entry| Reverse(entry.rank));
         } else if chart::find(&inner).is_ok_and(|found| found.foreign.is_none()) {
             found_as = found_as.or(Some(rank));
             found.push(Located { manifest: inner, through });
@@ -113,7 +113,7 @@ fn entries(manifest: &Manifest, through: &[Digest], seen: &mut HashSet<Digest>) 
         })
         .collect();
     entries.reverse();
-    entries.sort_by(|a, b| b.rank.cmp(&a.rank));
+    entries.sort_by_key(|entry| Reverse(entry.rank));
     entries
 }
 

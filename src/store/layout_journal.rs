@@ -23,6 +23,7 @@ const NAME: &str = ".chartferry-index";
 /// One change of a layout's index.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::large_enum_variant, reason = "a change is written and forgotten")]
 pub(super) enum Change {
     /// A manifest is listed, by a tag or without one.
     #[serde(rename_all = "camelCase")]

@@ -90,7 +90,7 @@ impl Repository {
             let own = session.repository == *self.name();
             return Ok(own.then(|| session.size.load(Ordering::Acquire)));
         }
-        if !read_meta(&directory)?.is_some_and(|(_, repository)| repository == *self.name()) {
+        if read_meta(&directory)?.is_none_or(|(_, repository)| repository != *self.name()) {
             return Ok(None);
         }
         let data = directory.join(DATA);

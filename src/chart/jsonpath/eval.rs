@@ -145,6 +145,7 @@ fn children<'a>(value: &Cow<'a, Value>) -> Vec<Item<'a>> {
 }
 
 /// A value and all within it, but for numbers, bools and what is empty.
+#[expect(clippy::ptr_arg, reason = "the value itself is found, borrowed or owned")]
 fn within<'a>(value: &Cow<'a, Value>, found: &mut Vec<Item<'a>>) {
     let inner = children(value);
     if !inner.is_empty() || value.as_str().is_some_and(|text| !text.is_empty()) {

@@ -59,6 +59,7 @@ pub enum Tags {
 
 /// What a source answers to being listed.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a run has one")]
 pub enum Listing {
     /// It is what was seen before.
     Unchanged,
