@@ -171,5 +171,5 @@ fn a_directory_is_no_archive() {
     assert_eq!(error.message(), "cannot load a directory");
     let error =
         dir::load(&place.path().join("none"), Keep::Nothing, &Limits::default()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Io);
+    assert_eq!(error.kind(), ErrorKind::NotFound);
 }
