@@ -17,7 +17,7 @@ use crate::{
     limits::Limits,
     oci::{Digest, Tag, media},
     ops::{
-        chart_repository::beside,
+        chart_repository::{archive_name, beside, file_name},
         payload::{Archive, write_file},
         pull::{self as op, Provenance, Pulled},
         tags::{Devel, Wanted},
@@ -168,12 +168,18 @@ async fn from_repository(
     folder: &Path,
     limits: &Limits,
 ) -> Result<Printed> {
+    // The user who writes an archive's URL has chosen its file's name; an index has not.
+    let typed = match chart {
+        Chart::Archive { url } => file_name(url).ok().filter(|name| is_archive(name)),
+        _ => None,
+    };
     let located =
         args.classic.locate(run, &args.remote, chart, args.version.as_deref(), args.devel).await?;
     let got = classic::fetch(run, &located, args.provenance()).await?;
-    let name = got.file_name(limits).map_err(|error| {
+    let metadata = got.metadata(limits).map_err(|error| {
         error.context(format!("{} is no good chart archive", without_proof(&located.url)))
     })?;
+    let name = typed.map_or_else(|| archive_name(&metadata), Ok)?;
     let created = op::file_time(&located.created);
     let file = place(run, args, folder, &name, &got.archive, created, limits)?;
     if args.prov {
@@ -193,7 +199,8 @@ async fn from_repository(
     }
     let fields = json!({
         "status": "pulled",
-        "version": located.version,
+        "name": metadata.name,
+        "version": metadata.version,
         "url": without_proof(&located.url),
         "archiveDigest": got.digest,
         "size": got.size,
@@ -215,6 +222,10 @@ impl PullArgs {
     fn provenance(&self) -> Provenance {
         if self.prov { Provenance::IfPresent } else { Provenance::Leave }
     }
+}
+
+fn is_archive(name: &str) -> bool {
+    [".tgz", ".tar.gz"].iter().any(|ending| name.ends_with(ending) && name.len() > ending.len())
 }
 
 /// Writes the archive, or unpacks it.

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Error, Result, archive,
+    chart::Metadata,
     client::{
         Client, Credential, Given, Identity, Secret, Trust, Verification,
         classic::{self, Body, Credentials, Fetched, Signed, Validators},
@@ -89,18 +90,13 @@ pub struct Got {
 }
 
 impl Got {
-    /// The name of the archive's file: `NAME-VERSION.tgz`, from the chart in it. A URL's last part may be any name that an
-    /// index likes, such as `Makefile`.
+    /// The metadata of the chart in the archive.
     ///
     /// # Errors
-    /// Whatever is wrong with the archive; `Invalid` for a name that cannot be a file's.
-    pub fn file_name(&self, limits: &Limits) -> Result<String> {
-        let chart = archive::read::read(self.archive.reader()?, archive::Keep::Nothing, limits)?;
-        let name = format!("{}-{}.tgz", chart.metadata.name, chart.metadata.version);
-        if name.contains(['/', '\\', '\0']) {
-            return Err(Error::invalid(format!("`{name}` is no name for a file")));
-        }
-        Ok(name)
+    /// Whatever is wrong with the archive.
+    pub fn metadata(&self, limits: &Limits) -> Result<Metadata> {
+        let reader = self.archive.reader()?;
+        Ok(archive::read::read(reader, archive::Keep::Nothing, limits)?.metadata)
     }
 }
 
@@ -348,6 +344,19 @@ pub fn beside(url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let (path, query) = url.split_at(end);
     format!("{path}.prov{query}")
+}
+
+/// The name of a chart's archive: `NAME-VERSION.tgz`. A URL's last part may be any name that an index likes, such as
+/// `Makefile`.
+///
+/// # Errors
+/// `Invalid` for a name that cannot be a file's.
+pub fn archive_name(chart: &Metadata) -> Result<String> {
+    let name = format!("{}-{}.tgz", chart.name, chart.version);
+    if name.contains(['/', '\\', '\0']) {
+        return Err(Error::invalid(format!("`{name}` is no name for a file")));
+    }
+    Ok(name)
 }
 
 /// The name of the file that a URL leads to, fit to be written; `NAME-VERSION.tgz` for a chart in a registry.

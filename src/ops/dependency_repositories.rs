@@ -2,7 +2,7 @@
 //! in the cache, all of them refreshed, and a chart found in them. Order and texts are Helm's (helm.md 3.13).
 
 use super::{
-    chart_repository::Opener,
+    chart_repository::{Opener, archive_name},
     dependency::{Event, Options},
     locate::{self, Located, Wanted},
     pull::Provenance,
@@ -219,10 +219,10 @@ impl<'a> Known<'a> {
             warn(format!("an address of the index was passed over: {failed}"));
         }
         checked.verdict.warning(&located.url).map(warn);
-        let name = checked.got.file_name(&self.options.limits).map_err(|error| {
+        let metadata = checked.got.metadata(&self.options.limits).map_err(|error| {
             error.context(format!("could not download {located}: it is no good chart archive"))
         })?;
-        checked.got.archive.save(&folder.join(name))
+        checked.got.archive.save(&folder.join(archive_name(&metadata)?))
     }
 
     fn repository(&self, one: &Dependency) -> Result<&Repository> {

@@ -39,6 +39,12 @@ fn an_index_names_no_file() {
     }
     assert_eq!(test.read("Makefile"), b"all:\n");
     assert_eq!(test.read("demo-1.0.0.tgz"), bytes);
+    // The user who writes the URL of an archive has chosen its name, as with Helm.
+    let web = serve("v1.tar.gz", "/v1.tar.gz", &bytes);
+    test.run(["pull", &format!("{}/v1.tar.gz", web.url())])
+        .any_stderr()
+        .writes(["v1.tar.gz"])
+        .succeeds();
 }
 
 /// Finding 19: the bytes need not have been a chart.
