@@ -118,6 +118,7 @@ pub(super) fn update_quietly(
     run: &Run,
     chart: &Path,
     links: LinkArgs,
+    mismatch: MismatchArgs,
     remote: &RemoteArgs,
 ) -> Result<()> {
     let talk = run.talk.clone();
@@ -125,7 +126,7 @@ pub(super) fn update_quietly(
         remote,
         refresh: Refresh::Yes,
         outside: links.strictly(),
-        mismatch: OnMismatch::default(),
+        mismatch: mismatch.into(),
     };
     work(run, chart, ways, Work::Update, &move |event| {
         if let Event::Warning(text) = event {

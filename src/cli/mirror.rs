@@ -5,13 +5,13 @@ use super::{
     exit::Exit,
     output::{self, Format},
     progress::Progress,
-    remote::TransportArgs,
+    remote::{TransportArgs, http_redirects},
 };
 use crate::{
     Error, Result,
     limits::Limits,
     mirror::{
-        self, Fingerprint, Report, Shard, metrics,
+        self, Ask, Fingerprint, Report, Shard, metrics,
         prune::Guard,
         report::{Mode, Verdict},
         rewrite::Rules,
@@ -74,6 +74,7 @@ struct Settings {
     rewrite: Option<Vec<Rules>>,
     artifact_hub: Option<PathBuf>,
     create: Option<String>,
+    provenance: Ask,
     mismatch: OnMismatch,
     conflict: OnConflict,
     prune: Option<Guard>,
@@ -409,6 +410,9 @@ impl MirrorArgs {
         settings.conflict = self.on_conflict.map_or(settings.conflict, Into::into);
         settings.concurrency = self.concurrency.unwrap_or(settings.concurrency);
         settings.rate = self.rate.or(settings.rate);
+        if self.no_prov {
+            settings.provenance = Ask::Nothing;
+        }
         if self.with_dependencies {
             for source in &mut settings.sources {
                 source.selection.needs = Needs::Follow;
@@ -441,6 +445,7 @@ impl MirrorArgs {
             password_stdin: from.from_password_stdin,
             registry_config: from.from_registry_config.clone(),
             transport: transport(from.from_plain_http, &from.from_ca_file),
+            http_redirects: http_redirects(both.allow_http_redirects),
             pass_credentials: both.pass_credentials,
         };
         settings.to = Side {
@@ -448,6 +453,7 @@ impl MirrorArgs {
             password_stdin: to.to_password_stdin,
             registry_config: to.to_registry_config.clone(),
             transport: transport(to.to_plain_http, &to.to_ca_file),
+            http_redirects: http_redirects(both.allow_http_redirects),
             pass_credentials: false,
         };
         Ok(settings)
@@ -493,6 +499,7 @@ impl MirrorArgs {
             rewrite: self.rewrite_dependencies.then(|| self.dependency_url.clone()),
             artifact_hub: self.artifacthub.clone(),
             create: self.create_repository_command.clone(),
+            provenance: Ask::Provenance,
             mismatch: OnMismatch::default(),
             conflict: OnConflict::default(),
             prune: None,
@@ -541,6 +548,7 @@ fn from_file(document: Document) -> Result<Settings> {
         },
         artifact_hub: destination.artifacthub,
         create: destination.create_repository_command,
+        provenance: if document.no_prov { Ask::Nothing } else { Ask::Provenance },
         mismatch: document
             .on_digest_mismatch
             .as_deref()

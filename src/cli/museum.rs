@@ -3,7 +3,7 @@
 
 use super::{
     Run,
-    classic::{text, with_client, with_museum_tokens},
+    classic::{MismatchArgs, text, with_client, with_museum_tokens},
     duration,
     exit::Exit,
     links::LinkArgs,
@@ -81,6 +81,8 @@ pub(super) struct PushArgs {
     /// Bring the dependencies of sources up to date first
     #[arg(long, short = 'd')]
     dependency_update: bool,
+    #[command(flatten)]
+    mismatch: MismatchArgs,
     /// Provenance file, instead of the one beside the archive
     #[arg(long, value_name = "FILE", conflicts_with = "no_prov")]
     prov: Option<PathBuf>,
@@ -259,7 +261,8 @@ fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
     };
     if args.dependency_update {
         for path in charts.iter().map(Path::new).filter(|path| path.is_dir()) {
-            super::dependency::update_quietly(run, path, LinkArgs::default(), &Default::default())?;
+            let (links, remote) = (LinkArgs::default(), Default::default());
+            super::dependency::update_quietly(run, path, links, args.mismatch, &remote)?;
         }
     }
     let progress = Progress::start(run, "pushed", "charts", charts.len());

@@ -1,7 +1,9 @@
 //! `package PATH…`: chart sources to archives.
 
 use super::{
-    Run, dependency,
+    Run,
+    classic::MismatchArgs,
+    dependency,
     exit::Exit,
     links::LinkArgs,
     output::Format,
@@ -33,6 +35,8 @@ pub(super) struct PackageArgs {
     dependency_update: bool,
     #[command(flatten)]
     links: LinkArgs,
+    #[command(flatten)]
+    mismatch: MismatchArgs,
     /// Sign the package; not supported yet
     #[arg(long, hide = true)]
     sign: bool,
@@ -63,7 +67,7 @@ pub(super) fn package(run: &Run, args: PackageArgs) -> Result<Exit> {
     }
     if args.dependency_update {
         for path in &args.paths {
-            dependency::update_quietly(run, path, args.links, &args.remote)?;
+            dependency::update_quietly(run, path, args.links, args.mismatch, &args.remote)?;
         }
     }
     let options = op::Options {

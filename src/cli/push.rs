@@ -54,6 +54,9 @@ pub(super) struct PushArgs {
     /// Leave a tag that exists as it is
     #[arg(long, conflicts_with = "overwrite")]
     skip_existing: bool,
+    /// Send no provenance, and ask no repository for it
+    #[arg(long)]
+    no_prov: bool,
     /// How to verify what was pushed
     #[arg(long, value_enum, default_value_t = VerifyArg::Manifest)]
     verify: VerifyArg,
@@ -156,6 +159,11 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
     let (destination, charts) =
         args.items.split_last().ok_or_else(|| Error::usage("nothing to push"))?;
     if charts.is_empty() {
+        if args.no_prov {
+            return Err(Error::usage(
+                "`--no-prov` goes with charts and a destination: chartferry push --no-prov CHART oci://HOST/NAMESPACE",
+            ));
+        }
         if Path::new(destination).exists() {
             return Err(Error::usage(format!("`{destination}` has no destination"))
                 .with_hint(format!("chartferry push {destination} oci://HOST/NAMESPACE")));
@@ -265,7 +273,10 @@ async fn one(
                 .with_hint("`--version` chooses among those of a chart repository"));
         }
         None if path.starts_with("oci://") => return Err(in_registry(path)),
-        None => prepare(run, Path::new(path), limits)?,
+        None => {
+            let beside = if args.no_prov { Beside::Leave } else { Beside::Take };
+            prepare_with(run, Path::new(path), beside, limits)?
+        }
     };
     args.created_from.date(&mut chart, limits)?;
     let tag = Tag::from_version(&chart.metadata.version)?;
@@ -351,7 +362,8 @@ impl<'a> Elsewhere<'a> {
         };
         let located = classic.locate(run, &from, chart, version, args.devel).await;
         let located = located.map_err(by_name)?;
-        let got = classic::fetch(run, &located, Provenance::IfPresent).await.map_err(by_name)?;
+        let wanted = if args.no_prov { Provenance::Leave } else { Provenance::IfPresent };
+        let got = classic::fetch(run, &located, wanted).await.map_err(by_name)?;
         if let Some(why) = &got.unsigned {
             run.talk.warn(&format!(
                 "{text} is pushed without provenance: {} : {why}",
@@ -365,8 +377,13 @@ impl<'a> Elsewhere<'a> {
 
 /// An archive as it is, or a chart's source packaged.
 pub(super) fn prepare(run: &Run, path: &Path, limits: &Limits) -> Result<Outgoing> {
+    prepare_with(run, path, Beside::Take, limits)
+}
+
+/// The same; `beside` says whether an archive's provenance goes with it.
+fn prepare_with(run: &Run, path: &Path, beside: Beside, limits: &Limits) -> Result<Outgoing> {
     if !path.is_dir() {
-        return prepare::from_archive(path, Beside::Take, limits);
+        return prepare::from_archive(path, beside, limits);
     }
     if !path.join("Chart.yaml").exists() {
         return Err(Error::invalid(format!(

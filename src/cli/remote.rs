@@ -4,8 +4,8 @@ use super::{Run, login::ask_secret};
 use crate::{
     Error, ErrorKind, Result,
     client::{
-        Client, Credential, Given, Identity, Keyring, Notice, Notify, Options, Place, PlainHosts,
-        Proxies, Scheme, Secret, Surroundings, Trust, Verification,
+        Client, Credential, Given, HttpRedirects, Identity, Keyring, Notice, Notify, Options,
+        Place, PlainHosts, Proxies, Scheme, Secret, Surroundings, Trust, Verification,
     },
     digest::Digest,
 };
@@ -33,6 +33,9 @@ pub(super) struct RemoteArgs {
     /// Read the password from stdin
     #[arg(long, conflicts_with = "password", help_heading = "Registry")]
     pub(super) password_stdin: bool,
+    /// Follow a registry's redirects of blobs from https to http, without credentials
+    #[arg(long, help_heading = "Registry")]
+    pub(super) allow_http_redirects: bool,
     #[command(flatten)]
     pub(super) transport: TransportArgs,
     #[arg(skip)]
@@ -80,6 +83,7 @@ impl RemoteArgs {
             Some(_) => self.transport.options_to_write(run)?,
             None => self.transport.options(run)?,
         };
+        options.http_redirects = http_redirects(self.allow_http_redirects);
         options.keyring.given = given.map(|(username, password)| Given {
             credential: match username.is_empty() {
                 true => Credential::Identity(password),
@@ -92,7 +96,9 @@ impl RemoteArgs {
 
     /// The same without the name and the password, for another server than they are meant for.
     pub(super) fn nameless(&self) -> Self {
-        Self { transport: self.transport.clone(), ..Self::default() }
+        let Self { allow_http_redirects, transport, .. } = self;
+        let (allow_http_redirects, transport) = (*allow_http_redirects, transport.clone());
+        Self { allow_http_redirects, transport, ..Self::default() }
     }
 
     /// The name and the password of the flags.
@@ -201,6 +207,11 @@ impl TransportArgs {
         }
         Ok(options)
     }
+}
+
+/// What `--allow-http-redirects` means.
+pub(super) fn http_redirects(allowed: bool) -> HttpRedirects {
+    if allowed { HttpRedirects::Blobs } else { HttpRedirects::Refuse }
 }
 
 /// What the client tells becomes talk; bytes that go by are counted.

@@ -85,7 +85,8 @@ impl Repository {
                 partial.restart()?;
                 Trouble::Damaged(wrong_digest(&act, &blob.digest, &found))
             } else {
-                let mut call = Call::new(Method::GET, url.clone());
+                let downgrade = client.options().http_redirects.of_blob();
+                let mut call = Call::new(Method::GET, url.clone()).downgrade(downgrade);
                 if partial.len() > 0 {
                     let (at, total) = (partial.len(), blob.size);
                     let (host, digest) = (self.registry().to_string(), blob.digest.clone());

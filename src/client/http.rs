@@ -5,7 +5,7 @@ use super::{
     Options,
     fault::{Failure, Fault},
     gate::Gates,
-    location::{BadLocation, Credentials, follow, host_of},
+    location::{BadLocation, Credentials, Downgrade, follow_with, host_of},
     message::{Call, Full, Patience, Proven, text},
     network::{Names, Network, OuterOnly},
     notice::{Notice, Notify},
@@ -182,14 +182,18 @@ impl Transport {
             if !is_redirect(&call.method, answer.status) {
                 return Ok(answer);
             }
-            let (next, credentials) = follow(&url, text(&answer.headers, LOCATION.as_str()))
-                .map_err(|error| {
+            let location = text(&answer.headers, LOCATION.as_str());
+            let (next, credentials) =
+                follow_with(&url, location, call.downgrade).map_err(|error| {
                     let host = host_of(&url);
                     let refused = Error::new(
                         ErrorKind::Protocol,
                         format!("a redirect of `{host}` is not followed"),
                     );
                     match &error {
+                        BadLocation::Downgrade { .. } if call.downgrade == Downgrade::Offer => {
+                            refused.with_hint(OFFER)
+                        }
                         BadLocation::Downgrade { to, .. } => {
                             let hint = format!(
                                 "if it is there by TLS too, use {} as the address",
@@ -322,6 +326,10 @@ const IDLE: usize = 64;
 
 /// What a slow registry hashes and stores in a second, once it has the body.
 const COMMITTED_PER_SECOND: u64 = 4 * crate::limits::MIB;
+
+/// The hint where a blob's redirect leads to plain http.
+const OFFER: &str = "with `--allow-http-redirects` it is followed without credentials: the digest protects the bytes, but \
+                     others can read them on the way";
 
 /// The same address by TLS.
 fn by_tls(url: &Url) -> String {

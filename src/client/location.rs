@@ -15,6 +15,18 @@ pub(crate) enum Credentials {
     Drop,
 }
 
+/// What to do when an address leads from https to plain http.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Downgrade {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It is refused, and the error names the flag that allows it: a digest protects what is asked for.
+    Offer,
+    /// It is followed, without credentials.
+    Follow,
+}
+
 /// Why an address is not followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadLocation {
@@ -33,12 +45,22 @@ pub(crate) fn follow(
     from: &Url,
     location: Option<&str>,
 ) -> Result<(Url, Credentials), BadLocation> {
+    follow_with(from, location, Downgrade::Refuse)
+}
+
+/// The same; `downgrade` says what to do with an address without TLS.
+pub(crate) fn follow_with(
+    from: &Url,
+    location: Option<&str>,
+    downgrade: Downgrade,
+) -> Result<(Url, Credentials), BadLocation> {
     let location = location.ok_or(BadLocation::Missing)?;
     let mut to = from.join(location).map_err(|_| BadLocation::NoUrl(location.to_owned()))?;
     if !matches!(to.scheme(), "http" | "https") || to.host_str().is_none() {
         return Err(BadLocation::Scheme(location.to_owned()));
     }
-    if from.scheme() == "https" && to.scheme() == "http" {
+    let loses_tls = from.scheme() == "https" && to.scheme() == "http";
+    if loses_tls && downgrade != Downgrade::Follow {
         return Err(BadLocation::Downgrade { host: host_of(&to), to });
     }
     // Neither can fail on a URL with a host.
@@ -160,6 +182,13 @@ mod tests {
             ("https://s.example:5000/x", "https://s.example:5000/x", Drop),
         ] {
             assert_eq!(follow(&from, Some(location)), Ok((url(to), credentials)), "{location}");
+        }
+        // Where plain http is allowed, no credentials go along: not even to the same host.
+        for location in ["http://r.example:5000/x", "http://u:p@s.example/x"] {
+            let (to, credentials) =
+                follow_with(&from, Some(location), Downgrade::Follow).expect(location);
+            assert_eq!((credentials, to.username(), to.password()), (Drop, "", None));
+            follow_with(&from, Some(location), Downgrade::Offer).expect_err(location);
         }
         for (from, to, credentials) in [
             ("http://r.example/", "https://r.example/", Keep),

@@ -1,6 +1,7 @@
 //! What goes out and what comes back, as values: a call that can be sent any number of times, and an answer read whole.
 
 use super::{
+    location::Downgrade,
     network::{Names, Network},
     open::Redirects,
     retry::Origin,
@@ -22,6 +23,8 @@ pub(crate) struct Call {
     pub(crate) proof_header: HeaderName,
     pub(crate) report: Option<Report>,
     pub(crate) redirects: Redirects,
+    /// What to do with a redirect from https to plain http.
+    pub(crate) downgrade: Downgrade,
     /// The addresses that the host may have.
     pub(crate) names: Names,
     /// Statuses that are final though they are otherwise worth another try.
@@ -83,6 +86,7 @@ impl Call {
             proof_header: AUTHORIZATION,
             report: None,
             redirects: Redirects::Follow,
+            downgrade: Downgrade::Refuse,
             names: Names::Any,
             finals: &[],
         }
@@ -108,6 +112,11 @@ impl Call {
 
     pub(crate) fn redirects(mut self, redirects: Redirects) -> Self {
         self.redirects = redirects;
+        self
+    }
+
+    pub(crate) fn downgrade(mut self, downgrade: Downgrade) -> Self {
+        self.downgrade = downgrade;
         self
     }
 

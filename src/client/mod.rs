@@ -83,7 +83,7 @@ pub use gate::Pace;
 pub use login::{Probe, Removed};
 pub use notice::{Notice, Notify, Way};
 pub use open::Redirects;
-pub use options::{Options, Persistence, PlainHosts, Scheme};
+pub use options::{HttpRedirects, Options, Persistence, PlainHosts, Scheme};
 pub use proxy::Proxies;
 pub use refusal::READ_BY;
 pub use remote::{Remote, Shown};

@@ -89,6 +89,10 @@ impl Reading {
         let ticket = repository.ticket(Access::Read);
         let url = repository.url(&format!("blobs/{}", self.blob.digest))?;
         let mut call = Call::new(Method::GET, url).redirects(repository.redirects);
+        // A part of a blob has no digest that could protect it.
+        if self.hasher.is_some() {
+            call = call.downgrade(repository.client.options().http_redirects.of_blob());
+        }
         if self.end < self.blob.size {
             let last = self.end.saturating_sub(1);
             call = call.header("range", &format!("bytes={}-{last}", self.at));

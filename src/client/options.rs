@@ -1,7 +1,7 @@
 //! What a client is told from outside: trust, proxies, credentials, patience. Nothing here is read from the
 //! environment; the command line does that and fills this in.
 
-use super::{Clock, Keyring, Notify, Pace, Proxies, Trust};
+use super::{Clock, Keyring, Notify, Pace, Proxies, Trust, location::Downgrade};
 use crate::{
     limits::{Limits, MIB},
     oci::Registry,
@@ -50,6 +50,27 @@ pub enum Persistence {
     Short,
 }
 
+/// What to do when a registry that is reached by TLS redirects to plain http. Only blobs may follow such a redirect:
+/// their digest protects them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HttpRedirects {
+    /// Refuse it.
+    #[default]
+    Refuse,
+    /// Follow it for whole blobs, without credentials. Others can read the bytes on the way, and the query of the address.
+    Blobs,
+}
+
+impl HttpRedirects {
+    /// The same for the request of a blob.
+    pub(crate) fn of_blob(self) -> Downgrade {
+        match self {
+            Self::Refuse => Downgrade::Offer,
+            Self::Blobs => Downgrade::Follow,
+        }
+    }
+}
+
 /// The options of a [`super::Client`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -60,6 +81,8 @@ pub struct Options {
     pub scheme: Scheme,
     /// Hosts that have none, whatever [`Self::scheme`] says.
     pub plain_hosts: PlainHosts,
+    /// Redirects from https to plain http.
+    pub http_redirects: HttpRedirects,
     /// Whom we trust, and as whom we come.
     pub trust: Trust,
     /// The proxies on the way.
@@ -103,6 +126,7 @@ impl Default for Options {
             limits: Limits::default(),
             scheme: Scheme::Auto,
             plain_hosts: PlainHosts::default(),
+            http_redirects: HttpRedirects::default(),
             trust: Trust::default(),
             proxies: Proxies::default(),
             keyring: Keyring::default(),

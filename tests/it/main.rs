@@ -14,6 +14,7 @@ mod docs;
 mod faults;
 mod faults_killed;
 mod faults_named;
+mod faults_redirect;
 mod faults_tls;
 mod faults_upload;
 mod faults_web;

@@ -56,7 +56,7 @@ A file for -f; only `sources` and `destination` must be in it:
     url: oci://${REGISTRY}/charts    # ${NAME} is a variable of the environment; $${ is a plain ${
     template: "{{repo}}/{{chart}}"
     aliasWithoutV: true              # also rewriteDependencies, dependencyUrls, artifacthub
-  withDependencies: true
+  withDependencies: true             # also noProv
   onConflict: fail                   # or skip, overwrite
   onDigestMismatch: fail             # or warn, accept
   prune: {maxDelete: 10%}
@@ -115,6 +115,9 @@ pub(in crate::cli) struct MirrorArgs {
     /// Select the charts that the selected ones need too, where the source has them
     #[arg(long, help_heading = "Selection")]
     pub(super) with_dependencies: bool,
+    /// Leave out provenance files: ask no chart repository or folder for them
+    #[arg(long)]
+    pub(super) no_prov: bool,
     /// Where a chart lies below the destination: `{{repo}}`, `{{chart}}`, `{{version}}`
     #[arg(long, value_name = "TEMPLATE")]
     pub(super) template: Option<String>,
@@ -210,6 +213,9 @@ pub(super) struct BothArgs {
     /// Do not verify certificates
     #[arg(long, visible_alias = "insecure", help_heading = "Both sides")]
     pub(super) insecure_skip_tls_verify: bool,
+    /// Follow a registry's redirects of blobs from https to http, without credentials
+    #[arg(long, help_heading = "Both sides")]
+    pub(super) allow_http_redirects: bool,
     /// Send the source's credentials to every host that its index names
     #[arg(long, help_heading = "Both sides")]
     pub(super) pass_credentials: bool,

@@ -13,8 +13,8 @@ use crate::{
         repo,
     },
     client::{
-        Client, Credential, Given, Notice, Notify, Options, Pace, Place, PlainHosts, Secret,
-        classic,
+        Client, Credential, Given, HttpRedirects, Notice, Notify, Options, Pace, Place, PlainHosts,
+        Secret, classic,
     },
     limits::Limits,
     mirror::{
@@ -49,6 +49,7 @@ pub(super) struct Side {
     pub(super) password_stdin: bool,
     pub(super) registry_config: Option<std::path::PathBuf>,
     pub(super) transport: TransportArgs,
+    pub(super) http_redirects: HttpRedirects,
     pub(super) pass_credentials: bool,
 }
 
@@ -130,7 +131,8 @@ impl Ends<'_> {
             return Ok(Source::Layout(Box::new(bundle)));
         }
         if path.is_dir() {
-            return Ok(Source::Folder(folder::Folder::open(path, &self.limits)?));
+            let folder = folder::Folder::open(path, &self.limits)?;
+            return Ok(Source::Folder(folder.with_provenance(self.settings.provenance)));
         }
         let named = self.run.repository_files().load(&self.limits)?;
         let Some(repository) = named.find(text) else { return Err(no_source(text)) };
@@ -179,6 +181,7 @@ impl Ends<'_> {
         Ok(Source::Repository(repository::Repository::new(repository::Options {
             client,
             repository,
+            provenance: self.settings.provenance,
             limits: self.limits.clone(),
         })))
     }
@@ -267,6 +270,7 @@ impl Ends<'_> {
         }
         let mut options: Options = transport.options(&run)?;
         options.limits = self.limits.clone();
+        options.http_redirects = side.http_redirects;
         self.plain_hosts(&mut options);
         if let (Some(credential), Some(registry)) = (given, registry) {
             options.keyring.given = Some(Given { credential, registry: Some(registry.clone()) });

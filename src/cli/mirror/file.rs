@@ -31,6 +31,9 @@ pub(super) struct Document {
     pub(super) destination: DestinationEntry,
     #[serde(default)]
     pub(super) with_dependencies: bool,
+    /// No provenance files.
+    #[serde(default)]
+    pub(super) no_prov: bool,
     #[serde(default)]
     pub(super) on_digest_mismatch: Option<String>,
     #[serde(default)]

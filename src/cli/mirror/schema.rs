@@ -75,6 +75,7 @@ const DOCUMENT: Shape = Keys(&[
         ]),
     ),
     ("withDependencies", May, Flag),
+    ("noProv", May, Flag),
     ("onDigestMismatch", May, Word(&["fail", "warn", "accept"])),
     ("onConflict", May, Word(&["fail", "skip", "overwrite"])),
     ("prune", May, Keys(&[("maxDelete", May, Guard)])),

@@ -24,6 +24,7 @@ pub struct Folder {
     root: PathBuf,
     identity: String,
     name: String,
+    provenance: Ask,
     limits: Arc<Limits>,
 }
 
@@ -37,7 +38,19 @@ impl Folder {
             fs::canonicalize(root).map_err(|error| Error::io("open folder", root, error))?;
         let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let identity = format!("file://{}", whole.display());
-        Ok(Self { root: root.to_owned(), identity, name, limits: Arc::new(limits.clone()) })
+        let (root, limits) = (root.to_owned(), Arc::new(limits.clone()));
+        Ok(Self { root, identity, name, provenance: Ask::Provenance, limits })
+    }
+
+    /// The same folder, with or without its provenance files.
+    #[must_use]
+    pub fn with_provenance(self, provenance: Ask) -> Self {
+        Self { provenance, ..self }
+    }
+
+    /// Whether a file of the folder has provenance that is wanted.
+    fn is_signed(&self, name: &str) -> bool {
+        self.provenance == Ask::Provenance && self.root.join(format!("{name}.prov")).exists()
     }
 
     pub(super) fn identity(&self) -> &str {
@@ -90,7 +103,7 @@ impl Folder {
             let files: Vec<String> =
                 candidate.urls.iter().filter_map(|url| self.file_of(url)).collect();
             candidate.provenance = match files.first() {
-                Some(name) if self.root.join(format!("{name}.prov")).exists() => {
+                Some(name) if self.is_signed(name) => {
                     signed.push(Fingerprint::of(name.as_bytes()));
                     Provenance::There
                 }
@@ -128,6 +141,9 @@ impl Folder {
             if !name.ends_with(".tgz") && !name.ends_with(".tgz.prov") {
                 continue;
             }
+            if name.ends_with(".prov") && self.provenance == Ask::Nothing {
+                continue;
+            }
             let meta = entry.metadata().map_err(fail)?;
             files.push((name, meta.len(), meta.modified().ok()));
         }
@@ -156,7 +172,7 @@ impl Folder {
                         deprecated: chart.metadata.deprecated,
                         essence: None,
                         origin: None,
-                        provenance: if self.root.join(format!("{name}.prov")).exists() {
+                        provenance: if self.is_signed(&name) {
                             Provenance::There
                         } else {
                             Provenance::Missing
@@ -203,6 +219,9 @@ impl Folder {
 
     pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Glimpse> {
         let Some(name) = candidate.urls.first() else { return Ok(Glimpse::default()) };
+        if self.provenance == Ask::Nothing {
+            return Ok(Glimpse::default());
+        }
         let (path, most) = (self.root.join(format!("{name}.prov")), self.limits.provenance_bytes);
         blocking(move || {
             let file = match File::open(&path) {

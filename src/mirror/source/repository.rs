@@ -31,6 +31,8 @@ pub struct Options {
     pub client: Client,
     /// The repository.
     pub repository: classic::Repository,
+    /// Whether it is asked for provenance files.
+    pub provenance: Ask,
     /// Caps.
     pub limits: Limits,
 }
@@ -169,6 +171,9 @@ impl Repository {
     }
 
     async fn provenance(&self, url: &str) -> Result<Option<bytes::Bytes>> {
+        if self.options.provenance == Ask::Nothing {
+            return Ok(None);
+        }
         // Object stores that must not be listed refuse what is not there. The archive beside it was not refused, so
         // neither are we.
         let why = match self.options.repository.signed(&provenance_url(url)).await {

@@ -5,9 +5,11 @@ use crate::{
     support::{
         daemon::{Daemon, htpasswd},
         proxy::Proxy,
+        web::{File, Web},
     },
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
+use chartferry::digest::Digest;
 
 fn archive(name: &str) -> Vec<u8> {
     let text = format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n");
@@ -91,4 +93,44 @@ fn notifications_without_a_secret_are_refused_where_others_need_credentials_and_
     asked.sort();
     asked.dedup();
     assert!(asked.len() <= 100, "{}", asked.len());
+}
+
+/// Finding 14: values and templates of a chart whose layer had any size were fetched whole onto the bridge's disk.
+#[test]
+fn a_chart_that_says_it_is_huge_is_not_fetched_by_a_bridge() {
+    const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+    let registry = Web::start();
+    let config = r#"{"apiVersion":"v2","name":"demo","version":"1.0.0"}"#;
+    let digest = Digest::sha256(config.as_bytes());
+    let layer = Digest::sha256(b"huge");
+    let manifest = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": {
+            "mediaType": "application/vnd.cncf.helm.config.v1+json",
+            "digest": digest.to_string(), "size": config.len(),
+        },
+        "layers": [{
+            "mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+            "digest": layer.to_string(), "size": 3_u64 << 30,
+        }],
+    });
+    let kind = vec![("content-type", MANIFEST.to_owned())];
+    registry
+        .file("/v2/ns/demo/tags/list", r#"{"name":"ns/demo","tags":["1.0.0"]}"#)
+        .put("/v2/ns/demo/manifests/1.0.0", File::With(kind, manifest.to_string().into()))
+        .file(&format!("/v2/ns/demo/blobs/{digest}"), config)
+        .file(&format!("/v2/ns/demo/blobs/{layer}"), vec![0; 1 << 20]);
+    let upstream = format!("oci://{}/ns", registry.address());
+    let bridge = Daemon::chartferry_upstream(&upstream, ["--charts", "demo"]);
+    let list = send(&bridge, "GET", "/api/charts/demo", "", b"").expect(200).json();
+    assert_eq!(list.as_array().unwrap().len(), 1);
+    registry.take();
+    for part in ["values", "templates"] {
+        let path = format!("/api/charts/demo/1.0.0/{part}");
+        let answer = send(&bridge, "GET", &path, "", b"");
+        assert!(answer.status >= 400, "{answer}");
+    }
+    let asked = registry.asked();
+    assert!(!asked.iter().any(|line| line.contains(layer.hex())), "{asked:?}");
 }

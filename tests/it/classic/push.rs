@@ -78,3 +78,25 @@ fn the_credentials_of_the_flags_are_for_the_registry_alone() {
     web.put("/charts/other-0.1.0.tgz", File::Status(401, "no"));
     test.run(push).stderr_has("401").fails(6);
 }
+
+#[test]
+fn provenance_is_left_out_and_not_asked_for_where_the_user_says_so() {
+    let (test, web, registry) = place();
+    web.put("/charts/demo-1.0.0.tgz.prov", File::Status(500, "broken"));
+    let to = format!("{}/team", registry.oci());
+    test.run(["push", "x/demo", &to, "--version", "1.0.0", "--no-prov"]).any_stdout().succeeds();
+    assert_eq!(web.asked(), ["GET /charts/demo-1.0.0.tgz"]);
+    // A file beside the archive stays where it is.
+    test.file("made/demo-1.0.0.tgz.prov", "-----BEGIN PGP SIGNED MESSAGE-----\n");
+    let other = format!("{}/other", registry.oci());
+    test.run(["push", "made/demo-1.0.0.tgz", &other, "--no-prov"]).any_stdout().succeeds();
+    for namespace in [&to, &other] {
+        test.run(["pull", &format!("{namespace}/demo:1.0.0"), "--prov", "-d", "out"])
+            .anything()
+            .succeeds();
+        assert!(!test.path("out/demo-1.0.0.tgz.prov").exists(), "{namespace}");
+    }
+    test.run(["push", &format!("{}/demo:1.0.0", registry.address()), "--no-prov"])
+        .stderr_has("`--no-prov` goes with charts and a destination")
+        .fails(64);
+}

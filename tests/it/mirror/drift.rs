@@ -1,6 +1,7 @@
 //! What is not as the records say: found, told and put right, wherever somebody asks for more than a list of tags.
 
 use super::{Mirrored, archive, count, runs, told};
+use crate::support::web::File;
 
 const OVERWRITE: [&str; 2] = ["--on-conflict", "overwrite"];
 
@@ -223,4 +224,38 @@ fn a_second_tag_of_a_version_is_no_version_of_its_own() {
     let source = place.destination();
     let report = runs(&place, 0, &[&source, "out"]).remove(0);
     assert_eq!(told(&report), ["sent demo 1.1.0", "sent demo v1.0.0"]);
+}
+
+#[test]
+fn provenance_files_are_left_out_where_the_user_says_so() {
+    let place = Mirrored::new();
+    place.add("demo", "1.0.0");
+    place.publish();
+    place.web.put("/demo-1.0.0.tgz.prov", File::Status(500, "broken"));
+    place.mirror(0, &["--no-prov"]);
+    let asked = place.asked_web();
+    assert!(!asked.iter().any(|request| request.contains(".prov")), "{asked:?}");
+    let report = place.mirror(0, &["--no-prov", "--check"]);
+    assert_eq!(told(&report), Vec::<String>::new());
+
+    place.test.file("src/demo-1.0.0.tgz", archive("demo", "1.0.0", "one"));
+    place.test.file("src/demo-1.0.0.tgz.prov", "signed");
+    for index in [false, true] {
+        if index {
+            place.test.run(["index", "src"]).anything().succeeds();
+        }
+        let folder = format!("out{index}");
+        let text =
+            format!("sources: [{{url: src}}]\ndestination: {{url: {folder}}}\nnoProv: true\n");
+        place.test.file("mirror.yaml", text);
+        runs(&place, 0, &["-f", "mirror.yaml"]);
+        let beside = format!("{folder}/demo-1.0.0.tgz.prov");
+        assert!(!place.test.path(&beside).exists());
+        let report = runs(&place, 0, &["-f", "mirror.yaml"]).remove(0);
+        assert_eq!(report["unchanged"], true);
+        // Without it the file is added.
+        let report = runs(&place, 0, &["src", &folder]).remove(0);
+        assert_eq!(told(&report), ["replaced demo 1.0.0"]);
+        assert_eq!(place.test.read(&beside), b"signed");
+    }
 }

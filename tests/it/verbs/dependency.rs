@@ -1,6 +1,7 @@
 //! `dependency update|build`.
 
 use super::{demo, source};
+use crate::support::web::{File, Web};
 
 #[test]
 fn folders_and_registries_fill_charts_and_the_lock() {
@@ -94,4 +95,35 @@ fn what_cannot_be_resolved_is_listed_and_changes_nothing() {
     std::os::unix::fs::symlink(test.path("victim"), test.path("parent/Chart.lock")).unwrap();
     test.run(["dependency", "update", "parent"]).any_stdout().any_stderr().any_files().fails(1);
     assert!(!test.path("victim").exists());
+}
+
+#[test]
+fn a_repository_that_ends_in_the_charts_name_is_named_and_nothing_is_left_behind() {
+    let (test, registry) = demo();
+    test.run(["push", "demo", &format!("{}/ns", registry.oci())]).any_stdout().succeeds();
+    let refusing = |status: u16, code: &str| {
+        let web = Web::start();
+        let body = format!(r#"{{"errors":[{{"code":"{code}","message":"no"}}]}}"#);
+        let kind = vec![("content-type", "application/json".to_owned())];
+        for place in ["tags/list", "manifests/1.0.0"] {
+            let answer = File::Answer(status, kind.clone(), body.clone().into());
+            web.put(&format!("/v2/ns/demo/demo/{place}"), answer);
+        }
+        web.address()
+    };
+    let places =
+        [(registry.address(), 5), (refusing(403, "DENIED"), 6), (refusing(401, "UNAUTHORIZED"), 6)];
+    for (address, code) in places {
+        for version in ["1.0.0", "^1"] {
+            let text = format!(
+                "apiVersion: v2\nname: parent\nversion: 0.1.0\ndependencies:\n- name: demo\n  version: \"{version}\"\n  repository: oci://{address}/ns/demo\n"
+            );
+            test.file("parent/Chart.yaml", text);
+            test.run(["dependency", "update", "parent"])
+                .any_stdout()
+                .stderr_has("/ns`: the name `demo` is added to it, so leave it out")
+                .writes([])
+                .fails(code);
+        }
+    }
 }
