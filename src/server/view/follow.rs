@@ -148,13 +148,7 @@ impl<C: Catalog> Follower<C> {
         manifest: &Digest,
     ) -> Result<()> {
         let mut tags = self.memory().tags_on(repository, manifest);
-        let through = self.memory().tags_through(repository, manifest);
-        // The index is the same as before, so that what is known of it must be forgotten under all its tags first.
-        for tag in &through {
-            let _turn = self.turn(repository, tag).await;
-            self.set(repository, tag, None).await;
-        }
-        tags.extend(through);
+        tags.extend(self.memory().tags_through(repository, manifest));
         for tag in tags {
             self.refresh(repository, &tag).await?;
         }
@@ -181,7 +175,7 @@ impl<C: Catalog> Follower<C> {
         let mut target = TagOrDigest::Tag(tag.clone());
         if self.inner.sight == Sight::Near {
             let Some(found) = store.resolve(&target).await? else { return Ok(Seen::Now(None)) };
-            if let Some(known) = self.memory().manifest(repository, &found.digest) {
+            if let Some(known) = self.known(repository, &found.digest) {
                 return Ok(Seen::Now(Some(known)));
             }
             if let Some(known) = self.inner.cache.recall(repository, tag, &found.digest) {
@@ -203,7 +197,7 @@ impl<C: Catalog> Follower<C> {
             TagOrDigest::Digest(digest) => digest,
             TagOrDigest::Tag(_) => manifest.digest().clone(),
         };
-        if let Some(known) = self.memory().manifest(repository, &digest) {
+        if let Some(known) = self.known(repository, &digest) {
             return Ok(Seen::Now(Some(known)));
         }
         let (item, through) = match self.chart(&store, repository, manifest).await {
@@ -228,6 +222,11 @@ impl<C: Catalog> Follower<C> {
             Err(error) => return Err(error),
         };
         Ok(Seen::Now(Some(Known { manifest: digest, item: item.map(Arc::new), through })))
+    }
+
+    /// What is known of a manifest and cannot have changed. An index stays the same when the chart that it lists is deleted.
+    fn known(&self, repository: &RepositoryName, manifest: &Digest) -> Option<Known> {
+        self.memory().manifest(repository, manifest).filter(|known| known.through.is_empty())
     }
 
     /// The chart that a manifest holds, or one of those that it lists, and the way to it.
@@ -294,7 +293,9 @@ impl<C: Catalog> Follower<C> {
         let before = self.memory().set(repository, tag, now.clone());
         let (view, namespace) = (&self.inner.view, namespace_of(repository));
         let same = match (&before, &now) {
-            (Some(before), Some(now)) => before.manifest == now.manifest,
+            (Some(before), Some(now)) => {
+                (&before.manifest, &before.through) == (&now.manifest, &now.through)
+            }
             (None, None) => true,
             _ => false,
         };

@@ -67,7 +67,8 @@ impl Memory {
         let before = match known {
             Some(known) => {
                 let fresh = || (known.clone(), 0);
-                all.manifests.entry(known.manifest.clone()).or_insert_with(fresh).1 += 1;
+                let manifest = all.manifests.entry(known.manifest.clone()).or_insert_with(fresh);
+                *manifest = (known.clone(), manifest.1 + 1);
                 all.tags.insert(tag.clone(), known)
             }
             None => all.tags.remove(tag),

@@ -216,6 +216,10 @@ fn a_bridge_hears_that_such_a_tag_moved_or_went_and_asks_for_each_manifest_once(
     repository.delete(inner);
     tell("delete", json!({ "repository": "ns/a", "digest": inner }));
     assert_eq!(shown(), ["a 1.1.0"]);
+    // A second tag of the same index is another place of the same version, and goes with it.
+    wire::retag(&registry.address(), "ns/a", "1.1.0", "1.5.0");
+    tell("push", json!({ "repository": "ns/a", "tag": "1.5.0" }));
+    assert_eq!(shown(), ["a 1.1.0"]);
     wire::send(address.parse().unwrap(), "DELETE", "/api/charts/a/1.1.0", &[], b"").expect(200);
     get(&address, "/index.yaml").expect(200);
     assert_eq!(shown(), Vec::<String>::new());
