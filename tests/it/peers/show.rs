@@ -72,7 +72,13 @@ fn compare(test: &Test, location: &[&str]) {
     }
 }
 
-/// Of what Helm prints in random order, and of what it panics at, the table has nothing.
+fn sorted(text: &str) -> Vec<&str> {
+    let mut words: Vec<&str> = text.split(' ').collect();
+    words.sort_unstable();
+    words
+}
+
+/// The table leaves out what Helm panics at.
 #[test]
 #[ignore = "needs peers"]
 fn jsonpath_templates_bring_what_the_recorded_table_says() {
@@ -93,7 +99,13 @@ fn jsonpath_templates_bring_what_the_recorded_table_says() {
                     ("refuses", said.to_owned())
                 }
             };
-            assert_eq!(said, (parts[1].as_str(), parts[2].clone()), "{}", parts[0]);
+            let wanted = (parts[1].as_str(), parts[2].clone());
+            // Go walks a map in random order, so what comes of several keys is compared without it.
+            let random = parts[0].contains("..") || parts[0].contains(".*");
+            match random {
+                true => assert_eq!(sorted(&said.1), sorted(&wanted.1), "{}", parts[0]),
+                false => assert_eq!(said, wanted, "{}", parts[0]),
+            }
         }
     }
 }
