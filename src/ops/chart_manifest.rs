@@ -215,3 +215,56 @@ pub async fn first_chart<R: Fetch>(repository: &R, name: &str, tags: &[Tag]) -> 
         None => Error::not_found(format!("{name} has no tag that fits")),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Durability, Push, Source, disk::Disk};
+    use serde_json::{Value, json};
+
+    fn index(entries: &[&Manifest]) -> Manifest {
+        let entries: Vec<Value> = entries.iter().map(|one| json!(one.descriptor())).collect();
+        let text = json!({ "schemaVersion": 2, "mediaType": media::INDEX, "manifests": entries });
+        Manifest::parse(text.to_string().into(), Some(media::INDEX)).expect("index")
+    }
+
+    fn manifest(config: &str, layer: &str, padding: usize) -> Manifest {
+        let text = json!({
+            "schemaVersion": 2,
+            "mediaType": media::MANIFEST,
+            "config": Descriptor::of(config, b"{}"),
+            "layers": [Descriptor::of(layer, b"x")],
+            "annotations": { "padding": "x".repeat(padding) },
+        });
+        Manifest::parse(text.to_string().into(), Some(media::MANIFEST)).expect("manifest")
+    }
+
+    #[tokio::test]
+    async fn entries_that_are_gone_are_passed_over_and_large_ones_end_the_search() {
+        let root = tempfile::tempdir().expect("folder");
+        let disk = Disk::open(root.path(), Durability::None).expect("store");
+        let store = disk.repository(&"a".parse().expect("name"));
+        for bytes in ["{}", "x"] {
+            let blob = Descriptor::of("t", bytes.as_bytes());
+            store.push_blob(&blob, &Source::Bytes(bytes.into())).await.expect("blob");
+        }
+        let chart = manifest(media::CHART_CONFIG, media::CHART_CONTENT, 0);
+        let image = manifest(media::IMAGE_CONFIG, "layer", 1);
+        store.push_manifest(&chart, None).await.expect("pushed");
+        let found = locate(&store, index(&[&image, &chart])).await.expect("found");
+        assert_eq!(found.through, [chart.digest().clone()]);
+        let nothing = locate(&store, index(&[&image])).await.expect_err("gone");
+        assert_eq!(nothing.kind(), ErrorKind::NotFound);
+
+        let mut all = Vec::new();
+        for at in 0..6 {
+            all.push(manifest(media::IMAGE_CONFIG, "layer", 3 * 1024 * 1024 + at));
+            store.push_manifest(&all[at], None).await.expect("pushed");
+        }
+        let few: Vec<&Manifest> = all[..5].iter().chain([&chart]).collect();
+        locate(&store, index(&few)).await.expect("15 MiB before it");
+        let many: Vec<&Manifest> = all.iter().chain([&chart]).collect();
+        let nothing = locate(&store, index(&many)).await.expect_err("18 MiB before it");
+        assert_eq!(nothing.kind(), ErrorKind::Invalid);
+    }
+}

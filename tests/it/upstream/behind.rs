@@ -250,3 +250,20 @@ fn rules_about_charts_hold_for_those_behind_an_image_index() {
     put("5.0.0", &empty).expect(201);
     assert_eq!(listed(&registry.address(), "/ns/index.yaml"), ALL);
 }
+
+#[test]
+fn provenance_is_not_added_to_an_image_index() {
+    let (test, registry) = test_with_registry();
+    stocked(&test, &registry);
+    let repository = Repository { server: &registry, name: "ns/a" };
+    let before = repository.ask("GET", "manifests/1.0.0", "", b"").expect(200).body;
+    let digest = Digest::sha256(&test.read("a-1.0.0.tgz"));
+    let provenance = format!(
+        "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nname: a\nversion: 1.0.0\n\n...\nfiles:\n  a-1.0.0.tgz: {digest}\n\
+         -----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n"
+    );
+    let address = registry.address().parse().unwrap();
+    wire::send(address, "POST", "/api/ns/prov", &[], provenance.as_bytes()).expect(409);
+    let after = repository.ask("GET", "manifests/1.0.0", "", b"").expect(200).body;
+    assert_eq!(after, before);
+}
