@@ -2,6 +2,7 @@
 
 mod aliases;
 mod budget;
+mod dead;
 mod dependencies;
 mod drift;
 mod ends;

@@ -1,10 +1,13 @@
 //! A proxy that counts requests: plain TCP to one server, reading along just enough of HTTP/1.1 to know where each
-//! request begins. It changes nothing and breaks nothing; faults are injected elsewhere.
+//! request begins. It changes nothing and breaks nothing, except that one may die; other faults are injected elsewhere.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -17,16 +20,32 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Starts one in front of `server`.
     pub(crate) fn to(server: &str) -> Self {
+        Self::mortal(server, usize::MAX)
+    }
+
+    /// Starts one that dies after so many requests: it drops every connection and refuses all later ones.
+    pub(crate) fn mortal(server: &str, requests: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let (server, record) = (server.to_owned(), Arc::clone(&seen));
+        let life = Arc::new(Life {
+            server: server.to_owned(),
+            address,
+            requests,
+            passed: AtomicUsize::new(0),
+            clients: Mutex::default(),
+        });
+        let record = Arc::clone(&seen);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let (server, record) = (server.clone(), Arc::clone(&record));
+                if life.is_over() {
+                    return;
+                }
+                life.clients.lock().unwrap().push(client.try_clone().unwrap());
+                let (life, record) = (Arc::clone(&life), Arc::clone(&record));
                 thread::spawn(move || {
                     // Either side may hang up when it likes.
-                    let _ = carry(&client, &server, &record);
+                    let _ = carry(&client, &life, &record);
                 });
             }
         });
@@ -44,8 +63,37 @@ impl Proxy {
     }
 }
 
-fn carry(client: &TcpStream, server: &str, seen: &Mutex<Vec<String>>) -> io::Result<()> {
-    let upstream = TcpStream::connect(server)?;
+/// How long a proxy lives, and what ends with it.
+struct Life {
+    server: String,
+    address: SocketAddr,
+    /// Requests before its end.
+    requests: usize,
+    passed: AtomicUsize,
+    clients: Mutex<Vec<TcpStream>>,
+}
+
+impl Life {
+    fn is_over(&self) -> bool {
+        self.passed.load(Ordering::SeqCst) >= self.requests
+    }
+
+    /// Counts a request, and dies of one too many.
+    fn pass(&self) -> io::Result<()> {
+        if self.passed.fetch_add(1, Ordering::SeqCst) + 1 < self.requests {
+            return Ok(());
+        }
+        // The listener ends once it has taken one more connection.
+        let _ = TcpStream::connect(self.address);
+        for client in self.clients.lock().unwrap().drain(..) {
+            let _ = client.shutdown(std::net::Shutdown::Both);
+        }
+        Err(io::Error::other("dead"))
+    }
+}
+
+fn carry(client: &TcpStream, life: &Life, seen: &Mutex<Vec<String>>) -> io::Result<()> {
+    let upstream = TcpStream::connect(&life.server)?;
     client.set_nodelay(true)?;
     upstream.set_nodelay(true)?;
     let (mut answers, mut back) = (upstream.try_clone()?, client.try_clone()?);
@@ -61,6 +109,7 @@ fn carry(client: &TcpStream, server: &str, seen: &Mutex<Vec<String>>) -> io::Res
     }
     while let Some((line, head, body)) = read_head(&mut requests)? {
         seen.lock().unwrap().push(line);
+        life.pass()?;
         (&upstream).write_all(&head)?;
         match body {
             Body::Length(length) => {
