@@ -20,6 +20,10 @@ pub enum Durability {
     Full,
     /// Files do; the directory entries follow when the file system likes. Enough where a lost write is done again.
     File,
+    /// Nothing is forced until a layout's index is written, which makes everything before it reach the disk at once. A
+    /// loss of power loses what was written since; the next writer of the layout finds that out. On Linux only:
+    /// elsewhere it is [`Self::Full`].
+    Late,
     /// Nothing is forced. Survives a crash of the process, not of the machine.
     None,
 }
@@ -31,6 +35,7 @@ pub(crate) enum Step {
     SyncFile,
     Rename,
     SyncDirectory,
+    SyncAll,
     Remove,
 }
 
@@ -56,12 +61,28 @@ impl std::fmt::Debug for Writer {
 impl Writer {
     /// A writer that keeps unfinished files in `temporary`, a directory on the file system of all its targets.
     pub(crate) fn new(durability: Durability, temporary: PathBuf) -> Self {
+        let durability = match durability {
+            Durability::Late if !cfg!(target_os = "linux") => Durability::Full,
+            as_asked => as_asked,
+        };
         Self {
             durability,
             temporary,
             #[cfg(test)]
             seam: None,
         }
+    }
+
+    /// Makes everything that was written late reach the disk, and returns a writer of what may name it now. `root` is any
+    /// directory of the file system.
+    pub(crate) fn catch_up(&self, root: &Path) -> Result<Self> {
+        if self.durability != Durability::Late {
+            return Ok(self.clone());
+        }
+        self.step(Step::SyncAll, root)
+            .and_then(|()| sync_file_system(root))
+            .map_err(|error| Error::io("flush", root, error))?;
+        Ok(Self { durability: Durability::Full, ..self.clone() })
     }
 
     /// Writes a whole small file, or replaces it: readers see the old content or the new, never a part.
@@ -109,7 +130,7 @@ impl Writer {
 
     /// Makes the bytes that a growing file has now reach the disk, while more are appended.
     pub(crate) fn sync_ahead(&self, file: &File, path: &Path) -> Result<Option<Ahead>> {
-        if self.durability == Durability::None {
+        if self.is_lazy() {
             return Ok(None);
         }
         let file = file.try_clone().map_err(|error| Error::io("flush", path, error))?;
@@ -118,7 +139,7 @@ impl Writer {
 
     /// Makes a finished file's bytes reach the disk.
     pub(crate) fn sync_file(&self, file: &File, path: &Path) -> Result<()> {
-        if self.durability == Durability::None {
+        if self.is_lazy() {
             return Ok(());
         }
         self.step(Step::SyncFile, path)
@@ -170,6 +191,11 @@ impl Writer {
     /// How much it does.
     pub(super) fn durability(&self) -> Durability {
         self.durability
+    }
+
+    /// Whether single files are not forced to the disk.
+    fn is_lazy(&self) -> bool {
+        matches!(self.durability, Durability::Late | Durability::None)
     }
 
     fn create_parent(&self, path: &Path) -> Result<()> {
@@ -254,5 +280,17 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 /// Other systems cannot open a directory as a file, and keep their own journal of names.
 #[cfg(not(unix))]
 fn sync_directory(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// One call for all files: a flush of each waits for the disk's own cache, 4 ms for each of 110,000 files.
+#[cfg(target_os = "linux")]
+fn sync_file_system(root: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(File::open(root)?)?)
+}
+
+/// Other systems have no such call, and nothing is written late there.
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(_root: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::{
     disk::read_file,
     layout_index::{Index, Listing},
     layout_journal::{self as journal, Change},
-    layout_list::List,
+    layout_list::{Journal, List},
     local::blocking,
     verify::{self, check_blob, damaged, read_blob},
 };
@@ -90,6 +90,9 @@ impl Layout {
             sweep(root);
             let layout =
                 Self { writer: Writer::new(durability, root.clone()), ..Self::open(root)? };
+            if durability != Durability::None {
+                layout.judge_noted()?;
+            }
             // What a killed run noted is now seen by other tools too.
             layout.settle_now()?;
             return Ok(layout);
@@ -157,8 +160,9 @@ impl Layout {
         .await
     }
 
-    /// Notes many manifests in the journal of the index. They are listed from then on, whatever becomes of this process;
-    /// [`Self::settle`] writes the index, for tools that read it alone.
+    /// Notes many manifests in the journal of the index. Their blobs are there already: a manifest without them is listed no
+    /// more once this process has ended early. The others are listed whatever becomes of it; [`Self::settle`] writes the
+    /// index, for tools that read it alone.
     ///
     /// # Errors
     /// `Io`.
@@ -259,13 +263,58 @@ impl Layout {
     /// Changes `index.json`, alone among all processes.
     fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T>) -> Result<T> {
         let _lock = self.lock()?;
-        self.list.rewrite(&self.root, self.limits.layout_index_bytes, &self.writer, change)
+        self.rewrite(change)
+    }
+
+    /// The same under a lock that the caller holds. The index is written after everything that it lists is on disk.
+    fn rewrite<T>(&self, change: impl FnOnce(&mut Index) -> Result<T>) -> Result<T> {
+        let writer = self.writer.catch_up(&self.root)?;
+        self.list.rewrite(&self.root, self.limits.layout_index_bytes, &writer, change)
     }
 
     /// Appends to the journal, alone among all processes.
     fn note(&self, changes: Vec<Change>) -> Result<()> {
         let _lock = self.lock()?;
-        self.list.note(&self.root, self.limits.layout_index_bytes, &self.writer, changes)
+        match self.list.note(&self.root, self.limits.layout_index_bytes, &self.writer, changes)? {
+            Journal::Short => Ok(()),
+            Journal::Long => self.rewrite(|_| Ok(())),
+        }
+    }
+
+    /// Takes off the list what the journal of a run that ended early names and the disk does not have: the journal may
+    /// have reached the disk before the content did when the power went.
+    fn judge_noted(&self) -> Result<()> {
+        let noted = journal::listed(&self.root, self.limits.layout_index_bytes)?;
+        let lost: Vec<Digest> = noted
+            .into_iter()
+            .filter(|manifest| !self.is_whole(manifest))
+            .map(|manifest| manifest.digest)
+            .collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        self.change(|index| {
+            for digest in &lost {
+                index.remove_digest(digest);
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether a manifest is here with everything that it names, byte for byte.
+    fn is_whole(&self, listed: &Descriptor) -> bool {
+        let Ok(manifest) = self.read_manifest(listed) else { return false };
+        let document = manifest.document();
+        document
+            .config
+            .iter()
+            .chain(document.layers.iter().flatten())
+            .all(|blob| self.is_stored(blob))
+    }
+
+    /// Whether a blob is here, byte for byte.
+    fn is_stored(&self, blob: &Descriptor) -> bool {
+        check_blob(self.blob_path(&blob.digest), blob).is_ok()
     }
 
     /// The lock is on `oci-layout`, which is never replaced. It is held as long as the file is open.
@@ -316,7 +365,10 @@ impl Layout {
 
     fn store_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
         let place = self.blob_path(&blob.digest);
-        if fs::metadata(&place).is_ok_and(|there| there.len() == blob.size) {
+        let same_size = fs::metadata(&place).is_ok_and(|there| there.len() == blob.size);
+        // A file that was written late may be another after a loss of power.
+        let trusted = self.writer.durability() != Durability::Late;
+        if same_size && (trusted || self.is_stored(blob)) {
             return Ok(Sent::Present);
         }
         let unfinished = self.writer.unfinished();

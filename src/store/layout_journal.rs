@@ -122,6 +122,17 @@ pub(super) fn replay(file: &File, path: &Path, most: u64, index: &mut Index) -> 
     Ok(whole)
 }
 
+/// The manifests that the journal lists, if there is one.
+///
+/// # Errors
+/// `Io`.
+pub(super) fn listed(root: &Path, most: u64) -> Result<Vec<Descriptor>> {
+    let Some(file) = open(root)? else { return Ok(Vec::new()) };
+    let mut index = Index::default();
+    replay(&file, &path(root), most, &mut index)?;
+    Ok(index.descriptors().cloned().collect())
+}
+
 /// Appends changes after the `whole` bytes that are good, and makes them reach the disk. Gives the journal's new length.
 ///
 /// # Errors

@@ -19,6 +19,13 @@ const INDEX: &str = "index.json";
 /// Bytes of a journal below which the index is not written for its sake.
 const SMALL: u64 = 1 << 20;
 
+/// How long a journal has become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Journal {
+    Short,
+    Long,
+}
+
 /// The list of one layout, as all its clones see it.
 #[derive(Debug, Default)]
 pub(super) struct List(Mutex<Option<Known>>);
@@ -111,14 +118,16 @@ impl List {
         outcome
     }
 
-    /// Changes the list by lines of the journal. The caller holds the layout's lock.
+    /// Changes the list by lines of the journal. The caller holds the layout's lock, and writes the list whole when the
+    /// journal has become long: now and then, so that all writing together is a small multiple of the list, and reading
+    /// it stays cheap.
     pub(super) fn note(
         &self,
         root: &Path,
         most: u64,
         writer: &Writer,
         changes: Vec<Change>,
-    ) -> Result<()> {
+    ) -> Result<Journal> {
         let mut guard = self.lock();
         let known = fresh(&mut guard, root, most)?;
         let noted = known.note(root, writer, changes);
@@ -127,10 +136,7 @@ impl List {
         if noted.is_err() {
             *guard = None;
         }
-        drop(guard);
-        noted?;
-        // Now and then, so that all writing together is a small multiple of the list, and reading it stays cheap.
-        if due { self.rewrite(root, most, writer, |_| Ok(())) } else { Ok(()) }
+        noted.map(|()| if due { Journal::Long } else { Journal::Short })
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Known>> {

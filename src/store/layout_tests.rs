@@ -27,6 +27,8 @@ fn manifest(text: &str) -> Manifest {
 }
 
 async fn note(layout: &Layout, chart: &str, version: &str) {
+    let empty = Source::Bytes(Bytes::from_static(b"{}"));
+    layout.push_blob(&Descriptor::of(media::EMPTY, b"{}"), &empty).await.expect("config");
     let one = (name(chart), manifest(&format!("{chart} {version}")), Some(tag(version)));
     layout.note_manifests(vec![one]).await.expect("noted");
 }
@@ -137,4 +139,64 @@ async fn what_is_forgotten_goes_with_its_manifest_unless_another_name_leads_to_i
         assert_eq!(tags(root.path(), "demo").len(), left, "{version}");
         assert_eq!(layout.blob_path(shared.digest()).exists(), there, "{version}");
     }
+}
+
+/// A layout that is written late, and the steps that it takes.
+fn late(root: &Path) -> (Layout, Arc<std::sync::Mutex<Vec<Step>>>) {
+    let mut layout = Layout::create_with(root, Durability::Late).expect("layout");
+    let steps: Arc<std::sync::Mutex<Vec<Step>>> = Arc::default();
+    let taken = Arc::clone(&steps);
+    layout.writer.seam = Some(Arc::new(move |step, _: &Path| {
+        taken.lock().expect("steps").push(step);
+        Ok(())
+    }));
+    (layout, steps)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_written_late_reaches_the_disk_once_and_before_the_index_names_it() {
+    let root = tempfile::tempdir().expect("folder");
+    let (layout, steps) = late(root.path());
+    for version in 0..50 {
+        note(&layout, "demo", &format!("1.0.{version}")).await;
+    }
+    let before = std::mem::take(&mut *steps.lock().expect("steps"));
+    assert!(before.iter().all(|step| matches!(step, Step::Write | Step::Rename)), "{before:?}");
+    layout.settle().await.expect("settled");
+    let all = steps.lock().expect("steps").clone();
+    let (first, rest) = all.split_first().expect("steps");
+    assert_eq!(*first, Step::SyncAll, "{all:?}");
+    assert!(rest.contains(&Step::SyncFile) && rest.contains(&Step::SyncDirectory), "{all:?}");
+    assert_eq!(in_index(root.path()), 50);
+}
+
+#[tokio::test]
+async fn what_a_loss_of_power_took_is_listed_no_more_and_written_anew() {
+    let root = tempfile::tempdir().expect("folder");
+    let layout = Layout::create_with(root.path(), Durability::Late).expect("layout");
+    let config = Descriptor::of(media::EMPTY, b"{}");
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        note(&layout, "demo", version).await;
+    }
+    // The journal reached the disk, and of two manifests not even as much as their names or their content.
+    let zeroed = manifest("demo 1.0.0");
+    let place = layout.blob_path(zeroed.digest());
+    let size = fs::metadata(&place).expect("manifest").len();
+    fs::write(&place, vec![0; usize::try_from(size).expect("size")]).expect("zeroed");
+    fs::remove_file(layout.blob_path(manifest("demo 1.1.0").digest())).expect("removed");
+    drop(layout);
+
+    let again = Layout::create_with(root.path(), Durability::Late).expect("again");
+    assert_eq!(tags(root.path(), "demo"), ["1.2.0"]);
+    note(&again, "demo", "1.0.0").await;
+    again.settle().await.expect("settled");
+    assert_eq!(fs::read(&place).expect("manifest"), zeroed.bytes().as_ref());
+    assert_eq!(tags(root.path(), "demo"), ["1.2.0", "1.0.0"]);
+
+    // A config that is gone takes every manifest of it along.
+    note(&again, "demo", "1.3.0").await;
+    fs::remove_file(again.blob_path(&config.digest)).expect("removed");
+    Layout::create_with(root.path(), Durability::Late).expect("again");
+    assert_eq!(tags(root.path(), "demo"), ["1.2.0", "1.0.0"], "what is in the index stays");
 }

@@ -23,7 +23,7 @@ use crate::{
         source::{folder, layout, registry, repository},
     },
     oci::{Reference, Registry, chart::LayerOrder},
-    store::{bundle::Format, layout::Layout},
+    store::{Durability, bundle::Format, layout::Layout},
     template::Template,
 };
 use jiff::Timestamp;
@@ -213,7 +213,7 @@ impl Ends<'_> {
             return Ok(Sink::Museum(Box::new(museum)));
         }
         if let Some(folder) = text.strip_prefix("layout:") {
-            let store = Layout::create(Path::new(folder))?;
+            let store = Layout::create_with(Path::new(folder), Durability::Late)?;
             let layout = sink::layout::Layout::new(store, template, composing);
             return Ok(Sink::Layout(Box::new(layout)));
         }

@@ -127,7 +127,9 @@ impl Layout {
         folder::recall(self.store.root(), key, self.options.limits.state_bytes).await
     }
 
+    /// Writes the index too: a loss of power then loses nothing that the state names.
     pub(super) async fn remember(&self, key: &Key, state: &[u8]) -> Result<()> {
+        self.store.settle().await?;
         folder::remember(self.store.root(), key, state).await
     }
 }
