@@ -104,7 +104,7 @@ pub(super) struct MuseumArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum CompatArg {
-    /// `HEAD` is answered as `GET` is
+    /// `HEAD` is answered as `GET` is, and `--max-storage-objects` counts forms
     Improved,
     /// As ChartMuseum does it, oddities and all
     Strict,

@@ -90,7 +90,7 @@ pub enum Metrics {
 /// How far ChartMuseum's oddities go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compat {
-    /// `HEAD` is answered wherever `GET` is, with the same status and headers.
+    /// `HEAD` is answered wherever `GET` is, with the same status and headers; limits count forms too.
     #[default]
     Improved,
     /// As ChartMuseum does it.

@@ -7,7 +7,7 @@ use super::{
     form::{self, Part},
     intake::{self, Received},
     keep::Judged,
-    options::Force,
+    options::{Compat, Force},
     provenance::Provenance,
 };
 use crate::{
@@ -34,7 +34,7 @@ struct Files {
 enum Words {
     /// A file by itself.
     Plain,
-    /// A form. ChartMuseum does not count what forms bring.
+    /// A form. ChartMuseum does not count what forms bring, and neither does `--compat strict`.
     Form,
 }
 
@@ -142,8 +142,8 @@ impl<C: Catalog> Museum<C> {
                 found => new += usize::from(!found),
             }
         }
-        // As in ChartMuseum, and recorded: tools count on it.
-        if words == Words::Plain {
+        // ChartMuseum does not count forms. Clients send forms, ours too, so the limit would hold for nobody.
+        if words == Words::Plain || self.options.compat == Compat::Improved {
             self.room_for(namespace, new)?;
         }
         for chart in charts {

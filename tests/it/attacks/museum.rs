@@ -155,6 +155,27 @@ fn provenance_without_charts_counts_as_stored_objects() {
     assert_eq!(post(&server, "1.2.0"), 507);
 }
 
+/// Of finding 22: what came in a form was not counted, so that a client that sends forms had no limit.
+#[test]
+fn a_chart_in_a_form_counts_as_stored_object() {
+    let form = |server: &Daemon, version: &str| {
+        let mut body =
+            b"--b\r\nContent-Disposition: form-data; name=\"chart\"; filename=\"c.tgz\"\r\n\r\n"
+                .to_vec();
+        body.extend(chart("c", version, ""));
+        body.extend(b"\r\n--b--\r\n");
+        let kind = [("Content-Type", "multipart/form-data; boundary=b")];
+        let address = server.address().parse().unwrap();
+        wire::send(address, "POST", "/api/charts?force", &kind, &body).status
+    };
+    for (compat, second) in [("improved", 507), ("strict", 201)] {
+        let server = Daemon::chartferry(["--max-storage-objects", "1", "--compat", compat]);
+        assert_eq!(form(&server, "1.0.0"), 201, "{compat}");
+        assert_eq!(form(&server, "1.1.0"), second, "{compat}");
+        assert_eq!(form(&server, "1.0.0"), 201, "{compat}: what is there may be replaced");
+    }
+}
+
 /// Finding 16: one damaged config made every index stale, and was read anew every ten seconds; alone it answered 503.
 #[test]
 fn a_damaged_config_or_tag_makes_nothing_else_stale() {
