@@ -16,8 +16,8 @@ use crate::{
         report::{Mode, Verdict},
         rewrite::Rules,
         run::{
-            Alias, Detail, Earlier, Event, Listener, OnConflict, OnMismatch, Options, Remembering,
-            Trust,
+            Alias, Detail, Earlier, Event, LOOK_EVERY, Listener, OnConflict, OnMismatch, Options,
+            Remembering, Trust,
         },
         select::{Needs, Pattern, Rule, Selection},
         source::Tags,
@@ -80,6 +80,8 @@ struct Settings {
     prune: Option<Guard>,
     state_file: Option<PathBuf>,
     state_ref: Option<String>,
+    look_every: Duration,
+    trust: Trust,
     concurrency: usize,
     rate: Option<f64>,
     metrics_file: Option<PathBuf>,
@@ -117,9 +119,9 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
     options.mismatch = settings.mismatch;
     options.conflict = settings.conflict;
     options.alias = settings.alias;
-    options.trust = if args.trust_tags { Trust::Tags } else { Trust::Nothing };
+    options.trust = settings.trust;
     options.detail = if args.all { Detail::Every } else { Detail::Notable };
-    options.look_every = if args.look { Duration::ZERO } else { args.look_every };
+    options.look_every = if args.look { Duration::ZERO } else { settings.look_every };
     options.artifact_hub = settings.artifact_hub.as_deref().map(metadata).transpose()?;
     options.prune = settings.prune;
     options.at_once = settings.concurrency;
@@ -397,6 +399,7 @@ impl MirrorArgs {
     fn settings(&self, run: &Run) -> Result<Settings> {
         let mut settings = match &self.file {
             Some(path) => {
+                self.refuse_beside_file()?;
                 let stdin = self.from.from_password_stdin || self.to.to_password_stdin;
                 if stdin && path.as_os_str() == file::STDIN {
                     return Err(Error::usage("`-f -` and a password cannot both come from stdin")
@@ -412,6 +415,10 @@ impl MirrorArgs {
         settings.rate = self.rate.or(settings.rate);
         if self.no_prov {
             settings.provenance = Ask::Nothing;
+        }
+        settings.look_every = self.look_every.unwrap_or(settings.look_every);
+        if self.trust_tags {
+            settings.trust = Trust::Tags;
         }
         if self.with_dependencies {
             for source in &mut settings.sources {
@@ -505,6 +512,8 @@ impl MirrorArgs {
             prune: None,
             state_file: None,
             state_ref: None,
+            look_every: LOOK_EVERY,
+            trust: Trust::default(),
             concurrency: AT_ONCE,
             rate: None,
             metrics_file: None,
@@ -534,6 +543,7 @@ fn from_file(document: Document) -> Result<Settings> {
             })
         })
         .collect::<Result<_>>()?;
+    let look_every = document.look_every()?.unwrap_or(LOOK_EVERY);
     let destination = document.destination;
     Ok(Settings {
         sources,
@@ -560,6 +570,8 @@ fn from_file(document: Document) -> Result<Settings> {
         prune: document.prune.as_ref().map(file::PruneEntry::guard).transpose()?,
         state_file: document.state.file,
         state_ref: document.state.reference,
+        look_every,
+        trust: file::trust(document.trust_tags),
         concurrency: document.concurrency.unwrap_or(AT_ONCE),
         rate: document.rate,
         metrics_file: document.metrics_file,

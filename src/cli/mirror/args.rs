@@ -1,7 +1,7 @@
 //! The flags of `mirror`.
 
 use crate::{
-    Error,
+    Error, Result,
     cli::output::Format,
     mirror::{
         Shard,
@@ -15,27 +15,6 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 /// Versions under way at once. An upload is five requests in a row; on a line of 100 ms this carries 120 a second.
 pub(super) const AT_ONCE: usize = 64;
-/// What a file says itself, so that no flag beside it is read and forgotten.
-const IN_FILE: [&str; 17] = [
-    "ends",
-    "chart",
-    "exclude",
-    "charts",
-    "immutable_tags",
-    "versions",
-    "latest",
-    "since",
-    "min_age",
-    "skip_deprecated",
-    "skip_prerelease",
-    "template",
-    "alias_without_v",
-    "rewrite_dependencies",
-    "dependency_url",
-    "artifacthub",
-    "create_repository_command",
-];
-
 /// What `mirror --help` ends with.
 const EXAMPLES: &str = r#"Examples:
   chartferry mirror https://charts.example.com oci://registry.example.com/charts
@@ -61,14 +40,15 @@ A file for -f; only `sources` and `destination` must be in it:
   onDigestMismatch: fail             # or warn, accept
   prune: {maxDelete: 10%}
   state: {file: state.jsonl}
-  concurrency: 16                    # also rate, metricsFile
+  lookEvery: 24h                     # also trustTags
+  concurrency: 16                    # also rate, metricsFile, reportFile
   hosts:
   - host: registry.example.com
     username: robot
     passwordEnv: REGISTRY_PASSWORD   # or passwordFile; also caFile, plainHttp, concurrency, rate
 
-These flags replace what the file says: --on-conflict, --on-digest-mismatch, --concurrency,
---rate, --prune, --state, --state-ref, --metrics-file. Every flag that the file has no key for
+These flags replace what the file says: --on-conflict, --on-digest-mismatch, --look-every,
+--concurrency, --rate, --prune, --state, --state-ref, --metrics-file, --report-file. Every flag that the file has no key for
 goes with it too. Sources, destination and selection are in the file alone.
 "#;
 
@@ -80,7 +60,7 @@ pub(in crate::cli) struct MirrorArgs {
     #[arg(value_name = "SRC|DST", required_unless_present = "file")]
     pub(super) ends: Vec<String>,
     /// Take sources, destination and all the rest from a YAML file, or from stdin with `-`
-    #[arg(long, short = 'f', value_name = "FILE", conflicts_with_all = IN_FILE)]
+    #[arg(long, short = 'f', value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
     /// Only these charts: `NAME`, `GLOB` or `/REGEX/`, each with `@RANGE` if wanted
     #[arg(long, value_name = "PATTERN[@RANGE]", help_heading = "Selection")]
@@ -160,9 +140,9 @@ pub(in crate::cli) struct MirrorArgs {
     /// Look at the destination now: list its tags, and send again what is missing
     #[arg(long)]
     pub(super) look: bool,
-    /// Look at the destination when the last look is older than this: `24h`, `7d`
-    #[arg(long, value_name = "AGE", default_value = "24h", value_parser = span)]
-    pub(super) look_every: Duration,
+    /// Look at the destination when the last look is older than this, such as `7d`; `24h` by default
+    #[arg(long, value_name = "AGE", value_parser = span)]
+    pub(super) look_every: Option<Duration>,
     /// Count a tag that is there and not recorded as equal, without comparing it
     #[arg(long)]
     pub(super) trust_tags: bool,
@@ -202,6 +182,48 @@ pub(in crate::cli) struct MirrorArgs {
     pub(super) from: FromArgs,
     #[command(flatten)]
     pub(super) to: ToArgs,
+}
+
+impl MirrorArgs {
+    /// Refuses the flags that a file has keys for, so that none is read and forgotten.
+    pub(super) fn refuse_beside_file(&self) -> Result<()> {
+        if let Some(end) = self.ends.first() {
+            return Err(Error::usage(format!("`{end}` beside `--file`"))
+                .with_hint("the file names them: `sources[].url` and `destination.url`"));
+        }
+        for (given, flag, key) in [
+            (!self.chart.is_empty(), "--chart", "sources[].charts"),
+            (!self.exclude.is_empty(), "--exclude", "sources[].exclude"),
+            (!self.charts.is_empty(), "--charts", "sources[].repositories"),
+            (self.immutable_tags, "--immutable-tags", "sources[].immutableTags"),
+            (self.versions.is_some(), "--versions", "sources[].versions"),
+            (self.latest.is_some(), "--latest", "sources[].latest"),
+            (self.since.is_some(), "--since", "sources[].since"),
+            (self.min_age.is_some(), "--min-age", "sources[].minAge"),
+            (self.skip_deprecated, "--skip-deprecated", "sources[].skipDeprecated"),
+            (self.skip_prerelease, "--skip-prerelease", "sources[].skipPrerelease"),
+            (self.template.is_some(), "--template", "destination.template"),
+            (self.alias_without_v, "--alias-without-v", "destination.aliasWithoutV"),
+            (
+                self.rewrite_dependencies,
+                "--rewrite-dependencies",
+                "destination.rewriteDependencies",
+            ),
+            (!self.dependency_url.is_empty(), "--dependency-url", "destination.dependencyUrls"),
+            (self.artifacthub.is_some(), "--artifacthub", "destination.artifacthub"),
+            (
+                self.create_repository_command.is_some(),
+                "--create-repository-command",
+                "destination.createRepositoryCommand",
+            ),
+        ] {
+            if given {
+                return Err(Error::usage(format!("`{flag}` cannot be used with `--file`"))
+                    .with_hint(format!("write the key `{key}` in the file")));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What holds for both sides.

@@ -8,7 +8,7 @@ use crate::{
     limits::Limits,
     mirror::{
         prune::Guard,
-        run::{Alias, OnConflict, OnMismatch},
+        run::{Alias, OnConflict, OnMismatch, Trust},
         select::{Class, Needs, Pattern, Rule, Selection},
         source::Tags,
     },
@@ -42,6 +42,10 @@ pub(super) struct Document {
     pub(super) prune: Option<PruneEntry>,
     #[serde(default)]
     pub(super) state: StateEntry,
+    #[serde(default)]
+    look_every: Option<String>,
+    #[serde(default)]
+    pub(super) trust_tags: bool,
     #[serde(default)]
     pub(super) concurrency: Option<usize>,
     #[serde(default)]
@@ -188,6 +192,11 @@ impl Document {
                 .with_source(error)
                 .with_hint("`chartferry mirror --help` ends with an example of such a file")
         })
+    }
+
+    /// How old a look at the destination may be, if the file says so.
+    pub(super) fn look_every(&self) -> Result<Option<Duration>> {
+        self.look_every.as_deref().map(age).transpose().context(|| "`lookEvery`".to_owned())
     }
 
     fn parse(bytes: &[u8], variable: Variable<'_>, limits: &Limits) -> Result<Self> {
@@ -341,6 +350,10 @@ pub(super) fn tags(immutable: bool) -> Tags {
     if immutable { Tags::Immutable } else { Tags::Movable }
 }
 
+pub(super) fn trust(tags: bool) -> Trust {
+    if tags { Trust::Tags } else { Trust::Nothing }
+}
+
 pub(super) fn alias(without_v: bool) -> Alias {
     if without_v { Alias::WithoutV } else { Alias::None }
 }
@@ -465,6 +478,8 @@ onDigestMismatch: warn
 onConflict: skip
 prune: {maxDelete: 5}
 state: {file: state.jsonl, ref: oci://other.example/state}
+lookEvery: 36h
+trustTags: true
 concurrency: 16
 rate: 20
 hosts:
@@ -482,6 +497,8 @@ metricsFile: mirror.prom
             Guard::Number(5)
         );
         assert_eq!(document.hosts[0].rate, Some(2.5));
+        assert_eq!(document.look_every().expect("age"), Some(Duration::from_secs(36 * 3600)));
+        assert!(document.trust_tags);
     }
 
     #[test]
@@ -495,6 +512,7 @@ metricsFile: mirror.prom
             ("sources: [{url: a}]\n", "`destination` is missing"),
             ("sources: [{url: a}]\ndestination: {url: x}\npassword: x\n", "unknown key `password`"),
             ("sources: [{url: a}]\nsources: []\n", "sources"),
+            ("sources: [{url: a}]\ndestination: {url: x}\ntrustTags: 1\n", "`trustTags`"),
         ] {
             let error = parse(text).expect_err(text);
             assert!(error.chain().contains(part), "{text}: {error:?}");

@@ -80,6 +80,8 @@ const DOCUMENT: Shape = Keys(&[
     ("onConflict", May, Word(&["fail", "skip", "overwrite"])),
     ("prune", May, Keys(&[("maxDelete", May, Guard)])),
     ("state", May, Keys(&[("file", May, Text), ("ref", May, Text)])),
+    ("lookEvery", May, Text),
+    ("trustTags", May, Flag),
     ("concurrency", May, Count),
     ("rate", May, Rate),
     ("hosts", May, List(&HOST)),
