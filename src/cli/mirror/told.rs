@@ -173,8 +173,11 @@ fn sum(report: &Report) -> String {
         let ago = duration(report.looked_ago);
         parts.push(format!("{} recorded, last looked at {ago} ago", counts.recorded));
     }
-    if parts.is_empty() {
-        parts.push("nothing to do".to_owned());
+    let idle = parts.is_empty();
+    if idle {
+        parts.push(
+            if counts.selected == 0 { "nothing is selected" } else { "nothing to do" }.to_owned(),
+        );
     }
     let number = |count: usize, one: &str| match count {
         1 => format!("1 {one}"),
@@ -203,7 +206,7 @@ fn sum(report: &Report) -> String {
     }
     if report.unchanged {
         line.push_str("; the source has not changed");
-    } else if report.mode == Mode::DryRun {
+    } else if report.mode == Mode::DryRun && !idle {
         line.push_str("; nothing was done");
     }
     line.push('\n');
