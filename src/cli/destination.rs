@@ -113,6 +113,17 @@ pub(super) fn no_folder(text: &str, of: &str) -> Option<Error> {
     })
 }
 
+/// Refuses an address of a registry where a verb writes into a folder of this machine.
+pub(super) fn refuse_address(folder: Option<&PathBuf>) -> Result<()> {
+    let Some(text) = folder.and_then(|folder| folder.to_str()) else { return Ok(()) };
+    let port = text.split('/').next().is_some_and(|first| first.contains(':'));
+    if text.contains("://") || port && is_host(text) {
+        return Err(Error::usage(format!("`{text}` is no folder"))
+            .with_hint("name a folder; `chartferry mirror SRC DST` copies between registries"));
+    }
+    Ok(())
+}
+
 /// Whether a text looks like `HOST[:PORT]/PATH` rather than a path: a port, or a dot in what a path follows.
 pub(super) fn is_host(text: &str) -> bool {
     let (first, path) =

@@ -3,6 +3,7 @@
 use super::{
     Run,
     classic::ClassicArgs,
+    destination::refuse_address,
     exit::Exit,
     fetch::fetch,
     legacy,
@@ -62,6 +63,7 @@ pub(super) fn export(run: &Run, args: ExportArgs) -> Result<Exit> {
     let limits = Limits::default();
     let folder =
         args.folder.clone().or(args.destination.clone()).unwrap_or_else(|| PathBuf::from("."));
+    refuse_address(Some(&folder))?;
     let existing = if args.overwrite { Existing::Replace } else { args.existing };
     let _progress = Progress::start(run, "pulled", "charts", 1);
     run.block_on(async {

@@ -3,6 +3,7 @@
 use super::{
     Run,
     classic::{self, Chart, ClassicArgs},
+    destination::refuse_address,
     exit::Exit,
     fetch::fetch_with,
     legacy,
@@ -68,6 +69,7 @@ pub(super) struct PullArgs {
 
 pub(super) fn pull(run: &Run, args: PullArgs) -> Result<Exit> {
     args.classic.check()?;
+    refuse_address(args.destination.as_ref())?;
     let limits = Limits::default();
     let progress = Progress::start(run, "pulled", "charts", args.references.len());
     // The store of saved charts has one writer, so what goes there goes in turn.

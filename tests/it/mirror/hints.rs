@@ -144,3 +144,49 @@ fn a_destination_that_answers_with_a_page_is_named() {
         says(&test, "", (1, args, &[&index, "no ChartMuseum answers there"]));
     }
 }
+
+#[test]
+fn a_flag_beside_a_file_is_refused_with_the_key_that_says_the_same() {
+    let place = Mirrored::new();
+    place.test.file("mirror.yaml", "sources: [{url: a}]\ndestination: {url: b}\n");
+    for (flags, key) in [
+        (&["--chart", "demo"][..], "`sources[].charts`"),
+        (&["--latest", "1"], "`sources[].latest`"),
+        (&["--charts", "demo"], "`sources[].repositories`"),
+        (&["--skip-prerelease"], "`sources[].skipPrerelease`"),
+        (&["--template", "x"], "`destination.template`"),
+        (&["out"], "`destination.url`"),
+    ] {
+        let command = [&["mirror", "-f", "mirror.yaml"][..], flags].concat();
+        place.test.run(command).stderr_has(key).fails(64);
+    }
+}
+
+#[test]
+fn a_mirror_that_selects_nothing_says_so_once() {
+    let place = Mirrored::new();
+    place.add("demo", "1.0.0");
+    place.publish();
+    let line = "0 versions of 0 charts: nothing is selected";
+    for flags in [&[][..], &["--dry-run"]] {
+        let url = place.web.url();
+        let command = ["mirror", &url, "out", "--versions", ">9"];
+        let told = place.test.run([&command[..], flags].concat()).anything().succeeds().stdout;
+        assert!(told.contains(line) && !told.contains("nothing was done"), "{told}");
+    }
+}
+
+#[test]
+fn an_address_is_no_folder_to_pull_or_export_into() {
+    let place = Mirrored::new();
+    place.add("demo", "1.0.0");
+    place.publish();
+    let archive = format!("{}/demo-1.0.0.tgz", place.web.url());
+    for address in ["oci://127.0.0.1:1/charts", "127.0.0.1:1/charts", "localhost:5000/charts"] {
+        for verb in ["pull", "export"] {
+            let says = format!("`{address}` is no folder");
+            place.test.run([verb, archive.as_str(), "-d", address]).stderr_has(&says).fails(64);
+        }
+    }
+    assert!(!place.test.path("oci:").exists() && !place.test.path("127.0.0.1:1").exists());
+}
