@@ -50,7 +50,7 @@ pub(crate) fn run(versions: usize) {
             first / 1000.0,
             helm / each
         );
-        println!("  {:<46}{again:>9.2} ms for all", "  again, in step");
+        println!("  {:<46}{again:>9.2} ms for all", "  again, nothing to do");
     }
 }
 
