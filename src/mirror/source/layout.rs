@@ -1,6 +1,6 @@
 //! An image layout of charts, whoever wrote it; and a bundle, which is one in a file.
 
-use super::{Glimpse, Listed, Listing, Seen};
+use super::{Glimpse, Listed, Listing, Seen, is_attached, registry::ARTIFACT_HUB};
 use crate::{
     Error, ErrorKind, Result,
     chart::Metadata,
@@ -9,9 +9,9 @@ use crate::{
     mirror::{
         candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
         needs::Need,
-        sink::bundle::apart,
+        sink::{self, bundle::apart},
     },
-    oci::{Descriptor, TagOrDigest, chart, media},
+    oci::{Descriptor, Manifest, TagOrDigest, chart, media},
     ops::{
         bundle::{self, LoadOptions, To},
         prepare,
@@ -105,7 +105,9 @@ impl Layout {
             Listed { seen: Seen { fingerprint, ..Seen::default() }, ..Listed::default() };
         for entry in entries {
             match self.candidate(&entry).await {
-                Ok(candidate) => listed.candidates.push(candidate),
+                Ok(Entry::Version(candidate)) => listed.candidates.push(*candidate),
+                Ok(Entry::Attached) => listed.attached += 1,
+                Ok(Entry::Metadata) => {}
                 Err(error) => {
                     let name = RefName::of(&entry);
                     listed.warnings.push(format!("skipping `{name}`: {}", error.chain()));
@@ -116,10 +118,13 @@ impl Layout {
     }
 
     /// What an entry is, by its manifest and config.
-    async fn candidate(&self, entry: &Descriptor) -> Result<Candidate> {
+    async fn candidate(&self, entry: &Descriptor) -> Result<Entry> {
         let target = TagOrDigest::Digest(entry.digest.clone());
         let manifest = self.store.fetch_manifest(&target).await?;
-        let found = chart::find(&manifest)?;
+        let found = match chart::find(&manifest) {
+            Ok(found) => found,
+            Err(error) => return self.beside(entry, &manifest, error),
+        };
         let mut metadata = Metadata::default();
         if let Some(config) = found.config.filter(|_| found.foreign.is_none()) {
             let bytes = self.store.fetch_blob(config, self.limits.config_bytes).await?;
@@ -148,7 +153,7 @@ impl Layout {
         if path.is_empty() || version.is_empty() {
             return Err(Error::invalid("it does not say which chart and version it is"));
         }
-        Ok(Candidate {
+        Ok(Entry::Version(Box::new(Candidate {
             id: ChartVersion::new(path, version),
             created: annotations.get(media::CREATED).cloned().unwrap_or_default(),
             digest: Some(found.content.digest.clone()),
@@ -162,7 +167,44 @@ impl Layout {
                 Some(_) => Provenance::There,
                 None => Provenance::Missing,
             },
-        })
+        })))
+    }
+
+    /// What is no chart: an artifact that has a tag is listed as a version, so that it is counted; what is attached to
+    /// another manifest is counted by itself.
+    fn beside(&self, entry: &Descriptor, manifest: &Manifest, error: Error) -> Result<Entry> {
+        if sink::registry::is_chart(manifest) {
+            return Err(error);
+        }
+        let said = RefName::of(entry);
+        if said.tag.as_ref().is_some_and(|tag| tag.as_str() == ARTIFACT_HUB) {
+            return Ok(Entry::Metadata);
+        }
+        let has_tag_of_others = said.tag.as_ref().is_some_and(|tag| is_attached(tag.as_str()));
+        if has_tag_of_others || manifest.document().subject.is_some() {
+            return Ok(Entry::Attached);
+        }
+        let Some(tag) = said.tag else { return Err(error) };
+        let path = said.repository.map_or_else(|| self.name.clone(), |name| name.to_string());
+        Ok(Entry::Version(Box::new(Candidate {
+            id: ChartVersion::new(path, tag.to_version()),
+            created: String::new(),
+            digest: None,
+            listed: ListedDigest::Missing,
+            urls: vec![entry.digest.to_string()],
+            deprecated: false,
+            fingerprint: Fingerprint::of(entry.digest.as_str().as_bytes()),
+            essence: None,
+            origin: None,
+            provenance: Provenance::Missing,
+        })))
+    }
+
+    pub(super) async fn other(&self, candidate: &Candidate) -> Result<Option<String>> {
+        let digest = candidate.urls.first().map_or("", String::as_str);
+        let target = TagOrDigest::Digest(digest.parse()?);
+        let manifest = self.store.fetch_manifest(&target).await?;
+        Ok(chart::find(&manifest).is_err().then(|| chart::describe(&manifest)))
     }
 
     pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Glimpse> {
@@ -187,6 +229,16 @@ impl Layout {
         }
         Ok(payload)
     }
+}
+
+/// What an entry of a layout is.
+enum Entry {
+    /// A version of a chart, or another artifact that has a tag.
+    Version(Box<Candidate>),
+    /// A signature, an attestation or another referrer.
+    Attached,
+    /// What Artifact Hub reads of a chart.
+    Metadata,
 }
 
 /// A file's or folder's name, without what says that it is a bundle.

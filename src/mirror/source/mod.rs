@@ -197,14 +197,15 @@ impl Source {
         }
     }
 
-    /// What a version is, if it is no chart at all but an artifact of another kind. One request, of registries alone.
+    /// What a version is, if it is no chart at all but an artifact of another kind. One request of a registry.
     ///
     /// # Errors
     /// When the source does not say.
     pub async fn other(&self, candidate: &Candidate) -> Result<Option<String>> {
         match self {
+            Self::Layout(source) => source.other(candidate).await,
             Self::Registry(source) => source.other(candidate).await.map_err(refused),
-            Self::Folder(_) | Self::Layout(_) | Self::Repository(_) => Ok(None),
+            Self::Folder(_) | Self::Repository(_) => Ok(None),
         }
     }
 

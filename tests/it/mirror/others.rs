@@ -119,3 +119,49 @@ fn environment_tags_are_counted_as_other_names() {
     assert_eq!(told(&report), ["sent demo 1.0.0"]);
     assert_eq!(report["counts"]["aliases"], 3);
 }
+
+#[test]
+fn other_artifacts_of_a_layout_or_bundle_are_counted_too() {
+    let place = Mirrored::new();
+    place.add("demo", "1.0.0");
+    place.publish();
+    runs(&place, 0, &[&place.web.url(), "layout:lay"]);
+    let path = place.test.path("lay/index.json");
+    let mut index: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let empty = Digest::sha256(b"{}");
+    std::fs::write(place.test.path(format!("lay/blobs/sha256/{}", empty.hex())), "{}").unwrap();
+    let chart = index["manifests"][0].clone();
+    for (tag, subject) in [(Some("app:v1.0.0"), None), (None, Some(chart))] {
+        let config = json!({"mediaType": "application/vnd.oci.empty.v1+json", "digest": empty.to_string(), "size": 2});
+        let mut manifest = json!({
+            "schemaVersion": 2, "mediaType": KIND, "artifactType": "application/vnd.example.thing",
+            "config": config, "layers": [config],
+        });
+        if let Some(subject) = subject {
+            manifest["subject"] =
+                json!({"mediaType": KIND, "digest": subject["digest"], "size": subject["size"]});
+        }
+        let text = manifest.to_string();
+        let digest = Digest::sha256(text.as_bytes());
+        let mut entry =
+            json!({"mediaType": KIND, "digest": digest.to_string(), "size": text.len()});
+        if let Some(tag) = tag {
+            entry["annotations"] = json!({"org.opencontainers.image.ref.name": tag});
+        }
+        index["manifests"].as_array_mut().unwrap().push(entry);
+        let blob = place.test.path(format!("lay/blobs/sha256/{}", digest.hex()));
+        std::fs::write(blob, text).unwrap();
+    }
+    std::fs::write(&path, index.to_string()).unwrap();
+    for flags in [&["--dry-run"][..], &[], &[]] {
+        let report = runs(&place, 0, &[&["layout:lay", "out"], flags].concat()).remove(0);
+        let counts = &report["counts"];
+        let seen = ["selected", "others", "attached", "refused", "failed"].map(|key| &counts[key]);
+        assert_eq!(seen, [1, 1, 1, 0, 0], "{report:#}");
+        assert!(
+            told(&report).contains(&"other app 1.0.0 (other)".to_owned())
+                || told(&report).contains(&"other app v1.0.0 (other)".to_owned()),
+            "{report:#}"
+        );
+    }
+}
