@@ -41,6 +41,7 @@ fn mirror(source: usize, destination: usize) -> (Report, Duration) {
     let source = Source::Repository(Repository::new(From {
         client: client.clone(),
         repository,
+        provenance: mirror::Ask::Provenance,
         limits: limits.clone(),
     }));
     let sink = Sink::Registry(Registry::new(To {
