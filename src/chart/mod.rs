@@ -13,7 +13,7 @@ pub mod jsonpath;
 pub mod lint;
 pub mod lock;
 pub mod metadata;
-mod ordinary;
+pub(crate) mod ordinary;
 pub mod overrides;
 pub(crate) mod sanitize;
 pub mod schema;

@@ -21,13 +21,13 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Sure<Metadata> {
 }
 
 /// What a field of a chart's structs can be.
-pub(super) trait Field: Sized {
+pub(crate) trait Field: Sized {
     /// Reads the value of a key whose mapping is indented by `column`.
     fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self>;
 }
 
 /// What a chart's structs are.
-pub(super) trait Struct: Sized {
+pub(crate) trait Struct: Sized {
     /// Reads a mapping whose keys are indented by `column`, from its first key to its end.
     fn read(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self>;
 }
@@ -61,7 +61,7 @@ macro_rules! fields {
     };
 }
 
-pub(super) use fields;
+pub(crate) use fields;
 
 impl Field for String {
     fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {

@@ -1,8 +1,10 @@
 //! One version of a chart as an index has it: its metadata and where its archive is.
 
 use crate::chart::decode::{Decoder, Target, go_struct};
+use crate::chart::ordinary::{Field, Struct};
 use crate::chart::time::Time;
 use crate::chart::{Dependency, Maintainer, Metadata};
+use crate::yaml::cursor::{Cursor, Sure, Unsure};
 use crate::yaml::{Node, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -116,7 +118,7 @@ pub(super) struct Row {
     url: String,
 }
 
-go_struct!(Row, "repo", "ChartVersion", {
+go_struct!(ordinary Row, "repo", "ChartVersion", {
     "name" => name,
     "home" => home,
     "sources" => sources,
@@ -200,4 +202,34 @@ impl<T: Target> Target for Embedded<T> {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// Only for what [`super::write::fragment`] wrote: it quotes every text that is one, so that there is nothing to coerce or to
+/// refuse.
+impl<T: Field> Field for Embedded<T> {
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+        T::value(cursor, column).map(Self)
+    }
+}
+
+impl Field for Time {
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+        let text: String = Field::value(cursor, column)?;
+        Self::parse(&text).map_err(|_| Unsure)
+    }
+}
+
+/// Reads what [`super::write::fragment`] wrote, straight into an entry and without a tree of values.
+///
+/// # Errors
+/// [`Unsure`] where only the full reader knows what it says.
+pub(super) fn read_fragment(text: &str) -> Sure<Entry> {
+    let mut cursor = Cursor::new(text)?;
+    if !cursor.is_dash() {
+        return Err(Unsure);
+    }
+    let column = cursor.open_item()?.ok_or(Unsure)?;
+    cursor.indent = column;
+    let row = Row::read(&mut cursor, column)?;
+    if cursor.indent == -1 { Ok(row.into()) } else { Err(Unsure) }
 }

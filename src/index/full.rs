@@ -3,7 +3,7 @@
 
 use super::build::Build;
 use super::document::Document;
-use super::entry::Row;
+use super::entry::{Row, read_fragment};
 use super::line::{Form, Line};
 use super::scan::{Head, Sure, Unsure};
 use super::{Entry, json};
@@ -75,6 +75,9 @@ pub(super) fn read_item(text: &[u8], limits: &Limits) -> Sure<Option<Entry>> {
 
 /// The entry that [`super::write::fragment`] wrote, as it was given.
 pub(crate) fn fragment_entry(text: &str) -> Result<Entry> {
+    if let Ok(entry) = read_fragment(text) {
+        return Ok(entry);
+    }
     let entry = read_item(text.as_bytes(), &Limits::default()).ok().flatten();
     entry.ok_or_else(|| Error::invalid("cannot read an index's entry again"))
 }

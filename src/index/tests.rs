@@ -270,6 +270,30 @@ fn entry() -> impl Strategy<Value = Entry> {
     )
 }
 
+#[test]
+fn an_ordinary_fragment_is_read_back_without_a_tree() {
+    let entry = Entry {
+        metadata: Metadata {
+            name: "a".to_owned(),
+            version: "1.0.0".to_owned(),
+            api_version: "v2".to_owned(),
+            app_version: "1.10".to_owned(),
+            description: "a chart: with \"quotes\" & <signs>".to_owned(),
+            keywords: vec!["yes".to_owned(), "b".to_owned()],
+            maintainers: vec![Some(Maintainer { name: "M".to_owned(), ..Maintainer::default() })],
+            dependencies: vec![Some(Dependency { name: "d".to_owned(), ..Dependency::default() })],
+            annotations: [("a/b".to_owned(), "- x: |\n    y\n".to_owned())].into(),
+            deprecated: true,
+            ..Metadata::default()
+        },
+        urls: vec!["charts/a-1.0.0.tgz".to_owned()],
+        created: "2024-05-01T10:00:00.123456789Z".to_owned(),
+        digest: "0".repeat(64),
+        ..Entry::default()
+    };
+    assert_eq!(entry::read_fragment(&write::fragment(&entry)), Ok(entry));
+}
+
 fn charts() -> impl Strategy<Value = Vec<write::Listing>> {
     prop::collection::btree_map("[a-z][a-z0-9.-]{0,3}", prop::collection::vec(entry(), 0..4), 0..4)
         .prop_map(|charts| charts.into_iter().collect())
@@ -354,6 +378,17 @@ proptest! {
     fn both_readers_agree_on_changed_styles(changes in prop::collection::vec(change(), 1..4)) {
         let text = include_str!("../../testdata/index/styles.yaml");
         assert_agreed(&changed(text.to_owned(), &changes));
+    }
+
+    #[test]
+    fn a_fragment_is_read_back_as_the_full_reader_reads_it(entry in entry()) {
+        let text = write::fragment(&entry);
+        let full = full::read_item(text.as_bytes(), &Limits::default()).expect("written by us");
+        if let Ok(quick) = entry::read_fragment(&text) {
+            prop_assert_eq!(Some(&quick), full.as_ref(), "{}", text);
+            let json = |entry: Option<&Entry>| crate::json::to_vec(&entry);
+            prop_assert_eq!(json(Some(&quick)), json(full.as_ref()));
+        }
     }
 
     #[test]
