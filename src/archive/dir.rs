@@ -83,11 +83,12 @@ fn judge<K: Keeper>(
         stack: vec![real],
         left: limits.chart_bytes,
         files: Vec::new(),
-        warnings: Vec::new(),
+        followed: Vec::new(),
+        led_out: Vec::new(),
         budget: &mut bench.budget,
     };
     walk.directory("")?;
-    let Walk { files, warnings, .. } = walk;
+    let Walk { files, followed, led_out, .. } = walk;
     let mut judge = Judge::default();
     for file in files {
         let source = Source::File(&file.path);
@@ -95,7 +96,8 @@ fn judge<K: Keeper>(
         judge.add(file.name.as_str(), item, &mut bench)?;
     }
     let mut chart = judge.finish(limits)?;
-    chart.warnings.splice(0..0, warnings);
+    chart.warnings.splice(0..0, led_out);
+    chart.followed = followed;
     chart.skipped = bench.budget.links.sentences();
     Ok(chart)
 }
@@ -143,7 +145,9 @@ struct Walk<'a, 'b> {
     stack: Vec<PathBuf>,
     left: u64,
     files: Vec<Found>,
-    warnings: Vec<String>,
+    /// Sentences about the links that were followed within the chart, and out of it.
+    followed: Vec<String>,
+    led_out: Vec<String>,
     budget: &'a mut Budget<'b>,
 }
 
@@ -239,7 +243,8 @@ impl Walk<'_, '_> {
     /// Judges a symbolic link that is to be followed.
     fn follow(&mut self, path: &Path, target: &Path) -> Result<()> {
         let (link, shown) = (path.display(), target.display());
-        if self.outside != Outside::Follow && !target.starts_with(&self.stack[0]) {
+        let leads_within = target.starts_with(&self.stack[0]);
+        if self.outside != Outside::Follow && !leads_within {
             return Err(leads_out(path, target));
         }
         if self.stack.iter().any(|directory| directory.starts_with(target)) {
@@ -247,7 +252,8 @@ impl Walk<'_, '_> {
                 format!("symbolic link `{link}` leads back to `{shown}`, which contains it");
             return Err(Error::invalid(message));
         }
-        self.warnings.push(format!(
+        let sentences = if leads_within { &mut self.followed } else { &mut self.led_out };
+        sentences.push(format!(
             "found symbolic link in path `{link}`, which resolves to `{shown}`: \
              contents of linked file included and used"
         ));
@@ -262,7 +268,7 @@ fn describe(link: &Path, target: &Path) -> String {
 
 fn leads_out(link: &Path, target: &Path) -> Error {
     Error::invalid(describe(link, target)).with_hint(
-        "package the chart with `--allow-outside-links` to include that file, or leave the link out with .helmignore",
+        "run the command with `--allow-outside-links` to include that file, or leave the link out with .helmignore",
     )
 }
 

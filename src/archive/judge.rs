@@ -265,6 +265,7 @@ impl<D> Judge<D> {
             files,
             subcharts: charts,
             warnings,
+            followed: Vec::new(),
             skipped: Vec::new(),
         })
     }

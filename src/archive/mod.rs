@@ -50,9 +50,12 @@ pub struct Chart<D = Bytes> {
     pub files: Vec<File<D>>,
     /// The charts under `charts/`, from directories and archives, sorted by name. (Helm's order is random.)
     pub subcharts: Vec<Self>,
-    /// What the user should know though nothing is wrong: symbolic links that were followed, files that
+    /// What the user should know though nothing is wrong: symbolic links that were followed out of the chart, files that
     /// belong to Helm 2. Each subchart has its own.
     pub warnings: Vec<String>,
+    /// Symbolic links within the chart that were followed, a sentence each. They are ordinary; Helm prints them as
+    /// information.
+    pub followed: Vec<String>,
     /// What was left out of the chart and its subcharts, a sentence each: links in archives, and with
     /// [`dir::Outside::Skip`] links that lead out of the chart.
     pub skipped: Vec<String>,
@@ -107,6 +110,7 @@ impl From<Chart> for Chart<Content> {
             files: chart.files.into_iter().map(file).collect(),
             subcharts: chart.subcharts.into_iter().map(Self::from).collect(),
             warnings: chart.warnings,
+            followed: chart.followed,
             skipped: chart.skipped,
         }
     }

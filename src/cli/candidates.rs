@@ -2,6 +2,7 @@
 
 use super::{
     Run,
+    links::LinkArgs,
     push::{self, From},
 };
 use crate::{
@@ -28,10 +29,11 @@ pub(super) async fn candidates(
     reference: &Reference,
     chart: Option<&Path>,
     from: Option<From>,
+    links: LinkArgs,
     limits: &Limits,
 ) -> Result<Vec<Candidate>> {
     let of = |path: &Path, from: From| -> Result<Candidate> {
-        let chart = push::prepare(run, path, limits)?;
+        let chart = push::prepare(run, path, links, limits)?;
         let kind = if path.is_dir() { "source" } else { "archive" };
         Ok(Candidate { from, described: format!("the {kind} `{}`", path.display()), chart })
     };

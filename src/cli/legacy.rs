@@ -3,7 +3,8 @@
 use super::{
     Run,
     candidates::{candidates, choose},
-    push::{CreatedFrom, From},
+    links::LinkArgs,
+    push::{CreatedFrom, From, remark},
     remote::RemoteArgs,
     results::Printed,
     size,
@@ -110,6 +111,8 @@ pub(super) async fn pull(
         provenance: pulled.provenance.clone(),
         created: None,
         ready: Some((config, pulled.manifest.clone())),
+        notes: Vec::new(),
+        warnings: Vec::new(),
     };
     prepare::save(&store, &chart, &tag).await?;
     let status = if fresh {
@@ -145,6 +148,7 @@ async fn fetch_config(
 pub(super) struct Source<'a> {
     pub(super) chart: Option<&'a Path>,
     pub(super) from: Option<From>,
+    pub(super) links: LinkArgs,
     pub(super) created: &'a CreatedFrom,
 }
 
@@ -164,8 +168,9 @@ pub(super) async fn push(
     if reference.digest.is_some() {
         return Err(Error::usage(format!("`{text}` names a digest; a push names a tag")));
     }
-    let all = candidates(run, &reference, source.chart, source.from, limits).await?;
+    let all = candidates(run, &reference, source.chart, source.from, source.links, limits).await?;
     let mut chosen = choose(&reference, all, limits)?;
+    remark(run, &chosen.chart);
     if chosen.chart.ready.is_none() {
         source.created.date(&mut chosen.chart, limits)?;
     }

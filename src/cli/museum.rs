@@ -9,6 +9,7 @@ use super::{
     links::LinkArgs,
     output::{self, Format},
     progress::Progress,
+    push::remark,
     remote::{TransportArgs, password_from_stdin},
     results::{Printed, conclude},
 };
@@ -92,6 +93,8 @@ pub(super) struct PushArgs {
     /// How to write the result
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
+    #[command(flatten)]
+    links: LinkArgs,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -249,6 +252,7 @@ fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
         package: package::Options {
             version: args.version.clone(),
             app_version: args.app_version.clone(),
+            outside: args.links.strictly(),
             ..package::Options::new(run.epoch()?)
         },
         archives: match words {
@@ -261,8 +265,8 @@ fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
     };
     if args.dependency_update {
         for path in charts.iter().map(Path::new).filter(|path| path.is_dir()) {
-            let (links, remote) = (LinkArgs::default(), Default::default());
-            super::dependency::update_quietly(run, path, links, args.mismatch, &remote)?;
+            let remote = Default::default();
+            super::dependency::update_quietly(run, path, args.links, args.mismatch, &remote)?;
         }
     }
     let progress = Progress::start(run, "pushed", "charts", charts.len());
@@ -273,7 +277,10 @@ fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
                 let (museum, options, counts) = (&museum, &options, &counts);
                 async move {
                     let result = match op::prepare(Path::new(path), options) {
-                        Ok(chart) => op::upload(museum, chart, options.force).await,
+                        Ok(chart) => {
+                            remark(run, &chart);
+                            op::upload(museum, chart, options.force).await
+                        }
                         Err(error) => Err(error),
                     };
                     counts.items.fetch_add(1, Ordering::Relaxed);

@@ -83,8 +83,9 @@ pub(super) fn package(run: &Run, args: PackageArgs) -> Result<Exit> {
             counts.items.store(done.done as u64, Ordering::Relaxed);
         });
     drop(progress);
-    for warning in results.iter().flatten().flat_map(|saved| &saved.package.warnings) {
-        run.talk.warn(warning);
+    for op::Saved { package, .. } in results.iter().flatten() {
+        package.notes.iter().for_each(|note| run.talk.info(note));
+        package.warnings.iter().for_each(|warning| run.talk.warn(warning));
     }
     let inputs = args.paths.iter().map(|path| path.display().to_string());
     let printed = |saved: op::Saved| {

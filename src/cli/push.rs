@@ -6,6 +6,7 @@ use super::{
     destination::Destination,
     exit::Exit,
     legacy,
+    links::LinkArgs,
     location::is_in_repository,
     output::{self, Format},
     progress::Progress,
@@ -81,6 +82,8 @@ pub(super) struct PushArgs {
     /// How to write the result
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
+    #[command(flatten)]
+    links: LinkArgs,
     #[command(flatten)]
     remote: RemoteArgs,
 }
@@ -175,6 +178,7 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
             legacy::Source {
                 chart: args.chart.as_deref(),
                 from: args.from,
+                links: args.links,
                 created: &args.created_from,
             },
             &options,
@@ -275,9 +279,10 @@ async fn one(
         None if path.starts_with("oci://") => return Err(in_registry(path)),
         None => {
             let beside = if args.no_prov { Beside::Leave } else { Beside::Take };
-            prepare_with(run, Path::new(path), beside, limits)?
+            prepare_with(run, Path::new(path), beside, args.links, limits)?
         }
     };
+    remark(run, &chart);
     args.created_from.date(&mut chart, limits)?;
     let tag = Tag::from_version(&chart.metadata.version)?;
     let (place, name) = destination.place(run, &args.remote, &chart.metadata.name)?;
@@ -376,12 +381,23 @@ impl<'a> Elsewhere<'a> {
 }
 
 /// An archive as it is, or a chart's source packaged.
-pub(super) fn prepare(run: &Run, path: &Path, limits: &Limits) -> Result<Outgoing> {
-    prepare_with(run, path, Beside::Take, limits)
+pub(super) fn prepare(
+    run: &Run,
+    path: &Path,
+    links: LinkArgs,
+    limits: &Limits,
+) -> Result<Outgoing> {
+    prepare_with(run, path, Beside::Take, links, limits)
 }
 
 /// The same; `beside` says whether an archive's provenance goes with it.
-fn prepare_with(run: &Run, path: &Path, beside: Beside, limits: &Limits) -> Result<Outgoing> {
+fn prepare_with(
+    run: &Run,
+    path: &Path,
+    beside: Beside,
+    links: LinkArgs,
+    limits: &Limits,
+) -> Result<Outgoing> {
     if !path.is_dir() {
         return prepare::from_archive(path, beside, limits);
     }
@@ -392,6 +408,13 @@ fn prepare_with(run: &Run, path: &Path, beside: Beside, limits: &Limits) -> Resu
         ))
         .with_hint("push an archive (.tgz) or the folder that holds Chart.yaml"));
     }
-    let options = package::Options::new(run.epoch()?);
+    let options =
+        package::Options { outside: links.strictly(), ..package::Options::new(run.epoch()?) };
     prepare::from_source(path, &options, limits)
+}
+
+/// Prints what the user should know of a source that was packaged.
+pub(super) fn remark(run: &Run, chart: &Outgoing) {
+    chart.notes.iter().for_each(|note| run.talk.info(note));
+    chart.warnings.iter().for_each(|warning| run.talk.warn(warning));
 }

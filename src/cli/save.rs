@@ -1,6 +1,6 @@
 //! `save PATH REF`: keep a chart on this machine under a reference.
 
-use super::{Run, exit::Exit, legacy, output, push};
+use super::{Run, exit::Exit, legacy, links::LinkArgs, output, push};
 use crate::{
     Result,
     limits::Limits,
@@ -17,11 +17,14 @@ pub(super) struct SaveArgs {
     path: PathBuf,
     /// `[host/]namespace/name[:tag]`; without a tag, the chart's version
     reference: String,
+    #[command(flatten)]
+    links: LinkArgs,
 }
 
 pub(super) fn save(run: &Run, args: &SaveArgs) -> Result<Exit> {
     let mut reference: SavedReference = args.reference.parse()?;
-    let chart = push::prepare(run, &args.path, &Limits::default())?;
+    let chart = push::prepare(run, &args.path, args.links, &Limits::default())?;
+    push::remark(run, &chart);
     let tag = match &reference.tag {
         Some(tag) => tag.clone(),
         None => Tag::from_version(&chart.metadata.version)?,

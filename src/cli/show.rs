@@ -112,6 +112,7 @@ fn load(
         archive::read::open(path, Keep::Documents, limits)?
     };
     if path.is_dir() {
+        loaded.followed.iter().for_each(|link| run.talk.info(link));
         loaded.warnings.iter().for_each(|warning| run.talk.warn(warning));
     }
     loaded.skipped.iter().for_each(|skipped| run.talk.warn(skipped));

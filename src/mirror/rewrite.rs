@@ -78,6 +78,8 @@ impl Rules {
                 provenance: None,
                 created: payload.created,
                 ready: None,
+                notes: Vec::new(),
+                warnings: Vec::new(),
             },
             note: Some(note),
             pointed,
@@ -171,6 +173,7 @@ fn bare(address: &str) -> String {
 
 fn writable(chart: Chart) -> Chart<Content> {
     Chart {
+        followed: Vec::new(),
         skipped: Vec::new(),
         metadata: chart.metadata,
         modified: chart.modified,

@@ -54,6 +54,8 @@ pub struct Packaged {
     pub size: u64,
     /// When the newest of its files was changed, in seconds since 1970.
     pub newest: i64,
+    /// What the user may want to know: symbolic links within the chart that were followed.
+    pub notes: Vec<String>,
     /// What the user should know though nothing is wrong.
     pub warnings: Vec<String>,
 }
@@ -230,9 +232,9 @@ fn write<W: Write>(mut chart: Chart<Content>, out: W, options: &Options) -> Resu
     let how = write::Options { epoch: options.epoch, threads: options.threads };
     let Counted { out, hasher, size } = write::write(&chart, out, how).map_err(failed)?;
     let newest = options.epoch.map_or_else(|| newest(&chart), Epoch::unix);
-    let Chart { metadata, mut warnings, skipped, .. } = chart;
+    let Chart { metadata, followed: notes, mut warnings, skipped, .. } = chart;
     warnings.extend(skipped);
-    Ok((Packaged { metadata, digest: hasher.finish(), size, newest, warnings }, out))
+    Ok((Packaged { metadata, digest: hasher.finish(), size, newest, notes, warnings }, out))
 }
 
 fn newest(chart: &Chart<Content>) -> i64 {

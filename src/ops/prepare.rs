@@ -81,7 +81,8 @@ pub fn from_archive(path: &Path, beside: Beside, limits: &Limits) -> Result<Outg
     };
     let modified = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let created = modified.and_then(|since| rfc3339(i64::try_from(since.as_secs()).ok()?));
-    Ok(Outgoing { metadata, archive, content, provenance, created, ready: None })
+    let (notes, warnings) = (Vec::new(), Vec::new());
+    Ok(Outgoing { metadata, archive, content, provenance, created, ready: None, notes, warnings })
 }
 
 /// Says which file an archive's error is about.
@@ -124,6 +125,8 @@ pub fn from_repository(got: Got, listed: &str, limits: &Limits) -> Result<Outgoi
         provenance: got.provenance,
         created: created(listed),
         ready: None,
+        notes: Vec::new(),
+        warnings: Vec::new(),
     })
 }
 
@@ -173,6 +176,8 @@ fn outgoing(path: &Path, packaged: package::Packaged, spool: Spool) -> Result<Ou
         provenance: None,
         created: rfc3339(packaged.newest),
         ready: None,
+        notes: packaged.notes,
+        warnings: packaged.warnings,
     })
 }
 
@@ -219,6 +224,8 @@ pub async fn from_manifest<R: Fetch>(
         provenance,
         created: manifest.document().annotations.get(media::CREATED).cloned(),
         ready,
+        notes: Vec::new(),
+        warnings: Vec::new(),
     })
 }
 

@@ -86,6 +86,10 @@ pub struct Outgoing {
     pub created: Option<String>,
     /// The config and manifest it already has, to be sent as they are: a saved chart goes on unchanged.
     pub ready: Option<(Bytes, Manifest)>,
+    /// What the user may want to know of the source that was packaged.
+    pub notes: Vec<String>,
+    /// What the user should know of it though nothing is wrong.
+    pub warnings: Vec<String>,
 }
 
 /// What became of a tag.

@@ -92,6 +92,7 @@ mod tests {
             files: files.iter().map(file).collect(),
             subcharts: Vec::new(),
             warnings: Vec::new(),
+            followed: Vec::new(),
             skipped: Vec::new(),
         }
     }

@@ -167,6 +167,8 @@ impl Repository {
             provenance: provenance?,
             created: prepare::created(&candidate.created),
             ready: None,
+            notes: Vec::new(),
+            warnings: Vec::new(),
         })
     }
 

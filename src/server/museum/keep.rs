@@ -122,6 +122,8 @@ impl<C: Catalog> Shelf<C> {
             provenance,
             created: Some(created),
             ready: Some((config, manifest.clone())),
+            notes: Vec::new(),
+            warnings: Vec::new(),
         };
         match place {
             Place::Tagged(repository, store, tag) => {

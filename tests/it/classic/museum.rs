@@ -161,6 +161,21 @@ fn folders_are_packaged_with_the_version_that_is_asked_for_and_archives_never() 
 }
 
 #[test]
+fn a_folder_with_a_link_out_of_it_is_uploaded_on_request_alone() {
+    let (test, web) = museum();
+    let url = format!("{}/ctx/org", web.url());
+    test.file("deploy/crd.yaml", "kind: CustomResourceDefinition\n");
+    std::os::unix::fs::symlink("../../deploy/crd.yaml", test.path("made/demo/crd.yaml")).unwrap();
+    let push = ["museum", "push", "made/demo", &url];
+    test.run(push).stderr_has("leads out of the chart, to `").fails(1);
+    assert!(web.take().is_empty());
+    test.run([&push[..], &["--allow-outside-links"]].concat())
+        .any_stdout()
+        .stderr_has("warning: found symbolic link in path `[TMP]/work/made/demo/crd.yaml`")
+        .succeeds();
+}
+
+#[test]
 fn cm_push_takes_the_flags_of_the_plugin() {
     let (test, web) = museum();
     let url = format!("{}/ctx/org", web.url());

@@ -19,7 +19,7 @@ fn a_link_out_of_a_chart_is_packaged_on_request_alone() {
     let test = monorepo();
     test.run(["package", "charts/op"])
         .stderr_has("leads out of the chart, to `")
-        .stderr_has("hint: package the chart with `--allow-outside-links`")
+        .stderr_has("hint: run the command with `--allow-outside-links`")
         .fails(1);
     test.run(["package", "charts/op", "--allow-outside-links"])
         .any_stdout()
@@ -27,6 +27,49 @@ fn a_link_out_of_a_chart_is_packaged_on_request_alone() {
         .writes(["op-1.0.0.tgz"])
         .succeeds();
     test.run(["show", "crds", "op-1.0.0.tgz"]).stdout_has("metadata: {name: x}").succeeds();
+}
+
+#[test]
+fn a_link_within_a_chart_is_information_and_one_out_of_it_a_warning() {
+    let test = monorepo();
+    symlink("own.yaml", test.path("charts/op/crds/again.yaml")).unwrap();
+    let link =
+        |name: &str| format!("found symbolic link in path `[TMP]/work/charts/op/crds/{name}`");
+    let lines = |flags: &[&str]| {
+        let package = ["package", "charts/op", "--allow-outside-links"];
+        let outcome = test.run([flags, &package].concat()).anything().succeeds();
+        let lines = outcome.stderr.lines().map(|line| line.split(',').next().unwrap().to_owned());
+        lines.collect::<Vec<_>>()
+    };
+    let warning = format!("warning: {}", link("crd.yaml"));
+    assert_eq!(lines(&[]), [link("again.yaml"), warning.clone()]);
+    assert_eq!(lines(&["-q"]), [warning]);
+}
+
+#[test]
+fn a_push_of_a_source_names_the_links_that_it_followed() {
+    let test = monorepo();
+    symlink("own.yaml", test.path("charts/op/crds/again.yaml")).unwrap();
+    test.run(["push", "charts/op", "layout:lay"])
+        .stderr_has("leads out of the chart, to `")
+        .stderr_has("hint: run the command with `--allow-outside-links`")
+        .any_files()
+        .fails(1);
+    let [within, out] = ["again.yaml", "crd.yaml"]
+        .map(|name| format!("found symbolic link in path `[TMP]/work/charts/op/crds/{name}`"));
+    test.run(["push", "charts/op", "layout:lay", "--allow-outside-links"])
+        .any_stdout()
+        .any_files()
+        .stderr_has(&format!("warning: {out}"))
+        .stderr_has(&within)
+        .succeeds();
+    let saved = ["save", "charts/op", "ns/op:1.0.0"];
+    test.run(saved).stderr_has("leads out of the chart").any_files().fails(1);
+    test.run([&saved[..], &["--allow-outside-links"]].concat())
+        .any_stdout()
+        .any_files()
+        .stderr_has(&out)
+        .succeeds();
 }
 
 #[test]
