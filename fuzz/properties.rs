@@ -13,7 +13,7 @@ use chartferry::{
     oci::Reference,
     server::{Access, Anonymous, Config, Issuer, router},
     store::{Durability, bundle::Bundle, disk::Disk},
-    version::Version,
+    version::{ParseVersionError, Version},
     yaml::{self, Duplicates},
 };
 use http::{Request, StatusCode, header};
@@ -43,7 +43,11 @@ pub(crate) fn constraint(bytes: &[u8]) {
             assert!(Version::parse_strict(line).is_err(), "{line:?} is strict and not loose");
             continue;
         };
-        assert_eq!(Version::parse_strict(&version.to_string()).as_ref(), Ok(&version));
+        // As in Helm, the limit is on what is read: the zeros that a loose version lacks may lead beyond it.
+        match Version::parse_strict(&version.to_string()) {
+            Err(ParseVersionError::TooLong) => assert!(line.len() > 256 - ".0.0".len(), "{line}"),
+            strict => assert_eq!(strict.as_ref(), Ok(&version)),
+        }
         if let (Ok(constraint), Ok(again)) = (&constraint, &again) {
             assert_eq!(
                 constraint.matches(&version),
