@@ -10,7 +10,7 @@ use super::{
     credentials::{Credential, Secret},
     http::Transport,
     location::same_origin,
-    message::{Call, Full, text},
+    message::{Call, Certificate, Full, text},
     refusal,
 };
 use crate::{Error, ErrorKind, Result, store::blocking};
@@ -267,10 +267,13 @@ impl Repository {
     pub(super) fn proven(&self, mut call: Call) -> (Call, Option<HeaderValue>) {
         let own = user_of(&call.url).and_then(|credential| basic(&credential).ok());
         call.url = shown(&call.url);
+        let sees = self.credentials == Credentials::Everywhere || same_origin(&self.url, &call.url);
+        if !sees {
+            call.certificate = Certificate::Hidden;
+        }
         if own.is_some() {
             return (call, own);
         }
-        let sees = self.credentials == Credentials::Everywhere || same_origin(&self.url, &call.url);
         match self.proof.as_ref().filter(|_| sees) {
             None => (call, None),
             Some((name, value)) => {

@@ -6,7 +6,7 @@ use super::{
     fault::{Failure, Fault},
     gate::Gates,
     location::{BadLocation, Credentials, Downgrade, follow_with, host_of},
-    message::{Call, Full, Patience, Proven, text},
+    message::{Call, Certificate, Full, Patience, Proven, text},
     network::{Names, Network, OuterOnly},
     notice::{Notice, Notify},
     open::Redirects,
@@ -99,7 +99,7 @@ impl Answer {
 pub(crate) struct Transport {
     common: reqwest::Client,
     /// Hosts that have TLS settings of their own, or whose addresses are checked; `None` for those looked up that have not.
-    own: Mutex<HashMap<(String, Names), Option<reqwest::Client>>>,
+    own: Mutex<HashMap<(String, Names, bool), Option<reqwest::Client>>>,
     trust: Trust,
     routes: Routes,
     gates: Arc<Gates>,
@@ -240,8 +240,12 @@ impl Transport {
             Route::Skipped => self.notify.tell(Notice::Skipped { text: SKIPPED.to_owned() }),
             Route::Direct | Route::Through(_) => {}
         }
+        let hidden = match from {
+            Origin::Registry => call.certificate,
+            Origin::Elsewhere => Certificate::Hidden,
+        };
         let mut request = self
-            .client(url, call.names)?
+            .client(url, call.names, hidden)?
             .request(call.method.clone(), url.clone())
             .headers(call.headers.clone());
         if let Some(authorization) = authorization {
@@ -296,19 +300,27 @@ impl Transport {
     }
 
     /// The connections for a host; those with TLS settings of their own share none.
-    fn client(&self, url: &Url, names: Names) -> Result<reqwest::Client> {
-        let plain = url.scheme() != "https" || self.trust.host_folders.is_empty();
+    ///
+    /// A host that is not the one that was asked does not see the client certificate of the flags: it would learn who the
+    /// user is, and could have itself served by what trusts that certificate.
+    fn client(&self, url: &Url, names: Names, shown: Certificate) -> Result<reqwest::Client> {
+        let hides = shown == Certificate::Hidden && self.trust.identity.is_some();
+        let plain = url.scheme() != "https" || (self.trust.host_folders.is_empty() && !hides);
         if plain && names == Names::Any {
             return Ok(self.common.clone());
         }
-        let key = (host_of(url), names);
+        let key = (host_of(url), names, hides);
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = own.get(&key) {
             return Ok(known.clone().unwrap_or_else(|| self.common.clone()));
         }
         let trust = self.trust.of_host(&key.0);
-        let client = match trust.is_empty() && names == Names::Any {
+        let client = match trust.is_empty() && names == Names::Any && !hides {
             true => None,
+            false if hides => {
+                let common = Trust { identity: None, ..self.trust.clone() };
+                Some(self.setup().build(&common, &trust, names)?)
+            }
             false => Some(self.setup().build(&self.trust, &trust, names)?),
         };
         own.insert(key, client.clone());

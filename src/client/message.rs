@@ -11,6 +11,14 @@ use bytes::Bytes;
 use std::{fmt, path::Path, sync::Arc};
 use url::Url;
 
+/// Whether a host sees the client certificate of the flags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    #[default]
+    Shown,
+    Hidden,
+}
+
 /// What is asked. It can be sent any number of times.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
@@ -27,6 +35,8 @@ pub(crate) struct Call {
     pub(crate) downgrade: Downgrade,
     /// The addresses that the host may have.
     pub(crate) names: Names,
+    /// Whether the host sees the client certificate of the flags.
+    pub(crate) certificate: Certificate,
     /// Statuses that are final though they are otherwise worth another try.
     pub(crate) finals: &'static [u16],
 }
@@ -88,6 +98,7 @@ impl Call {
             redirects: Redirects::Follow,
             downgrade: Downgrade::Refuse,
             names: Names::Any,
+            certificate: Certificate::Shown,
             finals: &[],
         }
     }

@@ -246,3 +246,25 @@ fn a_host_elsewhere_that_answers_in_plain_text_is_named() {
         assert!(registry.seen().is_empty());
     });
 }
+
+/// A host that a redirect names would learn who the user is, and could be served as that user.
+#[test]
+fn a_redirect_to_another_host_does_not_take_the_client_certificate_along() {
+    run(async {
+        let issuer = Issuer::new();
+        let other = issuer.registry(true, Setup::default()).await;
+        let registry = issuer.registry(false, Setup::default()).await;
+        let location = format!("https://{}/v2/team/demo/manifests/1", other.address());
+        let away = Answer::new(307, "").with("location", &location);
+        registry.fail(Fault::new("GET /manifests/", Act::Instead(away)).always());
+        let bench = bench(|options| {
+            options.trust.ca_file = Some(issuer.ca());
+            options.trust.identity = Some(issuer.issue("client"));
+        });
+        // The other host serves nobody without a certificate.
+        let error = bench.repository(&registry).fetch_manifest(&tag("1")).await.expect_err("none");
+        assert_eq!(error.kind(), ErrorKind::Network);
+        assert!(other.seen().is_empty());
+        bench.repository(&other).fetch_manifest(&tag("1")).await.expect("asked by name");
+    });
+}
