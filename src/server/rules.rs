@@ -91,6 +91,15 @@ impl Rules {
                 );
                 return Err(Refusal::new(StatusCode::CONFLICT, Code::Denied, message));
             }
+            // `a` in 1.0.0-2.0.0 and `a-1.0.0` in 2.0.0 have archives of one name, and only one can be served by it.
+            let file = format!("{}-{version}.tgz", name.last_segment());
+            let taken = shown.is_none() && charts.view().file(parent(name), &file).is_some();
+            if taken && content.is_some() && self.overwrite == Overwrite::Never {
+                let message = format!(
+                    "another chart has the file `{file}`, which stays (`--disable-force-overwrite`)"
+                );
+                return Err(Refusal::new(StatusCode::CONFLICT, Code::Denied, message));
+            }
             if there.is_none() && shown.is_none() && content.is_some() {
                 self.room_for_one(charts.view(), parent(name))?;
             }

@@ -211,6 +211,28 @@ fn a_version_cannot_be_replaced_through_another_tag() {
     test.run(["push", "demo-1.0.0.tgz", &server.oci()]).anything().succeeds();
 }
 
+/// Of `a` in 1.0.0-2.0.0 and `a-1.0.0` in 2.0.0 the later one took the file of the other.
+#[test]
+fn a_push_does_not_take_over_the_file_of_another_chart() {
+    let test = Test::new();
+    let server = Daemon::chartferry(["--disable-force-overwrite"]);
+    for (name, version) in [("a-1.0.0", "2.0.0"), ("a", "1.0.0-2.0.0")] {
+        test.file(
+            &format!("{name}/Chart.yaml"),
+            format!("apiVersion: v2\nname: {name}\nversion: {version}\n"),
+        );
+    }
+    test.run(["push", "a-1.0.0", &server.oci()]).anything().succeeds();
+    let address = server.address().parse().unwrap();
+    let file =
+        || wire::send(address, "GET", "/charts/a-1.0.0-2.0.0.tgz", &[], b"").expect(200).body;
+    let before = file();
+    test.run(["push", "a", &server.oci()])
+        .stderr_has("another chart has the file `a-1.0.0-2.0.0.tgz`")
+        .fails(1);
+    assert_eq!(file(), before);
+}
+
 /// Finding 11.
 #[test]
 fn flags_that_hold_for_one_api_are_named_at_the_start() {
