@@ -9,8 +9,8 @@ use http::StatusCode;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-/// Charts that are read whole at once: each may take [`crate::limits::Limits::chart_bytes`].
-const READERS: usize = 4;
+/// Charts that are read whole at once: each may take [`crate::limits::Limits::chart_bytes`], beside [`HELD`].
+const READERS: usize = 2;
 /// Memory for charts that wait to be sent, in units of [`UNIT`]: two of the largest, or many small ones.
 const HELD: usize = 256;
 /// The least that one answer counts for.
@@ -40,15 +40,23 @@ impl Room {
         Self { readers, held }
     }
 
-    /// Waits for the right to read a chart.
-    pub(super) async fn read(&self) -> Result<Slot, Denial> {
-        wait(&self.readers, 1).await
-    }
-
-    /// Waits for the right to hold so many bytes.
-    pub(super) async fn hold(&self, bytes: usize) -> Result<Slot, Denial> {
-        let units = bytes.div_ceil(UNIT).clamp(1, HELD);
-        wait(&self.held, u32::try_from(units).unwrap_or(1)).await
+    /// What `read` makes of a chart, and the right to hold it. `read` gets the right to read, and gives it back together
+    /// with what it read and the bytes that this takes: nobody knows them before. A request that has to wait for room drops
+    /// what it read meanwhile, and reads it again.
+    pub(super) async fn hold<T, F>(&self, read: impl Fn(Slot) -> F) -> Result<(T, Slot), Denial>
+    where
+        F: Future<Output = Result<(Slot, T, usize), Denial>>,
+    {
+        let mut held = None;
+        loop {
+            let (reader, taken, bytes) = read(wait(&self.readers, 1).await?).await?;
+            let units = u32::try_from(bytes.div_ceil(UNIT).clamp(1, HELD)).unwrap_or(1);
+            if let Some(slot) = held.or_else(|| take(&self.held, units)) {
+                return Ok((taken, slot));
+            }
+            drop((taken, reader));
+            held = Some(wait(&self.held, units).await?);
+        }
     }
 
     /// A body of pieces that are made as the client takes them. The slot is given back with the last of them, or when the
@@ -96,6 +104,10 @@ fn body_within(
     }))
 }
 
+fn take(room: &Arc<Semaphore>, count: u32) -> Option<Slot> {
+    Arc::clone(room).try_acquire_many_owned(count).ok().map(Slot)
+}
+
 async fn wait(room: &Arc<Semaphore>, count: u32) -> Result<Slot, Denial> {
     let permit = Arc::clone(room).acquire_many_owned(count);
     match tokio::time::timeout(PATIENCE, permit).await {
@@ -123,12 +135,13 @@ impl AsRef<[u8]> for Last {
 mod tests {
     use super::*;
     use http_body_util::BodyExt;
+    use std::sync::Mutex;
 
     #[tokio::test]
     async fn room_is_given_back_with_the_last_byte_and_not_before() {
         let room = Room::new();
         let free = || room.held.available_permits();
-        let slot = room.hold(3 * UNIT).await.expect("room");
+        let slot = take(&room.held, 3).expect("room");
         let pieces = ["a", "b", "c"].map(Bytes::from);
         let mut body = Room::body(pieces.into_iter(), 3, slot);
         let mut taken = Vec::new();
@@ -142,10 +155,51 @@ mod tests {
         assert_eq!(free(), HELD);
     }
 
+    /// Of 40 requests for charts of 95 MiB each held its chart while it waited for room.
+    #[tokio::test]
+    async fn who_waits_for_room_holds_no_chart_meanwhile() {
+        const CHART: usize = 95;
+        let (room, charts) = (Arc::new(Room::new()), Arc::new(Mutex::new((0, 0))));
+        let mut requests = tokio::task::JoinSet::new();
+        for _ in 0..40 {
+            let (room, charts) = (Arc::clone(&room), Arc::clone(&charts));
+            requests.spawn(async move {
+                let read = |slot| {
+                    let chart = Chart::of(&charts);
+                    async { Ok((slot, chart, CHART * UNIT)) }
+                };
+                let held = room.hold(read).await.expect("room");
+                tokio::task::yield_now().await;
+                drop(held);
+            });
+        }
+        requests.join_all().await;
+        let (now, most) = *charts.lock().expect("counts");
+        assert_eq!((now, room.held.available_permits()), (0, HELD));
+        assert!(most <= READERS + HELD / CHART, "{most} charts at once");
+    }
+
+    /// Counts how many of it there are, and how many there were at once.
+    struct Chart(Arc<Mutex<(usize, usize)>>);
+
+    impl Chart {
+        fn of(counts: &Arc<Mutex<(usize, usize)>>) -> Self {
+            let mut all = counts.lock().expect("counts");
+            *all = (all.0 + 1, all.1.max(all.0 + 1));
+            Self(Arc::clone(counts))
+        }
+    }
+
+    impl Drop for Chart {
+        fn drop(&mut self) {
+            self.0.lock().expect("counts").0 -= 1;
+        }
+    }
+
     #[tokio::test]
     async fn a_client_that_takes_too_long_holds_nothing_any_longer() {
         let room = Room::new();
-        let slot = room.hold(UNIT).await.expect("room");
+        let slot = take(&room.held, 1).expect("room");
         let pieces = std::iter::repeat_with(|| Bytes::from("endless"));
         let mut body = body_within(Duration::ZERO, pieces, slot);
         while room.held.available_permits() < HELD {

@@ -4,9 +4,10 @@
 use super::{
     Museum,
     answer::{Denial, typed},
-    held::{PIECE, Room},
+    held::{PIECE, Room, Slot},
 };
 use crate::{
+    Error,
     archive::{self, File, Keep},
     constraint::Constraint,
     limits::Limits,
@@ -96,16 +97,14 @@ impl<C: Catalog> Museum<C> {
         version: &str,
     ) -> Result<Response, Denial> {
         let limits = self.limits.clone();
-        let (files, values) = self
-            .open(namespace, name, version, move |chart| {
-                let values = values_of(&chart, &limits);
-                let mut files = chart.files;
-                files.retain(|file| file.name.starts_with("templates/"));
-                (files, values)
-            })
-            .await?;
-        let held = files.iter().map(|file| file.data.len()).sum::<usize>() + values.len();
-        let slot = self.room.hold(held).await?;
+        let take = move |chart: archive::Chart| {
+            let values = values_of(&chart, &limits);
+            let mut files = chart.files;
+            files.retain(|file| file.name.starts_with("templates/"));
+            let bytes = files.iter().map(|file| file.data.len()).sum::<usize>() + values.len();
+            ((files, values), bytes)
+        };
+        let ((files, values), slot) = self.open(namespace, name, version, take).await?;
         let length_of = |(at, file): (usize, &File)| {
             template_head(at, file).len() + file.data.len().div_ceil(3) * 4 + TEMPLATE_FOOT.len()
         };
@@ -141,14 +140,15 @@ impl<C: Catalog> Museum<C> {
         name: &str,
         version: &str,
     ) -> Result<Response, Denial> {
-        let file = self
-            .open(namespace, name, version, |chart| {
-                // Copied: the chart's other files are not to be held.
-                chart.file("values.yaml").map(|file| Bytes::copy_from_slice(&file.data))
-            })
-            .await?;
+        let take = |chart: archive::Chart| {
+            // Copied: the chart's other files are not to be held.
+            let file = chart.file("values.yaml").map(|file| Bytes::copy_from_slice(&file.data));
+            let bytes = file.as_ref().map_or(0, Bytes::len);
+            (file, bytes)
+        };
+        let (file, slot) = self.open(namespace, name, version, take).await?;
         let file = file.ok_or_else(|| Denial::not_found("values.yaml not found"))?;
-        let (length, slot) = (file.len(), self.room.hold(file.len()).await?);
+        let length = file.len();
         let pieces = (0..length.div_ceil(PIECE).max(1))
             .map(move |at| file.slice(at * PIECE..length.min((at + 1) * PIECE)));
         let mut response = typed("application/yaml", Room::body(pieces, length, slot));
@@ -196,27 +196,33 @@ impl<C: Catalog> Museum<C> {
         view.file(namespace, &format!("{name}-{version}.tgz")).map(|stored| stored.found)
     }
 
-    /// Reads a version's archive whole and gives the parts that `take` picks. Few are read at a time: each may need as much
-    /// memory as a chart may be large.
+    /// Reads a version's archive whole and gives the parts that `take` picks, with the right to hold their bytes. Few are read
+    /// at a time: each may need as much memory as a chart may be large.
     async fn open<T: Send + 'static>(
         &self,
         namespace: &str,
         name: &str,
         version: &str,
-        take: impl FnOnce(archive::Chart) -> T + Send + 'static,
-    ) -> Result<T, Denial> {
+        take: impl FnOnce(archive::Chart) -> (T, usize) + Clone + Send + 'static,
+    ) -> Result<(T, Slot), Denial> {
         let found = self.find(namespace, name, version)?;
-        let store = self.shelf.repository(namespace, &found)?;
-        let slot = self.room.read().await?;
         payload::check_size(&found.item.archive, &self.limits)?;
-        let file = store.fetch_blob_file(&found.item.archive).await?;
-        let limits = self.limits.clone();
-        let taken = blocking(move || {
-            // Given back when the chart has been read, not when the client has gone.
-            let _slot = slot;
-            archive::read::open(file.path(), Keep::Everything, &limits).map(take)
-        });
-        Ok(taken.await?)
+        let store = self.shelf.repository(namespace, &found)?;
+        let (store, archive) = (&store, &found.item.archive);
+        let read = |slot: Slot| {
+            let (take, limits) = (take.clone(), self.limits.clone());
+            async move {
+                let file = store.fetch_blob_file(archive).await?;
+                let taken = blocking(move || {
+                    let chart = archive::read::open(file.path(), Keep::Everything, &limits)?;
+                    let (taken, bytes) = take(chart);
+                    // Given back when the chart has been read, not when the client has gone.
+                    Ok::<_, Error>((slot, taken, bytes))
+                });
+                Ok(taken.await?)
+            }
+        };
+        self.room.hold(read).await
     }
 }
 
