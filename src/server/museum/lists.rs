@@ -23,13 +23,18 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::header;
 use serde_json::json;
-use std::{convert::Infallible, sync::Arc};
+use std::{borrow::Cow, convert::Infallible, sync::Arc, vec};
+use tokio::sync::Semaphore;
 
 const JSON: &str = "application/json; charset=utf-8";
 
 impl<C: Catalog> Museum<C> {
     /// `GET /api/:repo/charts`, by pages of names.
-    pub(super) fn charts(&self, namespace: &str, query: Option<&str>) -> Result<Response, Denial> {
+    pub(super) async fn charts(
+        &self,
+        namespace: &str,
+        query: Option<&str>,
+    ) -> Result<Response, Denial> {
         let query = query.unwrap_or_default();
         let value = |name: &str| {
             let mut pairs = url::form_urlencoded::parse(query.as_bytes());
@@ -63,11 +68,11 @@ impl<C: Catalog> Museum<C> {
             list.versions(format!("{before}{name}:["), versions);
         }
         let foot = if list.is_empty() { "{}" } else { "}" };
-        Ok(list.answer(foot))
+        Ok(list.answer(foot, &self.converters).await)
     }
 
     /// `GET /api/:repo/charts/:name`
-    pub(super) fn chart(&self, namespace: &str, name: &str) -> Result<Response, Denial> {
+    pub(super) async fn chart(&self, namespace: &str, name: &str) -> Result<Response, Denial> {
         let versions = self
             .shelf
             .view()
@@ -75,18 +80,19 @@ impl<C: Catalog> Museum<C> {
             .ok_or_else(|| Denial::not_found("chart not found"))?;
         let mut list = List::default();
         list.versions("[".to_owned(), versions);
-        Ok(list.answer(""))
+        Ok(list.answer("", &self.converters).await)
     }
 
     /// `GET /api/:repo/charts/:name/:version`
-    pub(super) fn version(
+    pub(super) async fn version(
         &self,
         namespace: &str,
         name: &str,
         version: &str,
     ) -> Result<Response, Denial> {
         let found = self.find(namespace, name, version)?;
-        Ok(typed(JSON, found.item.json()?.into_owned()))
+        let json = self.converters.convert(move || found.item.json().map(Cow::into_owned)).await?;
+        Ok(typed(JSON, json))
     }
 
     /// `GET …/:version/templates`
@@ -287,23 +293,56 @@ impl List {
     }
 
     /// The answer, with `foot` at its end.
-    fn answer(self, foot: &str) -> Response {
-        let mut parts = self.parts.into_iter().chain([Part::Text(foot.to_owned())]).peekable();
-        if self.size <= AT_ONCE {
-            let mut text = String::new();
-            parts.for_each(|part| part.push_to(&mut text));
-            return typed(JSON, text);
+    async fn answer(self, foot: &str, converters: &Converters) -> Response {
+        let size = self.size;
+        let mut parts = self.parts;
+        parts.push(Part::Text(foot.to_owned()));
+        let parts = parts.into_iter();
+        if size <= AT_ONCE {
+            return typed(JSON, converters.convert(move || piece(parts, usize::MAX).0).await);
         }
-        let pieces = std::iter::from_fn(move || {
-            parts.peek()?;
-            let mut text = String::new();
-            while text.len() < AT_A_TIME {
-                let Some(part) = parts.next() else { break };
-                part.push_to(&mut text);
+        let first = (parts, converters.clone());
+        let pieces = stream::unfold(first, |(parts, converters)| async move {
+            if parts.as_slice().is_empty() {
+                return None;
             }
-            Some(Ok::<_, Infallible>(text))
+            let (text, rest) = converters.convert(move || piece(parts, AT_A_TIME)).await;
+            Some((Ok::<_, Infallible>(text), (rest, converters)))
         });
-        typed(JSON, Body::from_stream(stream::iter(pieces)))
+        typed(JSON, Body::from_stream(pieces))
+    }
+}
+
+/// About so many bytes of a list, and what comes after them.
+fn piece(mut parts: vec::IntoIter<Part>, size: usize) -> (String, vec::IntoIter<Part>) {
+    let mut text = String::new();
+    while text.len() < size {
+        let Some(part) = parts.next() else { break };
+        part.push_to(&mut text);
+    }
+    (text, parts)
+}
+
+/// Those who write entries as JSON. It costs a processor some milliseconds an entry: the threads that answer other requests
+/// are never kept by it.
+#[derive(Clone, Debug)]
+pub(super) struct Converters(Arc<Semaphore>);
+
+impl Converters {
+    /// So many at once.
+    pub(super) fn new(count: usize) -> Self {
+        Self(Arc::new(Semaphore::new(count)))
+    }
+
+    /// Waits for its turn, and does the work where it keeps nobody waiting.
+    async fn convert<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        // Never closed.
+        let turn = Arc::clone(&self.0).acquire_owned().await.ok();
+        blocking(move || {
+            let _turn = turn;
+            work()
+        })
+        .await
     }
 }
 
@@ -328,4 +367,30 @@ impl Part {
 fn number(text: &str, least: usize) -> Option<usize> {
     // Go takes `+1`, and so does Rust.
     text.parse::<i64>().ok().and_then(|number| usize::try_from(number).ok()).filter(|n| *n >= least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A conversion that goes on for ever took a thread of those that answer.
+    #[tokio::test]
+    async fn a_conversion_keeps_no_other_request_waiting() {
+        let converters = Converters::new(1);
+        let (answered, asked) = std::sync::mpsc::channel();
+        let first = tokio::spawn({
+            let converters = converters.clone();
+            async move { converters.convert(move || asked.recv()).await }
+        });
+        while converters.0.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let second = tokio::spawn(async move { converters.convert(|| "second").await });
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished(), "one at a time");
+        // This thread, the only one of its runtime, goes on meanwhile.
+        answered.send("first").expect("sent");
+        assert_eq!(first.await.expect("first"), Ok("first"));
+        assert_eq!(second.await.expect("second"), "second");
+    }
 }

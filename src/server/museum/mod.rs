@@ -42,6 +42,7 @@ use held::Room;
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use keep::Shelf;
 use leave::Leave;
+use lists::Converters;
 use metrics::Served;
 use route::{Kind, Need, Route, is_sound};
 use serde_json::json;
@@ -71,6 +72,8 @@ struct House {
     ready: OnceCell<()>,
     /// For charts that are read whole.
     room: Room,
+    /// Entries that are written as JSON at once.
+    converters: Converters,
     /// Who was let in by the store lately.
     leave: Leave,
     /// Uploads that are inflated at once.
@@ -107,6 +110,7 @@ pub(super) fn router<C: Catalog>(
         metrics: metrics::Metrics::default(),
         ready: OnceCell::new(),
         room: Room::new(),
+        converters: Converters::new(judges()),
         leave: Leave::default(),
         judges: Semaphore::new(judges()),
         turns,
@@ -229,10 +233,10 @@ impl<C: Catalog> Museum<C> {
             Kind::File => self.file(namespace, name(0), head).await,
             Kind::Charts => {
                 self.must_exist(namespace)?;
-                self.charts(namespace, head.uri.query())
+                self.charts(namespace, head.uri.query()).await
             }
-            Kind::Chart => self.chart(namespace, name(0)),
-            Kind::Version => self.version(namespace, name(0), name(1)),
+            Kind::Chart => self.chart(namespace, name(0)).await,
+            Kind::Version => self.version(namespace, name(0), name(1)).await,
             Kind::Templates => self.templates(namespace, name(0), name(1)).await,
             Kind::Values => self.values(namespace, name(0), name(1)).await,
             Kind::Upload => {
