@@ -51,8 +51,9 @@ pub struct Limits {
     /// Bytes of Chart.yaml in an upload to the ChartMuseum API: it stays in memory as long as the version is there. The
     /// largest public one has 60 kB.
     pub upload_metadata_bytes: u64,
-    /// Bytes of one version's entry in an index that a server makes, all of which are in memory. Aliases and escapes make
-    /// an entry longer than its Chart.yaml: four times as long, at most.
+    /// Bytes of one version's entry in an index that a server makes, all of which are in memory. As many as of a Chart.yaml
+    /// in an upload: `keywords: [a,a,…]` is four times as long as an entry, and an upload of it has 500 bytes. The largest
+    /// public Chart.yaml has 60 kB.
     pub entry_bytes: usize,
     /// Bytes of Chart.yaml, lock and subchart names of a chart and all its subcharts together, which stay
     /// in memory even when nothing else of the chart does. The largest public chart has 60 kB.
@@ -123,7 +124,7 @@ impl Default for Limits {
             chart_document_bytes: 5 * MIB,
             chart_metadata_bytes: 5 * MIB,
             upload_metadata_bytes: 256 * KIB,
-            entry_bytes: 1024 * 1024,
+            entry_bytes: 256 * 1024,
             chart_held_bytes: 16 * MIB,
             archive_bytes: 101 * MIB,
             chart_entries: 65_536,

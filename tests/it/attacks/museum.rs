@@ -114,6 +114,8 @@ fn a_chart_yaml_that_is_longer_than_any_real_one_is_refused() {
         long(256 * 1024),
         // Aliases make little into much.
         format!("keywords:\n- &a \"{}\"\n{}", "x".repeat(8000), "- *a\n".repeat(1000)),
+        // So do short items: 240 KiB here, and three times that in the index.
+        format!("keywords: [a{}]\n", ",a".repeat(120 * 1024)),
     ] {
         send(&server, "POST", "/api/charts", &chart("b", "1.0.0", &more)).expect(400);
     }
