@@ -7,11 +7,7 @@
 //! <length, 4 bytes> <SHA-256 of the rest, its first 8 bytes> <facts in JSON>\n<entry>
 //! ```
 
-use super::{
-    Format, Settings,
-    item::Item,
-    known::{Known, Memory},
-};
+use super::{Format, Settings, item::Item, known::Known};
 use crate::{
     Error, Result,
     digest::Digest,
@@ -39,8 +35,14 @@ struct Store {
     file: Option<File>,
     /// What the file says and nobody has asked for yet.
     seen: HashMap<(RepositoryName, Tag), Known>,
-    records: usize,
+    /// Bytes that the file has.
+    size: u64,
+    /// Bytes from which on it is written anew. Not before the start is over: what is live is known only then.
+    most: u64,
 }
+
+/// Every tag, with what it is on.
+pub(super) type Live = Vec<(RepositoryName, Tag, Known)>;
 
 /// What stands before a record's text.
 #[derive(Serialize, Deserialize)]
@@ -63,6 +65,11 @@ struct Chart {
     provenance: Option<Descriptor>,
     format: Format,
 }
+
+/// A file of fewer bytes is never written anew.
+const FLOOR: u64 = crate::limits::MIB;
+/// About how many bytes of a record are no entry.
+const RECORD: u64 = 512;
 
 /// The longest record that is believed: an entry is made of a config, which has at most 8 MiB.
 const LONGEST: u32 = 64 * 1024 * 1024;
@@ -106,31 +113,46 @@ impl Cache {
     }
 
     /// Everything that was seen.
-    pub(super) fn take(&self) -> Vec<(RepositoryName, Tag, Known)> {
+    pub(super) fn take(&self) -> Live {
         let Some(mut store) = self.store() else { return Vec::new() };
         let seen = std::mem::take(&mut store.seen);
         seen.into_iter().map(|((repository, tag), known)| (repository, tag, known)).collect()
     }
 
-    /// Notes what a tag is on, or that it is gone.
-    pub(super) fn note(&self, repository: &RepositoryName, tag: &Tag, known: Option<&Known>) {
+    /// Notes what a tag is on, or that it is gone. Writes the file anew when more than half of it is of no use: `live` says
+    /// then what there is.
+    pub(super) fn note(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        known: Option<&Known>,
+        live: impl FnOnce() -> Live,
+    ) {
         let Some(mut store) = self.store() else { return };
         let record = record(repository, tag, known);
         store.append(&record);
-    }
-
-    /// After the start: forgets what nobody asked for, and writes the file anew when half of it is of no use.
-    pub(super) fn settle(&self, memory: &Memory) {
-        let Some(mut store) = self.store() else { return };
-        store.seen = HashMap::new();
-        if store.records > 2 * memory.len() + 1000 {
-            let written = store.rewrite(memory);
-            if let Err(error) = written {
-                tracing::warn!(error = error.chain(), "what was seen cannot be written");
-                store.file = None;
-            }
+        if store.size > store.most {
+            store.compact(&live());
         }
     }
+
+    /// After the start: forgets what nobody asked for, and writes the file anew when more than half of it is of no use.
+    pub(super) fn settle(&self, live: impl FnOnce() -> Live) {
+        let Some(mut store) = self.store() else { return };
+        store.seen = HashMap::new();
+        let live = live();
+        let items = live.iter().filter_map(|(.., known)| known.item.as_deref());
+        let entries: u64 = items.map(|item| item.text.len() as u64).sum();
+        store.most = most(entries + RECORD * live.len() as u64);
+        if store.size > store.most {
+            store.compact(&live);
+        }
+    }
+}
+
+/// Twice what is live, and a floor.
+fn most(live: u64) -> u64 {
+    live.saturating_mul(2).saturating_add(FLOOR)
 }
 
 impl Store {
@@ -144,17 +166,24 @@ impl Store {
         let mut file = options.open(path).map_err(fail)?;
         file.try_lock().map_err(|error| fail(error.into()))?;
         let mark = mark(settings);
-        let mut this =
-            Self { path: path.to_owned(), mark, file: None, seen: HashMap::new(), records: 0 };
+        let mut this = Self {
+            path: path.to_owned(),
+            mark,
+            file: None,
+            seen: HashMap::new(),
+            size: 0,
+            most: u64::MAX,
+        };
         let good = this.read(&file).map_err(fail)?;
         if good == 0 {
             file.set_len(0).map_err(fail)?;
             file.rewind().map_err(fail)?;
             file.write_all(this.mark.as_bytes()).map_err(fail)?;
+            this.size = this.mark.len() as u64;
         } else {
             // What follows was cut short when the process was killed, or is damaged.
             file.set_len(good).map_err(fail)?;
-            file.seek(SeekFrom::End(0)).map_err(fail)?;
+            this.size = file.seek(SeekFrom::End(0)).map_err(fail)?;
         }
         this.file = Some(file);
         Ok(this)
@@ -185,7 +214,6 @@ impl Store {
             }
             let Some((repository, tag, known)) = parse(&bytes) else { return Ok(good) };
             good += 12 + u64::from(length);
-            self.records += 1;
             match known {
                 Some(known) => drop(self.seen.insert((repository, tag), known)),
                 None => drop(self.seen.remove(&(repository, tag))),
@@ -197,7 +225,7 @@ impl Store {
         let Some(file) = &mut self.file else { return };
         // Not flushed: what a crash takes is seen anew.
         match file.write_all(record) {
-            Ok(()) => self.records += 1,
+            Ok(()) => self.size += record.len() as u64,
             Err(error) => {
                 let error = Error::io("write cache", &self.path, error);
                 tracing::warn!(error = error.chain(), "what is seen is not kept any longer");
@@ -206,8 +234,15 @@ impl Store {
         }
     }
 
+    fn compact(&mut self, live: &Live) {
+        if let Err(error) = self.rewrite(live) {
+            tracing::warn!(error = error.chain(), "what was seen cannot be written");
+            self.file = None;
+        }
+    }
+
     /// Written over in place: the file is locked, and a crash in between costs what it holds and no more.
-    fn rewrite(&mut self, memory: &Memory) -> Result<()> {
+    fn rewrite(&mut self, live: &Live) -> Result<()> {
         let path = self.path.clone();
         let fail = |error| Error::io("write cache", &path, error);
         let Some(file) = &mut self.file else { return Ok(()) };
@@ -215,14 +250,16 @@ impl Store {
         file.rewind().map_err(fail)?;
         let mut writer = BufWriter::with_capacity(1 << 20, &mut *file);
         writer.write_all(self.mark.as_bytes()).map_err(fail)?;
-        let mut records = 0;
-        for (repository, tag, known) in memory.all() {
-            writer.write_all(&record(repository, tag, Some(known))).map_err(fail)?;
-            records += 1;
+        let mut size = self.mark.len() as u64;
+        for (repository, tag, known) in live {
+            let record = record(repository, tag, Some(known));
+            writer.write_all(&record).map_err(fail)?;
+            size += record.len() as u64;
         }
         writer.flush().map_err(fail)?;
         drop(writer);
-        self.records = records;
+        self.size = size;
+        self.most = most(size);
         Ok(())
     }
 }

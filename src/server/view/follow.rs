@@ -279,7 +279,9 @@ impl<C: Catalog> Follower<C> {
         let changed = self.remember(repository, tag, now.clone());
         if changed == Changed::Yes && self.inner.cache.keeps() {
             let (this, repository, tag) = (self.clone(), repository.clone(), tag.clone());
-            blocking(move || this.inner.cache.note(&repository, &tag, now.as_ref())).await;
+            let live = move || this.memory().live();
+            let inner = Arc::clone(&self.inner);
+            blocking(move || inner.cache.note(&repository, &tag, now.as_ref(), live)).await;
         }
     }
 

@@ -1,6 +1,9 @@
 //! What a follower knows of its store: which tag of which repository is on which manifest, and which of those are charts.
 
-use super::item::{Item, Origin};
+use super::{
+    cache::Live,
+    item::{Item, Origin},
+};
 use crate::{
     digest::Digest,
     oci::{RepositoryName, Tag},
@@ -111,6 +114,13 @@ impl Memory {
         self.0.iter().flat_map(|(repository, all)| {
             all.tags.iter().map(move |(tag, known)| (repository, tag, known))
         })
+    }
+
+    /// A copy of everything.
+    pub(super) fn live(&self) -> Live {
+        self.all()
+            .map(|(repository, tag, known)| (repository.clone(), tag.clone(), known.clone()))
+            .collect()
     }
 
     /// How many tags there are.

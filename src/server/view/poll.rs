@@ -105,7 +105,7 @@ impl<C: Catalog> Follower<C> {
             _ => {}
         }
         let this = self.clone();
-        crate::store::blocking(move || this.inner.cache.settle(&this.memory())).await;
+        crate::store::blocking(move || this.inner.cache.settle(|| this.memory().live())).await;
         let tags = self.memory().len();
         tracing::info!(tags, seconds = start.elapsed().as_secs_f64(), "the charts are known");
         if self.inner.sight == Sight::Far {

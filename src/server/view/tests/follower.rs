@@ -182,6 +182,33 @@ async fn the_next_start_reads_only_what_is_new() {
     );
 }
 
+/// What was seen of one tag, pushed again and again, grew without end; only a start made it smaller.
+#[tokio::test]
+async fn the_file_of_what_was_seen_grows_with_what_is_live_alone() {
+    const TEXT: usize = 200 * 1024;
+    let root = tempfile::tempdir().expect("folder");
+    let path = root.path().join("charts.cache");
+    let disk = open(&root.path().join("store"));
+    let settings = Settings::default();
+    let size = || std::fs::metadata(&path).expect("cache").len();
+    let follower_of = || follower(&disk, Sight::Near, Cache::open(&path, &settings));
+    let first = follower_of();
+    first.ready().await.expect("filled");
+    let mut most = 0;
+    for content in 0..40 {
+        let mut entry = chart("a", "1.0.0");
+        entry.description = "x".repeat(TEXT);
+        push(&disk, "a", entry, "1.0.0", &content.to_string()).await;
+        refresh(&first, "a", "1.0.0").await;
+        most = most.max(size());
+    }
+    assert!(most < 9 * TEXT as u64, "{most} bytes for one entry of {TEXT}");
+    drop(first);
+    let second = follower_of();
+    second.ready().await.expect("filled");
+    assert_eq!(shown(second.view()), [format!("/a 1.0.0 {}", hex("39"))]);
+}
+
 #[tokio::test]
 async fn what_was_read_before_somebody_told_is_not_believed() {
     let root = tempfile::tempdir().expect("folder");
