@@ -122,6 +122,13 @@ impl MuseumArgs {
                     .trim_end_matches(['\r', '\n'])
                     .to_owned(),
             };
+            // A variable that is not set. Helm sends such a pair for `https://:@HOST`, and so may anybody.
+            for (flag, value) in [("--basic-auth-user", user), ("--basic-auth-pass", &password)] {
+                if value.is_empty() {
+                    return Err(Error::usage(format!("`{flag}` is empty"))
+                        .with_hint("leave `--basic-auth-user` and `--basic-auth-pass` away to let everybody in"));
+                }
+            }
             return Ok(Some(Access::One(OneUser::new(user, &password, anonymous))));
         }
         match (&self.auth_realm, &self.auth_service, &self.auth_cert_path) {

@@ -92,6 +92,31 @@ fn a_namespace_without_charts_is_not_there_unless_the_depth_says_so() {
     ask(&server, "/org/index.yaml").expect(404);
 }
 
+/// A variable that is not set made a server that an empty password opens.
+#[test]
+fn an_empty_user_or_password_starts_no_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("password");
+    std::fs::write(&empty, "\n").unwrap();
+    let file = format!("@{}", empty.display());
+    for (user, password, flag) in [
+        ("", "", "--basic-auth-user"),
+        ("", "letmein", "--basic-auth-user"),
+        ("ann", "", "--basic-auth-pass"),
+        ("ann", &file, "--basic-auth-pass"),
+    ] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_chartferry"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--storage"])
+            .arg(folder.path().join("store"))
+            .args(["--basic-auth-user", user, "--basic-auth-pass", password])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{said}");
+        assert!(said.contains(&format!("`{flag}` is empty")), "{said}");
+    }
+}
+
 #[test]
 fn who_guards_one_api_guards_both() {
     let folder = tempfile::tempdir().unwrap();
