@@ -122,7 +122,7 @@ impl MuseumArgs {
                     .trim_end_matches(['\r', '\n'])
                     .to_owned(),
             };
-            // A variable that is not set. Helm sends such a pair for `https://:@HOST`, and so may anybody.
+            // A variable that is not set. Anybody may send an empty password.
             for (flag, value) in [("--basic-auth-user", user), ("--basic-auth-pass", &password)] {
                 if value.is_empty() {
                     return Err(Error::usage(format!("`{flag}` is empty"))
