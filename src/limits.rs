@@ -19,9 +19,10 @@ pub const REMEMBERED: usize = 8192;
 /// Bytes of one PEM file of certificates or of a key. The largest bundle of a system has 0.5 MB.
 pub const PEM_BYTES: u64 = 16 * MIB;
 
-/// How long a server waits for the bytes of one request's body in all, beside what [`BODY_BYTES_A_SECOND`] gives.
+/// How long the other side is waited for in all while one body comes, beside what [`BODY_BYTES_A_SECOND`] gives: a server for
+/// a request's, a client for an answer's.
 pub const BODY_GRACE: std::time::Duration = std::time::Duration::from_secs(60);
-/// Bytes of a request's body for which a server waits one more second: less than a modem of 1998 sends. Without a least
+/// Bytes of a body for which its receiver waits one more second: less than a modem of 1998 sends. Without a least
 /// rate, a body that comes byte by byte would hold its connection for ever.
 pub const BODY_BYTES_A_SECOND: u64 = 4 * KIB;
 

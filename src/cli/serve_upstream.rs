@@ -85,7 +85,7 @@ impl UpstreamArgs {
         }
         let (registry, prefix) = Reference::parse_namespace(url)?;
         let mut options = self.remote.options(run)?;
-        (options.connect, options.headers) = (CONNECT, ANSWER);
+        (options.connect, options.headers, options.grace) = (CONNECT, ANSWER, ANSWER);
         (options.retry_after, options.persistence) = (RETRY_AFTER, Persistence::Short);
         options.notify = Notify::new(|notice| match notice {
             Notice::Moved { .. } => {}

@@ -6,13 +6,10 @@ use super::{
     location::{Credentials, follow, with_digest},
     message::{Call, Full, Patience, text},
     request::Trouble,
-    retry::Tries,
+    retry::{PROGRESS, Tries},
     upload::{Session, Setback, Upload},
 };
-use crate::{
-    Error, ErrorKind,
-    limits::{KIB, MIB},
-};
+use crate::{Error, ErrorKind, limits::MIB};
 use ::http::Method;
 
 /// What is asked for at most by a registry that wants large chunks.
@@ -21,10 +18,6 @@ const MOST: u64 = 1024 * MIB;
 /// How often an upload may get out of step with its registry, in all its sessions together. A registry that always says
 /// that it has less than was sent would otherwise go on for ever.
 const STUMBLES: u32 = 16;
-
-/// Bytes that a registry must have beyond the most that it had before, to count as progress. Progress grants all tries
-/// anew, so a registry that takes a byte at a time must not make any.
-const PROGRESS: u64 = 64 * KIB;
 
 /// How far a blob has come in all sessions of its upload.
 #[derive(Debug, Default)]

@@ -12,7 +12,7 @@ use super::{
     partial::temporary,
     refusal,
     request::{Reply, Trouble, reply},
-    retry::{Break, Origin, Reach, Tries},
+    retry::{Break, Origin, PROGRESS, Reach, Tries},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -61,7 +61,7 @@ impl Repository {
         let mut spool = Spool::new(self.client.options().limits.memory_blob, cap);
         let mut tries = Tries::default();
         let mut reach = Reach::Unreached;
-        let mut furthest = 0;
+        let mut furthest = 0_u64;
         loop {
             let mut call = call.clone();
             if let Some(validator) = spool.validator.as_deref().filter(|_| spool.length > 0) {
@@ -91,7 +91,7 @@ impl Repository {
                 Err(Failure::Fault(fault)) => Trouble::Fault(fault),
                 Err(Failure::Fatal(error)) => return Err(error),
             };
-            if spool.length > furthest {
+            if spool.length >= furthest.saturating_add(PROGRESS) {
                 furthest = spool.length;
                 tries.progressed();
             }

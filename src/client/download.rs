@@ -11,7 +11,7 @@ use super::{
     partial::{Partial, Sink},
     refusal,
     request::{Reply, Trouble},
-    retry::{Break, Tries},
+    retry::{Break, Tries, is_beyond},
     sweep,
     ticket::Access,
 };
@@ -72,7 +72,7 @@ impl Repository {
         let ticket = self.ticket(Access::Read);
         let url = self.url(&format!("blobs/{}", blob.digest))?;
         let mut tries = Tries::default();
-        // Only what was never reached before is progress: a server that makes us start over again makes none.
+        // Only what lies well beyond all that was reached before is progress: a server that makes us start over again makes none.
         let mut furthest = partial.len();
         // What came whole and was wrong is asked for once more, past any cache.
         let mut damaged = false;
@@ -112,7 +112,7 @@ impl Repository {
                     Err(Failure::Fault(fault)) => Err(Trouble::Fault(fault).into()),
                     Err(Failure::Fatal(error)) => Err(Stop::Fatal(error)),
                 };
-                if partial.len() > furthest {
+                if is_beyond(partial.len(), furthest, blob.size) {
                     furthest = partial.len();
                     tries.progressed();
                 }

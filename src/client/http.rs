@@ -16,17 +16,18 @@ use super::{
     retry::{Break, Origin},
     tls::{HostTrust, Trust},
 };
-use crate::{Error, ErrorKind, Result, quote::without_proof};
+use crate::{Error, ErrorKind, Result, limits, quote::without_proof};
 use ::http::{
     HeaderMap, HeaderValue, Method, StatusCode,
     header::{CONTENT_LENGTH, LOCATION},
 };
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use url::Url;
 
@@ -41,22 +42,39 @@ pub(crate) struct Answer {
     pub(crate) network: Network,
     response: reqwest::Response,
     stall: Duration,
+    waited: Waited,
 }
 
 impl Answer {
     /// Allows for longer silences.
     pub(crate) fn wait_longer(&mut self, factor: u32) {
         self.stall *= factor;
+        self.waited.grace *= factor;
     }
 
     /// The next bytes of the body.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
         let host = || host_of(&self.url);
-        match tokio::time::timeout(self.stall, self.response.chunk()).await {
-            Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(Fault::sort(error, &host())),
-            Err(_) => Err(Fault::new(Break::Stalled, &host())),
-        }
+        let next = self.response.chunk();
+        tokio::pin!(next);
+        let came = match (&mut next).now_or_never() {
+            Some(came) => came,
+            None => {
+                let (since, left) = (Instant::now(), self.waited.left());
+                let came = tokio::time::timeout(self.stall.min(left), next).await;
+                self.waited.time += since.elapsed();
+                match came {
+                    Ok(came) => came,
+                    Err(_) if left < self.stall => {
+                        return Err(Fault::new(Break::Stalled, &host()).with_source(TOO_SLOW));
+                    }
+                    Err(_) => return Err(Fault::new(Break::Stalled, &host())),
+                }
+            }
+        };
+        let chunk = came.map_err(|error| Fault::sort(error, &host()))?;
+        self.waited.bytes += chunk.as_ref().map_or(0, Bytes::len) as u64;
+        Ok(chunk)
     }
 
     /// The whole body, up to `cap` bytes.
@@ -95,6 +113,30 @@ impl Answer {
     }
 }
 
+/// How long we have waited for the bytes of an answer's body, our own work in between left out, and how many came.
+#[derive(Clone, Copy, Debug)]
+struct Waited {
+    /// Waiting that costs nothing.
+    grace: Duration,
+    time: Duration,
+    bytes: u64,
+}
+
+/// The cause that is told of a body that ran out of its time.
+const TOO_SLOW: &str = "the body comes too slowly";
+
+impl Waited {
+    fn new(grace: Duration) -> Self {
+        Self { grace, time: Duration::ZERO, bytes: 0 }
+    }
+
+    /// How much longer we wait: a body that comes byte by byte would hold us for ever.
+    fn left(&self) -> Duration {
+        let earned = Duration::from_secs(self.bytes / limits::BODY_BYTES_A_SECOND);
+        self.grace.saturating_add(earned).saturating_sub(self.time)
+    }
+}
+
 /// The connections.
 pub(crate) struct Transport {
     common: reqwest::Client,
@@ -109,6 +151,7 @@ pub(crate) struct Transport {
     headers: Duration,
     commit: Duration,
     stall: Duration,
+    grace: Duration,
     redirects: usize,
 }
 
@@ -141,6 +184,7 @@ impl Transport {
             headers: options.headers,
             commit: options.commit,
             stall: options.stall,
+            grace: options.grace,
             redirects: options.limits.redirects,
         })
     }
@@ -296,6 +340,7 @@ impl Transport {
             network,
             response,
             stall: self.stall,
+            waited: Waited::new(self.grace),
         })
     }
 
@@ -337,7 +382,7 @@ impl Transport {
 const IDLE: usize = 64;
 
 /// What a slow registry hashes and stores in a second, once it has the body.
-const COMMITTED_PER_SECOND: u64 = 4 * crate::limits::MIB;
+const COMMITTED_PER_SECOND: u64 = 4 * limits::MIB;
 
 /// The hint where a blob's redirect leads to plain http.
 const OFFER: &str = "with `--allow-http-redirects` it is followed without credentials: the digest protects the bytes, but \
@@ -386,5 +431,26 @@ impl Setup<'_> {
             builder = builder.proxy(reqwest::Proxy::custom(move |url| routes.proxy(url).cloned()));
         }
         builder.build().map_err(|error| Error::usage("cannot set up HTTP").with_source(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_is_earned_by_bytes() {
+        let second = Duration::from_secs(1);
+        for (time, bytes, left) in [
+            (0, 0, 60),
+            (59, 1, 1),
+            (60, 20, 0),
+            (70, 4095, 0),
+            (70, 64 * limits::KIB, 6),
+            (1000, limits::MIB * 1024, 262_204 - 1000),
+        ] {
+            let waited = Waited { grace: 60 * second, time: time * second, bytes };
+            assert_eq!(waited.left(), left * second, "{time} {bytes}");
+        }
     }
 }

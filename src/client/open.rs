@@ -10,7 +10,7 @@ use super::{
     message::{Call, text},
     refusal,
     request::{Reply, Trouble},
-    retry::{Break, Tries},
+    retry::{Break, Tries, is_beyond},
     ticket::Access,
 };
 use crate::{
@@ -51,6 +51,7 @@ impl Open for Repository {
             answer: None,
             skip: 0,
             tries: Tries::default(),
+            furthest: start,
         };
         if let Some(elsewhere) = reading.ask().await? {
             return Ok(Opened::Elsewhere(elsewhere));
@@ -74,6 +75,8 @@ struct Reading {
     /// What the answer has before the part: a registry without ranges sends all.
     skip: u64,
     tries: Tries,
+    /// How far the part had come when tries were last granted for it.
+    furthest: u64,
 }
 
 impl Reading {
@@ -197,8 +200,12 @@ impl Reading {
                     }
                 }
                 // It broke off: go on from here, as long as that makes progress.
-                Ok(None) => self.again(Break::Cut).await?,
-                Err(fault) => self.again(fault.kind).await?,
+                Ok(None) => {
+                    let registry = self.repository.registry();
+                    let fault = Fault::new(Break::Cut, registry.as_str());
+                    self.again(fault).await?;
+                }
+                Err(fault) => self.again(fault).await?,
             }
         }
         Ok(None)
@@ -206,7 +213,10 @@ impl Reading {
 
     fn pass(&mut self, chunk: Bytes) -> Result<Bytes> {
         self.at += chunk.len() as u64;
-        self.tries.progressed();
+        if is_beyond(self.at, self.furthest, self.end) {
+            self.furthest = self.at;
+            self.tries.progressed();
+        }
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&chunk);
         }
@@ -225,11 +235,10 @@ impl Reading {
         Ok(chunk)
     }
 
-    async fn again(&mut self, kind: Break) -> Result<()> {
+    async fn again(&mut self, fault: Fault) -> Result<()> {
         self.answer = None;
         let act = self.act();
         let repository = &self.repository;
-        let fault = Fault::new(kind, repository.registry().as_str());
         let trouble = Trouble::Fault(fault);
         if repository.client.pause(&repository.host, &mut self.tries, &act, &trouble).await? {
             return Ok(());

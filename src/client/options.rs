@@ -3,7 +3,7 @@
 
 use super::{Clock, Keyring, Notify, Pace, Proxies, Trust, location::Downgrade};
 use crate::{
-    limits::{Limits, MIB},
+    limits::{self, Limits, MIB},
     oci::Registry,
 };
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -99,6 +99,9 @@ pub struct Options {
     pub commit: Duration,
     /// Longest time without a single byte in either direction.
     pub stall: Duration,
+    /// Longest waiting for the body of one answer in all, beside a second for each [`limits::BODY_BYTES_A_SECOND`] that have
+    /// come. Our own work in between does not count.
+    pub grace: Duration,
     /// Bytes of a chunk, where a blob must go in chunks.
     pub chunk: u64,
     /// How fast each host is asked at most.
@@ -135,6 +138,7 @@ impl Default for Options {
             headers: Duration::from_secs(60),
             commit: Duration::from_secs(600),
             stall: Duration::from_secs(30),
+            grace: limits::BODY_GRACE,
             chunk: 16 * MIB,
             pace: Pace::default(),
             paces: BTreeMap::new(),

@@ -129,6 +129,16 @@ const TRIES_RENEWED: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// Bytes that must have gone or come beyond the most that had before, to count as progress. Progress grants all tries anew,
+/// so another side that takes or gives a byte at a time must not make any.
+pub(crate) const PROGRESS: u64 = 64 * crate::limits::KIB;
+
+/// Whether a download that has come to `at` of `size` is well beyond `furthest`: by [`PROGRESS`], or near its end by a quarter of
+/// what was left.
+pub(crate) fn is_beyond(at: u64, furthest: u64, size: u64) -> bool {
+    at > furthest && at - furthest >= PROGRESS.min(size.saturating_sub(furthest) / 4)
+}
+
 /// Whether a host has ever answered us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {

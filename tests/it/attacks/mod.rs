@@ -4,6 +4,7 @@
 mod archive;
 mod bridge;
 mod credentials;
+mod drip;
 mod files;
 mod held;
 mod jwt;

@@ -40,6 +40,10 @@ pub(crate) enum Act {
     CloseAt(usize),
     /// Falls silent there, and keeps the connection.
     StallAt(usize),
+    /// Sends the answer's body byte by byte, but never its last, and keeps the connection.
+    Drip,
+    /// Sends that many bytes of it beyond those that were there before, and closes.
+    Sip(usize),
     /// Announces so many bytes more than there are, then closes.
     Longer(usize),
     /// Flips one bit in the middle of the answer's body.
@@ -359,6 +363,20 @@ async fn serve(stream: TcpStream, front: Front, shared: &Mutex<Shared>) -> io::R
                 stream.write(part(percent)).await?;
                 note(shared, request, status);
                 while stream.read(&mut buffer).await? > 0 {}
+                return Ok(());
+            }
+            Some(Act::Drip) => {
+                note(shared, request, status);
+                for byte in answer.body.iter().take(answer.body.len().saturating_sub(1)) {
+                    stream.write(&[*byte]).await?;
+                    tokio::task::yield_now().await;
+                }
+                while stream.read(&mut buffer).await? > 0 {}
+                return Ok(());
+            }
+            Some(Act::Sip(bytes)) => {
+                stream.write(&answer.body[..bytes.min(answer.body.len())]).await?;
+                note(shared, request, status);
                 return Ok(());
             }
             Some(Act::Longer(_)) => {
