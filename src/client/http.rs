@@ -6,7 +6,7 @@ use super::{
     fault::{Failure, Fault},
     gate::Gates,
     location::{BadLocation, Credentials, Downgrade, follow_with, host_of},
-    message::{Call, Certificate, Full, Patience, Proven, text},
+    message::{Call, Certificate, Full, Patience, Proven, Strangers, text},
     network::{Names, Network, OuterOnly},
     notice::{Notice, Notify},
     open::Redirects,
@@ -252,6 +252,9 @@ impl Transport {
             if credentials == Credentials::Drop && call.redirects == Redirects::HandOver {
                 return Ok(answer);
             }
+            if credentials == Credentials::Drop && call.strangers == Strangers::Refuse {
+                return Err(Failure::Fatal(strange(&url, &next)));
+            }
             if credentials == Credentials::Drop {
                 authorization = None;
                 from = Origin::Elsewhere;
@@ -387,6 +390,15 @@ const COMMITTED_PER_SECOND: u64 = 4 * limits::MIB;
 /// The hint where a blob's redirect leads to plain http.
 const OFFER: &str = "with `--allow-http-redirects` it is followed without credentials: the digest protects the bytes, but \
                      others can read them on the way";
+
+/// The error for a redirect that would carry a change to another origin.
+fn strange(from: &Url, to: &Url) -> Error {
+    let (host, there) = (host_of(from), repository_of(to));
+    let message =
+        format!("`{host}` redirects an upload or a deletion to {there}, which is not followed");
+    Error::new(ErrorKind::Protocol, message)
+        .with_hint(format!("nothing was changed: if you trust it, use {there} as the address"))
+}
 
 /// The same address by TLS.
 fn by_tls(url: &Url) -> String {

@@ -33,12 +33,22 @@ pub(crate) struct Call {
     pub(crate) redirects: Redirects,
     /// What to do with a redirect from https to plain http.
     pub(crate) downgrade: Downgrade,
+    pub(crate) strangers: Strangers,
     /// The addresses that the host may have.
     pub(crate) names: Names,
     /// Whether the host sees the client certificate of the flags.
     pub(crate) certificate: Certificate,
     /// Statuses that are final though they are otherwise worth another try.
     pub(crate) finals: &'static [u16],
+}
+
+/// What to do with a redirect to another origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strangers {
+    /// Follow it, without credentials.
+    Follow,
+    /// Refuse it: the request changes something, and a stranger's word that it is done is worth nothing.
+    Refuse,
 }
 
 /// Who hears how many bytes of a body have gone.
@@ -97,6 +107,7 @@ impl Call {
             report: None,
             redirects: Redirects::Follow,
             downgrade: Downgrade::Refuse,
+            strangers: Strangers::Follow,
             names: Names::Any,
             certificate: Certificate::Shown,
             finals: &[],
@@ -128,6 +139,11 @@ impl Call {
 
     pub(crate) fn downgrade(mut self, downgrade: Downgrade) -> Self {
         self.downgrade = downgrade;
+        self
+    }
+
+    pub(crate) fn strangers(mut self, strangers: Strangers) -> Self {
+        self.strangers = strangers;
         self
     }
 

@@ -4,7 +4,7 @@
 use super::{
     Client,
     classic::{self, Archive, Body, Fetched},
-    message::{Call, Full, Patience, Payload},
+    message::{Call, Full, Patience, Payload, Strangers},
     refusal,
 };
 use crate::{
@@ -111,6 +111,7 @@ impl Museum {
         }
         parts.push(Payload::Bytes(format!("\r\n--{boundary}--\r\n").into()));
         let call = Call::new(Method::POST, url)
+            .strangers(Strangers::Refuse)
             .patience(Patience::Commit)
             .header("content-type", &format!("multipart/form-data; boundary={boundary}"))
             .payload(Payload::Parts(parts.into()));
@@ -127,6 +128,7 @@ impl Museum {
             url.set_query(Some("force"));
         }
         let call = Call::new(Method::POST, url)
+            .strangers(Strangers::Refuse)
             .header("content-type", "application/octet-stream")
             .payload(Payload::Bytes(provenance));
         self.send(&call).await
@@ -176,7 +178,7 @@ impl Museum {
     /// What the other side says.
     pub async fn delete(&self, name: &str, version: &str) -> Result<Deleted> {
         let url = self.version(name, version).await?;
-        let call = Call::new(Method::DELETE, url);
+        let call = Call::new(Method::DELETE, url).strangers(Strangers::Refuse);
         let cap = self.repository.client.options().limits.answer_bytes;
         let act = format!("delete at {}", call.url);
         let answer = self.repository.settle(&act, &call, cap).await?;
