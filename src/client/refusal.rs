@@ -116,7 +116,9 @@ pub(crate) fn from_registry(registry: &Registry, act: &str, answer: &Full) -> Er
         _ => ErrorKind::Protocol,
     };
     let verb = match answer.status.as_u16() {
-        401 if answer.proven == Proven::Yes => "refuses the credentials, which were sent:",
+        401 if answer.proven == Proven::Yes && answer.from == Origin::Registry => {
+            "refuses the credentials, which were sent:"
+        }
         _ => "answers",
     };
     let error = Error::new(kind, format!("cannot {act}: {host} {verb} {status}{said}"));
@@ -220,6 +222,11 @@ fn hint(registry: &Registry, answer: &Full) -> Option<String> {
         }
         401 | 403 if code("DENIED") && all.contains("quota") => {
             "the registry's quota is used up; free space or have it raised".to_owned()
+        }
+        401 if answer.from == Origin::Elsewhere => {
+            "credentials do not follow to another scheme, host or port, and none were sent there: \
+             what the registry points to must need none"
+                .to_owned()
         }
         401 if answer.proven == Proven::Yes => {
             format!("check the name and the password, or log in with `chartferry login {registry}`")
