@@ -47,21 +47,20 @@ pub(crate) fn is_print(c: char) -> bool {
 }
 
 /// A text that moves, colours and hides nothing on a terminal: control characters are written as `\u001b`, which a JSON
-/// string may hold too. Line breaks and tabs stay. So do letters of every script; the characters that reverse the order in
+/// string may hold too. Line feeds and tabs stay; a carriage return does not, which some terminals take for a new line. So do letters of every script; the characters that reverse the order in
 /// which text is shown do not.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    let is_plain = |(at, c): (usize, char)| match c {
+    let is_plain = |c: char| match c {
         '\n' | '\t' => true,
-        '\r' => text[at + 1..].starts_with('\n'),
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
         c => !c.is_control(),
     };
-    if text.char_indices().all(is_plain) {
+    if text.chars().all(is_plain) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
-    for (at, c) in text.char_indices() {
-        if is_plain((at, c)) {
+    for c in text.chars() {
+        if is_plain(c) {
             out.push(c);
         } else {
             let written = write!(out, "\\u{:04x}", u32::from(c));
@@ -157,7 +156,7 @@ mod tests {
     #[test]
     fn nothing_that_is_shown_moves_the_cursor() {
         for (text, shown) in [
-            ("größe\t大\r\n", "größe\t大\r\n"),
+            ("größe\t大\r\n", "größe\t大\\u000d\n"),
             ("\u{1b}]0;owned\u{7}", "\\u001b]0;owned\\u0007"),
             ("a\rb\u{8}\u{7f}\u{9b}2J", "a\\u000db\\u0008\\u007f\\u009b2J"),
             ("\u{202e}gpj.exe", "\\u202egpj.exe"),

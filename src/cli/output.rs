@@ -36,13 +36,14 @@ fn shown(data: &[u8], is_terminal: bool) -> Cow<'_, [u8]> {
     if !is_terminal {
         return Cow::Borrowed(data);
     }
-    match String::from_utf8_lossy(data) {
-        Cow::Borrowed(text) => match printable(text) {
-            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-        },
-        Cow::Owned(text) => Cow::Owned(printable(&text).into_owned().into_bytes()),
+    let text = String::from_utf8_lossy(data);
+    // Files of other systems end their lines so, and a terminal shows nothing else for it than for a line feed.
+    let lines: Vec<_> = text.split("\r\n").map(printable).collect();
+    if lines.iter().all(|line| matches!(line, Cow::Borrowed(_))) && matches!(text, Cow::Borrowed(_))
+    {
+        return Cow::Borrowed(data);
     }
+    Cow::Owned(lines.join("\r\n").into_bytes())
 }
 
 /// Writes data to stdout.

@@ -2,21 +2,27 @@
 
 use super::{
     Client, Repository,
+    host::Host,
     location::next_page,
     message::Call,
+    notice::Notice,
     refusal,
     ticket::{Access, Intent, Ticket},
 };
 use crate::{
     Error, ErrorKind, Result,
     limits::MIB,
-    oci::{Registry, TagOrDigest},
+    oci::{Registry, RepositoryName, Tag, TagOrDigest},
+    quote,
     store::Tags,
 };
 use ::http::Method;
 use serde::{Deserialize as _, Deserializer, de::DeserializeOwned};
-use std::collections::HashSet;
+use std::{collections::HashSet, str::FromStr};
 use url::Url;
+
+/// Characters of a name that is no name which are shown.
+const SHOWN: usize = 64;
 
 /// All pages of a list together; a million tags are about 20 MiB.
 const MAX_LIST: u64 = 128 * MIB;
@@ -38,7 +44,31 @@ impl Client {
             Ticket { host, repository: None, access: Access::Catalog, intent: Intent::AsNeeded };
         let act = format!("list the repositories of `{registry}`");
         let pages: Vec<Page> = self.pages(&ticket, &act, url).await?;
-        Ok(pages.into_iter().flat_map(|page| page.repositories).collect())
+        let listed = pages.into_iter().flat_map(|page| page.repositories);
+        Ok(self.lawful::<RepositoryName>(&ticket.host, "repository", listed))
+    }
+
+    /// What of a list can be a `T`, such as the name of a repository. The rest is a stranger's text, which is left out and told
+    /// of once.
+    fn lawful<T: FromStr>(
+        &self,
+        host: &Host,
+        what: &str,
+        listed: impl Iterator<Item = String>,
+    ) -> Vec<String> {
+        let (lawful, rest): (Vec<_>, Vec<_>) = listed.partition(|name| name.parse::<T>().is_ok());
+        if let Some(first) = rest.first() {
+            let (count, shown) = (rest.len(), first.chars().take(SHOWN).collect::<String>());
+            let text = format!(
+                "it lists {count} names that no {what} can have, which are left out, the first of them {}",
+                quote::go(&shown)
+            );
+            if host.warns(&text) {
+                let host = host.registry().to_string();
+                self.options().notify.tell(Notice::Warning { host, text });
+            }
+        }
+        lawful
     }
 
     /// Every page, parsed.
@@ -113,7 +143,8 @@ impl Tags for Repository {
             ),
             _ => error,
         })?;
-        Ok(pages.into_iter().flat_map(|page| page.tags).collect())
+        let listed = pages.into_iter().flat_map(|page| page.tags);
+        Ok(self.client.lawful::<Tag>(&self.host, "tag", listed))
     }
 
     async fn delete(&self, target: &TagOrDigest) -> Result<()> {

@@ -10,5 +10,6 @@ mod held;
 mod jwt;
 mod museum;
 mod registry;
+mod strangers;
 mod terminal;
 mod wire;
