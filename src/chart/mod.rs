@@ -8,6 +8,7 @@ mod address;
 pub(crate) mod decode;
 pub mod dependency;
 pub(crate) mod glob;
+mod identity;
 pub mod ignore;
 pub mod jsonpath;
 pub mod lint;

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result, archive,
     limits::Limits,
-    oci::{Digest, Tag, media},
+    oci::{Digest, Tag, TagOrDigest, media},
     ops::{
         chart_repository::{archive_name, beside, file_name},
         payload::{Archive, write_file},
@@ -24,6 +24,7 @@ use crate::{
         tags::{Devel, Wanted},
     },
     quote::without_proof,
+    version::Version,
 };
 use clap::Args;
 use futures_util::StreamExt;
@@ -134,6 +135,9 @@ async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<
     let pulled =
         fetch_with(run, &location, &args.remote, wanted, args.provenance(), limits).await?;
     let (repository, name) = names(&location, &pulled);
+    if matches!(location, Location::Registry(_)) {
+        warn_of_another(run, text, &name, &pulled, limits);
+    }
     let file = if args.untar {
         place(run, args, &folder, &name, &pulled.archive, pulled.created(), limits)?
     } else {
@@ -159,6 +163,28 @@ async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<
         "file": file,
     });
     Ok(Printed::new(format!("Pulled: {pulled_as}\nDigest: {digest}\n"), fields))
+}
+
+/// Says that a registry has another chart, or another version, than its repository and tag are called. Any name is allowed
+/// there, so it is no error; the file is named after the reference, as with Helm.
+fn warn_of_another(run: &Run, text: &str, name: &str, pulled: &Pulled, limits: &Limits) {
+    let read = pulled
+        .archive
+        .reader()
+        .and_then(|reader| archive::read::read(reader, archive::Keep::Nothing, limits));
+    let version = match &pulled.target {
+        TagOrDigest::Tag(tag) => Some(tag.to_version()),
+        TagOrDigest::Digest(_) => None,
+    };
+    // A tag that is no version says nothing of the chart's.
+    let version = version.filter(|version| Version::parse_loose(version).is_ok());
+    let other = match read {
+        Ok(chart) => chart.metadata.other_than(name, version.as_deref().unwrap_or_default()),
+        Err(error) => Some(format!("its archive is no good chart: {}", error.chain())),
+    };
+    if let Some(other) = other {
+        run.talk.warn(&format!("{text} is not the chart that its reference names: {other}"));
+    }
 }
 
 /// From a chart repository. Helm says nothing of it, so neither do we.

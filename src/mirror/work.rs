@@ -351,11 +351,8 @@ impl Carrier {
             crate::ops::payload::Archive::File(_) => 0,
         });
         let listed = job.candidate.id.chart.rsplit('/').next().unwrap_or_default();
-        if payload.metadata.name != listed {
-            return Err(Stop::Refused(
-                Outcome::Unfit,
-                format!("its Chart.yaml says that it is `{}`", payload.metadata.name),
-            ));
+        if let Some(other) = payload.metadata.other_than(listed, "") {
+            return Err(Stop::Refused(Outcome::Unfit, other));
         }
         let mismatch = mismatch(&job.candidate, &payload)?;
         if let Some(reason) = &mismatch

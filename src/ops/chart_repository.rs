@@ -213,6 +213,11 @@ impl ChartRepository {
         self.opener.mismatch
     }
 
+    /// The caps on what it sends.
+    pub fn limits(&self) -> &Limits {
+        &self.opener.limits
+    }
+
     /// The index, unless it is what `known` stands for.
     ///
     /// # Errors

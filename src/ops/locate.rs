@@ -1,6 +1,6 @@
 //! Where a chart of a chart repository is: `repo/chart` by a configured repository's cached index, a name by the index of
-//! a URL (`--repo`), and an archive's own URL. The archive is checked against the digest that the index says; Helm does
-//! not do that.
+//! a URL (`--repo`), and an archive's own URL. The archive is checked against the digest, the name and the version that the
+//! index says; Helm does not do that.
 
 use super::{
     chart_repository::{ChartRepository, Got, Opener},
@@ -14,7 +14,7 @@ use crate::{
     Error, ErrorKind, Result,
     client::classic::Fetched,
     index::{self, Index, Line, ListedDigest, config::Repository},
-    quote,
+    quote::{self, without_proof},
     store::blocking,
 };
 use std::fmt;
@@ -31,6 +31,8 @@ pub struct Wanted {
 /// A chart that was found.
 #[derive(Clone, Debug)]
 pub struct Located {
+    /// Its name in the index; empty for an archive by its own URL, which may hold any chart.
+    pub chart: String,
     /// Its version as the index writes it; empty for an archive by its own URL.
     pub version: String,
     /// Where its archive is.
@@ -176,6 +178,7 @@ pub fn by_url(files: &Files, opener: &Opener, url: &str, given: &Repository) -> 
         _ => Repository { url: url.to_owned(), ..given.clone() },
     };
     Ok(Located {
+        chart: String::new(),
         version: String::new(),
         url: url.to_owned(),
         others: Vec::new(),
@@ -239,6 +242,7 @@ fn located(
         notes.push(format!("{shown} is deprecated"));
     }
     Ok(Located {
+        chart: chart.to_owned(),
         version: line.version().to_owned(),
         url,
         others: urls.collect(),
@@ -250,12 +254,12 @@ fn located(
 }
 
 impl Located {
-    /// Fetches the archive and checks it. When an address has nothing, or other bytes than the index lists, the next one is
-    /// tried.
+    /// Fetches the archive and checks it. When an address has nothing, another chart, or other bytes than the index lists,
+    /// the next one is tried.
     ///
     /// # Errors
-    /// `Integrity` when no address has what the index lists, unless the repository's [`OnMismatch`] takes it all the same;
-    /// and what the other side says.
+    /// `Integrity` when no address has what the index lists, unless the repository's [`OnMismatch`] takes other bytes all the
+    /// same; `Invalid` for another chart or version; and what the other side says.
     pub async fn fetch(&self, provenance: Provenance) -> Result<Checked> {
         let mut failed = Vec::new();
         let mut unreached = None;
@@ -271,7 +275,14 @@ impl Located {
             };
             let (got, verdict) = judge(got, self.digest.clone()).await?;
             let Verdict::Differs(mismatch) = verdict else {
-                return Ok(Checked { got, verdict, failed });
+                match self.identify(url, got).await {
+                    Ok(got) => return Ok(Checked { got, verdict, failed }),
+                    Err(error) => {
+                        failed.push(error.chain());
+                        unreached = unreached.or(Some(error));
+                        continue;
+                    }
+                }
             };
             failed.push(format!("{url}: its digest is `{}`", mismatch.found));
             other = other.or(Some((url, got, mismatch)));
@@ -280,12 +291,34 @@ impl Located {
             (Some((url, _, mismatch)), _) if self.repository.mismatch() == OnMismatch::Fail => {
                 Err(wrong(url, &mismatch))
             }
-            (Some((_, got, mismatch)), _) => {
+            (Some((url, got, mismatch)), _) => {
+                let got = self.identify(url, got).await?;
                 Ok(Checked { got, verdict: Verdict::Differs(mismatch), failed: Vec::new() })
             }
             (None, Some(error)) => Err(error),
             (None, None) => Err(Error::not_found("the index lists no address")),
         }
+    }
+}
+
+impl Located {
+    /// Refuses another chart than the index lists: it would be saved, pushed or read in that one's place.
+    async fn identify(&self, url: &str, got: Got) -> Result<Got> {
+        if self.chart.is_empty() {
+            return Ok(got);
+        }
+        let limits = self.repository.limits().clone();
+        let (got, metadata) = blocking(move || {
+            let metadata = got.metadata(&limits);
+            Ok::<_, Error>((got, metadata))
+        })
+        .await?;
+        // What is no chart at all is refused by those who read it.
+        let other = metadata.ok().and_then(|chart| chart.other_than(&self.chart, &self.version));
+        let Some(other) = other else { return Ok(got) };
+        let url = without_proof(url);
+        Err(Error::invalid(format!("{url} is not the chart that its index lists: {other}"))
+            .with_hint("the repository serves another chart than it lists: ask its owner"))
     }
 }
 

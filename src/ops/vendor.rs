@@ -9,7 +9,7 @@ use super::{
     tags::Wanted,
 };
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     archive::{self, Keep, dir},
     chart::Dependency,
     constraint::Constraint,
@@ -17,7 +17,7 @@ use crate::{
     version::Version,
 };
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -61,6 +61,9 @@ pub(super) async fn download(
         .tempdir_in(options.chart)
         .map_err(|error| Error::io("create a folder in", options.chart, error))?;
     (options.tell)(Event::Saving(locked.len()));
+    let incoming = staging.path().join(INCOMING);
+    fs::create_dir(&incoming).map_err(|error| Error::io("create folder", &incoming, error))?;
+    let mut arrived = Arrived::default();
     let mut seen: BTreeSet<(String, String, String)> = BTreeSet::new();
     let mut urls: BTreeSet<String> = BTreeSet::new();
     for one in locked {
@@ -69,30 +72,32 @@ pub(super) async fn download(
             check_undeclared(charts, one, &options.limits)?;
         } else if one.repository.starts_with("file://") {
             let folder = local_folder(options.chart, &one.repository)?;
-            archive_folder(&folder, staging.path(), &options.package)?;
+            archive_folder(&folder, &incoming, &options.package)?;
         } else if is_classic(one) {
             let (name, repository) = (one.name.clone(), one.repository.clone());
             let located = known.locate(one)?;
             if urls.insert(located.url.clone()) {
                 (options.tell)(Event::Downloading { name, repository });
-                known.download(&located, staging.path()).await?;
+                known.download(&located, &incoming).await?;
             } else {
                 (options.tell)(Event::Already { name, repository });
             }
         } else if seen.insert((one.repository.clone(), one.name.clone(), one.version.clone())) {
             let (name, repository) = (one.name.clone(), one.repository.clone());
             (options.tell)(Event::Downloading { name, repository });
-            from_registry(options, one, staging.path()).await?;
+            from_registry(options, one, &incoming).await?;
         } else {
             (options.tell)(Event::Already {
                 name: one.name.clone(),
                 repository: one.repository.clone(),
             });
         }
+        arrived.take(one, &incoming, staging.path(), &options.limits)?;
     }
+    fs::remove_dir(&incoming).map_err(|error| Error::io("delete", &incoming, error))?;
     // Only now: what fails leaves no empty folder.
     fs::create_dir_all(charts).map_err(|error| Error::io("create folder", charts, error))?;
-    let fresh = move_into(staging.path(), charts, &options.limits)?;
+    let fresh = move_into(staging.path(), charts)?;
     (options.tell)(Event::Deleting);
     delete_outdated(charts, &fresh, wanted, &options.limits)
 }
@@ -142,27 +147,78 @@ async fn from_registry(options: &Options<'_>, one: &Dependency, folder: &Path) -
         (options.tell)(Event::Warning(warning.clone()));
     }
     let chart = archive::read::read(pulled.archive.reader()?, Keep::Nothing, &options.limits)?;
-    if chart.metadata.name != one.name {
+    if let Some(other) = chart.metadata.other_than(&one.name, &one.version) {
         return Err(Error::invalid(format!(
-            "oci://{name} holds the chart `{}`, not `{}`",
-            chart.metadata.name, one.name
+            "oci://{name}:{} is not the chart that is asked for: {other}",
+            one.version
         )));
     }
     pull::save(&pulled, &one.name, folder).map(drop)
 }
 
-/// Moves the new archives into place and names them. A chart's loader takes only `.tgz` files of charts/, so an archive that
-/// its URL names otherwise (`v0.5.0.tar.gz`) is named by its chart.
-fn move_into(staging: &Path, charts: &Path, limits: &Limits) -> Result<BTreeSet<PathBuf>> {
+/// The folder of the archive that is on its way, within that of those that arrived.
+const INCOMING: &str = "incoming";
+
+/// The archives that arrived: which dependency brought which file.
+#[derive(Default)]
+struct Arrived(BTreeMap<PathBuf, String>);
+
+impl Arrived {
+    /// Moves what `one` brought from `incoming` to `staging`. A chart's loader takes only `.tgz` files of charts/, so an
+    /// archive of another name is named by its chart.
+    ///
+    /// # Errors
+    /// `Conflict` when another dependency brought a file of that name with other bytes.
+    fn take(
+        &mut self,
+        one: &Dependency,
+        incoming: &Path,
+        staging: &Path,
+        limits: &Limits,
+    ) -> Result<()> {
+        let fail = |error| Error::io("list folder", incoming, error);
+        for entry in fs::read_dir(incoming).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let from = entry.path();
+            let name = if is_tgz(&from) {
+                PathBuf::from(entry.file_name())
+            } else {
+                let chart = archive::read::open(&from, Keep::Nothing, limits)?.metadata;
+                format!("{}-{}.tgz", chart.name, chart.version).into()
+            };
+            let to = staging.join(&name);
+            let shown = format!("{} from {}", one.name, one.repository);
+            if let Some(first) = self.0.get(&name)
+                && !same_bytes(&from, &to)?
+            {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!(
+                        "the dependencies {first} and {shown} are different charts of one name: both would be charts/{}",
+                        name.display()
+                    ),
+                )
+                .with_hint("remove one of the two from Chart.yaml"));
+            }
+            fs::rename(&from, &to).map_err(|error| Error::io("write", &to, error))?;
+            self.0.insert(name, shown);
+        }
+        Ok(())
+    }
+}
+
+/// Whether two archives, each within the cap on archives, have the same bytes.
+fn same_bytes(a: &Path, b: &Path) -> Result<bool> {
+    let read = |path: &Path| fs::read(path).map_err(|error| Error::io("read", path, error));
+    Ok(read(a)? == read(b)?)
+}
+
+/// Moves the new archives into place, and names them.
+fn move_into(staging: &Path, charts: &Path) -> Result<BTreeSet<PathBuf>> {
     let mut fresh = BTreeSet::new();
     for entry in fs::read_dir(staging).map_err(|error| Error::io("list folder", staging, error))? {
         let entry = entry.map_err(|error| Error::io("list folder", staging, error))?;
-        let target = if is_tgz(&entry.path()) {
-            charts.join(entry.file_name())
-        } else {
-            let chart = archive::read::open(&entry.path(), Keep::Nothing, limits)?;
-            charts.join(format!("{}-{}.tgz", chart.metadata.name, chart.metadata.version))
-        };
+        let target = charts.join(entry.file_name());
         fs::rename(entry.path(), &target).map_err(|error| Error::io("write", &target, error))?;
         fresh.insert(target);
     }

@@ -7,6 +7,7 @@ mod credentials;
 mod drip;
 mod files;
 mod held;
+mod identity;
 mod jwt;
 mod museum;
 mod registry;

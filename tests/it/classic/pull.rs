@@ -137,21 +137,20 @@ fn urls_lead_where_the_index_says_and_credentials_only_home() {
     web.file("/abs/demo-1.0.0.tgz", bytes.clone());
     let away = format!("{}/far/demo-1.0.0.tgz", elsewhere.url());
     web.put("/charts/moved.tgz", File::Redirect(away.clone()));
-    let index: String = [
+    let urls = std::collections::BTreeMap::from([
         ("relative", "demo-1.0.0.tgz"),
         ("absolute", "/abs/demo-1.0.0.tgz"),
         ("upwards", "../abs/demo-1.0.0.tgz"),
         ("offhost", &*away),
         ("moved", "moved.tgz"),
-    ]
-    .map(|(name, url)| format!("  {name}:\n{}", entry(name, "1.0.0", digest.hex(), url)))
-    .concat();
-    web.file("/charts/index.yaml", format!("apiVersion: v1\nentries:\n{index}"));
+    ]);
     web.want("Basic dTpw");
     let url = format!("{}/charts", web.url());
     let credentials = ["--username", "u", "--password", "p"];
     let pull = |name: &str, more: &[&str]| {
-        let args = ["pull", name, "--repo", &url, "-d", name];
+        let index = entry("demo", "1.0.0", digest.hex(), urls[name]);
+        web.file("/charts/index.yaml", format!("apiVersion: v1\nentries:\n  demo:\n{index}"));
+        let args = ["pull", "demo", "--repo", &url, "-d", name];
         test.run(args.iter().chain(&credentials).chain(more).copied()).anything().succeeds();
         elsewhere.take().first().and_then(|seen| seen.header("authorization").map(str::to_owned))
     };
