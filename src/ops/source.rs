@@ -52,6 +52,12 @@ fn detect(source: &Path) -> Result<()> {
     }
     let path =
         absolute(source).map_err(|error| Error::io("find", source, error))?.join("Chart.yaml");
+    // Helm opens it, and waits for ever where nobody writes to a FIFO.
+    if fs::metadata(&path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let path = path.display();
+        let message = format!("unable to detect chart at {path}: it is no regular file");
+        return Err(Error::invalid(message));
+    }
     match fs::File::open(&path) {
         Ok(_) => Ok(()),
         Err(error) => {

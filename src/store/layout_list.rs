@@ -150,6 +150,10 @@ impl Known {
         let journal = journal::open(root)?;
         let path = root.join(INDEX);
         let fail = |error| Error::io("read layout's index", &path, error);
+        // A FIFO would be waited for without end.
+        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(Error::invalid(format!("`{}` is no regular file", path.display())));
+        }
         let of = Seen::of(File::open(&path).map_err(fail)?, &path)?;
         if of.marks.size > most {
             let message = format!("`{}` has {} bytes", path.display(), of.marks.size);

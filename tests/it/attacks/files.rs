@@ -76,3 +76,20 @@ fn an_index_names_no_file_among_the_dependencies() {
         .writes(["parent/Chart.lock", "parent/charts/demo-1.0.0.tgz"])
         .succeeds();
 }
+
+/// A FIFO where a file is expected: opening it waits for a writer that never comes.
+#[cfg(unix)]
+#[test]
+fn a_fifo_is_not_waited_for() {
+    let test = Test::new();
+    test.file("chart/values.yaml", "a: 1\n");
+    test.file("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+    for path in ["chart/Chart.yaml", "layout/index.json"] {
+        let path = test.path(path);
+        test.run_program("/usr/bin/mkfifo".as_ref(), [path.to_str().unwrap()])
+            .any_files()
+            .succeeds();
+    }
+    test.run(["package", "chart"]).stderr_has("it is no regular file").fails(1);
+    test.run(["tags", "layout:layout"]).stderr_has("is no regular file").fails(1);
+}
