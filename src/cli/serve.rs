@@ -92,6 +92,12 @@ pub(super) fn serve(run: &Run, args: ServeArgs) -> Result<Exit> {
     let storage = args.flags.storage(args.storage.as_deref())?;
     let config = args.config()?;
     let upstream = args.upstream.upstream(run, &config)?;
+    // A client's certificate stands for a user.
+    if let Some(warning) = args.upstream.of_everyone(&config)
+        && args.tls_ca_cert.is_none()
+    {
+        run.talk.warn(warning);
+    }
     let root = storage.unwrap_or_else(|| run.env.server_data());
     let root = std::path::absolute(&root).map_err(|error| Error::io("find", &root, error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

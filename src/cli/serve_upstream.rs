@@ -8,7 +8,7 @@ use crate::{
         Remote, Secret, Shown,
     },
     oci::{Reference, RepositoryName},
-    server::{Config, NotifySecret, Sent, Upstream, Writes},
+    server::{Access, Config, NotifySecret, Sent, Upstream, Writes},
 };
 use clap::{Args, ValueEnum};
 use std::{
@@ -68,6 +68,15 @@ const MAX_CLIENTS: usize = 256;
 const MAX_SECRET: u64 = 64 * 1024;
 
 impl UpstreamArgs {
+    /// What the user should know of uploads and deletions that need no user here and are the server's own there.
+    pub(super) fn of_everyone(&self, config: &Config) -> Option<&'static str> {
+        let everyone = matches!(config.access, Access::Everyone);
+        (self.upstream.is_some() && self.upstream_auth == UpstreamAuth::Config && everyone).then_some(
+            "there are no users: everybody who reaches this server pushes and deletes at the upstream with the server's own \
+             credentials; give it users with `--htpasswd FILE`",
+        )
+    }
+
     /// The registry, if there is one to serve.
     pub(super) fn upstream(&self, run: &Run, config: &Config) -> Result<Option<Upstream<Remote>>> {
         let Some(url) = &self.upstream else {
