@@ -117,6 +117,9 @@ pub struct Limits {
     pub upload_sessions: usize,
 }
 
+/// Longest that values are held against a schema. Schemas of real charts take milliseconds.
+pub const SCHEMA_TIME: std::time::Duration = std::time::Duration::from_secs(10);
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -4,7 +4,7 @@
 use crate::{json, quote};
 use boon::{CompileError, Compiler, ErrorKind, Format, Schemas, UrlLoader, ValidationError};
 use serde_json::Value;
-use std::{error::Error as StdError, fmt::Write as _};
+use std::{error::Error as StdError, fmt::Write as _, sync::mpsc, thread, time::Duration};
 
 /// What a schema says of values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Verdict {
     Unusable(String),
     /// The schema refers to this URL, which is not fetched.
     Elsewhere(String),
+    /// The values could not be held against it in the time there was.
+    TooLong,
 }
 
 /// Where the schema is by Helm's own account.
@@ -54,7 +56,25 @@ impl UrlLoader for Nowhere {
     }
 }
 
-/// Holds `values` against the schema whose text is `schema`.
+/// Holds `values` against the schema whose text is `schema`, for as long as `time` at most. References that double at each
+/// level make a small schema endless, and the validator cannot be stopped: its thread ends with the program.
+pub fn check_within(schema: &[u8], values: &Value, time: Duration) -> Verdict {
+    let (sender, receiver) = mpsc::channel();
+    let (schema, values) = (schema.to_vec(), values.clone());
+    thread::spawn(move || {
+        // Whoever asked may be gone.
+        let _ = sender.send(check(&schema, &values));
+    });
+    match receiver.recv_timeout(time) {
+        Ok(verdict) => verdict,
+        Err(mpsc::RecvTimeoutError::Timeout) => Verdict::TooLong,
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            Verdict::Unusable("the validator failed".to_owned())
+        }
+    }
+}
+
+/// Holds `values` against the schema whose text is `schema`, however long that takes.
 pub fn check(schema: &[u8], values: &Value) -> Verdict {
     let schema = match serde_json::from_slice(schema) {
         Ok(schema) => schema,
@@ -266,6 +286,21 @@ mod tests {
         ] {
             assert_eq!(said(values, schema), Verdict::Unmet(expected.to_owned()), "{schema}");
         }
+    }
+
+    #[test]
+    fn a_schema_whose_references_double_is_given_up() {
+        let mut levels = vec![r#""l0":{"type":"object"}"#.to_owned()];
+        for at in 0..22 {
+            levels.push(format!(
+                r##""l{}":{{"allOf":[{{"$ref":"#/definitions/l{at}"}},{{"$ref":"#/definitions/l{at}"}}]}}"##,
+                at + 1
+            ));
+        }
+        let schema =
+            format!(r##"{{"$ref":"#/definitions/l22","definitions":{{{}}}}}"##, levels.join(","));
+        let values = Value::Object(serde_json::Map::new());
+        assert_eq!(check_within(schema.as_bytes(), &values, Duration::ZERO), Verdict::TooLong);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
         schema::{self, Verdict},
         values,
     },
-    limits::Limits,
+    limits::{Limits, SCHEMA_TIME},
 };
 use serde_json::{Map, Value};
 use std::{
@@ -244,10 +244,14 @@ fn schema(source: &Source, options: &Options) -> Option<Finding> {
     };
     let Value::Object(mut entries) = values else { return None };
     put_over(&mut entries, &options.values);
-    match schema::check(&schema.data, &Value::Object(entries)) {
+    match schema::check_within(&schema.data, &Value::Object(entries), SCHEMA_TIME) {
         Verdict::Met => None,
         Verdict::Unmet(text) => Some(Finding::error(PATH, format!("{text}\n"))),
         Verdict::Unusable(text) => Some(Finding::error("values.schema.json", text)),
+        Verdict::TooLong => Some(Finding::warning(
+            "values.schema.json",
+            format!("not checked: the schema takes longer than {} seconds", SCHEMA_TIME.as_secs()),
+        )),
         Verdict::Elsewhere(url) => Some(Finding::info(
             "values.schema.json",
             format!("not checked: it refers to `{url}`, which is not fetched"),
