@@ -11,7 +11,7 @@ fn archive(test: &Test, name: &str, version: &str, mark: &str) -> Vec<u8> {
     test.run(["package", &format!("src/{mark}"), "-d", &format!("made/{mark}")])
         .anything()
         .succeeds();
-    test.read(&format!("made/{mark}/{name}-{version}.tgz"))
+    test.read(format!("made/{mark}/{name}-{version}.tgz"))
 }
 
 /// A repository whose index lists `archive` as `chart` 1.0.0.
