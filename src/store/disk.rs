@@ -58,7 +58,7 @@ pub(super) struct Inner {
 enum Access {
     /// The lock is held as long as the file is open.
     Writable {
-        _lock: File,
+        _lock: Lock,
     },
     ReadOnly,
 }
@@ -331,7 +331,18 @@ fn read_version(root: &Path) -> Result<Option<()>> {
     }
 }
 
-fn lock(root: &Path) -> Result<File> {
+/// The lock of a store. Closing its file would not do: a program that is being started may still have it open.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Where it fails, closing the file is left.
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(root: &Path) -> Result<Lock> {
     let path = root.join(LOCK);
     let file = File::options()
         .create(true)
@@ -340,7 +351,7 @@ fn lock(root: &Path) -> Result<File> {
         .open(&path)
         .map_err(|error| Error::io("open lock", &path, error))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(Error::new(
             crate::ErrorKind::Conflict,
             format!("the store is in use: another process holds the lock `{}`", path.display()),
