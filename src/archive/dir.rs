@@ -21,7 +21,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// What to do about a symbolic link that leads out of the chart's directory.
+/// The treatment of a symbolic link that leads out of the chart's directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outside {
     /// Refuse the chart (CVE-2019-18658).

@@ -27,7 +27,7 @@ pub enum Existing {
 pub struct Expanded {
     /// The chart's directory.
     pub path: PathBuf,
-    /// What was left out, as [`super::Chart::skipped`].
+    /// Sentences about what was left out, as in [`super::Chart::skipped`].
     pub skipped: Vec<String>,
 }
 

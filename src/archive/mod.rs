@@ -56,7 +56,7 @@ pub struct Chart<D = Bytes> {
     /// Symbolic links within the chart that were followed, a sentence each. They are ordinary; Helm prints them as
     /// information.
     pub followed: Vec<String>,
-    /// What was left out of the chart and its subcharts, a sentence each: links in archives, and with
+    /// A sentence for each thing left out of the chart and its subcharts: links in archives, and with
     /// [`dir::Outside::Skip`] links that lead out of the chart.
     pub skipped: Vec<String>,
 }

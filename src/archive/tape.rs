@@ -51,7 +51,7 @@ impl Allowance {
     /// Takes `bytes`.
     ///
     /// # Errors
-    /// What `refuse` makes of the limit, when fewer are left.
+    /// The error that `refuse` makes of the limit, when fewer are left.
     pub(super) fn spend(&self, bytes: u64) -> Result<()> {
         let left = self.left.get().checked_sub(bytes).ok_or_else(|| (self.refuse)(self.limit))?;
         self.left.set(left);

@@ -1,4 +1,4 @@
-//! What pieces make of values.
+//! The values that the pieces of a template find.
 
 use super::{Filter, Piece, Slice, To, number};
 use crate::json;
@@ -21,7 +21,7 @@ pub(super) fn render(pieces: &[Piece], values: &Value) -> Result<String> {
     Ok(out)
 }
 
-/// What a word asks for.
+/// The step that a word asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Word {
     Range,
@@ -38,7 +38,7 @@ fn word(piece: &Piece) -> Option<Word> {
     })
 }
 
-/// Where the range ends whose body starts with `body`; `None` when nothing ends it.
+/// The end of the range whose body starts with `body`; `None` when nothing ends it.
 fn end(body: &[Piece]) -> Option<usize> {
     let mut open = 1;
     body.iter().position(|piece| {

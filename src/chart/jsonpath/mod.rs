@@ -15,9 +15,9 @@ pub struct Template(Vec<Piece>);
 /// A part of a template, or of an action in it.
 #[derive(Clone, Debug, PartialEq)]
 enum Piece {
-    /// What stands outside of braces, or in quotes.
+    /// Text outside of braces, or in quotes.
     Text(String),
-    /// What stands in braces: each step works on what the one before it found.
+    /// An expression in braces: each step works on the values that the one before it found.
     Steps(Vec<Self>),
     /// `.name`
     Field(String),
@@ -45,7 +45,7 @@ struct Slice {
     step: Option<i64>,
 }
 
-/// Where a slice ends.
+/// The end of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum To {
     /// At the end.
