@@ -116,7 +116,7 @@ pub(super) fn bundle(run: &Run, command: BundleCommand) -> Result<Exit> {
         BundleCommand::Save(args) => save(run, &args),
         BundleCommand::Load(args) => load(run, &args),
         BundleCommand::List(args) => list(&args),
-        BundleCommand::Verify(args) => verify(&args),
+        BundleCommand::Verify(args) => verify(run, &args),
     }
 }
 
@@ -248,6 +248,9 @@ fn load(run: &Run, args: &LoadArgs) -> Result<Exit> {
         limits,
     };
     let loaded = run.block_on(op::load(&bundle, &bases, &to, &options))?;
+    for other in &loaded.others {
+        run.talk.warn(other);
+    }
     for name in &loaded.skipped {
         run.talk.warn(&format!("{name} holds another chart; skipped"));
     }
@@ -330,11 +333,14 @@ fn refuse_hosts(text: &str) -> Result<()> {
     no_folder(text, "of a bundle").map_or(Ok(()), Err)
 }
 
-fn verify(args: &VerifyArgs) -> Result<Exit> {
+fn verify(run: &Run, args: &VerifyArgs) -> Result<Exit> {
     let limits = Limits::default();
     let bundle = Bundle::open(&args.file, &limits)?;
     let bases = bases(&args.base, &limits)?;
-    let verified = op::verify(&bundle, &bases)?;
+    let verified = op::verify(&bundle, &bases, &limits)?;
+    for other in &verified.others {
+        run.talk.warn(other);
+    }
     match args.output {
         Output::Text => {
             let left = match (verified.in_base, bundle.base()) {

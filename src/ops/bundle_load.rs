@@ -3,6 +3,7 @@
 
 use super::{
     bundle::{blobs_of, listed},
+    bundle_charts::Charts,
     index,
     payload::write_file,
     place::Place,
@@ -28,6 +29,7 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use tokio::sync::mpsc;
 
@@ -88,10 +90,13 @@ pub struct Loaded {
     pub skipped: Vec<String>,
     /// Blobs sent.
     pub blobs: usize,
+    /// A sentence for each loaded chart whose repository or tag is called otherwise than the chart.
+    pub others: Vec<String>,
 }
 
 /// A version on its way.
 struct Item {
+    entry: Entry,
     name: RepositoryName,
     tag: Option<Tag>,
     digest: Digest,
@@ -123,7 +128,8 @@ enum Verdict {
 /// # Errors
 /// `NotFound`, before anything is written, when blobs are neither in the bundles nor at the destination: a delta
 /// without its base; `Conflict`, before anything is written, when a version is there as another chart and `existing`
-/// refuses that; what the destination says.
+/// refuses that; `Invalid`, before a version is named there, for an archive that is another chart than its manifest or
+/// config says; what the destination says.
 pub async fn load(
     bundle: &Bundle,
     bases: &[Bundle],
@@ -161,15 +167,42 @@ pub async fn load(
         ));
     }
     loaded.loaded = going.iter().map(|(item, _)| item.shown.clone()).collect();
+    let charts = charts(&going)?;
     loaded.blobs = match to {
         To::Folder(folder) => {
-            let written = fill(folder, &going, &sources).await?;
+            let written = fill(folder, &going, &sources, &charts, &options.limits).await?;
             list(folder, &going, options).await?;
             written
         }
-        _ => send(&going, &sources, to).await?,
+        _ => {
+            let sent = send(&going, &sources, to, &charts, &options.limits).await?;
+            charts.finish()?;
+            name_all(&going, to).await?;
+            sent
+        }
     };
+    loaded.others = charts.finish()?;
     Ok(loaded)
+}
+
+/// What the archives that are taken from the bundles are compared with.
+fn charts(going: &[(Box<Item>, Vec<Descriptor>)]) -> Result<Arc<Charts>> {
+    let mut charts = Charts::default();
+    for (item, _) in going {
+        if let Some(manifest) = &item.manifest {
+            charts.add(&item.entry, manifest)?;
+        }
+    }
+    Ok(Arc::new(charts))
+}
+
+/// Compares a blob with what its chart's manifest says, before it is written anywhere.
+async fn judge_part(charts: &Arc<Charts>, part: &Part, limits: &Limits) -> Result<()> {
+    if !charts.wants(&part.digest) {
+        return Ok(());
+    }
+    let (charts, part, limits) = (charts.clone(), part.clone(), limits.clone());
+    blocking(move || charts.read(&part, &limits)).await
 }
 
 fn lacking(bundle: &Bundle, missing: &[String]) -> Error {
@@ -215,8 +248,14 @@ fn items(bundle: &Bundle, sources: &[&Bundle], to: &To, only: &Only) -> Result<V
             _ => name,
         };
         let tag = entry.name.tag.clone();
-        let mut item =
-            Item { name, tag, digest: entry.digest().clone(), manifest, shown: String::new() };
+        let mut item = Item {
+            entry: entry.clone(),
+            name,
+            tag,
+            digest: entry.digest().clone(),
+            manifest,
+            shown: String::new(),
+        };
         item.shown = shown(&item, to);
         // Tags of one chart are one file in a folder.
         let key = match to {
@@ -416,6 +455,8 @@ async fn send(
     going: &[(Box<Item>, Vec<Descriptor>)],
     sources: &[&Bundle],
     to: &To,
+    charts: &Arc<Charts>,
+    limits: &Limits,
 ) -> Result<usize> {
     let mut places: HashMap<&Digest, HashMap<&RepositoryName, &Descriptor>> = HashMap::new();
     for (item, blobs) in going {
@@ -430,6 +471,7 @@ async fn send(
         let mut sent = 0;
         let mut under_way = FuturesUnordered::new();
         while let Some(part) = parts.recv().await {
+            judge_part(charts, &part, limits).await?;
             for (name, blob) in places.get(&part.digest).into_iter().flatten() {
                 let Some(place) = place(name, to) else { continue };
                 let (content, blob) = (part.content.clone(), (*blob).clone());
@@ -449,7 +491,6 @@ async fn send(
     let (sent, read) = tokio::join!(pushing, reading);
     let sent = sent?;
     read?;
-    name_all(going, to).await?;
     Ok(sent)
 }
 
@@ -477,6 +518,8 @@ async fn fill(
     folder: &Path,
     going: &[(Box<Item>, Vec<Descriptor>)],
     sources: &[&Bundle],
+    charts: &Arc<Charts>,
+    limits: &Limits,
 ) -> Result<usize> {
     fs::create_dir_all(folder).map_err(|error| Error::io("create folder", folder, error))?;
     let mut files: HashMap<&Digest, HashSet<PathBuf>> = HashMap::new();
@@ -492,6 +535,7 @@ async fn fill(
         let mut parts = parts;
         let mut written = 0;
         while let Some(part) = parts.recv().await {
+            judge_part(charts, &part, limits).await?;
             for path in files.get(&part.digest).into_iter().flatten() {
                 let (part, path) = (part.clone(), path.clone());
                 blocking(move || save(&part, &path)).await?;

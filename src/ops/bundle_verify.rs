@@ -1,8 +1,11 @@
-//! `bundle verify`: whether a bundle holds every byte of every chart that it lists. That each blob has its name's digest was
-//! found out when it was opened.
+//! `bundle verify`: whether a bundle holds every byte of every chart that it lists, and whether its archives are these
+//! charts. Opening the bundle has compared each blob with its digest.
 
-use super::bundle::{blobs_of, listed};
-use crate::{Error, Result, error::Context as _, oci::chart, store::bundle::Bundle};
+use super::{
+    bundle::{blobs_of, listed},
+    bundle_charts::Charts,
+};
+use crate::{Error, Result, error::Context as _, limits::Limits, store::bundle::Bundle};
 use std::collections::HashSet;
 
 /// What a bundle was found to hold.
@@ -14,23 +17,28 @@ pub struct Verified {
     pub blobs: usize,
     /// Charts of a delta of which something is left to a base that was not given.
     pub in_base: usize,
+    /// A sentence for each chart whose repository or tag is called otherwise than the chart.
+    pub others: Vec<String>,
 }
 
-/// Verifies an opened bundle, together with the bases of a delta.
+/// Verifies an opened bundle, together with the bases of a delta. It reads the bundle once more, and blocks.
 ///
 /// # Errors
-/// `NotFound` when something is missing: of a delta only when a base was given; `Invalid` when it lists what is no chart.
-pub fn verify(bundle: &Bundle, bases: &[Bundle]) -> Result<Verified> {
+/// `NotFound` when something is missing: of a delta only when a base was given; `Invalid` when it lists what is no chart, or
+/// an archive is another chart than its manifest or its config says.
+pub fn verify(bundle: &Bundle, bases: &[Bundle], limits: &Limits) -> Result<Verified> {
     let sources: Vec<&Bundle> = std::iter::once(bundle).chain(bases).collect();
     let mut held = HashSet::new();
     let mut lacking = Vec::new();
+    let mut charts = Charts::default();
     for entry in bundle.entries() {
         let Some(manifest) = sources.iter().find_map(|source| source.manifest(entry.digest()))
         else {
             lacking.push(entry.name.to_string());
             continue;
         };
-        chart::find(manifest)
+        charts
+            .add(entry, manifest)
             .context(|| format!("`{}` lists {}", bundle.path().display(), entry.name))?;
         held.insert(entry.digest());
         let mut whole = true;
@@ -60,5 +68,21 @@ pub fn verify(bundle: &Bundle, bases: &[Bundle]) -> Result<Verified> {
             None => "save the bundle again".to_owned(),
         }));
     }
-    Ok(Verified { charts: bundle.entries().len(), blobs: held.len(), in_base: lacking.len() })
+    let mut read = HashSet::new();
+    for source in sources {
+        let fresh = |digest: &_| charts.wants(digest) && !read.contains(digest);
+        let mut now = Vec::new();
+        source.blobs(fresh, |part| {
+            charts.read(&part, limits)?;
+            now.push(part.digest);
+            Ok(())
+        })?;
+        read.extend(now);
+    }
+    Ok(Verified {
+        charts: bundle.entries().len(),
+        blobs: held.len(),
+        in_base: lacking.len(),
+        others: charts.finish()?,
+    })
 }

@@ -1,6 +1,7 @@
 //! One verb, one file: options in, report out. An operation never prints.
 
 pub mod bundle;
+mod bundle_charts;
 pub mod bundle_choose;
 mod bundle_load;
 mod bundle_save;

@@ -68,6 +68,20 @@ impl Content {
             Self::File(file) => Source::File(file.path().to_owned()),
         }
     }
+
+    /// Reads it from the start.
+    ///
+    /// # Errors
+    /// `Io` when its file cannot be opened.
+    pub fn reader(&self) -> Result<Box<dyn Read + Send>> {
+        Ok(match self {
+            Self::Memory(bytes) => Box::new(io::Cursor::new(bytes.clone())),
+            Self::File(file) => {
+                let open = |error| Error::io("open blob", file.path(), error);
+                Box::new(BufReader::new(File::open(file.path()).map_err(open)?))
+            }
+        })
+    }
 }
 
 impl Bundle {

@@ -1,7 +1,8 @@
 //! Bundles that are damaged or mean harm: refused whole, and nothing is written.
 
-use super::filled;
-use crate::support::daemon::Daemon;
+use super::{chart, filled};
+use crate::support::{Test, daemon::Daemon};
+use chartferry::digest::Digest;
 
 #[test]
 fn any_damage_is_found_before_anything_is_written() {
@@ -77,4 +78,87 @@ fn a_link_in_a_bundle_leads_nowhere() {
     test.run(["bundle", "load", "evil.tar", "folder"])
         .stderr_has("its member `index.json` is a symbolic link")
         .fails(1);
+}
+
+/// A bundle of one chart, `lamp:1.0.0`, with these bytes for its archive and config.
+fn bundle(content: &[u8], config: &str, annotations: &str) -> Vec<u8> {
+    const OCI: &str = "application/vnd.oci.image";
+    const HELM: &str = "application/vnd.cncf.helm";
+    let descriptor = |kind: &str, bytes: &[u8]| {
+        let (digest, size) = (Digest::sha256(bytes), bytes.len());
+        format!(r#""mediaType":"{kind}","digest":"{digest}","size":{size}"#)
+    };
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"config":{{{}}},"layers":[{{{}}}]{annotations}}}"#,
+        descriptor(&format!("{HELM}.config.v1+json"), config.as_bytes()),
+        descriptor(&format!("{HELM}.chart.content.v1.tar+gzip"), content),
+    );
+    let index = format!(
+        r#"{{"schemaVersion":2,"manifests":[{{{},"annotations":{{"org.opencontainers.image.ref.name":"lamp:1.0.0"}}}}]}}"#,
+        descriptor(&format!("{OCI}.manifest.v1+json"), manifest.as_bytes()),
+    );
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut add = |name: String, bytes: &[u8]| {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        tar.append_data(&mut header, name, bytes).unwrap();
+    };
+    add("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#);
+    add("index.json".to_owned(), index.as_bytes());
+    for blob in [content, config.as_bytes(), manifest.as_bytes()] {
+        add(format!("blobs/sha256/{}", Digest::sha256(blob).hex()), blob);
+    }
+    tar.into_inner().unwrap()
+}
+
+#[test]
+fn an_archive_that_is_another_chart_than_its_manifest_or_config_says_is_refused() {
+    let test = Test::new();
+    chart(&test, "lamp", "1.0.0", "a");
+    chart(&test, "mast", "0.2.0", "a");
+    let (lamp, mast) = (test.read("lamp-1.0.0.tgz"), test.read("mast-0.2.0.tgz"));
+    let config =
+        |name: &str, version: &str| format!(r#"{{"name":"{name}","version":"{version}"}}"#);
+    let said = |name: &str, version: &str| {
+        let key = "org.opencontainers.image";
+        format!(r#","annotations":{{"{key}.title":"{name}","{key}.version":"{version}"}}"#)
+    };
+    let registry = Daemon::chartferry([]);
+    let (own, told) = (config("lamp", "1.0.0"), said("lamp", "1.0.0"));
+    let other = "is not the chart that its config says: its Chart.yaml says that it is `mast`";
+    for (case, content, config, annotations, code, what) in [
+        ("bytes", &b"hello"[..], &own, &*told, 1, "the archive of lamp:1.0.0 is no good chart"),
+        (
+            "title",
+            &mast,
+            &own,
+            &told,
+            1,
+            "its manifest says: its Chart.yaml says that it is `mast`",
+        ),
+        ("version", &lamp, &own, &said("lamp", "1.0.1"), 1, "says version `1.0.0`, not `1.0.1`"),
+        ("config", &mast, &own, "", 1, other),
+        ("good", &lamp, &own, &told, 0, ""),
+        ("empty", &lamp, &"{}".to_owned(), "", 0, ""),
+        ("named", &mast, &config("mast", "0.2.0"), "", 0, "warning: lamp:1.0.0 is not the chart"),
+    ] {
+        test.file("b.tar", bundle(content, config, annotations));
+        let namespace = format!("{}/{case}", registry.oci());
+        let layout = format!("layout:{case}");
+        for command in
+            [&["verify", "b.tar"][..], &["load", "b.tar", &namespace], &["load", "b.tar", &layout]]
+        {
+            let words = ["bundle"].into_iter().chain(command.iter().copied());
+            let run = test.run(words).any_stdout().any_files().any_stderr().outcome();
+            assert_eq!(run.code, Some(code), "{case} {command:?}: {run:?}");
+            assert!(run.stderr.contains(what), "{case} {command:?}: {run:?}");
+        }
+        // Blobs may be there; no tag leads to them.
+        let tags = test.run(["tags", &format!("{namespace}/lamp")]).any_stderr().outcome();
+        assert_eq!(tags.stdout, if code == 0 { "1.0.0\n" } else { "" }, "{case}");
+    }
+    // A folder is written by the manifest's names; it gets no file of another chart.
+    test.file("b.tar", bundle(&mast, &own, &told));
+    test.run(["bundle", "load", "b.tar", "out"]).any_stderr().any_files().fails(1);
+    assert!(!test.path("out/lamp-1.0.0.tgz").exists());
 }
