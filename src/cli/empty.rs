@@ -15,7 +15,9 @@ pub(super) fn without_empty_paths(
         return args;
     }
     let (mut paths, mut others) = (BTreeSet::new(), BTreeSet::new());
-    let command = command();
+    let mut command = command();
+    // The flags of a command are defined when it is built.
+    command.build();
     sort(&command, &mut paths, &mut others);
     let is_path = |name: &str| paths.contains(name) && !others.contains(name);
     let mut kept = Vec::with_capacity(args.len());

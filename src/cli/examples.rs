@@ -111,7 +111,9 @@ pub(super) fn of(path: &str) -> &'static [&'static str] {
 }
 
 /// A command with the examples of all commands below it. `called` is how the command itself is called.
-pub(super) fn added(command: Command, called: &str) -> Command {
+pub(super) fn added(mut command: Command, called: &str) -> Command {
+    // The commands below a command are defined when it is built.
+    command.build();
     below(command, called, "")
 }
 
@@ -147,7 +149,9 @@ mod tests {
     #[test]
     fn every_command_has_examples_that_the_parser_accepts() {
         let mut paths = Vec::new();
-        leaves(&Cli::command(), "", &mut paths);
+        let mut command = Cli::command().disable_help_subcommand(true);
+        command.build();
+        leaves(&command, "", &mut paths);
         for path in &paths {
             assert!(!of(path).is_empty(), "`{path}` has no example");
         }

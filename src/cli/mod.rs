@@ -5,6 +5,7 @@ use called::Caller;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use env::Env;
 use exit::Exit;
+use lazy::Lazy;
 use run::Run;
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 use talk::{LogFormat, Talk, Volume};
@@ -26,6 +27,7 @@ mod fetch;
 mod getter;
 mod index;
 mod index_registry;
+mod lazy;
 mod legacy;
 mod links;
 mod lint;
@@ -105,78 +107,78 @@ enum Command {
     #[command(disable_help_flag = true)]
     Chart(ChartArgs),
     /// Sign in to a registry
-    Login(login::LoginArgs),
+    Login(Lazy<login::LoginArgs>),
     /// Forget a registry's credentials
-    Logout(login::LogoutArgs),
+    Logout(Lazy<login::LogoutArgs>),
     /// Sign in to and out of registries
     #[command(subcommand)]
-    Registry(RegistryCommand),
+    Registry(Lazy<RegistryCommand>),
     /// Manage chart repositories
     #[command(subcommand)]
-    Repo(repo::RepoCommand),
+    Repo(Lazy<repo::RepoCommand>),
     /// Upload charts to a ChartMuseum, or delete them there
     #[command(subcommand)]
-    Museum(museum::MuseumCommand),
+    Museum(Lazy<museum::MuseumCommand>),
     /// Upload charts to a ChartMuseum, with the flags and output of `helm cm-push`
-    CmPush(museum::CmPushArgs),
+    CmPush(Lazy<museum::CmPushArgs>),
     /// Get a file for Helm, as its plugin for `cm://` and `ocirepo://`
     #[command(hide = true)]
-    Getter(getter::GetterArgs),
+    Getter(Lazy<getter::GetterArgs>),
     /// Write the index.yaml of a folder of archives
-    Index(index::IndexArgs),
+    Index(Lazy<index::IndexArgs>),
     /// Charts in one file, for places that no network reaches
     #[command(subcommand)]
-    Bundle(bundle::BundleCommand),
+    Bundle(Lazy<bundle::BundleCommand>),
     /// Copy whole repositories, byte for byte and incrementally
-    Mirror(Box<mirror::MirrorArgs>),
+    Mirror(Lazy<Box<mirror::MirrorArgs>>),
     /// Run an OCI registry on a folder
-    Serve(Box<serve::ServeArgs>),
+    Serve(Lazy<Box<serve::ServeArgs>>),
     /// Show what this program does, on a registry of its own in a temporary folder
-    Tour(tour::TourArgs),
+    Tour(Lazy<tour::TourArgs>),
     /// Install chartferry as a Helm plugin, or remove it
     #[command(subcommand)]
-    Plugin(plugin::PluginCommand),
+    Plugin(Lazy<plugin::PluginCommand>),
     /// Write a completion script for a shell
-    Completion(CompletionArgs),
+    Completion(Lazy<CompletionArgs>),
     /// Write the manual pages to a folder
-    Man(ManArgs),
+    Man(Lazy<ManArgs>),
 }
 
 /// What is done with charts; each also works after `chart`.
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Package chart sources
-    Package(package::PackageArgs),
+    Package(Lazy<package::PackageArgs>),
     /// Show a chart's Chart.yaml, values, README and CRDs
     #[command(subcommand, visible_alias = "inspect")]
-    Show(show::ShowCommand),
+    Show(Lazy<show::ShowCommand>),
     /// Manage what a chart depends on
     #[command(subcommand, visible_aliases = ["dep", "dependencies"])]
-    Dependency(dependency::DependencyCommand),
+    Dependency(Lazy<dependency::DependencyCommand>),
     /// Look for faults in charts
-    Lint(lint::LintArgs),
+    Lint(Lazy<lint::LintArgs>),
     /// Push charts to a registry or an image layout
-    Push(push::PushArgs),
+    Push(Lazy<push::PushArgs>),
     /// Pull charts from a registry, a chart repository, an image layout or a URL
     #[command(visible_alias = "fetch")]
-    Pull(pull::PullArgs),
+    Pull(Lazy<pull::PullArgs>),
     /// Write a chart's files to a folder
-    Export(export::ExportArgs),
+    Export(Lazy<export::ExportArgs>),
     /// Save a chart on this machine under a reference
-    Save(save::SaveArgs),
+    Save(Lazy<save::SaveArgs>),
     /// List the charts saved on this machine
     #[command(visible_alias = "ls")]
-    List(list::ListArgs),
+    List(Lazy<list::ListArgs>),
     /// Remove a saved chart
     #[command(visible_alias = "rm")]
-    Remove(list::RemoveArgs),
+    Remove(Lazy<list::RemoveArgs>),
     /// List the tags of a repository, newest version first
-    Tags(tags::TagsArgs),
+    Tags(Lazy<tags::TagsArgs>),
     /// Search the chart repositories, or list the versions of a chart in a registry
-    Search(search::SearchArgs),
+    Search(Lazy<search::SearchArgs>),
     /// Print the digest of a tag
     #[command(visible_alias = "digest")]
-    Resolve(tags::ResolveArgs),
+    Resolve(Lazy<tags::ResolveArgs>),
     /// Print this program's version
     Version,
 }
@@ -228,7 +230,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return usage::report(&tips::improve(error, &args), &args, caller),
     };
-    if let Command::Serve(args) = &command
+    if let Command::Serve(Lazy(args)) = &command
         && args.log_json()
     {
         global.log_format = LogFormat::Json;
@@ -262,7 +264,7 @@ fn parse(args: &[OsString], caller: Caller) -> Result<(Global, Command), clap::E
     let words = empty::without_empty_paths(ChartCli::command, words);
     let words = std::iter::once(name).chain(words).collect();
     let mut inner: ChartCli = parse_as(words, caller.chart(), help)?;
-    if let Verb::Export(args) = &mut inner.verb {
+    if let Verb::Export(Lazy(args)) = &mut inner.verb {
         args.expand_over_existing();
     }
     Ok((inner.global.or(cli.global), Command::Verb(inner.verb)))
@@ -314,28 +316,27 @@ impl Run {
         match command {
             Command::Verb(verb) => self.verb(verb),
             Command::Chart(_) => unreachable!("`parse` puts the verb in its place"),
-            Command::Login(args) | Command::Registry(RegistryCommand::Login(args)) => {
+            Command::Login(Lazy(args)) | Command::Registry(Lazy(RegistryCommand::Login(args))) => {
                 login::login(self, args)
             }
-            Command::Logout(args) | Command::Registry(RegistryCommand::Logout(args)) => {
-                login::logout(self, &args)
-            }
-            Command::Repo(command) => repo::repo(self, command),
-            Command::Museum(command) => museum::museum(self, command),
-            Command::CmPush(args) => museum::cm_push(self, args),
-            Command::Getter(args) => getter::getter(self, &args),
-            Command::Index(args) => index::index(self, &args),
-            Command::Bundle(command) => bundle::bundle(self, command),
-            Command::Mirror(args) => mirror::mirror(self, *args),
-            Command::Serve(args) => serve::serve(self, *args),
-            Command::Tour(args) => tour::tour(self, &args),
-            Command::Plugin(command) => plugin::plugin(self, command),
-            Command::Completion(args) => {
+            Command::Logout(Lazy(args))
+            | Command::Registry(Lazy(RegistryCommand::Logout(args))) => login::logout(self, &args),
+            Command::Repo(Lazy(command)) => repo::repo(self, command),
+            Command::Museum(Lazy(command)) => museum::museum(self, command),
+            Command::CmPush(Lazy(args)) => museum::cm_push(self, args),
+            Command::Getter(Lazy(args)) => getter::getter(self, &args),
+            Command::Index(Lazy(args)) => index::index(self, &args),
+            Command::Bundle(Lazy(command)) => bundle::bundle(self, command),
+            Command::Mirror(Lazy(args)) => mirror::mirror(self, *args),
+            Command::Serve(Lazy(args)) => serve::serve(self, *args),
+            Command::Tour(Lazy(args)) => tour::tour(self, &args),
+            Command::Plugin(Lazy(command)) => plugin::plugin(self, command),
+            Command::Completion(Lazy(args)) => {
                 let mut script = Vec::new();
                 clap_complete::generate(args.shell, &mut whole(), "chartferry", &mut script);
                 output::print(script).map(|()| Exit::Ok)
             }
-            Command::Man(args) => {
+            Command::Man(Lazy(args)) => {
                 let now = match self.epoch()? {
                     Some(epoch) => jiff::Timestamp::from_second(epoch.unix()).unwrap_or_default(),
                     None => jiff::Timestamp::now(),
@@ -348,19 +349,19 @@ impl Run {
 
     fn verb(&self, verb: Verb) -> Result<Exit> {
         match verb {
-            Verb::Package(args) => package::package(self, args),
-            Verb::Show(command) => show::show(self, command),
-            Verb::Dependency(command) => dependency::dependency(self, command),
-            Verb::Lint(args) => lint::lint(self, &args),
-            Verb::Push(args) => push::push(self, args),
-            Verb::Pull(args) => pull::pull(self, args),
-            Verb::Export(args) => export::export(self, args),
-            Verb::Save(args) => save::save(self, &args),
-            Verb::List(args) => list::list(self, &args),
-            Verb::Remove(args) => list::remove(self, &args),
-            Verb::Tags(args) => tags::tags(self, args),
-            Verb::Search(args) => search::search(self, args),
-            Verb::Resolve(args) => tags::resolve(self, args),
+            Verb::Package(Lazy(args)) => package::package(self, args),
+            Verb::Show(Lazy(command)) => show::show(self, command),
+            Verb::Dependency(Lazy(command)) => dependency::dependency(self, command),
+            Verb::Lint(Lazy(args)) => lint::lint(self, &args),
+            Verb::Push(Lazy(args)) => push::push(self, args),
+            Verb::Pull(Lazy(args)) => pull::pull(self, args),
+            Verb::Export(Lazy(args)) => export::export(self, args),
+            Verb::Save(Lazy(args)) => save::save(self, &args),
+            Verb::List(Lazy(args)) => list::list(self, &args),
+            Verb::Remove(Lazy(args)) => list::remove(self, &args),
+            Verb::Tags(Lazy(args)) => tags::tags(self, args),
+            Verb::Search(Lazy(args)) => search::search(self, args),
+            Verb::Resolve(Lazy(args)) => tags::resolve(self, args),
             Verb::Version => output::println(concat!("chartferry ", env!("CARGO_PKG_VERSION")))
                 .map(|()| Exit::Ok),
         }
