@@ -87,13 +87,13 @@ impl Talk {
                 ("hint", hint),
             ]);
         }
-        let mut text = format!("error: {error}\n");
+        let mut text = format!("error: {}\n", indented(&error.to_string(), "  "));
         let mut below = std::error::Error::source(error);
         let mut said = error.to_string();
         while let Some(cause) = below {
             let line = cause.to_string();
             if !said.ends_with(&line) {
-                text.push_str(&format!("  caused by: {}\n", line.replace('\n', "\n    ")));
+                text.push_str(&format!("  caused by: {}\n", indented(&line, "    ")));
                 said = line;
             }
             below = cause.source();
@@ -115,7 +115,7 @@ impl Talk {
         match self.format {
             LogFormat::Json => self.json(&[("level", level), ("message", text)]),
             LogFormat::Text if level == "info" => self.raw(&format!("{text}\n")),
-            LogFormat::Text => self.raw(&format!("{level}: {text}\n")),
+            LogFormat::Text => self.raw(&format!("{level}: {}\n", indented(text, "  "))),
         }
     }
 
@@ -140,5 +140,20 @@ impl Talk {
             Some(bar) => bar.suspend(write),
             None => write(),
         }
+    }
+}
+/// A text of several lines with all but the first indented: a line that a server wrote must not look like one of ours.
+fn indented(text: &str, by: &str) -> String {
+    text.replace('\n', &format!("\n{by}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_line_does_not_look_like_a_message() {
+        assert_eq!(indented("one", "  "), "one");
+        assert_eq!(indented("denied\nerror: verified", "  "), "denied\n  error: verified");
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{
     Repository,
-    message::{Call, Full, Payload, text},
+    message::{Call, Full, Payload, Strangers, text},
     refusal,
     request::Trouble,
     retry::Tries,
@@ -139,6 +139,7 @@ impl Repository {
         if_match: Option<&str>,
     ) -> Result<Full> {
         let mut call = Call::new(Method::PUT, self.url(&format!("manifests/{target}"))?)
+            .strangers(Strangers::Refuse)
             .header("content-type", manifest.media_type())
             .payload(Payload::Bytes(manifest.bytes().clone()));
         if let Some(etag) = if_match {
@@ -163,7 +164,8 @@ impl Repository {
     /// DELETE by tag or digest.
     pub(crate) async fn delete_manifest(&self, target: &TagOrDigest) -> Result<()> {
         let act = format!("delete `{target}` of `{}/{}`", self.registry(), self.name);
-        let call = Call::new(Method::DELETE, self.url(&format!("manifests/{target}"))?);
+        let url = self.url(&format!("manifests/{target}"))?;
+        let call = Call::new(Method::DELETE, url).strangers(Strangers::Refuse);
         let cap = self.client.options().limits.answer_bytes;
         let answer = self.client.settle(&self.ticket(Access::Delete), &act, &call, cap).await?;
         if !refusal::is_success(&answer) {

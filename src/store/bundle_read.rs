@@ -7,6 +7,7 @@ use super::{
     bundle::{Entry, INDEX, MARK},
     bundle_survey::{Survey, Surveyed},
     bundle_zstd::Expander,
+    disk::open_regular,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -184,7 +185,7 @@ fn walk(
     file: &mut dyn FnMut(Name, u64, &mut Reader) -> Result<()>,
 ) -> Result<()> {
     let open = |error| Error::io("open bundle", path, error);
-    let input = File::open(path).map_err(open)?;
+    let input = open_regular(path)?.map_err(open)?;
     let length = input.metadata().map_err(open)?.len();
     let named = Named { input: BufReader::with_capacity(BUFFER, input), path: path.to_owned() };
     let mut buffered = BufReader::with_capacity(BUFFER, named);

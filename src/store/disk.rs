@@ -273,6 +273,17 @@ pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
+/// Opens a file that a stranger may have made: opening a FIFO or a device could wait without end.
+///
+/// # Errors
+/// `Invalid` for what is no regular file. What the system says of opening it is the inner result.
+pub(super) fn open_regular(path: &Path) -> Result<io::Result<File>> {
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(Error::invalid(format!("`{}` is no regular file", path.display())));
+    }
+    Ok(File::open(path))
+}
+
 /// The start of a file that is known to be short, or `None` when there is none. At a server's start it is read once a tag:
 /// each call to the system counts.
 pub(super) fn read_start<'b>(path: &Path, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>> {

@@ -5,7 +5,7 @@
 use super::{
     BlobFile, Fetch, Held, Holds, Push, Referrers, Resolve, Sent, Source, Tags,
     commit::{Durability, Writer, is_unfinished},
-    disk::read_file,
+    disk::{open_regular, read_file},
     layout_index::{Index, Listing},
     layout_journal::{self as journal, Change},
     layout_list::{Journal, List},
@@ -320,7 +320,7 @@ impl Layout {
     /// The lock is on `oci-layout`, which is never replaced. It is held as long as the file is open.
     fn lock(&self) -> Result<File> {
         let path = self.root.join(MARK);
-        let lock = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
+        let lock = open_regular(&path)?.map_err(|error| Error::io("open", &path, error))?;
         lock.lock().map_err(|error| Error::io("lock", &path, error))?;
         Ok(lock)
     }

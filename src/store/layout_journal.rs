@@ -5,6 +5,7 @@
 
 use super::{
     commit::{Removed, Writer},
+    disk::open_regular,
     layout_index::{Index, Listing},
 };
 use crate::{
@@ -160,7 +161,7 @@ pub(super) fn append(root: &Path, writer: &Writer, whole: u64, changes: &[Change
 /// Opens the journal for reading, if there is one.
 pub(super) fn open(root: &Path) -> Result<Option<File>> {
     let path = path(root);
-    match File::open(&path) {
+    match open_regular(&path)? {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io("open", &path, error)),

@@ -3,6 +3,7 @@
 
 use super::{
     commit::Writer,
+    disk::open_regular,
     layout_index::Index,
     layout_journal::{self as journal, Change},
 };
@@ -150,11 +151,7 @@ impl Known {
         let journal = journal::open(root)?;
         let path = root.join(INDEX);
         let fail = |error| Error::io("read layout's index", &path, error);
-        // A FIFO would be waited for without end.
-        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
-            return Err(Error::invalid(format!("`{}` is no regular file", path.display())));
-        }
-        let of = Seen::of(File::open(&path).map_err(fail)?, &path)?;
+        let of = Seen::of(open_regular(&path)?.map_err(fail)?, &path)?;
         if of.marks.size > most {
             let message = format!("`{}` has {} bytes", path.display(), of.marks.size);
             return Err(Error::new(ErrorKind::Limit, message));

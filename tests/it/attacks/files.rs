@@ -84,7 +84,10 @@ fn a_fifo_is_not_waited_for() {
     let test = Test::new();
     test.file("chart/values.yaml", "a: 1\n");
     test.file("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
-    for path in ["chart/Chart.yaml", "layout/index.json"] {
+    test.file("journal/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+    test.file("journal/index.json", r#"{"schemaVersion":2,"manifests":[]}"#);
+    let journal = "journal/.chartferry-index";
+    for path in ["chart/Chart.yaml", "layout/index.json", journal, "b.tar"] {
         let path = test.path(path);
         test.run_program("/usr/bin/mkfifo".as_ref(), [path.to_str().unwrap()])
             .any_files()
@@ -92,4 +95,6 @@ fn a_fifo_is_not_waited_for() {
     }
     test.run(["package", "chart"]).stderr_has("it is no regular file").fails(1);
     test.run(["tags", "layout:layout"]).stderr_has("is no regular file").fails(1);
+    test.run(["tags", "layout:journal"]).stderr_has("is no regular file").fails(1);
+    test.run(["bundle", "list", "b.tar"]).stderr_has("is no regular file").fails(1);
 }

@@ -12,7 +12,7 @@ use chartferry::{
     ErrorKind,
     client::Given,
     limits::Limits,
-    oci::{Descriptor, Digest, media},
+    oci::{Descriptor, Digest, Manifest, TagOrDigest, media},
     ops::prepare,
     store::{Push, Referrers, Source, Tags},
 };
@@ -275,5 +275,36 @@ fn a_chart_that_says_it_is_huge_is_not_fetched() {
                 .expect_err("3 GiB");
         assert_says(&error, ErrorKind::Limit, &["the chart's layer has 3221225472 bytes"]);
         assert!(registry.seen().iter().all(|line| !line.contains("/blobs/")));
+    });
+}
+
+/// A 201 or 202 of another host says nothing of what the registry holds.
+#[test]
+fn a_manifest_is_pushed_and_deleted_at_the_registry_alone() {
+    run(async {
+        let (registry, bench) = guarded().await;
+        let taken = |status| Act::Instead(Answer::new(status, ""));
+        let stranger = stranger([
+            Fault::new("PUT /evil", taken(201)).always(),
+            Fault::new("DELETE /evil", taken(202)).always(),
+        ])
+        .await;
+        let there = format!("http://{}/evil", stranger.address());
+        for kind in ["PUT /manifests/", "DELETE /manifests/"] {
+            let away = Act::Instead(Answer::new(307, "").with("location", &there));
+            registry.fail(Fault::new(kind, away).always());
+        }
+        let repository = bench.repository(&registry);
+        let manifest = Manifest::parse(
+            r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}"#.into(),
+            None,
+        )
+        .expect("manifest");
+        let error = repository.push_manifest(&manifest, None).await.expect_err("not the registry");
+        assert_says(&error, ErrorKind::Protocol, &["redirects an upload or a deletion"]);
+        let target = TagOrDigest::Digest(manifest.digest().clone());
+        let error = repository.delete(&target).await.expect_err("not the registry");
+        assert_says(&error, ErrorKind::Protocol, &["redirects an upload or a deletion"]);
+        assert!(stranger.take().is_empty(), "nothing is sent there");
     });
 }
