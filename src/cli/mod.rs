@@ -394,6 +394,21 @@ mod tests {
     }
 
     #[test]
+    fn a_command_keeps_its_description_when_its_flags_are_defined() {
+        let described = |command: &clap::Command| {
+            let of = |inner: &clap::Command| {
+                (inner.get_name().to_owned(), inner.get_about().map(ToString::to_string))
+            };
+            command.get_subcommands().map(of).collect::<Vec<_>>()
+        };
+        let before = described(&Cli::command());
+        let mut command = Cli::command().disable_help_subcommand(true);
+        command.build();
+        assert_eq!(described(&command), before);
+        assert!(before.iter().all(|(_, about)| about.is_some()));
+    }
+
+    #[test]
     fn sizes_are_those_of_the_old_helm() {
         assert_eq!(
             [0, 1023, 1024, 2458, 5 << 20].map(size),
