@@ -2,6 +2,7 @@
 //! beneath it, and what to do next. Exact leaf errors (a bad digest, a bad constraint) live with their parser
 //! and become a source here.
 
+use crate::Advice;
 use std::{error::Error as StdError, fmt, io, path::Path};
 
 /// Result of every operation of this crate.
@@ -45,14 +46,21 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     message: String,
-    hint: Option<String>,
+    advice: Option<Advice>,
+    codes: Vec<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// A new error. `message` is lower case, without a full stop, with values in back-ticks.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), hint: None, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            advice: None,
+            codes: Vec::new(),
+            source: None,
+        }))
     }
 
     /// Bad input.
@@ -85,10 +93,23 @@ impl Error {
         Self(Box::new(Inner { kind, ..*Self::io(act, path, error).0 }))
     }
 
-    /// Adds what to do next; printed last, after `hint:`.
+    /// Adds advice, in place of any that this error has.
     #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(hint.into());
+    pub fn with_advice(mut self, advice: Advice) -> Self {
+        self.0.advice = Some(advice);
+        self
+    }
+
+    /// Adds advice that is the same for every program: [`Advice::Text`].
+    #[must_use]
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        self.with_advice(Advice::Text(hint.into()))
+    }
+
+    /// Adds the codes of a registry's error document.
+    #[must_use]
+    pub fn with_registry_codes(mut self, codes: Vec<String>) -> Self {
+        self.0.codes = codes;
         self
     }
 
@@ -116,16 +137,37 @@ impl Error {
         &self.0.message
     }
 
-    /// What to do next: this error's own hint, or the nearest one beneath it.
-    pub fn hint(&self) -> Option<&str> {
-        if let Some(hint) = &self.0.hint {
-            return Some(hint);
+    /// The advice of this error, or of the nearest one beneath it.
+    pub fn advice(&self) -> Option<&Advice> {
+        self.nearest(|error| error.0.advice.as_ref())
+    }
+
+    /// The advice as a text that names no flags: [`Advice`] tells a program which remedy it is.
+    pub fn hint(&self) -> Option<String> {
+        self.advice().map(Advice::to_string)
+    }
+
+    /// The codes of the error document that a registry answered with, such as `MANIFEST_UNKNOWN` or `DENIED`, in its order;
+    /// empty where there was none. They are the registry's own words, not checked against the specification.
+    pub fn registry_codes(&self) -> &[String] {
+        self.nearest(|error| (!error.0.codes.is_empty()).then_some(&*error.0.codes))
+            .unwrap_or_default()
+    }
+
+    /// The first value that `look` finds in this error or in those beneath it.
+    fn nearest<'a, T>(&'a self, look: impl Fn(&'a Self) -> Option<T>) -> Option<T> {
+        let mut error = self;
+        loop {
+            if let Some(found) = look(error) {
+                return Some(found);
+            }
+            error = error.0.source.as_deref()?.downcast_ref()?;
         }
-        self.0
-            .source
-            .as_deref()
-            .and_then(|source| source.downcast_ref::<Self>())
-            .and_then(Self::hint)
+    }
+
+    /// The cause of type `E` right beneath this error: a failure that callers tell from others.
+    pub(crate) fn find<E: StdError + 'static>(&self) -> Option<&E> {
+        self.0.source.as_deref()?.downcast_ref()
     }
 
     /// The innermost cause: what many failures have in common.
@@ -194,7 +236,18 @@ mod tests {
             .with_hint("did you mean `v1.0.0`?")
             .context("cannot pull `x`");
         assert_eq!(error.kind(), ErrorKind::NotFound);
-        assert_eq!(error.hint(), Some("did you mean `v1.0.0`?"));
+        assert_eq!(error.hint().as_deref(), Some("did you mean `v1.0.0`?"));
         assert_eq!(error.chain(), "cannot pull `x`: no tag `1.0.0`");
+    }
+
+    #[test]
+    fn a_registrys_codes_are_readable_above_and_are_no_part_of_the_text() {
+        let codes = vec!["DENIED".to_owned(), "UNAUTHORIZED".to_owned()];
+        let error = Error::new(ErrorKind::Denied, "403 Forbidden")
+            .with_registry_codes(codes.clone())
+            .context("cannot push `x`");
+        assert_eq!(error.registry_codes(), codes);
+        assert_eq!(error.chain(), "cannot push `x`: 403 Forbidden");
+        assert!(Error::not_found("x").registry_codes().is_empty());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The rooms, in reading order; each may use those above it, never those below (`tests/it/layers.rs` holds it so):
 //!
-//! - [`error`], [`limits`]: the one error; every cap.
+//! - [`advice`], [`error`], [`limits`]: what to do about an error; the one error; every cap.
 //! - [`digest`]: digests and the hashers that make them.
 //! - `quote`: text as Go quotes it in errors.
 //! - [`version`], [`constraint`]: loose versions; the constraint language of Helm.
@@ -19,6 +19,7 @@
 //! - [`server`]: a router over a store.
 //! - `cli`: arguments to options, reports to text.
 
+pub mod advice;
 pub mod archive;
 pub mod chart;
 #[doc(hidden)]
@@ -40,4 +41,5 @@ pub mod template;
 pub mod version;
 pub mod yaml;
 
+pub use advice::Advice;
 pub use error::{Error, ErrorKind, Result};

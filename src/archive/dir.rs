@@ -10,7 +10,7 @@ use super::{
     path::Name,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
     chart::ignore::{Kind, Rules},
     limits::Limits,
 };
@@ -267,9 +267,7 @@ fn describe(link: &Path, target: &Path) -> String {
 }
 
 fn leads_out(link: &Path, target: &Path) -> Error {
-    Error::invalid(describe(link, target)).with_hint(
-        "run the command with `--allow-outside-links` to include that file, or leave the link out with .helmignore",
-    )
+    Error::invalid(describe(link, target)).with_advice(Advice::IncludeOutsideLinks)
 }
 
 /// Helm's sentence for a link that leads nowhere, in Go's words.

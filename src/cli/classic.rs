@@ -4,7 +4,7 @@
 use super::{Run, codefresh, remote::RemoteArgs};
 use crate::{
     Error, Result,
-    client::{Client, READ_BY, Secret},
+    client::{Client, Secret},
     index::config::Repository,
     limits::Limits,
     ops::{
@@ -128,7 +128,7 @@ impl ClassicArgs {
             devel: if devel { Devel::Prereleases } else { Devel::Releases },
         };
         let files = run.repository_files();
-        let located = match chart {
+        match chart {
             Chart::Configured { repository, chart } => {
                 let given = self.given(remote, &repository.url)?;
                 let repository = over(repository, given);
@@ -141,19 +141,7 @@ impl ClassicArgs {
             Chart::Archive { url } => {
                 locate::by_url(&files, &opener, url, &self.given(remote, url)?)
             }
-        };
-        located.map_err(|error| named_by(error, BY_FLAGS))
-    }
-}
-
-/// How a command names its user to a chart repository, where it has flags for that.
-const BY_FLAGS: &str = "`--username NAME --password-stdin`, or `chartferry repo add NAME URL --username NAME --password-stdin`";
-
-/// An error of a repository that does not let us read, with the flags that change that.
-pub(super) fn named_by(error: Error, how: &str) -> Error {
-    match error.hint() {
-        Some(hint) if hint.starts_with(READ_BY) => error.with_hint(format!("{READ_BY}: {how}")),
-        _ => error,
+        }
     }
 }
 
@@ -162,7 +150,7 @@ pub(super) async fn fetch(run: &Run, located: &Located, provenance: Provenance) 
     for note in &located.notes {
         run.talk.warn(note);
     }
-    let checked = located.fetch(provenance).await.map_err(|error| named_by(error, BY_FLAGS))?;
+    let checked = located.fetch(provenance).await?;
     for failed in &checked.failed {
         run.talk.warn(&format!("an address of the index was passed over: {failed}"));
     }

@@ -1,6 +1,12 @@
 //! A chart from wherever a location points but a folder: a registry, a layout, the saved charts.
 
-use super::{Run, legacy, location::Location, remote::RemoteArgs};
+use super::{
+    Run,
+    advice::{ReadBy, render},
+    legacy,
+    location::Location,
+    remote::RemoteArgs,
+};
 use crate::{
     Error, Result,
     digest::Digest,
@@ -65,8 +71,13 @@ pub(super) async fn fetch_with(
         }
     };
     let pulled = op::pull(&place, &name, &wanted, provenance, limits).await?;
-    for warning in &pulled.warnings {
-        run.talk.warn(warning);
-    }
+    warn_of(run, &pulled.warnings);
     Ok(pulled)
+}
+
+/// Prints the faults of a pulled chart.
+pub(super) fn warn_of(run: &Run, warnings: &[op::Warning]) {
+    for warning in warnings {
+        run.talk.warn(&warning.describe(|advice| render(advice, ReadBy::Unknown)));
+    }
 }

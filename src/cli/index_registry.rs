@@ -8,7 +8,7 @@ use super::{
     remote::RemoteArgs,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
     index::write,
     limits::Limits,
     oci::Reference,
@@ -59,9 +59,7 @@ pub(super) fn index_registry(run: &Run, place: &str, args: &IndexArgs) -> Result
     let made = run.block_on(async { namespace.entries(&urls).await });
     let (listing, generated) = made.map_err(|error| match error.kind() {
         ErrorKind::Network | ErrorKind::Denied => error,
-        _ if charts.is_empty() => {
-            error.with_hint("name the charts with `--charts` where a registry does not list them")
-        }
+        _ if charts.is_empty() => error.with_advice(Advice::NameCharts),
         _ => error,
     })?;
     if listing.is_empty() {

@@ -3,6 +3,7 @@
 use super::{
     Run,
     candidates::{candidates, choose},
+    fetch,
     links::LinkArgs,
     push::{CreatedFrom, From, remark},
     remote::RemoteArgs,
@@ -83,9 +84,7 @@ pub(super) async fn pull(
         ..Wanted::default()
     };
     let pulled = pull_op::pull(&place, &name, &wanted, Provenance::IfPresent, limits).await?;
-    for warning in &pulled.warnings {
-        run.talk.warn(warning);
-    }
+    fetch::warn_of(run, &pulled.warnings);
     let judged = archive::read::read(pulled.archive.reader()?, Keep::Nothing, limits)?;
     // A digest alone is saved under the chart's version: saved charts are named by tags.
     let tag = match (&pulled.target, &reference.tag) {

@@ -2,6 +2,7 @@
 
 use super::{
     Run,
+    advice::{ReadBy, render},
     exit::Exit,
     output::{self, Format},
     progress::Progress,
@@ -126,6 +127,7 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
     options.prune = settings.prune;
     options.at_once = settings.concurrency;
     options.naming = Fingerprint::of(settings.template.as_deref().unwrap_or_default().as_bytes());
+    options.advise = |advice| render(advice, ReadBy::Unknown);
     options.listener = Listener::new(move |event| match event {
         Event::Planned(more) => {
             counts.total.fetch_add(more as u64, Ordering::Relaxed);

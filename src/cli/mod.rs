@@ -1,6 +1,7 @@
 //! Arguments to options, operation, report to text: the command line.
 
 use crate::Result;
+use advice::ReadBy;
 use called::Caller;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use env::Env;
@@ -10,6 +11,7 @@ use run::Run;
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 use talk::{LogFormat, Talk, Volume};
 
+mod advice;
 mod bundle;
 mod called;
 mod candidates;
@@ -238,7 +240,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let volume = if global.quiet { Volume::Quiet } else { Volume::Normal };
     let run = Run {
         env,
-        talk: Talk::new(global.log_format, volume, caller),
+        talk: Talk::new(global.log_format, volume, caller).with_flags(read_by(&command)),
         global,
         counts: Arc::default(),
     };
@@ -249,6 +251,18 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             run.talk.error(&error);
             Exit::from(&error).into()
         }
+    }
+}
+
+/// The flags of a command that name its user to a chart repository.
+fn read_by(command: &Command) -> ReadBy {
+    match command {
+        Command::Repo(Lazy(repo::RepoCommand::Add(_))) => ReadBy::Flags,
+        Command::Verb(Verb::Push(_)) => ReadBy::Configuration,
+        Command::Verb(
+            Verb::Export(_) | Verb::Pull(_) | Verb::Resolve(_) | Verb::Show(_) | Verb::Tags(_),
+        ) => ReadBy::FlagsOrConfiguration,
+        _ => ReadBy::Unknown,
     }
 }
 

@@ -358,17 +358,9 @@ impl<'a> Elsewhere<'a> {
             }
         };
         let (classic, version) = (ClassicArgs::default(), args.version.as_deref());
-        // Its own flags name the user at the destination.
-        let by_name = |error| {
-            classic::named_by(
-                error,
-                "`chartferry repo add NAME URL --username NAME --password-stdin`, and push `NAME/CHART`",
-            )
-        };
-        let located = classic.locate(run, &from, chart, version, args.devel).await;
-        let located = located.map_err(by_name)?;
+        let located = classic.locate(run, &from, chart, version, args.devel).await?;
         let wanted = if args.no_prov { Provenance::Leave } else { Provenance::IfPresent };
-        let got = classic::fetch(run, &located, wanted).await.map_err(by_name)?;
+        let got = classic::fetch(run, &located, wanted).await?;
         if let Some(why) = &got.unsigned {
             run.talk.warn(&format!(
                 "{text} is pushed without provenance: {} : {why}",

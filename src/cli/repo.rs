@@ -2,7 +2,7 @@
 
 use super::{
     Run,
-    classic::{named_by, text, with_client},
+    classic::{text, with_client},
     duration,
     exit::Exit,
     index, output,
@@ -199,9 +199,7 @@ fn add(run: &Run, args: AddArgs) -> Result<Exit> {
     let opener = opener(run)?;
     let files = run.repository_files();
     let warn = |text: &str| run.talk.warn(text);
-    let added = run
-        .block_on(op::add(&files, &opener, &options, &warn))
-        .map_err(|error| named_by(error, "`--username NAME --password-stdin`"))?;
+    let added = run.block_on(op::add(&files, &opener, &options, &warn))?;
     let empty = || files.index(&args.name, &opener.limits).is_ok_and(|index| index.versions() == 0);
     if added == Added::Yes && options.repository.url.starts_with("ocirepo://") && empty() {
         run.talk.warn(&format!("no chart in `{}`: check the namespace", options.repository.url));

@@ -1,6 +1,10 @@
 //! Talk: what is said on stderr, for a person or a machine.
 
-use super::{called::Caller, output::now};
+use super::{
+    advice::{ReadBy, render},
+    called::Caller,
+    output::now,
+};
 use crate::{
     Error,
     quote::{printable, without_proof},
@@ -29,6 +33,7 @@ pub(super) struct Talk {
     format: LogFormat,
     quiet: bool,
     caller: Caller,
+    read_by: ReadBy,
     bar: Arc<Mutex<Option<indicatif::ProgressBar>>>,
     /// Warnings that are given once a run.
     given: Arc<Mutex<HashSet<String>>>,
@@ -48,7 +53,13 @@ impl Talk {
     /// Talk in a format.
     pub(super) fn new(format: LogFormat, volume: Volume, caller: Caller) -> Self {
         let quiet = volume == Volume::Quiet;
-        Self { format, quiet, caller, bar: Arc::default(), given: Arc::default() }
+        let read_by = ReadBy::default();
+        Self { format, quiet, caller, read_by, bar: Arc::default(), given: Arc::default() }
+    }
+
+    /// The same for a command with these flags.
+    pub(super) fn with_flags(self, read_by: ReadBy) -> Self {
+        Self { read_by, ..self }
     }
 
     /// Something the user may want to know.
@@ -77,14 +88,14 @@ impl Talk {
 
     /// An error with its causes and what to do next.
     pub(super) fn error(&self, error: &Error) {
+        let hint = error.advice().map(|advice| render(advice, self.read_by));
         if self.format == LogFormat::Json {
-            let hint = error.hint().unwrap_or_default();
             let kind = format!("{:?}", error.kind());
             return self.json(&[
                 ("level", "error"),
                 ("message", &error.chain()),
                 ("kind", &kind),
-                ("hint", hint),
+                ("hint", hint.as_deref().unwrap_or_default()),
             ]);
         }
         let mut text = format!("error: {}\n", indented(&error.to_string(), "  "));
@@ -98,7 +109,7 @@ impl Talk {
             }
             below = cause.source();
         }
-        if let Some(hint) = error.hint() {
+        if let Some(hint) = hint {
             text.push_str(&format!("hint: {hint}\n"));
         }
         self.raw(&text);

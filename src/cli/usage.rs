@@ -67,7 +67,7 @@ mod tests {
             ),
         ] {
             let error = as_error(text);
-            assert_eq!((error.message(), error.hint()), (message, hint));
+            assert_eq!((error.message(), error.hint().as_deref()), (message, hint));
         }
     }
 }

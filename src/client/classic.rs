@@ -13,7 +13,7 @@ use super::{
     message::{Call, Certificate, Full, text},
     refusal,
 };
-use crate::{Error, ErrorKind, Result, store::blocking};
+use crate::{Advice, Error, ErrorKind, Result, advice::Service, store::blocking};
 use ::http::{
     HeaderName, HeaderValue, Method,
     header::{AUTHORIZATION, InvalidHeaderName},
@@ -255,9 +255,9 @@ impl Repository {
         let (call, header) = self.proven(call.clone());
         let settled =
             self.client.settle_by(&self.transport, header.as_ref(), act, &call, cap).await;
-        settled.map_err(|error| match error.hint() {
-            Some(super::fault::PLAIN) => {
-                error.with_hint("if it speaks plain HTTP, write `http://`")
+        settled.map_err(|error| match error.advice() {
+            Some(Advice::UsePlainHttp(_)) => {
+                error.with_advice(Advice::UsePlainHttp(Service::Repository))
             }
             _ => error,
         })

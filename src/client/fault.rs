@@ -1,7 +1,10 @@
 //! How a connection failed: the libraries' errors sorted into [`Break`]s, and what the user is told of each.
 
 use super::{network::Inner, retry::Break, tls::NoRoots};
-use crate::{Error, ErrorKind};
+use crate::{
+    Advice, Error, ErrorKind,
+    advice::{Service, Untrusted},
+};
 use rustls::OtherError;
 use std::{error::Error as StdError, io};
 
@@ -13,11 +16,8 @@ pub(crate) struct Fault {
     pub(crate) host: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
     /// The remedy, where the kind alone does not tell it.
-    remedy: Option<&'static str>,
+    remedy: Option<Advice>,
 }
-
-/// What to do about a registry without TLS.
-pub(crate) const PLAIN: &str = "if it is meant to speak plain HTTP, pass --plain-http";
 
 impl Fault {
     /// A fault of our own finding.
@@ -51,7 +51,7 @@ impl Fault {
             if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
                 (kind, remedy) = (of_tls(tls), remedy_of(tls));
             } else if cause.is::<Inner>() {
-                (kind, remedy) = (Break::Local, Some(INNER));
+                (kind, remedy) = (Break::Local, Some(INNER.into()));
             } else if let Some(io) = cause.downcast_ref::<io::Error>() {
                 // A server that does not speak TLS may just close; a refused connection never gets so far.
                 let ended = matches!(
@@ -91,17 +91,22 @@ impl Fault {
     /// The whole sentence for the user.
     pub(crate) fn into_error(self, act: &str) -> Error {
         let message = format!("cannot {act}: `{}`: {}", self.host, self.why());
-        let hint = match self.kind {
-            _ if self.remedy.is_some() => self.remedy,
-            Break::NotTls => Some(PLAIN),
-            Break::Certificate => Some("add its certificate, or its issuer's, with --ca-file"),
-            Break::Proxy => Some("put them into HTTPS_PROXY as http://name:password@host:port"),
-            Break::Name | Break::Connect => Some("check the name, the network and HTTPS_PROXY"),
-            _ => None,
-        };
+        let advice = self.remedy.or_else(|| {
+            Some(match self.kind {
+                Break::NotTls => Advice::UsePlainHttp(Service::Registry),
+                Break::Certificate => Advice::TrustCertificate(Untrusted::Issuer),
+                Break::Proxy => {
+                    "put them into HTTPS_PROXY as http://name:password@host:port".into()
+                }
+                Break::Name | Break::Connect => {
+                    "check the name, the network and HTTPS_PROXY".into()
+                }
+                _ => return None,
+            })
+        });
         let mut error = Error::new(ErrorKind::Network, message);
-        if let Some(hint) = hint {
-            error = error.with_hint(hint);
+        if let Some(advice) = advice {
+            error = error.with_advice(advice);
         }
         match self.source {
             Some(source) => error.with_source(source),
@@ -117,9 +122,9 @@ const KEYS: &str = "P-521 keys are not supported; the certificate and its issuer
 const INNER: &str = "no credentials were sent; the registry's token address must be set right";
 
 /// The remedy for a TLS error that is not simply an unknown issuer.
-fn remedy_of(error: &rustls::Error) -> Option<&'static str> {
+fn remedy_of(error: &rustls::Error) -> Option<Advice> {
     use rustls::{AlertDescription, CertificateError as Bad, Error};
-    Some(match error {
+    let text = match error {
         Error::AlertReceived(AlertDescription::HandshakeFailure) => KEYS,
         Error::InvalidCertificate(
             Bad::UnsupportedSignatureAlgorithmContext { .. }
@@ -135,10 +140,11 @@ fn remedy_of(error: &rustls::Error) -> Option<&'static str> {
             "use a name of the server that its certificate has"
         }
         Error::Other(OtherError(cause)) if cause.is::<NoRoots>() => {
-            "correct SSL_CERT_FILE or unset it, or name the certificates with --ca-file"
+            return Some(Advice::TrustCertificate(Untrusted::NoRoots));
         }
         _ => return None,
-    })
+    };
+    Some(text.into())
 }
 
 fn of_tls(error: &rustls::Error) -> Break {
@@ -209,7 +215,7 @@ mod tests {
         let alert = rustls::Error::AlertReceived(AlertDescription::HandshakeFailure);
         let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
         for (error, kind, hint) in [
-            (unknown, Break::Certificate, "--ca-file"),
+            (unknown, Break::Certificate, "trust its certificate"),
             // A server whose only key is P-521 finds nothing that we offer.
             (alert, Break::Terms, "P-521"),
             (expired, Break::Certificate, "clock"),

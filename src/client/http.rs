@@ -16,7 +16,7 @@ use super::{
     retry::{Break, Origin},
     tls::{HostTrust, Trust},
 };
-use crate::{Error, ErrorKind, Result, limits, quote::without_proof};
+use crate::{Advice, Error, ErrorKind, Result, limits, quote::without_proof};
 use ::http::{
     HeaderMap, HeaderValue, Method, StatusCode,
     header::{CONTENT_LENGTH, LOCATION},
@@ -236,7 +236,7 @@ impl Transport {
                     );
                     match &error {
                         BadLocation::Downgrade { .. } if call.downgrade == Downgrade::Offer => {
-                            refused.with_hint(OFFER)
+                            refused.with_advice(Advice::AllowHttpRedirects)
                         }
                         BadLocation::Downgrade { to, .. } => {
                             let hint = format!(
@@ -386,10 +386,6 @@ const IDLE: usize = 64;
 
 /// What a slow registry hashes and stores in a second, once it has the body.
 const COMMITTED_PER_SECOND: u64 = 4 * limits::MIB;
-
-/// The hint where a blob's redirect leads to plain http.
-const OFFER: &str = "with `--allow-http-redirects` it is followed without credentials: the digest protects the bytes, but \
-                     others can read them on the way";
 
 /// The error for a redirect that would carry a change to another origin.
 fn strange(from: &Url, to: &Url) -> Error {

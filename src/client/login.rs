@@ -14,7 +14,7 @@ use super::{
     token::{self, Grant, Realm},
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
     oci::{Registry, RepositoryName},
 };
 use ::http::{HeaderValue, Method, header::WWW_AUTHENTICATE};
@@ -243,7 +243,7 @@ impl Client {
             })
             .ok_or_else(|| {
                 Error::usage("there is no file to keep credentials in")
-                    .with_hint("name one with --registry-config")
+                    .with_advice(Advice::NameCredentialsFile)
             })
     }
 }

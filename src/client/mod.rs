@@ -85,7 +85,6 @@ pub use notice::{Notice, Notify, Way};
 pub use open::Redirects;
 pub use options::{HttpRedirects, Options, Persistence, PlainHosts, Scheme};
 pub use proxy::Proxies;
-pub use refusal::READ_BY;
 pub use remote::{Remote, Shown};
 pub use ticket::Intent;
 pub use tls::{Identity, Trust, Verification};

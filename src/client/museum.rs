@@ -8,7 +8,8 @@ use super::{
     refusal,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
+    advice::{Answered, Service},
     index::Index,
     limits::Limits,
     store::{blocking, unique},
@@ -20,8 +21,8 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use url::Url;
 
-/// What to do where the server asks who we are.
-const LOG_IN: &str = "give --username and --password, or --access-token";
+/// The remedy where the server asks for credentials.
+const LOG_IN: Advice = Advice::Authenticate(Service::ChartMuseum);
 
 /// What to do where the version is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -215,10 +216,10 @@ impl Museum {
     async fn find_context_path(&self) -> Result<String> {
         let index = self.repository.index(None).await.map_err(|error| match error.kind() {
             // After a redirect the hint is another: the credentials were there.
-            ErrorKind::Denied if error.hint() == Some(refusal::READ_BY) => error.with_hint(LOG_IN),
-            ErrorKind::NotFound => error.with_hint(
-                "no ChartMuseum answers there: check the repository's URL; `chartferry push` is for registries",
-            ),
+            ErrorKind::Denied if error.advice() == Some(&refusal::READ_BY) => {
+                error.with_advice(LOG_IN)
+            }
+            ErrorKind::NotFound => error.with_advice(Advice::CheckChartMuseum(Answered::NoIndex)),
             _ => error,
         });
         match index? {
@@ -292,7 +293,7 @@ fn no_museum(act: &str, url: &Url, answer: &Full) -> Error {
         refusal::status_text(answer)
     );
     Error::new(ErrorKind::Protocol, message)
-        .with_hint("nothing was changed there: check the repository's URL and --context-path, and whether it needs a login")
+        .with_advice(Advice::CheckChartMuseum(Answered::Otherwise))
 }
 
 /// Whether a 404 speaks of the version, and not of the route: that one says exactly `not found`.
@@ -307,13 +308,13 @@ fn refused(act: &str, url: &Url, answer: &Full) -> Error {
     let host = super::location::host_of(url);
     let error = refusal::from_service(&host, act, answer);
     match answer.status.as_u16() {
-        401 | 403 if super::location::may_see(url, &answer.url) == super::location::Credentials::Drop => {
+        401 | 403
+            if super::location::may_see(url, &answer.url) == super::location::Credentials::Drop =>
+        {
             refusal::behind_redirect(error, url, answer)
         }
-        404 | 405 => error.with_hint(
-            "no ChartMuseum answers at that path: check the repository's URL and --context-path, and that its API is enabled",
-        ),
-        401 | 403 => error.with_hint(LOG_IN),
+        404 | 405 => error.with_advice(Advice::CheckChartMuseum(Answered::NoApi)),
+        401 | 403 => error.with_advice(LOG_IN),
         413 => Error::new(ErrorKind::Limit, error.message())
             .with_hint("the server takes no archives of this size (--max-upload-size)"),
         507 => error.with_hint("the server's storage limit is reached"),

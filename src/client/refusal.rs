@@ -6,7 +6,11 @@ use super::{
     message::{Full, Proven, is_html, text},
     retry::Origin,
 };
-use crate::{Error, ErrorKind, oci::Registry};
+use crate::{
+    Error, ErrorKind,
+    advice::{Advice, LogIn, Service},
+    oci::Registry,
+};
 use serde::Deserialize;
 
 /// One entry of an error document.
@@ -36,6 +40,12 @@ pub(crate) fn entries(answer: &Full) -> Vec<Entry> {
         errors: Vec<Entry>,
     }
     serde_json::from_slice::<Document>(&answer.body).map(|d| d.errors).unwrap_or_default()
+}
+
+/// The codes of an error document, such as `MANIFEST_UNKNOWN`.
+pub(crate) fn codes(answer: &Full) -> Vec<String> {
+    let codes = entries(answer).into_iter().map(|entry| entry.code);
+    codes.filter(|code| !code.is_empty()).collect()
 }
 
 /// Whether the body is a web page. Without a body the type says nothing: some registries call every answer HTML.
@@ -122,8 +132,9 @@ pub(crate) fn from_registry(registry: &Registry, act: &str, answer: &Full) -> Er
         _ => "answers",
     };
     let error = Error::new(kind, format!("cannot {act}: {host} {verb} {status}{said}"));
-    match hint(registry, answer) {
-        Some(hint) => error.with_hint(hint),
+    let error = error.with_registry_codes(codes(answer));
+    match advice(registry, answer) {
+        Some(advice) => error.with_advice(advice),
         None => error,
     }
 }
@@ -140,8 +151,8 @@ pub(crate) fn from_service(host: &str, act: &str, answer: &Full) -> Error {
     Error::new(kind, format!("cannot {act}: `{host}` answers {}{said}", status_text(answer)))
 }
 
-/// What to do where a repository on the web does not let us read. Which flags that means, each command says by itself.
-pub const READ_BY: &str = "give a name and a password who may read this";
+/// The remedy where a chart repository asks for credentials.
+pub(crate) const READ_BY: Advice = Advice::Authenticate(Service::Repository);
 
 /// The error for a file from the web, in Helm's words.
 pub(crate) fn from_web(url: &url::Url, answer: &Full) -> Error {
@@ -154,7 +165,7 @@ pub(crate) fn from_web(url: &url::Url, answer: &Full) -> Error {
     let error = Error::new(kind, format!("failed to fetch {url} : {}", status_text(answer)));
     match kind {
         _ if redirected(url, answer).is_some() => behind_redirect(error, url, answer),
-        ErrorKind::Denied => error.with_hint(READ_BY),
+        ErrorKind::Denied => error.with_advice(READ_BY),
         _ => error,
     }
 }
@@ -205,61 +216,55 @@ pub(crate) fn status_text(answer: &Full) -> String {
 }
 
 /// The remedy, where how it answers tells which registry it is or what is missing.
-fn hint(registry: &Registry, answer: &Full) -> Option<String> {
+fn advice(registry: &Registry, answer: &Full) -> Option<Advice> {
     let entries = entries(answer);
     let code = |code: &str| entries.iter().any(|entry| entry.code.eq_ignore_ascii_case(code));
     let all = String::from_utf8_lossy(&answer.body).to_ascii_lowercase();
     let challenge = text(&answer.headers, "www-authenticate").unwrap_or_default();
     let harbor =
         challenge.contains("harbor") || all.contains("project ") && all.contains(" not found");
-    Some(match answer.status.as_u16() {
-        401 | 403 if all.contains("aka.ms/acr") => {
-            "log in with `az acr login --expose-token` and its token, or enable anonymous pull".to_owned()
-        }
-        401 | 403 if registry.is_docker_hub() => {
-            "on Docker Hub a repository is `docker.io/ACCOUNT/NAME`; log in with `chartferry login docker.io`"
-                .to_owned()
-        }
+    let log_in = |reason| Some(Advice::LogIn { registry: registry.to_string(), reason });
+    let text = match answer.status.as_u16() {
+        401 | 403 if all.contains("aka.ms/acr") => return log_in(LogIn::Azure),
+        401 | 403 if registry.is_docker_hub() => return log_in(LogIn::DockerHub),
         401 | 403 if code("DENIED") && all.contains("quota") => {
-            "the registry's quota is used up; free space or have it raised".to_owned()
+            "the registry's quota is used up; free space or have it raised"
         }
         401 if answer.from == Origin::Elsewhere => {
             "credentials do not follow to another scheme, host or port, and none were sent there: \
              what the registry points to must need none"
-                .to_owned()
         }
-        401 if answer.proven == Proven::Yes => {
-            format!("check the name and the password, or log in with `chartferry login {registry}`")
-        }
-        401 => format!(
-            "credentials are needed: log in with `chartferry login {registry}`, or give a name and a password"
-        ),
-        403 => format!("log in with `chartferry login {registry}` as someone who may do this"),
+        401 if answer.proven == Proven::Yes => return log_in(LogIn::Refused),
+        401 => return log_in(LogIn::Needed),
+        403 => return log_in(LogIn::Permission),
         404 if all.contains("does not exist in the registry with id") => {
             "this registry makes no repositories by itself: create it first, with `aws ecr create-repository`"
-                .to_owned()
         }
-        404 if harbor => "create the project in Harbor first".to_owned(),
+        404 if harbor => "create the project in Harbor first",
         404 if code("NAME_UNKNOWN") => {
-            "check the repository's name; some registries must be told to create it first".to_owned()
+            "check the repository's name; some registries must be told to create it first"
         }
         404 if !is_definite_not_found(answer) => {
-            "this does not look like a registry's answer; check host, port and path".to_owned()
+            "this does not look like a registry's answer; check host, port and path"
         }
         405 | 501 if code("UNSUPPORTED") || answer.status.as_u16() == 405 => {
-            "the registry does not do this; it may be switched off in its settings".to_owned()
+            "the registry does not do this; it may be switched off in its settings"
         }
         400 | 415 | 422
-            if code("MANIFEST_INVALID") || code("UNSUPPORTED") || code("UNSUPPORTED_MEDIA_TYPE") =>
+            if code("MANIFEST_INVALID")
+                || code("UNSUPPORTED")
+                || code("UNSUPPORTED_MEDIA_TYPE") =>
         {
             "the registry does not take this kind of artifact: Harbor needs 2.0 and a project that is no proxy cache, \
              Quay the artifact type in its allow-list, others an update"
-                .to_owned()
         }
-        413 => "the registry, or a proxy before it, takes no bodies of this size".to_owned(),
-        429 => "the registry limits how often it may be asked; log in for a higher limit, or try again later".to_owned(),
+        413 => "the registry, or a proxy before it, takes no bodies of this size",
+        429 => {
+            "the registry limits how often it may be asked; log in for a higher limit, or try again later"
+        }
         _ => return None,
-    })
+    };
+    Some(text.into())
 }
 
 #[cfg(test)]
@@ -302,7 +307,7 @@ mod tests {
                     assert!(error.message().ends_with(&redirect), "{error:?}");
                     assert!(hint.contains(&format!("use {shown} as the address")), "{hint}");
                 }
-                None => assert_eq!(hint, READ_BY, "{error:?}"),
+                None => assert_eq!(error.advice(), Some(&READ_BY), "{error:?}"),
             }
         }
     }
@@ -378,7 +383,7 @@ mod tests {
                 answer(401, json, r#"{"errors":[{"code":"UNAUTHORIZED"}]}"#),
                 Denied,
                 "UNAUTHORIZED",
-                "chartferry login r.example",
+                "log in to `r.example`",
             ),
             (
                 answer(
@@ -388,7 +393,7 @@ mod tests {
                 ),
                 Denied,
                 "authentication required",
-                "az acr login",
+                "token of the Azure registry",
             ),
             (
                 answer(
@@ -436,6 +441,10 @@ mod tests {
                 error.hint()
             );
             assert_eq!(error.hint().is_none(), hint.is_empty(), "{error:?}");
+            let codes = error.registry_codes();
+            let sent = String::from_utf8_lossy(&answer.body);
+            assert_eq!(codes.is_empty(), !sent.contains("\"code\""), "{error:?}: {codes:?}");
+            assert!(codes.iter().all(|code| sent.contains(&**code)), "{error:?}: {codes:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Client, Redirects, Repository};
 use crate::{
-    Error, Result,
+    Advice, Error, Result,
     oci::{Registry, RepositoryName},
     store::Catalog,
 };
@@ -90,8 +90,9 @@ impl Catalog for Remote {
             return Ok(names);
         }
         let all = self.client.catalog(&self.registry).await.map_err(|error| {
-            let hint = "name the charts with `--charts` where a registry does not list them";
-            Error::new(error.kind(), error.message()).with_source(error).with_hint(hint)
+            Error::new(error.kind(), error.message())
+                .with_source(error)
+                .with_advice(Advice::NameCharts)
         })?;
         let mut names: Vec<_> = all.iter().filter_map(|full| self.name_within(full)).collect();
         names.sort_unstable();

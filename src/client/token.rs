@@ -13,7 +13,11 @@ use super::{
     refusal,
     scope::Scopes,
 };
-use crate::{Error, ErrorKind, Result, oci::Registry};
+use crate::{
+    Error, ErrorKind, Result,
+    advice::{Advice, LogIn},
+    oci::Registry,
+};
 use ::http::{HeaderValue, Method};
 use serde_json::Value;
 use std::{
@@ -327,14 +331,15 @@ fn form_of(form: &[(&str, &str)], realm: &Realm, scopes: &Scopes) -> String {
 pub(crate) fn refused(registry: &Registry, answer: &Full, proven: Proven) -> Error {
     let host = host_of(&answer.url);
     let what = refusal::words(answer).map(|words| format!(": {words}")).unwrap_or_default();
-    if proven == Proven::Yes {
-        let message = format!("`{host}` refuses the credentials for `{registry}`{what}");
-        return Error::new(ErrorKind::Denied, message).with_hint(format!(
-            "check the name and the password, or log in with `chartferry login {registry}`"
-        ));
-    }
-    Error::new(ErrorKind::Denied, format!("`{host}` gives no token for `{registry}`{what}"))
-        .with_hint(format!("log in with `chartferry login {registry}`"))
+    let (message, reason) = match proven {
+        Proven::Yes => {
+            (format!("`{host}` refuses the credentials for `{registry}`{what}"), LogIn::Refused)
+        }
+        Proven::No => (format!("`{host}` gives no token for `{registry}`{what}"), LogIn::NoToken),
+    };
+    Error::new(ErrorKind::Denied, message)
+        .with_advice(Advice::LogIn { registry: registry.to_string(), reason })
+        .with_registry_codes(refusal::codes(answer))
 }
 
 #[cfg(test)]

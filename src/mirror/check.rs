@@ -14,7 +14,7 @@ use super::{
     state::{Outcome, Record},
     work::{Carrier, Done, Job, Stop},
 };
-use crate::{Error, ErrorKind, Result, digest::Digest};
+use crate::{Advice, Error, ErrorKind, Result, digest::Digest};
 use std::{collections::VecDeque, sync::Arc};
 use tokio::task::JoinSet;
 
@@ -95,7 +95,8 @@ impl Run<'_> {
         }
         if let Err(error) = remember(self.sink, &self.key, state).await {
             self.report.warnings.push(format!(
-                "what differs was not noted at the destination; `--ignore-state` with `--on-conflict` looks at everything: {}",
+                "what differs was not noted at the destination; {}: {}",
+                (self.options.advise)(&Advice::IgnoreState),
                 error.chain()
             ));
         }

@@ -30,8 +30,8 @@ impl Run<'_> {
         };
         let gone = plan::vanished(before, ids);
         let recorded = before.records().filter(|record| record.outcome.is_in_step()).count();
-        if let Some(reason) = prune::refusal(guard, total, cut.as_deref(), gone.len(), recorded) {
-            self.report.prune_refused = Some(reason);
+        if let Some(refusal) = prune::refusal(guard, total, cut.as_deref(), gone.len(), recorded) {
+            self.report.prune_refused = Some(self.options.explain(&refusal));
             return Ok(());
         }
         let gone: Vec<Record> = gone.into_iter().cloned().collect();

@@ -68,7 +68,7 @@ pub fn text(reports: &[Report], now: i64, before: &str) -> String {
     });
     metric(
         "chartferry_mirror_success",
-        "Whether all that was selected is at the destination after the last run, or was skipped as `--on-conflict skip` asks.",
+        "Whether all that was selected is at the destination after the last run, or was skipped as the policy for conflicts asks.",
         &|report| vec![(String::new(), f64::from(u8::from(report.verdict() == Verdict::InStep)))],
     );
     metric("chartferry_mirror_last_run_timestamp_seconds", "When the last run ended.", &|_| {
@@ -105,7 +105,7 @@ pub fn text(reports: &[Report], now: i64, before: &str) -> String {
     );
     metric(
         "chartferry_mirror_refused_deletions",
-        "Vanished versions that `--prune` refused to remove in the last run.",
+        "Vanished versions that pruning refused to remove in the last run.",
         &|report| {
             let refused = report.prune_refused.as_ref().map_or(0, |_| report.vanished);
             vec![(String::new(), refused as f64)]

@@ -81,10 +81,7 @@ impl Run<'_> {
             let one = wanted.remove(at);
             self.report.tell(Told {
                 place: one.place.ok().map(|place| self.sink.show(&place)),
-                reason: Some(match error.hint() {
-                    Some(hint) => format!("{UNSEEN}: {} ({hint})", error.chain()),
-                    None => format!("{UNSEEN}: {}", error.chain()),
-                }),
+                reason: Some(format!("{UNSEEN}: {}", self.options.explain(&error))),
                 ..Told::new(one.candidate.id, Status::Failed)
             });
         }

@@ -5,6 +5,7 @@ use super::{
     shard::Shard, sink::Place, stop::Stop,
 };
 use crate::{
+    Advice, Error,
     digest::Digest,
     limits::{Limits, MIB},
 };
@@ -213,6 +214,8 @@ pub struct Options {
     pub patience: Duration,
     /// Who hears what happens.
     pub listener: Listener,
+    /// The text of advice in reports; that of [`Advice`]'s `Display` by default.
+    pub advise: fn(&Advice) -> String,
     /// Who may ask the run to end.
     pub stop: Stop,
     /// What runs with copies of these options found or put at the destination.
@@ -225,6 +228,14 @@ impl Options {
     /// The rules by which archives are packed anew on the way; none where they keep their bytes.
     pub(super) fn shape(&self) -> Option<Fingerprint> {
         self.rewrite.as_ref().map(|rules| Fingerprint::of(format!("{rules:?}").as_bytes()))
+    }
+
+    /// An error with its causes and its advice, as reports have it.
+    pub(super) fn explain(&self, error: &Error) -> String {
+        match error.advice() {
+            Some(advice) => format!("{} ({})", error.chain(), (self.advise)(advice)),
+            None => error.chain(),
+        }
     }
 
     /// The defaults, at the time `now`.
@@ -250,6 +261,7 @@ impl Options {
             now,
             patience: PATIENCE,
             listener: Listener::default(),
+            advise: Advice::to_string,
             stop: Stop::default(),
             placed: Placed::default(),
             limits: Limits::default(),

@@ -1,7 +1,7 @@
 //! What vanished at the source, and whether it may be removed: only what a state says was carried, never more than a guard
 //! allows, and nothing at all when the source's list may not be whole.
 
-use crate::{Error, Result};
+use crate::{Advice, Error, ErrorKind, Result};
 use std::{fmt, str::FromStr};
 
 /// How many versions may be removed in one run.
@@ -65,27 +65,30 @@ pub(super) fn refusal(
     cut: Option<&str>,
     vanished: usize,
     recorded: usize,
-) -> Option<String> {
+) -> Option<Error> {
+    let refuse = |text: String| Some(Error::new(ErrorKind::Conflict, text));
     if vanished == 0 {
         return None;
     }
     if listed == 0 {
-        return Some("the source lists nothing at all".to_owned());
+        return refuse("the source lists nothing at all".to_owned());
     }
     if let Some(cut) = cut {
-        return Some(cut.to_owned());
+        return refuse(cut.to_owned());
     }
     if CUT_AT.contains(&listed) {
-        return Some(format!(
+        return refuse(format!(
             "the source lists exactly {listed} versions, as those do that list only the newest"
         ));
     }
     let most = guard.most(recorded);
-    (vanished > most).then(|| {
-        format!(
-            "{vanished} of {recorded} recorded versions have vanished, more than the {most} that `--max-delete {guard}` allows"
-        )
-    })
+    if vanished <= most {
+        return None;
+    }
+    refuse(format!(
+        "{vanished} of {recorded} recorded versions have vanished, more than the {most} that the limit `{guard}` allows"
+    ))
+    .map(|error| error.with_advice(Advice::RaiseDeletionLimit))
 }
 
 #[cfg(test)]
@@ -105,16 +108,16 @@ mod tests {
             ("100%", 1000, None, 1, 50, Some("exactly 1000 versions")),
             ("100%", 1000, None, 0, 50, None),
             ("100%", 30, Some("it is cut"), 1, 50, Some("it is cut")),
-            ("0", 30, None, 1, 50, Some("the 0 that `--max-delete 0` allows")),
+            ("0", 30, None, 1, 50, Some("the 0 that the limit `0` allows")),
             ("3", 30, None, 3, 50, None),
         ] {
             let guard: Guard = guard.parse().expect(guard);
             let refusal = refusal(guard, count, cut, vanished, recorded);
             match part {
                 Some(part) => {
-                    assert!(refusal.as_deref().unwrap_or("").contains(part), "{refusal:?}");
+                    assert!(refusal.is_some_and(|error| error.message().contains(part)), "{part}");
                 }
-                None => assert_eq!(refusal, None),
+                None => assert!(refusal.is_none(), "{refusal:?}"),
             }
         }
         for bad in ["", "%", "-1", "101%", "ten"] {

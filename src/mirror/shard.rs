@@ -26,7 +26,7 @@ impl Shard {
     pub fn new(number: u32, count: u32) -> Result<Self> {
         if number == 0 || number > count {
             return Err(Error::usage(format!("there is no part {number} of {count}"))
-                .with_hint("parts are counted from 1: `--shard 1/4` to `--shard 4/4`"));
+                .with_hint("parts are counted from 1: `1/4` to `4/4`"));
         }
         Ok(Self { number, count })
     }

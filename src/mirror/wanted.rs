@@ -13,7 +13,7 @@ use super::{
     state::{Outcome, Record},
     work::{Job, record},
 };
-use crate::{Error, Result};
+use crate::{Advice, Error, Result};
 use futures_util::{StreamExt, TryStreamExt};
 use std::collections::{BTreeSet, HashSet};
 
@@ -51,10 +51,7 @@ impl Run<'_> {
                 chart: &candidate.id.chart,
                 version: &candidate.id.version,
             };
-            let place = self.sink.place(&naming).map_err(|error| match error.hint() {
-                Some(hint) => format!("{} ({hint})", error.chain()),
-                None => error.chain(),
-            });
+            let place = self.sink.place(&naming).map_err(|error| self.options.explain(&error));
             let known = self.before.as_ref().and_then(|state| state.find(&candidate.id));
             let lies = known
                 .filter(|record| record.outcome.is_in_step())
@@ -226,7 +223,8 @@ impl Run<'_> {
         }
         if trusted > 0 {
             self.report.warnings.push(format!(
-                "{trusted} versions count as in step because a tag of their name is there; `--check` compares them"
+                "{trusted} versions count as in step because a tag of their name is there; {}",
+                (self.options.advise)(&Advice::CompareTrusted)
             ));
         }
         self.before = taken;

@@ -481,10 +481,7 @@ impl Carrier {
 
     pub(super) fn failed(&self, job: &Job, error: &Error) -> Done {
         let mut done = self.done(job, Status::Failed, None);
-        done.told.reason = Some(match error.hint() {
-            Some(hint) => format!("{} ({hint})", error.chain()),
-            None => error.chain(),
-        });
+        done.told.reason = Some(self.options.explain(error));
         done.told.cause = Some(error.root());
         let failed = match error.kind() {
             ErrorKind::Network => Failed::Unreachable,

@@ -6,6 +6,7 @@ use super::{
     name::{RepositoryName, Tag},
     registry::Registry,
 };
+use crate::advice::{Advice, LogIn};
 use std::{fmt, str::FromStr};
 
 /// A text that is no reference, and why.
@@ -43,9 +44,9 @@ impl From<ParseReferenceError> for crate::Error {
         let usage = Self::usage(error.to_string());
         match error.login {
             None => usage,
-            Some(host) => usage.with_hint(format!(
-                "sign in with `chartferry login {host}`, or give `--username` and `--password-stdin`"
-            )),
+            Some(host) => {
+                usage.with_advice(Advice::LogIn { registry: host, reason: LogIn::InReference })
+            }
         }
     }
 }
@@ -234,7 +235,10 @@ mod tests {
             ];
             for error in errors {
                 let hint = error.hint().unwrap_or_default();
-                assert!(hint.contains("chartferry login h"), "{hint}");
+                assert!(
+                    matches!(error.advice(), Some(Advice::LogIn { registry, .. }) if registry.starts_with('h')),
+                    "{hint}"
+                );
                 assert!(!format!("{error:?}{hint}").contains("cret"), "{error:?}");
                 assert!(error.message().contains("no user name"), "{error}");
             }

@@ -8,7 +8,7 @@ use super::{
     tags,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
     chart::glob::Glob,
     client::Client,
     constraint::Constraint,
@@ -55,7 +55,7 @@ impl Pattern {
         };
         let (host, path) = rest.split_once('/').ok_or_else(|| {
             Error::usage(format!("`{text}` names no chart"))
-                .with_hint(format!("for all of them: `--all {text}`"))
+                .with_advice(Advice::SaveAll { name: text.to_owned() })
         })?;
         let (path, versions) = match path.rsplit_once(':') {
             Some((path, versions)) if !versions.contains('/') => (path, Some(versions.trim())),
@@ -119,13 +119,13 @@ impl Pattern {
         }
         let listed = client.catalog(&self.registry).await.map_err(|error| {
             let unlisted = "many registries do not list their repositories: name each chart";
-            match (error.kind(), error.hint()) {
+            match (error.kind(), error.advice().cloned()) {
                 (ErrorKind::Network, _) => error,
-                // Who is not let in may have to sign in first.
-                (ErrorKind::Denied, Some(login)) => {
-                    let hint = format!("{login}; if that is not it, {unlisted}");
-                    error.with_hint(hint)
-                }
+                // Perhaps the user must log in first.
+                (ErrorKind::Denied, Some(first)) => error.with_advice(Advice::Else {
+                    first: Box::new(first),
+                    otherwise: unlisted.to_owned(),
+                }),
                 _ => error.with_hint(unlisted),
             }
         });

@@ -10,7 +10,8 @@ use super::{
     push::Existing,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
+    advice::Occupied,
     chart::time::Time,
     client::{Client, Intent},
     digest::Digest,
@@ -162,9 +163,7 @@ pub async fn load(
             ErrorKind::Conflict,
             format!("{} hold other charts already: {}", conflicts.len(), listed(&conflicts)),
         )
-        .with_hint(
-            "nothing was loaded; `--overwrite` replaces them, `--skip-existing` leaves them",
-        ));
+        .with_advice(Advice::Overwrite(Occupied::Names)));
     }
     loaded.loaded = going.iter().map(|(item, _)| item.shown.clone()).collect();
     let charts = charts(&going)?;
@@ -215,9 +214,9 @@ fn lacking(bundle: &Bundle, missing: &[String]) -> Error {
         ))
     };
     match bundle.base() {
-        Some(base) => error(&format!("is a delta to the bundle {base}")).with_hint(
-            "nothing was loaded; load its base first, or name the base's file with `--base FILE`",
-        ),
+        Some(base) => {
+            error(&format!("is a delta to the bundle {base}")).with_advice(Advice::LoadBase)
+        }
         None => error("is not whole").with_hint("nothing was loaded; save the bundle again"),
     }
 }

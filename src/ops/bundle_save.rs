@@ -7,7 +7,7 @@ use super::{
     payload::{check_size, write_file},
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
     digest::Digest,
     error::Context as _,
     limits::Limits,
@@ -189,7 +189,7 @@ where
                 ErrorKind::Conflict,
                 format!("{} and {shown} would both be `{name}` in the bundle", one.shown),
             )
-            .with_hint("save them into two bundles, or their common namespace with `--all`"));
+            .with_advice(Advice::SaveCommonNamespace));
         }
         entries.insert(name, (entry, one.shown.clone()));
         if let Some(base) = &options.base

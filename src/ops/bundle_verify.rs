@@ -5,7 +5,7 @@ use super::{
     bundle::{blobs_of, listed},
     bundle_charts::Charts,
 };
-use crate::{Error, Result, error::Context as _, limits::Limits, store::bundle::Bundle};
+use crate::{Advice, Error, Result, error::Context as _, limits::Limits, store::bundle::Bundle};
 use std::collections::HashSet;
 
 /// What a bundle was found to hold.
@@ -61,11 +61,9 @@ pub fn verify(bundle: &Bundle, bases: &[Bundle], limits: &Limits) -> Result<Veri
             lacking.len(),
             listed(&lacking)
         );
-        return Err(Error::not_found(message).with_hint(match bundle.base() {
-            Some(base) => {
-                format!("it is a delta to the bundle {base}; name that one with `--base FILE`")
-            }
-            None => "save the bundle again".to_owned(),
+        return Err(Error::not_found(message).with_advice(match bundle.base() {
+            Some(base) => Advice::NameBase { base: base.to_string() },
+            None => "save the bundle again".into(),
         }));
     }
     let mut read = HashSet::new();

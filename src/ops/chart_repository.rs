@@ -10,7 +10,9 @@ use super::{
     tags::Wanted,
 };
 use crate::{
-    Error, Result, archive,
+    Advice, Error, Result,
+    advice::Service,
+    archive,
     chart::Metadata,
     client::{
         Client, Credential, Given, Identity, Secret, Trust, Verification,
@@ -227,9 +229,10 @@ impl ChartRepository {
             Kind::Web(repository) => {
                 let museum = self.opener.museum == MuseumScheme::Https && self.scheme == "cm";
                 let index = repository.index(known).await;
-                index.map_err(|error| match error.hint() {
-                    Some(hint) if museum && hint.contains("`http://`") => error
-                        .with_hint("if it speaks plain HTTP, set HELM_REPO_USE_HTTP=1: `cm://` is `https://` else"),
+                index.map_err(|error| match error.advice() {
+                    Some(Advice::UsePlainHttp(_)) if museum => {
+                        error.with_advice(Advice::UsePlainHttp(Service::CmRepository))
+                    }
                     _ => error,
                 })
             }

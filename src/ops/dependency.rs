@@ -2,7 +2,7 @@
 //! registries and chart repositories; each is asked with the credentials and TLS settings of the caller. Flow and texts of helm.md 3.13.
 
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
     archive::{Chart, Keep, dir},
     chart::{
         Dependency,
@@ -162,7 +162,7 @@ fn out_of_step(lock: &str, file: &str) -> Error {
     Error::invalid(format!(
         "the lock file ({lock}) is out of sync with the dependencies file ({file}). Please update the dependencies"
     ))
-    .with_hint("chartferry dependency update CHART")
+    .with_advice(Advice::UpdateDependencies)
 }
 
 /// Where a chart's lock is.

@@ -9,7 +9,8 @@ use super::{
     repositories::{self, Files},
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
+    advice::Mismatched,
     chart::Dependency,
     constraint::Constraint,
     digest::Digest,
@@ -119,7 +120,7 @@ impl<'a> Known<'a> {
             "no repository definition for {}. Please add the missing repos via 'helm repo add'",
             urls.join(", ")
         ))
-        .with_hint("`chartferry repo add NAME URL`, or `chartferry dependency update`, which needs no `repo add`"))
+        .with_advice(Advice::AddDependencyRepository))
     }
 
     /// Fetches the indexes of those that nobody configured, then of all that somebody did. One that cannot be had is
@@ -206,11 +207,9 @@ impl<'a> Known<'a> {
         let checked = located.fetch(Provenance::Leave).await.map_err(|error| {
             let error = error.context(format!("could not download {located}"));
             match error.kind() {
-                ErrorKind::Integrity => error.with_hint(
-                    "if `chartferry repo update` does not help, the repository serves other bytes than it lists: \
-                     `chartferry dependency update CHART --on-digest-mismatch warn` takes them; or put the archive into charts/ \
-                     and remove `repository` from the dependency",
-                ),
+                ErrorKind::Integrity => {
+                    error.with_advice(Advice::AcceptMismatch(Mismatched::Dependency))
+                }
                 _ => error,
             }
         })?;

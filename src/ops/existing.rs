@@ -5,7 +5,9 @@ use super::{
     push::{Options, Outgoing},
 };
 use crate::{
-    Error, ErrorKind, Result, archive,
+    Advice, Error, ErrorKind, Result,
+    advice::Occupied,
+    archive,
     oci::{Descriptor, Manifest, Tag, chart},
     store::Fetch,
 };
@@ -80,5 +82,5 @@ pub(super) fn taken(name: &str, tag: &Tag, existing: &Manifest, difference: &str
         ErrorKind::Conflict,
         format!("{name}:{tag} already holds another chart ({}): {difference}", existing.digest()),
     )
-    .with_hint("raise the chart's version, or push with `--overwrite`, or with `--skip-existing` to leave it as it is")
+    .with_advice(Advice::Overwrite(Occupied::Tag))
 }

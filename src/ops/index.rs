@@ -2,7 +2,8 @@
 //! last time. What an index looks like is [`crate::index`]'s business.
 
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
+    advice::Intolerable,
     chart::time::Time,
     index::{Index, Line},
     limits::Limits,
@@ -350,7 +351,7 @@ fn refuse_left_out(left_out: &[(String, String)]) -> Result<()> {
         more => format!("; and {more} more versions"),
     };
     Err(Error::invalid(format!("{version} would be left out: {reason}{more}"))
-        .with_hint("without `--strict` it is left out, as Helm does, with a warning"))
+        .with_advice(Advice::TolerateInvalid(Intolerable::Version)))
 }
 
 fn refuse_skipped(skipped: &[(String, String)]) -> Result<()> {
@@ -360,7 +361,7 @@ fn refuse_skipped(skipped: &[(String, String)]) -> Result<()> {
         more => format!(", and {more} more are none either"),
     };
     Err(Error::invalid(format!("`{path}` is no chart: {reason}{more}"))
-        .with_hint("without `--strict` they are left out, as Helm does"))
+        .with_advice(Advice::TolerateInvalid(Intolerable::Files)))
 }
 
 /// What became of an index that was merged.

@@ -11,7 +11,8 @@ use super::{
     tags::Devel,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
+    advice::Mismatched,
     client::classic::Fetched,
     index::{self, Index, Line, ListedDigest, config::Repository},
     quote::{self, without_proof},
@@ -116,7 +117,7 @@ pub fn cached(files: &Files, opener: &Opener, repository: &Repository) -> Result
     files.index(&repository.name, &opener.limits).map_err(|error| {
         Error::new(error.kind(), "no cached repo found. (try 'helm repo update')")
             .with_source(error)
-            .with_hint("`chartferry repo update` fetches the indexes of all repositories")
+            .with_advice(Advice::RefreshIndexes)
     })
 }
 
@@ -333,11 +334,7 @@ async fn judge(got: Got, digest: ListedDigest) -> Result<(Got, Verdict)> {
 
 fn wrong(url: &str, mismatch: &Mismatch) -> Error {
     let message = Verdict::Differs(mismatch.clone()).warning(url).unwrap_or_default();
-    Error::new(ErrorKind::Integrity, message)
-    .with_hint(
-        "refresh the index with `chartferry repo update`; if it still differs, the repository serves other bytes than it \
-         lists: ask its owner, or take them with `--on-digest-mismatch warn`",
-    )
+    Error::new(ErrorKind::Integrity, message).with_advice(Advice::AcceptMismatch(Mismatched::Chart))
 }
 
 impl fmt::Display for Located {

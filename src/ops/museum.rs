@@ -6,7 +6,8 @@ use super::{
     push::Outgoing,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
+    advice::Occupied,
     client::museum::{Deleted, Force, Museum, Uploaded},
     limits::Limits,
 };
@@ -94,7 +95,7 @@ pub fn prepare(path: &Path, options: &Options) -> Result<Outgoing> {
             "`{}` is an archive, which goes as it is; another version needs its source",
             path.display()
         ))
-        .with_hint("name the chart's folder, or leave out --version and --app-version"));
+        .with_advice(Advice::PackageFolder));
     }
     let beside = match options.provenance {
         Provenance::Beside => Beside::Take,
@@ -145,7 +146,7 @@ pub async fn upload(museum: &Museum, chart: Outgoing, force: Force) -> Result<Re
                 ),
             );
             Err(match force {
-                Force::No => error.with_hint("`--force` replaces it, where the server allows that"),
+                Force::No => error.with_advice(Advice::Overwrite(Occupied::MuseumVersion)),
                 Force::Yes => error.with_hint("the server lets nobody replace a version"),
             })
         }

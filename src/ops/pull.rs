@@ -2,7 +2,7 @@
 //! digest once the tag is resolved.
 
 use crate::{
-    Error, ErrorKind, Result, archive,
+    Advice, Error, ErrorKind, Result, archive,
     limits::Limits,
     oci::{Descriptor, Digest, Manifest, TagOrDigest, chart, media},
     ops::{
@@ -47,8 +47,27 @@ pub struct Pulled {
     pub archive: Archive,
     /// The `.prov`, if asked for and there.
     pub provenance: Option<Bytes>,
-    /// What the user should know.
-    pub warnings: Vec<String>,
+    /// Faults of the chart in the registry that do not stop the pull.
+    pub warnings: Vec<Warning>,
+}
+
+/// A fault of a chart in a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The fault.
+    pub text: String,
+    /// The way to repair it, where there is one.
+    pub repair: Option<Advice>,
+}
+
+impl Warning {
+    /// The fault, with its repair in the words of `advise`.
+    pub fn describe(&self, advise: impl Fn(&Advice) -> String) -> String {
+        match &self.repair {
+            Some(repair) => format!("{}. To repair it: {}", self.text, advise(repair)),
+            None => self.text.clone(),
+        }
+    }
 }
 
 impl Pulled {
@@ -113,7 +132,8 @@ pub async fn pull<R: Fetch + Tags + Resolve>(
         }
         tags => {
             let first = first_chart(repository, name, tags).await.map_err(cannot)?;
-            warnings.extend(first.passed);
+            let passed = first.passed.into_iter();
+            warnings.extend(passed.map(|text| Warning { text, repair: None }));
             (TagOrDigest::Tag(first.tag), first.root.digest().clone(), first.manifest)
         }
     };
@@ -131,13 +151,16 @@ pub async fn pull<R: Fetch + Tags + Resolve>(
         let chart = archive::read::read(archive.reader()?, archive::Keep::Nothing, limits)
             .map_err(|error| chart::not_a_chart(&manifest).with_source(error))?;
         let namespace = name.rsplit_once('/').map_or(name, |(namespace, _)| namespace);
-        warnings.push(format!(
-            "the chart lies there as `{found}`, expected `{}`; other clients may refuse it. To repair it: \
-             chartferry push {}-{}.tgz oci://{namespace}",
-            media::CHART_CONTENT,
-            chart.metadata.name,
-            chart.metadata.version
-        ));
+        warnings.push(Warning {
+            text: format!(
+                "the chart lies there as `{found}`, expected `{}`; other clients may refuse it",
+                media::CHART_CONTENT
+            ),
+            repair: Some(Advice::PushAgain {
+                archive: format!("{}-{}.tgz", chart.metadata.name, chart.metadata.version),
+                namespace: format!("oci://{namespace}"),
+            }),
+        });
     }
     Ok(Pulled { manifest, target, root, content, archive, provenance, warnings })
 }

@@ -4,7 +4,8 @@
 
 use super::{chart_repository::Opener, payload::write_file};
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
+    advice::Occupied,
     client::classic::{Fetched, Validators},
     index::{
         Index,
@@ -118,8 +119,7 @@ impl Files {
     /// `NotFound` with Helm's text.
     pub fn find(&self, name: &str, limits: &Limits) -> Result<Repository> {
         self.load(limits)?.find(name).cloned().ok_or_else(|| {
-            Error::not_found(format!("repo {name} not found"))
-                .with_hint("`chartferry repo list` shows the repositories that are configured, `chartferry repo add` adds one")
+            Error::not_found(format!("repo {name} not found")).with_advice(Advice::ChooseRepository)
         })
     }
 
@@ -187,7 +187,7 @@ pub async fn add(
             ErrorKind::Conflict,
             format!("repository name ({name}) already exists, please specify a different name"),
         )
-        .with_hint("`--force-update` replaces it"));
+        .with_advice(Advice::Overwrite(Occupied::Repository)));
     }
     refresh(files, opener, repository, add.timeout, warn).await.map_err(|error| {
         if error.kind() == ErrorKind::Usage && !url.starts_with("oci://") {
@@ -211,7 +211,7 @@ pub fn chosen(files: &Files, names: &[String], limits: &Limits) -> Result<Vec<Re
     let all = files.load(limits)?.repositories;
     if all.is_empty() {
         return Err(Error::not_found("no repositories found. You must add one before updating")
-            .with_hint("`chartferry repo add NAME URL`"));
+            .with_advice(Advice::AddRepository));
     }
     for name in names {
         if !all.iter().any(|one| one.name == *name) {
@@ -304,7 +304,7 @@ pub async fn refresh(
     let fetched = tokio::time::timeout(timeout, opened.index(known.as_ref())).await;
     let fetched = fetched.map_err(|_| {
         let message = format!("no whole answer within {} s", timeout.as_secs_f64());
-        Error::new(ErrorKind::Network, message).with_hint("`--timeout` allows a longer wait")
+        Error::new(ErrorKind::Network, message).with_advice(Advice::WaitLonger)
     })??;
     let Fetched::Index { bytes, validators } = fetched else { return Ok(Change::NotModified) };
     let index = Index::read(bytes.clone(), &repository.url, &opener.limits)?;

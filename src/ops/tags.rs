@@ -2,7 +2,7 @@
 //! one that is not there. Rules of helm.md 3.6.
 
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
     constraint::Constraint,
     oci::{Digest, Tag, TagOrDigest},
     store::{Resolve, Tags},
@@ -126,9 +126,7 @@ pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &Wanted) -> Res
             let prereleases =
                 listed.iter().any(|tag| loose(tag).is_some_and(|version| version.is_prerelease()));
             Err(if prereleases && wanted.devel == Devel::Releases && version.is_none() {
-                error.with_hint(
-                    "only prereleases are there; add `--devel` or name one with `--version`",
-                )
+                error.with_advice(Advice::AllowPrereleases)
             } else {
                 let mut newest = listed;
                 sort(&mut newest);

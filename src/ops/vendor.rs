@@ -9,7 +9,7 @@ use super::{
     tags::Wanted,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
     archive::{self, Keep, dir},
     chart::Dependency,
     constraint::Constraint,
@@ -144,7 +144,7 @@ async fn from_registry(options: &Options<'_>, one: &Dependency, folder: &Path) -
             explain(one, error.context(format!("could not download oci://{name}:{}", one.version)))
         })?;
     for warning in &pulled.warnings {
-        (options.tell)(Event::Warning(warning.clone()));
+        (options.tell)(Event::Warning(warning.describe(Advice::to_string)));
     }
     let chart = archive::read::read(pulled.archive.reader()?, Keep::Nothing, &options.limits)?;
     if let Some(other) = chart.metadata.other_than(&one.name, &one.version) {

@@ -10,7 +10,7 @@ use super::{
     tls::Clients,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
     store::{Catalog, disk::Disk},
 };
 use axum::{Router, body::Body};
@@ -92,9 +92,7 @@ async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr)> {
         return Err(Error::usage(format!(
             "`{listen}` can be reached by others, and this registry asks nobody for credentials"
         ))
-        .with_hint(
-            "give it users with `--htpasswd`, or say `--open` if everybody may write to it",
-        ));
+        .with_advice(Advice::RestrictAccess));
     }
     let fail = |error: io::Error| {
         Error::new(ErrorKind::Network, format!("cannot listen on `{listen}`")).with_source(error)

@@ -164,7 +164,7 @@ impl Door {
             }
             Self::Shut => Err((
                 StatusCode::FORBIDDEN,
-                "this server asks for credentials, and takes notifications only with `--notify-secret-file`
+                "this server asks for credentials, and takes notifications only with a secret of theirs
 ",
             )),
         }

@@ -38,7 +38,7 @@ impl Rules {
             return Ok(());
         }
         let status = StatusCode::METHOD_NOT_ALLOWED;
-        let message = "this registry deletes nothing (`--disable-delete`)";
+        let message = "this registry deletes nothing";
         Err(Refusal::new(status, Code::Unsupported, message)
             .with(header::ALLOW, HeaderValue::from_static(allowed)))
     }
@@ -87,7 +87,7 @@ impl Rules {
             };
             if replaces && self.overwrite == Overwrite::Never {
                 let message = format!(
-                    "`{name}:{tag}` holds a chart, which stays (`--disable-force-overwrite`)"
+                    "`{name}:{tag}` holds a chart, which stays: this registry replaces none"
                 );
                 return Err(Refusal::new(StatusCode::CONFLICT, Code::Denied, message));
             }
@@ -96,7 +96,7 @@ impl Rules {
             let taken = shown.is_none() && charts.view().file(parent(name), &file).is_some();
             if taken && content.is_some() && self.overwrite == Overwrite::Never {
                 let message = format!(
-                    "another chart has the file `{file}`, which stays (`--disable-force-overwrite`)"
+                    "another chart has the file `{file}`, which stays: this registry replaces none"
                 );
                 return Err(Refusal::new(StatusCode::CONFLICT, Code::Denied, message));
             }
@@ -115,9 +115,8 @@ impl Rules {
         if files.sum::<usize>() < most.get() {
             return Ok(());
         }
-        let message = format!(
-            "`{namespace}` has {most} archives and provenance files, as many as it may (`--max-storage-objects`)"
-        );
+        let message =
+            format!("`{namespace}` has {most} archives and provenance files, as many as it may");
         Err(Refusal::new(StatusCode::INSUFFICIENT_STORAGE, Code::Denied, message))
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 use bytes::Bytes;
 use chartferry::{
-    ErrorKind,
+    Advice, ErrorKind,
     client::{Given, HttpRedirects, Scheme},
     oci::{Descriptor, media},
     store::{Fetch, Open, Opened},
@@ -61,8 +61,9 @@ fn a_whole_blob_may_follow_a_redirect_to_plain_http_without_credentials() {
         let refusing = bench(&issuer, HttpRedirects::Refuse);
         let error =
             refusing.repository(&registry).fetch_blob(&blob, 1000).await.expect_err("refused");
-        let words = ["from https to plain http", "`--allow-http-redirects`"];
+        let words = ["from https to plain http", "followed without credentials"];
         assert_says(&error, ErrorKind::Protocol, &words);
+        assert_eq!(error.advice(), Some(&Advice::AllowHttpRedirects));
         stream(&refusing, &registry, &blob, None).await.expect_err("refused");
         assert!(web.take().is_empty());
 

@@ -2,7 +2,10 @@
 
 use crate::{
     Error, Result,
-    cli::output::Format,
+    cli::{
+        advice::{ReadBy, render},
+        output::Format,
+    },
     mirror::{
         Shard,
         prune::Guard,
@@ -327,16 +330,16 @@ impl From<ConflictArg> for OnConflict {
 
 /// Parses what the library parses; clap alone would drop its advice.
 fn hinted<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|error: Error| match error.hint() {
-        Some(hint) => format!("{}; {hint}", error.chain()),
+    text.parse().map_err(|error: Error| match error.advice() {
+        Some(advice) => format!("{}; {}", error.chain(), render(advice, ReadBy::Unknown)),
         None => error.chain(),
     })
 }
 
 /// An age such as `7d` or `36h`.
 fn span(text: &str) -> Result<Duration, String> {
-    super::file::age(text).map_err(|error| match error.hint() {
-        Some(hint) => format!("{error}; {hint}"),
+    super::file::age(text).map_err(|error| match error.advice() {
+        Some(advice) => format!("{error}; {}", render(advice, ReadBy::Unknown)),
         None => error.to_string(),
     })
 }

@@ -9,12 +9,13 @@ pub mod museum;
 mod particular;
 pub mod registry;
 
-use super::{
-    candidate::Payload,
-    denied::{self, Side},
-    state::Key,
+use super::{at, candidate::Payload, state::Key};
+use crate::{
+    Advice, Error, ErrorKind, Result,
+    advice::{Service, Side},
+    digest::Digest,
+    ops::push::Verify,
 };
-use crate::{Error, ErrorKind, Result, digest::Digest, ops::push::Verify};
 use bytes::Bytes;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -116,7 +117,17 @@ pub struct Stored {
 
 /// A registry that does not let us in.
 fn refused(error: Error) -> Error {
-    denied::at_registry(error, Side::To)
+    at(Side::Destination, error)
+}
+
+/// A ChartMuseum that does not let us write.
+fn refused_by_museum(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Denied => {
+            error.with_advice(Advice::Authenticate(Service::ChartMuseum).at(Side::Destination))
+        }
+        _ => at(Side::Destination, error),
+    }
 }
 
 impl Sink {
@@ -162,7 +173,7 @@ impl Sink {
         place.map_err(|error| {
             // The one reason that a template removes for all charts at once.
             match naming.chart.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                true => error.with_hint("`--template '{{lower chart}}'` writes it in lower case"),
+                true => error.with_advice(Advice::LowerCase),
                 false => error,
             }
         })
@@ -188,7 +199,7 @@ impl Sink {
             Self::Bundle(sink) => sink.present(group).await,
             Self::Folder(sink) => sink.present(group).await,
             Self::Layout(sink) => sink.present(group).await,
-            Self::Museum(sink) => sink.present(group).await.map_err(denied::at_museum),
+            Self::Museum(sink) => sink.present(group).await.map_err(refused_by_museum),
             Self::Registry(sink) => sink.present(group).await.map_err(refused),
         }
     }
@@ -202,7 +213,7 @@ impl Sink {
             Self::Bundle(sink) => sink.look(place).await,
             Self::Folder(sink) => sink.look(place).await,
             Self::Layout(sink) => sink.look(place).await,
-            Self::Museum(sink) => sink.look(place).await.map_err(denied::at_museum),
+            Self::Museum(sink) => sink.look(place).await.map_err(refused_by_museum),
             Self::Registry(sink) => sink.look(place).await.map_err(refused),
         }
     }
@@ -222,7 +233,7 @@ impl Sink {
             Self::Folder(sink) => sink.put(place, payload, putting).await,
             Self::Layout(sink) => sink.put(place, payload, putting).await,
             Self::Museum(sink) => {
-                sink.put(place, payload, putting).await.map_err(denied::at_museum)
+                sink.put(place, payload, putting).await.map_err(refused_by_museum)
             }
             Self::Registry(sink) => sink.put(place, payload, putting).await.map_err(refused),
         }
@@ -261,7 +272,7 @@ impl Sink {
     pub async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
         match self {
             Self::Folder(sink) => sink.delete(place).await,
-            Self::Museum(sink) => sink.delete(place).await.map_err(denied::at_museum),
+            Self::Museum(sink) => sink.delete(place).await.map_err(refused_by_museum),
             Self::Bundle(sink) => sink.delete(place, manifest).await,
             Self::Layout(sink) => sink.delete(place, manifest).await,
             Self::Registry(sink) => sink.delete(place, manifest).await.map_err(refused),
@@ -279,7 +290,7 @@ impl Sink {
             Self::Registry(sink) => sink.describe(group, metadata).await.map_err(refused),
             Self::Bundle(_) => Err(Error::usage("a bundle holds charts alone")),
             Self::Museum(_) => Err(Error::usage("a ChartMuseum takes no file for Artifact Hub")
-                .with_hint("it writes one itself, by `--artifact-hub-repo-id`")),
+                .with_advice(Advice::SetArtifactHubId)),
         }
     }
 

@@ -2,7 +2,8 @@
 //! names of two parts (Docker Hub), packages that begin private (GHCR).
 
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
+    advice::NewRepository,
     oci::{Registry, RepositoryName},
 };
 use std::{
@@ -88,17 +89,10 @@ pub(super) fn explain(registry: &Registry, repository: &str, error: Error) -> Er
     if error.kind() != ErrorKind::NotFound {
         return error;
     }
-    let create = "--create-repository-command";
-    let hint = if is_ecr(registry) {
-        format!(
-            "ECR makes no repositories by itself: {create} 'aws ecr create-repository --repository-name \"$REPOSITORY\"'"
-        )
-    } else {
-        format!(
-            "if the registry makes no repositories by itself, create `{repository}` first, or give {create}"
-        )
-    };
-    error.with_hint(hint)
+    error.with_advice(Advice::CreateRepository(match is_ecr(registry) {
+        true => NewRepository::Ecr,
+        false => NewRepository::Named(repository.to_owned()),
+    }))
 }
 
 /// `ACCOUNT.dkr.ecr.REGION.amazonaws.com`, and the same in China.
@@ -141,9 +135,7 @@ mod tests {
     #[test]
     fn a_missing_repository_is_explained_and_other_errors_are_not_touched() {
         let ecr = registry("1234.dkr.ecr.eu-west-1.amazonaws.com");
-        let hint = |registry: &Registry, error| {
-            explain(registry, "team/demo", error).hint().map(str::to_owned)
-        };
+        let hint = |registry: &Registry, error| explain(registry, "team/demo", error).hint();
         let ecr = hint(&ecr, Error::not_found("NAME_UNKNOWN")).expect("a hint");
         assert!(ecr.contains("aws ecr create-repository"), "{ecr}");
         let other = hint(&registry("r.example"), Error::not_found("x")).expect("a hint");

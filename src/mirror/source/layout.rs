@@ -2,7 +2,7 @@
 
 use super::{Glimpse, Listed, Listing, Seen, is_attached, registry::ARTIFACT_HUB};
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
     chart::Metadata,
     index::ListedDigest,
     limits::Limits,
@@ -65,10 +65,9 @@ impl Layout {
         apart(move || async move { bundle::load(&packed, &[], &to, &options).await.map(drop) })
             .await
             .map_err(|error| match (error.kind(), is_delta) {
-                (ErrorKind::NotFound, true) => error.with_hint(format!(
-                    "a mirror needs a whole bundle: chartferry bundle load {} layout:DIR --base FILE, then mirror layout:DIR",
-                    file.display()
-                )),
+                (ErrorKind::NotFound, true) => {
+                    error.with_advice(Advice::CompleteBundle { file: file.display().to_string() })
+                }
                 _ => error,
             })?;
         Ok(Self {

@@ -8,12 +8,13 @@ pub mod repository;
 mod tagged;
 
 use super::{
+    at,
     candidate::{Ask, Candidate, Fingerprint, Payload},
-    denied::{self, Side},
     needs::Need,
 };
 use crate::{
     Error, Result,
+    advice::Side,
     digest::Digest,
     index::Index,
     oci::{Manifest, chart},
@@ -119,7 +120,7 @@ pub(super) fn is_attached(tag: &str) -> bool {
 
 /// A registry that does not let us read.
 fn refused(error: Error) -> Error {
-    denied::at_registry(error, Side::From)
+    at(Side::Source, error)
 }
 
 impl Source {

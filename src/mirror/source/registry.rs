@@ -6,7 +6,7 @@ use super::{
     tagged::{self, Tagged},
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
     client::{Client, Repository},
     digest::Digest,
     index::ListedDigest,
@@ -297,15 +297,10 @@ impl Registry {
 
 /// A catalogue that is not given to us: because of who we are, or to nobody.
 fn unlisted(error: Error, registry: &Host) -> Error {
-    let charts = "name the charts with `--charts`: this registry does not list its repositories";
-    let hint = match error.kind() {
-        ErrorKind::Denied => format!(
-            "say who you are with `--from-username NAME --from-password-stdin` or `chartferry login {registry}`; if that \
-             is right, {charts}"
-        ),
-        _ => charts.to_owned(),
-    };
-    Error::new(error.kind(), error.message().to_owned()).with_source(error).with_hint(hint)
+    let refused_by = (error.kind() == ErrorKind::Denied).then(|| registry.to_string());
+    Error::new(error.kind(), error.message().to_owned())
+        .with_source(error)
+        .with_advice(Advice::Unlisted { refused_by })
 }
 
 /// Tags that others keep beside charts: `sha256-HEX.sig`, `.att`, `.sbom`, the list of referrers itself, and Artifact Hub's

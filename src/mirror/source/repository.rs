@@ -3,7 +3,8 @@
 
 use super::{Glimpse, Listed, Listing, Seen};
 use crate::{
-    Error, ErrorKind, Result,
+    Advice, Error, ErrorKind, Result,
+    advice::{Service, Side},
     archive::{self, Keep},
     client::{
         Client, Repository as Distant,
@@ -14,8 +15,8 @@ use crate::{
     json,
     limits::Limits,
     mirror::{
+        at,
         candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
-        denied,
         work::mismatch,
     },
     oci::{Descriptor, Reference, TagOrDigest, media},
@@ -76,7 +77,7 @@ impl Repository {
             etag: seen.etag.clone(),
             last_modified: seen.last_modified.clone(),
         });
-        let index = self.options.repository.index(known.as_ref()).await.map_err(unreachable)?;
+        let index = self.options.repository.index(known.as_ref()).await.map_err(refused)?;
         let (bytes, validators) = match index {
             Fetched::NotModified => return Ok(Listing::Unchanged),
             Fetched::Index { bytes, validators } => (bytes, validators),
@@ -142,7 +143,13 @@ impl Repository {
         let archive = options.repository.archive(url, options.limits.archive_bytes);
         let archive = archive.await.map_err(|error| {
             let elsewhere = origin(url) != origin(&self.identity);
-            denied::at_repository(error, elsewhere.then(|| origin(url)))
+            match (error.kind(), elsewhere) {
+                (ErrorKind::Denied, true) => {
+                    let origin = origin(url).to_owned();
+                    error.with_advice(Advice::PassCredentials { origin }.at(Side::Source))
+                }
+                _ => refused(error),
+            }
         })?;
         let content = Descriptor::new(media::CHART_CONTENT, archive.digest, archive.size);
         let archive = match archive.body {
@@ -223,14 +230,13 @@ fn origin(url: &str) -> &str {
     &url[..end]
 }
 
-fn unreachable(error: Error) -> Error {
-    match (error.kind(), error.hint()) {
-        (ErrorKind::Denied, _) => denied::at_repository(error, None),
-        // An address says by itself whether there is TLS.
-        (ErrorKind::Network, Some(hint)) if hint.contains("--plain-http") => {
-            error.with_hint("if it is meant to speak plain HTTP, write its address with http://")
+/// A repository that does not let us read, or that cannot be reached.
+fn refused(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Denied => {
+            error.with_advice(Advice::Authenticate(Service::Repository).at(Side::Source))
         }
-        _ => error,
+        _ => at(Side::Source, error),
     }
 }
 

@@ -71,8 +71,13 @@ async fn charts_under_the_types_of_others_come_with_a_warning_that_repairs() {
             let pulled = go(&store, "1.0.0").await.expect(kind);
             assert_eq!(pulled.file_name("demo"), "demo-1.0.0.tgz");
             let warning = pulled.warnings.first().expect("a warning");
-            assert!(warning.contains(kind) && warning.contains(media::CHART_CONTENT), "{warning}");
-            assert!(warning.ends_with("chartferry push demo-1.0.0.tgz oci://h/ns"), "{warning}");
+            let text = &warning.text;
+            assert!(text.contains(kind) && text.contains(media::CHART_CONTENT), "{text}");
+            let repair = crate::Advice::PushAgain {
+                archive: "demo-1.0.0.tgz".to_owned(),
+                namespace: "oci://h/ns".to_owned(),
+            };
+            assert_eq!(warning.repair, Some(repair));
         }
     }
 }
@@ -219,7 +224,7 @@ async fn a_range_passes_over_tags_that_lead_to_images() {
     for version in [None, Some("1.x"), Some("^1")] {
         let pulled = go(version).await.expect("the newest chart");
         assert_eq!(pulled.target, TagOrDigest::Tag(tag("1.0.0")));
-        assert!(pulled.warnings[0].contains("h/ns/demo:1.2.0"), "{:?}", pulled.warnings);
+        assert!(pulled.warnings[0].text.contains("h/ns/demo:1.2.0"), "{:?}", pulled.warnings);
     }
     for version in [Some("1.2.0"), Some(">1.0.0")] {
         let error = go(version).await.expect_err("an image");

@@ -123,7 +123,7 @@ impl<C: Catalog> Follower<C> {
         let names = names.iter().map(RepositoryName::as_str).collect::<Vec<_>>().join(",");
         tracing::warn!(
             repositories = names,
-            "no chart is there: check the namespace and `--charts`"
+            "no chart is there: check the namespace and the names of the charts"
         );
     }
 

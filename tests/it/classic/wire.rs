@@ -10,7 +10,8 @@ use crate::{
 };
 use bytes::Bytes;
 use chartferry::{
-    ErrorKind,
+    Advice, ErrorKind,
+    advice::Untrusted,
     client::{
         Trust, Verification,
         classic::{Body, Options},
@@ -161,7 +162,8 @@ fn a_repository_may_have_tls_settings_of_its_own() {
         let unknown = index(|issuer, trust| trust.ca_file = Some(issuer.ca()));
         assert_eq!(unknown.await.expect_err("who are we").kind(), ErrorKind::Network);
         let error = index(|_, _| {}).await.expect_err("who are they");
-        assert!(error.hint().is_some_and(|hint| hint.contains("--ca-file")), "{error:?}");
+        let expected = Advice::TrustCertificate(Untrusted::Issuer);
+        assert_eq!(error.advice(), Some(&expected), "{error:?}");
     });
 }
 

@@ -4,7 +4,7 @@ use super::{EMPTY, IMAGE, Server, bytes, descriptor, wire};
 use crate::faults_tls::Issuer;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chartferry::{
-    ErrorKind,
+    Advice, ErrorKind,
     client::Identity,
     oci::Digest,
     server::{self, Access, Anonymous, Config, Htpasswd, Open, Scheme, Tls, Tokens},
@@ -110,7 +110,7 @@ async fn a_registry_for_everyone_stays_on_this_machine_unless_that_is_meant() {
     let error = server::bind(disk.clone(), config.clone()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.to_string().starts_with("`0.0.0.0:0` can be reached by others"), "{error}");
-    assert!(error.hint().unwrap().contains("--htpasswd"));
+    assert_eq!(error.advice(), Some(&Advice::RestrictAccess));
     config.open = Open::Yes;
     let bound = server::bind(disk.clone(), config.clone()).await.unwrap();
     assert_ne!(bound.address().port(), 0);
