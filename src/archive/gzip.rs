@@ -6,6 +6,7 @@ use super::deflate::{Deflate, Job, Pool};
 use crate::{Error, ErrorKind};
 use flate2::{Crc, Decompress, FlushCompress, FlushDecompress, Status, bufread::MultiGzDecoder};
 use std::{
+    fmt,
     io::{self, BufReader, Read, Write},
     num::NonZeroUsize,
 };
@@ -177,6 +178,18 @@ fn without_header(stream: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
+/// A stream that does not begin as gzip does.
+#[derive(Debug)]
+pub(super) struct BadHeader;
+
+impl fmt::Display for BadHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("gzip: invalid header")
+    }
+}
+
+impl std::error::Error for BadHeader {}
+
 /// Says what is wrong with a gzip stream in Go's words, which are Helm's. An error of the reader beneath
 /// passes as what it is.
 pub(super) fn error(error: io::Error) -> Error {
@@ -188,7 +201,9 @@ pub(super) fn error(error: io::Error) -> Error {
         io::ErrorKind::UnexpectedEof => "unexpected EOF",
         io::ErrorKind::InvalidInput => match error.to_string() {
             text if text.contains("checksum") => "gzip: invalid checksum",
-            text if text.contains("header") => "gzip: invalid header",
+            text if text.contains("header") => {
+                return Error::invalid(BadHeader.to_string()).with_source(BadHeader);
+            }
             _ => "flate: corrupt input",
         },
         _ => return Error::new(ErrorKind::Io, "cannot read chart archive").with_source(error),

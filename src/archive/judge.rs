@@ -141,7 +141,8 @@ impl<D> Judge<D> {
             "Chart.yaml" if self.metadata.is_some() || self.faults[0].is_some() => {
                 let message = "chart contains more than one Chart.yaml";
                 let hint = "which of them counts depends on the reader; package the chart anew";
-                Some(Error::invalid(message).with_hint(hint))
+                self.faults[0].get_or_insert(Error::invalid(message).with_hint(hint));
+                return Ok(());
             }
             "Chart.yaml" => {
                 self.modified = modified;
@@ -164,8 +165,7 @@ impl<D> Judge<D> {
                 Err(fault.context(cannot_load(name)))
             }
             Some(fault) => {
-                let duplicate = fault.message().starts_with("chart contains");
-                let fault = if duplicate { fault } else { fault.context(cannot_load(name)) };
+                let fault = fault.context(cannot_load(name));
                 self.faults[usize::from(name != "Chart.yaml")].get_or_insert(fault);
                 Ok(())
             }

@@ -44,12 +44,12 @@ pub fn open(path: &Path, keep: Keep, limits: &Limits) -> Result<Chart> {
         return Err(Error::new(ErrorKind::Limit, message));
     }
     sniff::check(path, &mut file)?;
-    read(file, keep, limits).map_err(|error| match error.message() {
-        "gzip: invalid header" => Error::invalid(format!(
-            "file '{}' does not appear to be a valid chart file (details: gzip: invalid header)",
+    read(file, keep, limits).map_err(|error| match error.find::<gzip::BadHeader>() {
+        Some(details) => Error::invalid(format!(
+            "file '{}' does not appear to be a valid chart file (details: {details})",
             path.display()
         )),
-        _ => error,
+        None => error,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::quote;
 use crate::version::Version;
 use crate::yaml::{self, Duplicates, Node};
 use crate::{Error, Result};
-use std::collections::HashSet;
+use std::{collections::HashSet, fmt};
 
 go_struct!(ordinary Metadata, "v2", "Metadata", {
     "name" => name,
@@ -43,6 +43,19 @@ go_struct!(ordinary Dependency, "v2", "Dependency", {
     "import-values" => import_values,
     "alias" => alias,
 });
+
+/// Two dependencies of a chart with one name or alias, the field. Helm's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DuplicateDependency(pub String);
+
+impl fmt::Display for DuplicateDependency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = quote::go(&self.0);
+        write!(f, "validation: more than one dependency with name or alias {key}")
+    }
+}
+
+impl std::error::Error for DuplicateDependency {}
 
 impl Metadata {
     /// Reads a Chart.yaml, as it stands: nothing is filled in and nothing is judged, which takes
@@ -107,10 +120,8 @@ impl Metadata {
             dependency.validate()?;
             let key = dependency.key();
             if !seen.insert(key) {
-                return Err(fault(format!(
-                    "more than one dependency with name or alias {}",
-                    quote::go(key)
-                )));
+                let duplicate = DuplicateDependency(key.to_owned());
+                return Err(Error::invalid(duplicate.to_string()).with_source(duplicate));
             }
         }
         Ok(())
@@ -196,7 +207,7 @@ impl Dependency {
     }
 }
 
-fn fault(text: impl std::fmt::Display) -> Error {
+fn fault(text: impl fmt::Display) -> Error {
     Error::invalid(format!("validation: {text}"))
 }
 

@@ -8,6 +8,7 @@ use super::line::{Form, Line};
 use super::scan::{Head, Sure, Unsure};
 use super::{Entry, json};
 use crate::chart::decode::{Decoder, Syntax, Unknown};
+use crate::chart::metadata::DuplicateDependency;
 use crate::limits::Limits;
 use crate::yaml::{self, Duplicates, Step, Value};
 use crate::{Error, ErrorKind, Result};
@@ -133,10 +134,9 @@ impl Judged {
 
 fn validate(entry: &mut Entry) -> Result<()> {
     // JFrog's repositories strip aliases, so that dependencies seem to stand twice (helm #12748).
-    const TOLERATED: &str = "validation: more than one dependency with name or alias";
     entry.metadata.fill_api_version();
     match entry.metadata.validate() {
-        Err(error) if !error.message().starts_with(TOLERATED) => Err(error),
+        Err(error) if error.find::<DuplicateDependency>().is_none() => Err(error),
         _ => Ok(()),
     }
 }
