@@ -1,15 +1,18 @@
 //! The order of the rooms: each may use those before it in [`ROOMS`], never those after it. Read from the text of
-//! `src`, so that a wrong arrow fails here and not in a review. The length of files is held here too.
+//! `src`, so that a wrong arrow fails here and not in a review. The length of files is held here too, and that advice is worded by
+//! the command line alone.
 //! It judges only what the paths say; what a room does with what it may use is the compiler's affair.
 
 use std::{
     collections::BTreeSet,
     fs,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 
 /// The rooms, each of which may use those to its left. `main` and `lib` stand outside.
-const ROOMS: [&str; 19] = [
+const ROOMS: [&str; 20] = [
+    "advice",
     "error",
     "limits",
     "digest",
@@ -35,6 +38,15 @@ const ROOMS: [&str; 19] = [
 const FORBIDDEN: [(&str, &str, &str); 2] = [
     ("server", "client", "a server that serves an upstream is given it as a store"),
     ("server", "mirror", "a server is an end of a mirror, not a part of it"),
+];
+
+/// Literals below the command line that look like a flag or a command of ours, each with its reason.
+const NO_ADVICE: [(&str, &str, &str); 5] = [
+    ("client/museum.rs", "--max-upload-size", "the server's flag, in ChartMuseum as in ours"),
+    ("mirror/sink/museum.rs", "--allow-overwrite", "a flag of ChartMuseum, for its operator"),
+    ("mirror/state.rs", "chartferry wrote it", "the program's name in a sentence"),
+    ("server/view/cache.rs", "chartferry view 3", "the first line of a file"),
+    ("store/disk.rs", "chartferry store 1", "the first line of a file"),
 ];
 
 /// Lines of a source file, its tests apart, beyond which it must be divided.
@@ -116,6 +128,54 @@ fn files_lie_at_most_two_folders_deep_and_say_what_they_are_for() {
         );
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.starts_with("//!"), "`src/{}` does not open with `//!`", place.display());
+    }
+}
+
+#[test]
+fn rooms_below_the_command_line_name_none_of_its_flags_and_commands() {
+    let mut wrong = Vec::new();
+    let mut excused = BTreeSet::new();
+    for file in sources() {
+        let place = file.strip_prefix(src()).unwrap();
+        let Some(room) = room_of(place).filter(|room| room != "cli") else { continue };
+        let text = fs::read_to_string(&file).unwrap();
+        for (line, literal) in literals(&text) {
+            let Some(name) = named(literal) else { continue };
+            let place = place.to_str().unwrap();
+            let excuse = NO_ADVICE
+                .iter()
+                .position(|(file, part, _)| *file == place && name.starts_with(part));
+            match excuse {
+                Some(excuse) => drop(excused.insert(excuse)),
+                None => wrong.push(format!(
+                    "src/{place}:{line}: `{room}` names {name}: return an `Advice`, which `cli` words"
+                )),
+            }
+        }
+    }
+    for (at, (file, part, _)) in NO_ADVICE.iter().enumerate() {
+        if !excused.contains(&at) {
+            wrong.push(format!("src/{file} names no `{part}` any more: strike its excuse"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_reader_of_literals_sees_flags_and_commands_outside_of_tests() {
+    for (code, expected) in [
+        (r#"f("give --force, or wait")"#, Some((1, "--force, or wait\""))),
+        ("\nf(\"`--a`\")", Some((2, "--a`\""))),
+        (r#"f("log in by `chartferry login`")"#, Some((1, "chartferry login`\""))),
+        (r###"f(r#"x --force"#)"###, Some((1, "--force\"#"))),
+        (r#"f("-----BEGIN", "a--b", "--{boundary}", "--", "chartferry/1", "chartferry-x")"#, None),
+        ("// \"--force\"\n/* \"--force\" */ let c = '\"'; // --force", None),
+        ("#[cfg(test)]\nmod tests {\n    fn f() { g(\"--force\") }\n}\n", None),
+        ("#[cfg(test)]\nmod tests {\n}\nf(\"--force\")", Some((4, "--force\""))),
+    ] {
+        let mut seen =
+            literals(code).into_iter().filter_map(|(line, text)| Some((line, named(text)?)));
+        assert_eq!(seen.next(), expected, "{code}");
     }
 }
 
@@ -243,29 +303,96 @@ fn word(text: &str) -> &str {
     &text[..end]
 }
 
+/// What a piece of a file is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    Code,
+    Comment,
+    /// A string or a character.
+    Literal,
+}
+
+/// The pieces of a file, in its order.
+fn pieces(text: &str) -> Vec<(Piece, &str)> {
+    let mut pieces = Vec::new();
+    let (mut code, mut at) = (0, 0);
+    while let Some(first) = text[at..].chars().next() {
+        let rest = &text[at..];
+        let kept = text[code..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let (piece, length) = match first {
+            '/' if rest.starts_with("//") => {
+                (Piece::Comment, rest.find('\n').unwrap_or(rest.len()))
+            }
+            '/' if rest.starts_with("/*") => {
+                (Piece::Comment, rest.find("*/").map_or(rest.len(), |end| end + 2))
+            }
+            '"' => (Piece::Literal, quoted(rest)),
+            '\'' => (Piece::Literal, character(rest)),
+            'r' | 'b' | 'c' if !kept => (Piece::Literal, raw_string(rest)),
+            _ => (Piece::Code, 0),
+        };
+        if length == 0 {
+            at += first.len_utf8();
+            continue;
+        }
+        pieces.push((Piece::Code, &text[code..at]));
+        pieces.push((piece, &rest[..length]));
+        at += length;
+        code = at;
+    }
+    pieces.push((Piece::Code, &text[code..]));
+    pieces
+}
+
 /// The code with comments, strings and characters blanked; lines stay where they are.
 fn without_comments(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let kept = code.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        let blank = match first {
-            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
-            '"' => quoted(rest),
-            '\'' => character(rest),
-            'r' | 'b' | 'c' if !kept => raw_string(rest),
-            _ => 0,
-        };
-        if blank == 0 {
-            code.push(first);
-            rest = &rest[first.len_utf8()..];
-        } else {
-            code.extend(rest[..blank].chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
-            rest = &rest[blank..];
+    for (piece, text) in pieces(text) {
+        match piece {
+            Piece::Code => code.push_str(text),
+            _ => code.extend(text.chars().map(|c| if c == '\n' { '\n' } else { ' ' })),
         }
     }
     code
+}
+
+/// The literals outside of tests, each with its line, counted from 1.
+fn literals(text: &str) -> Vec<(usize, &str)> {
+    let code = without_comments(text);
+    let tests = test_lines(&code);
+    let mut line = 1;
+    let mut literals = Vec::new();
+    for (piece, text) in pieces(text) {
+        if piece == Piece::Literal && !tests.iter().any(|lines| lines.contains(&line)) {
+            literals.push((line, text));
+        }
+        line += text.matches('\n').count();
+    }
+    literals
+}
+
+/// The lines of the `#[cfg(test)]` items in code whose comments are blanked.
+fn test_lines(code: &str) -> Vec<RangeInclusive<usize>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(start) = code[at..].find("#[cfg(test)]").map(|found| at + found) {
+        at = start + item(&code[start..]);
+        let line = |end: usize| 1 + code[..end].matches('\n').count();
+        found.push(line(start)..=line(at));
+    }
+    found
+}
+
+/// The flag or the command of this program that a literal names.
+fn named(literal: &str) -> Option<&str> {
+    let lower = |text: &str| text.starts_with(|c: char| c.is_ascii_lowercase());
+    let command = "chartferry ";
+    let commands = literal.match_indices(command).map(|(at, _)| (at, at + command.len()));
+    let flags = literal
+        .match_indices("--")
+        .filter(|(at, _)| !literal[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '-'))
+        .map(|(at, _)| (at, at + 2));
+    flags.chain(commands).find(|(_, end)| lower(&literal[*end..])).map(|(at, _)| &literal[at..])
 }
 
 /// Length of the string literal that `text` opens with.
