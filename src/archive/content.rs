@@ -1,7 +1,7 @@
-//! The content of files that are about to be written, wherever it lies. How it came there is [`super::keep`]'s
+//! The content of files that are about to be written, wherever it lies. How it came there is [`super::load::retain`]'s
 //! business.
 
-use super::mark::{BOM, Unmarked};
+use super::bom::{BOM, Unmarked};
 use crate::{Error, ErrorKind, Result};
 use bytes::{Buf, Bytes};
 use std::{

@@ -3,10 +3,12 @@
 
 use super::{
     Chart, Content, Keep,
-    budget::Budget,
-    item::{Item, Source},
-    judge::{Bench, Judge},
-    keep::{Aside, Keeper, Memory},
+    load::{
+        assemble::{Bench, Judge},
+        budget::Budget,
+        file::{Item, Source},
+        retain::{Aside, Keeper, Memory},
+    },
     path::Name,
 };
 use crate::{

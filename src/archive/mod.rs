@@ -4,23 +4,16 @@
 use crate::chart::{Metadata, lock::Lock};
 use bytes::Bytes;
 
-mod budget;
+mod bom;
 mod content;
-mod deflate;
 pub mod dir;
 pub mod expand;
 mod gzip;
-pub(crate) mod header;
-mod item;
-mod judge;
-mod keep;
-mod mark;
+mod load;
 mod path;
-mod raw;
 pub mod read;
-mod records;
 mod sniff;
-pub(crate) mod tape;
+pub(crate) mod tar;
 pub mod write;
 
 pub use content::Content;

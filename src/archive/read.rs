@@ -3,15 +3,17 @@
 
 use super::{
     Chart, Keep,
-    budget::Budget,
+    bom::Unmarked,
     gzip,
-    item::{Item, Source},
-    judge::{Bench, Judge},
-    keep::{Keeper, Memory},
-    mark::Unmarked,
+    load::{
+        assemble::{Bench, Judge},
+        budget::Budget,
+        file::{Item, Source},
+        retain::{Keeper, Memory},
+    },
     path::Name,
     sniff,
-    tape::{Entry, Kind, Tape},
+    tar::reader::{Entry, Kind, Tape},
 };
 use crate::{
     Error, ErrorKind, Result,

@@ -2,7 +2,7 @@
 //! subcharts come by name, and nothing carries the time of packaging. Equal charts give equal bytes, on any
 //! machine and any number of threads.
 
-use super::{Chart, Content, File, gzip, header};
+use super::{Chart, Content, File, gzip, tar::header_write};
 use crate::{Error, ErrorKind, Result, chart::time::Time};
 use std::{
     collections::HashMap,
@@ -79,7 +79,7 @@ pub fn write<W: Write>(chart: &Chart<Content>, out: W, options: Options) -> Resu
         Archive { out, epoch: options.epoch, header: Vec::new(), buffer: vec![0; BUFFER] };
     archive.chart(chart, &chart.metadata.name)?;
     archive.header.clear();
-    header::end(&mut archive.header);
+    header_write::end(&mut archive.header);
     archive.out.write_all(&archive.header).map_err(failed)?;
     archive.out.finish().map_err(failed)
 }
@@ -166,13 +166,13 @@ impl<W: Write> Archive<W> {
 
     fn begin(&mut self, name: &str, size: u64, modified: i64) -> Result<()> {
         self.header.clear();
-        header::write(&mut self.header, name, size, self.epoch.map_or(modified, Epoch::unix));
+        header_write::write(&mut self.header, name, size, self.epoch.map_or(modified, Epoch::unix));
         self.out.write_all(&self.header).map_err(failed)
     }
 
     fn end(&mut self, size: u64) -> Result<()> {
         self.header.clear();
-        header::pad(&mut self.header, size);
+        header_write::pad(&mut self.header, size);
         self.out.write_all(&self.header).map_err(failed)
     }
 }

@@ -2,11 +2,13 @@
 
 use super::{
     Run,
-    destination::{Destination, no_folder},
-    exit::Exit,
-    location::LayoutReference,
-    output::{self, Format as Output},
-    remote::RemoteArgs,
+    push::destination::{Destination, no_folder},
+    shell::{
+        exit::Exit,
+        location::LayoutReference,
+        output::{self, Format as Output},
+        remote::RemoteArgs,
+    },
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -15,9 +17,11 @@ use crate::{
     limits::Limits,
     mirror::{State, select::Rule},
     ops::{
-        bundle::{self as op, Base, Chosen, LoadOptions, Only, SaveOptions, To},
-        bundle_choose::{self, Pattern},
-        place::Place,
+        any_repository::Place,
+        bundle::{
+            self as op, Base, Chosen, LoadOptions, Only, SaveOptions, To,
+            select::{self, Pattern},
+        },
         push::Existing,
     },
     store::{
@@ -174,11 +178,7 @@ async fn choose(
 ) -> Result<Vec<Chosen<Place>>> {
     if let Some(rest) = text.strip_prefix("layout:") {
         let layout = LayoutReference::parse(rest)?;
-        return bundle_choose::of_layout(
-            &layout.open()?,
-            layout.tag.as_ref(),
-            layout.digest.as_ref(),
-        );
+        return select::of_layout(&layout.open()?, layout.tag.as_ref(), layout.digest.as_ref());
     }
     if !text.starts_with("oci://") {
         return Err(Error::usage(format!("`{text}` is neither `oci://…` nor `layout:DIR`"))

@@ -1,8 +1,11 @@
 //! `dependency list|update|build CHART`.
 
 use super::{
-    Run, classic::MismatchArgs, exit::Exit, links::LinkArgs, output, remote::RemoteArgs, repo,
-    table::table,
+    Run, repo,
+    shell::{
+        exit::Exit, links::LinkArgs, output, remote::RemoteArgs, repository_flags::MismatchArgs,
+        table::table,
+    },
 };
 use crate::{
     Error, Result,
@@ -11,13 +14,14 @@ use crate::{
     limits::Limits,
     oci::{Reference, Registry},
     ops::{
-        chart_repository::Opener,
-        dependency::{self as op, Event},
-        dependency_list::{self, Row},
-        dependency_repositories::{Refresh, Repositories},
-        listed::OnMismatch,
+        any_repository::Place,
+        dependency::{
+            self as op, Event,
+            list::{self, Row},
+            repositories::{Refresh, Repositories},
+        },
         package,
-        place::Place,
+        repository::{listed::OnMismatch, open::Opener},
     },
     quote,
 };
@@ -97,7 +101,7 @@ pub(super) fn dependency(run: &Run, command: DependencyCommand) -> Result<Exit> 
 
 /// As Helm prints it: the table, and behind a blank line what does not belong.
 fn list(args: &ListArgs) -> Result<()> {
-    let report = dependency_list::list(&args.chart, &Limits::default())?;
+    let report = list::list(&args.chart, &Limits::default())?;
     if report.rows.is_empty() {
         return output::println(format!("WARNING: no dependencies at {}", report.place.display()));
     }

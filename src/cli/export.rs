@@ -2,15 +2,16 @@
 
 use super::{
     Run,
-    classic::ClassicArgs,
-    destination::refuse_address,
-    exit::Exit,
     fetch::fetch,
-    legacy,
-    location::{self, Location},
-    output,
-    progress::Progress,
-    remote::RemoteArgs,
+    push::{destination::refuse_address, legacy},
+    shell::{
+        exit::Exit,
+        location::{self, Location},
+        output,
+        progress::Progress,
+        remote::RemoteArgs,
+        repository_flags::ClassicArgs,
+    },
     show,
 };
 use crate::{

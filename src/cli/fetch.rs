@@ -2,10 +2,12 @@
 
 use super::{
     Run,
-    advice::{ReadBy, render},
-    legacy,
-    location::Location,
-    remote::RemoteArgs,
+    push::legacy,
+    shell::{
+        advice::{ReadBy, render},
+        location::Location,
+        remote::RemoteArgs,
+    },
 };
 use crate::{
     Error, Result,
@@ -13,7 +15,7 @@ use crate::{
     limits::Limits,
     oci::Tag,
     ops::{
-        place::Place,
+        any_repository::Place,
         pull::{self as op, Provenance, Pulled},
         tags::Wanted,
     },

@@ -3,19 +3,21 @@
 
 use super::{
     Run,
-    classic::{with_client, with_museum_tokens},
-    exit::Exit,
-    output,
-    remote::TransportArgs,
+    shell::{
+        exit::Exit,
+        output,
+        remote::TransportArgs,
+        repository_flags::{with_client, with_museum_tokens},
+    },
 };
 use crate::{
     Error, Result,
-    client::{Client, Notify, classic::Fetched},
+    client::{Client, Notify, repository::index::Fetched},
     index::{Index, config::Repository},
     limits::Limits,
     ops::{
-        chart_repository::{Opener, file_name},
         pull::Provenance,
+        repository::open::{Opener, file_name},
     },
 };
 use bytes::Bytes;

@@ -2,9 +2,11 @@
 
 use super::{
     Run,
-    exit::Exit,
-    links::LinkArgs,
-    output::{self, Format},
+    shell::{
+        exit::Exit,
+        links::LinkArgs,
+        output::{self, Format},
+    },
 };
 use crate::{
     Error, ErrorKind, Result,

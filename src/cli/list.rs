@@ -2,11 +2,14 @@
 
 use super::{
     Run,
-    exit::Exit,
-    legacy, location,
-    output::{self, Format},
+    push::legacy,
+    shell::{
+        exit::Exit,
+        location,
+        output::{self, Format},
+        table::table,
+    },
     size,
-    table::table,
 };
 use crate::{
     Error, Result,

@@ -2,9 +2,11 @@
 
 use super::{
     Run,
-    exit::Exit,
-    output,
-    remote::{TransportArgs, password_from_stdin},
+    shell::{
+        exit::Exit,
+        output,
+        remote::{TransportArgs, password_from_stdin},
+    },
 };
 use crate::{
     Error, ErrorKind, Result,

@@ -1,72 +1,46 @@
 //! Arguments to options, operation, report to text: the command line.
 
 use crate::Result;
-use advice::ReadBy;
-use called::Caller;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use env::Env;
-use exit::Exit;
-use lazy::Lazy;
-use run::Run;
+use shell::{
+    advice::ReadBy,
+    called::Caller,
+    console::{LogFormat, Talk, Volume},
+    empty_paths,
+    env::Env,
+    examples,
+    exit::Exit,
+    lazy::Lazy,
+    manual, output,
+    run::Run,
+    tips, usage,
+};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
-use talk::{LogFormat, Talk, Volume};
 
-mod advice;
 mod bundle;
-mod called;
-mod candidates;
-mod classic;
-mod codefresh;
+mod codefresh_token;
 mod dependency;
-mod destination;
-mod duration;
-mod empty;
-pub mod env;
-mod examples;
-pub mod exit;
 mod export;
 mod fetch;
 mod getter;
 mod index;
-mod index_registry;
-mod lazy;
-mod legacy;
-mod links;
 mod lint;
 mod list;
-mod location;
 mod login;
-mod manual;
 mod mirror;
 mod museum;
-mod output;
 mod package;
 mod plugin;
-mod progress;
 mod pull;
 mod push;
-mod remote;
 mod repo;
-mod results;
-mod run;
-mod samples;
 mod save;
 mod search;
-mod search_repo;
 mod serve;
-mod serve_flags;
-mod serve_museum;
-mod serve_upstream;
+pub mod shell;
 mod show;
-mod stage;
-mod table;
 mod tags;
-mod talk;
-mod tips;
-mod told;
 mod tour;
-mod tour_move;
-mod usage;
 
 /// Carries Helm charts and other OCI artifacts between chart repositories and OCI registries.
 #[derive(Debug, Parser)]
@@ -269,13 +243,13 @@ fn read_by(command: &Command) -> ReadBy {
 fn parse(args: &[OsString], caller: Caller) -> Result<(Global, Command), clap::Error> {
     let asks = |word: &OsString| word == "--help" || word == "-h" || word == "help";
     let help = if args.iter().any(asks) { Help::Asked } else { Help::Not };
-    let words = empty::without_empty_paths(Cli::command, args.iter().cloned());
+    let words = empty_paths::without_empty_paths(Cli::command, args.iter().cloned());
     let cli: Cli = parse_as(words, "chartferry", help)?;
     let Command::Chart(ChartArgs { words }) = cli.command else {
         return Ok((cli.global, cli.command));
     };
     let name = OsString::from(caller.chart());
-    let words = empty::without_empty_paths(ChartCli::command, words);
+    let words = empty_paths::without_empty_paths(ChartCli::command, words);
     let words = std::iter::once(name).chain(words).collect();
     let mut inner: ChartCli = parse_as(words, caller.chart(), help)?;
     if let Verb::Export(Lazy(args)) = &mut inner.verb {

@@ -3,28 +3,30 @@
 
 use super::{
     Run,
-    classic::{MismatchArgs, text, with_client, with_museum_tokens},
-    duration,
-    exit::Exit,
-    links::LinkArgs,
-    output::{self, Format},
-    progress::Progress,
     push::remark,
-    remote::{TransportArgs, password_from_stdin},
-    results::{Printed, conclude},
+    shell::{
+        duration,
+        exit::Exit,
+        links::LinkArgs,
+        output::{self, Format},
+        progress::Progress,
+        remote::{TransportArgs, password_from_stdin},
+        repository_flags::{MismatchArgs, text, with_client, with_museum_tokens},
+        results::{Printed, conclude},
+    },
 };
 use crate::{
     Error, Result,
     client::{
         Client, Secret,
-        museum::{Force, Museum},
+        chartmuseum::{Force, Museum},
     },
     index::config::Repository,
     limits::Limits,
     ops::{
-        museum::{self as op, Provenance, Report, Status},
+        chartmuseum::{self as op, Provenance, Report, Status},
         package,
-        repositories::Files,
+        repository::Files,
     },
     quote::without_proof,
 };

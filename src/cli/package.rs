@@ -1,15 +1,16 @@
 //! `package PATH…`: chart sources to archives.
 
 use super::{
-    Run,
-    classic::MismatchArgs,
-    dependency,
-    exit::Exit,
-    links::LinkArgs,
-    output::Format,
-    progress::Progress,
-    remote::RemoteArgs,
-    results::{Printed, conclude},
+    Run, dependency,
+    shell::{
+        exit::Exit,
+        links::LinkArgs,
+        output::Format,
+        progress::Progress,
+        remote::RemoteArgs,
+        repository_flags::MismatchArgs,
+        results::{Printed, conclude},
+    },
 };
 use crate::{Error, Result, ops::package as op};
 use clap::Args;

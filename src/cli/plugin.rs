@@ -3,7 +3,10 @@
 //! verb in Helm 4. Their files have the legacy form, which Helm 3 and 4 both load; one v1 file makes Helm 3 load no plugin
 //! at all (helm.md 6).
 
-use super::{Run, exit::Exit, output};
+use super::{
+    Run,
+    shell::{exit::Exit, output},
+};
 use crate::{
     Error, ErrorKind, Result,
     limits::Limits,

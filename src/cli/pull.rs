@@ -2,25 +2,26 @@
 
 use super::{
     Run,
-    classic::{self, Chart, ClassicArgs},
-    destination::refuse_address,
-    exit::Exit,
     fetch::fetch_with,
-    legacy,
-    location::{LayoutReference, Location, is_in_repository},
-    output::Format,
-    progress::Progress,
-    remote::RemoteArgs,
-    results::{Printed, conclude},
+    push::{destination::refuse_address, legacy},
+    shell::{
+        exit::Exit,
+        location::{LayoutReference, Location, is_in_repository},
+        output::Format,
+        progress::Progress,
+        remote::RemoteArgs,
+        repository_flags::{self, Chart, ClassicArgs},
+        results::{Printed, conclude},
+    },
 };
 use crate::{
     Error, ErrorKind, Result, archive,
     limits::Limits,
     oci::{Digest, Tag, TagOrDigest, media},
     ops::{
-        chart_repository::{archive_name, beside, file_name},
-        payload::{Archive, write_file},
+        chart_bytes::{Archive, write_file},
         pull::{self as op, Provenance, Pulled},
+        repository::open::{archive_name, beside, file_name},
         tags::{Devel, Wanted},
     },
     quote::without_proof,
@@ -203,7 +204,7 @@ async fn from_repository(
     };
     let located =
         args.classic.locate(run, &args.remote, chart, args.version.as_deref(), args.devel).await?;
-    let got = classic::fetch(run, &located, args.provenance()).await?;
+    let got = repository_flags::fetch(run, &located, args.provenance()).await?;
     let metadata = got.metadata(limits).map_err(|error| {
         error.context(format!("{} is no good chart archive", without_proof(&located.url)))
     })?;

@@ -1,13 +1,15 @@
 //! `repo add|update|list|remove`, on Helm's own files and with Helm's words.
 
 use super::{
-    Run,
-    classic::{text, with_client},
-    duration,
-    exit::Exit,
-    index, output,
-    remote::{TransportArgs, password_from_stdin},
-    table::table,
+    Run, index,
+    shell::{
+        duration,
+        exit::Exit,
+        output,
+        remote::{TransportArgs, password_from_stdin},
+        repository_flags::{text, with_client},
+        table::table,
+    },
     tags,
 };
 use crate::{
@@ -15,10 +17,7 @@ use crate::{
     client::{Client, Notice, Notify, Options},
     index::config::Repository,
     limits::Limits,
-    ops::{
-        chart_repository::Opener,
-        repositories::{self as op, Add, Added, Event, Existing, Gone},
-    },
+    ops::repository::{self as op, Add, Added, Event, Existing, Gone, open::Opener},
     quote,
 };
 use clap::{Args, Subcommand, ValueEnum};

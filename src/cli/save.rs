@@ -1,11 +1,15 @@
 //! `save PATH REF`: keep a chart on this machine under a reference.
 
-use super::{Run, exit::Exit, legacy, links::LinkArgs, output, push};
+use super::{
+    Run,
+    push::{self, legacy},
+    shell::{exit::Exit, links::LinkArgs, output},
+};
 use crate::{
     Result,
     limits::Limits,
     oci::Tag,
-    ops::{prepare, saved::SavedReference},
+    ops::{push::prepare, saved::SavedReference},
     version::Version,
 };
 use clap::Args;

@@ -2,14 +2,16 @@
 
 use super::{
     Run,
-    classic::{self, Chart, ClassicArgs},
-    exit::Exit,
     fetch::fetch,
-    links::LinkArgs,
-    location::{self, Location},
-    output,
-    progress::Progress,
-    remote::RemoteArgs,
+    shell::{
+        exit::Exit,
+        links::LinkArgs,
+        location::{self, Location},
+        output,
+        progress::Progress,
+        remote::RemoteArgs,
+        repository_flags::{self, Chart, ClassicArgs},
+    },
 };
 use crate::{
     Error, Result,
@@ -17,7 +19,7 @@ use crate::{
     chart::{jsonpath::Template, values},
     limits::Limits,
     ops::{
-        payload::Archive,
+        chart_bytes::Archive,
         pull::Provenance,
         show::{Part, pieces},
         tags::{Devel, Wanted},
@@ -161,7 +163,7 @@ pub(super) async fn archive_at(
     };
     let chart = |chart| async move {
         let located = classic.locate(run, remote, chart, version, devel).await?;
-        let got = classic::fetch(run, &located, Provenance::Leave).await?;
+        let got = repository_flags::fetch(run, &located, Provenance::Leave).await?;
         Ok(got.archive)
     };
     if let Some(url) = &classic.repo {

@@ -2,19 +2,21 @@
 
 use super::{
     Run,
-    classic::{self, Chart, ClassicArgs},
-    exit::Exit,
-    location::{LayoutReference, is_in_repository},
-    output::{self, Format},
-    remote::RemoteArgs,
+    shell::{
+        exit::Exit,
+        location::{LayoutReference, is_in_repository},
+        output::{self, Format},
+        remote::RemoteArgs,
+        repository_flags::{self, Chart, ClassicArgs},
+    },
 };
 use crate::{
     Error, Result,
     limits::Limits,
     oci::{Reference, TagOrDigest},
     ops::{
+        any_repository::Place,
         chart_manifest::first_chart,
-        place::Place,
         pull::Provenance,
         tags::{self as op, Devel, Wanted},
     },
@@ -146,7 +148,7 @@ async fn resolve_chart(
     let digest = match located.digest.digest() {
         Some(digest) => digest.to_string(),
         // Only the archive itself can tell.
-        None => classic::fetch(run, &located, Provenance::Leave).await?.digest.to_string(),
+        None => repository_flags::fetch(run, &located, Provenance::Leave).await?.digest.to_string(),
     };
     Ok(Resolved {
         full: format!("{}@{digest}", located.url),

@@ -1,6 +1,9 @@
 //! Parsers of this room that are private, for the fuzz targets and the tests that replay their corpus. Not an API.
 
-use super::{authfile::AuthFile, location, pem, token};
+use super::{
+    auth::{docker_config::AuthFile, token},
+    http::{pem, redirect},
+};
 use crate::oci::{Registry, RepositoryName};
 use std::path::Path;
 
@@ -24,7 +27,7 @@ pub fn credentials_file(bytes: &[u8]) {
 
 /// The next page that a `Link` header of `from` names.
 pub fn next_page(from: &str, link: &str) -> Option<String> {
-    location::next_page(&from.parse().ok()?, [link]).map(String::from)
+    redirect::next_page(&from.parse().ok()?, [link]).map(String::from)
 }
 
 /// Reads a PEM file as certificates and as a key.

@@ -33,66 +33,38 @@ use std::{
 };
 
 mod auth;
-mod authfile;
-mod challenge;
-mod chunks;
-pub mod classic;
-mod classic_archive;
+pub mod chartmuseum;
 mod clock;
-mod credentials;
-mod download;
-mod fault;
+mod event;
 #[doc(hidden)]
 pub mod fuzzing;
-mod gate;
-mod helper;
-mod host;
 mod http;
-mod list;
-mod location;
-mod login;
-mod manifest;
-mod memory;
-mod message;
-pub mod museum;
-mod network;
-mod notice;
-mod open;
 mod options;
-mod outgoing;
-mod partial;
-mod pem;
-mod proxy;
-mod referrers;
-mod refusal;
-mod remote;
-mod request;
-mod retry;
-mod scope;
-mod sweep;
-mod ticket;
-mod tls;
-mod token;
-mod unreachable;
-mod upload;
+mod registry;
+pub mod repository;
 
-pub use challenge::Challenge;
+pub use auth::{
+    access::Intent,
+    challenge::Challenge,
+    credentials::{Credential, Given, Keyring, Place, Secret, Surroundings},
+    login::{Probe, Removed},
+};
 pub use clock::{Clock, VirtualClock};
-pub use credentials::{Credential, Given, Keyring, Place, Secret, Surroundings};
-pub use gate::Pace;
-pub use login::{Probe, Removed};
-pub use notice::{Notice, Notify, Way};
-pub use open::Redirects;
+pub use event::{Notice, Notify, Way};
+pub use http::{
+    proxy::Proxies,
+    throttle::Pace,
+    tls::{Identity, Trust, Verification},
+};
 pub use options::{HttpRedirects, Options, Persistence, PlainHosts, Scheme};
-pub use proxy::Proxies;
-pub use remote::{Remote, Shown};
-pub use ticket::Intent;
-pub use tls::{Identity, Trust, Verification};
+pub use registry::{
+    blob_stream::Redirects,
+    namespace::{Remote, Shown},
+};
 
-use host::Host;
-use http::Transport;
-use ticket::{Access, Ticket};
-use unreachable::Unreachable;
+use auth::access::{Access, Ticket};
+use http::{transport::Transport, unreachable::Unreachable};
+use registry::host::Host;
 
 /// A client of registries. Cheap to clone, cheap to make: certificates, credentials and connections come
 /// when they are first needed.

@@ -1,7 +1,7 @@
 //! What a client is told from outside: trust, proxies, credentials, patience. Nothing here is read from the
 //! environment; the command line does that and fills this in.
 
-use super::{Clock, Keyring, Notify, Pace, Proxies, Trust, location::Downgrade};
+use super::{Clock, Keyring, Notify, Pace, Proxies, Trust, http::redirect::Downgrade};
 use crate::{
     limits::{self, Limits, MIB},
     oci::Registry,

@@ -3,7 +3,7 @@
 use crate::{
     digest::Digest,
     index::ListedDigest,
-    ops::{listed::Entry, push::Outgoing},
+    ops::{push::Outgoing, repository::listed::Entry},
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;

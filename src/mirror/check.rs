@@ -3,8 +3,11 @@
 
 use super::{
     candidate::Provenance,
-    end::remember,
-    likeness::Likeness,
+    carry::{
+        compare::Likeness,
+        work::{Carrier, Done, Job, Stop},
+    },
+    finish::remember,
     options::Event,
     plan::{self, Wanted},
     report::Status,
@@ -12,7 +15,6 @@ use super::{
     sink::{Beside, Held},
     source::{Seen, Source},
     state::{Outcome, Record},
-    work::{Carrier, Done, Job, Stop},
 };
 use crate::{Advice, Error, ErrorKind, Result, digest::Digest};
 use std::{collections::VecDeque, sync::Arc};

@@ -6,33 +6,24 @@
 
 mod budget;
 pub mod candidate;
+mod carry;
 mod check;
 mod describe;
-mod end;
 pub mod extra;
-mod foresee;
-mod hope;
-mod ledger;
-mod likeness;
+pub mod finish;
+mod give_up;
 pub mod metrics;
-mod missing;
-mod moved;
-pub mod needs;
 mod options;
 pub mod plan;
-pub mod prune;
 pub mod report;
 pub mod rewrite;
 pub mod run;
-mod second;
 pub mod select;
 pub mod shard;
 pub mod sink;
 pub mod source;
 pub mod state;
 mod stop;
-mod wanted;
-mod work;
 
 pub use candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance};
 pub use options::PATIENCE;

@@ -1,7 +1,7 @@
 //! How a mirror is run, and what it tells on its way.
 
 use super::{
-    candidate::Fingerprint, prune::Guard, report::Mode, rewrite::Rules, select::Selection,
+    candidate::Fingerprint, finish::prune::Guard, report::Mode, rewrite::Rules, select::Selection,
     shard::Shard, sink::Place, stop::Stop,
 };
 use crate::{
@@ -26,7 +26,7 @@ pub const LOOK_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// away for less.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-pub use crate::ops::listed::OnMismatch;
+pub use crate::ops::repository::listed::OnMismatch;
 
 /// What is done when the destination holds other bytes of the same version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,18 +3,22 @@
 use super::{
     budget::Budget,
     candidate::{Candidate, ChartVersion, Fingerprint},
+    carry::work::{Carrier, Done, Job, record},
     describe::describe,
-    hope::Hope,
-    ledger::{Ledger, same_ends},
-    needs::{self, Pointed},
-    plan::{self, Wanted},
+    give_up::Hope,
+    plan::{
+        self, Wanted,
+        needs::{self, Pointed},
+    },
     report::{Mode, Report, Status, Told},
     select::Needs,
     sink::{Naming, Place, Sink},
     source::{Listed, Listing, Seen, Source, Tags},
-    state::{Header, Key, Outcome, Record, State},
+    state::{
+        Header, Key, Outcome, Record, State,
+        file::{Ledger, same_ends},
+    },
     stop::interrupted,
-    work::{Carrier, Done, Job, record},
 };
 use crate::{Error, ErrorKind, Result, quote::without_proof};
 use std::{

@@ -1,7 +1,7 @@
 //! A run that is asked to end: it begins no version more, waits a little for those under way, and leaves state and report of what
 //! was done.
 
-use super::{end::remember, report::Mode, run::Run};
+use super::{finish::remember, report::Mode, run::Run};
 use crate::{Error, ErrorKind};
 use std::{
     sync::{

@@ -4,7 +4,10 @@
 use crate::{
     Error, ErrorKind, Result,
     oci::{Registry, RepositoryName, Tag},
-    store::{Durability, disk::Disk, repository::Repository},
+    store::{
+        Durability,
+        disk::{Disk, repository::Repository},
+    },
 };
 use std::{
     fmt, io,

@@ -2,44 +2,32 @@
 //! nothing of clients, and prints nothing.
 
 mod access_log;
-mod actions;
 mod auth;
-mod blobs;
 mod body;
-mod checks;
-mod htpasswd;
-mod issuer;
-mod late;
-mod listen;
-mod lists;
-mod manifests;
-pub mod museum;
-mod notify;
+pub mod chartmuseum;
+pub mod index_view;
+mod net;
 mod origin;
-mod refusal;
 mod registry;
-mod route;
 mod rules;
-mod stall;
-mod tls;
-mod token;
-mod uploads;
 mod upstream;
-pub mod view;
 
-pub use actions::{ActionsPath, Search};
-pub use auth::{Access, Anonymous, OneUser};
-pub use checks::Busy;
-pub use htpasswd::{Htpasswd, Verdict};
-pub use issuer::Issuer;
-pub use listen::{Bound, Running, bind, bind_upstream};
-pub use notify::NotifySecret;
+pub use auth::{
+    Access, Anonymous, OneUser,
+    actions::{ActionsPath, Search},
+    checks::Busy,
+    htpasswd::{Htpasswd, Verdict},
+    issuer::Issuer,
+    token::{Scheme, Tokens},
+};
+pub use net::{
+    listen::{Bound, Running, bind, bind_upstream},
+    tls::Tls,
+};
 pub use registry::{root_index, router};
-pub use tls::Tls;
-pub use token::{Scheme, Tokens};
-pub use upstream::{Sent, Upstream, Way, Writes};
+pub use upstream::{Sent, Upstream, Way, Writes, notify::NotifySecret};
 
-use crate::{limits::Limits, store::repository::Missing};
+use crate::{limits::Limits, store::disk::repository::Missing};
 use std::{net::SocketAddr, time::Duration};
 
 /// How a registry behaves.
@@ -65,7 +53,7 @@ pub struct Config {
     /// How long an upload may rest before it is given up.
     pub upload_rest: Duration,
     /// How the ChartMuseum API behaves.
-    pub museum: museum::Options,
+    pub museum: chartmuseum::Options,
 }
 
 /// Whether everybody on the network may use a registry without credentials.
@@ -90,7 +78,7 @@ impl Default for Config {
             stall: Duration::from_secs(60),
             drain: Duration::from_secs(30),
             upload_rest: Duration::from_secs(60 * 60),
-            museum: museum::Options::default(),
+            museum: chartmuseum::Options::default(),
         }
     }
 }

@@ -3,14 +3,17 @@
 
 use super::{
     auth::parent,
-    museum::{Api, Options, Overwrite, Turns},
-    refusal::{Code, Refusal},
-    view::{Follower, Found, View},
+    chartmuseum::{Api, Options, Overwrite, Turns},
+    index_view::{Follower, Found, View},
+    registry::refusal::{Code, Refusal},
 };
 use crate::{
     oci::{Digest, Manifest, Tag, TagOrDigest, chart},
     ops::chart_manifest::chart_of,
-    store::{blocking, disk::Disk, repository::Repository},
+    store::{
+        blocking,
+        disk::{Disk, repository::Repository},
+    },
 };
 use http::{HeaderValue, StatusCode, header};
 use std::{num::NonZeroUsize, sync::Arc};

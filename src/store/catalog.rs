@@ -3,8 +3,10 @@
 
 use super::{
     Fetch, Push, Referrers, Resolve, Tags, blocking,
-    disk::Disk,
-    repository::{Repository, StoredBlob},
+    disk::{
+        Disk,
+        repository::{Repository, StoredBlob},
+    },
 };
 use crate::{
     Error, Result,

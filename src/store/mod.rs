@@ -9,33 +9,17 @@ use crate::{
 use bytes::Bytes;
 use std::{future::Future, path::PathBuf, sync::Arc};
 
-mod artifact;
-mod batch;
 pub mod bundle;
-mod bundle_read;
-mod bundle_survey;
-mod bundle_write;
-mod bundle_zstd;
 mod catalog;
-mod commit;
 pub mod disk;
 pub mod layout;
-mod layout_index;
-mod layout_journal;
-mod layout_list;
-mod local;
 pub mod memory;
-mod names;
-pub mod ref_name;
-pub mod repository;
-mod session;
-pub mod upload;
 mod verify;
 
 pub use catalog::{Catalog, Open, Opened};
-pub(crate) use commit::unique;
-pub use commit::{Durability, Removed};
-pub(crate) use local::blocking;
+pub(crate) use disk::commit::unique;
+pub use disk::commit::{Durability, Removed};
+pub(crate) use disk::traits::blocking;
 
 /// Bytes on their way into a store. It can be read again from the start, so a transfer can be repeated.
 #[derive(Clone, Debug)]
@@ -184,6 +168,3 @@ pub trait Referrers: Send + Sync {
         artifact_type: Option<&str>,
     ) -> impl Future<Output = Result<Vec<Descriptor>>> + Send;
 }
-
-#[cfg(test)]
-mod tests;

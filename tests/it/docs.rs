@@ -6,7 +6,7 @@ use crate::support::{
     daemon::{Daemon, htpasswd},
     peers, source_tree,
 };
-use chartferry::cli::{env::VARIABLES, exit::Exit};
+use chartferry::cli::shell::{env::VARIABLES, exit::Exit};
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -13,7 +13,7 @@ use chartferry::{
     ErrorKind, Result,
     client::{
         Scheme,
-        classic::{Archive, Options},
+        repository::index::{Archive, Options},
     },
     oci::media,
     store::Fetch,

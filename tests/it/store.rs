@@ -7,10 +7,12 @@ use chartferry::{
     oci::{Descriptor, Digest, Document, Manifest, RepositoryName, Tag, TagOrDigest, media},
     store::{
         BlobFile, Durability, Fetch, Push, Referrers, Resolve, Sent, Source, Tags,
-        disk::Disk,
+        disk::{
+            Disk,
+            repository::{Missing, MissingContent, Mounted},
+        },
         layout::Layout,
         memory::Memory,
-        repository::{Missing, MissingContent, Mounted},
     },
 };
 use std::{collections::BTreeMap, error::Error as _, fs, path::Path, time::SystemTime};

@@ -2,13 +2,13 @@
 
 use crate::{
     Error, Result,
-    cli::{
+    cli::shell::{
         advice::{ReadBy, render},
         output::Format,
     },
     mirror::{
         Shard,
-        prune::Guard,
+        finish::prune::Guard,
         rewrite::Rules,
         run::{OnConflict, OnMismatch},
     },

@@ -7,14 +7,16 @@ use crate::{
     chart::time::Time,
     cli::{
         Run,
-        destination::{is_host, no_folder},
-        exit::Exit,
-        remote::{TransportArgs, password_from_stdin},
+        push::destination::{is_host, no_folder},
         repo,
+        shell::{
+            exit::Exit,
+            remote::{TransportArgs, password_from_stdin},
+        },
     },
     client::{
         Client, Credential, Given, HttpRedirects, Notice, Notify, Options, Pace, Place, PlainHosts,
-        Secret, classic,
+        Secret, repository::index,
     },
     limits::Limits,
     mirror::{
@@ -114,10 +116,9 @@ impl Ends<'_> {
         }
         if text.starts_with("http://") || text.starts_with("https://") {
             // Who copies the address of the index means the repository.
-            let mut options =
-                classic::Options::new(text.strip_suffix("/index.yaml").unwrap_or(text));
+            let mut options = index::Options::new(text.strip_suffix("/index.yaml").unwrap_or(text));
             if from.pass_credentials {
-                options.credentials = classic::Credentials::Everywhere;
+                options.credentials = index::Credentials::Everywhere;
             }
             return self.classic(options);
         }
@@ -144,7 +145,7 @@ impl Ends<'_> {
             return self.registry(&format!("oci://{place}"), settings, known);
         }
         if from.pass_credentials {
-            options.credentials = classic::Credentials::Everywhere;
+            options.credentials = index::Credentials::Everywhere;
         }
         Ok(self.classic(options)?.named(text))
     }
@@ -169,7 +170,7 @@ impl Ends<'_> {
         })))
     }
 
-    fn classic(&self, mut options: classic::Options) -> Result<Source> {
+    fn classic(&self, mut options: index::Options) -> Result<Source> {
         let host = host_of(&options.url);
         let client = self.client(&self.settings.from, None, &host, None)?;
         if let Some(given) = &self.from {
@@ -201,7 +202,7 @@ impl Ends<'_> {
                 return Err(Error::usage("a ChartMuseum places charts by itself")
                     .with_hint("leave the template out"));
             }
-            let mut options = classic::Options::new(text);
+            let mut options = index::Options::new(text);
             let host = host_of(text);
             options.credential = match &self.to {
                 Some(given) => Some(given.clone()),
@@ -209,7 +210,7 @@ impl Ends<'_> {
             };
             let client = self.client(to, None, &host, None)?;
             let museum = client.museum(options, None)?;
-            let museum = sink::museum::Museum::new(museum, &self.limits);
+            let museum = sink::chartmuseum::Museum::new(museum, &self.limits);
             return Ok(Sink::Museum(Box::new(museum)));
         }
         if let Some(folder) = text.strip_prefix("layout:") {

@@ -7,7 +7,7 @@ use crate::{
     error::Context,
     limits::Limits,
     mirror::{
-        prune::Guard,
+        finish::prune::Guard,
         run::{Alias, OnConflict, OnMismatch, Trust},
         select::{Class, Needs, Pattern, Rule, Selection},
         source::Tags,

@@ -115,7 +115,7 @@ impl Shape {
                 value.as_f64().is_some_and(|number| number.is_finite() && number > 0.0)
             }
             (Self::Guard, Json::String(text)) => {
-                text.parse::<crate::mirror::prune::Guard>().is_ok()
+                text.parse::<crate::mirror::finish::prune::Guard>().is_ok()
             }
             (Self::Guard, value) => value.is_u64(),
             (Self::Host, Json::String(text)) => text.parse::<Registry>().is_ok(),

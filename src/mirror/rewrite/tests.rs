@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     archive::read::read,
-    ops::{package, prepare},
+    ops::{package, push::prepare},
 };
 use std::{fs, path::Path};
 

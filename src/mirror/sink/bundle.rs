@@ -8,8 +8,7 @@ use crate::{
     limits::Limits,
     mirror::candidate::Payload,
     ops::{
-        bundle::{self, LoadOptions, SaveOptions, To},
-        bundle_choose,
+        bundle::{self, LoadOptions, SaveOptions, To, select},
         push::Existing,
     },
     store::{
@@ -215,7 +214,7 @@ impl Bundle {
     pub(super) async fn finish(&self) -> Result<()> {
         if self.is_unfinished() {
             let layout = self.layout().await?;
-            let chosen = bundle_choose::of_layout(layout.store(), None, None)?;
+            let chosen = select::of_layout(layout.store(), None, None)?;
             let limits = self.options.limits.clone();
             let options = SaveOptions { format: self.format, base: None, limits };
             let file = self.file.clone();

@@ -1,7 +1,7 @@
 //! A folder: archives, their `.prov`, and an index.yaml that is brought up to date at the end. States lie beside them, in
 //! files that begin with a dot.
 
-use super::{Held, Naming, Place, Putting, Stored, hub};
+use super::{Held, Naming, Place, Putting, Stored, artifact_hub};
 use crate::{
     Error, ErrorKind, Result,
     chart::time::Time,
@@ -9,8 +9,8 @@ use crate::{
     limits::Limits,
     mirror::{candidate::Payload, state::Key},
     ops::{
+        chart_bytes::{sweep, write_file},
         index,
-        payload::{sweep, write_file},
     },
     store::blocking,
     template::Template,
@@ -209,7 +209,7 @@ impl Folder {
         let (root, metadata) = (self.options.root.clone(), metadata.clone());
         blocking(move || {
             fs::create_dir_all(&root).map_err(|error| Error::io("create folder", &root, error))?;
-            let path = root.join(hub::FILE);
+            let path = root.join(artifact_hub::FILE);
             if fs::read(&path).is_ok_and(|there| there == metadata) {
                 return Ok(());
             }

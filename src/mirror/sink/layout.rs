@@ -1,7 +1,7 @@
 //! An image layout of many charts: its entries are called `NAME:TAG`. States lie beside its index, in files that begin
 //! with a dot.
 
-use super::{Held, Naming, Place, Putting, Stored, folder, hub, registry};
+use super::{Held, Naming, Place, Putting, Stored, artifact_hub, folder, registry};
 use crate::{
     Error, ErrorKind, Result,
     digest::Digest,
@@ -120,7 +120,7 @@ impl Layout {
     }
 
     pub(super) async fn describe(&self, group: &str, metadata: &Bytes) -> Result<()> {
-        hub::put(&self.listed(group)?, metadata).await
+        artifact_hub::put(&self.listed(group)?, metadata).await
     }
 
     pub(super) async fn recall(&self, key: &Key) -> Result<Option<Bytes>> {

@@ -1,13 +1,13 @@
 //! Where charts go. Each kind says where a version would lie, what is there, and takes, shows and removes one version at
 //! a time. A new kind is a file beside these and a variant here; the engine does not know it.
 
+mod artifact_hub;
 pub mod bundle;
+pub mod chartmuseum;
 pub mod folder;
-mod hub;
 pub mod layout;
-pub mod museum;
-mod particular;
 pub mod registry;
+mod registry_quirks;
 
 use super::{at, candidate::Payload, state::Key};
 use crate::{
@@ -30,7 +30,7 @@ pub enum Sink {
     /// An image layout.
     Layout(Box<layout::Layout>),
     /// A ChartMuseum.
-    Museum(Box<museum::Museum>),
+    Museum(Box<chartmuseum::Museum>),
     /// A namespace of a registry.
     Registry(registry::Registry),
 }

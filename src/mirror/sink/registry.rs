@@ -1,20 +1,20 @@
 //! A namespace of a registry: one repository a chart, one tag a version, as Helm pushes them.
 
 use super::{
-    Held, Naming, Place, Putting, Stored, hub,
-    particular::{self, Creation},
+    Held, Naming, Place, Putting, Stored, artifact_hub,
+    registry_quirks::{self, Creation},
 };
 use crate::{
     Error, ErrorKind, Result,
     client::{Client, Intent, Repository},
     digest::Digest,
     limits::Limits,
-    mirror::{candidate::Payload, needs, state::Key},
+    mirror::{candidate::Payload, plan::needs, state::Key},
     oci::{
         Descriptor, Document, Manifest, Registry as Host, RepositoryName, Tag, TagOrDigest, chart,
         media,
     },
-    ops::{push, read_back},
+    ops::push::{self, read_back},
     store::{Fetch, Push, Source, Tags},
     template::Template,
 };
@@ -102,7 +102,7 @@ impl Registry {
             Some(namespace) => namespace.join(&path),
             None => path.parse(),
         }?;
-        particular::check(&self.options.registry, &name)?;
+        registry_quirks::check(&self.options.registry, &name)?;
         let tag = Tag::from_version(naming.version)?;
         Ok(Place { group: name.to_string(), name: tag.to_string() })
     }
@@ -139,7 +139,7 @@ impl Registry {
 
     pub(super) fn remark(&self) -> Option<String> {
         let made = self.unseen().values().filter(|made| **made).count();
-        particular::remark(&self.options.registry, made)
+        registry_quirks::remark(&self.options.registry, made)
     }
 
     pub(super) async fn look(&self, place: &Place) -> Result<Held> {
@@ -165,7 +165,7 @@ impl Registry {
         {
             *made = true;
         }
-        stored.map_err(|error| particular::explain(registry, &place.group, error))
+        stored.map_err(|error| registry_quirks::explain(registry, &place.group, error))
     }
 
     pub(super) async fn tag(&self, place: &Place, alias: &str) -> Result<()> {
@@ -189,7 +189,7 @@ impl Registry {
     }
 
     pub(super) async fn describe(&self, group: &str, metadata: &Bytes) -> Result<()> {
-        hub::put(&self.repository(group)?, metadata).await
+        artifact_hub::put(&self.repository(group)?, metadata).await
     }
 
     fn state_repository(&self) -> Result<Repository> {

@@ -8,7 +8,7 @@ use crate::{
     index::{Index, ListedDigest},
     limits::Limits,
     mirror::candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
-    ops::prepare::{self, Beside},
+    ops::push::prepare::{self, Beside},
     store::blocking,
 };
 use std::{

@@ -8,16 +8,18 @@ use crate::{
     limits::Limits,
     mirror::{
         candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
-        needs::Need,
+        plan::needs::Need,
         sink::{self, bundle::apart},
     },
     oci::{Descriptor, Manifest, TagOrDigest, chart, media},
     ops::{
         bundle::{self, LoadOptions, To},
-        prepare,
+        push::prepare,
     },
     store::{
-        Durability, Fetch, blocking, bundle::Bundle, layout::Layout as Store, ref_name::RefName,
+        Durability, Fetch, blocking,
+        bundle::Bundle,
+        layout::{Layout as Store, ref_name::RefName},
     },
 };
 use std::{path::Path, sync::Arc};

@@ -10,7 +10,7 @@ mod tagged;
 use super::{
     at,
     candidate::{Ask, Candidate, Fingerprint, Payload},
-    needs::Need,
+    plan::needs::Need,
 };
 use crate::{
     Error, Result,

@@ -13,11 +13,11 @@ use crate::{
     limits::Limits,
     mirror::{
         candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
-        needs::Need,
+        plan::needs::Need,
         sink,
     },
     oci::{Registry as Host, RepositoryName, Tag, TagOrDigest, chart},
-    ops::{prepare, pull::chart_of},
+    ops::{pull::chart_of, push::prepare},
     store::{Fetch, Resolve, Tags},
 };
 use futures_util::{StreamExt, TryStreamExt};

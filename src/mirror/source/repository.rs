@@ -8,7 +8,7 @@ use crate::{
     archive::{self, Keep},
     client::{
         Client, Repository as Distant,
-        classic::{self, Body, Fetched, Signed, Validators},
+        repository::index::{Body, Fetched, Signed, Validators},
     },
     digest::{Algorithm, Digest},
     index::{self, Index, Line, ListedDigest},
@@ -17,10 +17,10 @@ use crate::{
     mirror::{
         at,
         candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
-        work::mismatch,
+        carry::work::mismatch,
     },
     oci::{Descriptor, Reference, TagOrDigest, media},
-    ops::{listed::follow, payload::Archive, prepare, pull::chart_of},
+    ops::{chart_bytes::Archive, pull::chart_of, push::prepare, repository::listed::follow},
     store::{Fetch, blocking},
 };
 use std::sync::{Arc, OnceLock};
@@ -31,7 +31,7 @@ pub struct Options {
     /// Speaks to the registries that an index may point at.
     pub client: Client,
     /// The repository.
-    pub repository: classic::Repository,
+    pub repository: crate::client::repository::index::Repository,
     /// Whether it is asked for provenance files.
     pub provenance: Ask,
     /// Caps.

@@ -8,7 +8,7 @@ use crate::{
     digest::Digest,
     limits::Limits,
     oci::{Manifest, Tag, TagOrDigest, media},
-    ops::{entry, pull::chart_of},
+    ops::{pull::chart_of, repository::entry},
     store::{Fetch, Resolve},
     version::Version,
 };

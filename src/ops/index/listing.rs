@@ -8,7 +8,7 @@ use crate::{
     constraint::Constraint,
     digest::{Algorithm, Digest},
     index::{Entry, Line, order, write},
-    ops::payload::unfinished,
+    ops::chart_bytes::unfinished,
     version::Version,
 };
 use std::{

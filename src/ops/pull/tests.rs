@@ -3,7 +3,10 @@
 use super::*;
 use crate::{
     oci::{Document, Tag},
-    ops::{package, prepare, push::Outgoing},
+    ops::{
+        package,
+        push::{Outgoing, prepare},
+    },
     store::{Push, Source, memory::Memory},
 };
 use std::collections::BTreeMap;

@@ -1,11 +1,10 @@
 //! What a push does with what is there, and with registries that are strange.
 
-use super::*;
+use super::{prepare, *};
 use crate::{
     Error,
     archive::{Keep, read},
     oci::{Document, chart as oci_chart},
-    ops::prepare,
     store::{BlobFile, Sent, memory::Memory},
 };
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -11,7 +11,7 @@ use crate::{
 };
 use chartferry::{
     Error, ErrorKind,
-    client::{Given, classic, museum::Force},
+    client::{Given, chartmuseum::Force, repository::index},
     oci::media,
     store::{Fetch, Tags},
 };
@@ -35,9 +35,9 @@ fn an_upload_follows_no_redirect_to_another_origin() {
             museum.put(version, File::Answer(status, there, Vec::new()));
 
             let bench = Bench::new();
-            let client = bench.client.museum(classic::Options::new(museum.url()), Some(""));
+            let client = bench.client.museum(index::Options::new(museum.url()), Some(""));
             let client = client.expect("museum");
-            let archive = classic::Body::Memory("archive".into());
+            let archive = index::Body::Memory("archive".into());
             let refused = |error: Error| {
                 let hint = format!("use {} as the address", stranger.url());
                 assert_says(&error, ErrorKind::Protocol, &["redirects", &hint]);

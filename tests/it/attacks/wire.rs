@@ -13,7 +13,7 @@ use chartferry::{
     client::Given,
     limits::Limits,
     oci::{Descriptor, Digest, Manifest, TagOrDigest, media},
-    ops::prepare,
+    ops::push::prepare,
     store::{Push, Referrers, Source, Tags},
 };
 

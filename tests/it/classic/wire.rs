@@ -14,8 +14,8 @@ use chartferry::{
     advice::Untrusted,
     client::{
         Trust, Verification,
-        classic::{Body, Options},
-        museum::{Force, Uploaded},
+        chartmuseum::{Force, Uploaded},
+        repository::index::{Body, Options},
     },
     digest::Digest,
 };

@@ -7,7 +7,7 @@ use super::{
     front::{Passed, WINDOW},
 };
 use chartferry::{
-    client::{Client, Notice, Notify, Options, Pace, classic},
+    client::{Client, Notice, Notify, Options, Pace, repository::index},
     limits::Limits,
     mirror::{
         self, Sink, Source,
@@ -47,7 +47,7 @@ fn carry(place: &Migration, at_once: usize) -> (mirror::Report, Said) {
         }
     });
     let client = Client::new(options).unwrap();
-    let repository = client.classic(classic::Options::new(place.source())).unwrap();
+    let repository = client.classic(index::Options::new(place.source())).unwrap();
     let source = Source::Repository(Repository::new(From {
         provenance: chartferry::mirror::Ask::Provenance,
         client: client.clone(),

@@ -3,7 +3,7 @@
 use super::archive;
 use crate::support::{daemon::Daemon, proxy::Proxy, web::Web};
 use chartferry::{
-    client::{Client, Options, Pace, VirtualClock, classic},
+    client::{Client, Options, Pace, VirtualClock, repository::index},
     limits::Limits,
     mirror::{
         self, PATIENCE, Report, Sink, Source,
@@ -37,7 +37,7 @@ fn mirror(source: usize, destination: usize) -> (Report, Duration) {
     options.unreachable = Some(PATIENCE);
     let client = Client::new(options).unwrap();
     let url = format!("http://{}", web.address());
-    let repository = client.classic(classic::Options::new(url)).unwrap();
+    let repository = client.classic(index::Options::new(url)).unwrap();
     let source = Source::Repository(Repository::new(From {
         client: client.clone(),
         repository,

@@ -6,7 +6,7 @@ use super::{EMPTY, IMAGE, INDEX, Server, bytes, descriptor, digest};
 use chartferry::{
     oci::{Digest, digest::Algorithm},
     server::Config,
-    store::repository::Missing,
+    store::disk::repository::Missing,
 };
 use serde_json::{Value, json};
 

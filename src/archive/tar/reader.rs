@@ -1,0 +1,288 @@
+//! The entries of a tar stream, read as Go's `archive/tar` reads them, because what Helm sees in an archive is
+//! what Go makes of it; two readers that disagree on an archive are two charts. Every header, long name and
+//! PAX record is bounded. Which entries a chart may hold is [`crate::archive::read`]'s business.
+
+use super::{
+    header_read::{Raw, natural, until_nul},
+    pax::Records,
+};
+use crate::{
+    Error, Result,
+    archive::gzip,
+    limits::{Limits, MIB},
+};
+use std::{
+    cell::Cell,
+    io::{self, BufRead, Read},
+    rc::Rc,
+};
+use tar::Header;
+
+const BLOCK: usize = 512;
+
+/// Bytes of one PAX header or long name. Go stops at the same number.
+const SPECIAL: u64 = MIB;
+
+/// A tar stream, at its start, between two entries, or within one; reading it yields the entry's content.
+#[derive(Debug)]
+pub(crate) struct Tape<R> {
+    input: R,
+    /// Content of the current entry that was not read yet, and the padding behind it.
+    content: u64,
+    padding: u64,
+    /// How much may still come that is no content: headers, padding, records, what follows the end.
+    overhead: Allowance,
+}
+
+/// Bytes that may still be spent. Its copies share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Allowance {
+    left: Rc<Cell<u64>>,
+    limit: u64,
+    refuse: fn(u64) -> Error,
+}
+
+impl Allowance {
+    /// `limit` bytes; the error of whoever asks for more is what `refuse` makes of the limit.
+    pub(crate) fn new(limit: u64, refuse: fn(u64) -> Error) -> Self {
+        Self { left: Rc::new(Cell::new(limit)), limit, refuse }
+    }
+
+    /// Takes `bytes`.
+    ///
+    /// # Errors
+    /// The error that `refuse` makes of the limit, when fewer are left.
+    pub(crate) fn spend(&self, bytes: u64) -> Result<()> {
+        let left = self.left.get().checked_sub(bytes).ok_or_else(|| (self.refuse)(self.limit))?;
+        self.left.set(left);
+        Ok(())
+    }
+}
+
+/// What one header says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The name as it stands, cut at the first NUL.
+    pub(crate) name: Vec<u8>,
+    /// Bytes of content.
+    pub(crate) size: u64,
+    /// When it was modified: Unix time, rounded to the nearest second.
+    pub(crate) modified: i64,
+    /// What it is.
+    pub(crate) kind: Kind,
+}
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    File,
+    Directory,
+    /// A global PAX header, which says nothing about files.
+    Global,
+    /// A link to another file, in words.
+    Link(&'static str),
+    /// Anything else, in words.
+    Other(&'static str),
+}
+
+impl<R: BufRead> Tape<R> {
+    /// The stream's start. What is no content may be as much as `limits` allow for content: with 64 Ki entries
+    /// of two blocks each no honest archive comes near.
+    pub(crate) fn new(input: R, limits: &Limits) -> Self {
+        Self::with_overhead(input, limits.chart_bytes, crate::archive::read::too_large)
+    }
+
+    /// The start of a stream that is no chart's: what is no content may be `limit` bytes, and more is refused so.
+    pub(crate) fn with_overhead(input: R, limit: u64, refuse: fn(u64) -> Error) -> Self {
+        Self::within(input, Allowance::new(limit, refuse))
+    }
+
+    /// The start of a stream whose bytes that are no content come out of `overhead`, which others spend from too.
+    pub(crate) fn within(input: R, overhead: Allowance) -> Self {
+        Self { input, content: 0, padding: 0, overhead }
+    }
+
+    /// Goes to the next entry, over what is left of this one. `None` at the end of the archive.
+    pub(crate) fn next(&mut self) -> Result<Option<Entry>> {
+        self.skip()?;
+        let mut records = None;
+        let mut long_name = None;
+        loop {
+            let Some(header) = self.header()? else { return Ok(None) };
+            let raw = Raw::parse(&header)?;
+            match raw.flag {
+                b'x' => {
+                    let content = self.special(raw.size)?;
+                    records = Some(Records::parse(&content)?);
+                }
+                b'L' => {
+                    let mut name = self.special(raw.size)?;
+                    name.truncate(until_nul(&name).len());
+                    long_name = Some(name).filter(|name| !name.is_empty());
+                }
+                b'K' => drop(self.special(raw.size)?),
+                b'g' => {
+                    let content = self.special(raw.size)?;
+                    Records::parse(&content)?;
+                    let entry = Entry {
+                        name: raw.name,
+                        size: 0,
+                        modified: raw.modified,
+                        kind: Kind::Global,
+                    };
+                    return Ok(Some(entry));
+                }
+                _ => return self.entry(raw, records.unwrap_or_default(), long_name).map(Some),
+            }
+        }
+    }
+
+    /// Reads on behind the last entry to the end of the stream, so that its checksum is known to be right.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        loop {
+            let length = self.input.fill_buf().map_err(gzip::error)?.len();
+            if length == 0 {
+                return Ok(());
+            }
+            self.overhead.spend(length as u64)?;
+            self.input.consume(length);
+        }
+    }
+
+    fn entry(&mut self, raw: Raw, records: Records, long_name: Option<Vec<u8>>) -> Result<Entry> {
+        let name = long_name.or(records.path).unwrap_or_else(|| raw.name.clone());
+        let slash = name.ends_with(b"/");
+        let size = if raw.has_content() {
+            natural(raw.size)?;
+            natural(records.size.unwrap_or(raw.size))?
+        } else {
+            0
+        };
+        // Go turns an old archive's directory, told by its slash, into a typed one, and those are empty.
+        let size = if raw.flag == 0 && slash { 0 } else { size };
+        let kind = match raw.flag {
+            _ if records.sparse => Kind::Other("sparse file"),
+            b'1' => Kind::Link("hard link"),
+            b'2' => Kind::Link("symbolic link"),
+            b'3' => Kind::Other("character device"),
+            b'4' => Kind::Other("block device"),
+            b'6' => Kind::Other("fifo"),
+            b'S' => Kind::Other("sparse file"),
+            b'5' => Kind::Directory,
+            // Directories of old archives: by the trailing slash, or by the mode's type bits.
+            0 | b'0' | b'7' if slash || raw.mode & !0o7777 == 0o40000 => Kind::Directory,
+            0 | b'0' | b'7' => Kind::File,
+            _ => Kind::Other("member of unknown type"),
+        };
+        if kind != Kind::File {
+            self.overhead.spend(size)?;
+        }
+        self.content = size;
+        self.padding = size.wrapping_neg() % BLOCK as u64;
+        Ok(Entry { name, size, modified: records.modified.unwrap_or(raw.modified), kind })
+    }
+
+    /// The next header that is not zero; `None` where Go sees the end: nothing more, one zero block and
+    /// nothing more, or two zero blocks.
+    fn header(&mut self) -> Result<Option<Header>> {
+        let mut header = Header::new_old();
+        if !self.block(header.as_mut_bytes())? {
+            return Ok(None);
+        }
+        if *header.as_bytes() != [0; BLOCK] {
+            return Ok(Some(header));
+        }
+        if !self.block(header.as_mut_bytes())? || *header.as_bytes() == [0; BLOCK] {
+            return Ok(None);
+        }
+        Err(invalid("a zero block is followed by another header"))
+    }
+
+    fn block(&mut self, block: &mut [u8; BLOCK]) -> Result<bool> {
+        self.overhead.spend(BLOCK as u64)?;
+        let mut filled = 0;
+        while filled < BLOCK {
+            match self.input.read(&mut block[filled..]).map_err(gzip::error)? {
+                0 if filled == 0 => return Ok(false),
+                0 => return Err(Error::invalid("unexpected EOF")),
+                read => filled += read,
+            }
+        }
+        Ok(true)
+    }
+
+    /// The content of an entry that only describes the next one.
+    fn special(&mut self, size: i64) -> Result<Vec<u8>> {
+        let size = natural(size)?;
+        if size > SPECIAL {
+            return Err(Error::invalid("archive/tar: header field too long"));
+        }
+        let padding = size.wrapping_neg() % BLOCK as u64;
+        self.overhead.spend(size + padding)?;
+        self.content = size;
+        self.padding = padding;
+        let mut content = Vec::new();
+        self.read_to_end(&mut content).map_err(gzip::error)?;
+        self.skip()?;
+        Ok(content)
+    }
+
+    fn skip(&mut self) -> Result<()> {
+        while self.content > 0 {
+            let length = self.fill_buf().map_err(gzip::error)?.len();
+            self.consume(length);
+        }
+        // Go takes an archive that ends within the padding for complete.
+        while self.padding > 0 {
+            let available = self.input.fill_buf().map_err(gzip::error)?.len() as u64;
+            if available == 0 {
+                self.padding = 0;
+            }
+            let taken = available.min(self.padding);
+            self.input.consume(taken as usize);
+            self.padding -= taken;
+        }
+        Ok(())
+    }
+}
+
+impl<R: BufRead> BufRead for Tape<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.content == 0 {
+            return Ok(&[]);
+        }
+        let buffer = self.input.fill_buf()?;
+        if buffer.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let length =
+            usize::try_from(self.content).map_or(buffer.len(), |left| left.min(buffer.len()));
+        Ok(&buffer[..length])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.input.consume(amount);
+        self.content -= amount as u64;
+    }
+}
+
+impl<R: BufRead> Read for Tape<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.content).unwrap_or(usize::MAX);
+        let length = into.len().min(left);
+        if length == 0 {
+            return Ok(0);
+        }
+        let read = self.input.read(&mut into[..length])?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.content -= read as u64;
+        Ok(read)
+    }
+}
+
+/// Go's one sentence for every bad header, and beneath it what is wrong.
+pub(crate) fn invalid(reason: &'static str) -> Error {
+    Error::invalid("archive/tar: invalid tar header").with_source(reason)
+}

@@ -1,0 +1,138 @@
+//! Where charts are pushed: a registry's namespace, or an image layout.
+
+use crate::{
+    Error, Result,
+    cli::{Run, shell::remote::RemoteArgs},
+    client::Intent,
+    oci::{Reference, Registry, RepositoryName},
+    ops::{any_repository::Place, saved::is_registry},
+    store::layout::Layout,
+};
+use std::path::{Path, PathBuf};
+
+/// Endings of archives that are no bundles.
+const ARCHIVES: [&str; 10] =
+    [".tgz", ".gz", ".zip", ".xz", ".txz", ".bz2", ".tbz", ".7z", ".rar", ".zst"];
+
+/// Where charts are pushed.
+pub(crate) enum Destination {
+    Registry(Registry, Option<RepositoryName>),
+    Layout(PathBuf),
+}
+
+impl Destination {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        if let Some(folder) = text.strip_prefix("layout:") {
+            return Ok(Self::Layout(PathBuf::from(folder)));
+        }
+        if let Some(rest) = text.strip_prefix("oci://") {
+            let last = rest.rsplit('/').next().unwrap_or(rest);
+            if rest.contains('/') && last.contains([':', '@']) {
+                return Err(Error::usage(format!("`{text}` names a tag; a destination is a registry and a namespace"))
+                    .with_hint(format!("the tag is the chart's version; for another: chartferry push --chart PATH {rest}")));
+            }
+            let (registry, namespace) = Reference::parse_namespace(text)?;
+            return Ok(Self::Registry(registry, namespace));
+        }
+        match text.split_once("://") {
+            Some((scheme, _)) => Err(Error::usage(format!("scheme \"{scheme}\" not supported"))
+                .with_hint("a registry is named by `oci://host/namespace`")),
+            None => {
+                let error = Error::usage("scheme prefix missing from remote (e.g. \"oci://\")");
+                let registry = text.split('/').next().is_some_and(is_registry);
+                Err(if registry {
+                    error.with_hint(format!("did you mean `oci://{text}`?"))
+                } else {
+                    error.with_hint("the last argument is the destination: `oci://host/namespace`")
+                })
+            }
+        }
+    }
+
+    /// The place for a chart, and its name for the user.
+    pub(crate) fn place(
+        &self,
+        run: &Run,
+        remote: &RemoteArgs,
+        chart: &str,
+    ) -> Result<(Place, String)> {
+        match self {
+            Self::Registry(registry, namespace) => {
+                let repository: RepositoryName = match namespace {
+                    Some(namespace) => namespace.join(chart),
+                    None => chart.parse(),
+                }
+                .map_err(|error| {
+                    let error = Error::from(error)
+                        .context(format!("the chart's name `{chart}` cannot be a repository's"));
+                    let below = namespace.as_ref().map(|name| format!("{name}/")).unwrap_or_default();
+                    match chart.to_ascii_lowercase() {
+                        lower if lower != chart => error.with_hint(format!(
+                            "name the repository yourself: chartferry push --chart PATH {registry}/{below}{lower}:VERSION"
+                        )),
+                        _ => error,
+                    }
+                })?;
+                if namespace.as_ref().is_some_and(|namespace| namespace.last_segment() == chart) {
+                    run.talk.warn(&format!(
+                        "the chart goes to {registry}/{repository}: the destination is a namespace and the chart's name is added to it"
+                    ));
+                }
+                let name = format!("{registry}/{repository}");
+                let repository = remote
+                    .client(run)?
+                    .repository(registry, &repository)
+                    .with_intent(Intent::Writing);
+                Ok((Place::Registry(repository), name))
+            }
+            Self::Layout(folder) => Ok((
+                Place::Layout(Box::new(Layout::create(folder)?)),
+                format!("layout:{}", folder.display()),
+            )),
+        }
+    }
+}
+
+/// Explains why a text is hardly meant as the path of a new folder, for a verb that would make one.
+pub(crate) fn no_folder(text: &str, of: &str) -> Option<Error> {
+    if Path::new(text).is_dir() || text.ends_with('/') || text.starts_with("./") {
+        return None;
+    }
+    let error = Error::usage(format!("`{text}` is no destination {of}"));
+    if is_host(text) {
+        return Some(
+            error
+                .with_hint(format!("for a registry write `oci://{text}`, for a folder `./{text}`")),
+        );
+    }
+    let name = text.to_ascii_lowercase();
+    ARCHIVES.iter().any(|end| name.ends_with(end)).then(|| {
+        error.with_hint(format!(
+            "a bundle ends in .tar.zst, .tzst or .tar; for a folder write `{text}/`"
+        ))
+    })
+}
+
+/// Refuses an address of a registry where a verb writes into a folder of this machine.
+pub(crate) fn refuse_address(folder: Option<&PathBuf>) -> Result<()> {
+    let Some(text) = folder.and_then(|folder| folder.to_str()) else { return Ok(()) };
+    let port = text.split('/').next().is_some_and(|first| first.contains(':'));
+    if text.contains("://") || port && is_host(text) {
+        return Err(Error::usage(format!("`{text}` is no folder"))
+            .with_hint("name a folder; `chartferry mirror SRC DST` copies between registries"));
+    }
+    Ok(())
+}
+
+/// Whether a text looks like `HOST[:PORT]/PATH` rather than a path: a port, or a dot in what a path follows.
+pub(crate) fn is_host(text: &str) -> bool {
+    let (first, path) =
+        text.split_once('/').map_or((text, None), |(first, path)| (first, Some(path)));
+    if first.is_empty() || first.starts_with('.') || Path::new(first).exists() {
+        return false;
+    }
+    let port = first.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    port || (path.is_some() && (first == "localhost" || first.contains('.')))
+}

@@ -1,0 +1,172 @@
+//! `serve`: an OCI registry and a chart repository on a folder, or a chart repository over a registry elsewhere.
+
+pub(super) mod chartmuseum;
+pub(super) mod flags;
+pub(super) mod upstream;
+
+use super::{
+    Run,
+    shell::{exit::Exit, output},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    server::{self, Access, Anonymous, Config, Htpasswd, Open, Tls},
+    store::{Durability, disk::Disk},
+};
+use chartmuseum::MuseumArgs;
+use clap::Args;
+use flags::FlagArgs;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+use upstream::UpstreamArgs;
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Address and port; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5000")]
+    listen: SocketAddr,
+    /// Print the index of the charts at the root, as it would be served, and end
+    #[arg(long, conflicts_with = "upstream")]
+    gen_index: bool,
+    /// Folder that holds everything; default: `chartferry/registry` in the user's data folder
+    #[arg(long, value_name = "DIR")]
+    storage: Option<PathBuf>,
+    /// File with the users and the bcrypt hashes of their passwords; read again when it changes
+    #[arg(long, value_name = "FILE")]
+    htpasswd: Option<PathBuf>,
+    /// Let everybody read; only writing needs a user
+    #[arg(long, requires = "htpasswd")]
+    anonymous_pull: bool,
+    /// Certificate chain in PEM: serve HTTPS
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Key of the certificate in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Certificates of authorities in PEM: only clients with a certificate of theirs are served
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_ca_cert: Option<PathBuf>,
+    /// Listen beyond this machine although everybody may write
+    #[arg(long, conflicts_with = "htpasswd")]
+    open: bool,
+    #[command(flatten)]
+    upstream: UpstreamArgs,
+    #[command(flatten)]
+    museum: MuseumArgs,
+    #[command(flatten)]
+    flags: FlagArgs,
+}
+
+impl ServeArgs {
+    /// Whether ChartMuseum's flag asks for a log in JSON.
+    pub(super) fn log_json(&self) -> bool {
+        self.flags.log_json
+    }
+
+    fn config(&self) -> Result<Config> {
+        let access = match &self.htpasswd {
+            None => self.museum.access()?.unwrap_or(Access::Everyone),
+            Some(path) => {
+                let anonymous =
+                    if self.anonymous_pull { Anonymous::MayPull } else { self.museum.anonymous() };
+                Access::Users(Htpasswd::open(path)?, anonymous)
+            }
+        };
+        let tls = match (&self.tls_cert, &self.tls_key, &self.tls_ca_cert) {
+            (Some(certificate), Some(key), Some(authorities)) => {
+                Some(Tls::open_for(certificate, key, authorities)?)
+            }
+            (Some(certificate), Some(key), None) => Some(Tls::open(certificate, key)?),
+            _ => None,
+        };
+        Ok(Config {
+            listen: self.flags.listen().unwrap_or(self.listen),
+            access,
+            tls,
+            open: if self.open { Open::Yes } else { Open::No },
+            museum: self.museum.options()?,
+            limits: self.museum.limits(),
+            ..Config::default()
+        })
+    }
+}
+
+pub(super) fn serve(run: &Run, args: ServeArgs) -> Result<Exit> {
+    run.log_service();
+    args.flags.settle(run)?;
+    let storage = args.flags.storage(args.storage.as_deref())?;
+    let config = args.config()?;
+    let upstream = args.upstream.upstream(run, &config)?;
+    // A client's certificate stands for a user.
+    if let Some(warning) = args.upstream.of_everyone(&config)
+        && args.tls_ca_cert.is_none()
+    {
+        run.talk.warn(warning);
+    }
+    let root = storage.unwrap_or_else(|| run.env.server_data());
+    let root = std::path::absolute(&root).map_err(|error| Error::io("find", &root, error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::io("start", "the runtime", error))?;
+    if args.gen_index {
+        // Read alone, so that a server may have it open.
+        let disk = Disk::open_read_only(&root)?;
+        output::print(runtime.block_on(server::root_index(disk, &config))?)?;
+        return Ok(Exit::Ok);
+    }
+    runtime.block_on(async {
+        if let (Some(upstream), Some(url)) = (upstream, &args.upstream.upstream) {
+            let bound = server::bind_upstream(upstream, config).await?;
+            output::println(format!("Listening on {}", bound.url()))?;
+            run.talk.info(&format!("charts of {url}"));
+            bound.run(stop()).await;
+            return Ok(Exit::Ok);
+        }
+        for warning in args.museum.of_one_api() {
+            run.talk.warn(&warning);
+        }
+        // The store first: whoever holds its lock may well hold the port too, and the lock says why.
+        let disk = Disk::open(&root, Durability::Full).map_err(|error| archives(&root, error))?;
+        let bound = server::bind(disk, config).await?;
+        output::println(format!("Listening on {}", bound.url()))?;
+        run.talk.info(&format!("data in {}", root.display()));
+        bound.run(stop()).await;
+        Ok(Exit::Ok)
+    })
+}
+
+/// A folder of archives, such as ChartMuseum's own, is no store: what to do with it.
+fn archives(root: &Path, error: Error) -> Error {
+    let archive = |entry: std::fs::DirEntry| {
+        entry.path().extension().is_some_and(|end| end == "tgz" || end == "prov")
+    };
+    let classic =
+        std::fs::read_dir(root).is_ok_and(|mut all| all.any(|entry| entry.is_ok_and(archive)));
+    if !classic || error.kind() != ErrorKind::Invalid {
+        return error;
+    }
+    error.with_hint(format!(
+        "it holds archives: name another folder here, and then `chartferry mirror {} oci://HOST:PORT` carries them",
+        root.display()
+    ))
+}
+
+/// Comes when the user or the system says that it is enough.
+async fn stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without signals there is nothing to wait for but the end of the process.
+    let _ = tokio::signal::ctrl_c().await;
+}

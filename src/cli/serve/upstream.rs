@@ -1,0 +1,165 @@
+//! The flags of `serve --upstream`, and the registry they name. What is done with it is the server's.
+
+use super::flags::shared;
+use crate::{
+    Error, ErrorKind, Result,
+    cli::{Run, shell::remote::RemoteArgs},
+    client::{
+        Client, Credential, Given, Keyring, Notice, Notify, Options, Persistence, Redirects,
+        Remote, Secret, Shown,
+    },
+    oci::{Reference, RepositoryName},
+    server::{Access, Config, NotifySecret, Sent, Upstream, Writes},
+};
+use clap::{Args, ValueEnum};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Upstream")]
+pub(crate) struct UpstreamArgs {
+    /// Serve the charts of a registry elsewhere, `oci://host/ns`, as a chart repository; nothing is stored here
+    #[arg(long, value_name = "OCI-URL", conflicts_with = "storage")]
+    pub(crate) upstream: Option<String>,
+    /// As whom uploads and deletions are done there
+    #[arg(long, value_enum, value_name = "HOW", default_value_t, requires = "upstream")]
+    upstream_auth: UpstreamAuth,
+    /// The charts to show, where the registry does not say which it has
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "upstream")]
+    charts: Vec<String>,
+    /// Seconds between two looks at the lists of tags
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "upstream",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    poll: u64,
+    /// Folder that keeps what was seen, for the next start
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Send clients to where the registry keeps an archive, when it says so
+    #[arg(long, requires = "upstream")]
+    redirect: bool,
+    /// File with the secret that `POST /notify` must bring
+    #[arg(long, value_name = "FILE", requires = "upstream")]
+    notify_secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+/// As whom uploads and deletions are done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum UpstreamAuth {
+    /// As whoever asks for them: user and password of the request go to the registry
+    #[default]
+    Passthrough,
+    /// As this server, with its own credentials
+    Config,
+}
+
+/// How long the registry gets for what a client waits for.
+const CONNECT: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(30);
+/// Longest `Retry-After` of the registry that is waited out.
+const RETRY_AFTER: Duration = Duration::from_secs(20);
+/// Clients kept by their credentials. A token lives for minutes, a client costs milliseconds.
+const MAX_CLIENTS: usize = 256;
+/// Bytes of a secret.
+const MAX_SECRET: u64 = 64 * 1024;
+
+impl UpstreamArgs {
+    /// What the user should know of uploads and deletions that need no user here and are the server's own there.
+    pub(crate) fn of_everyone(&self, config: &Config) -> Option<&'static str> {
+        let everyone = matches!(config.access, Access::Everyone);
+        (self.upstream.is_some() && self.upstream_auth == UpstreamAuth::Config && everyone).then_some(
+            "there are no users: everybody who reaches this server pushes and deletes at the upstream with the server's own \
+             credentials; give it users with `--htpasswd FILE`",
+        )
+    }
+
+    /// The registry, if there is one to serve.
+    pub(crate) fn upstream(&self, run: &Run, config: &Config) -> Result<Option<Upstream<Remote>>> {
+        let Some(url) = &self.upstream else {
+            return match &self.cache {
+                None => Ok(None),
+                Some(cache) if cache.as_os_str() == "redis" => Err(shared("cache redis")),
+                Some(_) => Err(Error::usage("`--cache` is for `--upstream`")
+                    .with_hint("over a folder, what was seen is kept in that folder")),
+            };
+        };
+        if url.contains("://") && !url.starts_with("oci://") {
+            return Err(Error::usage(format!("`{url}` is no `oci://HOST/NAMESPACE`")).with_hint(
+                "`--upstream` takes a registry; one without TLS is named `oci://…` too, with `--plain-http`",
+            ));
+        }
+        let (registry, prefix) = Reference::parse_namespace(url)?;
+        let mut options = self.remote.options(run)?;
+        (options.connect, options.headers, options.grace) = (CONNECT, ANSWER, ANSWER);
+        (options.retry_after, options.persistence) = (RETRY_AFTER, Persistence::Short);
+        options.notify = Notify::new(|notice| match notice {
+            Notice::Moved { .. } => {}
+            Notice::Asked { .. } | Notice::Answered { .. } => tracing::debug!("{notice}"),
+            Notice::Warning { .. } | Notice::Credentials { .. } => tracing::warn!("{notice}"),
+            _ => tracing::info!("{notice}"),
+        });
+        let names: Vec<RepositoryName> =
+            self.charts.iter().map(|name| name.trim().parse()).collect::<Result<_, _>>()?;
+        let shown = if names.is_empty() { Shown::All } else { Shown::Listed(names.into()) };
+        let redirects = if self.redirect { Redirects::HandOver } else { Redirects::Follow };
+        let remote = Remote::new(Client::new(options.clone())?, registry, prefix, shown)
+            .with_redirects(redirects);
+        let writes = match self.upstream_auth {
+            UpstreamAuth::Config => Writes::AsServer,
+            UpstreamAuth::Passthrough => passed_on(options, remote.clone()),
+        };
+        let every = Duration::from_secs(self.poll);
+        let mut upstream =
+            Upstream::new(remote, config, every, self.cache.as_deref()).with_writes(writes);
+        if let Some(path) = &self.notify_secret_file {
+            upstream = upstream.with_secret(secret(path)?);
+        }
+        Ok(Some(upstream))
+    }
+}
+
+/// The registry by the credentials of a request, and by no others: a request without any is tried without any.
+fn passed_on(options: Options, remote: Remote) -> Writes<Remote> {
+    let clients: Mutex<HashMap<Option<Sent>, Client>> = Mutex::default();
+    Writes::AsSent(Arc::new(move |sent: Option<Sent>| {
+        let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&sent) {
+            return Ok(remote.with_client(client.clone()));
+        }
+        let given = sent.as_ref().map(|sent| Given {
+            credential: Credential::Basic {
+                username: sent.user.clone(),
+                password: Secret::new(sent.password.clone()),
+            },
+            registry: Some(remote.registry().clone()),
+        });
+        let mut options = options.clone();
+        options.keyring = Keyring { given, ..Keyring::default() };
+        let client = Client::new(options)?;
+        if clients.len() >= MAX_CLIENTS {
+            clients.clear();
+        }
+        clients.insert(sent, client.clone());
+        Ok(remote.with_client(client))
+    }))
+}
+
+fn secret(path: &std::path::Path) -> Result<NotifySecret> {
+    let fail = |error| Error::io("read secret", path, error);
+    let length = std::fs::metadata(path).map_err(fail)?.len();
+    if length > MAX_SECRET {
+        let message = format!("`{}` has {length} bytes, too many for a secret", path.display());
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
+    let text = std::fs::read_to_string(path).map_err(fail)?;
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Error::usage(format!("the secret in `{}` is empty", path.display())));
+    }
+    Ok(NotifySecret::new(text))
+}

@@ -1,0 +1,170 @@
+//! Talk: what is said on stderr, for a person or a machine.
+
+use super::{
+    advice::{ReadBy, render},
+    called::Caller,
+    output::now,
+};
+use crate::{
+    Error,
+    quote::{printable, without_proof},
+};
+use std::{
+    collections::HashSet,
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+/// How talk is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for a person.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// The two streams of a run. Cheap to clone; lines from several threads do not mix. URLs are written without what proves
+/// something: whoever reads a job's log may not be whom a signed URL was given to. Control characters are escaped: much of
+/// what is said are words of a registry or of a chart.
+#[derive(Clone, Debug)]
+pub(crate) struct Talk {
+    format: LogFormat,
+    quiet: bool,
+    caller: Caller,
+    read_by: ReadBy,
+    bar: Arc<Mutex<Option<indicatif::ProgressBar>>>,
+    /// Warnings that are given once a run.
+    given: Arc<Mutex<HashSet<String>>>,
+}
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Volume {
+    /// Everything worth knowing.
+    #[default]
+    Normal,
+    /// Warnings and errors only.
+    Quiet,
+}
+
+impl Talk {
+    /// Talk in a format.
+    pub(crate) fn new(format: LogFormat, volume: Volume, caller: Caller) -> Self {
+        let quiet = volume == Volume::Quiet;
+        let read_by = ReadBy::default();
+        Self { format, quiet, caller, read_by, bar: Arc::default(), given: Arc::default() }
+    }
+
+    /// The same for a command with these flags.
+    pub(crate) fn with_flags(self, read_by: ReadBy) -> Self {
+        Self { read_by, ..self }
+    }
+
+    /// Something the user may want to know.
+    pub(crate) fn info(&self, text: &str) {
+        if !self.quiet {
+            self.line("info", text);
+        }
+    }
+
+    /// Something the user should know.
+    pub(crate) fn warn(&self, text: &str) {
+        self.line("warning", text);
+    }
+
+    /// Text of several lines, as it is.
+    pub(crate) fn block(&self, text: &str) {
+        self.raw(text);
+    }
+
+    /// A warning that one run gives once, however often its cause is met.
+    pub(crate) fn warn_once(&self, text: &str) {
+        if self.given.lock().is_ok_and(|mut given| given.insert(text.to_owned())) {
+            self.warn(text);
+        }
+    }
+
+    /// An error with its causes and what to do next.
+    pub(crate) fn error(&self, error: &Error) {
+        let hint = error.advice().map(|advice| render(advice, self.read_by));
+        if self.format == LogFormat::Json {
+            let kind = format!("{:?}", error.kind());
+            return self.json(&[
+                ("level", "error"),
+                ("message", &error.chain()),
+                ("kind", &kind),
+                ("hint", hint.as_deref().unwrap_or_default()),
+            ]);
+        }
+        let mut text = format!("error: {}\n", indented(&error.to_string(), "  "));
+        let mut below = std::error::Error::source(error);
+        let mut said = error.to_string();
+        while let Some(cause) = below {
+            let line = cause.to_string();
+            if !said.ends_with(&line) {
+                text.push_str(&format!("  caused by: {}\n", indented(&line, "    ")));
+                said = line;
+            }
+            below = cause.source();
+        }
+        if let Some(hint) = hint {
+            text.push_str(&format!("hint: {hint}\n"));
+        }
+        self.raw(&text);
+    }
+
+    /// Lines above `bar` while it is drawn.
+    pub(crate) fn attach(&self, bar: Option<indicatif::ProgressBar>) {
+        if let Ok(mut slot) = self.bar.lock() {
+            *slot = bar;
+        }
+    }
+
+    fn line(&self, level: &str, text: &str) {
+        match self.format {
+            LogFormat::Json => self.json(&[("level", level), ("message", text)]),
+            LogFormat::Text if level == "info" => self.raw(&format!("{text}\n")),
+            LogFormat::Text => self.raw(&format!("{level}: {}\n", indented(text, "  "))),
+        }
+    }
+
+    fn json(&self, fields: &[(&str, &str)]) {
+        let mut object = serde_json::Map::new();
+        object.insert("time".into(), now().into());
+        for (key, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+            object.insert((*key).into(), without_proof(value).into());
+        }
+        self.raw(&format!("{}\n", serde_json::Value::Object(object)));
+    }
+
+    fn raw(&self, text: &str) {
+        let text = without_proof(text);
+        let text = self.caller.words(&printable(&text));
+        let bar = self.bar.lock().ok().and_then(|slot| slot.clone());
+        let write = || {
+            // Nobody to talk to is no reason to fail.
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        };
+        match bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+}
+/// A text of several lines with all but the first indented: a line that a server wrote must not look like one of ours.
+fn indented(text: &str, by: &str) -> String {
+    text.replace('\n', &format!("\n{by}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_line_does_not_look_like_a_message() {
+        assert_eq!(indented("one", "  "), "one");
+        assert_eq!(indented("denied\nerror: verified", "  "), "denied\n  error: verified");
+    }
+}

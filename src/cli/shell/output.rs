@@ -1,0 +1,132 @@
+//! What is printed and where: data to stdout, talk to stderr. A reader that goes away is no failure.
+
+use crate::{Error, Result, quote::printable};
+use serde::Serialize;
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal, Write},
+};
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For a person.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+}
+
+/// The time now, RFC 3339 in UTC and whole seconds.
+pub(crate) fn now() -> String {
+    let now = jiff::Timestamp::now();
+    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
+}
+
+/// Whether a person reads stderr.
+pub(crate) fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Data as stdout gets it: byte for byte in a file or pipe. On a terminal its control characters are escaped, since most
+/// of it comes from charts and registries of strangers.
+fn shown(data: &[u8], is_terminal: bool) -> Cow<'_, [u8]> {
+    if !is_terminal {
+        return Cow::Borrowed(data);
+    }
+    let text = String::from_utf8_lossy(data);
+    // Files of other systems end their lines so, and a terminal shows nothing else for it than for a line feed.
+    let lines: Vec<_> = text.split("\r\n").map(printable).collect();
+    if lines.iter().all(|line| matches!(line, Cow::Borrowed(_))) && matches!(text, Cow::Borrowed(_))
+    {
+        return Cow::Borrowed(data);
+    }
+    Cow::Owned(lines.join("\r\n").into_bytes())
+}
+
+/// Writes data to stdout.
+///
+/// # Errors
+/// `Io`; a reader that went away is none.
+pub(crate) fn print(data: impl AsRef<[u8]>) -> Result<()> {
+    print_pieces(&[data])
+}
+
+/// Writes data that is in pieces to stdout, without putting them together first.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn print_pieces(pieces: &[impl AsRef<[u8]>]) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    let is_terminal = stdout.is_terminal();
+    let mut pieces = pieces.iter().map(|piece| shown(piece.as_ref(), is_terminal));
+    match pieces.try_for_each(|piece| stdout.write_all(&piece)).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("write to", "stdout", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line of data to stdout.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn println(line: impl AsRef<str>) -> Result<()> {
+    print(format!("{}\n", line.as_ref()))
+}
+
+/// Writes a value as one line of JSON, as Helm does.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn print_line<T: Serialize + ?Sized>(value: &T) -> Result<()> {
+    let mut line = crate::json::to_vec(value);
+    line.push(b'\n');
+    print(line)
+}
+
+/// Writes a value as JSON or YAML.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn print_value<T: Serialize>(format: Format, value: &T) -> Result<()> {
+    let value = serde_json::to_value(value)
+        .map_err(|error| Error::invalid("cannot write the result").with_source(error))?;
+    match format {
+        Format::Yaml => print(crate::yaml::emit(&to_yaml(&value))),
+        _ => println(format!("{value:#}")),
+    }
+}
+
+fn to_yaml(value: &serde_json::Value) -> crate::yaml::Value {
+    use crate::yaml::Value as Yaml;
+    match value {
+        serde_json::Value::Null => Yaml::Null,
+        serde_json::Value::Bool(value) => Yaml::Bool(*value),
+        serde_json::Value::Number(number) => number
+            .as_i128()
+            .map_or_else(|| Yaml::Float(number.as_f64().unwrap_or_default()), Yaml::Int),
+        serde_json::Value::String(text) => Yaml::String(text.clone()),
+        serde_json::Value::Array(values) => Yaml::Seq(values.iter().map(to_yaml).collect()),
+        serde_json::Value::Object(entries) => {
+            Yaml::Map(entries.iter().map(|(key, value)| (key.clone(), to_yaml(value))).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_no_control_characters_and_a_pipe_every_byte() {
+        let data = b"description: \x1b]0;owned\x07\xff\r\n";
+        assert_eq!(*shown(data, false), *data);
+        let text = "description: \\u001b]0;owned\\u0007\u{fffd}\r\n";
+        assert_eq!(*shown(data, true), *text.as_bytes());
+        assert!(matches!(shown(b"plain", true), Cow::Borrowed(b"plain")));
+    }
+}

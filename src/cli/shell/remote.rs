@@ -1,0 +1,256 @@
+//! The flags of every command that speaks to a registry, and the client that they and the environment make.
+
+use crate::{
+    Error, ErrorKind, Result,
+    cli::{Run, login::ask_secret},
+    client::{
+        Client, Credential, Given, HttpRedirects, Identity, Keyring, Notice, Notify, Options,
+        Place, PlainHosts, Proxies, Scheme, Secret, Surroundings, Trust, Verification,
+    },
+    digest::Digest,
+};
+use clap::Args;
+use std::{
+    collections::HashMap,
+    io::{IsTerminal, Read},
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock, atomic::Ordering},
+    time::Duration,
+};
+
+/// Longest password read from stdin: a token of a cloud is a few KiB.
+const MAX_PASSWORD: u64 = 64 * 1024;
+
+/// Flags that say how a registry is reached; their names are Helm's.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RemoteArgs {
+    /// User name for the registry; without one, a password is an identity token
+    #[arg(long, value_name = "NAME", help_heading = "Registry")]
+    pub(crate) username: Option<String>,
+    /// Password for the registry
+    #[arg(long, value_name = "PASSWORD", help_heading = "Registry")]
+    pub(crate) password: Option<String>,
+    /// Read the password from stdin
+    #[arg(long, conflicts_with = "password", help_heading = "Registry")]
+    pub(crate) password_stdin: bool,
+    /// Follow a registry's redirects of blobs from https to http, without credentials
+    #[arg(long, help_heading = "Registry")]
+    pub(crate) allow_http_redirects: bool,
+    #[command(flatten)]
+    pub(crate) transport: TransportArgs,
+    #[arg(skip)]
+    client: OnceLock<Client>,
+    /// What was given, read from stdin once.
+    #[arg(skip)]
+    given: OnceLock<Option<(String, Secret)>>,
+}
+
+/// How a registry is reached, whoever asks.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct TransportArgs {
+    /// Speak HTTP without TLS
+    #[arg(long, help_heading = "Registry")]
+    pub(crate) plain_http: bool,
+    /// Do not verify the registry's certificate
+    #[arg(long, visible_alias = "insecure", help_heading = "Registry")]
+    pub(crate) insecure_skip_tls_verify: bool,
+    /// Certificates to trust beside the system's
+    #[arg(long, value_name = "FILE", help_heading = "Registry")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Client certificate (mTLS)
+    #[arg(long, value_name = "FILE", requires = "key_file", help_heading = "Registry")]
+    pub(crate) cert_file: Option<PathBuf>,
+    /// Key of the client certificate
+    #[arg(long, value_name = "FILE", requires = "cert_file", help_heading = "Registry")]
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+impl RemoteArgs {
+    /// The client; the same one for every registry of a command.
+    pub(crate) fn client(&self, run: &Run) -> Result<Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client.clone());
+        }
+        let client = Client::new(self.options(run)?)?;
+        Ok(self.client.get_or_init(|| client).clone())
+    }
+
+    /// The client's options, with the credentials of the flags before stored ones.
+    pub(crate) fn options(&self, run: &Run) -> Result<Options> {
+        let given = self.given()?;
+        let mut options = match &given {
+            // No file is asked then.
+            Some(_) => self.transport.options_to_write(run)?,
+            None => self.transport.options(run)?,
+        };
+        options.http_redirects = http_redirects(self.allow_http_redirects);
+        options.keyring.given = given.map(|(username, password)| Given {
+            credential: match username.is_empty() {
+                true => Credential::Identity(password),
+                false => Credential::Basic { username, password },
+            },
+            registry: None,
+        });
+        Ok(options)
+    }
+
+    /// The same without the name and the password, for another server than they are meant for.
+    pub(crate) fn nameless(&self) -> Self {
+        let Self { allow_http_redirects, transport, .. } = self;
+        let (allow_http_redirects, transport) = (*allow_http_redirects, transport.clone());
+        Self { allow_http_redirects, transport, ..Self::default() }
+    }
+
+    /// The name and the password of the flags.
+    pub(crate) fn given(&self) -> Result<Option<(String, Secret)>> {
+        if let Some(given) = self.given.get() {
+            return Ok(given.clone());
+        }
+        let password = match (&self.password, self.password_stdin) {
+            (Some(password), _) => Some(password.clone()),
+            (None, true) => Some(password_from_stdin()?),
+            (None, false) => None,
+        };
+        let given = match (&self.username, password) {
+            (None, None) => None,
+            // Variables of a job that are not set.
+            (None, Some(password)) if password.is_empty() => None,
+            (Some(username), Some(password)) if username.is_empty() && password.is_empty() => None,
+            // Without a name it is an identity token.
+            (username, Some(password)) => {
+                Some((username.clone().unwrap_or_default(), Secret::new(password)))
+            }
+            (Some(username), None) if std::io::stdin().is_terminal() => {
+                Some((username.clone(), Secret::new(ask_secret("Password: ")?)))
+            }
+            (Some(_), None) => {
+                return Err(Error::usage("`--username` without a password")
+                    .with_hint("add `--password-stdin`"));
+            }
+        };
+        Ok(self.given.get_or_init(|| given).clone())
+    }
+}
+
+impl TransportArgs {
+    /// The client's options, with stored credentials.
+    ///
+    /// # Errors
+    /// `Denied` for a file of `--registry-config` that is not there: a mistyped name would only show as a 401 else.
+    pub(crate) fn options(&self, run: &Run) -> Result<Options> {
+        if let Some(named) = run.global.registry_config.as_ref().filter(|named| !named.exists()) {
+            let named = named.display();
+            let message = format!("there is no file of credentials `{named}`");
+            return Err(Error::new(ErrorKind::Denied, message).with_hint(format!(
+                "log in with `chartferry login HOST --registry-config {named}`, which makes the file"
+            )));
+        }
+        self.options_to_write(run)
+    }
+
+    /// The same for a command that may make the file of credentials.
+    pub(crate) fn options_to_write(&self, run: &Run) -> Result<Options> {
+        let env = &run.env;
+        if let Some(named) = &run.global.registry_config {
+            // Stored files are read when they are needed; one that is named should be good, as for Helm.
+            Place::Helm(named.clone()).check()?;
+        }
+        let mut options = Options {
+            scheme: if self.plain_http { Scheme::Plain } else { Scheme::Auto },
+            plain_hosts: PlainHosts::parse(&env.text("CHARTFERRY_PLAIN_HTTP").unwrap_or_default()),
+            cache: Some(env.blob_cache()),
+            trust: Trust {
+                verification: if self.insecure_skip_tls_verify {
+                    Verification::Off
+                } else {
+                    Verification::Full
+                },
+                ca_file: self.ca_file.clone(),
+                system_file: env.path("SSL_CERT_FILE"),
+                identity: self
+                    .cert_file
+                    .clone()
+                    .zip(self.key_file.clone())
+                    .map(|(certificate, key)| Identity { certificate, key }),
+                host_folders: env.certificate_folders(),
+            },
+            proxies: Proxies {
+                https: env.proxy("HTTPS_PROXY"),
+                http: env.http_proxy(),
+                all: env.proxy("ALL_PROXY"),
+                except: env.proxy("NO_PROXY"),
+            },
+            keyring: Keyring {
+                places: Surroundings {
+                    helm_file: Some(run.registry_config()),
+                    auth_file: env.path("REGISTRY_AUTH_FILE"),
+                    docker_document: env.text("DOCKER_AUTH_CONFIG"),
+                    docker_folder: Some(env.docker_folder()),
+                    runtime_folder: env.path("XDG_RUNTIME_DIR"),
+                    config_folder: Some(env.config_folder()),
+                    home: Some(env.home()),
+                }
+                .places(),
+                programs: env.programs(),
+                ..Keyring::default()
+            },
+            notify: notify(run),
+            ..Options::default()
+        };
+        if let Some(seconds) = env.text("CHARTFERRY_RETRY_MAX_WAIT") {
+            let seconds = seconds.parse().map_err(|_| {
+                Error::usage(format!(
+                    "CHARTFERRY_RETRY_MAX_WAIT `{seconds}` is no number of seconds"
+                ))
+            })?;
+            options.retry_after = Duration::from_secs(seconds);
+        }
+        Ok(options)
+    }
+}
+
+/// What `--allow-http-redirects` means.
+pub(crate) fn http_redirects(allowed: bool) -> HttpRedirects {
+    if allowed { HttpRedirects::Blobs } else { HttpRedirects::Refuse }
+}
+
+/// What the client tells becomes talk; bytes that go by are counted.
+fn notify(run: &Run) -> Notify {
+    let (talk, counts) = (run.talk.clone(), Arc::clone(&run.counts));
+    let seen: Mutex<HashMap<Digest, u64>> = Mutex::default();
+    Notify::new(move |notice| match notice {
+        Notice::Moved { digest, done, .. } => {
+            let Ok(mut seen) = seen.lock() else { return };
+            let before = seen.insert(digest, done).unwrap_or(0);
+            counts.bytes.fetch_add(done.saturating_sub(before), Ordering::Relaxed);
+        }
+        Notice::Warning { .. } => talk.warn(&notice.to_string()),
+        Notice::Credentials { .. } | Notice::Skipped { .. } => talk.warn_once(&notice.to_string()),
+        Notice::PlainHttp { .. } | Notice::Asked { .. } | Notice::Answered { .. } => {
+            tracing::debug!("{notice}");
+        }
+        _ => talk.info(&notice.to_string()),
+    })
+}
+
+/// A password from stdin: one line ending is dropped, as Helm does.
+pub(crate) fn password_from_stdin() -> Result<String> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Err(Error::usage("`--password-stdin` with a terminal as stdin")
+            .with_hint("pipe the password in"));
+    }
+    let mut text = String::new();
+    stdin
+        .lock()
+        .take(MAX_PASSWORD)
+        .read_to_string(&mut text)
+        .map_err(|error| Error::io("read the password from", "stdin", error))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        Err(Error::usage("the password on stdin is empty"))
+    } else {
+        Ok(text.to_owned())
+    }
+}

@@ -1,0 +1,213 @@
+//! What a command has beside its own arguments: environment, talk, global flags.
+
+use super::{
+    console::{LogFormat, Talk},
+    env::Env,
+    exit::Exit,
+    output,
+    progress::Counts,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    archive::write::Epoch,
+    cli::Global,
+    ops::{repository::Files, saved::SavedCharts},
+};
+use std::{future::Future, path::PathBuf, sync::Arc};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// Failed inputs named in the last line; each was named above it with its reason.
+const NAMED: usize = 8;
+
+/// A run of one command.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) env: Env,
+    pub(crate) talk: Talk,
+    pub(crate) global: Global,
+    /// What the command has done so far, for its progress.
+    pub(crate) counts: Arc<Counts>,
+}
+
+impl Run {
+    /// The charts saved on this machine.
+    pub(crate) fn saved(&self) -> SavedCharts {
+        SavedCharts::at(self.env.chart_store())
+    }
+
+    /// The file that holds registry credentials first.
+    pub(crate) fn registry_config(&self) -> PathBuf {
+        self.global.registry_config.clone().unwrap_or_else(|| self.env.registry_config())
+    }
+
+    /// Helm's file of repositories and the folder of their cached indexes.
+    pub(crate) fn repository_files(&self) -> Files {
+        let global = &self.global;
+        Files {
+            config: global
+                .repository_config
+                .clone()
+                .unwrap_or_else(|| self.env.repository_config()),
+            cache: global.repository_cache.clone().unwrap_or_else(|| self.env.repository_cache()),
+        }
+    }
+
+    /// `SOURCE_DATE_EPOCH`, if it is set.
+    ///
+    /// # Errors
+    /// `Usage` with Helm's words when it is no whole number or is negative.
+    pub(crate) fn epoch(&self) -> Result<Option<Epoch>> {
+        self.env.text("SOURCE_DATE_EPOCH").map(|text| text.parse().map_err(Error::from)).transpose()
+    }
+
+    /// Runs what waits for a network on a runtime of one thread: it starts in 40 µs, several threads in 300.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        wait_for(&mut tokio::runtime::Builder::new_current_thread(), work)
+    }
+
+    /// The same with as many threads as there are processors, for work that lasts. The first signal calls `stop`, after which the
+    /// work ends by itself and has a report; a second one drops it where it stands.
+    pub(crate) fn block_on_stoppable<T>(
+        &self,
+        work: impl Future<Output = Result<T>>,
+        stop: impl FnOnce(),
+    ) -> (Result<T>, Option<Signal>) {
+        let runtime = match runtime(&mut tokio::runtime::Builder::new_multi_thread()) {
+            Ok(runtime) => runtime,
+            Err(error) => return (Err(error), None),
+        };
+        runtime.block_on(async {
+            let mut work = std::pin::pin!(work);
+            let signal = tokio::select! {
+                result = &mut work => return (result, None),
+                signal = signalled() => signal,
+            };
+            stop();
+            tokio::select! {
+                result = &mut work => (result, Some(signal)),
+                again = signalled() => (Err(again.error()), Some(again)),
+            }
+        })
+    }
+
+    /// How a command over several inputs ended. What failed was already said, each with its reason.
+    pub(crate) fn partly(
+        &self,
+        total: usize,
+        failed: &[impl AsRef<str>],
+        done: &str,
+    ) -> Result<Exit> {
+        if failed.is_empty() {
+            return Ok(Exit::Ok);
+        }
+        let kind = if failed.len() == total { ErrorKind::Invalid } else { ErrorKind::Partial };
+        let mut names = failed.iter().take(NAMED).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+        if failed.len() > NAMED {
+            names.push_str(&format!(" and {} more", failed.len() - NAMED));
+        }
+        Err(Error::new(kind, format!("{} of {total} were not {done}: {names}", failed.len())))
+    }
+
+    /// Logging costs nothing unless it is asked for.
+    pub(crate) fn log(&self) {
+        let asked = self.env.text("CHARTFERRY_LOG");
+        if !self.global.debug && asked.is_none() && !self.env.flag("HELM_DEBUG") {
+            return;
+        }
+        self.subscribe(match asked.as_deref() {
+            Some("trace") => tracing::Level::TRACE,
+            _ => tracing::Level::DEBUG,
+        });
+    }
+
+    /// A service says what it does: a line a request, unless it is told to be quiet. What [`Run::log`] set up stays.
+    pub(crate) fn log_service(&self) {
+        self.subscribe(match self.global.quiet {
+            true => tracing::Level::WARN,
+            false => tracing::Level::INFO,
+        });
+    }
+
+    fn subscribe(&self, level: tracing::Level) {
+        let colour = self.env.text("NO_COLOR").is_none() && output::stderr_is_terminal();
+        let builder = tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_ansi(colour)
+            .with_writer(std::io::stderr)
+            .with_target(true);
+        // Below `trace` the connection pool's own messages would stand between the lines of each request.
+        let ours = match level {
+            tracing::Level::TRACE => Targets::new().with_default(level),
+            _ => Targets::new().with_target(env!("CARGO_PKG_NAME"), level),
+        };
+        // A second subscriber cannot be set; the first one stays.
+        let _ = match self.global.log_format {
+            LogFormat::Json => builder.json().finish().with(ours).try_init(),
+            LogFormat::Text => builder.finish().with(ours).try_init(),
+        };
+    }
+}
+
+fn wait_for<T>(
+    builder: &mut tokio::runtime::Builder,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    // The work is dropped where it stands, and with it its unfinished files.
+    runtime(builder)?.block_on(async {
+        tokio::select! {
+            result = work => result,
+            signal = signalled() => Err(signal.error()),
+        }
+    })
+}
+
+fn runtime(builder: &mut tokio::runtime::Builder) -> Result<tokio::runtime::Runtime> {
+    builder.enable_all().build().map_err(|error| Error::io("start", "the runtime", error))
+}
+
+/// A signal that asks the program to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// What Kubernetes, systemd and CI send.
+    Terminate,
+}
+
+impl Signal {
+    /// The error with which a command ends that got it.
+    pub(crate) fn error(self) -> Error {
+        let (kind, what) = match self {
+            Self::Interrupt => (ErrorKind::Interrupted, "interrupted"),
+            Self::Terminate => (ErrorKind::Terminated, "terminated"),
+        };
+        Error::new(kind, format!("{what}; nothing half-written stands in its place"))
+    }
+}
+
+/// Waits for a signal.
+async fn signalled() -> Signal {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = interrupted => Signal::Interrupt,
+        () = terminated() => Signal::Terminate,
+    }
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
+}

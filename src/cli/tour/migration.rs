@@ -1,0 +1,72 @@
+//! The tour's second half: a whole chart repository moves into the registry, and its users notice nothing.
+
+use super::{
+    Chart,
+    sandbox::{Server, Stage},
+    shown,
+};
+use crate::{Error, ErrorKind, Result};
+
+/// Moves the charts from a ChartMuseum of our own into the registry, and pulls them by the old way and the new.
+pub(crate) fn move_house(stage: &Stage, registry: &Server, charts: &[Chart]) -> Result<()> {
+    stage.heading(
+        "The move: here is an old chart repository, with ChartMuseum's API and the same charts",
+    )?;
+    let old = Server::start(stage, &["--storage", "old"])?;
+    let old_url = format!("http://{}", old.address());
+    let mut command = vec!["museum".to_owned(), "push".into()];
+    command.extend(charts.iter().map(|chart| shown(stage, &chart.archive)));
+    command.push(old_url.clone());
+    stage.run(&command)?;
+
+    stage
+        .heading("Mirror all of it into the registry: every byte as it is, every digest checked")?;
+    let target = format!("oci://{}/moved", registry.address());
+    let mirror = ["mirror".to_owned(), old_url.clone(), target.clone()];
+    let report = stage.run(&mirror)?;
+    let count = |what: &str| format!("{} {what}", charts.len());
+    stage.check(report.contains(&count("sent")), "every version was sent")?;
+
+    stage.heading("Mirror again: the index has not changed, so nothing is asked of the registry but what it remembers")?;
+    let report = stage.run(&mirror)?;
+    stage.check(report.contains(&count("recorded")), "every version is recorded")?;
+
+    stage.heading("Those who know only index.yaml keep it, read from the registry")?;
+    let bridge = Server::start(stage, &["--upstream", &target, "--plain-http"])?;
+    let bridge_url = format!("http://{}", bridge.address());
+    for (name, url) in [("old", &old_url), ("new", &bridge_url)] {
+        stage.run(&["repo".into(), "add".into(), name.into(), url.clone()])?;
+    }
+    stage.run(&["search".into(), "repo".into(), "new/".into()])?;
+
+    stage.heading("By the old address and the new, the same bytes")?;
+    // Without a version, the name stands for its newest one: charts of several versions are left out.
+    let single = |chart: &&Chart| charts.iter().filter(|one| one.name == chart.name).count() == 1;
+    let single: Vec<&Chart> = charts.iter().filter(single).collect();
+    let mut bytes = 0;
+    for name in ["old", "new"] {
+        let mut command = vec!["pull".to_owned()];
+        // A chart of one version is asked for by its name alone; pre-releases need to be named.
+        let one_version = charts
+            .iter()
+            .all(|chart| charts.iter().filter(|other| other.name == chart.name).count() == 1);
+        stage.check(one_version, "each chart of the tour has one version")?;
+        command.extend(charts.iter().map(|chart| format!("{name}/{}", chart.name)));
+        command.extend(["--devel".into(), "-d".into(), format!("by-{name}")]);
+        stage.run(&command)?;
+        for chart in charts {
+            let pulled = stage.path(&format!("by-{name}/{}-{}.tgz", chart.name, chart.version));
+            let pulled = stage.read(&pulled)?;
+            bytes += pulled.len();
+            if pulled != stage.read(&chart.archive)? {
+                return Err(Error::new(
+                    ErrorKind::Integrity,
+                    format!("{} {} came back changed from `{name}`", chart.name, chart.version),
+                ));
+            }
+        }
+    }
+    stage.say(&format!("compared {} archives, {bytes} bytes: all equal\n", 2 * single.len()))?;
+    bridge.stop()?;
+    old.stop()
+}

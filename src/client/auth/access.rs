@@ -1,0 +1,65 @@
+//! What a request is for: which registry and repository, to do what. From it follow the scopes a token must have.
+
+use super::scope::Scopes;
+use crate::{client::registry::host::Host, oci::RepositoryName};
+use std::sync::Arc;
+
+/// What a request wants to do, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Ticket {
+    pub(crate) host: Arc<Host>,
+    pub(crate) repository: Option<RepositoryName>,
+    pub(crate) access: Access,
+    pub(crate) intent: Intent,
+}
+
+/// What a request wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Access {
+    Read,
+    Write,
+    Delete,
+    Catalog,
+}
+
+/// What the caller is going to do with a repository.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Intent {
+    /// Each request asks for what it needs.
+    #[default]
+    AsNeeded,
+    /// Reads are followed by writes: the first token is asked for both, which saves the second.
+    Writing,
+    /// As [`Intent::Writing`], and what is sent is known not to be there: no blob is asked for before it is sent.
+    Filling,
+}
+
+impl Ticket {
+    pub(crate) fn reads(&self) -> bool {
+        !matches!(self.access, Access::Write | Access::Delete)
+    }
+
+    /// The scopes this request needs.
+    pub(crate) fn needs(&self) -> Scopes {
+        let actions = match self.access {
+            Access::Catalog => return Scopes::parse("registry:catalog:*"),
+            Access::Read => "pull",
+            Access::Write => "pull,push",
+            Access::Delete => "delete,pull",
+        };
+        self.scope(actions)
+    }
+
+    /// What is asked for beyond that, because it will be needed next.
+    pub(crate) fn wishes(&self) -> Option<Scopes> {
+        (self.access == Access::Read && self.intent != Intent::AsNeeded)
+            .then(|| self.scope("pull,push"))
+    }
+
+    fn scope(&self, actions: &str) -> Scopes {
+        self.repository.as_ref().map_or_else(Scopes::default, |name| {
+            Scopes::parse(&format!("repository:{name}:{actions}"))
+        })
+    }
+}

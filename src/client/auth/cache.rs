@@ -1,0 +1,196 @@
+//! What a registry has asked for, and what we hold for it: its challenge, looked-up credentials, tokens.
+
+use super::{
+    access::{Access, Ticket},
+    challenge::Challenge,
+    credentials::{Credential, Found},
+    scope::Scopes,
+    token::{Realm, Token},
+};
+use crate::{Result, client::http::message::Full, limits::REMEMBERED, oci::RepositoryName};
+use ::http::header::WWW_AUTHENTICATE;
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+/// What a host has asked for, and what we hold for it.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(Mutex<State>);
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) asks: Option<Asks>,
+    /// Scopes that challenges named beyond ours.
+    pub(crate) named: Recent<(Option<RepositoryName>, Access), Scopes>,
+    pub(crate) found: Recent<Option<RepositoryName>, Lookup>,
+    /// Repositories that let us read without what we have.
+    pub(crate) open: Recent<Option<RepositoryName>, ()>,
+    tokens: Recent<TokenKey, Slot>,
+}
+
+/// A map that forgets what has not been used for longest, and so never holds more than [`REMEMBERED`] entries. Everything in it
+/// can be asked for again.
+#[derive(Debug)]
+pub(crate) struct Recent<K, V> {
+    entries: HashMap<K, (u64, V)>,
+    /// Counts uses.
+    uses: u64,
+    /// The number of entries at which [`Self::keep`] looks at them next.
+    look_at: usize,
+}
+
+/// Fewer entries than this are not worth a look.
+const FEW: usize = 64;
+
+impl<K, V> Default for Recent<K, V> {
+    fn default() -> Self {
+        Self { entries: HashMap::new(), uses: 0, look_at: FEW }
+    }
+}
+
+impl<K: Clone + Eq + Hash, V: Default> Recent<K, V> {
+    /// The entry of a key, which counts as a use.
+    pub(crate) fn entry(&mut self, key: K) -> &mut V {
+        if self.entries.len() >= REMEMBERED && !self.entries.contains_key(&key) {
+            let mut uses: Vec<u64> = self.entries.values().map(|(used, _)| *used).collect();
+            uses.sort_unstable();
+            let middle = uses[uses.len() / 2];
+            self.entries.retain(|_, (used, _)| *used >= middle);
+        }
+        self.uses += 1;
+        let entry = self.entries.entry(key).or_default();
+        entry.0 = self.uses;
+        &mut entry.1
+    }
+
+    /// What is known of a key.
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+        self.entries.get(key).map(|(_, value)| value)
+    }
+
+    /// Forgets what is not worth keeping. It looks each time the number of entries has doubled.
+    fn keep(&mut self, worth: impl Fn(&V) -> bool) {
+        if self.entries.len() >= self.look_at {
+            self.entries.retain(|_, (_, value)| worth(value));
+            self.look_at = FEW.max(self.entries.len() * 2);
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Asks {
+    Basic,
+    Bearer(Realm),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TokenKey {
+    pub(crate) credential: Option<Credential>,
+    pub(crate) scopes: Scopes,
+}
+
+/// Locked while its token is fetched, so that many requests fetch it once.
+pub(crate) type Slot = Arc<tokio::sync::Mutex<Option<Token>>>;
+pub(crate) type Lookup = Arc<tokio::sync::OnceCell<Option<Found>>>;
+
+impl Memory {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn asks(&self) -> Option<Asks> {
+        self.state().asks.clone()
+    }
+
+    /// The place of a token. Tokens that have expired by `now` are forgotten.
+    pub(crate) fn slot(&self, key: TokenKey, now: SystemTime) -> Slot {
+        let mut state = self.state();
+        state.tokens.keep(|slot| match slot.try_lock() {
+            _ if Arc::strong_count(slot) > 1 => true,
+            Ok(held) => held.as_ref().is_some_and(|token| token.lasts(now, Duration::ZERO)),
+            // Somebody fetches it right now.
+            Err(_) => true,
+        });
+        Arc::clone(state.tokens.entry(key))
+    }
+}
+
+/// Whether a challenge asks for more than we had asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Widened {
+    Yes,
+    No,
+}
+
+/// Takes in what the host asks for; `None` when it asks for nothing we know.
+pub(crate) fn learn(ticket: &Ticket, refusal: &Full) -> Result<Option<Widened>> {
+    let values = refusal.headers.get_all(WWW_AUTHENTICATE);
+    let list = Challenge::parse(values.iter().filter_map(|value| value.to_str().ok()));
+    let bearer = list.iter().find(|c| c.is("Bearer") && c.parameter("realm").is_some());
+    let mut widened = Widened::No;
+    let asks = match bearer {
+        Some(challenge) => {
+            let realm =
+                Realm::of(challenge, &refusal.url, ticket.host.registry(), refusal.network)?;
+            if let Some(scope) = challenge.parameter("scope") {
+                let key = (ticket.repository.clone(), ticket.access);
+                let mut before = ticket.needs();
+                let mut state = ticket.host.memory.state();
+                let named = state.named.entry(key);
+                before.join(named);
+                let asked = Scopes::parse(scope);
+                if before.join(&asked) {
+                    widened = Widened::Yes;
+                }
+                named.join(&asked);
+            }
+            Asks::Bearer(realm)
+        }
+        None if list.iter().any(|c| c.is("Basic")) => Asks::Basic,
+        None => return Ok(None),
+    };
+    ticket.host.memory.state().asks = Some(asks);
+    Ok(Some(widened))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::VirtualClock;
+
+    /// Finding 8: names that strangers made up were remembered for ever, 4 KB each.
+    #[test]
+    fn no_number_of_names_is_remembered_for_ever() {
+        let mut recent: Recent<usize, usize> = Recent::default();
+        for name in 0..3 * REMEMBERED {
+            *recent.entry(name) = name;
+            // This one is in use all the time.
+            assert_eq!(*recent.entry(0), 0);
+            assert!(recent.entries.len() <= REMEMBERED);
+        }
+        assert_eq!(recent.get(&(3 * REMEMBERED - 1)), Some(&(3 * REMEMBERED - 1)));
+        assert_eq!(recent.get(&1), None);
+    }
+
+    #[test]
+    fn tokens_that_have_expired_are_forgotten() {
+        let (memory, clock) = (Memory::default(), VirtualClock::default());
+        let key = |name: usize| TokenKey {
+            credential: None,
+            scopes: Scopes::parse(&format!("repository:n{name}:pull")),
+        };
+        // Somebody fetches this one all the while.
+        let fetched = memory.slot(key(0), clock.now());
+        let _fetching = fetched.try_lock().expect("free");
+        for name in 1..FEW {
+            let slot = memory.slot(key(name), clock.now());
+            *slot.try_lock().expect("free") = Some(Token::of("x", clock.now()));
+        }
+        let later = clock.now() + Duration::from_secs(3600);
+        memory.slot(key(FEW), later);
+        assert_eq!(memory.state().tokens.entries.len(), 2, "the one in use, and the new one");
+    }
+}

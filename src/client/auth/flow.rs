@@ -1,0 +1,281 @@
+//! How a request comes to carry the right proof: nothing until the registry asks, then what it asks for, kept for the next
+//! request. Tokens are asked for by [`super::token`], credentials looked up by [`super::credentials`]; here is the order
+//! of things: first without, then with, once more with a new token, and for a read once more without.
+
+use super::{
+    access::Ticket,
+    cache::{Asks, Slot, TokenKey, Widened, learn},
+    credentials::{Credential, Found, Kept, TOKEN_USER},
+    token::{self, Grant, Realm},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    client::{
+        Client,
+        event::Notice,
+        http::{
+            failure::Failure,
+            message::{Call, Full, Payload, Proven},
+        },
+    },
+};
+use ::http::{HeaderValue, StatusCode};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use std::{sync::Arc, time::Duration};
+
+/// A proof for one request.
+#[derive(Debug)]
+pub(crate) struct Authorization {
+    pub(crate) header: HeaderValue,
+    proof: Proof,
+    pub(crate) kept: Option<Kept>,
+}
+
+#[derive(Debug)]
+enum Proof {
+    /// As the user gave it.
+    Direct,
+    /// A token from the cache, which may have been revoked.
+    Cached(Slot),
+    /// A token just fetched.
+    Fresh,
+}
+
+/// What was already tried for one request.
+#[derive(Debug, Default)]
+pub(crate) struct Rounds {
+    asked: Progress,
+    refreshed: Progress,
+    widened: Progress,
+    mode: Mode,
+    /// The first refusal of what we have, which says more than the last.
+    refusal: Option<Full>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Progress {
+    #[default]
+    Open,
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mode {
+    /// With all we have.
+    #[default]
+    Full,
+    /// Asking for no more than this request needs.
+    Narrow,
+    /// Without credentials.
+    Open,
+}
+
+/// What to do with a refusal.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Ask again; the next proof differs.
+    Again,
+    /// This is the answer.
+    Final(Full),
+}
+
+/// A body that takes its time should not outlive its token.
+const LONG_BODY: u64 = 1024 * 1024;
+const LONG_BODY_NEEDS: Duration = Duration::from_secs(60);
+
+impl Client {
+    /// The proof for the next try, if the host has asked for one and we have it.
+    pub(crate) async fn authorization(
+        &self,
+        ticket: &Ticket,
+        call: &Call,
+        rounds: &mut Rounds,
+    ) -> Result<Option<Authorization>, Failure> {
+        let memory = &ticket.host.memory;
+        let Some(asks) = memory.asks() else { return Ok(None) };
+        if ticket.reads() && memory.state().open.get(&ticket.repository).is_some() {
+            rounds.mode = Mode::Open;
+        }
+        loop {
+            let found = match rounds.mode {
+                Mode::Open => None,
+                _ => self.found(ticket).await?,
+            };
+            let kept = found.as_ref().map(|found| found.origin);
+            let credential = found.map(|found| found.credential);
+            let realm = match (&asks, &credential) {
+                (_, Some(Credential::Bearer(token))) => {
+                    let header = secret_header(&format!("Bearer {}", token.expose()))?;
+                    return Ok(Some(Authorization { header, proof: Proof::Direct, kept }));
+                }
+                (Asks::Basic, None) => return Ok(None),
+                (Asks::Basic, Some(credential)) => {
+                    let header = basic(credential)?;
+                    return Ok(Some(Authorization { header, proof: Proof::Direct, kept }));
+                }
+                (Asks::Bearer(realm), _) => realm,
+            };
+            let needs = match call.payload {
+                Payload::File { length, .. } if length > LONG_BODY => LONG_BODY_NEEDS,
+                Payload::Bytes(ref bytes) if bytes.len() as u64 > LONG_BODY => LONG_BODY_NEEDS,
+                _ => Duration::ZERO,
+            };
+            match self.token(ticket, realm, credential, rounds.mode, needs).await? {
+                Ok((header, proof)) => return Ok(Some(Authorization { header, proof, kept })),
+                Err(refusal) => self.lower(ticket, kept, rounds, refusal).map_err(|refusal| {
+                    let host = ticket.host.registry();
+                    let proven = if kept.is_some() { Proven::Yes } else { Proven::No };
+                    token::refused(host, &refusal, proven)
+                })?,
+            }
+        }
+    }
+
+    /// A token of the cache or a new one; `Err` when its service refused it.
+    async fn token(
+        &self,
+        ticket: &Ticket,
+        realm: &Realm,
+        credential: Option<Credential>,
+        mode: Mode,
+        needs: Duration,
+    ) -> Result<Result<(HeaderValue, Proof), Full>> {
+        let memory = &ticket.host.memory;
+        let mut scopes = ticket.needs();
+        if mode == Mode::Full
+            && let Some(wishes) = ticket.wishes()
+        {
+            scopes.join(&wishes);
+        }
+        if let Some(named) = memory.state().named.get(&(ticket.repository.clone(), ticket.access)) {
+            scopes.join(named);
+        }
+        let now = self.options().clock.now();
+        let key = TokenKey { credential: credential.clone(), scopes: scopes.clone() };
+        let slot = memory.slot(key, now);
+        let mut held = slot.lock().await;
+        let now = self.options().clock.now();
+        if let Some(token) = held.as_ref().filter(|token| token.lasts(now, needs)) {
+            return Ok(Ok((token.header.clone(), Proof::Cached(Arc::clone(&slot)))));
+        }
+        match self.grant(realm, credential.as_ref(), &scopes).await? {
+            Grant::Token(token) => {
+                let header = token.header.clone();
+                *held = Some(token);
+                Ok(Ok((header, Proof::Fresh)))
+            }
+            Grant::Refused(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    /// Looks the credential up once for each repository.
+    async fn found(&self, ticket: &Ticket) -> Result<Option<Found>> {
+        let lookup = {
+            let mut state = ticket.host.memory.state();
+            Arc::clone(state.found.entry(ticket.repository.clone()))
+        };
+        let options = self.options();
+        let search = || {
+            let registry = ticket.host.registry();
+            options.keyring.find(registry, ticket.repository.as_ref(), &options.notify)
+        };
+        lookup.get_or_try_init(search).await.cloned()
+    }
+
+    /// Looks at a 401 or 403 of the registry itself.
+    pub(crate) async fn judge(
+        &self,
+        ticket: &Ticket,
+        refusal: Full,
+        used: Option<Authorization>,
+        rounds: &mut Rounds,
+    ) -> Result<Next> {
+        if refusal.status == StatusCode::UNAUTHORIZED {
+            let Some(widened) = learn(ticket, &refusal)? else {
+                return Ok(Next::Final(refusal));
+            };
+            match &used {
+                None if take(&mut rounds.asked) => return Ok(Next::Again),
+                Some(Authorization { proof: Proof::Cached(slot), header, .. })
+                    if take(&mut rounds.refreshed) =>
+                {
+                    // Believed valid and refused all the same: revoked, or the clocks differ.
+                    let mut held = slot.lock().await;
+                    if held.as_ref().is_some_and(|token| token.header == *header) {
+                        *held = None;
+                    }
+                    return Ok(Next::Again);
+                }
+                Some(Authorization { proof: Proof::Fresh, .. })
+                    if widened == Widened::Yes && take(&mut rounds.widened) =>
+                {
+                    return Ok(Next::Again);
+                }
+                _ => {}
+            }
+        } else if String::from_utf8_lossy(&refusal.body).contains("secondary rate limit") {
+            return Ok(Next::Final(refusal));
+        }
+        let kept = used.and_then(|used| used.kept);
+        Ok(match self.lower(ticket, kept, rounds, refusal) {
+            Ok(()) => Next::Again,
+            Err(refusal) => Next::Final(refusal),
+        })
+    }
+
+    /// Asks for less after a refusal, or hands the refusal back: a read need not also be allowed to write, and
+    /// needs no credentials where the world may read.
+    fn lower(
+        &self,
+        ticket: &Ticket,
+        kept: Option<Kept>,
+        rounds: &mut Rounds,
+        refusal: Full,
+    ) -> Result<(), Full> {
+        if rounds.mode == Mode::Full && ticket.wishes().is_some() {
+            rounds.mode = Mode::Narrow;
+            return Ok(());
+        }
+        if rounds.mode != Mode::Open && ticket.reads() && kept == Some(Kept::Stored) {
+            rounds.mode = Mode::Open;
+            rounds.refusal = Some(refusal);
+            let host = ticket.host.registry().to_string();
+            self.options().notify.tell(Notice::WithoutCredentials { host });
+            return Ok(());
+        }
+        Err(rounds.refusal.take().unwrap_or(refusal))
+    }
+}
+
+impl Rounds {
+    /// A try has worked: what it needed is worth knowing.
+    pub(crate) fn worked(&self, ticket: &Ticket) {
+        if self.mode == Mode::Open {
+            ticket.host.memory.state().open.entry(ticket.repository.clone());
+        }
+    }
+}
+
+fn take(progress: &mut Progress) -> bool {
+    std::mem::replace(progress, Progress::Done) == Progress::Open
+}
+
+/// A Basic header. An identity token has no name of its own.
+pub(crate) fn basic(credential: &Credential) -> Result<HeaderValue> {
+    let pair = match credential {
+        Credential::Basic { username, password } => format!("{username}:{}", password.expose()),
+        Credential::Identity(token) | Credential::Bearer(token) => {
+            format!("{TOKEN_USER}:{}", token.expose())
+        }
+    };
+    secret_header(&format!("Basic {}", STANDARD.encode(pair)))
+}
+
+/// A header that is kept out of logs.
+pub(crate) fn secret_header(text: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        Error::new(ErrorKind::Denied, "the credential holds characters that no header can carry")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}

@@ -1,0 +1,278 @@
+//! Logging in and out: a credential is tried before it is stored, stored where Helm would store it, and taken away again.
+
+use super::{
+    challenge::Challenge,
+    credentials::{Credential, Place, read_file},
+    docker_config::{AuthFile, key_beneath, key_of},
+    flow::{basic, secret_header},
+    scope::Scopes,
+    token::{self, Grant, Realm},
+};
+use crate::{
+    Advice, Error, ErrorKind, Result,
+    client::{
+        Client,
+        event::Notice,
+        http::{
+            message::{Call, Full, Proven},
+            retry::Origin,
+        },
+        registry::error_response,
+    },
+    oci::{Registry, RepositoryName},
+};
+use ::http::{HeaderValue, Method, header::WWW_AUTHENTICATE};
+use std::{io::Write, path::Path};
+
+/// What a probe has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// The registry took the credential.
+    Confirmed,
+    /// The registry asks nobody who they are, so nothing is shown.
+    Unasked,
+}
+
+/// What a logout has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// There was a credential.
+    Removed,
+    /// There was none.
+    Absent,
+}
+
+impl Client {
+    /// Tries a credential on a registry, then stores it.
+    ///
+    /// # Errors
+    /// `Denied` when the registry does not take it; nothing is stored then.
+    pub async fn login(&self, registry: &Registry, credential: &Credential) -> Result<Probe> {
+        self.login_to(registry, None, credential).await
+    }
+
+    /// The same for one namespace of a registry: the credential is stored for what lies in it.
+    ///
+    /// # Errors
+    /// As [`Self::login`].
+    pub async fn login_to(
+        &self,
+        registry: &Registry,
+        namespace: Option<&RepositoryName>,
+        credential: &Credential,
+    ) -> Result<Probe> {
+        let probe = self
+            .login_probe(registry, credential)
+            .await
+            .map_err(|error| error.context(format!("authenticating to \"{registry}\"")))?;
+        match namespace {
+            None => self.store_credential(registry, credential).await?,
+            // Helpers know hosts alone.
+            Some(namespace) => {
+                let (path, _) = self.own_file()?;
+                let mut file = read(path)?;
+                file.set(&key_beneath(registry, namespace), credential)?;
+                write(path, &file)?;
+            }
+        }
+        Ok(probe)
+    }
+
+    /// Asks a registry whether it takes a credential.
+    ///
+    /// # Errors
+    /// `Denied` when it does not.
+    pub async fn login_probe(&self, registry: &Registry, credential: &Credential) -> Result<Probe> {
+        let first = self.ping(registry, None).await?;
+        if first.status.is_success() {
+            // Where everybody may read, only a wrong name shows.
+            let Credential::Basic { .. } = credential else { return Ok(Probe::Unasked) };
+            let answer = self.ping(registry, Some(&basic(credential)?)).await?;
+            return match answer.status.as_u16() {
+                401 | 403 => Err(denied(registry, &answer)),
+                _ => Ok(Probe::Unasked),
+            };
+        }
+        // A challenge of the host that a redirect leads to would name where the password goes.
+        if first.from == Origin::Elsewhere {
+            return Err(error_response::from_registry(registry, "log in", &first));
+        }
+        let values = first.headers.get_all(WWW_AUTHENTICATE);
+        let list = Challenge::parse(values.iter().filter_map(|value| value.to_str().ok()));
+        let bearer = list.iter().find(|c| c.is("Bearer") && c.parameter("realm").is_some());
+        let takes_basic = list.iter().any(|c| c.is("Basic"));
+        if first.status.as_u16() != 401 || (bearer.is_none() && !takes_basic) {
+            return Err(error_response::from_registry(registry, "log in", &first));
+        }
+        let header = match (bearer, credential) {
+            (_, Credential::Bearer(token)) => secret_header(&format!("Bearer {}", token.expose()))?,
+            (None, credential) => basic(credential)?,
+            (Some(challenge), credential) => {
+                let realm = Realm::of(challenge, &first.url, registry, first.network)?;
+                let scopes = challenge.parameter("scope").map(Scopes::parse).unwrap_or_default();
+                self.login_token(registry, &realm, credential, &scopes).await?
+            }
+        };
+        let mut answer = self.ping(registry, Some(&header)).await?;
+        if answer.status.as_u16() == 401 && bearer.is_some() && takes_basic {
+            // Harbor's `/v2/` takes no token without a scope, but a name and password.
+            answer = self.ping(registry, Some(&basic(credential)?)).await?;
+        }
+        match answer.status.as_u16() {
+            200..=299 => Ok(Probe::Confirmed),
+            401 | 403 => Err(denied(registry, &answer)),
+            _ => Err(error_response::from_registry(registry, "log in", &answer)),
+        }
+    }
+
+    /// A token for a login: by the grant for names and passwords where the service knows it, else as for any request.
+    async fn login_token(
+        &self,
+        registry: &Registry,
+        realm: &Realm,
+        credential: &Credential,
+        scopes: &Scopes,
+    ) -> Result<HeaderValue> {
+        if let Credential::Basic { username, password } = credential
+            && let Some(Grant::Token(token)) =
+                self.grant_login(realm, username, password.expose(), scopes).await?
+        {
+            return Ok(token.header);
+        }
+        match self.grant(realm, Some(credential), scopes).await? {
+            Grant::Token(token) => Ok(token.header),
+            Grant::Refused(answer) => Err(token::refused(registry, &answer, Proven::Yes)),
+        }
+    }
+
+    async fn ping(&self, registry: &Registry, header: Option<&HeaderValue>) -> Result<Full> {
+        let host = self.host(registry);
+        let call = Call::new(Method::GET, host.url("")?);
+        let cap = self.options().limits.answer_bytes;
+        let act = format!("log in to `{registry}`");
+        let answer = self.settle_with(&host, header, &act, &call, cap).await?;
+        // A challenge makes it a registry, whatever its body is. Quay types its `true` as HTML.
+        let asks = answer.status.as_u16() == 401 && answer.headers.contains_key(WWW_AUTHENTICATE);
+        let json = serde_json::from_slice::<serde::de::IgnoredAny>(&answer.body).is_ok();
+        let page = !asks && !json && error_response::is_page(&answer);
+        if page || !matches!(answer.status.as_u16(), 200..=299 | 401 | 403) {
+            return Err(error_response::from_registry(registry, &act, &answer));
+        }
+        Ok(answer)
+    }
+
+    /// Stores a credential in the first file we know, or with the helper that it names.
+    async fn store_credential(&self, registry: &Registry, credential: &Credential) -> Result<()> {
+        let keyring = &self.options().keyring;
+        let (path, helm) = self.own_file()?;
+        let mut file = read(path)?;
+        let helpers = keyring.helpers();
+        if let Some(name) = file.keeper(registry) {
+            return helpers.store(&name, key_of(registry), credential).await.map_err(|error| {
+                let path = path.display();
+                error.with_hint(format!("repair the helper, or take its name out of `{path}`"))
+            });
+        }
+        let detected = (helm && file.says_nothing()).then(|| helpers.detect()).flatten();
+        if let Some(name) = detected {
+            match helpers.store(name, key_of(registry), credential).await {
+                Ok(()) => return Ok(()),
+                // Nobody has configured it, so nobody has to repair it.
+                Err(error) => self.options().notify.tell(Notice::Credentials {
+                    text: format!(
+                        "{}; the credential is stored in `{}`",
+                        error.chain(),
+                        path.display()
+                    ),
+                }),
+            }
+        }
+        file.set(key_of(registry), credential)?;
+        write(path, &file)
+    }
+
+    /// Takes a registry's credential away.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written, or the helper it names fails.
+    pub async fn logout(&self, registry: &Registry) -> Result<Removed> {
+        self.logout_from(registry, None).await
+    }
+
+    /// The same for one namespace of a registry; the registry's own credential stays.
+    ///
+    /// # Errors
+    /// As [`Self::logout`].
+    pub async fn logout_from(
+        &self,
+        registry: &Registry,
+        namespace: Option<&RepositoryName>,
+    ) -> Result<Removed> {
+        let keyring = &self.options().keyring;
+        let (path, helm) = self.own_file()?;
+        let mut file = read(path)?;
+        let helpers = keyring.helpers();
+        let (key, mut removed) = (key_of(registry), Removed::Absent);
+        let keeper = file.keeper(registry).filter(|_| namespace.is_none());
+        if let Some(name) = keeper {
+            if matches!(helpers.get(&name, key).await, Ok(Some(_))) {
+                removed = Removed::Removed;
+            }
+            helpers.erase(&name, key).await?;
+        } else if helm
+            && namespace.is_none()
+            && file.says_nothing()
+            && let Some(name) = helpers.detect()
+            && matches!(helpers.get(name, key).await, Ok(Some(_)))
+        {
+            helpers.erase(name, key).await?;
+            removed = Removed::Removed;
+        }
+        if file.remove(registry, namespace) {
+            write(path, &file)?;
+            removed = Removed::Removed;
+        }
+        Ok(removed)
+    }
+
+    /// The file that logins are written to, and whether it is Helm's.
+    fn own_file(&self) -> Result<(&Path, bool)> {
+        let places = &self.options().keyring.places;
+        places
+            .iter()
+            .find_map(|place| match place {
+                Place::Helm(path) => Some((path.as_path(), true)),
+                Place::File(path) => Some((path.as_path(), false)),
+                Place::Old(_) | Place::Inline(_) => None,
+            })
+            .ok_or_else(|| {
+                Error::usage("there is no file to keep credentials in")
+                    .with_advice(Advice::NameCredentialsFile)
+            })
+    }
+}
+
+fn denied(registry: &Registry, answer: &Full) -> Error {
+    let words = error_response::words(answer).map(|words| format!(": {words}")).unwrap_or_default();
+    Error::new(ErrorKind::Denied, format!("`{registry}` answers {}{words}", answer.status.as_u16()))
+        .with_hint("check the name and the password; nothing was stored")
+}
+
+fn read(path: &Path) -> Result<AuthFile> {
+    AuthFile::parse(&read_file(path)?)
+        .map_err(|error| error.context(format!("cannot use `{}`", path.display())))
+}
+
+/// Replaces the file in one step, readable by its owner alone. A link is followed, so that it stays one.
+fn write(path: &Path, file: &AuthFile) -> Result<()> {
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let folder = target.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let named = |error| Error::io("write credentials to", path, error);
+    std::fs::create_dir_all(folder).map_err(named)?;
+    // tempfile makes it 0600.
+    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(named)?;
+    temporary.write_all(&file.to_bytes()).map_err(named)?;
+    temporary.as_file().sync_all().map_err(named)?;
+    temporary.persist(&target).map_err(|error| named(error.error))?;
+    Ok(())
+}

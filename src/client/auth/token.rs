@@ -1,0 +1,455 @@
+//! Tokens: where they may be asked for, how, and what the answer says. The flows are Docker's: a GET with a name
+//! and password, or a POST that changes a refresh token; a service that knows only one of them is asked by the other.
+
+use super::{
+    challenge::Challenge,
+    credentials::Credential,
+    flow::{basic, secret_header},
+    scope::Scopes,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    advice::{Advice, LogIn},
+    client::{
+        Client,
+        http::{
+            message::{Call, Full, Payload, Proven, text},
+            network::{Names, Network, is_inner as is_inner_address},
+            redirect::host_of,
+        },
+        registry::{blob_stream::Redirects, error_response},
+    },
+    oci::Registry,
+};
+use ::http::{HeaderValue, Method};
+use serde_json::Value;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::{Duration, SystemTime},
+};
+use url::{Host, Url};
+
+/// Where a registry sends us for tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Realm {
+    pub(crate) url: Url,
+    pub(crate) service: Option<String>,
+    /// The addresses that the host of `url` may have.
+    names: Names,
+}
+
+impl Realm {
+    /// The realm of a Bearer challenge, if a credential may be sent there.
+    ///
+    /// # Errors
+    /// `Protocol` for an address that the guard refuses.
+    pub(crate) fn of(
+        challenge: &Challenge,
+        registry_url: &Url,
+        registry: &Registry,
+        network: Network,
+    ) -> Result<Self> {
+        let text = challenge.parameter("realm").unwrap_or_default();
+        let (url, names) = guard(text, registry_url, network).map_err(|refusal| {
+            let (why, hint) = match refusal {
+                Refusal::Bad(why) => (
+                    why,
+                    "no credentials were sent; the registry's token address must be set right"
+                        .to_owned(),
+                ),
+                Refusal::Inner(host) => (
+                    "an address within a private network",
+                    format!(
+                        "no credentials were sent; if this token service is meant, call the registry `{host}`"
+                    ),
+                ),
+            };
+            Error::new(
+                ErrorKind::Protocol,
+                format!("`{registry}` sends us for a token to `{}`, {why}", shown(text)),
+            )
+            .with_hint(hint)
+        })?;
+        let service = challenge.parameter("service").map(str::to_owned);
+        Ok(Self { url, service, names })
+    }
+}
+
+/// A realm's address without what may be secret in it.
+fn shown(text: &str) -> String {
+    text.split(['?', '#']).next().unwrap_or(text).chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Why the guard refuses an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Refusal {
+    Bad(&'static str),
+    /// An inner address, named by a registry that is not there. The text is the registry's `host[:port]` by that address.
+    Inner(String),
+}
+
+/// The guard against a registry that makes us ask inner hosts (SSRF), or send a password in clear text. A registry that is
+/// itself within a private network may have its token service there too.
+fn guard(realm: &str, registry: &Url, network: Network) -> Result<(Url, Names), Refusal> {
+    let bad = Refusal::Bad;
+    let mut url = registry.join(realm).map_err(|_| bad("which is no address"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(bad("which is neither http nor https"));
+    }
+    if registry.scheme() == "https" && url.scheme() == "http" {
+        return Err(bad("where a password would go in clear text"));
+    }
+    let beside = url.host() == registry.host();
+    let loopback = network == Network::Loopback && is_loopback(&url);
+    if !beside && !loopback && is_inner(&url) {
+        // The registry under the name of the token service would be let in.
+        let mut same = registry.clone();
+        let _ = same.set_host(url.host_str());
+        return Err(Refusal::Inner(host_of(&same)));
+    }
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_fragment(None);
+    let names = match network {
+        Network::Outer if !beside => Names::OuterOnly,
+        _ => Names::Any,
+    };
+    Ok((url, names))
+}
+
+/// Whether a URL's host is this machine by one of its usual names: `localhost`, 127.0.0.1 or ::1.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => is_localhost(name),
+        Some(Host::Ipv4(address)) => address == Ipv4Addr::LOCALHOST,
+        Some(Host::Ipv6(address)) => address == Ipv6Addr::LOCALHOST,
+        None => false,
+    }
+}
+
+fn is_localhost(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
+}
+
+fn is_inner(url: &Url) -> bool {
+    match url.host() {
+        None => true,
+        Some(Host::Domain(name)) => is_localhost(name),
+        Some(Host::Ipv4(address)) => is_inner_address(IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => is_inner_address(IpAddr::V6(address)),
+    }
+}
+
+/// A token and how long it may be used.
+#[derive(Clone, Debug)]
+pub(crate) struct Token {
+    pub(crate) header: HeaderValue,
+    fetched: SystemTime,
+    lifetime: Duration,
+}
+
+impl Token {
+    /// A token that lives as long as one whose answer does not say how long.
+    #[cfg(test)]
+    pub(crate) fn of(text: &'static str, fetched: SystemTime) -> Self {
+        let lifetime = Duration::from_secs(LIFETIME);
+        Self { header: HeaderValue::from_static(text), fetched, lifetime }
+    }
+
+    /// Whether it can still be used, and goes on to be for `needs`, as far as its whole life allows.
+    pub(crate) fn lasts(&self, now: SystemTime, needs: Duration) -> bool {
+        // Our own clock at both ends: the service's may differ from it by hours.
+        let age = now.duration_since(self.fetched).unwrap_or(Duration::MAX);
+        age.saturating_add(needs.min(self.lifetime / 2)) < self.lifetime.mul_f32(0.8)
+    }
+}
+
+/// What a token service says.
+#[derive(Debug)]
+pub(crate) enum Grant {
+    Token(Token),
+    /// It does not give us one.
+    Refused(Full),
+}
+
+/// The least time a token lives, and the time when the answer does not say (Docker's token specification).
+const LIFETIME: u64 = 60;
+/// The longest life of a token that is believed: a year.
+const LONGEST_LIFETIME: u64 = 366 * 24 * 3600;
+
+const CLIENT_ID: &str = "chartferry";
+
+impl Client {
+    /// Asks for a token.
+    pub(crate) async fn grant(
+        &self,
+        realm: &Realm,
+        credential: Option<&Credential>,
+        scopes: &Scopes,
+    ) -> Result<Grant> {
+        if let Some(Credential::Identity(token)) = credential {
+            let form = [("grant_type", "refresh_token"), ("refresh_token", token.expose())];
+            let answer = self.post_grant(realm, &form, scopes).await?;
+            if !matches!(answer.status.as_u16(), 401 | 404 | 405) {
+                return self.read_grant(answer);
+            }
+        }
+        let mut url = realm.url.clone();
+        {
+            let mut query = url.query_pairs_mut();
+            if let Some(service) = &realm.service {
+                query.append_pair("service", service);
+            }
+            for scope in scopes.list() {
+                query.append_pair("scope", &scope);
+            }
+            query.append_pair("client_id", CLIENT_ID);
+            if let Some(Credential::Basic { username, .. }) = credential {
+                query.append_pair("account", username);
+            }
+        }
+        let header = credential.map(basic).transpose()?;
+        let answer = self.service(&request(Method::GET, url, realm), header.as_ref()).await?;
+        self.read_grant(answer)
+    }
+
+    /// The grant for a name and password, which only a login asks for. `None` when the service does not know it.
+    pub(crate) async fn grant_login(
+        &self,
+        realm: &Realm,
+        username: &str,
+        password: &str,
+        scopes: &Scopes,
+    ) -> Result<Option<Grant>> {
+        let form = [
+            ("grant_type", "password"),
+            ("access_type", "offline"),
+            ("username", username),
+            ("password", password),
+        ];
+        let answer = self.post_grant(realm, &form, scopes).await?;
+        Ok(if answer.status.is_success() { Some(self.read_grant(answer)?) } else { None })
+    }
+
+    async fn post_grant(
+        &self,
+        realm: &Realm,
+        form: &[(&str, &str)],
+        scopes: &Scopes,
+    ) -> Result<Full> {
+        let call = request(Method::POST, realm.url.clone(), realm)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .payload(Payload::Bytes(form_of(form, realm, scopes).into()));
+        self.service(&call, None).await
+    }
+
+    async fn service(&self, call: &Call, header: Option<&HeaderValue>) -> Result<Full> {
+        let cap = self.options().limits.answer_bytes;
+        self.settle_service(header, "get a token", call, cap).await
+    }
+
+    fn read_grant(&self, answer: Full) -> Result<Grant> {
+        let host = host_of(&answer.url);
+        match answer.status.as_u16() {
+            200..=299 => {}
+            300..=399 => return Err(redirected(&host, &answer)),
+            400 | 401 | 403 => return Ok(Grant::Refused(answer)),
+            _ => {
+                let act = "get a token";
+                return Err(error_response::from_service(&host, act, &answer));
+            }
+        }
+        let wrong = |what: &str| {
+            Error::new(
+                ErrorKind::Protocol,
+                format!("the token service `{host}` answers with {what}"),
+            )
+        };
+        // The body decides: some services type their JSON as a page.
+        let Ok(reply) = serde_json::from_slice(&answer.body) else {
+            return Err(match error_response::is_page(&answer) {
+                true => wrong("a web page, not a token").with_hint(
+                    "single sign-on may stand in between: log in with the token or secret that the registry gives for command lines",
+                ),
+                false => wrong("what is no token"),
+            });
+        };
+        let (text, seconds) = token_of(&reply).ok_or_else(|| wrong("no token"))?;
+        Ok(Grant::Token(Token {
+            header: secret_header(&format!("Bearer {text}"))?,
+            fetched: self.options().clock.now(),
+            lifetime: Duration::from_secs(seconds),
+        }))
+    }
+}
+
+/// The token of a token service's answer, and the seconds that it lasts. Of a key that comes twice the last counts.
+pub(crate) fn token_of(reply: &serde_json::Map<String, Value>) -> Option<(&str, u64)> {
+    let text = ["token", "access_token"]
+        .into_iter()
+        .filter_map(|name| reply.get(name)?.as_str())
+        .find(|token| !token.is_empty())?;
+    let seconds = reply.get("expires_in").and_then(seconds).unwrap_or(LIFETIME);
+    Some((text, seconds.clamp(LIFETIME, LONGEST_LIFETIME)))
+}
+
+/// A request for a token. It follows no redirect to another origin: it carries a password or a refresh token, and the guard
+/// has looked at this origin only.
+fn request(method: Method, url: Url, realm: &Realm) -> Call {
+    Call::new(method, url).redirects(Redirects::HandOver).names(realm.names)
+}
+
+/// The error for a token service that sends us elsewhere.
+fn redirected(host: &str, answer: &Full) -> Error {
+    let place = text(&answer.headers, "location").unwrap_or_default();
+    let place = answer.url.join(place).map_or_else(|_| shown(place), |url| shown(url.as_str()));
+    Error::new(
+        ErrorKind::Protocol,
+        format!("the token service `{host}` redirects to another origin, `{place}`"),
+    )
+    .with_hint("no credentials were sent there; the registry's token address must be set right")
+}
+
+/// The seconds of `expires_in`, which some services write as text.
+fn seconds(value: &Value) -> Option<u64> {
+    let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    seconds.is_finite().then_some(seconds as u64)
+}
+
+fn form_of(form: &[(&str, &str)], realm: &Realm, scopes: &Scopes) -> String {
+    let mut body = url::form_urlencoded::Serializer::new(String::new());
+    body.extend_pairs(form).append_pair("client_id", CLIENT_ID);
+    if let Some(service) = &realm.service {
+        body.append_pair("service", service);
+    }
+    let scopes = scopes.to_string();
+    if !scopes.is_empty() {
+        body.append_pair("scope", &scopes);
+    }
+    body.finish()
+}
+
+/// What the user is told when there is no token to be had.
+pub(crate) fn refused(registry: &Registry, answer: &Full, proven: Proven) -> Error {
+    let host = host_of(&answer.url);
+    let what = error_response::words(answer).map(|words| format!(": {words}")).unwrap_or_default();
+    let (message, reason) = match proven {
+        Proven::Yes => {
+            (format!("`{host}` refuses the credentials for `{registry}`{what}"), LogIn::Refused)
+        }
+        Proven::No => (format!("`{host}` gives no token for `{registry}`{what}"), LogIn::NoToken),
+    };
+    Error::new(ErrorKind::Denied, message)
+        .with_advice(Advice::LogIn { registry: registry.to_string(), reason })
+        .with_registry_codes(error_response::codes(answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::VirtualClock;
+
+    #[test]
+    fn tokens_are_asked_for_only_where_it_is_safe() {
+        for (registry, realm, result) in [
+            (
+                "https://r.example/v2/",
+                "https://auth.example/token",
+                Ok("https://auth.example/token"),
+            ),
+            ("https://r.example/v2/", "/token?x=1", Ok("https://r.example/token?x=1")),
+            ("https://r.example/v2/", "https://u:p@auth.example/t", Ok("https://auth.example/t")),
+            ("http://r.example/v2/", "http://auth.example/t", Ok("http://auth.example/t")),
+            ("http://127.0.0.1:5000/v2/", "http://127.0.0.1:5001/t", Ok("http://127.0.0.1:5001/t")),
+            ("https://10.0.0.5/v2/", "https://10.0.0.5/t", Ok("https://10.0.0.5/t")),
+            ("https://r.example/v2/", "http://auth.example/t", Err("clear text")),
+            ("https://r.example/v2/", "ftp://auth.example/t", Err("neither")),
+            ("https://r.example/v2/", "file:///etc/passwd", Err("neither")),
+            ("https://r.example/v2/", "https://[", Err("no address")),
+            ("https://r.example/v2/", "https://169.254.169.254/latest", Err("private")),
+            ("https://r.example/v2/", "https://127.0.0.1/t", Err("private")),
+            ("https://r.example/v2/", "https://localhost/t", Err("private")),
+            ("https://r.example/v2/", "https://a.localhost./t", Err("private")),
+            ("https://r.example/v2/", "https://2130706433/t", Err("private")),
+            ("https://r.example/v2/", "https://192.168.1.1/t", Err("private")),
+            ("https://r.example/v2/", "https://0.0.0.0/t", Err("private")),
+            ("https://r.example/v2/", "https://[::1]/t", Err("private")),
+            ("https://r.example/v2/", "https://[::ffff:10.0.0.1]/t", Err("private")),
+            ("https://r.example/v2/", "https://[fe80::1]/t", Err("private")),
+            ("https://r.example/v2/", "https://[fd00::1]/t", Err("private")),
+            ("http://127.0.0.1:5000/v2/", "http://10.0.0.1/t", Err("private")),
+            ("http://127.0.0.1:5000/v2/", "http://localhost:5001/t", Ok("http://localhost:5001/t")),
+            ("http://localhost:5000/v2/", "http://127.0.0.1:1/t", Ok("http://127.0.0.1:1/t")),
+            ("http://localhost:5000/v2/", "http://127.0.0.2:1/t", Err("private")),
+            ("http://localhost:5000/v2/", "http://[::1]:1/t", Ok("http://[::1]:1/t")),
+            ("https://10.0.0.5/v2/", "https://10.0.0.6/t", Err("private")),
+            ("https://10.0.0.5/v2/", "https://localhost/t", Err("private")),
+        ] {
+            let registry: Url = registry.parse().expect(registry);
+            let found = guard(realm, &registry, network(&registry));
+            let url = found.as_ref().map(|(url, _)| url.as_str());
+            match (result, &found) {
+                (Ok(expected), _) => assert_eq!(url, Ok(expected), "{realm}"),
+                (Err("private"), Err(Refusal::Inner(name))) => {
+                    assert_eq!(name.ends_with(":5000"), registry.port() == Some(5000), "{name}");
+                }
+                (Err(why), Err(Refusal::Bad(own))) => assert!(own.contains(why), "{realm}"),
+                _ => panic!("{realm}: {found:?}"),
+            }
+        }
+    }
+
+    /// Where a registry of this address would answer.
+    fn network(registry: &Url) -> Network {
+        let address = match registry.host() {
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Domain("localhost")) => IpAddr::from([127, 0, 0, 1]),
+            _ => IpAddr::from([192, 0, 2, 1]),
+        };
+        Network::of(Some((address, 443).into()))
+    }
+
+    #[test]
+    fn a_registry_of_the_world_names_no_inner_host() {
+        use Names::{Any, OuterOnly};
+        let registry = "https://r.example/v2/".parse().expect("url");
+        for (network, realm, names) in [
+            (Network::Outer, "https://auth.example/t", OuterOnly),
+            (Network::Outer, "/t", Any),
+            (Network::Private, "https://auth.example/t", Any),
+            (Network::Loopback, "https://auth.example/t", Any),
+            // A proxy resolves names itself.
+            (Network::Unknown, "https://auth.example/t", Any),
+        ] {
+            let found = guard(realm, &registry, network).map(|(_, names)| names);
+            assert_eq!(found, Ok(names), "{network:?} {realm}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_renewed_after_four_fifths_of_its_life() {
+        let clock = VirtualClock::default();
+        let token = Token {
+            header: HeaderValue::from_static("Bearer x"),
+            fetched: clock.now(),
+            lifetime: Duration::from_secs(300),
+        };
+        let needs = Duration::from_secs(60);
+        for (age, usable, for_a_long_body) in [
+            (0, true, true),
+            (179, true, true),
+            (181, true, false),
+            (239, true, false),
+            (241, false, false),
+        ] {
+            let now = clock.now() + Duration::from_secs(age);
+            assert_eq!(token.lasts(now, Duration::ZERO), usable, "{age}");
+            assert_eq!(token.lasts(now, needs), for_a_long_body, "{age}");
+        }
+        assert!(
+            !token.lasts(clock.now() - Duration::from_secs(1), Duration::ZERO),
+            "the clock went back"
+        );
+    }
+}

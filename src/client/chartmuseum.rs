@@ -1,0 +1,378 @@
+//! The API of a ChartMuseum: archives and provenance files up, versions away. The archive goes as it is. Where the API
+//! lies is told by the server's own index, unless the caller knows.
+
+use super::{
+    Client,
+    http::message::{Call, Full, Patience, Payload, Strangers},
+    registry::error_response,
+    repository::index::{self, Archive, Body, Fetched},
+};
+use crate::{
+    Advice, Error, ErrorKind, Result,
+    advice::{Answered, Service},
+    index::Index,
+    limits::Limits,
+    store::{blocking, unique},
+    yaml::{self, Step, Value},
+};
+use ::http::Method;
+use bytes::Bytes;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+use url::Url;
+
+/// The remedy where the server asks for credentials.
+const LOG_IN: Advice = Advice::Authenticate(Service::ChartMuseum);
+
+/// What to do where the version is there already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Force {
+    /// Leave it.
+    #[default]
+    No,
+    /// Ask the server to replace it.
+    Yes,
+}
+
+/// What became of an upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uploaded {
+    /// The server has taken it.
+    Saved,
+    /// The server has this version already, of whatever bytes, and keeps what it has.
+    Exists,
+}
+
+/// What became of a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone.
+    Yes,
+    /// It was not there.
+    WasAbsent,
+}
+
+/// A ChartMuseum. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Museum {
+    repository: index::Repository,
+    context_path: Arc<OnceCell<String>>,
+}
+
+impl Client {
+    /// The ChartMuseum that serves this repository. Without a `context_path` the server's index is asked for it before
+    /// the first upload.
+    ///
+    /// # Errors
+    /// As [`Client::classic`].
+    pub fn museum(&self, options: index::Options, context_path: Option<&str>) -> Result<Museum> {
+        let repository = self.classic(options)?;
+        let context_path = Arc::new(OnceCell::new_with(context_path.map(tidy)));
+        Ok(Museum { repository, context_path })
+    }
+}
+
+impl Museum {
+    /// Its repository.
+    pub fn repository(&self) -> &index::Repository {
+        &self.repository
+    }
+
+    /// Uploads an archive and its provenance, in one request.
+    ///
+    /// # Errors
+    /// What the other side says.
+    pub async fn upload(
+        &self,
+        archive: &Body,
+        provenance: Option<Bytes>,
+        force: Force,
+    ) -> Result<Uploaded> {
+        let payload = payload(archive)?;
+        let mut url = self.api("charts").await?;
+        if force == Force::Yes {
+            url.set_query(Some("force"));
+        }
+        let boundary = format!("chartferry-{}", unique());
+        let head = |name: &str, file: &str| {
+            Payload::Bytes(
+                format!(
+                    "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{file}\"\r\n\
+                     Content-Type: application/octet-stream\r\n\r\n"
+                )
+                .into(),
+            )
+        };
+        // Always a form, as the plugin sends it: GitLab and Harbor take nothing else.
+        let mut parts = vec![head("chart", "chart.tgz"), payload];
+        if let Some(provenance) = provenance {
+            parts.push(Payload::Bytes(Bytes::from_static(b"\r\n")));
+            parts.push(head("prov", "chart.tgz.prov"));
+            parts.push(Payload::Bytes(provenance));
+        }
+        parts.push(Payload::Bytes(format!("\r\n--{boundary}--\r\n").into()));
+        let call = Call::new(Method::POST, url)
+            .strangers(Strangers::Refuse)
+            .patience(Patience::Commit)
+            .header("content-type", &format!("multipart/form-data; boundary={boundary}"))
+            .payload(Payload::Parts(parts.into()));
+        self.send(&call).await
+    }
+
+    /// Uploads a provenance file alone.
+    ///
+    /// # Errors
+    /// What the other side says.
+    pub async fn upload_provenance(&self, provenance: Bytes, force: Force) -> Result<Uploaded> {
+        let mut url = self.api("prov").await?;
+        if force == Force::Yes {
+            url.set_query(Some("force"));
+        }
+        let call = Call::new(Method::POST, url)
+            .strangers(Strangers::Refuse)
+            .header("content-type", "application/octet-stream")
+            .payload(Payload::Bytes(provenance));
+        self.send(&call).await
+    }
+
+    async fn send(&self, call: &Call) -> Result<Uploaded> {
+        // A server that cannot read an upload answers 500 each time; a busy one answers 502 to 504.
+        let call = &call.clone().finals(&[500]);
+        let cap = self.repository.client.options().limits.answer_bytes;
+        let act = format!("upload to {}", call.url);
+        let answer = self.repository.settle(&act, call, cap).await?;
+        match answer.status.as_u16() {
+            _ if says(&answer, "saved", &[201, 202]) => Ok(Uploaded::Saved),
+            200..=299 => Err(no_museum(&act, &call.url, &answer)),
+            409 => Ok(Uploaded::Exists),
+            _ => Err(refused(&act, &call.url, &answer)),
+        }
+    }
+
+    /// SHA-256 in bare hex of the archive that the server has for a version; `None` when it has none, or does not say.
+    ///
+    /// # Errors
+    /// What the other side says.
+    pub async fn digest(&self, name: &str, version: &str) -> Result<Option<String>> {
+        let url = self.version(name, version).await?;
+        let call = Call::new(Method::GET, url);
+        let cap = self.repository.client.options().limits.answer_bytes;
+        let act = format!("ask {}", call.url);
+        let answer = self.repository.settle(&act, &call, cap).await?;
+        match answer.status.as_u16() {
+            200 => {
+                let entry: serde_json::Value =
+                    serde_json::from_slice(&answer.body).unwrap_or_default();
+                // It takes a version for a range, so it may have found another.
+                let same = entry.get("version").and_then(|text| text.as_str()) == Some(version);
+                let digest = entry.get("digest").and_then(|text| text.as_str());
+                Ok(digest.filter(|_| same).map(str::to_owned))
+            }
+            404 => Ok(None),
+            _ => Err(refused(&act, &call.url, &answer)),
+        }
+    }
+
+    /// Deletes a version.
+    ///
+    /// # Errors
+    /// What the other side says.
+    pub async fn delete(&self, name: &str, version: &str) -> Result<Deleted> {
+        let url = self.version(name, version).await?;
+        let call = Call::new(Method::DELETE, url).strangers(Strangers::Refuse);
+        let cap = self.repository.client.options().limits.answer_bytes;
+        let act = format!("delete at {}", call.url);
+        let answer = self.repository.settle(&act, &call, cap).await?;
+        match answer.status.as_u16() {
+            _ if says(&answer, "deleted", &[202, 204]) => Ok(Deleted::Yes),
+            200..=299 => Err(no_museum(&act, &call.url, &answer)),
+            404 if !error_response::is_page(&answer) && says_object_missing(&answer.body) => {
+                Ok(Deleted::WasAbsent)
+            }
+            _ => Err(refused(&act, &call.url, &answer)),
+        }
+    }
+
+    async fn version(&self, name: &str, version: &str) -> Result<Url> {
+        let mut url = self.api("charts").await?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push(name).push(version);
+        }
+        Ok(url)
+    }
+
+    /// `SCHEME://HOST/CONTEXT/api/REPO/rest`: the name of the repository comes behind `/api`.
+    async fn api(&self, rest: &str) -> Result<Url> {
+        let context = self.context_path.get_or_try_init(|| self.find_context_path()).await?;
+        let mut url: Url = index::parse(self.repository.url())?;
+        let path = url.path().trim_end_matches('/').to_owned();
+        let beyond = path.strip_prefix(context.as_str());
+        let inner = beyond.filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(&path);
+        url.set_path(&format!("{context}/api{inner}/{rest}"));
+        url.set_query(None);
+        Ok(url)
+    }
+
+    async fn find_context_path(&self) -> Result<String> {
+        let index = self.repository.index(None).await.map_err(|error| match error.kind() {
+            // After a redirect the hint is another: the credentials were there.
+            ErrorKind::Denied if error.advice() == Some(&error_response::READ_BY) => {
+                error.with_advice(LOG_IN)
+            }
+            ErrorKind::NotFound => error.with_advice(Advice::CheckChartMuseum(Answered::NoIndex)),
+            _ => error,
+        });
+        match index? {
+            Fetched::NotModified => Ok(String::new()),
+            Fetched::Index { bytes, .. } => {
+                let limits = self.repository.client.options().limits.clone();
+                // An index may have 46 MB.
+                Ok(blocking(move || context_path_of(&bytes, &limits)).await)
+            }
+        }
+    }
+}
+
+/// What a downloaded archive is to an upload.
+impl From<Archive> for Body {
+    fn from(archive: Archive) -> Self {
+        archive.body
+    }
+}
+
+fn payload(archive: &Body) -> Result<Payload> {
+    Ok(match archive {
+        Body::Memory(bytes) => Payload::Bytes(bytes.clone()),
+        Body::File(file) => {
+            let path = file.path();
+            let length = std::fs::metadata(path)
+                .map_err(|error| Error::io("read archive", path, error))?
+                .len();
+            Payload::File { path: path.into(), start: 0, length }
+        }
+    })
+}
+
+/// `serverInfo.contextPath` of an index. One whose entries Helm would refuse may still say where the API lies.
+fn context_path_of(index: &Bytes, limits: &Limits) -> String {
+    if let Ok(index) = Index::read(index.clone(), "index.yaml", limits) {
+        return tidy(index.context_path());
+    }
+    let nothing = &mut |step| matches!(step, Step::Item(_)).then_some(Value::Null);
+    let document = yaml::parse_items(index, "entries", limits, nothing).unwrap_or(Value::Null);
+    let path = document.get("serverInfo").and_then(|server| server.get("contextPath"));
+    path.and_then(Value::to_go_string).map(|path| tidy(&path)).unwrap_or_default()
+}
+
+/// With a slash before it and none behind; empty for none.
+fn tidy(path: &str) -> String {
+    let inner = path.trim().trim_matches('/');
+    if inner.is_empty() { String::new() } else { format!("/{inner}") }
+}
+
+/// Whether an answer says that a write is done: `{"saved":true}` or `{"deleted":true}` under any success, as ChartMuseum
+/// answers, or one of `statuses`, which other servers answer, without a web page or an error. A page under 200 is that of a
+/// host which knows no such path.
+fn says(answer: &Full, done: &str, statuses: &[u16]) -> bool {
+    if !answer.status.is_success() || error_response::is_page(answer) {
+        return false;
+    }
+    let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    match body.get(done) {
+        Some(said) => *said == serde_json::Value::Bool(true),
+        None => statuses.contains(&answer.status.as_u16()) && body.get("error").is_none(),
+    }
+}
+
+/// The error for a success that no ChartMuseum has answered.
+fn no_museum(act: &str, url: &Url, answer: &Full) -> Error {
+    let host = super::http::redirect::host_of(url);
+    let words = error_response::words(answer).map(|words| format!(": {words}")).unwrap_or_default();
+    let message = format!(
+        "cannot {act}: `{host}` answers {}, but not as a ChartMuseum does{words}",
+        error_response::status_text(answer)
+    );
+    Error::new(ErrorKind::Protocol, message)
+        .with_advice(Advice::CheckChartMuseum(Answered::Otherwise))
+}
+
+/// Whether a 404 speaks of the version, and not of the route: that one says exactly `not found`.
+fn says_object_missing(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(body)
+        .ok()
+        .and_then(|body| body.get("error")?.as_str().map(|text| text != "not found"))
+        .unwrap_or(false)
+}
+
+fn refused(act: &str, url: &Url, answer: &Full) -> Error {
+    let host = super::http::redirect::host_of(url);
+    let error = error_response::from_service(&host, act, answer);
+    match answer.status.as_u16() {
+        401 | 403
+            if super::http::redirect::may_see(url, &answer.url)
+                == super::http::redirect::Credentials::Drop =>
+        {
+            error_response::behind_redirect(error, url, answer)
+        }
+        404 | 405 => error.with_advice(Advice::CheckChartMuseum(Answered::NoApi)),
+        401 | 403 => error.with_advice(LOG_IN),
+        413 => Error::new(ErrorKind::Limit, error.message())
+            .with_hint("the server takes no archives of this size (--max-upload-size)"),
+        507 => error.with_hint("the server's storage limit is reached"),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_context_path_is_found_however_the_index_is_written() {
+        for (index, path) in [
+            ("apiVersion: v1\nentries: {}\nserverInfo:\n  contextPath: /x/\n", "/x"),
+            ("serverInfo:\n  contextPath: \"v1\"\nentries: {}\n", "/v1"),
+            ("apiVersion: v1\nentries: {}\nserverInfo: {contextPath: /x}\n", "/x"),
+            ("apiVersion: v1\nentries: {}\nserverInfo: # where\n  contextPath: /x # here\n", "/x"),
+            ("apiVersion: v1\nentries: {}\n\"serverInfo\":\n  \"contextPath\": /x\n", "/x"),
+            (
+                "{\"apiVersion\":\"v1\",\"entries\":{},\"serverInfo\":{\"contextPath\":\"/x\"}}",
+                "/x",
+            ),
+            ("\u{feff}serverInfo:\n  contextPath: /x\napiVersion: v1\nentries: {}\n", "/x"),
+            ("\u{feff}{\"apiVersion\":\"v1\",\"serverInfo\":{\"contextPath\":\"/x\"}}", "/x"),
+            ("odd: key\nentries:\n  a:\n  - odd\nserverInfo:\n  contextPath: /x\n", "/x"),
+            ("apiVersion: v1\nentries:\n  serverInfo:\n    contextPath: /x\nserverInfo: {}\n", ""),
+            ("entries: {}\n", ""),
+            ("<html>", ""),
+        ] {
+            let found = context_path_of(&Bytes::from_static(index.as_bytes()), &Limits::default());
+            assert_eq!(found, path, "{index}");
+        }
+    }
+
+    #[test]
+    fn the_api_lies_between_context_and_repository() {
+        let client = Client::new(crate::client::Options::default()).expect("client");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+        for (url, context, api) in [
+            ("http://h", "", "http://h/api/charts"),
+            ("http://h/", "/", "http://h/api/charts"),
+            ("http://h/org/repo", "", "http://h/api/org/repo/charts"),
+            ("http://h/xy/repo", "/x", "http://h/x/api/xy/repo/charts"),
+            ("http://h/x/org/repo", "x", "http://h/x/api/org/repo/charts"),
+            ("http://u:p@h:1/x?q=1", "/x", "http://h:1/x/api/charts"),
+        ] {
+            let museum = client.museum(index::Options::new(url), Some(context)).expect("museum");
+            let found = runtime.block_on(museum.api("charts")).expect("url");
+            assert_eq!(found.as_str(), api);
+        }
+    }
+
+    #[test]
+    fn a_missing_version_is_not_a_missing_route() {
+        assert!(says_object_missing(br#"{"error":"remove x: no such file"}"#));
+        assert!(!says_object_missing(br#"{"error":"not found"}"#));
+        assert!(!says_object_missing(b"<html>"));
+    }
+}

@@ -1,0 +1,198 @@
+//! What goes out and what comes back, as values: a call that can be sent any number of times, and an answer read whole.
+
+use super::{
+    network::{Names, Network},
+    redirect::Downgrade,
+    retry::Origin,
+};
+use crate::client::registry::blob_stream::Redirects;
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
+use bytes::Bytes;
+use std::{fmt, path::Path, sync::Arc};
+use url::Url;
+
+/// Whether a host sees the client certificate of the flags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    #[default]
+    Shown,
+    Hidden,
+}
+
+/// What is asked. It can be sent any number of times.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) payload: Payload,
+    pub(crate) patience: Patience,
+    /// The header that a proof goes in.
+    pub(crate) proof_header: HeaderName,
+    pub(crate) report: Option<Report>,
+    pub(crate) redirects: Redirects,
+    /// What to do with a redirect from https to plain http.
+    pub(crate) downgrade: Downgrade,
+    pub(crate) strangers: Strangers,
+    /// The addresses that the host may have.
+    pub(crate) names: Names,
+    /// Whether the host sees the client certificate of the flags.
+    pub(crate) certificate: Certificate,
+    /// Statuses that are final though they are otherwise worth another try.
+    pub(crate) finals: &'static [u16],
+}
+
+/// What to do with a redirect to another origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strangers {
+    /// Follow it, without credentials.
+    Follow,
+    /// Refuse it: the request changes something, and a stranger's word that it is done is worth nothing.
+    Refuse,
+}
+
+/// Who hears how many bytes of a body have gone.
+#[derive(Clone)]
+pub(crate) struct Report(Arc<dyn Fn(u64) + Send + Sync>);
+
+impl Report {
+    pub(crate) fn new(listener: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listener))
+    }
+
+    pub(crate) fn tell(&self, sent: u64) {
+        (self.0)(sent);
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Report")
+    }
+}
+
+/// How long the answer may take to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As usual.
+    Usual,
+    /// The registry may have gigabytes to hash and store first.
+    Commit,
+}
+
+/// A request's body.
+#[derive(Clone, Debug)]
+pub(crate) enum Payload {
+    None,
+    Bytes(Bytes),
+    /// A part of a file, read as it is sent.
+    File {
+        path: Arc<Path>,
+        start: u64,
+        length: u64,
+    },
+    /// Several, one after the other.
+    Parts(Arc<[Self]>),
+}
+
+impl Call {
+    pub(crate) fn new(method: Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            payload: Payload::None,
+            patience: Patience::Usual,
+            proof_header: AUTHORIZATION,
+            report: None,
+            redirects: Redirects::Follow,
+            downgrade: Downgrade::Refuse,
+            strangers: Strangers::Follow,
+            names: Names::Any,
+            certificate: Certificate::Shown,
+            finals: &[],
+        }
+    }
+
+    /// Adds a header; `value` is ours or has come in a header before, so it fits one.
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    pub(crate) fn payload(mut self, payload: Payload) -> Self {
+        self.payload = payload;
+        self
+    }
+
+    pub(crate) fn patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    pub(crate) fn redirects(mut self, redirects: Redirects) -> Self {
+        self.redirects = redirects;
+        self
+    }
+
+    pub(crate) fn downgrade(mut self, downgrade: Downgrade) -> Self {
+        self.downgrade = downgrade;
+        self
+    }
+
+    pub(crate) fn strangers(mut self, strangers: Strangers) -> Self {
+        self.strangers = strangers;
+        self
+    }
+
+    pub(crate) fn names(mut self, names: Names) -> Self {
+        self.names = names;
+        self
+    }
+
+    pub(crate) fn finals(mut self, statuses: &'static [u16]) -> Self {
+        self.finals = statuses;
+        self
+    }
+
+    pub(crate) fn report(mut self, report: Report) -> Self {
+        self.report = Some(report);
+        self
+    }
+}
+
+/// An answer that has come in whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Full {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: Box<HeaderMap>,
+    pub(crate) url: Box<Url>,
+    pub(crate) from: Origin,
+    /// Where the host that answered is.
+    pub(crate) network: Network,
+    pub(crate) body: Bytes,
+    pub(crate) proven: Proven,
+}
+
+/// Whether credentials came with what was answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Proven {
+    #[default]
+    No,
+    Yes,
+}
+
+/// A header as text.
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Whether an answer says that it is a web page.
+pub(crate) fn is_html(headers: &HeaderMap) -> bool {
+    text(headers, "content-type").is_some_and(|kind| {
+        let kind = kind.trim_start().to_ascii_lowercase();
+        kind.starts_with("text/html") || kind.starts_with("application/xhtml")
+    })
+}

@@ -1,0 +1,317 @@
+//! How fast a host may be asked. A `Retry-After` holds for every request to that host, not only for the one that was
+//! refused, so that nothing is sent inside the window it names. The number of requests in flight is halved when a host
+//! says that it has too many, and grows again while it does not; a rate may be set.
+
+use super::{failure::Failure, message::text, retry::parse_retry_after};
+use crate::{
+    Error, ErrorKind,
+    client::{Clock, Options},
+};
+use ::http::{HeaderMap, StatusCode};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+use tokio::sync::Notify;
+
+/// How fast a host is asked at most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// Requests in flight.
+    pub at_once: usize,
+    /// Requests a second; as many as go without.
+    pub per_second: Option<f64>,
+}
+
+impl Default for Pace {
+    /// 64 in flight: at 100 ms a request that is 640 a second, which few registries give one client.
+    fn default() -> Self {
+        Self { at_once: 64, per_second: None }
+    }
+}
+
+/// Answers without complaint before one more request is let into flight.
+const GROWS_AFTER: usize = 20;
+
+/// The gates of all hosts of one client.
+#[derive(Debug)]
+pub(crate) struct Gates {
+    lanes: Mutex<HashMap<String, Lane>>,
+    clock: Clock,
+    longest: Duration,
+    pace: Pace,
+    paces: BTreeMap<String, Pace>,
+}
+
+/// What is known of one host.
+#[derive(Debug)]
+struct Lane {
+    /// Until when nothing goes.
+    closed: Option<SystemTime>,
+    /// When the next request may go, where there is a rate.
+    next: Option<SystemTime>,
+    pace: Pace,
+    limit: usize,
+    active: usize,
+    /// Answers without complaint since the limit last changed.
+    good: usize,
+    /// When the limit was last halved: complaints about what went before are old news.
+    halved: Option<SystemTime>,
+    freed: Arc<Notify>,
+}
+
+/// A request's leave to be in flight; it is given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Passage {
+    gates: Arc<Gates>,
+    host: String,
+    since: SystemTime,
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        let mut lanes = self.gates.lanes();
+        if let Some(lane) = lanes.get_mut(&self.host) {
+            lane.active = lane.active.saturating_sub(1);
+            lane.freed.notify_one();
+        }
+    }
+}
+
+/// What stands in the way of a request.
+enum Wait {
+    For(Duration),
+    Free(Arc<Notify>),
+}
+
+impl Gates {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            lanes: Mutex::default(),
+            clock: options.clock.clone(),
+            longest: options.retry_after,
+            pace: options.pace,
+            paces: options.paces.clone(),
+        }
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, HashMap<String, Lane>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until one more request may go to `host`.
+    pub(crate) async fn pass(self: &Arc<Self>, host: &str) -> Result<Passage, Failure> {
+        loop {
+            // Another refusal may have come while we waited.
+            match self.enter(host) {
+                Ok(since) => {
+                    return Ok(Passage { gates: Arc::clone(self), host: host.to_owned(), since });
+                }
+                Err(Wait::For(wait)) if wait > self.longest => {
+                    return Err(too_long(host, wait, self.longest).into());
+                }
+                Err(Wait::For(wait)) => self.clock.wait(wait).await,
+                // One that leaves wakes one that waits; a permit is kept where nobody waits yet.
+                Err(Wait::Free(freed)) => freed.notified().await,
+            }
+        }
+    }
+
+    fn enter(&self, host: &str) -> Result<SystemTime, Wait> {
+        let now = self.clock.now();
+        let mut lanes = self.lanes();
+        let lane = lanes.entry(host.to_owned()).or_insert_with(|| {
+            let pace = self.paces.get(host).copied().unwrap_or(self.pace);
+            Lane {
+                closed: None,
+                next: None,
+                pace,
+                limit: pace.at_once.max(1),
+                active: 0,
+                good: 0,
+                halved: None,
+                freed: Arc::default(),
+            }
+        });
+        let ahead = |time: Option<SystemTime>| {
+            time.and_then(|time| time.duration_since(now).ok()).filter(|wait| !wait.is_zero())
+        };
+        if let Some(wait) = ahead(lane.closed).or_else(|| ahead(lane.next)) {
+            // Whoever was woken and cannot go wakes the next when the time has come.
+            lane.freed.notify_one();
+            return Err(Wait::For(wait));
+        }
+        if lane.active >= lane.limit {
+            return Err(Wait::Free(Arc::clone(&lane.freed)));
+        }
+        lane.active += 1;
+        lane.next = lane.pace.per_second.filter(|rate| *rate > 0.0).and_then(|rate| {
+            now.checked_add(Duration::try_from_secs_f64(1.0 / rate).unwrap_or(self.longest))
+        });
+        Ok(now)
+    }
+
+    /// Notes what an answer of a host asks for.
+    pub(crate) fn heed(&self, passage: &Passage, status: StatusCode, headers: &HeaderMap) {
+        let now = self.clock.now();
+        let mut lanes = self.lanes();
+        let Some(lane) = lanes.get_mut(&passage.host) else { return };
+        let limited = RateLimit::of(headers);
+        let close = if matches!(status.as_u16(), 429 | 503) {
+            if lane.halved.is_none_or(|halved| passage.since >= halved) {
+                lane.limit = (lane.limit / 2).max(1);
+                lane.halved = Some(now);
+                lane.good = 0;
+            }
+            text(headers, "retry-after").and_then(|text| parse_retry_after(text, now))
+        } else {
+            lane.good += 1;
+            if lane.good >= GROWS_AFTER && lane.limit < lane.pace.at_once {
+                lane.limit += 1;
+                lane.good = 0;
+                lane.freed.notify_one();
+            }
+            // Advice, not a refusal: a window that is too long to wait for is not waited for.
+            limited.exhausted().filter(|wait| *wait <= self.longest)
+        };
+        if let Some(left) = limited.remaining.filter(|left| *left > 0) {
+            lane.limit = lane.limit.min(usize::try_from(left).unwrap_or(usize::MAX));
+        }
+        let Some(until) = close.and_then(|wait| now.checked_add(wait)) else { return };
+        lane.closed = Some(lane.closed.map_or(until, |known| known.max(until)));
+    }
+}
+
+/// What a host says of its limit: `RateLimit-Remaining: 7` (Docker Hub: `7;w=21600`) and `RateLimit-Reset: 30`, or in the
+/// later drafts `RateLimit: limit=100, remaining=7, reset=30` and `"default";r=7;t=30`.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct RateLimit {
+    remaining: Option<u64>,
+    reset: Option<u64>,
+}
+
+impl RateLimit {
+    fn of(headers: &HeaderMap) -> Self {
+        let number = |text: &str| {
+            let digits = text.trim().split([';', ',']).next().unwrap_or_default();
+            digits.trim().parse::<u64>().ok()
+        };
+        let mut found = Self {
+            remaining: text(headers, "ratelimit-remaining").and_then(number),
+            reset: text(headers, "ratelimit-reset").and_then(number),
+        };
+        for part in text(headers, "ratelimit").unwrap_or_default().split([',', ';']) {
+            match part.trim().split_once('=') {
+                Some(("remaining" | "r", value)) => found.remaining = number(value),
+                Some(("reset" | "t", value)) => found.reset = number(value),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// How long there is nothing left.
+    fn exhausted(&self) -> Option<Duration> {
+        let reset = self.reset.filter(|_| self.remaining == Some(0))?;
+        Some(Duration::from_secs(reset)).filter(|wait| !wait.is_zero())
+    }
+}
+
+/// The error for a host that asks for a longer wait than is allowed.
+pub(crate) fn too_long(host: &str, wait: Duration, most: Duration) -> Error {
+    let (wait, most) = (wait.as_secs(), most.as_secs());
+    Error::new(
+        ErrorKind::Network,
+        format!("`{host}` asks to wait {wait} s, longer than the {most} s allowed"),
+    )
+    .with_hint("try again then, or allow a longer wait")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::VirtualClock;
+    use futures_util::FutureExt;
+
+    fn gates(pace: Pace) -> (Arc<Gates>, VirtualClock) {
+        let clock = VirtualClock::default();
+        let options = Options { clock: clock.clone().into(), pace, ..Options::default() };
+        (Arc::new(Gates::new(&options)), clock)
+    }
+
+    fn pass(gates: &Arc<Gates>, host: &str) -> Result<Passage, Failure> {
+        gates.pass(host).now_or_never().expect("nothing to wait for but the virtual clock")
+    }
+
+    fn headers(name: &'static str, value: &str) -> HeaderMap {
+        let name = ::http::HeaderName::from_static(name);
+        HeaderMap::from_iter([(name, value.parse().expect("header"))])
+    }
+
+    #[test]
+    fn a_gate_stays_closed_for_as_long_as_was_asked() {
+        let (gates, clock) = gates(Pace::default());
+        let retry = |wait: &str| headers("retry-after", wait);
+        let first = pass(&gates, "a").expect("open");
+        gates.heed(&first, StatusCode::TOO_MANY_REQUESTS, &retry("20"));
+        gates.heed(&first, StatusCode::SERVICE_UNAVAILABLE, &retry("5"));
+        gates.heed(&first, StatusCode::NOT_FOUND, &retry("99"));
+        pass(&gates, "b").expect("another host");
+        assert_eq!(clock.waited(), Duration::ZERO);
+        pass(&gates, "a").expect("after the longest wait");
+        assert_eq!(clock.waited(), Duration::from_secs(20));
+        gates.heed(&first, StatusCode::TOO_MANY_REQUESTS, &retry("301"));
+        assert!(matches!(pass(&gates, "a"), Err(Failure::Fatal(_))), "longer than allowed");
+        assert_eq!(clock.waited(), Duration::from_secs(20));
+    }
+
+    #[test]
+    fn complaints_halve_what_is_in_flight_once_and_quiet_lets_it_grow() {
+        let (gates, clock) = gates(Pace { at_once: 8, per_second: None });
+        let limit = |gates: &Gates| gates.lanes()["a"].limit;
+        let all: Vec<Passage> = (0..8).map(|_| pass(&gates, "a").expect("free")).collect();
+        assert!(gates.pass("a").now_or_never().is_none(), "eight are in flight");
+        clock.advance(Duration::from_secs(1));
+        for passage in &all {
+            gates.heed(passage, StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new());
+        }
+        assert_eq!(limit(&gates), 4, "they were all sent before the first complaint");
+        drop(all);
+        let later = pass(&gates, "a").expect("free");
+        gates.heed(&later, StatusCode::SERVICE_UNAVAILABLE, &HeaderMap::new());
+        assert_eq!(limit(&gates), 2);
+        for _ in 0..GROWS_AFTER * 20 {
+            gates.heed(&later, StatusCode::OK, &HeaderMap::new());
+        }
+        assert_eq!(limit(&gates), 8, "and no further");
+    }
+
+    #[test]
+    fn a_rate_spaces_requests() {
+        let (gates, clock) = gates(Pace { at_once: 8, per_second: Some(4.0) });
+        for _ in 0..5 {
+            pass(&gates, "a").expect("in time");
+        }
+        assert_eq!(clock.waited(), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_limit_that_is_used_up_is_waited_for_before_it_is_exceeded() {
+        for (name, value, expected) in [
+            ("ratelimit", "limit=100, remaining=0, reset=30", 30),
+            ("ratelimit", "\"default\";r=0;t=7", 7),
+            ("ratelimit", "limit=100, remaining=3, reset=30", 0),
+            ("ratelimit", "limit=100, remaining=0, reset=3000", 0),
+            ("ratelimit-remaining", "0;w=21600", 0),
+        ] {
+            let (gates, clock) = gates(Pace::default());
+            let first = pass(&gates, "a").expect("open");
+            gates.heed(&first, StatusCode::OK, &headers(name, value));
+            pass(&gates, "a").expect("open again");
+            assert_eq!(clock.waited(), Duration::from_secs(expected), "{value}");
+        }
+        let left = RateLimit::of(&headers("ratelimit-remaining", "76;w=21600"));
+        assert_eq!(left, RateLimit { remaining: Some(76), reset: None });
+    }
+}

@@ -1,0 +1,469 @@
+//! One request and its answer on the wire: time limits, redirects, the connections behind them. It knows nothing of
+//! registries, credentials or second tries.
+
+use super::{
+    body::{Going, outgoing},
+    failure::{Failure, Fault},
+    message::{Call, Certificate, Full, Patience, Proven, Strangers, text},
+    network::{Names, Network, OuterOnly},
+    proxy::{Route, Routes, SKIPPED, unusable},
+    redirect::{BadLocation, Credentials, Downgrade, follow_with, host_of},
+    retry::{Break, Origin},
+    throttle::Gates,
+    tls::{HostTrust, Trust},
+};
+use crate::{
+    Advice, Error, ErrorKind, Result,
+    client::{
+        Options,
+        event::{Notice, Notify},
+        registry::{blob_stream::Redirects, error_response::repository_of},
+    },
+    limits,
+    quote::without_proof,
+};
+use ::http::{
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{CONTENT_LENGTH, LOCATION},
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use url::Url;
+
+/// An answer whose body may still be on its way.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// What was asked in the end, redirects followed.
+    pub(crate) url: Url,
+    pub(crate) from: Origin,
+    /// Where the host that answered is.
+    pub(crate) network: Network,
+    response: reqwest::Response,
+    stall: Duration,
+    waited: Waited,
+}
+
+impl Answer {
+    /// Allows for longer silences.
+    pub(crate) fn wait_longer(&mut self, factor: u32) {
+        self.stall *= factor;
+        self.waited.grace *= factor;
+    }
+
+    /// The next bytes of the body.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
+        let host = || host_of(&self.url);
+        let next = self.response.chunk();
+        tokio::pin!(next);
+        let came = match (&mut next).now_or_never() {
+            Some(came) => came,
+            None => {
+                let (since, left) = (Instant::now(), self.waited.left());
+                let came = tokio::time::timeout(self.stall.min(left), next).await;
+                self.waited.time += since.elapsed();
+                match came {
+                    Ok(came) => came,
+                    Err(_) if left < self.stall => {
+                        return Err(Fault::new(Break::Stalled, &host()).with_source(TOO_SLOW));
+                    }
+                    Err(_) => return Err(Fault::new(Break::Stalled, &host())),
+                }
+            }
+        };
+        let chunk = came.map_err(|error| Fault::sort(error, &host()))?;
+        self.waited.bytes += chunk.as_ref().map_or(0, Bytes::len) as u64;
+        Ok(chunk)
+    }
+
+    /// The whole body, up to `cap` bytes.
+    pub(crate) async fn read(mut self, cap: u64) -> Result<Full, Failure> {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = self.chunk().await? {
+            if body.len() as u64 + chunk.len() as u64 > cap {
+                let host = host_of(&self.url);
+                return Err(Failure::Fatal(Error::new(
+                    ErrorKind::Limit,
+                    format!("`{host}` answers with more than {cap} bytes"),
+                )));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(self.with_body(body.freeze()))
+    }
+
+    /// As much of the body as tells what is wrong. What breaks off or is too long is cut: the status says enough.
+    pub(crate) async fn read_refusal(mut self) -> Full {
+        const ENOUGH: usize = 64 * 1024;
+        let mut body = BytesMut::new();
+        while body.len() < ENOUGH
+            && let Ok(Some(chunk)) = self.chunk().await
+        {
+            body.extend_from_slice(&chunk[..chunk.len().min(ENOUGH - body.len())]);
+        }
+        self.with_body(body.freeze())
+    }
+
+    fn with_body(self, body: Bytes) -> Full {
+        let Self { status, headers, url, from, network, .. } = self;
+        let proven = Proven::No;
+        let (headers, url) = (Box::new(headers), Box::new(url));
+        Full { status, headers, url, from, network, body, proven }
+    }
+}
+
+/// How long we have waited for the bytes of an answer's body, our own work in between left out, and how many came.
+#[derive(Clone, Copy, Debug)]
+struct Waited {
+    /// Waiting that costs nothing.
+    grace: Duration,
+    time: Duration,
+    bytes: u64,
+}
+
+/// The cause that is told of a body that ran out of its time.
+const TOO_SLOW: &str = "the body comes too slowly";
+
+impl Waited {
+    fn new(grace: Duration) -> Self {
+        Self { grace, time: Duration::ZERO, bytes: 0 }
+    }
+
+    /// How much longer we wait: a body that comes byte by byte would hold us for ever.
+    fn left(&self) -> Duration {
+        let earned = Duration::from_secs(self.bytes / limits::BODY_BYTES_A_SECOND);
+        self.grace.saturating_add(earned).saturating_sub(self.time)
+    }
+}
+
+/// The connections.
+pub(crate) struct Transport {
+    common: reqwest::Client,
+    /// Hosts that have TLS settings of their own, or whose addresses are checked; `None` for those looked up that have not.
+    own: Mutex<HashMap<(String, Names, bool), Option<reqwest::Client>>>,
+    trust: Trust,
+    routes: Routes,
+    gates: Arc<Gates>,
+    notify: Notify,
+    user_agent: String,
+    connect: Duration,
+    headers: Duration,
+    commit: Duration,
+    stall: Duration,
+    grace: Duration,
+    redirects: usize,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transport")
+    }
+}
+
+impl Transport {
+    pub(crate) fn new(options: &Options) -> Result<Self> {
+        let routes = Routes::new(&options.proxies);
+        let trust = options.trust.clone();
+        let setup = Setup {
+            connect: options.connect,
+            user_agent: &options.user_agent,
+            routes: &routes,
+            notify: &options.notify,
+        };
+        let common = setup.build(&trust, &HostTrust::default(), Names::Any)?;
+        Ok(Self {
+            common,
+            own: Mutex::default(),
+            trust,
+            routes,
+            gates: Arc::new(Gates::new(options)),
+            notify: options.notify.clone(),
+            user_agent: options.user_agent.clone(),
+            connect: options.connect,
+            headers: options.headers,
+            commit: options.commit,
+            stall: options.stall,
+            grace: options.grace,
+            redirects: options.limits.redirects,
+        })
+    }
+
+    /// The same with other TLS settings; what hosts asked for is shared.
+    pub(crate) fn with_trust(&self, trust: &Trust) -> Result<Self> {
+        Ok(Self {
+            common: self.setup().build(trust, &HostTrust::default(), Names::Any)?,
+            own: Mutex::default(),
+            trust: trust.clone(),
+            routes: self.routes.clone(),
+            gates: Arc::clone(&self.gates),
+            notify: self.notify.clone(),
+            user_agent: self.user_agent.clone(),
+            ..*self
+        })
+    }
+
+    /// Asks, and follows where the answer points. `authorization` goes to the first origin only.
+    pub(crate) async fn exchange(
+        &self,
+        call: &Call,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Answer, Failure> {
+        self.exchange_from(call, authorization, Origin::Registry).await
+    }
+
+    /// The same for a URL whose host is `from`.
+    pub(crate) async fn exchange_from(
+        &self,
+        call: &Call,
+        authorization: Option<&HeaderValue>,
+        mut from: Origin,
+    ) -> Result<Answer, Failure> {
+        let mut url = call.url.clone();
+        let mut authorization = authorization;
+        for _ in 0..=self.redirects {
+            let answer = self.send(call, &url, authorization, from).await?;
+            if !is_redirect(&call.method, answer.status) {
+                return Ok(answer);
+            }
+            let location = text(&answer.headers, LOCATION.as_str());
+            let (next, credentials) =
+                follow_with(&url, location, call.downgrade).map_err(|error| {
+                    let host = host_of(&url);
+                    let refused = Error::new(
+                        ErrorKind::Protocol,
+                        format!("a redirect of `{host}` is not followed"),
+                    );
+                    match &error {
+                        BadLocation::Downgrade { .. } if call.downgrade == Downgrade::Offer => {
+                            refused.with_advice(Advice::AllowHttpRedirects)
+                        }
+                        BadLocation::Downgrade { to, .. } => {
+                            let hint = format!(
+                                "if it is there by TLS too, use {} as the address",
+                                by_tls(to)
+                            );
+                            refused.with_hint(hint)
+                        }
+                        _ => refused,
+                    }
+                    .with_source(error)
+                })?;
+            if credentials == Credentials::Drop && call.redirects == Redirects::HandOver {
+                return Ok(answer);
+            }
+            if credentials == Credentials::Drop && call.strangers == Strangers::Refuse {
+                return Err(Failure::Fatal(strange(&url, &next)));
+            }
+            if credentials == Credentials::Drop {
+                authorization = None;
+                from = Origin::Elsewhere;
+            }
+            url = next;
+        }
+        Err(Failure::Fatal(Error::new(
+            ErrorKind::Protocol,
+            format!("`{}` redirects more than {} times", host_of(&call.url), self.redirects),
+        )))
+    }
+
+    async fn send(
+        &self,
+        call: &Call,
+        url: &Url,
+        authorization: Option<&HeaderValue>,
+        from: Origin,
+    ) -> Result<Answer, Failure> {
+        let host = host_of(url);
+        let going = Going::new(call.report.clone());
+        let (body, length) = outgoing(&call.payload, &going)
+            .await
+            .map_err(|(path, error)| Failure::Fatal(Error::io("read blob", path, error)))?;
+        // Last of all: what goes through the gate goes out.
+        let passage = self.gates.pass(&host).await?;
+        let route = self.routes.route(url);
+        match route {
+            Route::Unusable => return Err(Failure::Fatal(unusable(url))),
+            Route::Skipped => self.notify.tell(Notice::Skipped { text: SKIPPED.to_owned() }),
+            Route::Direct | Route::Through(_) => {}
+        }
+        let hidden = match from {
+            Origin::Registry => call.certificate,
+            Origin::Elsewhere => Certificate::Hidden,
+        };
+        let mut request = self
+            .client(url, call.names, hidden)?
+            .request(call.method.clone(), url.clone())
+            .headers(call.headers.clone());
+        if let Some(authorization) = authorization {
+            request = request.header(call.proof_header.clone(), authorization);
+        }
+        if let Some(body) = body {
+            request = request.header(CONTENT_LENGTH, length).body(body);
+        }
+        let last = match call.patience {
+            Patience::Usual => self.headers,
+            Patience::Commit => {
+                let work = Duration::from_secs(length / COMMITTED_PER_SECOND);
+                self.commit.min(self.headers + work)
+            }
+        };
+        let shown =
+            self.notify.is_heard().then(|| (call.method.to_string(), without_proof(url.as_str())));
+        if let Some((method, url)) = shown.clone() {
+            self.notify.tell(Notice::Asked { method, url });
+        }
+        let response = request.send();
+        tokio::pin!(response);
+        // While the body goes out every `stall` must see a byte leave; then the answer has its own time.
+        let response = loop {
+            let before = going.sent();
+            let (limit, kind) =
+                if before < length { (self.stall, Break::Stalled) } else { (last, Break::Silent) };
+            match tokio::time::timeout(limit, &mut response).await {
+                Ok(response) => break response.map_err(|error| Fault::sort(error, &host))?,
+                Err(_) if going.sent() > before => {}
+                Err(_) => return Err(Fault::new(kind, &host).into()),
+            }
+        };
+        self.gates.heed(&passage, response.status(), response.headers());
+        let network = match route {
+            Route::Through(_) => Network::Unknown,
+            _ => Network::of(response.remote_addr()),
+        };
+        if let Some((method, url)) = shown {
+            let status = response.status().as_u16();
+            self.notify.tell(Notice::Answered { method, url, status });
+        }
+        Ok(Answer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            url: url.clone(),
+            from,
+            network,
+            response,
+            stall: self.stall,
+            waited: Waited::new(self.grace),
+        })
+    }
+
+    /// The connections for a host; those with TLS settings of their own share none.
+    ///
+    /// A host that is not the one that was asked does not see the client certificate of the flags: it would learn who the
+    /// user is, and could have itself served by what trusts that certificate.
+    fn client(&self, url: &Url, names: Names, shown: Certificate) -> Result<reqwest::Client> {
+        let hides = shown == Certificate::Hidden && self.trust.identity.is_some();
+        let plain = url.scheme() != "https" || (self.trust.host_folders.is_empty() && !hides);
+        if plain && names == Names::Any {
+            return Ok(self.common.clone());
+        }
+        let key = (host_of(url), names, hides);
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = own.get(&key) {
+            return Ok(known.clone().unwrap_or_else(|| self.common.clone()));
+        }
+        let trust = self.trust.of_host(&key.0);
+        let client = match trust.is_empty() && names == Names::Any && !hides {
+            true => None,
+            false if hides => {
+                let common = Trust { identity: None, ..self.trust.clone() };
+                Some(self.setup().build(&common, &trust, names)?)
+            }
+            false => Some(self.setup().build(&self.trust, &trust, names)?),
+        };
+        own.insert(key, client.clone());
+        Ok(client.unwrap_or_else(|| self.common.clone()))
+    }
+
+    fn setup(&self) -> Setup<'_> {
+        let Self { connect, user_agent, routes, notify, .. } = self;
+        Setup { connect: *connect, user_agent, routes, notify }
+    }
+}
+
+/// Connections to one host that are kept for the next request: as many as a mirror has requests in flight.
+const IDLE: usize = 64;
+
+/// What a slow registry hashes and stores in a second, once it has the body.
+const COMMITTED_PER_SECOND: u64 = 4 * limits::MIB;
+
+/// The error for a redirect that would carry a change to another origin.
+fn strange(from: &Url, to: &Url) -> Error {
+    let (host, there) = (host_of(from), repository_of(to));
+    let message =
+        format!("`{host}` redirects an upload or a deletion to {there}, which is not followed");
+    Error::new(ErrorKind::Protocol, message)
+        .with_hint(format!("nothing was changed: if you trust it, use {there} as the address"))
+}
+
+/// The same address by TLS.
+fn by_tls(url: &Url) -> String {
+    let mut url = url.clone();
+    // http and https may always be changed for each other.
+    let _ = url.set_scheme("https");
+    repository_of(&url)
+}
+
+fn is_redirect(method: &Method, status: StatusCode) -> bool {
+    match status.as_u16() {
+        307 | 308 => true,
+        // For anything but a read these would turn the request into another.
+        301..=303 => matches!(*method, Method::GET | Method::HEAD),
+        _ => false,
+    }
+}
+
+/// The settings that all connections share.
+struct Setup<'a> {
+    connect: Duration,
+    user_agent: &'a str,
+    routes: &'a Routes,
+    notify: &'a Notify,
+}
+
+impl Setup<'_> {
+    fn build(&self, trust: &Trust, host: &HostTrust, names: Names) -> Result<reqwest::Client> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(self.user_agent)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(self.connect)
+            .pool_max_idle_per_host(IDLE)
+            .tls_backend_preconfigured(trust.config(host, self.notify)?);
+        if names == Names::OuterOnly {
+            builder = builder.dns_resolver(OuterOnly);
+        }
+        if !self.routes.is_empty() {
+            let routes = self.routes.clone();
+            builder = builder.proxy(reqwest::Proxy::custom(move |url| routes.proxy(url).cloned()));
+        }
+        builder.build().map_err(|error| Error::usage("cannot set up HTTP").with_source(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_is_earned_by_bytes() {
+        let second = Duration::from_secs(1);
+        for (time, bytes, left) in [
+            (0, 0, 60),
+            (59, 1, 1),
+            (60, 20, 0),
+            (70, 4095, 0),
+            (70, 64 * limits::KIB, 6),
+            (1000, limits::MIB * 1024, 262_204 - 1000),
+        ] {
+            let waited = Waited { grace: 60 * second, time: time * second, bytes };
+            assert_eq!(waited.left(), left * second, "{time} {bytes}");
+        }
+    }
+}

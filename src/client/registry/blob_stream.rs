@@ -1,0 +1,255 @@
+//! A blob of a registry, passed on as it comes: hashed on the way when it is read whole, gone on with where the connection
+//! broke. What is to be kept is fetched by [`super::download`], which hands nothing over before it has all.
+
+use super::{
+    error_response,
+    manifest::{coded, coding},
+    request::{Reply, Trouble},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    client::{
+        Repository,
+        auth::access::Access,
+        http::{
+            failure::{Failure, Fault},
+            message::{Call, text},
+            redirect::follow,
+            retry::{Break, Tries, is_beyond},
+            transport::Answer,
+        },
+    },
+    digest::Hasher,
+    oci::Descriptor,
+    store::{Open, Opened},
+};
+use ::http::Method;
+use bytes::{Buf, Bytes};
+use futures_util::stream::{self, StreamExt};
+use std::ops::RangeInclusive;
+
+/// What to do when a registry says that a blob's bytes lie elsewhere, as those over object stores do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Redirects {
+    /// Fetch them there.
+    #[default]
+    Follow,
+    /// Tell whoever asks.
+    HandOver,
+}
+
+impl Open for Repository {
+    async fn open_blob(
+        &self,
+        blob: &Descriptor,
+        part: Option<RangeInclusive<u64>>,
+    ) -> Result<Opened> {
+        let whole = part.is_none();
+        let (start, end) = part.map_or((0, blob.size), |part| (*part.start(), *part.end() + 1));
+        let mut reading = Reading {
+            repository: self.clone(),
+            blob: blob.clone(),
+            at: start,
+            end: end.min(blob.size),
+            hasher: whole.then(|| blob.digest.algorithm().hasher()),
+            answer: None,
+            skip: 0,
+            tries: Tries::default(),
+            furthest: start,
+        };
+        if let Some(elsewhere) = reading.ask().await? {
+            return Ok(Opened::Elsewhere(elsewhere));
+        }
+        let parts = stream::try_unfold(reading, |mut reading| async move {
+            Ok(reading.next().await?.map(|bytes| (bytes, reading)))
+        });
+        Ok(Opened::Stream(parts.boxed()))
+    }
+}
+
+/// A blob on its way through.
+struct Reading {
+    repository: Repository,
+    blob: Descriptor,
+    at: u64,
+    end: u64,
+    /// Of what has gone by, when that is all.
+    hasher: Option<Hasher>,
+    answer: Option<Box<Answer>>,
+    /// What the answer has before the part: a registry without ranges sends all.
+    skip: u64,
+    tries: Tries,
+    /// How far the part had come when tries were last granted for it.
+    furthest: u64,
+}
+
+impl Reading {
+    fn act(&self) -> String {
+        let Repository { name, .. } = &self.repository;
+        format!("fetch blob `{}` of `{}/{name}`", self.blob.digest, self.repository.registry())
+    }
+
+    /// Asks for what is missing; an address when the registry names one and we are to hand it over.
+    async fn ask(&mut self) -> Result<Option<String>> {
+        let repository = &self.repository;
+        let act = self.act();
+        let ticket = repository.ticket(Access::Read);
+        let url = repository.url(&format!("blobs/{}", self.blob.digest))?;
+        let mut call = Call::new(Method::GET, url).redirects(repository.redirects);
+        // A part of a blob has no digest that could protect it.
+        if self.hasher.is_some() {
+            call = call.downgrade(repository.client.options().http_redirects.of_blob());
+        }
+        if self.end < self.blob.size {
+            let last = self.end.saturating_sub(1);
+            call = call.header("range", &format!("bytes={}-{last}", self.at));
+        } else if self.at > 0 {
+            call = call.header("range", &format!("bytes={}-", self.at));
+        }
+        loop {
+            let trouble = match repository.client.ask(&ticket, &call).await {
+                Ok(Reply::Open(answer)) if answer.status.is_redirection() => {
+                    let place = text(&answer.headers, "location");
+                    let (place, _) = follow(&answer.url, place).map_err(|error| {
+                        Error::new(ErrorKind::Protocol, format!("cannot {act}")).with_source(error)
+                    })?;
+                    return Ok(Some(place.into()));
+                }
+                Ok(Reply::Open(answer)) => {
+                    self.skip = self.check(&answer, &act)?;
+                    self.answer = Some(answer);
+                    return Ok(None);
+                }
+                Ok(Reply::Refused(full)) => Trouble::Refused(full),
+                Err(Failure::Fault(fault)) => Trouble::Fault(fault),
+                Err(Failure::Fatal(error)) => return Err(error),
+            };
+            if !repository.client.pause(&repository.host, &mut self.tries, &act, &trouble).await? {
+                return Err(match trouble {
+                    Trouble::Refused(full) => {
+                        error_response::from_registry(repository.registry(), &act, &full)
+                    }
+                    Trouble::Fault(fault) => fault.into_error(&act),
+                    Trouble::Damaged(error) => error,
+                });
+            }
+        }
+    }
+
+    /// An answer must be what was asked for, or the whole of it: there is nobody behind us who could put it right. Says
+    /// how many of its bytes come before those that are wanted.
+    fn check(&self, answer: &Answer, act: &str) -> Result<u64> {
+        let registry = self.repository.registry();
+        let length: Option<u64> =
+            text(&answer.headers, "content-length").and_then(|length| length.parse().ok());
+        let range = format!("bytes {}-{}/", self.at, self.end.saturating_sub(1));
+        // A part has no digest of its own, and a coding that does compress makes other bytes of it.
+        let compressed = coding(&answer.headers).is_some_and(|coding| {
+            ["gzip", "x-gzip", "deflate", "br", "zstd", "compress"]
+                .iter()
+                .any(|known| coding.eq_ignore_ascii_case(known))
+        });
+        let (fits, skip) = match answer.status.as_u16() {
+            _ if compressed && self.hasher.is_none() => (false, 0),
+            200 => (length.is_none_or(|length| length == self.blob.size), self.at),
+            206 => {
+                let said = text(&answer.headers, "content-range");
+                (said.is_some_and(|said| said.starts_with(&range)), 0)
+            }
+            _ => (false, 0),
+        };
+        if fits {
+            return Ok(skip);
+        }
+        if let Some(coded) = coded(registry, &answer.headers) {
+            return Err(coded);
+        }
+        let status = answer.status.as_u16();
+        Err(Error::new(
+            ErrorKind::Protocol,
+            format!(
+                "cannot {act}: `{registry}` answers {status} with another part than was asked for"
+            ),
+        ))
+    }
+
+    /// The next bytes; `None` at the end, when all are right.
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        while self.at < self.end {
+            let Some(answer) = &mut self.answer else {
+                if self.ask().await?.is_some() {
+                    let message = format!("cannot {}: it has moved on the way", self.act());
+                    return Err(Error::new(ErrorKind::Protocol, message));
+                }
+                continue;
+            };
+            match answer.chunk().await {
+                Ok(Some(mut chunk)) => {
+                    let before = self.skip.min(chunk.len() as u64);
+                    self.skip -= before;
+                    chunk.advance(before as usize);
+                    let left = self.end - self.at;
+                    if chunk.len() as u64 > left {
+                        if self.end == self.blob.size {
+                            let message = format!(
+                                "cannot {}: it is longer than its descriptor says",
+                                self.act()
+                            );
+                            return Err(Error::new(ErrorKind::Integrity, message));
+                        }
+                        chunk.truncate(left as usize);
+                    }
+                    if !chunk.is_empty() {
+                        return self.pass(chunk).map(Some);
+                    }
+                }
+                // It broke off: go on from here, as long as that makes progress.
+                Ok(None) => {
+                    let registry = self.repository.registry();
+                    let fault = Fault::new(Break::Cut, registry.as_str());
+                    self.again(fault).await?;
+                }
+                Err(fault) => self.again(fault).await?,
+            }
+        }
+        Ok(None)
+    }
+
+    fn pass(&mut self, chunk: Bytes) -> Result<Bytes> {
+        self.at += chunk.len() as u64;
+        if is_beyond(self.at, self.furthest, self.end) {
+            self.furthest = self.at;
+            self.tries.progressed();
+        }
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&chunk);
+        }
+        // Before the last bytes leave: without them the receiver knows that it has not all.
+        if self.at == self.end
+            && let Some(hasher) = self.hasher.take()
+        {
+            let found = hasher.finish();
+            if found != self.blob.digest {
+                return Err(Error::new(
+                    ErrorKind::Integrity,
+                    format!("cannot {}: what is sent is `{found}`", self.act()),
+                ));
+            }
+        }
+        Ok(chunk)
+    }
+
+    async fn again(&mut self, fault: Fault) -> Result<()> {
+        self.answer = None;
+        let act = self.act();
+        let repository = &self.repository;
+        let trouble = Trouble::Fault(fault);
+        if repository.client.pause(&repository.host, &mut self.tries, &act, &trouble).await? {
+            return Ok(());
+        }
+        match trouble {
+            Trouble::Fault(fault) => Err(fault.into_error(&act)),
+            Trouble::Refused(_) | Trouble::Damaged(_) => Ok(()),
+        }
+    }
+}

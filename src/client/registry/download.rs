@@ -1,0 +1,328 @@
+//! Blobs from a registry: streamed, hashed as they come, resumed where they broke off, and handed over only whole and
+//! right. A file that was begun is kept in the cache folder, so that the next run goes on from there.
+
+use super::{
+    error_response,
+    manifest::coded,
+    partial::{Partial, Sink},
+    request::{Reply, Trouble},
+    sweep,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    client::{
+        Repository,
+        auth::access::Access,
+        event::{Notice, TOLD_EVERY, Way},
+        http::{
+            failure::{Failure, Fault},
+            message::{Call, is_html, text},
+            retry::{Break, Tries, is_beyond},
+            transport::Answer,
+        },
+    },
+    oci::{Descriptor, Digest, Manifest, TagOrDigest},
+    store::{BlobFile, Fetch},
+};
+use ::http::Method;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+
+impl Fetch for Repository {
+    async fn fetch_manifest(&self, target: &TagOrDigest) -> Result<Manifest> {
+        Ok(self.get_manifest(target).await?.manifest)
+    }
+
+    async fn fetch_blob(&self, blob: &Descriptor, cap: u64) -> Result<Bytes> {
+        if blob.size > cap {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!(
+                    "blob `{}` has {} bytes, more than the {cap} allowed here",
+                    blob.digest, blob.size
+                ),
+            ));
+        }
+        if let Some(bytes) = embedded(blob) {
+            return Ok(bytes);
+        }
+        let mut partial = Partial::in_memory(blob);
+        self.fill(blob, &mut partial).await?;
+        Ok(partial.into_bytes())
+    }
+
+    async fn fetch_blob_file(&self, blob: &Descriptor) -> Result<BlobFile> {
+        let cache = self.client.options().cache.as_deref();
+        if let Some(cache) = cache {
+            self.client.inner.swept.call_once(|| sweep::sweep(cache));
+        }
+        let mut partial = Partial::in_file(blob, cache).await?;
+        self.fill(blob, &mut partial).await?;
+        partial.into_file()
+    }
+}
+
+/// A small blob may lie in its own descriptor.
+fn embedded(blob: &Descriptor) -> Option<Bytes> {
+    let bytes = STANDARD.decode(blob.data.as_ref()?).ok()?;
+    (bytes.len() as u64 == blob.size && blob.digest.matches(&bytes)).then(|| bytes.into())
+}
+
+impl Repository {
+    /// Fetches what is missing, until size and digest are right.
+    async fn fill<S: Sink>(&self, blob: &Descriptor, partial: &mut Partial<S>) -> Result<()> {
+        let client = &self.client;
+        let act = format!("fetch blob `{}` of `{}/{}`", blob.digest, self.registry(), self.name);
+        let ticket = self.ticket(Access::Read);
+        let url = self.url(&format!("blobs/{}", blob.digest))?;
+        let mut tries = Tries::default();
+        // Only what lies well beyond all that was reached before is progress: a server that makes us start over again makes none.
+        let mut furthest = partial.len();
+        // What came whole and was wrong is asked for once more, past any cache.
+        let mut damaged = false;
+        loop {
+            let trouble = if partial.len() == blob.size {
+                let found = partial.digest();
+                if found == blob.digest {
+                    return Ok(());
+                }
+                partial.restart()?;
+                Trouble::Damaged(wrong_digest(&act, &blob.digest, &found))
+            } else {
+                let downgrade = client.options().http_redirects.of_blob();
+                let mut call = Call::new(Method::GET, url.clone()).downgrade(downgrade);
+                if partial.len() > 0 {
+                    let (at, total) = (partial.len(), blob.size);
+                    let (host, digest) = (self.registry().to_string(), blob.digest.clone());
+                    client.options().notify.tell(Notice::Resumed { host, digest, at, total });
+                    call = call.header("range", &format!("bytes={at}-"));
+                    if let Some(etag) = partial.etag() {
+                        call = call.header("if-range", etag);
+                    }
+                }
+                if damaged {
+                    call = call.header("cache-control", "no-cache, no-transform");
+                }
+                let ended = match client.ask(&ticket, &call).await {
+                    Ok(Reply::Open(answer)) => self.take(blob, partial, *answer, &act).await,
+                    Ok(Reply::Refused(full))
+                        if full.status.as_u16() == 416 && partial.len() > 0 =>
+                    {
+                        partial.restart()?;
+                        Err(Trouble::Damaged(error_response::from_registry(
+                            self.registry(),
+                            &act,
+                            &full,
+                        ))
+                        .into())
+                    }
+                    Ok(Reply::Refused(full)) => Err(Trouble::Refused(full).into()),
+                    Err(Failure::Fault(fault)) => Err(Trouble::Fault(fault).into()),
+                    Err(Failure::Fatal(error)) => Err(Stop::Fatal(error)),
+                };
+                if is_beyond(partial.len(), furthest, blob.size) {
+                    furthest = partial.len();
+                    tries.progressed();
+                }
+                match ended {
+                    Ok(()) => continue,
+                    Err(Stop::Again(trouble)) => trouble,
+                    Err(Stop::Fatal(error)) => return Err(error),
+                }
+            };
+            if let Trouble::Damaged(error) = trouble {
+                if damaged {
+                    return Err(error);
+                }
+                damaged = true;
+                furthest = 0;
+                continue;
+            }
+            if !client.pause(&self.host, &mut tries, &act, &trouble).await? {
+                return Err(match trouble {
+                    Trouble::Refused(full) => {
+                        error_response::from_registry(self.registry(), &act, &full)
+                    }
+                    Trouble::Fault(fault) => fault.into_error(&act),
+                    Trouble::Damaged(error) => error,
+                });
+            }
+        }
+    }
+
+    /// Takes in what an answer brings.
+    async fn take<S: Sink>(
+        &self,
+        blob: &Descriptor,
+        partial: &mut Partial<S>,
+        mut answer: Answer,
+        act: &str,
+    ) -> Result<(), Stop> {
+        let registry = self.registry();
+        let coded =
+            coded(registry, &answer.headers).map(|error| error.context(format!("cannot {act}")));
+        let length: Option<u64> =
+            text(&answer.headers, "content-length").and_then(|length| length.parse().ok());
+        let garbled = |what: String| {
+            Stop::Again(Trouble::Fault(
+                Fault::new(Break::Garbled, registry.as_str()).with_source(what),
+            ))
+        };
+        let mut skip = match answer.status.as_u16() {
+            200 => {
+                if is_html(&answer.headers) && length != Some(blob.size) {
+                    let full = answer.read_refusal().await;
+                    return Err(
+                        Trouble::Damaged(error_response::web_page(registry, act, &full)).into()
+                    );
+                }
+                if length.is_some_and(|length| length != blob.size) {
+                    if let Some(error) = coded {
+                        return Err(Trouble::Damaged(error).into());
+                    }
+                    return Err(garbled(format!(
+                        "it announces {} bytes for a blob of {}",
+                        length.unwrap_or_default(),
+                        blob.size
+                    )));
+                }
+                // The whole blob, though a part was asked for: what we have is passed over, unless it is another's.
+                let etag = strong(&answer);
+                if partial.etag().is_some() && etag.is_some() && partial.etag() != etag {
+                    partial.restart()?;
+                }
+                partial.set_etag(etag.map(str::to_owned));
+                partial.len()
+            }
+            206 => {
+                let range = text(&answer.headers, "content-range").and_then(parse_range);
+                match range {
+                    Some((start, total))
+                        if start == partial.len()
+                            && total.is_none_or(|total| total == blob.size) =>
+                    {
+                        0
+                    }
+                    _ => {
+                        // A part that is not the one asked for is worth nothing, and the next may be no better.
+                        partial.restart()?;
+                        return Err(garbled("it sends another part than was asked for".to_owned()));
+                    }
+                }
+            }
+            status => {
+                let full = answer.read_refusal().await;
+                let error = error_response::from_registry(registry, act, &full);
+                debug_assert!(status < 400, "refusals do not come here");
+                return Err(Trouble::Damaged(error).into());
+            }
+        };
+        let notify = &self.client.options().notify;
+        let mut told = partial.len();
+        loop {
+            let chunk = answer.chunk().await.map_err(Trouble::Fault)?;
+            let Some(mut chunk) = chunk else {
+                if partial.len() == blob.size {
+                    break;
+                }
+                if let Some(error) = coded {
+                    partial.restart()?;
+                    return Err(Trouble::Damaged(error).into());
+                }
+                return Err(Trouble::Fault(Fault::new(Break::Cut, registry.as_str())).into());
+            };
+            if skip > 0 {
+                let passed = chunk.len().min(usize::try_from(skip).unwrap_or(usize::MAX));
+                let _ = chunk.split_to(passed);
+                skip -= passed as u64;
+            }
+            if partial.len() + chunk.len() as u64 > blob.size {
+                partial.restart()?;
+                let error = coded.unwrap_or_else(|| {
+                    Error::new(
+                        ErrorKind::Integrity,
+                        format!(
+                            "cannot {act}: it sends more than the {} bytes its descriptor says",
+                            blob.size
+                        ),
+                    )
+                });
+                return Err(Trouble::Damaged(error).into());
+            }
+            partial.write(&chunk)?;
+            let done = partial.len();
+            if done - told >= TOLD_EVERY || done == blob.size {
+                told = done;
+                let digest = blob.digest.clone();
+                notify.tell(Notice::Moved { digest, way: Way::Down, done, total: blob.size });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why taking in an answer ended early.
+enum Stop {
+    Again(Trouble),
+    Fatal(Error),
+}
+
+impl From<Trouble> for Stop {
+    fn from(trouble: Trouble) -> Self {
+        Self::Again(trouble)
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Fatal(error)
+    }
+}
+
+fn wrong_digest(act: &str, expected: &Digest, found: &Digest) -> Error {
+    Error::new(
+        ErrorKind::Integrity,
+        format!("cannot {act}: `{expected}` was asked for, but what is sent is `{found}`"),
+    )
+    .with_hint("the blob is damaged in the registry or on the way; push it again from its source")
+}
+
+/// A strong ETag; only that can say that two parts belong together.
+fn strong(answer: &Answer) -> Option<&str> {
+    text(&answer.headers, "etag").filter(|etag| etag.starts_with('"'))
+}
+
+/// The start and total of `bytes a-b/total`.
+fn parse_range(text: &str) -> Option<(u64, Option<u64>)> {
+    let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (start, _) = range.split_once('-')?;
+    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
+    Some((start.parse().ok()?, total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read() {
+        for (text, range) in [
+            ("bytes 5-9/10", Some((5, Some(10)))),
+            ("bytes 5-9/*", Some((5, None))),
+            ("bytes */10", None),
+            ("5-9/10", None),
+            ("bytes 5-9/x", None),
+        ] {
+            assert_eq!(parse_range(text), range);
+        }
+    }
+
+    #[test]
+    fn a_descriptors_own_bytes_count_only_when_they_are_right() {
+        let mut blob = Descriptor::of("t", b"{}");
+        blob.data = Some("e30=".to_owned());
+        assert_eq!(embedded(&blob).as_deref(), Some(&b"{}"[..]));
+        blob.data = Some("e31=".to_owned());
+        assert_eq!(embedded(&blob), None);
+    }
+}

@@ -1,0 +1,293 @@
+//! What is known of one registry while a client lives: how it is spoken to, what it can and cannot do, and what it said.
+
+use crate::{
+    Error, Result,
+    client::{
+        auth::cache::Memory,
+        http::redirect::{Credentials, host_of, may_see},
+        options::Scheme,
+    },
+    oci::{Registry, RepositoryName, TagOrDigest},
+};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    },
+};
+use url::Url;
+
+/// A registry as this client has come to know it.
+#[derive(Debug)]
+pub(crate) struct Host {
+    registry: Registry,
+    /// `host[:port]` on the wire; only Docker Hub's differs from its name.
+    address: String,
+    speech: AtomicU8,
+    reached: AtomicBool,
+    single_post: Fact,
+    chunks: Fact,
+    /// The largest body it takes, 0 while none was refused.
+    body_cap: AtomicU64,
+    warned: Mutex<HashSet<String>>,
+    pushed: Mutex<HashSet<(RepositoryName, TagOrDigest)>>,
+    referrers: Mutex<HashSet<RepositoryName>>,
+    indexes: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    pub(crate) memory: Memory,
+}
+
+/// A registry that takes no body of this size takes none.
+const SMALLEST_CHUNK: u64 = 16 * crate::limits::KIB;
+
+/// How a host is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speech {
+    /// TLS, and plain HTTP if that is what answers: nobody knows yet.
+    Open,
+    /// TLS.
+    Tls,
+    /// Plain HTTP.
+    Plain,
+}
+
+/// Something about a host that may be known.
+#[derive(Debug, Default)]
+pub(crate) struct Fact(AtomicU8);
+
+impl Fact {
+    pub(crate) fn known(&self) -> Option<Answer> {
+        match self.0.load(Ordering::Relaxed) {
+            1 => Some(Answer::Yes),
+            2 => Some(Answer::No),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn learn(&self, answer: Answer) {
+        self.0.store(if answer == Answer::Yes { 1 } else { 2 }, Ordering::Relaxed);
+    }
+}
+
+/// What is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Yes,
+    No,
+}
+
+impl Speech {
+    fn of(stored: u8) -> Self {
+        match stored {
+            0 => Self::Open,
+            1 => Self::Tls,
+            _ => Self::Plain,
+        }
+    }
+}
+
+impl Host {
+    pub(crate) fn new(registry: &Registry, scheme: Scheme) -> Self {
+        let address =
+            if registry.is_docker_hub() { "registry-1.docker.io" } else { registry.as_str() };
+        let speech = match scheme {
+            Scheme::Plain => Speech::Plain,
+            Scheme::Auto if registry.is_loopback() => Speech::Open,
+            Scheme::Auto => Speech::Tls,
+        };
+        Self {
+            registry: registry.clone(),
+            address: address.to_owned(),
+            speech: AtomicU8::new(speech as u8),
+            reached: AtomicBool::new(false),
+            single_post: Fact::default(),
+            chunks: Fact::default(),
+            body_cap: AtomicU64::new(0),
+            warned: Mutex::default(),
+            pushed: Mutex::default(),
+            referrers: Mutex::default(),
+            indexes: Mutex::default(),
+            memory: Memory::default(),
+        }
+    }
+
+    /// The registry as the user knows it.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The name of a repository on the wire: Docker Hub's own images live in `library`.
+    pub(crate) fn full_name(&self, name: &RepositoryName) -> RepositoryName {
+        if self.registry.is_docker_hub() && !name.as_str().contains('/') {
+            format!("library/{name}").parse().unwrap_or_else(|_| name.clone())
+        } else {
+            name.clone()
+        }
+    }
+
+    /// An address beneath `/v2/`.
+    pub(crate) fn url(&self, rest: &str) -> Result<Url> {
+        let scheme = if self.speech() == Speech::Plain { "http" } else { "https" };
+        format!("{scheme}://{}/v2/{rest}", self.address).parse().map_err(
+            |error: url::ParseError| {
+                Error::usage(format!("`{}` is no host to connect to", self.registry))
+                    .with_source(error)
+            },
+        )
+    }
+
+    /// An address of this registry in the scheme it turned out to speak.
+    pub(crate) fn in_its_scheme(&self, url: &Url) -> Url {
+        let mut url = url.clone();
+        if self.speech() == Speech::Plain
+            && url.scheme() == "https"
+            && host_of(&url) == self.address
+        {
+            // http and https may always be changed for each other.
+            let _ = url.set_scheme("http");
+        }
+        url
+    }
+
+    /// Whether a request to `url` may carry the credentials for this registry, and its answer count as the registry's.
+    pub(crate) fn credentials_for(&self, url: &Url) -> Credentials {
+        self.url("").map_or(Credentials::Drop, |own| may_see(&own, &self.in_its_scheme(url)))
+    }
+
+    pub(crate) fn speech(&self) -> Speech {
+        Speech::of(self.speech.load(Ordering::Relaxed))
+    }
+
+    /// Notes what it speaks, and gives what was known before.
+    pub(crate) fn speaks(&self, speech: Speech) -> Speech {
+        Speech::of(self.speech.swap(speech as u8, Ordering::Relaxed))
+    }
+
+    pub(crate) fn is_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn has_answered(&self) {
+        self.reached.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a blob can be stored by one POST.
+    pub(crate) fn single_post(&self) -> &Fact {
+        &self.single_post
+    }
+
+    /// Whether blobs must go, or must not go, in chunks.
+    pub(crate) fn chunks(&self) -> &Fact {
+        &self.chunks
+    }
+
+    /// The largest body it takes, as far as we were told.
+    pub(crate) fn body_cap(&self) -> Option<u64> {
+        Some(self.body_cap.load(Ordering::Relaxed)).filter(|cap| *cap > 0)
+    }
+
+    /// A body of this size was refused as too large: half of it is tried next. Says whether there is a half.
+    pub(crate) fn refused_body(&self, size: u64) -> bool {
+        let half = size / 2;
+        if half < SMALLEST_CHUNK {
+            return false;
+        }
+        let _ = self.body_cap.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |cap| {
+            (cap == 0 || cap > half).then_some(half)
+        });
+        true
+    }
+
+    /// Whether this warning is new.
+    pub(crate) fn warns(&self, text: &str) -> bool {
+        let mut warned = locked(&self.warned);
+        // A registry that makes up a new text each time is not listened to for ever.
+        warned.len() < 32 && warned.insert(text.to_owned())
+    }
+
+    /// Whether we pushed this ourselves, so that a not-found can only be a registry that lags behind.
+    pub(crate) fn holds(&self, name: &RepositoryName, target: &TagOrDigest) -> bool {
+        locked(&self.pushed).contains(&(name.clone(), target.clone()))
+    }
+
+    /// We have pushed it.
+    pub(crate) fn holds_now(&self, name: &RepositoryName, target: &TagOrDigest) {
+        locked(&self.pushed).insert((name.clone(), target.clone()));
+    }
+
+    /// We have deleted it, and with it whatever else may have named it.
+    pub(crate) fn holds_no_more(&self, name: &RepositoryName, target: &TagOrDigest) {
+        let mut pushed = locked(&self.pushed);
+        match target {
+            TagOrDigest::Tag(_) => {
+                pushed.remove(&(name.clone(), target.clone()));
+            }
+            TagOrDigest::Digest(_) => pushed.retain(|(own, _)| own != name),
+        }
+    }
+
+    /// Whether it is known to keep lists of referrers for this repository.
+    pub(crate) fn lists_referrers(&self, name: &RepositoryName) -> bool {
+        locked(&self.referrers).contains(name)
+    }
+
+    /// It does.
+    pub(crate) fn does_list_referrers(&self, name: &RepositoryName) {
+        locked(&self.referrers).insert(name.clone());
+    }
+
+    /// The lock of one index that this client writes.
+    pub(crate) fn index_lock(&self, key: &str) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(locked(&self.indexes).entry(key.to_owned()).or_default())
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(name: &str) -> Host {
+        Host::new(&name.parse().expect(name), Scheme::Auto)
+    }
+
+    #[test]
+    fn docker_hubs_names_are_one_registry() {
+        for (registry, name, url) in [
+            ("docker.io", "alpine", "https://registry-1.docker.io/v2/library/alpine/x"),
+            ("index.docker.io", "a/b", "https://registry-1.docker.io/v2/a/b/x"),
+            ("r.example:5000", "alpine", "https://r.example:5000/v2/alpine/x"),
+            ("[::1]:5000", "a", "https://[::1]:5000/v2/a/x"),
+        ] {
+            let host = host(registry);
+            let full = host.full_name(&name.parse().expect(name));
+            assert_eq!(host.url(&format!("{full}/x")).expect("url").as_str(), url);
+        }
+    }
+
+    #[test]
+    fn a_host_that_turns_out_plain_is_asked_so_whatever_its_answers_say() {
+        let host = host("127.0.0.1:5000");
+        assert_eq!(host.speech(), Speech::Open);
+        host.speaks(Speech::Plain);
+        for (before, after) in [
+            ("https://127.0.0.1:5000/v2/a?b=c", "http://127.0.0.1:5000/v2/a?b=c"),
+            ("https://127.0.0.1:5001/v2/", "https://127.0.0.1:5001/v2/"),
+            ("https://r.example/v2/", "https://r.example/v2/"),
+        ] {
+            assert_eq!(host.in_its_scheme(&before.parse().expect(before)).as_str(), after);
+        }
+        assert_eq!(self::host("r.example").speech(), Speech::Tls, "only this machine is doubted");
+    }
+
+    #[test]
+    fn a_refused_size_is_halved_down_to_a_limit() {
+        let host = host("r.example");
+        assert!(host.refused_body(1024 * 1024) && host.body_cap() == Some(512 * 1024));
+        assert!(host.refused_body(4 * 1024 * 1024) && host.body_cap() == Some(512 * 1024));
+        assert!(!host.refused_body(20 * 1024));
+    }
+}

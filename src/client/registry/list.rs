@@ -1,0 +1,151 @@
+//! Lists of a registry, page by page: tags and repositories.
+
+use super::{error_response, host::Host};
+use crate::{
+    Error, ErrorKind, Result,
+    client::{
+        Client, Repository,
+        auth::access::{Access, Intent, Ticket},
+        event::Notice,
+        http::{message::Call, redirect::next_page},
+    },
+    limits::MIB,
+    oci::{Registry, RepositoryName, Tag, TagOrDigest},
+    quote,
+    store::Tags,
+};
+use ::http::Method;
+use serde::{Deserialize as _, Deserializer, de::DeserializeOwned};
+use std::{collections::HashSet, str::FromStr};
+use url::Url;
+
+/// Characters of a name that is no name which are shown.
+const SHOWN: usize = 64;
+
+/// All pages of a list together; a million tags are about 20 MiB.
+const MAX_LIST: u64 = 128 * MIB;
+
+impl Client {
+    /// Every repository of a registry, as far as it tells.
+    ///
+    /// # Errors
+    /// Many registries do not tell: `Denied`, `NotFound` or `Protocol` then.
+    pub async fn catalog(&self, registry: &Registry) -> Result<Vec<String>> {
+        #[derive(serde::Deserialize)]
+        struct Page {
+            #[serde(deserialize_with = "list_or_null")]
+            repositories: Vec<String>,
+        }
+        let host = self.host(registry);
+        let url = host.url("_catalog")?;
+        let ticket =
+            Ticket { host, repository: None, access: Access::Catalog, intent: Intent::AsNeeded };
+        let act = format!("list the repositories of `{registry}`");
+        let pages: Vec<Page> = self.pages(&ticket, &act, url).await?;
+        let listed = pages.into_iter().flat_map(|page| page.repositories);
+        Ok(self.lawful::<RepositoryName>(&ticket.host, "repository", listed))
+    }
+
+    /// What of a list can be a `T`, such as the name of a repository. The rest is a stranger's text, which is left out and told
+    /// of once.
+    fn lawful<T: FromStr>(
+        &self,
+        host: &Host,
+        what: &str,
+        listed: impl Iterator<Item = String>,
+    ) -> Vec<String> {
+        let (lawful, rest): (Vec<_>, Vec<_>) = listed.partition(|name| name.parse::<T>().is_ok());
+        if let Some(first) = rest.first() {
+            let (count, shown) = (rest.len(), first.chars().take(SHOWN).collect::<String>());
+            let text = format!(
+                "it lists {count} names that no {what} can have, which are left out, the first of them {}",
+                quote::go(&shown)
+            );
+            if host.warns(&text) {
+                let host = host.registry().to_string();
+                self.options().notify.tell(Notice::Warning { host, text });
+            }
+        }
+        lawful
+    }
+
+    /// Every page, parsed.
+    pub(crate) async fn pages<T: DeserializeOwned>(
+        &self,
+        ticket: &Ticket,
+        act: &str,
+        first: Url,
+    ) -> Result<Vec<T>> {
+        let limits = &self.options().limits;
+        let registry = ticket.host.registry();
+        let mut pages = Vec::new();
+        let mut total = 0;
+        let mut seen = HashSet::new();
+        let mut next = Some(first);
+        while let Some(url) = next {
+            let call = Call::new(Method::GET, url.clone());
+            let answer = self.settle(ticket, act, &call, limits.answer_bytes).await?;
+            if answer.status.as_u16() != 200 || error_response::is_page(&answer) {
+                return Err(error_response::from_registry(registry, act, &answer));
+            }
+            total += answer.body.len() as u64;
+            if total > MAX_LIST || pages.len() >= limits.pages {
+                return Err(Error::new(
+                    ErrorKind::Limit,
+                    format!(
+                        "cannot {act}: the list does not end within {MAX_LIST} bytes or {} pages",
+                        limits.pages
+                    ),
+                ));
+            }
+            pages.push(serde_json::from_slice(&answer.body).map_err(|error| {
+                Error::new(
+                    ErrorKind::Protocol,
+                    format!("cannot {act}: the list is not as it should be"),
+                )
+                .with_source(error)
+            })?);
+            let links = answer.headers.get_all("link");
+            next = next_page(&answer.url, links.iter().filter_map(|link| link.to_str().ok()));
+            if !seen.insert(url) {
+                return Err(Error::new(
+                    ErrorKind::Protocol,
+                    format!("cannot {act}: the pages of the list lead in a circle"),
+                ));
+            }
+        }
+        Ok(pages)
+    }
+}
+
+/// A list that may be `null`, as registries write an empty one. One that is not there at all is an error: the document is
+/// no list, and an error under 200 is not an empty repository.
+fn list_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+impl Tags for Repository {
+    async fn tags(&self) -> Result<Vec<String>> {
+        #[derive(serde::Deserialize)]
+        struct Page {
+            #[serde(deserialize_with = "list_or_null")]
+            tags: Vec<String>,
+        }
+        let act = format!("list the tags of `{}/{}`", self.registry(), self.name);
+        let ticket = self.ticket(Access::Read);
+        let pages = self.client.pages(&ticket, &act, self.url("tags/list")?).await;
+        let pages: Vec<Page> = pages.map_err(|error| match error.kind() {
+            // Nothing need be created to be read.
+            ErrorKind::NotFound => error.with_hint(
+                "check the repository's name; a namespace has no tags itself: name one of its charts, HOST/NAMESPACE/NAME",
+            ),
+            _ => error,
+        })?;
+        let listed = pages.into_iter().flat_map(|page| page.tags);
+        Ok(self.client.lawful::<Tag>(&self.host, "tag", listed))
+    }
+
+    async fn delete(&self, target: &TagOrDigest) -> Result<()> {
+        self.delete_manifest(target).await
+    }
+}

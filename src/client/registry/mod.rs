@@ -1,0 +1,15 @@
+//! The OCI distribution API: manifests, blobs, tags, referrers.
+
+pub(super) mod blob_stream;
+pub(super) mod download;
+pub(super) mod error_response;
+pub(super) mod host;
+pub(super) mod list;
+pub(super) mod manifest;
+pub(super) mod namespace;
+pub(super) mod partial;
+pub(super) mod referrers;
+pub(super) mod request;
+pub(super) mod sweep;
+pub(super) mod upload;
+pub(super) mod upload_chunked;

@@ -1,0 +1,212 @@
+//! What speaks of a manifest: by the registry's own list, or, where it keeps none, by an index under a tag made of the
+//! subject's digest (distribution-spec, "referrers tag schema").
+//!
+//! The index has no lock, and clients that write it at once overwrite each other; so after writing it is read again
+//! until our entry is in it.
+
+use super::{error_response, manifest::Fetched};
+use crate::{
+    Error, ErrorKind, Result,
+    client::{
+        Repository,
+        auth::access::Access,
+        http::{
+            message::{Call, Full, text},
+            redirect::next_page,
+        },
+    },
+    oci::{Descriptor, Digest, Document, Manifest, Tag, TagOrDigest, media},
+    store::Referrers,
+};
+use ::http::Method;
+use std::time::Duration;
+
+/// How often the index is written before we say that it does not hold.
+const WRITES: usize = 10;
+const PAUSE: Duration = Duration::from_millis(300);
+
+impl Referrers for Repository {
+    async fn referrers(
+        &self,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<Descriptor>> {
+        let mut list = match self.listed(subject, artifact_type).await? {
+            Some(list) => list,
+            None => match self.index(subject).await? {
+                Some(fetched) => fetched.manifest.document().manifests().to_vec(),
+                None => Vec::new(),
+            },
+        };
+        if let Some(kind) = artifact_type {
+            list.retain(|own| own.artifact_type.as_deref() == Some(kind));
+        }
+        Ok(list)
+    }
+}
+
+impl Repository {
+    /// The manifests that the registry itself lists as referrers of a digest; `None` when it keeps no such lists.
+    ///
+    /// # Errors
+    /// When it does not answer, or not as the specification says.
+    pub async fn listed_referrers(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>> {
+        self.listed(subject, None).await
+    }
+
+    /// The registry's own list; `None` when it keeps none.
+    async fn listed(
+        &self,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Option<Vec<Descriptor>>> {
+        let act =
+            format!("list the referrers of `{subject}` in `{}/{}`", self.registry(), self.name);
+        let limits = &self.client.options().limits;
+        let mut url = self.url(&format!("referrers/{subject}"))?;
+        if let Some(kind) = artifact_type {
+            url.query_pairs_mut().append_pair("artifactType", kind);
+        }
+        let ticket = self.ticket(Access::Read);
+        let mut list = Vec::new();
+        for page in 0..limits.pages {
+            let call = Call::new(Method::GET, url.clone()).header("accept", media::INDEX);
+            let answer = self.client.settle(&ticket, &act, &call, limits.manifest_bytes).await?;
+            if page == 0 && is_unsupported(&answer) {
+                return Ok(None);
+            }
+            if answer.status.as_u16() != 200 || error_response::is_page(&answer) {
+                return Err(error_response::from_registry(self.registry(), &act, &answer));
+            }
+            let index: Document = serde_json::from_slice(&answer.body).map_err(|error| {
+                Error::new(ErrorKind::Protocol, format!("cannot {act}: the list is no index"))
+                    .with_source(error)
+            })?;
+            // An error under 200 is not an empty list.
+            if index.manifests.is_none() {
+                return Err(error_response::from_registry(self.registry(), &act, &answer));
+            }
+            list.extend(index.manifests.unwrap_or_default());
+            let links = answer.headers.get_all("link");
+            match next_page(&answer.url, links.iter().filter_map(|link| link.to_str().ok())) {
+                Some(next) => url = next,
+                None => return Ok(Some(list)),
+            }
+        }
+        Err(Error::new(ErrorKind::Limit, format!("cannot {act}: the list does not end")))
+    }
+
+    /// The index under the subject's tag, if it is one. Some registries answer that tag with the subject itself.
+    async fn index(&self, subject: &Digest) -> Result<Option<Fetched>> {
+        let tag = tag_of(subject)?;
+        match self.get_manifest(&TagOrDigest::Tag(tag)).await {
+            Ok(fetched) if fetched.manifest.digest() == subject => Ok(None),
+            Ok(fetched) if fetched.manifest.document().manifests.is_some() => Ok(Some(fetched)),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sees to it that a pushed manifest is found from its subject. `answer` is what the registry said to the push.
+    pub(crate) async fn register(
+        &self,
+        manifest: &Manifest,
+        subject: &Descriptor,
+        answer: &Full,
+    ) -> Result<()> {
+        // Some say that they took note of the subject and yet keep no list, so that is looked at too.
+        if text(&answer.headers, "oci-subject").is_some()
+            && (self.host.lists_referrers(&self.name)
+                || self.listed(&subject.digest, None).await?.is_some())
+        {
+            self.host.does_list_referrers(&self.name);
+            return Ok(());
+        }
+        let mut entry = manifest.descriptor();
+        entry.artifact_type = manifest.document().effective_artifact_type().map(str::to_owned);
+        entry.annotations = manifest.document().annotations.clone();
+        self.write_index(&subject.digest, entry).await
+    }
+
+    async fn write_index(&self, subject: &Digest, entry: Descriptor) -> Result<()> {
+        let target = TagOrDigest::Tag(tag_of(subject)?);
+        let lock = self.host.index_lock(&format!("{}:{target}", self.name));
+        let _one_at_a_time = lock.lock().await;
+        let clock = &self.client.options().clock;
+        for _ in 0..WRITES {
+            let (index, etag) = match self.index(subject).await? {
+                Some(Fetched { manifest, .. }) if has(&manifest, &entry) => return Ok(()),
+                Some(Fetched { manifest, etag }) => (with_entry(manifest.bytes(), &entry)?, etag),
+                None => (with_entry(EMPTY_INDEX, &entry)?, None),
+            };
+            // A weak ETag cannot be a condition.
+            let condition = etag.as_deref().filter(|etag| etag.starts_with('"'));
+            let answer = self.put(&index, &target, condition).await?;
+            let status = answer.status.as_u16();
+            if !answer.status.is_success() && !matches!(status, 409 | 412) {
+                let act = format!("push the list of referrers of `{subject}`");
+                return Err(error_response::from_registry(self.registry(), &act, &answer));
+            }
+            clock.wait(clock.jitter(PAUSE)).await;
+        }
+        match self.index(subject).await? {
+            Some(fetched) if has(&fetched.manifest, &entry) => Ok(()),
+            _ => Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "`{}` was pushed, but the list of referrers of `{subject}` does not keep it",
+                    entry.digest
+                ),
+            )
+            .with_hint("other clients write the same list; push again when they are done")),
+        }
+    }
+}
+
+const EMPTY_INDEX: &[u8] =
+    br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+
+/// The index with one entry more. What others wrote into it stays, known to us or not.
+fn with_entry(index: &[u8], entry: &Descriptor) -> Result<Manifest> {
+    let bad = |error| Error::invalid("the list of referrers is no index").with_source(error);
+    let mut value: serde_json::Value = serde_json::from_slice(index).map_err(bad)?;
+    if let Some(entries) = value.get_mut("manifests").and_then(serde_json::Value::as_array_mut) {
+        entries.push(serde_json::to_value(entry).map_err(bad)?);
+    }
+    Manifest::parse(crate::json::to_vec(&value).into(), Some(media::INDEX))
+}
+
+fn has(index: &Manifest, entry: &Descriptor) -> bool {
+    index.document().manifests().iter().any(|own| own.digest == entry.digest)
+}
+
+/// Whether an answer says that the registry keeps no such lists.
+fn is_unsupported(answer: &Full) -> bool {
+    matches!(answer.status.as_u16(), 400 | 404 | 405 | 501) && !error_response::is_page(answer)
+        // A registry that routes unknown paths to its pages.
+        || (answer.status.as_u16() == 404 && error_response::is_page(answer))
+}
+
+/// The tag of a subject: `algorithm-hex`, cut to what a tag can hold.
+fn tag_of(subject: &Digest) -> Result<Tag> {
+    let hex = &subject.hex()[..subject.hex().len().min(64)];
+    Ok(format!("{}-{hex}", subject.algorithm().as_str()).parse::<Tag>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::digest::Algorithm;
+
+    #[test]
+    fn a_subjects_tag_fits_a_tag() {
+        let sha256 = Digest::sha256(b"x");
+        assert_eq!(tag_of(&sha256).expect("tag").as_str(), format!("sha256-{}", sha256.hex()));
+        let sha512 = Digest::of(Algorithm::Sha512, b"x");
+        assert_eq!(
+            tag_of(&sha512).expect("tag").as_str(),
+            format!("sha512-{}", &sha512.hex()[..64])
+        );
+    }
+}

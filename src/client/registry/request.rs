@@ -1,0 +1,414 @@
+//! A request from beginning to end: in the scheme the host speaks, with the proof it asks for, and again where the retry
+//! policy says so. Blobs have loops of their own, since for them progress counts.
+
+use super::{
+    error_response,
+    host::{Host, Speech},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    client::{
+        Client, Persistence,
+        auth::{
+            access::Ticket,
+            flow::{Next, Rounds},
+        },
+        event::Notice,
+        http::{
+            failure::{Failure, Fault},
+            message::{Call, Full, Proven},
+            redirect::{Credentials, host_of},
+            retry::{Break, Decision, Origin, Outcome, Reach, Tries, decide},
+            transport::{Answer, Transport},
+        },
+    },
+};
+use ::http::{HeaderValue, StatusCode};
+
+/// What came back.
+pub(crate) enum Reply {
+    /// A success; its body is still to be read.
+    Open(Box<Answer>),
+    /// A refusal, read whole.
+    Refused(Full),
+}
+
+/// Reads a refusal whole.
+pub(crate) async fn reply(answer: Result<Answer, Failure>) -> Result<Reply, Failure> {
+    let answer = answer?;
+    Ok(if answer.status.as_u16() < 400 {
+        Reply::Open(Box::new(answer))
+    } else {
+        Reply::Refused(answer.read_refusal().await)
+    })
+}
+
+/// Reads any answer whole; what is worth another try, perhaps, stands in the inner error.
+async fn whole(reply: Result<Reply, Failure>, cap: u64) -> Result<Result<Full, Trouble>> {
+    let failure = match reply {
+        Ok(Reply::Refused(full)) => return Ok(Err(Trouble::Refused(full))),
+        Ok(Reply::Open(answer)) => match answer.read(cap).await {
+            Ok(full) => return Ok(Ok(full)),
+            Err(failure) => failure,
+        },
+        Err(failure) => failure,
+    };
+    match failure {
+        Failure::Fault(fault) => Ok(Err(Trouble::Fault(fault))),
+        Failure::Fatal(error) => Err(error),
+    }
+}
+
+/// Why a try did not do.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    Fault(Fault),
+    Refused(Full),
+    /// An answer that came whole and is wrong.
+    Damaged(Error),
+}
+
+impl Client {
+    /// One try, with what the host asks for. A URL of another origin, such as that of an upload session or of a next page,
+    /// is asked without credentials, and its 401 is not the registry's.
+    pub(crate) async fn ask(&self, ticket: &Ticket, call: &Call) -> Result<Reply, Failure> {
+        if ticket.host.credentials_for(&call.url) == Credentials::Drop {
+            return self.ask_elsewhere(call).await;
+        }
+        let mut rounds = Rounds::default();
+        let mut bare: Option<Full> = None;
+        let mut proven = Proven::No;
+        loop {
+            let authorization = self.authorization(ticket, call, &mut rounds).await?;
+            if authorization.as_ref().is_some_and(|own| own.kept.is_some()) {
+                proven = Proven::Yes;
+            }
+            if authorization.is_none()
+                && let Some(mut refusal) = bare
+            {
+                refusal.proven = proven;
+                // It asks for what we do not have.
+                return Ok(Reply::Refused(refusal));
+            }
+            let header = authorization.as_ref().map(|own| &own.header);
+            let answer = self.speak(&ticket.host, call, header).await?;
+            if answer.status.as_u16() < 400 {
+                rounds.worked(ticket);
+                return Ok(Reply::Open(Box::new(answer)));
+            }
+            let mut refusal = answer.read_refusal().await;
+            refusal.proven = proven;
+            let ours = refusal.from == Origin::Registry
+                && matches!(refusal.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+            if !ours {
+                return Ok(Reply::Refused(refusal));
+            }
+            bare = authorization.is_none().then(|| refusal.clone());
+            match self.judge(ticket, refusal, authorization, &mut rounds).await? {
+                Next::Again => {}
+                Next::Final(refusal) => return Ok(Reply::Refused(refusal)),
+            }
+        }
+    }
+
+    /// One try without credentials, at a host that is not the registry.
+    pub(crate) async fn ask_elsewhere(&self, call: &Call) -> Result<Reply, Failure> {
+        reply(self.transport().exchange_from(call, None, Origin::Elsewhere).await).await
+    }
+
+    /// Asks until there is a whole answer that is not worth another try, whatever it says.
+    pub(crate) async fn settle(
+        &self,
+        ticket: &Ticket,
+        act: &str,
+        call: &Call,
+        cap: u64,
+    ) -> Result<Full> {
+        let mut tries = Tries::default();
+        loop {
+            let tried = whole(self.ask(ticket, call).await, cap).await?;
+            if let Some(full) = self.settled(&ticket.host, &mut tries, act, tried).await? {
+                return Ok(full);
+            }
+        }
+    }
+
+    /// The same with this proof, or none, whatever the host asks for.
+    pub(crate) async fn settle_with(
+        &self,
+        host: &Host,
+        header: Option<&HeaderValue>,
+        act: &str,
+        call: &Call,
+        cap: u64,
+    ) -> Result<Full> {
+        let mut tries = Tries::default();
+        loop {
+            let tried = whole(reply(self.speak(host, call, header).await).await, cap).await?;
+            if let Some(full) = self.settled(host, &mut tries, act, tried).await? {
+                return Ok(full);
+            }
+        }
+    }
+
+    /// The same for a service beside a registry.
+    pub(crate) async fn settle_service(
+        &self,
+        header: Option<&HeaderValue>,
+        act: &str,
+        call: &Call,
+        cap: u64,
+    ) -> Result<Full> {
+        self.settle_by(self.transport(), header, act, call, cap).await
+    }
+
+    /// The same over connections of its own.
+    pub(crate) async fn settle_by(
+        &self,
+        transport: &Transport,
+        header: Option<&HeaderValue>,
+        act: &str,
+        call: &Call,
+        cap: u64,
+    ) -> Result<Full> {
+        let host = host_of(&call.url);
+        let mut tries = Tries::default();
+        let mut reach = Reach::Unreached;
+        loop {
+            let tried = reply(transport.exchange(call, header).await).await;
+            if tried.is_ok() {
+                reach = Reach::Reached;
+                self.inner.unreachable.answers(&host);
+            }
+            let mut trouble = match whole(tried, cap).await? {
+                Ok(full) => return Ok(full),
+                Err(trouble) => trouble,
+            };
+            if let Trouble::Refused(full) = &mut trouble {
+                if call.finals.contains(&full.status.as_u16()) {
+                    return trouble.into_answer(act);
+                }
+                // Only registries give a new address; here a refusal is one wherever a redirect led.
+                full.from = Origin::Registry;
+            }
+            if !self.pause_for(&host, reach, &mut tries, act, &trouble).await? {
+                return trouble.into_answer(act);
+            }
+        }
+    }
+
+    /// The answer to end with, or `None` after the wait before the next try.
+    async fn settled(
+        &self,
+        host: &Host,
+        tries: &mut Tries,
+        act: &str,
+        tried: Result<Full, Trouble>,
+    ) -> Result<Option<Full>> {
+        match tried {
+            Ok(full) => Ok(Some(full)),
+            Err(trouble) => {
+                let again = self.pause(host, tries, act, &trouble).await?;
+                if again { Ok(None) } else { trouble.into_answer(act).map(Some) }
+            }
+        }
+    }
+
+    /// After a try that did not do: waits and says `true`, or says `false` when there is no further try.
+    ///
+    /// # Errors
+    /// When the host asks for a longer wait than is allowed.
+    pub(crate) async fn pause(
+        &self,
+        host: &Host,
+        tries: &mut Tries,
+        act: &str,
+        trouble: &Trouble,
+    ) -> Result<bool> {
+        let reach = if host.is_reached() { Reach::Reached } else { Reach::Unreached };
+        self.pause_for(host.registry().as_str(), reach, tries, act, trouble).await
+    }
+
+    pub(crate) async fn pause_for(
+        &self,
+        host: &str,
+        reach: Reach,
+        tries: &mut Tries,
+        act: &str,
+        trouble: &Trouble,
+    ) -> Result<bool> {
+        let options = self.options();
+        let decision = trouble.decision(options.clock.now());
+        if let Decision::AgainAfter(wait) = decision
+            && wait > options.retry_after
+        {
+            let (wait, most) = (wait.as_secs(), options.retry_after.as_secs());
+            return Err(Error::new(
+                ErrorKind::Network,
+                format!(
+                    "cannot {act}: `{host}` asks to wait {wait} s, longer than the {most} s allowed"
+                ),
+            )
+            .with_hint("try again then, or allow a longer wait"));
+        }
+        let reach = match options.persistence {
+            Persistence::Long => reach,
+            Persistence::Short => Reach::Unreached,
+        };
+        let Some(mut wait) = tries.next(decision, reach, &options.clock) else { return Ok(false) };
+        if let (Some(patience), true) = (options.unreachable, trouble.is_unreachable()) {
+            let left = self.inner.unreachable.refuses(host, options.clock.now(), patience);
+            if left.is_zero() {
+                return Ok(false);
+            }
+            wait = wait.min(left);
+        }
+        options.notify.tell(Notice::Waiting { host: host.to_owned(), wait, why: trouble.why() });
+        options.clock.wait(wait).await;
+        Ok(true)
+    }
+
+    /// One exchange in the scheme the host speaks. A host of this machine is tried with TLS first; when it answers in
+    /// plain text it is spoken to so from then on. No proof has gone out by then: none is sent before the
+    /// host has asked.
+    async fn speak(
+        &self,
+        host: &Host,
+        call: &Call,
+        header: Option<&HeaderValue>,
+    ) -> Result<Answer, Failure> {
+        let mut call = call.clone();
+        call.url = host.in_its_scheme(&call.url);
+        // As it was then: another request may find out while this one is under way.
+        let speech = host.speech();
+        let tried = self.transport().exchange(&call, header).await;
+        let answer = match tried {
+            Err(Failure::Fault(fault)) if may_be_plain(host, speech, &call, &fault) => {
+                if call.url.set_scheme("http").is_err() {
+                    return Err(fault.into());
+                }
+                let plain = self.transport().exchange(&call, None).await;
+                match (plain, fault.kind) {
+                    // A TLS server that had a bad moment answers plain HTTP with 400.
+                    (Ok(answer), kind) if kind == Break::NotTls || answer.status != 400 => {
+                        self.is_plain(host);
+                        answer
+                    }
+                    (Err(error), Break::NotTls) => {
+                        self.is_plain(host);
+                        return Err(error);
+                    }
+                    _ => return Err(fault.into()),
+                }
+            }
+            tried => tried?,
+        };
+        if host.speech() == Speech::Open && answer.from == Origin::Registry {
+            host.speaks(Speech::Tls);
+        }
+        host.has_answered();
+        self.inner.unreachable.answers(host.registry().as_str());
+        for warning in answer.headers.get_all("warning") {
+            if let Some(text) = warning.to_str().ok().and_then(warning_text)
+                && host.warns(&text)
+            {
+                let host = host.registry().to_string();
+                self.options().notify.tell(Notice::Warning { host, text });
+            }
+        }
+        Ok(answer)
+    }
+
+    fn is_plain(&self, host: &Host) {
+        if host.speaks(Speech::Plain) != Speech::Plain {
+            self.options().notify.tell(Notice::PlainHttp { host: host.registry().to_string() });
+        }
+    }
+}
+
+fn may_be_plain(host: &Host, speech: Speech, call: &Call, fault: &Fault) -> bool {
+    speech == Speech::Open
+        && host.speech() != Speech::Tls
+        && call.url.scheme() == "https"
+        && match fault.kind {
+            Break::NotTls | Break::Handshake => true,
+            // Without a port in its name the two schemes are two ports.
+            Break::Connect => host.registry().port().is_none(),
+            _ => false,
+        }
+}
+
+/// The text of `299 - "text"` (distribution-spec, warnings); other codes are caches' business.
+fn warning_text(value: &str) -> Option<String> {
+    let (_, text) = value.trim().strip_prefix("299 ")?.split_once('"')?;
+    let text = text.trim_end().strip_suffix('"').unwrap_or(text);
+    let clean: String =
+        text.replace("\\\"", "\"").chars().filter(|c| !c.is_control()).take(4096).collect();
+    (!clean.is_empty()).then_some(clean)
+}
+
+impl Trouble {
+    /// When there is no further try: a refusal is an answer, the rest an error.
+    fn into_answer(self, act: &str) -> Result<Full> {
+        match self {
+            Self::Refused(full) => Ok(full),
+            Self::Fault(fault) => Err(fault.into_error(act)),
+            Self::Damaged(error) => Err(error),
+        }
+    }
+
+    /// Whether no connection to the host was made.
+    fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Fault(fault) if matches!(fault.kind, Break::Name | Break::Connect))
+    }
+
+    fn decision(&self, now: std::time::SystemTime) -> Decision {
+        match self {
+            Self::Fault(fault) => decide(Outcome::Broken(fault.kind), now),
+            Self::Damaged(_) => Decision::Again,
+            Self::Refused(full) => decide(
+                Outcome::Status {
+                    status: full.status.as_u16(),
+                    retry_after: crate::client::http::message::text(&full.headers, "retry-after"),
+                    body: &String::from_utf8_lossy(&full.body),
+                    from: full.from,
+                },
+                now,
+            ),
+        }
+    }
+
+    fn why(&self) -> String {
+        match self {
+            Self::Fault(fault) => fault.why().to_owned(),
+            Self::Damaged(error) => error.message().to_owned(),
+            Self::Refused(full) => {
+                let who = match full.from {
+                    Origin::Registry => "it".to_owned(),
+                    Origin::Elsewhere => format!("`{}`", host_of(&full.url)),
+                };
+                let words =
+                    error_response::words(full).map(|w| format!(": {w}")).unwrap_or_default();
+                format!("{who} answers {}{words}", full.status.as_u16())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_registrys_own_warnings_are_told() {
+        for (value, text) in [
+            (r#"299 - "use the other one""#, Some("use the other one")),
+            (r#"299 - "say \"x\"""#, Some(r#"say "x""#)),
+            (r#"110 proxy "stale""#, None),
+            ("299 - nothing", None),
+            (r#"299 - """#, None),
+        ] {
+            assert_eq!(warning_text(value).as_deref(), text);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The cache folder, swept: downloads that nobody takes up again, files of killed runs, configs that nobody asked for in a
+//! long time. What another process writes is locked or young, and stays.
+
+use std::{
+    fs::{self, DirEntry, File},
+    path::Path,
+    time::Duration,
+};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// What is swept: the folder below the cache, how a file's name begins, and the age from which it goes.
+const KINDS: [(&str, &str, Duration); 3] = [
+    // A download that broke off is taken up by the next run, which comes within days or not at all.
+    ("", "partial-", Duration::from_secs(7 * 24 * 3600)),
+    // A file of one run. The longest download and its use end within a day.
+    ("", "blob-", DAY),
+    // A config is fetched again for one small request.
+    ("configs", "", Duration::from_secs(90 * 24 * 3600)),
+];
+
+/// Entries of one folder that are looked at in one run, so that a folder of any size costs a fraction of a second. What is
+/// left is swept by later runs.
+const LOOKED_AT: usize = 10_000;
+
+/// Sweeps the cache folder. Nothing that fails here matters.
+pub(crate) fn sweep(cache: &Path) {
+    for (folder, prefix, age) in KINDS {
+        let Ok(entries) = fs::read_dir(cache.join(folder)) else { continue };
+        for entry in entries.take(LOOKED_AT).filter_map(Result::ok) {
+            let named = entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes());
+            if named && is_old(&entry, age) && is_free(&entry.path()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+fn is_old(entry: &DirEntry, age: Duration) -> bool {
+    let Ok(found) = entry.metadata() else { return false };
+    let rested = found.modified().ok().and_then(|time| time.elapsed().ok());
+    found.is_file() && rested.is_some_and(|rested| rested > age)
+}
+
+fn is_free(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{path::PathBuf, time::SystemTime};
+
+    #[test]
+    fn what_is_old_and_free_goes_and_the_rest_stays() {
+        let folder = tempfile::tempdir().expect("folder");
+        fs::create_dir(folder.path().join("configs")).expect("folder");
+        let made = |name: &str, days: u32| -> (PathBuf, File) {
+            let path = folder.path().join(name);
+            let file = File::create(&path).expect("file");
+            file.set_modified(SystemTime::now() - days * DAY).expect("time");
+            (path, file)
+        };
+        let held = made("partial-held", 30);
+        held.1.try_lock().expect("lock");
+        for (name, days, stays) in [
+            ("partial-old", 8, false),
+            ("partial-young", 6, true),
+            ("blob-old", 2, false),
+            ("blob-young", 0, true),
+            ("configs/old", 91, false),
+            ("configs/young", 89, true),
+            ("other", 1000, true),
+        ] {
+            let (path, file) = made(name, days);
+            drop(file);
+            sweep(folder.path());
+            assert_eq!(path.exists(), stays, "{name}");
+        }
+        assert!(held.0.exists(), "another process writes it");
+    }
+}

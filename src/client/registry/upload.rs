@@ -1,0 +1,425 @@
+//! Blobs to a registry. Small ones are tried in one request where the registry knows how, the rest as a session and one
+//! PUT, and where that keeps failing, or a body is too large for what stands before the registry, in chunks.
+//! Everything can be sent again from its source.
+
+use super::{
+    error_response,
+    host::Answer as Known,
+    manifest::check_digest,
+    request::{Reply, Trouble},
+    upload_chunked::{Chunks, Course},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    client::{
+        Repository,
+        auth::access::{Access, Intent},
+        event::{Notice, TOLD_EVERY, Way},
+        http::{
+            failure::Failure,
+            message::{Call, Full, Patience, Payload, Report, text},
+            redirect::{Credentials, follow, with_digest},
+            retry::{Origin, Tries},
+        },
+    },
+    limits::{KIB, MIB},
+    oci::{Descriptor, Manifest, Tag, media},
+    store::{Held, Holds, Push, Sent, Source},
+};
+use ::http::Method;
+use bytes::Bytes;
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use url::Url;
+
+/// Below this a question whether the blob is there costs more than it saves.
+const ASK_FIRST: u64 = 4 * MIB;
+/// What is sent along with the first POST to see whether the registry takes it so.
+const TRY_SINGLE: u64 = 64 * KIB;
+/// What is sent so once it is known to.
+const SINGLE: u64 = MIB;
+/// Failed PUTs before the blob goes in chunks, of which each is progress.
+const FAILED_PUTS: u32 = 3;
+
+impl Push for Repository {
+    async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
+        let body = Body::of(blob, source)?;
+        let ask = blob.size >= ASK_FIRST && self.intent != Intent::Filling;
+        if ask && self.holds_blob(blob).await? == Held::Yes {
+            return Ok(Sent::Present);
+        }
+        Upload { repository: self, blob, body, act: self.blob_act(blob) }.run().await?;
+        Ok(Sent::Uploaded)
+    }
+
+    async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
+        self.put_manifest(manifest, tag).await
+    }
+
+    /// Opens an upload and cancels it: of all that a registry can be asked, this alone tells who may push.
+    async fn may_push(&self) -> Result<()> {
+        let nothing = Descriptor::of(media::EMPTY, b"");
+        let body = Body::Bytes(Bytes::new());
+        let act = format!("push to `{}/{}`", self.registry(), self.name);
+        let upload = Upload { repository: self, blob: &nothing, body, act };
+        let session = match upload.open().await {
+            Ok(session) => session,
+            Err(Setback::Fatal(error)) => return Err(error),
+            Err(Setback::Trouble(trouble)) => return Err(upload.give_up(trouble)),
+        };
+        // A registry that cannot cancel forgets it in its own time.
+        let _ = upload.send(&session, &Call::new(Method::DELETE, session.url.clone())).await;
+        Ok(())
+    }
+}
+
+impl Repository {
+    fn blob_act(&self, blob: &Descriptor) -> String {
+        format!("push blob `{}` to `{}/{}`", blob.digest, self.registry(), self.name)
+    }
+}
+
+impl Holds for Repository {
+    async fn holds_blob(&self, blob: &Descriptor) -> Result<Held> {
+        let call = Call::new(Method::HEAD, self.url(&format!("blobs/{}", blob.digest))?);
+        let ticket = self.ticket(Access::Read);
+        let answer = self.client.settle(&ticket, &self.blob_act(blob), &call, 0).await?;
+        let length = text(&answer.headers, "content-length").and_then(|l| l.parse::<u64>().ok());
+        let there = answer.status.as_u16() == 200 && length == Some(blob.size);
+        Ok(if there && !error_response::is_page_head(&answer) { Held::Yes } else { Held::Unknown })
+    }
+}
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    Bytes(Bytes),
+    File(Arc<Path>),
+}
+
+impl Body {
+    fn of(blob: &Descriptor, source: &Source) -> Result<Self> {
+        let (body, length) = match source {
+            Source::Bytes(bytes) => (Self::Bytes(bytes.clone()), bytes.len() as u64),
+            Source::File(path) => {
+                let data = path.metadata().map_err(|error| Error::io("read blob", path, error))?;
+                (Self::File(path.as_path().into()), data.len())
+            }
+        };
+        if length != blob.size {
+            return Err(Error::new(
+                ErrorKind::Integrity,
+                format!(
+                    "blob `{}` has {} bytes by its descriptor and {length} in fact",
+                    blob.digest, blob.size
+                ),
+            ));
+        }
+        Ok(body)
+    }
+
+    pub(crate) fn part(&self, start: u64, length: u64) -> Payload {
+        match self {
+            Self::File(path) => Payload::File { path: Arc::clone(path), start, length },
+            Self::Bytes(bytes) => {
+                // Both are within the bytes, whose length is a usize.
+                let (start, length) = (start as usize, length as usize);
+                Payload::Bytes(bytes.slice(start..start + length))
+            }
+        }
+    }
+}
+
+/// One blob under way.
+pub(crate) struct Upload<'a> {
+    pub(crate) repository: &'a Repository,
+    pub(crate) blob: &'a Descriptor,
+    pub(crate) body: Body,
+    pub(crate) act: String,
+}
+
+/// An open session.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) url: Url,
+    pub(crate) credentials: Credentials,
+    /// The least size of a chunk, where the registry says one.
+    pub(crate) least: Option<u64>,
+}
+
+/// Why a step did not do.
+#[derive(Debug)]
+pub(crate) enum Setback {
+    Trouble(Trouble),
+    Fatal(Error),
+}
+
+impl From<Trouble> for Setback {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl From<Error> for Setback {
+    fn from(error: Error) -> Self {
+        Self::Fatal(error)
+    }
+}
+
+impl From<Failure> for Setback {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Fault(fault) => Self::Trouble(Trouble::Fault(fault)),
+            Failure::Fatal(error) => Self::Fatal(error),
+        }
+    }
+}
+
+impl Upload<'_> {
+    async fn run(self) -> Result<()> {
+        let repository = self.repository;
+        let mut tries = Tries::default();
+        let mut failed_puts = 0;
+        let mut rejected = false;
+        let mut course = Course::default();
+        loop {
+            let chunked = self.goes_in_chunks(failed_puts);
+            let ended = if chunked {
+                Chunks::new(&self, &mut course).run(&mut tries).await
+            } else {
+                self.whole().await
+            };
+            let trouble = match ended {
+                Ok(()) => return Ok(()),
+                Err(Setback::Fatal(error)) => return Err(error),
+                Err(Setback::Trouble(trouble)) => trouble,
+            };
+            if let Trouble::Refused(full) = &trouble {
+                match full.status.as_u16() {
+                    // Too large for the registry or a proxy before it (413 and 520), or for one request (416).
+                    413 | 416 | 520 if !chunked && repository.host.refused_body(self.blob.size) => {
+                        continue;
+                    }
+                    405 | 501 if chunked && !self.goes_in_chunks(failed_puts) => continue,
+                    // The session is gone, and with it what was sent.
+                    404 if self.opened_before(full) => {
+                        let lost = Trouble::Damaged(error_response::from_registry(
+                            repository.registry(),
+                            &self.act,
+                            full,
+                        ));
+                        if repository
+                            .client
+                            .pause(&repository.host, &mut tries, &self.act, &lost)
+                            .await?
+                        {
+                            continue;
+                        }
+                    }
+                    // Other bytes have arrived there; once that may be the way's fault.
+                    400 if !rejected && is_wrong_digest(full) => {
+                        rejected = true;
+                        continue;
+                    }
+                    _ => {}
+                }
+            }
+            let uncertain = match &trouble {
+                Trouble::Fault(_) => true,
+                Trouble::Refused(full) => full.status.is_server_error(),
+                Trouble::Damaged(_) => false,
+            };
+            failed_puts += u32::from(uncertain);
+            if !repository.client.pause(&repository.host, &mut tries, &self.act, &trouble).await? {
+                return Err(self.give_up(trouble));
+            }
+            // The last try may have gone through though its answer was lost.
+            let large = uncertain && self.blob.size >= ASK_FIRST;
+            if large && repository.holds_blob(self.blob).await? == Held::Yes {
+                return Ok(());
+            }
+        }
+    }
+
+    fn give_up(&self, trouble: Trouble) -> Error {
+        match trouble {
+            Trouble::Fault(fault) => fault.into_error(&self.act),
+            Trouble::Damaged(error) => error,
+            Trouble::Refused(full) if is_wrong_digest(&full) => {
+                let error =
+                    error_response::from_registry(self.repository.registry(), &self.act, &full);
+                Error::new(ErrorKind::Integrity, error.message()).with_hint(
+                    "other bytes arrive there than were sent: look at the proxies on the way",
+                )
+            }
+            Trouble::Refused(full) => {
+                error_response::from_registry(self.repository.registry(), &self.act, &full)
+            }
+        }
+    }
+
+    fn goes_in_chunks(&self, failed_puts: u32) -> bool {
+        let host = &self.repository.host;
+        match host.chunks().known() {
+            Some(Known::No) => false,
+            _ => {
+                host.body_cap().is_some_and(|cap| self.blob.size > cap)
+                    || (failed_puts >= FAILED_PUTS
+                        && self.blob.size > self.repository.client.options().chunk)
+            }
+        }
+    }
+
+    /// A 404 of a session, and not of the repository that has none.
+    fn opened_before(&self, full: &Full) -> bool {
+        full.url.path() != self.open_url().map(|url| url.path().to_owned()).unwrap_or_default()
+    }
+
+    fn open_url(&self) -> Result<Url> {
+        self.repository.url("blobs/uploads/")
+    }
+
+    /// In one request, or in a session and one.
+    async fn whole(&self) -> Result<(), Setback> {
+        let host = &self.repository.host;
+        let size = self.blob.size;
+        let single = match host.single_post().known() {
+            Some(Known::Yes) => size <= SINGLE,
+            Some(Known::No) => false,
+            None => size <= TRY_SINGLE,
+        };
+        let session = if single { self.single().await? } else { Some(self.open().await?) };
+        let Some(session) = session else { return Ok(()) };
+        let call = Call::new(Method::PUT, with_digest(&session.url, &self.blob.digest))
+            .header("content-type", "application/octet-stream")
+            .payload(self.body.part(0, size))
+            .patience(Patience::Commit)
+            .report(self.report(0));
+        self.finish(self.send(&session, &call).await?)
+    }
+
+    /// One POST with the bytes; a registry that does not know that opens a session.
+    async fn single(&self) -> Result<Option<Session>, Setback> {
+        let host = &self.repository.host;
+        let call = Call::new(Method::POST, with_digest(&self.open_url()?, &self.blob.digest))
+            .header("content-type", "application/octet-stream")
+            .payload(self.body.part(0, self.blob.size))
+            .report(self.report(0));
+        let answer = match self.ask(&call).await {
+            Err(Setback::Trouble(Trouble::Refused(full)))
+                if matches!(full.status.as_u16(), 400 | 405 | 411 | 413 | 415 | 501) =>
+            {
+                host.single_post().learn(Known::No);
+                return Ok(Some(self.open().await?));
+            }
+            answer => answer?,
+        };
+        if answer.status.as_u16() == 201 {
+            host.single_post().learn(Known::Yes);
+            self.finish(answer)?;
+            return Ok(None);
+        }
+        self.taken(&answer)?;
+        host.single_post().learn(Known::No);
+        Ok(Some(self.session(&answer)?))
+    }
+
+    /// Opens a session.
+    pub(crate) async fn open(&self) -> Result<Session, Setback> {
+        let answer = self.ask(&Call::new(Method::POST, self.open_url()?)).await?;
+        self.taken(&answer)?;
+        Ok(self.session(&answer)?)
+    }
+
+    async fn ask(&self, call: &Call) -> Result<Full, Setback> {
+        let ticket = self.repository.ticket(Access::Write);
+        self.whole_answer(self.repository.client.ask(&ticket, call).await).await
+    }
+
+    /// Sends to a session; what is not on the registry itself never sees our credentials.
+    pub(crate) async fn send(&self, session: &Session, call: &Call) -> Result<Full, Setback> {
+        match session.credentials {
+            Credentials::Keep => self.ask(call).await,
+            Credentials::Drop => {
+                self.whole_answer(self.repository.client.ask_elsewhere(call).await).await
+            }
+        }
+    }
+
+    async fn whole_answer(&self, answer: Result<Reply, Failure>) -> Result<Full, Setback> {
+        let cap = self.repository.client.options().limits.answer_bytes;
+        match answer? {
+            Reply::Open(answer) => Ok(answer.read(cap).await?),
+            Reply::Refused(full) => Err(Trouble::Refused(full).into()),
+        }
+    }
+
+    /// The session an answer names.
+    pub(crate) fn session(&self, answer: &Full) -> Result<Session> {
+        let registry = self.repository.registry();
+        let location = text(&answer.headers, "location");
+        let (url, _) = follow(&answer.url, location).map_err(|error| {
+            Error::new(
+                ErrorKind::Protocol,
+                format!("cannot {}: the upload that `{registry}` opens cannot be used", self.act),
+            )
+            .with_source(error)
+            .with_hint("a proxy before the registry must tell it the outer scheme and host (X-Forwarded-Proto, Host)")
+        })?;
+        let credentials = self.credentials_for(&url, answer);
+        let least = text(&answer.headers, "oci-chunk-min-length").and_then(|l| l.parse().ok());
+        Ok(Session { url, credentials, least })
+    }
+
+    /// Whether a session at `url` sees the registry's credentials: it is the registry's own address, and the registry
+    /// itself named it. `answer.url` may be another host's, to which the registry redirected.
+    pub(crate) fn credentials_for(&self, url: &Url, answer: &Full) -> Credentials {
+        match answer.from {
+            Origin::Registry => self.repository.host.credentials_for(url),
+            Origin::Elsewhere => Credentials::Drop,
+        }
+    }
+
+    /// The answer that ends an upload.
+    pub(crate) fn finish(&self, answer: Full) -> Result<(), Setback> {
+        self.taken(&answer)?;
+        check_digest(self.repository.registry(), &self.blob.digest, &answer)?;
+        Ok(())
+    }
+
+    /// Refuses an answer that is below 400 and yet no success of a registry: a redirect that turns an upload into a
+    /// read, a web page, an error document.
+    pub(crate) fn taken(&self, answer: &Full) -> Result<()> {
+        if error_response::is_success(answer) {
+            return Ok(());
+        }
+        Err(error_response::from_registry(self.repository.registry(), &self.act, answer))
+    }
+
+    /// Tells how much of the blob has gone, `start` bytes having gone before.
+    pub(crate) fn report(&self, start: u64) -> Report {
+        let notify = self.repository.client.options().notify.clone();
+        let (digest, total) = (self.blob.digest.clone(), self.blob.size);
+        let told = AtomicU64::new(start);
+        Report::new(move |sent| {
+            let done = start + sent;
+            let before = told.load(Ordering::Relaxed);
+            // A body that is sent again begins below what was told.
+            if (before..before + TOLD_EVERY).contains(&done) && done != total {
+                return;
+            }
+            told.store(done, Ordering::Relaxed);
+            notify.tell(Notice::Moved { digest: digest.clone(), way: Way::Up, done, total });
+        })
+    }
+}
+
+/// Whether a registry says that it received other bytes.
+fn is_wrong_digest(answer: &Full) -> bool {
+    error_response::entries(answer).iter().any(|entry| entry.code == "DIGEST_INVALID")
+}

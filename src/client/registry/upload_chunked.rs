@@ -1,0 +1,248 @@
+//! A blob in chunks: each that arrives is progress, so a large blob gets through where one PUT never would. Registries
+//! disagree about what they have received; what to believe is in [`Chunks::settle_offset`].
+
+use super::{
+    host::Answer as Known,
+    request::Trouble,
+    upload::{Session, Setback, Upload},
+};
+use crate::{
+    Error, ErrorKind,
+    client::http::{
+        message::{Call, Full, Patience, text},
+        redirect::{Credentials, follow, with_digest},
+        retry::{PROGRESS, Tries},
+    },
+    limits::MIB,
+};
+use ::http::Method;
+
+/// What is asked for at most by a registry that wants large chunks.
+const MOST: u64 = 1024 * MIB;
+
+/// How often an upload may get out of step with its registry, in all its sessions together. A registry that always says
+/// that it has less than was sent would otherwise go on for ever.
+const STUMBLES: u32 = 16;
+
+/// How far a blob has come in all sessions of its upload.
+#[derive(Debug, Default)]
+pub(crate) struct Course {
+    /// The most bytes that a session has had, as far as tries were granted for it.
+    furthest: u64,
+    /// How often we were out of step.
+    stumbles: u32,
+}
+
+impl Course {
+    /// Grants the tries anew if `offset` is well beyond what any session has had.
+    fn reached(&mut self, offset: u64, tries: &mut Tries) {
+        if offset >= self.furthest.saturating_add(PROGRESS) {
+            self.furthest = offset;
+            tries.progressed();
+        }
+    }
+
+    /// Counts a stumble; `false` when there were too many.
+    fn stumbles(&mut self) -> bool {
+        self.stumbles += 1;
+        self.stumbles <= STUMBLES
+    }
+}
+
+/// A blob on its way in chunks.
+pub(crate) struct Chunks<'a, 'b> {
+    upload: &'a Upload<'b>,
+    /// What has arrived, as far as we know.
+    offset: u64,
+    /// Whether what the registry says of it has turned out to be worth nothing.
+    deaf: bool,
+    course: &'a mut Course,
+}
+
+impl<'a, 'b> Chunks<'a, 'b> {
+    pub(crate) fn new(upload: &'a Upload<'b>, course: &'a mut Course) -> Self {
+        Self { upload, offset: 0, deaf: false, course }
+    }
+
+    /// One session from its first chunk to its last. Faults are got over as long as the session lives; what ends it
+    /// comes back, for the caller to begin another.
+    pub(crate) async fn run(mut self, tries: &mut Tries) -> Result<(), Setback> {
+        let upload = self.upload;
+        let (client, host) = (&upload.repository.client, &upload.repository.host);
+        let size = upload.blob.size;
+        let mut session = upload.open().await?;
+        loop {
+            let length = self.chunk(&session).min(size - self.offset);
+            let last = self.offset + length == size;
+            let answer = upload.send(&session, &self.call(&session, length, last)).await;
+            let trouble = match answer {
+                Ok(answer) if last => return upload.finish(answer),
+                Ok(answer) => {
+                    upload.taken(&answer)?;
+                    host.chunks().learn(Known::Yes);
+                    self.follow_session(&mut session, &answer)?;
+                    self.settle_offset(&mut session, length, &answer).await?;
+                    self.course.reached(self.offset, tries);
+                    continue;
+                }
+                Err(Setback::Trouble(trouble)) => trouble,
+                Err(fatal) => return Err(fatal),
+            };
+            if let Trouble::Refused(full) = &trouble {
+                match full.status.as_u16() {
+                    405 | 501 if self.offset == 0 => {
+                        host.chunks().learn(Known::No);
+                        return Err(trouble.into());
+                    }
+                    // A smaller chunk may pass.
+                    413 if host.refused_body(length) && self.resume(&mut session).await? => {
+                        continue;
+                    }
+                    // Out of step: either we or what it said of itself.
+                    416 if !self.deaf && self.course.stumbles() => {
+                        let before = self.offset;
+                        self.follow_session(&mut session, full)?;
+                        if self.resume(&mut session).await? && self.offset != before {
+                            continue;
+                        }
+                        // Or, as one large registry says it, too large.
+                        if host.refused_body(length) {
+                            continue;
+                        }
+                        return Err(trouble.into());
+                    }
+                    _ => {}
+                }
+            }
+            if !client.pause(host, tries, &upload.act, &trouble).await? {
+                return Err(trouble.into());
+            }
+            if !self.resume(&mut session).await? {
+                // Its state is unknown; another session begins at nothing, but surely so.
+                return Err(trouble.into());
+            }
+            self.course.reached(self.offset, tries);
+        }
+    }
+
+    fn chunk(&self, session: &Session) -> u64 {
+        let repository = self.upload.repository;
+        let usual = repository.client.options().chunk.clamp(1, MOST);
+        let size = session.least.unwrap_or_default().clamp(usual, MOST);
+        size.min(repository.host.body_cap().unwrap_or(u64::MAX))
+    }
+
+    /// The last chunk goes with the PUT: some registries fail on an empty one.
+    fn call(&self, session: &Session, length: u64, last: bool) -> Call {
+        let upload = self.upload;
+        let (method, url) = if last {
+            (Method::PUT, with_digest(&session.url, &upload.blob.digest))
+        } else {
+            (Method::PATCH, session.url.clone())
+        };
+        let end = self.offset + length.saturating_sub(1);
+        Call::new(method, url)
+            .header("content-type", "application/octet-stream")
+            .header("content-range", &format!("{}-{end}", self.offset))
+            .payload(upload.body.part(self.offset, length))
+            .patience(Patience::Commit)
+            .report(upload.report(self.offset))
+    }
+
+    /// How far the registry is after a chunk. If it says less than we sent, its session is asked; if that says the same we
+    /// believe it and send the rest again; if that is refused as out of step, both answers were stale (they are,
+    /// on registries that count only closed parts) and our own count goes on: the digest at the end decides.
+    async fn settle_offset(
+        &mut self,
+        session: &mut Session,
+        length: u64,
+        answer: &Full,
+    ) -> Result<(), Setback> {
+        let ours = self.offset + length;
+        self.offset = ours;
+        if self.deaf || received(answer).is_none_or(|theirs| theirs == ours) {
+            return Ok(());
+        }
+        let asked = self.ask(session).await?;
+        match asked {
+            Some(theirs) if theirs < ours => {
+                if !self.course.stumbles() {
+                    let registry = self.upload.repository.registry();
+                    let act = &self.upload.act;
+                    let message = format!(
+                        "cannot {act}: `{registry}` says {STUMBLES} times that it has less than was sent"
+                    );
+                    return Err(Error::new(ErrorKind::Protocol, message).into());
+                }
+                // Try theirs with the next chunk; a refusal brings us back here by way of 416.
+                self.offset = theirs;
+                if let Err(Setback::Trouble(Trouble::Refused(full))) = self.probe(session).await
+                    && full.status.as_u16() == 416
+                {
+                    self.offset = ours;
+                    self.deaf = true;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends the chunk at the registry's offset, to see whether it means it.
+    async fn probe(&mut self, session: &mut Session) -> Result<(), Setback> {
+        let size = self.upload.blob.size;
+        let length = self.chunk(session).min(size - self.offset);
+        if self.offset + length == size {
+            return Ok(());
+        }
+        let answer = self.upload.send(session, &self.call(session, length, false)).await?;
+        self.upload.taken(&answer)?;
+        self.follow_session(session, &answer)?;
+        self.offset += length;
+        Ok(())
+    }
+
+    /// Takes up the session where the registry says it is; `false` when it does not say.
+    async fn resume(&mut self, session: &mut Session) -> Result<bool, Setback> {
+        match self.ask(session).await {
+            Ok(Some(theirs)) if theirs <= self.upload.blob.size => {
+                self.offset = theirs;
+                Ok(true)
+            }
+            Ok(_) | Err(Setback::Trouble(_)) => Ok(false),
+            Err(fatal) => Err(fatal),
+        }
+    }
+
+    /// What the session says it has received.
+    async fn ask(&self, session: &mut Session) -> Result<Option<u64>, Setback> {
+        let answer =
+            self.upload.send(session, &Call::new(Method::GET, session.url.clone())).await?;
+        self.follow_session(session, &answer)?;
+        Ok(received(&answer))
+    }
+
+    /// The session's next address, if the answer names one.
+    fn follow_session(&self, session: &mut Session, answer: &Full) -> Result<(), Error> {
+        if let Some(location) = text(&answer.headers, "location") {
+            let (url, _) = follow(&answer.url, Some(location)).map_err(|error| {
+                Error::new(ErrorKind::Protocol, "the upload moves to where it cannot be followed")
+                    .with_source(error)
+            })?;
+            // Credentials once dropped stay dropped.
+            if self.upload.credentials_for(&url, answer) == Credentials::Drop {
+                session.credentials = Credentials::Drop;
+            }
+            session.url = url;
+        }
+        Ok(())
+    }
+}
+
+/// The count of bytes in `Range: 0-99`; `0-0` of a fresh session is none, or one.
+fn received(answer: &Full) -> Option<u64> {
+    let range = text(&answer.headers, "range")?.trim();
+    let (start, last) = range.strip_prefix("bytes=").unwrap_or(range).split_once('-')?;
+    let last: u64 = last.trim().parse().ok()?;
+    (start.trim() == "0").then_some(if last == 0 { 0 } else { last + 1 })
+}

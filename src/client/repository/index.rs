@@ -1,0 +1,396 @@
+//! A classic chart repository over HTTP: its index, archives and provenance files. What an index says is
+//! [`crate::index`]'s business; here are the requests, and who gets to see the credentials.
+//!
+//! Credentials go to the repository's own scheme, host and port, and elsewhere only when asked to; never along a redirect
+//! to another origin.
+
+use crate::{
+    Advice, Error, ErrorKind, Result,
+    advice::Service,
+    client::{
+        Client, Trust,
+        auth::{
+            credentials::{Credential, Secret},
+            flow::{basic, secret_header},
+        },
+        http::{
+            message::{Call, Certificate, Full, text},
+            redirect::same_origin,
+            transport::Transport,
+        },
+        registry::error_response,
+    },
+    store::blocking,
+};
+use ::http::{
+    HeaderName, HeaderValue, Method,
+    header::{AUTHORIZATION, InvalidHeaderName},
+};
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use jiff::{Timestamp, fmt::rfc2822};
+use std::{fmt, io::Read, sync::Arc};
+use url::Url;
+
+pub use super::archive::{Archive, Body};
+
+/// Which hosts see the credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Credentials {
+    /// The repository's own scheme, host and port.
+    #[default]
+    SameOrigin,
+    /// Every host that the index names; Helm's `--pass-credentials`.
+    Everywhere,
+}
+
+/// What a repository is and how it is reached.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// Its URL, without `index.yaml`. A name and password within it count as credential when none is given.
+    pub url: String,
+    /// Who we are.
+    pub credential: Option<Credential>,
+    /// The header that a bearer token is sent in; `Authorization: Bearer` when there is none.
+    pub token_header: Option<String>,
+    /// Which hosts see it.
+    pub credentials: Credentials,
+    /// TLS settings of its own, instead of the client's.
+    pub trust: Option<Trust>,
+}
+
+impl Options {
+    /// The repository at `url`, without credentials.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), ..Self::default() }
+    }
+}
+
+/// What says whether an index is still the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Validators {
+    /// `ETag`, as it was sent.
+    pub etag: Option<String>,
+    /// `Last-Modified`, as it was sent.
+    pub last_modified: Option<String>,
+}
+
+impl Validators {
+    /// Whether nothing can be asked with it.
+    pub fn is_empty(&self) -> bool {
+        self.etag.is_none() && self.last_modified.is_none()
+    }
+}
+
+/// An answer to the question for the index.
+#[derive(Clone, Debug)]
+pub enum Fetched {
+    /// It is what the validators stand for.
+    NotModified,
+    /// It, and what to ask with the next time.
+    Index {
+        /// Its text.
+        bytes: Bytes,
+        /// What to ask with the next time; empty where the server sends none.
+        validators: Validators,
+    },
+}
+
+/// What lies where the provenance of an archive should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signed {
+    /// A signed text.
+    Found(Bytes),
+    /// The server says that there is none.
+    Absent,
+    /// Something else, in a few words: a web page, or a refusal. Hosts answer so for any path they do not know.
+    Unusable(String),
+}
+
+/// How a provenance file begins; its type says nothing (RFC 9580, 7).
+const SIGNED: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
+
+/// A classic repository. Cheap to clone.
+#[derive(Clone)]
+pub struct Repository {
+    pub(crate) client: Client,
+    pub(crate) transport: Arc<Transport>,
+    url: Url,
+    proof: Option<(HeaderName, HeaderValue)>,
+    credentials: Credentials,
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Repository").field(&self.url.as_str()).finish()
+    }
+}
+
+impl Client {
+    /// A classic repository.
+    ///
+    /// # Errors
+    /// `Usage` for what is no `http://` or `https://` URL, `Denied` for a credential that no header can carry, and what
+    /// is wrong with certificates.
+    pub fn classic(&self, options: Options) -> Result<Repository> {
+        let url = parse(&options.url)?;
+        let credential = options.credential.or_else(|| user_of(&url));
+        let url = shown(&url);
+        let transport = match options.trust {
+            None => Arc::clone(&self.inner.transport),
+            Some(trust) => Arc::new(self.inner.transport.with_trust(&trust)?),
+        };
+        let proof = credential
+            .map(|credential| proof(&credential, options.token_header.as_deref()))
+            .transpose()?;
+        let credentials = options.credentials;
+        Ok(Repository { client: self.clone(), transport, url, proof, credentials })
+    }
+}
+
+impl Repository {
+    /// Its URL, without credentials.
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// The index, unless it is what `known` stands for: one GET.
+    ///
+    /// # Errors
+    /// What the other side says, in Helm's words; `Limit` for an index larger than allowed.
+    pub async fn index(&self, known: Option<&Validators>) -> Result<Fetched> {
+        let url = self.beneath("index.yaml");
+        let mut call = Call::new(Method::GET, url.clone()).header("accept-encoding", "gzip");
+        if let Some(known) = known {
+            if let Some(etag) = &known.etag {
+                call = call.header("if-none-match", etag);
+            }
+            if let Some(date) = &known.last_modified {
+                call = call.header("if-modified-since", date);
+            }
+        }
+        let cap = self.client.options().limits.index_bytes;
+        let answer = self.settle(&format!("fetch {url}"), &call, cap).await?;
+        match answer.status.as_u16() {
+            304 if known.is_some_and(|known| !known.is_empty()) => return Ok(Fetched::NotModified),
+            200 => {}
+            _ => return Err(error_response::from_web(&url, &answer)),
+        }
+        let header = |name| text(&answer.headers, name).map(str::to_owned);
+        let validators = Validators {
+            etag: header("etag"),
+            last_modified: header("last-modified").filter(|modified| {
+                is_strong_date(modified, header("date").as_deref(), Timestamp::now())
+            }),
+        };
+        let encoding = header("content-encoding").unwrap_or_default().to_ascii_lowercase();
+        // The bytes say more than the header, which storage keeps as it was once given: no YAML or JSON begins as gzip does.
+        let bytes = match encoding.trim() {
+            coding if answer.body.starts_with(b"\x1f\x8b") && !coding.is_empty() => {
+                let body = answer.body;
+                blocking(move || inflate(&body, cap))
+                    .await
+                    .map_err(|error| error.context(format!("failed to fetch {url}")))?
+            }
+            other @ ("br" | "zstd" | "deflate" | "compress") => {
+                return Err(Error::new(
+                    ErrorKind::Protocol,
+                    format!(
+                        "failed to fetch {url} : it comes encoded as `{other}`, which was not asked for"
+                    ),
+                ));
+            }
+            _ => answer.body,
+        };
+        Ok(Fetched::Index { bytes, validators })
+    }
+
+    /// A chart's archive, by its absolute URL as [`crate::index::url`] makes it, up to `cap` bytes. Its digest is told,
+    /// not judged.
+    ///
+    /// # Errors
+    /// `NotFound` when the other side says so, `Limit` beyond the cap, and whatever else it says, in Helm's words.
+    pub async fn archive(&self, url: &str, cap: u64) -> Result<Archive> {
+        self.fetch_archive(parse(url)?, cap).await
+    }
+
+    /// The provenance file at an absolute URL; `None` when the other side says that there is none.
+    ///
+    /// # Errors
+    /// Any other refusal: one that is not there and one that cannot be had are not the same.
+    pub async fn provenance(&self, url: &str) -> Result<Option<Bytes>> {
+        let url = parse(url)?;
+        let call = Call::new(Method::GET, url.clone()).header("accept-encoding", "identity");
+        let cap = self.client.options().limits.provenance_bytes;
+        let answer = self.settle(&format!("fetch {}", shown(&url)), &call, cap).await?;
+        match answer.status.as_u16() {
+            200 if error_response::is_page(&answer) => Ok(None),
+            200 => Ok(Some(answer.body)),
+            404 | 410 => Ok(None),
+            _ => Err(error_response::from_web(&shown(&url), &answer)),
+        }
+    }
+
+    /// The provenance file at an absolute URL, judged by its first line. The archive beside it was not refused, so a server
+    /// that refuses this path, or answers something else, has none.
+    ///
+    /// # Errors
+    /// `Denied` where credentials are asked for, and failures of the server.
+    pub async fn signed(&self, url: &str) -> Result<Signed> {
+        let url = parse(url)?;
+        let call = Call::new(Method::GET, url.clone()).header("accept-encoding", "identity");
+        let cap = self.client.options().limits.provenance_bytes;
+        let answer = self.settle(&format!("fetch {}", shown(&url)), &call, cap).await?;
+        let body = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);
+        Ok(match answer.status.as_u16() {
+            200 if body.trim_ascii_start().starts_with(SIGNED) => Signed::Found(answer.body),
+            200 if error_response::is_page(&answer) => {
+                Signed::Unusable("it is a web page".to_owned())
+            }
+            200 => Signed::Unusable("it is no signed text".to_owned()),
+            404 | 410 => Signed::Absent,
+            400 | 403 | 405 | 501 => Signed::Unusable(error_response::status_text(&answer)),
+            _ => return Err(error_response::from_web(&shown(&url), &answer)),
+        })
+    }
+
+    /// An address beneath the repository's: its path grows, its query stays.
+    pub(crate) fn beneath(&self, rest: &str) -> Url {
+        beneath(&self.url, rest)
+    }
+
+    /// Asks until there is an answer, whatever it says.
+    pub(crate) async fn settle(&self, act: &str, call: &Call, cap: u64) -> Result<Full> {
+        let (call, header) = self.proven(call.clone());
+        let settled =
+            self.client.settle_by(&self.transport, header.as_ref(), act, &call, cap).await;
+        settled.map_err(|error| match error.advice() {
+            Some(Advice::UsePlainHttp(_)) => {
+                error.with_advice(Advice::UsePlainHttp(Service::Repository))
+            }
+            _ => error,
+        })
+    }
+
+    /// The call with the proof that its address may see.
+    pub(crate) fn proven(&self, mut call: Call) -> (Call, Option<HeaderValue>) {
+        let own = user_of(&call.url).and_then(|credential| basic(&credential).ok());
+        call.url = shown(&call.url);
+        let sees = self.credentials == Credentials::Everywhere || same_origin(&self.url, &call.url);
+        if !sees {
+            call.certificate = Certificate::Hidden;
+        }
+        if own.is_some() {
+            return (call, own);
+        }
+        match self.proof.as_ref().filter(|_| sees) {
+            None => (call, None),
+            Some((name, value)) => {
+                call.proof_header.clone_from(name);
+                (call, Some(value.clone()))
+            }
+        }
+    }
+}
+
+/// Whether a `Last-Modified` tells one version of a file from the next. A file may change twice within one second, so the date
+/// must be at least one second before the answer's own `Date` (RFC 9110, 8.8.2.2).
+///
+/// Without a `Date` our own clock is asked, which may differ from the server's by the minute that the RFC allows for.
+fn is_strong_date(modified: &str, date: Option<&str>, now: Timestamp) -> bool {
+    let read = |text: &str| Some(rfc2822::parse(text).ok()?.timestamp().as_second());
+    let Some(modified) = read(modified) else { return false };
+    match date.and_then(read) {
+        Some(date) => modified < date,
+        None => modified + 60 < now.as_second(),
+    }
+}
+
+/// A URL whose path grows by `rest`.
+pub(crate) fn beneath(base: &Url, rest: &str) -> Url {
+    let mut url = base.clone();
+    let path = format!("{}/{rest}", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    url
+}
+
+/// A URL without the credentials in it.
+fn shown(url: &Url) -> Url {
+    let mut url = url.clone();
+    // Neither can fail on a URL with a host.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
+}
+
+/// Reads an http(s) URL.
+pub(crate) fn parse(text: &str) -> Result<Url> {
+    let shown = || text.rsplit_once('@').map_or(text, |(_, rest)| rest);
+    let url: Url = text.parse().map_err(|error: url::ParseError| {
+        Error::usage(format!("`{}` is no URL", shown())).with_source(error)
+    })?;
+    match url.scheme() {
+        "http" | "https" if url.host_str().is_some() => Ok(url),
+        other => Err(Error::usage(format!("could not find protocol handler for: {other}"))),
+    }
+}
+
+/// The name and password within a URL.
+fn user_of(url: &Url) -> Option<Credential> {
+    let decode =
+        |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let username = decode(url.username());
+    let password = decode(url.password().unwrap_or_default());
+    (!username.is_empty() || !password.is_empty())
+        .then(|| Credential::Basic { username, password: Secret::new(password) })
+}
+
+/// A credential as a header.
+fn proof(credential: &Credential, token_header: Option<&str>) -> Result<(HeaderName, HeaderValue)> {
+    let Credential::Bearer(token) = credential else {
+        return Ok((AUTHORIZATION, basic(credential)?));
+    };
+    match token_header {
+        None => Ok((AUTHORIZATION, secret_header(&format!("Bearer {}", token.expose()))?)),
+        Some(name) => {
+            let header = name.parse().map_err(|error: InvalidHeaderName| {
+                Error::usage(format!("`{name}` is no name of a header")).with_source(error)
+            })?;
+            Ok((header, secret_header(token.expose())?))
+        }
+    }
+}
+
+fn inflate(body: &[u8], cap: u64) -> Result<Bytes> {
+    let mut text = Vec::new();
+    MultiGzDecoder::new(body)
+        .take(cap + 1)
+        .read_to_end(&mut text)
+        .map_err(|error| Error::new(ErrorKind::Protocol, "bad gzip").with_source(error))?;
+    if text.len() as u64 > cap {
+        return Err(Error::new(ErrorKind::Limit, format!("it has more than {cap} bytes")));
+    }
+    Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_a_validator_once_a_second_has_passed() {
+        let now = "2024-01-01T00:10:00Z".parse().expect("time");
+        let at = |time: &str| format!("Mon, 01 Jan 2024 {time} GMT");
+        for (modified, date, strong) in [
+            (at("00:00:00"), Some(at("00:00:00")), false),
+            (at("00:00:00"), Some(at("00:00:01")), true),
+            (at("00:00:01"), Some(at("00:00:00")), false),
+            (at("00:08:59"), None, true),
+            (at("00:09:00"), None, false),
+            ("yesterday".to_owned(), Some(at("00:00:01")), false),
+        ] {
+            assert_eq!(is_strong_date(&modified, date.as_deref(), now), strong, "{modified}");
+        }
+    }
+}

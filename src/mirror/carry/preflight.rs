@@ -1,0 +1,103 @@
+//! What a run says before it begins: names that lead to nothing, and charts that a template puts in one place.
+
+use crate::mirror::{
+    candidate::{Candidate, ChartVersion},
+    plan::Wanted,
+    report::Status,
+    run::Run,
+    sink::Sink,
+};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// Mixtures that are named one by one.
+const NAMED: usize = 10;
+
+impl Run<'_> {
+    /// Says what was asked for and is not among what the source lists.
+    pub(crate) fn miss(&mut self, candidates: &[Candidate], absent: Vec<String>) {
+        let (source, selection) = (self.source.identity(), &self.options.selection);
+        let report = &mut self.report;
+        report.missing = absent;
+        if candidates.is_empty() {
+            report.missing.push(format!("{source} has no chart at all"));
+            return;
+        }
+        let unmatched = selection.unmatched(candidates);
+        let said = unmatched.rules.iter().map(|text| format!("no chart of {source} fits `{text}`"));
+        let mut remarks: Vec<String> = Vec::new();
+        if unmatched.rules.len() < selection.rules.len() {
+            remarks.extend(said);
+        } else {
+            report.missing.extend(said);
+        }
+        remarks.extend(
+            unmatched.exclude.iter().map(|text| {
+                format!("no chart of {source} fits `{text}`, so it leaves nothing out")
+            }),
+        );
+        self.remark(remarks);
+    }
+
+    /// Counts what is no chart, and what is attached to charts and left behind. `attached` are those that have tags.
+    pub(crate) fn leave(&mut self, wanted: &[Wanted], attached: usize) {
+        let others: HashSet<&ChartVersion> = self
+            .report
+            .versions
+            .iter()
+            .filter(|told| told.status == Status::Other)
+            .map(|told| &told.id)
+            .collect();
+        let ids = wanted.iter().map(|one| &one.candidate.id);
+        let charts: Vec<&ChartVersion> = ids.filter(|id| !others.contains(id)).collect();
+        let known = charts.iter().filter_map(|id| self.after.find(id));
+        let attached = attached + known.map(|record| record.attached).sum::<usize>();
+        let names: HashSet<&str> = charts.iter().map(|id| id.chart.as_str()).collect();
+        let (names, others) = (names.len(), others.len());
+        let (report, header) = (&mut self.report, &mut self.after.header);
+        (report.counts.attached, header.attached) = (attached, attached);
+        if others > 0 {
+            report.counts.selected -= others;
+            header.selected -= others;
+            (report.charts, header.charts) = (names, names);
+        }
+        if attached > 0 {
+            let text = format!(
+                "{attached} signatures, attestations or other referrers stay at the source: `mirror` copies charts alone"
+            );
+            self.remark(vec![text]);
+        }
+    }
+
+    /// Says what is to be said again by runs that find nothing changed.
+    fn remark(&mut self, remarks: Vec<String>) {
+        self.report.warnings.extend(remarks.iter().cloned());
+        self.after.header.remarks.extend(remarks);
+    }
+
+    /// Says that nothing is left to do, and which charts a template puts into one repository.
+    pub(crate) fn mingle(&mut self, wanted: &[Wanted]) {
+        let (left_out, whole) = (self.report.counts.left_out, self.options.shard.is_whole());
+        if wanted.is_empty() && left_out > 0 && whole && self.report.missing.is_empty() {
+            let text = format!("nothing is selected: all {left_out} versions are left out");
+            self.remark(vec![text]);
+        }
+        if matches!(self.sink, Sink::Folder(_) | Sink::Museum(_)) {
+            return;
+        }
+        let mut groups: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for one in wanted {
+            if let Ok(place) = &one.place {
+                groups.entry(&place.group).or_default().insert(&one.candidate.id.chart);
+            }
+        }
+        let mixed = groups.into_iter().filter(|(_, charts)| charts.len() > 1).take(NAMED);
+        let said = mixed.map(|(group, charts)| {
+            let charts: Vec<String> = charts.iter().map(|chart| format!("`{chart}`")).collect();
+            format!(
+                "`{group}` is to hold several charts, and no client tells them apart: {}",
+                charts.join(", ")
+            )
+        });
+        self.remark(said.collect());
+    }
+}

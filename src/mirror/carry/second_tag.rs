@@ -1,0 +1,93 @@
+//! The second tag of a version: `1.2.3` beside `v1.2.3`. It is given where nothing else has it, also to a version that an
+//! earlier run carried without one.
+
+use super::work::{Carrier, Done, Job, Stop};
+use crate::mirror::{
+    options::OnConflict,
+    report::Status,
+    sink::{Held, Naming, Place},
+    state::Record,
+};
+
+/// A second tag that a version is to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Second {
+    pub(crate) name: String,
+    pub(crate) standing: Standing,
+}
+
+/// Who has a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nobody, by a list of this run.
+    Free,
+    /// This version, by its record.
+    Ours,
+    /// Nobody has looked.
+    Unknown,
+}
+
+impl Second {
+    /// The tag, if it may be given without a look.
+    pub(crate) fn given(&self) -> Option<&str> {
+        (self.standing != Standing::Unknown).then_some(self.name.as_str())
+    }
+}
+
+impl Carrier {
+    /// A version that is recorded as in step, and lacks nothing but its second tag.
+    pub(crate) fn recorded(&self, job: &Job) -> Done {
+        let done = self.done(job, Status::InStep, None);
+        Done { record: job.ours.clone(), ..done }
+    }
+
+    /// Gives a version that is in step its second tag, unless it has it.
+    pub(crate) async fn name(&self, job: &Job, mut done: Done) -> Result<Done, Stop> {
+        let Some(record) = done.record.as_mut().filter(|record| record.outcome.is_in_step()) else {
+            return Ok(done);
+        };
+        let Some((place, alias)) = self.second(job, record) else { return Ok(done) };
+        let second = place.renamed(&alias);
+        let free = match self.sink.look(&second).await? {
+            Held::Nothing => true,
+            Held::Chart { content, .. } if Some(&content) == record.content.as_ref() => {
+                record.alias = Some(alias);
+                return Ok(done);
+            }
+            Held::Chart { .. } => self.options.conflict == OnConflict::Overwrite,
+            Held::Other(_) => false,
+        };
+        if !free {
+            let shown = self.sink.show(&second);
+            done.warnings
+                .push(format!("{} has no second tag: `{shown}` holds something else", record.id));
+            return Ok(done);
+        }
+        self.sink.tag(&place, &alias).await?;
+        let said = format!("tagged `{alias}` too");
+        record.alias = Some(alias);
+        done.told.reason = Some(match done.told.reason.take() {
+            Some(reason) => format!("{reason}; {said}"),
+            None => said,
+        });
+        if done.told.status == Status::InStep {
+            done.told.status = Status::Sent;
+        }
+        Ok(done)
+    }
+
+    /// Where a version lies, and the second tag that it lacks.
+    fn second(&self, job: &Job, record: &Record) -> Option<(Place, String)> {
+        let place = match &record.named {
+            None => job.place.clone(),
+            Some(version) => {
+                let chart = &job.candidate.id.chart;
+                self.sink.place(&Naming { repo: self.source.name(), chart, version }).ok()?
+            }
+        };
+        let alias = self.options.alias.of(&place.name).filter(|_| self.sink.takes_tags())?;
+        let free = !self.places.contains(&place.renamed(alias));
+        let alias = (free && record.alias.as_deref() != Some(alias)).then(|| alias.to_owned())?;
+        Some((place, alias))
+    }
+}

@@ -1,0 +1,594 @@
+//! One version carried: fetched, judged against its index and against what the destination holds, put, and recorded. It
+//! knows nothing of the other versions but which places are theirs.
+
+use super::{
+    compare::{Likeness, There},
+    second_tag::Second,
+};
+use crate::{
+    Error, ErrorKind,
+    digest::Digest,
+    index::ListedDigest,
+    mirror::{
+        budget::Budget,
+        candidate::{Ask, Candidate, Payload, Provenance},
+        plan::{Action, Known, essence, needs::Pointed},
+        report::{Status, Told},
+        run::{OnConflict, OnMismatch, Options},
+        sink::{Beside, Held, Naming, Place, Putting, Sink},
+        source::Source,
+        state::{Outcome, Record},
+    },
+    ops::{
+        push::Verify,
+        repository::listed::{Mismatch, Verdict, compare},
+    },
+    store::blocking,
+};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// What all versions of a run share.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    pub(crate) source: Source,
+    pub(crate) sink: Sink,
+    pub(crate) options: Options,
+    pub(crate) budget: Budget,
+    /// The places that versions of the index have.
+    pub(crate) places: Arc<HashSet<Place>>,
+    /// Whether a put was read back whole.
+    pub(crate) read_back: AtomicBool,
+    /// Whether the source is known to keep no lists of referrers.
+    pub(crate) listless: AtomicBool,
+    /// Dependencies that point at the destination now.
+    pub(crate) pointed: Pointed,
+}
+
+/// One version to carry.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) candidate: Candidate,
+    pub(crate) place: Place,
+    pub(crate) action: Action,
+    /// What is known of its provenance file.
+    pub(crate) provenance: Provenance,
+    /// The second tag that it is to have.
+    pub(crate) second: Option<Second>,
+    /// The digest that a list gave for its place.
+    pub(crate) listed: Option<Digest>,
+    /// Its record, where that says what the destination should hold now.
+    pub(crate) ours: Option<Record>,
+    /// What became of it in an earlier run.
+    pub(crate) was: Option<Outcome>,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) told: Told,
+    /// What is to be remembered; nothing where another try is due.
+    pub(crate) record: Option<Record>,
+    /// Whether a check found something else in its place.
+    pub(crate) taken: bool,
+    /// Bytes that were put.
+    pub(crate) bytes: u64,
+    pub(crate) warnings: Vec<String>,
+    /// Whether it failed, and what that says of the others.
+    pub(crate) failed: Option<Failed>,
+    /// Whether nothing that is put can be trusted.
+    pub(crate) fatal: bool,
+}
+
+/// What was fetched.
+pub(crate) struct Fetched {
+    pub(crate) payload: Payload,
+    /// How it differs from what its index says.
+    mismatch: Option<String>,
+    /// What was changed on the way.
+    note: Option<String>,
+    /// The digest of the manifest it had at its source.
+    origin: Option<Digest>,
+}
+
+/// A failure, and what it says of the other versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failed {
+    /// Nothing.
+    Alone,
+    /// They may fail for the same reason: a destination that refuses us. A source that refuses one archive is no such
+    /// reason: object stores that may not be listed do that for what is gone.
+    Perhaps,
+    /// They may, since an end cannot be reached.
+    Unreachable,
+}
+
+/// Why a version is not carried.
+pub(crate) enum Stop {
+    /// It cannot be: this will be the same next time.
+    Refused(Outcome, String),
+    /// Its place holds another chart. The reason, the digest of the source's archive, and what is there.
+    Taken(String, Digest, Box<There>),
+    /// It could not be.
+    Failed(Error),
+    /// The source does not let us have it.
+    Withheld(Error),
+    /// Neither can the rest.
+    Fatal(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Carrier {
+    /// Does what was planned.
+    pub(crate) async fn carry(self: Arc<Self>, job: Job) -> Done {
+        let ended = match &job.action {
+            Action::Look => self.look(&job).await,
+            Action::Compare(known) => self.compare(&job, known).await,
+            Action::Name => Ok(self.recorded(&job)),
+            _ => self.send(&job).await,
+        };
+        let ended = match ended {
+            Ok(done) => self.name(&job, done).await,
+            stopped => stopped,
+        };
+        let ended = match ended {
+            Ok(done) => Ok(self.count_attached(&job, done).await),
+            Err(Stop::Refused(outcome, reason)) => match self.other(&job).await {
+                Some(done) => Ok(done),
+                None => Err(Stop::Refused(outcome, reason)),
+            },
+            stopped => stopped,
+        };
+        match ended {
+            Ok(done) => done,
+            Err(Stop::Taken(reason, ours, there)) => {
+                let mut done = self.refused(&job, Outcome::Conflict, reason).await;
+                done.told.digest = Some(ours);
+                done.told.destination_digest = Some(there.content.clone());
+                done.told.manifest.clone_from(&there.manifest);
+                if let Some(record) = &mut done.record {
+                    record.content = Some(there.content);
+                    record.manifest = there.manifest;
+                }
+                done
+            }
+            Err(Stop::Refused(outcome, reason)) => self.refused(&job, outcome, reason).await,
+            Err(Stop::Failed(error)) => self.failed(&job, &error),
+            Err(Stop::Withheld(error)) => {
+                Done { failed: Some(Failed::Alone), ..self.failed(&job, &error) }
+            }
+            Err(Stop::Fatal(error)) => Done { fatal: true, ..self.failed(&job, &error) },
+        }
+    }
+
+    /// What is no chart at the source, and never was: an image, another artifact. That is no failure.
+    pub(crate) async fn other(&self, job: &Job) -> Option<Done> {
+        if job.was.is_some_and(Outcome::is_placed) {
+            return None;
+        }
+        let what = self.source.other(&job.candidate).await.ok().flatten()?;
+        // Where a chart lies in its place, a chart was carried from here.
+        if matches!(self.held(job).await, Ok(Held::Chart { .. })) {
+            return None;
+        }
+        let reason = format!("it is {what}, not a chart");
+        let mut done = self.done(job, Status::Other, Some((Outcome::Other, reason.clone())));
+        done.told.place = None;
+        let origin = match &job.candidate.origin {
+            Some(origin) => Some(origin.clone()),
+            None => self.source.origin(&job.candidate).await.ok().flatten(),
+        };
+        let record = self.record(job, Outcome::Other);
+        done.record = Some(Record { reason: Some(reason), origin, ..record });
+        Some(done)
+    }
+
+    /// Counts what speaks of a version's manifest at the source and is left behind there.
+    async fn count_attached(&self, job: &Job, mut done: Done) -> Done {
+        if self.listless.load(Ordering::Relaxed) {
+            return done;
+        }
+        if let Some(record) = done.record.as_mut().filter(|record| record.outcome.is_in_step())
+            && let Some(origin) = &record.origin
+        {
+            match self.source.referrers(&job.candidate, origin).await {
+                Ok(Some(number)) => record.attached = number,
+                // What has no lists has tags for them, and those are counted. What fails here is no loss of the chart.
+                Ok(None) | Err(_) => self.listless.store(true, Ordering::Relaxed),
+            }
+        }
+        done
+    }
+
+    /// A version that cannot be carried, remembered as such.
+    async fn refused(&self, job: &Job, outcome: Outcome, reason: String) -> Done {
+        // A refusal is of what the tag leads to now, and no longer holds when it moves.
+        let origin = match &job.candidate.origin {
+            Some(origin) => Some(origin.clone()),
+            None => self.source.origin(&job.candidate).await.ok().flatten(),
+        };
+        let record = Record { reason: Some(reason.clone()), origin, ..self.record(job, outcome) };
+        Done { record: Some(record), ..self.done(job, Status::Refused, Some((outcome, reason))) }
+    }
+
+    /// What lies at a version's place: by a list, where that says it, or by a look.
+    pub(crate) async fn held(&self, job: &Job) -> Result<Held, Error> {
+        match &job.listed {
+            None => self.sink.look(&job.place).await,
+            Some(content) => Ok(Held::Chart {
+                content: content.clone(),
+                manifest: None,
+                provenance: Beside::Unknown,
+            }),
+        }
+    }
+
+    /// A record of this version as its index has it now.
+    pub(crate) fn record(&self, job: &Job, outcome: Outcome) -> Record {
+        Record { shape: self.options.shape(), ..record(job, outcome) }
+    }
+
+    /// Fetches and puts where nothing is.
+    async fn send(&self, job: &Job) -> Result<Done, Stop> {
+        let mut reserved = self.budget.reserve().await;
+        let payload = self.fetch(job, &mut reserved).await?;
+        self.put(job, payload, None).await
+    }
+
+    /// Looks at what took the place.
+    async fn look(&self, job: &Job) -> Result<Done, Stop> {
+        match self.held(job).await? {
+            Held::Nothing => self.send(job).await,
+            Held::Other(what) => Err(taken_by_other(&what)),
+            Held::Chart { content, manifest, provenance } => {
+                let there = There { content, manifest, provenance };
+                let compared = self.is_there(job, &there).await;
+                if compared.likeness == Likeness::Same {
+                    let mut done = self.in_step(job, there.content, there.manifest, Outcome::Held);
+                    if let Some(record) = &mut done.record {
+                        record.provenance = compared.provenance;
+                        record.origin = compared.origin;
+                    }
+                    return Ok(done);
+                }
+                let mut reserved = self.budget.reserve().await;
+                let payload = self.fetch(job, &mut reserved).await?;
+                self.against(job, payload, there).await
+            }
+        }
+    }
+
+    /// Fetches what the line now speaks of, and compares it with what was carried.
+    async fn compare(&self, job: &Job, known: &Known) -> Result<Done, Stop> {
+        // What is to be replaced is looked at: somebody may have put an image there.
+        let Some(content) =
+            known.content.clone().filter(|_| self.options.conflict != OnConflict::Overwrite)
+        else {
+            return self.look(job).await;
+        };
+        let mut reserved = self.budget.reserve().await;
+        let payload = self.fetch(job, &mut reserved).await?;
+        let manifest = known.manifest.clone();
+        self.against(job, payload, There { content, manifest, provenance: Beside::Unknown }).await
+    }
+
+    /// A payload and what its place holds.
+    async fn against(&self, job: &Job, fetched: Fetched, there: There) -> Result<Done, Stop> {
+        let There { content, manifest, provenance } = there;
+        let payload = &fetched.payload;
+        let signed = payload.provenance.as_ref().map(|bytes| Digest::sha256(bytes));
+        let likeness = if payload.content.digest == content {
+            Likeness::of_provenance(signed.as_ref(), &provenance)
+        } else {
+            Likeness::other(&content, &payload.content.digest)
+        };
+        let reason = match likeness {
+            Likeness::Other(reason) => reason,
+            Likeness::Lacks(reason) => return self.put(job, fetched, Some(reason)).await,
+            Likeness::Same | Likeness::Unknown => {
+                let mut done = self.in_step(job, content, manifest, Outcome::Held);
+                if let Some(record) = &mut done.record {
+                    record.provenance = asked(payload);
+                    record.origin = fetched.origin;
+                }
+                return Ok(done);
+            }
+        };
+        match self.options.conflict {
+            OnConflict::Fail => {
+                let ours = fetched.payload.content.digest;
+                let there = There { content, manifest, provenance };
+                Err(Stop::Taken(reason, ours, Box::new(there)))
+            }
+            OnConflict::Skip => {
+                let mut done = self.in_step(job, content, manifest, Outcome::Skipped);
+                if let Some(record) = &mut done.record {
+                    record.origin = fetched.origin;
+                    record.reason = Some(reason.clone());
+                }
+                done.told.status = Status::Skipped;
+                done.told.digest = Some(fetched.payload.content.digest);
+                done.told.reason = Some(reason);
+                done.told.outcome = Some(Outcome::Skipped);
+                Ok(done)
+            }
+            OnConflict::Overwrite => self.put(job, fetched, Some(reason)).await,
+        }
+    }
+
+    /// Fetches a version and judges it: it must be the chart that its index says, in the bytes that its index says.
+    pub(crate) async fn fetch(
+        &self,
+        job: &Job,
+        reserved: &mut crate::mirror::budget::Reserved,
+    ) -> Result<Fetched, Stop> {
+        let ask = match job.provenance {
+            Provenance::Missing => Ask::Nothing,
+            Provenance::Unasked | Provenance::There => Ask::Provenance,
+        };
+        let (payload, seen) =
+            self.source.fetch(&job.candidate, ask).await.map_err(|error| match error.kind() {
+                ErrorKind::NotFound => {
+                    Stop::Refused(Outcome::Gone, format!("its archive is gone: {}", error.chain()))
+                }
+                ErrorKind::Invalid | ErrorKind::Limit | ErrorKind::Usage => {
+                    Stop::Refused(Outcome::Unfit, error.chain())
+                }
+                ErrorKind::Denied => Stop::Withheld(error),
+                _ => Stop::Failed(error),
+            })?;
+        reserved.shrink(match &payload.archive {
+            crate::ops::chart_bytes::Archive::Memory(bytes) => bytes.len() as u64,
+            crate::ops::chart_bytes::Archive::File(_) => 0,
+        });
+        let listed = job.candidate.id.chart.rsplit('/').next().unwrap_or_default();
+        if let Some(other) = payload.metadata.other_than(listed, "") {
+            return Err(Stop::Refused(Outcome::Unfit, other));
+        }
+        let mismatch = mismatch(&job.candidate, &payload)?;
+        if let Some(reason) = &mismatch
+            && self.options.mismatch == OnMismatch::Fail
+        {
+            return Err(Stop::Refused(Outcome::Mismatch, reason.clone()));
+        }
+        let origin = job.candidate.origin.clone().or(seen);
+        let Some(rules) = self.options.rewrite.clone() else {
+            return Ok(Fetched { payload, mismatch, note: None, origin });
+        };
+        let limits = self.options.limits.clone();
+        let rewritten = blocking(move || rules.apply(payload, &limits)).await?;
+        self.pointed.note(&job.candidate.id, &rewritten.pointed);
+        Ok(Fetched { payload: rewritten.payload, mismatch, note: rewritten.note, origin })
+    }
+
+    /// Puts a payload, over what is described by `over` if it is.
+    async fn put(&self, job: &Job, fetched: Fetched, over: Option<String>) -> Result<Done, Stop> {
+        let Fetched { payload, mismatch, note, origin } = fetched;
+        let mut notes: Vec<String> = over.clone().into_iter().chain(note).collect();
+        if self.options.mismatch == OnMismatch::Warn {
+            notes.extend(mismatch);
+        }
+        let mut place = job.place.clone();
+        let mut named = None;
+        if payload.metadata.version != job.candidate.id.version {
+            place = match self.renamed(job, &payload, origin.clone()).await? {
+                Renamed::Free(place) => place,
+                Renamed::There(done) => return Ok(*done),
+            };
+            notes.push(format!("its Chart.yaml says version `{}`", payload.metadata.version));
+            named = Some(payload.metadata.version.clone());
+        }
+        let first = !self.read_back.swap(true, Ordering::Relaxed);
+        let alias = job.second.as_ref().and_then(Second::given).filter(|_| named.is_none());
+        let putting = Putting { verify: if first { Verify::Full } else { Verify::None }, alias };
+        let stored = match self.sink.put(&place, &payload, putting).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                if first && error.kind() == ErrorKind::Integrity {
+                    return Err(Stop::Fatal(error));
+                }
+                if first {
+                    // Another one is read back instead.
+                    self.read_back.store(false, Ordering::Relaxed);
+                }
+                return Err(error.into());
+            }
+        };
+        let status = if over.is_some() { Status::Replaced } else { Status::Sent };
+        let mut done = self.done(job, status, None);
+        done.bytes = payload.content.size;
+        done.warnings = stored.warnings;
+        done.told.place = Some(self.sink.show(&place));
+        done.told.digest = Some(payload.content.digest.clone());
+        done.told.destination_digest = done.told.digest.clone();
+        done.told.manifest = stored.manifest.clone();
+        done.told.size = Some(payload.content.size);
+        done.told.reason = (!notes.is_empty()).then(|| notes.join("; "));
+        done.record = Some(Record {
+            content: Some(payload.content.digest.clone()),
+            manifest: stored.manifest,
+            named,
+            alias: alias.map(str::to_owned),
+            origin,
+            provenance: asked(&payload),
+            reason: done.told.reason.clone(),
+            ..self.record(job, Outcome::Held)
+        });
+        Ok(done)
+    }
+
+    /// The place of a version that Chart.yaml calls otherwise than the index. Chart.yaml wins.
+    async fn renamed(
+        &self,
+        job: &Job,
+        payload: &Payload,
+        origin: Option<Digest>,
+    ) -> Result<Renamed, Stop> {
+        let version = payload.metadata.version.as_str();
+        let naming = Naming { repo: self.source.name(), chart: &job.candidate.id.chart, version };
+        let said = format!("its Chart.yaml says version `{version}`");
+        let place = self
+            .sink
+            .place(&naming)
+            .map_err(|error| Stop::Refused(Outcome::Unfit, format!("{said}: {}", error.chain())))?;
+        if place == job.place {
+            return Ok(Renamed::Free(place));
+        }
+        if self.places.contains(&place) {
+            let listed = self.source.namesake(&job.candidate, version).await?;
+            if origin.is_some() && listed == origin {
+                let digest = payload.content.digest.clone();
+                let mut done = self.in_step(job, digest, None, Outcome::Alias);
+                done.told.outcome = Some(Outcome::Alias);
+                done.told.reason = Some(format!("it is another name of `{version}`"));
+                if let Some(record) = &mut done.record {
+                    record.origin = origin;
+                }
+                return Ok(Renamed::There(Box::new(done)));
+            }
+            return Err(Stop::Refused(
+                Outcome::Unfit,
+                format!("{said}, which the source lists by itself"),
+            ));
+        }
+        match self.sink.look(&place).await? {
+            Held::Nothing => Ok(Renamed::Free(place)),
+            Held::Other(what) => Err(taken_by_other(&what)),
+            Held::Chart { content, manifest, .. } if content == payload.content.digest => {
+                let mut done = self.in_step(job, content, manifest, Outcome::Held);
+                if let Some(record) = &mut done.record {
+                    record.named = Some(version.to_owned());
+                    record.provenance = asked(payload);
+                    record.origin = origin;
+                }
+                Ok(Renamed::There(Box::new(done)))
+            }
+            Held::Chart { content, .. } => Err(Stop::Refused(
+                Outcome::Conflict,
+                format!("{said}, whose place holds {content}"),
+            )),
+        }
+    }
+
+    pub(crate) fn failed(&self, job: &Job, error: &Error) -> Done {
+        let mut done = self.done(job, Status::Failed, None);
+        done.told.reason = Some(self.options.explain(error));
+        done.told.cause = Some(error.root());
+        let failed = match error.kind() {
+            ErrorKind::Network => Failed::Unreachable,
+            ErrorKind::Denied => Failed::Perhaps,
+            _ => Failed::Alone,
+        };
+        Done { failed: Some(failed), ..done }
+    }
+
+    fn in_step(
+        &self,
+        job: &Job,
+        content: Digest,
+        manifest: Option<Digest>,
+        outcome: Outcome,
+    ) -> Done {
+        let mut done = self.done(job, Status::InStep, None);
+        done.told.destination_digest = Some(content.clone());
+        done.told.manifest.clone_from(&manifest);
+        done.record =
+            Some(Record { content: Some(content), manifest, ..self.record(job, outcome) });
+        done
+    }
+
+    pub(crate) fn done(
+        &self,
+        job: &Job,
+        status: Status,
+        refused: Option<(Outcome, String)>,
+    ) -> Done {
+        let (outcome, reason) = refused.unzip();
+        Done {
+            told: Told {
+                place: Some(self.sink.show(&job.place)),
+                outcome,
+                reason,
+                digest: job.candidate.digest.clone(),
+                ..Told::new(job.candidate.id.clone(), status)
+            },
+            record: None,
+            taken: false,
+            bytes: 0,
+            warnings: Vec::new(),
+            failed: None,
+            fatal: false,
+        }
+    }
+}
+
+enum Renamed {
+    Free(Place),
+    There(Box<Done>),
+}
+
+fn taken_by_other(what: &str) -> Stop {
+    Stop::Refused(Outcome::Conflict, other_taker(what))
+}
+
+pub(crate) fn other_taker(what: &str) -> String {
+    format!("its place holds {what}, not a chart; that is never overwritten")
+}
+
+/// How the bytes differ from what the index says of them, if they do.
+///
+/// # Errors
+/// `Io` when the archive must be read again to compare it.
+pub(crate) fn mismatch(candidate: &Candidate, payload: &Payload) -> Result<Option<String>, Error> {
+    let listed = match (&candidate.listed, &candidate.digest) {
+        (ListedDigest::Missing, Some(digest)) => &ListedDigest::Digest(digest.clone()),
+        (listed, _) => listed,
+    };
+    let manifests: Vec<Digest> =
+        payload.ready.iter().map(|(_, manifest)| manifest.digest().clone()).collect();
+    let verdict = compare(listed, &payload.archive, &payload.content.digest, &manifests)?;
+    Ok(match verdict {
+        Verdict::Differs(Mismatch { listed, found }) => {
+            Some(format!("the index says {listed}, its archive has {found}"))
+        }
+        Verdict::Equal | Verdict::Missing | Verdict::Odd(_) => None,
+    })
+}
+
+/// What is known of the provenance file after a fetch.
+fn asked(payload: &Payload) -> Provenance {
+    match &payload.provenance {
+        Some(_) => Provenance::There,
+        None => Provenance::Missing,
+    }
+}
+
+/// A record of this version as its index has it now.
+pub(crate) fn record(job: &Job, outcome: Outcome) -> Record {
+    Record {
+        id: job.candidate.id.clone(),
+        outcome,
+        line: job.candidate.fingerprint,
+        index: job.candidate.digest.clone(),
+        essence: essence(&job.candidate),
+        origin: job.candidate.origin.clone(),
+        content: None,
+        manifest: None,
+        named: None,
+        shape: None,
+        alias: None,
+        attached: 0,
+        provenance: job.provenance,
+        reason: None,
+    }
+}

@@ -1,0 +1,121 @@
+//! A dry run: what would come of each version, as far as manifests and indexes say it. No archive is fetched, and nothing is
+//! put.
+
+use super::{Action, Wanted};
+use crate::{
+    Result,
+    mirror::{
+        carry::{
+            compare::{Likeness, There},
+            second_tag::Standing,
+            work::{Carrier, Job, other_taker},
+        },
+        report::{Status, Told},
+        run::{OnConflict, Run},
+        sink::Held,
+        state::Outcome,
+    },
+};
+use futures_util::StreamExt;
+use std::sync::Arc;
+
+impl Run<'_> {
+    /// Says what would be done, side by side.
+    pub(crate) async fn foresee(&mut self, jobs: Vec<Job>, wanted: &[Wanted]) -> Result<()> {
+        let carrier = self.carrier(wanted);
+        let mut told = futures_util::stream::iter(jobs)
+            .map(|job| {
+                let carrier = Arc::clone(&carrier);
+                async move { carrier.foresee(&job).await }
+            })
+            .buffer_unordered(self.options.at_once);
+        let mut all = Vec::new();
+        while let Some(one) = told.next().await {
+            all.push(one);
+        }
+        drop(told);
+        all.into_iter().for_each(|one| self.tell(one));
+        Ok(())
+    }
+}
+
+impl Carrier {
+    /// What is not there: to be sent, if it is a chart.
+    async fn planned(&self, job: &Job) -> Told {
+        match self.other(job).await {
+            Some(done) => done.told,
+            None => self.done(job, Status::Planned, None).told,
+        }
+    }
+
+    /// What is there: to be tagged, if it lacks its second tag and that is free.
+    async fn in_step_but_named(&self, job: &Job) -> Told {
+        let told = self.done(job, Status::InStep, None).told;
+        let second = job.second.as_ref().filter(|second| second.standing != Standing::Ours);
+        let Some(second) = second else { return told };
+        match self.sink.look(&job.place.renamed(&second.name)).await {
+            Ok(Held::Nothing) => {
+                let reason = Some(format!("to be tagged `{}` too", second.name));
+                Told { status: Status::Planned, reason, ..told }
+            }
+            Ok(_) => told,
+            Err(error) => self.failed(job, &error).told,
+        }
+    }
+
+    async fn foresee(&self, job: &Job) -> Told {
+        let of = |status| self.done(job, status, None).told;
+        let known = match &job.action {
+            Action::Compare(known) if self.options.conflict != OnConflict::Overwrite => {
+                known.content.clone()
+            }
+            Action::Compare(_) | Action::Look => None,
+            Action::Name => return self.in_step_but_named(job).await,
+            _ => return self.planned(job).await,
+        };
+        let mut there = known.clone();
+        let likeness = match known {
+            Some(_) if self.options.rewrite.is_some() => Likeness::Unknown,
+            Some(known) => match &job.candidate.digest {
+                Some(said) if *said == known => Likeness::Same,
+                Some(said) => Likeness::other(&known, said),
+                None => Likeness::Unknown,
+            },
+            None => match self.held(job).await {
+                Err(error) => return self.failed(job, &error).told,
+                Ok(Held::Nothing) => return self.planned(job).await,
+                Ok(Held::Other(what)) => {
+                    if let Some(done) = self.other(job).await {
+                        return done.told;
+                    }
+                    let refused = Some((Outcome::Conflict, other_taker(&what)));
+                    return self.done(job, Status::Refused, refused).told;
+                }
+                Ok(Held::Chart { content, manifest, provenance }) => {
+                    there = Some(content.clone());
+                    self.is_there(job, &There { content, manifest, provenance }).await.likeness
+                }
+            },
+        };
+        let of = |status| Told { destination_digest: there.clone(), ..of(status) };
+        match (likeness, self.options.conflict) {
+            (Likeness::Same, _) => {
+                Told { destination_digest: there.clone(), ..self.in_step_but_named(job).await }
+            }
+            (Likeness::Unknown, _) => of(Status::ToCompare),
+            (Likeness::Lacks(reason), _) | (Likeness::Other(reason), OnConflict::Overwrite) => {
+                Told { reason: Some(reason), ..of(Status::WouldReplace) }
+            }
+            (Likeness::Other(reason), OnConflict::Skip) => Told {
+                outcome: Some(Outcome::Skipped),
+                reason: Some(reason),
+                ..of(Status::Skipped)
+            },
+            (Likeness::Other(reason), OnConflict::Fail) => Told {
+                outcome: Some(Outcome::Conflict),
+                reason: Some(reason),
+                ..of(Status::Refused)
+            },
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Which of a source's versions are wanted, where they belong, and which of them are work: what is in step already is settled
+//! here. How one decides is [`crate::mirror::plan`]'s business.
+
+use super::{Action, Belief, Memory, Presence, Wanted};
+use crate::{
+    Advice, Error, Result,
+    mirror::{
+        candidate::Provenance,
+        carry::{
+            second_tag::{Second, Standing},
+            work::{Job, record},
+        },
+        options::Trust,
+        plan,
+        report::{Mode, Status, Told},
+        run::{Earlier, OnConflict, Run, place_of, renewed, still},
+        select::Selected,
+        sink::{Naming, Place},
+        state::{Outcome, Record},
+    },
+};
+use futures_util::{StreamExt, TryStreamExt};
+use std::collections::{BTreeSet, HashSet};
+
+/// Groups listed side by side.
+const LISTS: usize = 32;
+
+impl Run<'_> {
+    /// The selected versions of this shard, with their places.
+    pub(crate) fn want(&mut self, selected: Selected) -> Vec<Wanted> {
+        self.report.counts.left_out = selected.left_out;
+        for id in selected.doubled {
+            self.report.warnings.push(format!(
+                "{id} is listed twice with different digests; the younger entry is taken"
+            ));
+        }
+        if selected.undated > 0 {
+            self.report.warnings.push(match selected.undated {
+                1 => {
+                    "1 version does not say when it was made, and was left out for that".to_owned()
+                }
+                more => format!(
+                    "{more} versions do not say when they were made, and were left out for that"
+                ),
+            });
+        }
+        let mut charts = HashSet::new();
+        let mut wanted = Vec::new();
+        for candidate in selected.candidates {
+            if !self.options.shard.has(&candidate.id) {
+                continue;
+            }
+            charts.insert(candidate.id.chart.clone());
+            let naming = Naming {
+                repo: self.source.name(),
+                chart: &candidate.id.chart,
+                version: &candidate.id.version,
+            };
+            let place = self.sink.place(&naming).map_err(|error| self.options.explain(&error));
+            let known = self.before.as_ref().and_then(|state| state.find(&candidate.id));
+            let lies = known
+                .filter(|record| record.outcome.is_in_step())
+                .and_then(|record| place_of(record, self.source, self.sink));
+            wanted.push(Wanted { candidate, place, lies, alias: None });
+        }
+        if self.sink.takes_tags() {
+            let taken = plan::places(&wanted);
+            for one in &mut wanted {
+                let Ok(place) = &one.place else { continue };
+                let alias = self.options.alias.of(&place.name);
+                let free = alias.filter(|alias| !taken.contains(&place.renamed(alias)));
+                one.alias = free.map(str::to_owned);
+            }
+        }
+        self.report.charts = charts.len();
+        self.report.counts.selected = wanted.len();
+        self.after.header.charts = charts.len();
+        self.after.header.selected = wanted.len();
+        wanted
+    }
+
+    /// Plans, settles what needs no work, and gives the rest.
+    pub(crate) async fn plan(&mut self, wanted: &[Wanted]) -> Result<Vec<Job>> {
+        let taken = self.before.take();
+        let before = taken.as_ref();
+        let all: BTreeSet<String> =
+            wanted.iter().filter_map(|one| one.place.clone().ok()).map(|at| at.group).collect();
+        let due = before.is_none_or(|state| self.is_look_due(state));
+        let groups = match self.options.mode {
+            // Each version is looked at by itself.
+            Mode::Check => BTreeSet::new(),
+            Mode::Run | Mode::DryRun if due => all.clone(),
+            Mode::Run | Mode::DryRun => plan::groups(wanted, before),
+        };
+        let looked = match (self.options.mode, before) {
+            (Mode::Run | Mode::DryRun, Some(state))
+                if groups != all || (all.is_empty() && !due) =>
+            {
+                state.header.looked
+            }
+            _ => Some(self.options.now.as_second()),
+        };
+        let sink = self.sink;
+        let present: plan::Present = futures_util::stream::iter(groups)
+            .map(|group| async move {
+                let names = sink.present(&group).await?;
+                Ok::<_, Error>((group, names))
+            })
+            .buffer_unordered(LISTS)
+            .try_collect()
+            .await?;
+        let same_policy =
+            before.is_some_and(|state| state.header.policy == self.after.header.policy);
+        self.after.header.looked = looked;
+        let compared = self.options.conflict != OnConflict::Fail;
+        let again = !same_policy || self.options.remembering.earlier == Earlier::Retry;
+        let belief = Belief {
+            memory: match (again, compared) {
+                (false, _) => Memory::Whole,
+                (true, false) => Memory::WithoutRefusals,
+                (true, true) => Memory::Compared,
+            },
+            presence: match self.options.trust {
+                _ if compared => Presence::Compared,
+                Trust::Nothing => Presence::Listed,
+                Trust::Tags => Presence::Equal,
+            },
+            shape: self.options.shape(),
+        };
+        let mut actions = plan::plan(wanted, before, &present, belief);
+        for (one, action) in wanted.iter().zip(&mut actions) {
+            // What another source of this run has is compared, not taken for ours.
+            if let (Action::Adopt | Action::Send, Ok(place)) = (&*action, &one.place)
+                && let Some(content) = self.options.placed.find(place)
+            {
+                let same =
+                    belief.shape.is_none() && content.is_some() && content == one.candidate.digest;
+                *action = if same { Action::Adopt } else { Action::Look };
+            }
+        }
+        let mut jobs = Vec::new();
+        let mut trusted = 0;
+        for (one, action) in wanted.iter().zip(actions) {
+            let known = before.and_then(|state| state.find(&one.candidate.id)).cloned();
+            let provenance = match one.candidate.provenance {
+                Provenance::Unasked => known
+                    .as_ref()
+                    .filter(|known| plan::is_same(&one.candidate, known))
+                    .map_or(Provenance::Unasked, |known| known.provenance),
+                listed => listed,
+            };
+            let place = one
+                .place
+                .clone()
+                .unwrap_or_else(|_| Place { group: String::new(), name: String::new() });
+            let names = present.get(&place.group);
+            let listed = names.and_then(|names| names.get(&place.name)).cloned().flatten();
+            let second = one.alias.clone().map(|name| {
+                let ours = known.as_ref().and_then(|known| known.alias.as_ref()) == Some(&name);
+                let free = names.is_some_and(|names| !names.contains_key(&name));
+                let standing = match (ours, free) {
+                    (true, _) => Standing::Ours,
+                    (_, true) => Standing::Free,
+                    _ => Standing::Unknown,
+                };
+                Second { name, standing }
+            });
+            let ours = known
+                .as_ref()
+                .filter(|known| known.outcome.is_in_step() && known.shape == belief.shape)
+                .filter(|known| plan::is_same(&one.candidate, known));
+            let job = Job {
+                candidate: one.candidate.clone(),
+                place,
+                action,
+                provenance,
+                second,
+                // What is about to be compared because a policy says so is seen at its place, not in a list.
+                listed: listed.filter(|_| !compared),
+                ours: ours.cloned(),
+                was: known.as_ref().map(|known| known.outcome),
+            };
+            match (&job.action, known) {
+                (Action::Unplaced(reason), _) => {
+                    let told = Told {
+                        place: None,
+                        outcome: Some(Outcome::Unfit),
+                        reason: Some(reason.clone()),
+                        ..self.told(&job.candidate, &job.place, Status::Refused)
+                    };
+                    self.after.record(Record {
+                        reason: Some(reason.clone()),
+                        ..record(&job, Outcome::Unfit)
+                    });
+                    self.report.tell(told);
+                }
+                _ if self.options.mode == Mode::Check => jobs.push(job),
+                (Action::Keep, Some(known)) => {
+                    let seen = one.lies.as_ref().is_some_and(|at| present.contains_key(&at.group));
+                    let told = self.kept(&known, seen);
+                    self.tell(told);
+                    self.place(&known);
+                    self.after.record(renewed(known, &job));
+                }
+                (Action::Still, Some(known)) => {
+                    let shown = self.sink.show(&job.place);
+                    self.report.tell(still(&known, Some(shown)));
+                    self.after.record(renewed(known, &job));
+                }
+                (Action::Adopt, _) => {
+                    let listed = names
+                        .and_then(|names| names.get(&job.place.name))
+                        .cloned()
+                        .flatten()
+                        .or_else(|| self.options.placed.find(&job.place).flatten());
+                    let same = listed.is_some() && listed == job.candidate.digest;
+                    let outcome = if same { Outcome::Held } else { Outcome::Present };
+                    trusted += usize::from(!same);
+                    let adopted =
+                        Record { content: listed, shape: belief.shape, ..record(&job, outcome) };
+                    let told = self.kept(&adopted, true);
+                    self.tell(told);
+                    self.place(&adopted);
+                    self.after.record(adopted);
+                }
+                _ => jobs.push(job),
+            }
+        }
+        if trusted > 0 {
+            self.report.warnings.push(format!(
+                "{trusted} versions count as in step because a tag of their name is there; {}",
+                (self.options.advise)(&Advice::CompareTrusted)
+            ));
+        }
+        self.before = taken;
+        Ok(jobs)
+    }
+
+    /// A version of whose record nothing is to be done. `seen` says whether a list of this run has it.
+    pub(crate) fn kept(&self, known: &Record, seen: bool) -> Told {
+        let status = match known.outcome {
+            Outcome::Skipped => Status::Skipped,
+            Outcome::Alias => Status::InStep,
+            Outcome::Other => Status::Other,
+            _ if seen || self.sink.is_seen() => Status::InStep,
+            _ => Status::Recorded,
+        };
+        let skipped = matches!(status, Status::Skipped | Status::Other);
+        Told {
+            place: place_of(known, self.source, self.sink).map(|place| self.sink.show(&place)),
+            outcome: Some(known.outcome).filter(|_| skipped),
+            reason: known.reason.clone().filter(|_| skipped),
+            digest: known.index.clone().or_else(|| known.content.clone()),
+            destination_digest: known.content.clone(),
+            manifest: known.manifest.clone(),
+            ..Told::new(known.id.clone(), status)
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Dependencies that point at the repositories that are left behind: a chart is packaged anew with the addresses of where
+//! it goes. The archive is another one then, so its provenance file, which speaks of the old one, is left out.
+
+use super::{candidate::Payload, plan::needs::Need};
+use crate::{
+    Error, Result,
+    archive::{self, Chart, Content, File, Keep, write},
+    chart::{Dependency, dependency, lock::Lock},
+    limits::Limits,
+    oci::{Descriptor, media},
+    ops::chart_bytes::Archive,
+    version::Version,
+};
+use bytes::Bytes;
+use std::num::NonZeroUsize;
+
+/// Which addresses become which.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules(Vec<(String, String)>);
+
+/// A chart that was looked at.
+#[derive(Clone, Debug)]
+pub struct Rewritten {
+    /// It: as it was, or packaged anew.
+    pub payload: Payload,
+    /// What was changed, and what that costs; nothing when it is as it was.
+    pub note: Option<String>,
+    /// The dependencies that have another address now.
+    pub pointed: Vec<Need>,
+}
+
+impl Rules {
+    /// These pairs of an old and a new address.
+    pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(pairs.into_iter().map(|(old, new)| (bare(&old), bare(&new))).collect())
+    }
+
+    /// These and others; of two for one address, these.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    /// The new address of a repository that has one.
+    fn of(&self, repository: &str) -> Option<&str> {
+        let wanted = bare(repository);
+        let exact = self.0.iter().find(|(old, _)| *old == wanted);
+        exact.map(|(_, new)| new.as_str()).filter(|new| *new != wanted)
+    }
+
+    /// Rewrites a chart's dependencies, if any of them has a new address.
+    ///
+    /// # Errors
+    /// What is wrong with the archive.
+    pub fn apply(&self, payload: Payload, limits: &Limits) -> Result<Rewritten> {
+        let concerned = |one: &Option<Dependency>| {
+            one.as_ref().is_some_and(|d| self.of(&d.repository).is_some())
+        };
+        if !payload.metadata.dependencies.iter().any(concerned) {
+            return Ok(Rewritten { payload, note: None, pointed: Vec::new() });
+        }
+        let chart = archive::read::read(payload.archive.reader()?, Keep::Everything, limits)?;
+        let mut chart = writable(chart);
+        let (changes, pointed) = self.change(&mut chart)?;
+        let options = write::Options { epoch: None, threads: NonZeroUsize::MIN };
+        let bytes = Bytes::from(write::write(&chart, Vec::new(), options)?);
+        let lost = match payload.provenance {
+            Some(_) => "; its provenance file speaks of the old archive and was left out",
+            None => "",
+        };
+        let note = format!("packaged anew: {}{lost}", changes.join(", "));
+        Ok(Rewritten {
+            payload: Payload {
+                metadata: chart.metadata,
+                content: Descriptor::of(media::CHART_CONTENT, &bytes),
+                archive: Archive::Memory(bytes),
+                provenance: None,
+                created: payload.created,
+                ready: None,
+                notes: Vec::new(),
+                warnings: Vec::new(),
+            },
+            note: Some(note),
+            pointed,
+        })
+    }
+
+    /// Gives dependencies and lock their new addresses, and says each.
+    fn change(&self, chart: &mut Chart<Content>) -> Result<(Vec<String>, Vec<Need>)> {
+        let (mut changes, mut pointed) = (Vec::new(), Vec::new());
+        let locked = chart.lock.as_ref().map(|lock| lock.dependencies.clone()).unwrap_or_default();
+        let vendored: Vec<(String, String)> = chart
+            .subcharts
+            .iter()
+            .map(|chart| (chart.metadata.name.clone(), chart.metadata.version.clone()))
+            .collect();
+        for dependency in chart.metadata.dependencies.iter_mut().flatten() {
+            let Some(new) = self.of(&dependency.repository) else { continue };
+            let mut change = format!("dependency `{}` at {new}", dependency.name);
+            // Old clients take no ranges from registries, and where tags may not be listed none do.
+            if new.starts_with("oci://") && Version::parse_strict(&dependency.version).is_err() {
+                let exact = locked
+                    .iter()
+                    .find(|one| one.name == dependency.name)
+                    .map(|one| &one.version)
+                    .or_else(|| {
+                        let found = vendored.iter().find(|(name, _)| *name == dependency.name);
+                        found.map(|(_, version)| version)
+                    });
+                match exact {
+                    Some(exact) => {
+                        change.push_str(&format!(" in {exact} for `{}`", dependency.version));
+                        dependency.version.clone_from(exact);
+                    }
+                    None => change.push_str(&format!(
+                        " in `{}`, a range, since neither a lock nor charts/ says which version",
+                        dependency.version
+                    )),
+                }
+            }
+            dependency.repository = new.to_owned();
+            changes.push(change);
+            pointed.push(Need {
+                repository: new.to_owned(),
+                name: dependency.name.clone(),
+                version: dependency.version.clone(),
+            });
+        }
+        let requested: Vec<Dependency> =
+            chart.metadata.dependencies.iter().flatten().cloned().collect();
+        if let Some(lock) = &chart.lock {
+            let mut locked = lock.dependencies.clone();
+            for one in &mut locked {
+                if let Some(new) = self.of(&one.repository) {
+                    one.repository = new.to_owned();
+                }
+            }
+            chart.lock = Some(Lock::new(lock.generated, &requested, locked));
+        }
+        if chart.metadata.api_version == "v1" {
+            let lock = chart.lock.as_ref().map(Lock::to_yaml);
+            for file in &mut chart.files {
+                let text = match (file.name.as_str(), &lock) {
+                    ("requirements.yaml", _) => dependency::requirements(&requested),
+                    ("requirements.lock", Some(lock)) => lock.clone(),
+                    _ => continue,
+                };
+                file.data = Bytes::from(text).into();
+            }
+        }
+        Ok((changes, pointed))
+    }
+}
+
+/// `OLD=NEW`.
+impl std::str::FromStr for Rules {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (old, new) = text.split_once('=').unwrap_or((text, ""));
+        if old.is_empty() || !new.contains("://") {
+            return Err(Error::usage(format!("`{text}` is not of the form OLD-URL=NEW-URL")));
+        }
+        Ok(Self::new([(old.to_owned(), new.to_owned())]))
+    }
+}
+
+/// Addresses differ by a closing slash and are the same.
+fn bare(address: &str) -> String {
+    address.trim().trim_end_matches('/').to_owned()
+}
+
+fn writable(chart: Chart) -> Chart<Content> {
+    Chart {
+        followed: Vec::new(),
+        skipped: Vec::new(),
+        metadata: chart.metadata,
+        modified: chart.modified,
+        lock: chart.lock,
+        files: chart
+            .files
+            .into_iter()
+            .map(|file| File { name: file.name, modified: file.modified, data: file.data.into() })
+            .collect(),
+        subcharts: chart.subcharts.into_iter().map(writable).collect(),
+        warnings: chart.warnings,
+    }
+}
+
+#[cfg(test)]
+mod tests;

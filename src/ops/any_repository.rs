@@ -1,0 +1,88 @@
+//! A place: one repository, wherever it is. The verbs take any of them through the same traits.
+
+use crate::{
+    Result, client,
+    oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
+    store::{
+        BlobFile, Fetch, Held, Holds, Push, Referrers, Resolve, Sent, Source, Tags,
+        disk::repository::Repository, layout,
+    },
+};
+use bytes::Bytes;
+
+/// One repository of a registry, of the store of saved charts, or an image layout.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// In a registry elsewhere.
+    Registry(client::Repository),
+    /// In a content store on this machine.
+    Disk(Repository),
+    /// An OCI image layout.
+    Layout(Box<layout::Layout>),
+}
+
+macro_rules! each {
+    ($place:expr, $inner:ident => $call:expr) => {
+        match $place {
+            Self::Registry($inner) => $call.await,
+            Self::Disk($inner) => $call.await,
+            Self::Layout($inner) => $call.await,
+        }
+    };
+}
+
+impl Fetch for Place {
+    async fn fetch_manifest(&self, target: &TagOrDigest) -> Result<Manifest> {
+        each!(self, inner => inner.fetch_manifest(target))
+    }
+
+    async fn fetch_blob(&self, blob: &Descriptor, cap: u64) -> Result<Bytes> {
+        each!(self, inner => inner.fetch_blob(blob, cap))
+    }
+
+    async fn fetch_blob_file(&self, blob: &Descriptor) -> Result<BlobFile> {
+        each!(self, inner => inner.fetch_blob_file(blob))
+    }
+}
+
+impl Push for Place {
+    async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
+        each!(self, inner => inner.push_blob(blob, source))
+    }
+
+    async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
+        each!(self, inner => inner.push_manifest(manifest, tag))
+    }
+}
+
+impl Holds for Place {
+    async fn holds_blob(&self, blob: &Descriptor) -> Result<Held> {
+        each!(self, inner => inner.holds_blob(blob))
+    }
+}
+
+impl Resolve for Place {
+    async fn resolve(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
+        each!(self, inner => inner.resolve(target))
+    }
+}
+
+impl Tags for Place {
+    async fn tags(&self) -> Result<Vec<String>> {
+        each!(self, inner => inner.tags())
+    }
+
+    async fn delete(&self, target: &TagOrDigest) -> Result<()> {
+        each!(self, inner => inner.delete(target))
+    }
+}
+
+impl Referrers for Place {
+    async fn referrers(
+        &self,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<Descriptor>> {
+        each!(self, inner => inner.referrers(subject, artifact_type))
+    }
+}

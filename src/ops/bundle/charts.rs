@@ -1,0 +1,156 @@
+//! Compares the archives in a bundle with what their manifests, configs and names say. A blob's digest proves that it is the
+//! blob which the manifest lists, not that it is the chart which the manifest describes.
+
+use crate::{
+    Error, Result,
+    archive::{self, Keep},
+    chart::Metadata,
+    digest::Digest,
+    limits::Limits,
+    oci::{Manifest, chart, media},
+    store::bundle::{Entry, Part},
+    version::Version,
+};
+use serde::Deserialize;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, PoisonError},
+};
+
+/// A chart of a bundle, as the bundle describes it.
+struct Listed {
+    shown: String,
+    content: Digest,
+    /// The config, where it is a chart's own.
+    config: Option<Digest>,
+    title: Option<String>,
+    version: Option<String>,
+    /// The repository's last segment and the tag, which may differ from the chart without being wrong.
+    reference: (Option<String>, Option<String>),
+}
+
+/// A name and a version.
+#[derive(Clone, Debug, Deserialize)]
+struct Identity {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    version: String,
+}
+
+/// Compares archives and configs, as they come out of a bundle in any order, with their descriptions.
+#[derive(Default)]
+pub(crate) struct Charts {
+    listed: Vec<Listed>,
+    contents: HashSet<Digest>,
+    configs: HashSet<Digest>,
+    archives_read: Mutex<HashMap<Digest, Metadata>>,
+    configs_read: Mutex<HashMap<Digest, Identity>>,
+}
+
+impl Charts {
+    /// Adds a chart that a bundle lists.
+    ///
+    /// # Errors
+    /// `Invalid` for a manifest without a chart.
+    pub(crate) fn add(&mut self, entry: &Entry, manifest: &Manifest) -> Result<()> {
+        let found = chart::find(manifest)?;
+        let config = found.config.filter(|_| found.foreign.is_none());
+        let annotation = |key| manifest.document().annotations.get(key).cloned();
+        let repository = entry.name.repository.as_ref();
+        let listed = Listed {
+            shown: entry.name.to_string(),
+            content: found.content.digest.clone(),
+            config: config.map(|config| config.digest.clone()),
+            title: annotation(media::TITLE),
+            version: annotation(media::VERSION),
+            reference: (
+                repository.map(|name| name.last_segment().to_owned()),
+                entry.name.tag.as_ref().map(|tag| tag.to_version()),
+            ),
+        };
+        self.contents.insert(listed.content.clone());
+        self.configs.extend(listed.config.clone());
+        self.listed.push(listed);
+        Ok(())
+    }
+
+    /// Whether a blob is one that [`Charts::read`] compares.
+    pub(crate) fn wants(&self, digest: &Digest) -> bool {
+        self.contents.contains(digest) || self.configs.contains(digest)
+    }
+
+    /// Reads an archive or a config and compares an archive with its manifest. Other blobs are left alone. It blocks.
+    ///
+    /// # Errors
+    /// `Invalid` or `Limit` for an archive that is no good chart, or that is another chart than its manifest says.
+    pub(crate) fn read(&self, part: &Part, limits: &Limits) -> Result<()> {
+        let digest = &part.digest;
+        if self.configs.contains(digest) {
+            // A config that is no JSON says nothing of the chart.
+            if let Ok(identity) = serde_json::from_reader(part.content.reader()?) {
+                lock(&self.configs_read).insert(digest.clone(), identity);
+            }
+        }
+        if !self.contents.contains(digest) {
+            return Ok(());
+        }
+        let of_this = || self.listed.iter().filter(|listed| listed.content == *digest);
+        let metadata = archive::read::read(part.content.reader()?, Keep::Nothing, limits)
+            .map(|chart| chart.metadata)
+            .map_err(|error| {
+                let name = of_this().next().map_or("", |listed| &listed.shown);
+                error.context(format!("the archive of {name} is no good chart"))
+            })?;
+        for listed in of_this() {
+            let title = listed.title.as_deref().unwrap_or(&metadata.name);
+            let version = listed.version.as_deref().unwrap_or_default();
+            if let Some(other) = metadata.other_than(title, version) {
+                return Err(another(listed, "manifest", &other));
+            }
+        }
+        lock(&self.archives_read).insert(digest.clone(), metadata);
+        Ok(())
+    }
+
+    /// Compares the configs that were read with the archives that were read. Returns a sentence for each chart whose repository
+    /// or tag is called otherwise than the chart: any registry may hold such, so it is no error.
+    ///
+    /// # Errors
+    /// `Invalid` for a config that describes another chart.
+    pub(crate) fn finish(&self) -> Result<Vec<String>> {
+        let (archives, configs) = (lock(&self.archives_read), lock(&self.configs_read));
+        let mut others = Vec::new();
+        for listed in &self.listed {
+            let Some(metadata) = archives.get(&listed.content) else { continue };
+            let config = listed.config.as_ref().and_then(|config| configs.get(config));
+            // Tools that push any file as a chart leave the config empty.
+            if let Some(config) = config.filter(|config| !config.name.is_empty())
+                && let Some(other) = metadata.other_than(&config.name, &config.version)
+            {
+                return Err(another(listed, "config", &other));
+            }
+            let (name, tag) = &listed.reference;
+            let name = name.as_deref().unwrap_or(&metadata.name);
+            // A tag that is no whole version, such as `latest` or `1`, says nothing of the chart's.
+            let version = tag.as_deref().filter(|tag| Version::parse_strict(tag).is_ok());
+            if let Some(other) = metadata.other_than(name, version.unwrap_or_default()) {
+                others.push(format!(
+                    "{} is not the chart that its reference names: {other}",
+                    listed.shown
+                ));
+            }
+        }
+        Ok(others)
+    }
+}
+
+fn another(listed: &Listed, what: &str, other: &str) -> Error {
+    let message =
+        format!("the archive of {} is not the chart that its {what} says: {other}", listed.shown);
+    Error::invalid(message).with_hint("save the bundle again, from a registry that you trust")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

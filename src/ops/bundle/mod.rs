@@ -1,0 +1,57 @@
+//! What saving and loading bundles share: what a delta stands on, and a list of names that fits a line.
+
+pub(super) mod charts;
+pub(super) mod load;
+pub(super) mod save;
+pub mod select;
+pub(super) mod verify;
+
+use crate::{
+    digest::Digest,
+    oci::{Descriptor, Manifest},
+    store::bundle::Bundle,
+};
+use std::collections::HashSet;
+
+pub use load::{LoadOptions, Loaded, Only, To, load};
+pub use save::{Chosen, Insist, SaveOptions, Saved, save};
+pub use verify::{Verified, verify};
+
+/// Names in an error's line; the rest is counted. Five references of registries fill two lines of a terminal.
+const NAMED: usize = 5;
+
+/// What the receiver of a delta has: the blobs that need not travel again.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// Its name in the delta: the digest of its `index.json`, or of what else it is.
+    pub identity: Digest,
+    /// Its manifests. All that such a manifest names is there too.
+    pub manifests: HashSet<Digest>,
+    /// Its blobs, as far as they are known one by one.
+    pub blobs: HashSet<Digest>,
+}
+
+impl From<&Bundle> for Base {
+    fn from(bundle: &Bundle) -> Self {
+        Self {
+            identity: bundle.identity().clone(),
+            manifests: bundle.entries().iter().map(|entry| entry.digest().clone()).collect(),
+            blobs: bundle.known(),
+        }
+    }
+}
+
+/// The config and layers of a manifest.
+pub(super) fn blobs_of(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
+    let document = manifest.document();
+    document.config.iter().chain(document.layers())
+}
+
+/// `a, b and 3 more`.
+pub(super) fn listed(names: &[String]) -> String {
+    let mut text = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > NAMED {
+        text.push_str(&format!(" and {} more", names.len() - NAMED));
+    }
+    text
+}

@@ -1,0 +1,326 @@
+//! `bundle save`: chosen charts from anywhere into one file, the same bytes for the same content whatever the order in
+//! which they were named or came.
+
+use super::{Base, blobs_of, listed};
+use crate::{
+    Advice, Error, ErrorKind, Result,
+    digest::Digest,
+    error::Context as _,
+    limits::Limits,
+    oci::{Descriptor, Manifest, RepositoryName, TagOrDigest, chart, media},
+    ops::{
+        chart_bytes::{check_size, write_file},
+        chart_manifest::chart_of,
+    },
+    store::{
+        BlobFile, Fetch, Source, blocking,
+        bundle::{Entry, Format, Writer},
+    },
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use std::{
+    collections::{BTreeMap, HashSet},
+    io::{BufWriter, Write},
+    path::Path,
+};
+use tokio::sync::mpsc;
+
+/// Manifests and blobs fetched side by side. Blobs in memory have 4 MiB at most, so this is what bounds it.
+const AT_ONCE: usize = 12;
+
+/// What to do with what is no chart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insist {
+    /// It was named, so it is an error.
+    Chart,
+    /// It came with the rest, so it is left out and reported.
+    Nothing,
+}
+
+/// One version that was chosen.
+#[derive(Clone, Debug)]
+pub struct Chosen<R> {
+    /// Where it is.
+    pub repository: R,
+    /// What it is called there, for people.
+    pub shown: String,
+    /// The repository it becomes in the bundle.
+    pub name: RepositoryName,
+    /// By tag or digest.
+    pub target: TagOrDigest,
+    /// Whether it must be a chart.
+    pub insist: Insist,
+}
+
+/// How to save.
+#[derive(Clone, Debug, Default)]
+pub struct SaveOptions {
+    /// What is round the tar.
+    pub format: Format,
+    /// What the receiver has.
+    pub base: Option<Base>,
+    /// Caps.
+    pub limits: Limits,
+}
+
+/// What was saved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// Charts that the bundle lists.
+    pub charts: usize,
+    /// Blobs and manifests in it.
+    pub blobs: usize,
+    /// Blobs and manifests of its charts that are left to the base.
+    pub left_out: usize,
+    /// Bytes of the file.
+    pub size: u64,
+    /// What was no chart, each with what it is.
+    pub skipped: Vec<String>,
+}
+
+/// Saves a bundle. The file is there whole, or not at all.
+///
+/// # Errors
+/// `NotFound` when nothing was chosen; `Conflict` when two charts would have one name; what the repositories say.
+pub async fn save<R: Fetch + Clone + Send + 'static>(
+    chosen: Vec<Chosen<R>>,
+    file: &Path,
+    options: &SaveOptions,
+) -> Result<Saved> {
+    let found: Vec<(Chosen<R>, Found)> = stream::iter(chosen)
+        .map(|one| async move {
+            let found = look(&one).await?;
+            Ok::<_, Error>((one, found))
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    let mut saved = Saved::default();
+    let plan = plan(found, options, &mut saved)?;
+    let (sender, receiver) = mpsc::channel(2);
+    let path = file.to_owned();
+    let format = options.format;
+    let base = options.base.as_ref().map(|base| base.identity.clone());
+    let fetching = fetch_all(plan.blobs, &options.limits, sender);
+    let content = Content { entries: plan.entries, manifests: plan.manifests, blobs: saved.blobs };
+    let writing = blocking(move || write(&path, format, base.as_ref(), &content, receiver));
+    // When one of both fails, the other ends too: its side of the channel is closed.
+    let (size, fetched) = tokio::join!(writing, fetching);
+    fetched?;
+    saved.size = size?;
+    Ok(saved)
+}
+
+enum Found {
+    Chart(Box<Manifest>),
+    Other(String),
+    /// Of ours, and nobody's chart: what a mirror remembers there.
+    State,
+}
+
+async fn look<R: Fetch>(one: &Chosen<R>) -> Result<Found> {
+    let manifest = one
+        .repository
+        .fetch_manifest(&one.target)
+        .await
+        .context(|| format!("cannot save {}", one.shown))?;
+    // A chart among images is saved by itself: its manifest, not the index.
+    let manifest = match chart_of(&one.repository, manifest.clone()).await {
+        Ok(chart) if matches!(one.target, TagOrDigest::Tag(_)) => chart,
+        // A digest names the index itself.
+        Ok(_) => manifest,
+        Err(error) if error.kind() == ErrorKind::Invalid => manifest,
+        Err(error) => return Err(error.context(format!("cannot save {}", one.shown))),
+    };
+    match chart::find(&manifest) {
+        Ok(found) if found.foreign.is_none() && found.config.is_some() => {
+            Ok(Found::Chart(Box::new(manifest)))
+        }
+        _ if one.insist == Insist::Nothing
+            && manifest.document().effective_artifact_type() == Some(media::MIRROR_STATE) =>
+        {
+            Ok(Found::State)
+        }
+        _ if one.insist == Insist::Nothing => {
+            Ok(Found::Other(format!("{}: {}", one.shown, chart::describe(&manifest))))
+        }
+        _ => Err(chart::not_a_chart(&manifest).context(format!("cannot save {}", one.shown))),
+    }
+}
+
+struct Plan<R> {
+    entries: Vec<Entry>,
+    manifests: Vec<Manifest>,
+    blobs: Vec<(R, Descriptor)>,
+}
+
+/// Everything in the order in which it will lie in the file: entries by name, manifests and blobs by digest.
+fn plan<R>(
+    found: Vec<(Chosen<R>, Found)>,
+    options: &SaveOptions,
+    saved: &mut Saved,
+) -> Result<Plan<R>>
+where
+    R: Clone,
+{
+    let mut entries: BTreeMap<String, (Entry, String)> = BTreeMap::new();
+    let mut manifests: BTreeMap<Digest, Manifest> = BTreeMap::new();
+    let mut blobs: BTreeMap<Digest, (R, Descriptor)> = BTreeMap::new();
+    let mut of_base: HashSet<Digest> = HashSet::new();
+    let mut all: HashSet<Digest> = HashSet::new();
+    for (one, found) in found {
+        let manifest = match found {
+            Found::Chart(manifest) => manifest,
+            Found::Other(what) => {
+                saved.skipped.push(what);
+                continue;
+            }
+            Found::State => continue,
+        };
+        let entry = Entry::new(one.name.clone(), &one.target, manifest.descriptor());
+        let name = match &one.target {
+            TagOrDigest::Tag(tag) => format!("{}:{tag}", one.name),
+            TagOrDigest::Digest(digest) => format!("{}@{digest}", one.name),
+        };
+        if let Some((other, shown)) = entries.get(&name)
+            && other.digest() != manifest.digest()
+        {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("{} and {shown} would both be `{name}` in the bundle", one.shown),
+            )
+            .with_advice(Advice::SaveCommonNamespace));
+        }
+        entries.insert(name, (entry, one.shown.clone()));
+        if let Some(base) = &options.base
+            && base.manifests.contains(manifest.digest())
+        {
+            of_base.insert(manifest.digest().clone());
+            of_base.extend(blobs_of(&manifest).map(|blob| blob.digest.clone()));
+        }
+        all.insert(manifest.digest().clone());
+        for blob in blobs_of(&manifest) {
+            let limit = options.limits.archive_bytes.max(options.limits.config_bytes);
+            if blob.size > limit {
+                return Err(Error::new(
+                    ErrorKind::Limit,
+                    format!("{} has a layer of {} bytes, more than {limit}", one.shown, blob.size),
+                ));
+            }
+            all.insert(blob.digest.clone());
+            blobs
+                .entry(blob.digest.clone())
+                .or_insert_with(|| (one.repository.clone(), blob.clone()));
+        }
+        manifests.insert(manifest.digest().clone(), *manifest);
+    }
+    if entries.is_empty() {
+        let error = Error::not_found("no chart was chosen, so there is nothing to save");
+        return Err(match saved.skipped.is_empty() {
+            true => error,
+            false => {
+                error.with_hint(format!("what was found is no chart: {}", listed(&saved.skipped)))
+            }
+        });
+    }
+    let there = |digest: &Digest| {
+        of_base.contains(digest)
+            || options
+                .base
+                .as_ref()
+                .is_some_and(|base| base.blobs.contains(digest) || base.manifests.contains(digest))
+    };
+    manifests.retain(|digest, _| !there(digest));
+    // A manifest may be one of the blobs of another chart only by design; it travels once.
+    blobs.retain(|digest, _| !there(digest) && !manifests.contains_key(digest));
+    saved.charts = entries.len();
+    saved.blobs = manifests.len() + blobs.len();
+    saved.left_out = all.len() - saved.blobs;
+    Ok(Plan {
+        entries: entries.into_values().map(|(entry, _)| entry).collect(),
+        manifests: manifests.into_values().collect(),
+        blobs: blobs.into_values().collect(),
+    })
+}
+
+/// A blob on its way to the file; what is temporary lives as long as this.
+struct Ready {
+    blob: Descriptor,
+    source: Source,
+    _file: Option<BlobFile>,
+}
+
+/// Fetches side by side and hands over in order.
+async fn fetch_all<R: Fetch + Send>(
+    blobs: Vec<(R, Descriptor)>,
+    limits: &Limits,
+    sender: mpsc::Sender<Ready>,
+) -> Result<()> {
+    let mut ready = stream::iter(blobs)
+        .map(|(repository, blob)| async move {
+            if blob.size <= limits.memory_blob {
+                let bytes = repository.fetch_blob(&blob, limits.memory_blob).await?;
+                return Ok(Ready { blob, source: Source::Bytes(bytes), _file: None });
+            }
+            check_size(&blob, limits)?;
+            let file = repository.fetch_blob_file(&blob).await?;
+            let source = Source::File(file.path().to_owned());
+            Ok::<_, Error>(Ready { blob, source, _file: Some(file) })
+        })
+        .buffered(AT_ONCE);
+    while let Some(one) = ready.next().await {
+        // The writer went away with an error of its own, which is the one to report.
+        if sender.send(one?).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+struct Content {
+    entries: Vec<Entry>,
+    manifests: Vec<Manifest>,
+    /// Manifests and blobs together.
+    blobs: usize,
+}
+
+fn write(
+    path: &Path,
+    format: Format,
+    base: Option<&Digest>,
+    content: &Content,
+    mut blobs: mpsc::Receiver<Ready>,
+) -> Result<u64> {
+    let mut failure = None;
+    let mut size = 0;
+    let written = write_file(path, |file| {
+        let mut fill = || -> Result<()> {
+            let out = BufWriter::with_capacity(256 * 1024, &mut *file);
+            let mut writer = Writer::new(out, format, &content.entries, base)?;
+            for manifest in &content.manifests {
+                writer.manifest(manifest)?;
+            }
+            let mut written = content.manifests.len();
+            while let Some(one) = blobs.blocking_recv() {
+                writer.blob(&one.blob, &one.source)?;
+                written += 1;
+            }
+            if written < content.blobs {
+                // The other side says why.
+                return Err(Error::new(ErrorKind::Interrupted, "the bundle was not finished"));
+            }
+            writer.finish()?.flush().map_err(|error| Error::io("write", path, error))
+        };
+        fill().map_err(|error| {
+            failure = Some(error);
+            std::io::Error::other("the bundle was not finished")
+        })?;
+        size = file.metadata()?.len();
+        Ok(())
+    });
+    match (failure, written) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) => Err(error),
+        (None, Ok(())) => Ok(size),
+    }
+}

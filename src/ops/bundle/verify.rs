@@ -1,0 +1,83 @@
+//! `bundle verify`: whether a bundle holds every byte of every chart that it lists, and whether its archives are these
+//! charts. Opening the bundle has compared each blob with its digest.
+
+use super::{blobs_of, charts::Charts, listed};
+use crate::{Advice, Error, Result, error::Context as _, limits::Limits, store::bundle::Bundle};
+use std::collections::HashSet;
+
+/// What a bundle was found to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Charts that it lists.
+    pub charts: usize,
+    /// Manifests and blobs of theirs in it or in the bases that were given.
+    pub blobs: usize,
+    /// Charts of a delta of which something is left to a base that was not given.
+    pub in_base: usize,
+    /// A sentence for each chart whose repository or tag is called otherwise than the chart.
+    pub others: Vec<String>,
+}
+
+/// Verifies an opened bundle, together with the bases of a delta. It reads the bundle once more, and blocks.
+///
+/// # Errors
+/// `NotFound` when something is missing: of a delta only when a base was given; `Invalid` when it lists what is no chart, or
+/// an archive is another chart than its manifest or its config says.
+pub fn verify(bundle: &Bundle, bases: &[Bundle], limits: &Limits) -> Result<Verified> {
+    let sources: Vec<&Bundle> = std::iter::once(bundle).chain(bases).collect();
+    let mut held = HashSet::new();
+    let mut lacking = Vec::new();
+    let mut charts = Charts::default();
+    for entry in bundle.entries() {
+        let Some(manifest) = sources.iter().find_map(|source| source.manifest(entry.digest()))
+        else {
+            lacking.push(entry.name.to_string());
+            continue;
+        };
+        charts
+            .add(entry, manifest)
+            .context(|| format!("`{}` lists {}", bundle.path().display(), entry.name))?;
+        held.insert(entry.digest());
+        let mut whole = true;
+        for blob in blobs_of(manifest) {
+            if sources.iter().any(|source| source.holds(&blob.digest) == Some(blob.size)) {
+                held.insert(&blob.digest);
+            } else {
+                whole = false;
+            }
+        }
+        if !whole {
+            lacking.push(entry.name.to_string());
+        }
+    }
+    let open = bundle.base().is_some() && bases.is_empty();
+    if !lacking.is_empty() && !open {
+        let message = format!(
+            "`{}` is not whole: blobs of {} charts are missing: {}",
+            bundle.path().display(),
+            lacking.len(),
+            listed(&lacking)
+        );
+        return Err(Error::not_found(message).with_advice(match bundle.base() {
+            Some(base) => Advice::NameBase { base: base.to_string() },
+            None => "save the bundle again".into(),
+        }));
+    }
+    let mut read = HashSet::new();
+    for source in sources {
+        let fresh = |digest: &_| charts.wants(digest) && !read.contains(digest);
+        let mut now = Vec::new();
+        source.blobs(fresh, |part| {
+            charts.read(&part, limits)?;
+            now.push(part.digest);
+            Ok(())
+        })?;
+        read.extend(now);
+    }
+    Ok(Verified {
+        charts: bundle.entries().len(),
+        blobs: held.len(),
+        in_base: lacking.len(),
+        others: charts.finish()?,
+    })
+}

@@ -1,0 +1,279 @@
+//! `package`: chart directories to `.tgz` archives, many at once, each appearing under its name only when it is
+//! complete. What an archive looks like is [`crate::archive::write`]'s business.
+
+pub(super) mod chart_source;
+
+use super::chart_bytes::unfinished;
+use crate::{
+    Error, Result,
+    archive::{
+        Chart, Content,
+        dir::Outside,
+        write::{self, Epoch},
+    },
+    chart::Metadata,
+    digest::{Algorithm, Digest, Hasher},
+    limits::Limits,
+};
+use std::{
+    fs,
+    io::{self, Write},
+    num::NonZeroUsize,
+    path::{Component, Path, PathBuf, absolute},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+use tempfile::TempPath;
+
+/// What to make of charts' sources.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Put in place of the chart's own version.
+    pub version: Option<String>,
+    /// Put in place of the chart's own appVersion.
+    pub app_version: Option<String>,
+    /// The time of every file, in place of its own.
+    pub epoch: Option<Epoch>,
+    /// What to do about symbolic links that lead out of a source; by default they are refused.
+    pub outside: Outside,
+    /// How many threads to work with. The archives do not depend on it.
+    pub threads: NonZeroUsize,
+    /// The caps on what is read.
+    pub limits: Limits,
+}
+
+/// A chart that was packaged.
+#[derive(Clone, Debug)]
+pub struct Packaged {
+    /// Its metadata, as it stands in the archive.
+    pub metadata: Metadata,
+    /// The archive's digest.
+    pub digest: Digest,
+    /// The archive's bytes.
+    pub size: u64,
+    /// When the newest of its files was changed, in seconds since 1970.
+    pub newest: i64,
+    /// What the user may want to know: symbolic links within the chart that were followed.
+    pub notes: Vec<String>,
+    /// What the user should know though nothing is wrong.
+    pub warnings: Vec<String>,
+}
+
+impl Options {
+    /// Nothing put in place, every thread there is, the usual caps.
+    pub fn new(epoch: Option<Epoch>) -> Self {
+        Self {
+            version: None,
+            app_version: None,
+            epoch,
+            outside: Outside::Refuse,
+            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// A chart that was packaged, and where to.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    /// The archive's path, as Helm prints it: under the destination as it was given, or absolute if that
+    /// was `.`.
+    pub path: PathBuf,
+    /// What was packaged.
+    pub package: Packaged,
+}
+
+/// One more chart is done.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// How many are done, this one included; in no particular order.
+    pub done: usize,
+    /// How many there are.
+    pub total: usize,
+    /// The source of this one.
+    pub source: &'a Path,
+}
+
+/// Packages the chart directories `sources` into `destination`, which is created: one result for each source, in
+/// their order. An archive of the same name is replaced; of two sources of one name, the later wins. A source
+/// that fails does not keep others from being packaged.
+pub fn package(
+    sources: &[PathBuf],
+    destination: &Path,
+    options: &Options,
+    progress: &(dyn Fn(Progress<'_>) + Sync),
+) -> Vec<Result<Saved>> {
+    let workers = options.threads.get().min(sources.len()).max(1);
+    // What threads are left over deflate large charts.
+    let threads = NonZeroUsize::new(options.threads.get() / workers).unwrap_or(NonZeroUsize::MIN);
+    let options = Options { threads, ..options.clone() };
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let take = || {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        sources.get(at).map(|source| (at, source))
+    };
+    let queue = Mutex::new(Queue::new(sources.len()));
+    let work = || {
+        while let Some((at, source)) = take() {
+            let result = save(source, destination, &options);
+            queue.lock().unwrap_or_else(PoisonError::into_inner).put(at, result);
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            progress(Progress { done, total: sources.len(), source });
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..workers {
+            scope.spawn(work);
+        }
+        work();
+    });
+    queue.into_inner().unwrap_or_else(PoisonError::into_inner).done
+}
+
+/// Packages the chart directory `source` into `out`. What comes out of its subcharts' archives is set aside in
+/// `aside`, if there is much of it.
+///
+/// # Errors
+/// Helm's, in its order: what keeps the chart from being loaded, `--version` that is none, dependencies that are
+/// missing in charts/, what keeps it from being saved.
+pub fn package_to<W: Write>(
+    source: &Path,
+    out: W,
+    aside: Option<&Path>,
+    options: &Options,
+) -> Result<(Packaged, W)> {
+    let chart = chart_source::load(source, aside, options)?;
+    write(chart, out, options)
+}
+
+/// Packages a chart that was read whole from an archive again, with the options' versions.
+///
+/// # Errors
+/// As [`package_to`], except that the chart is loaded already.
+pub fn repackage_to<W: Write>(chart: Chart, out: W, options: &Options) -> Result<(Packaged, W)> {
+    let mut chart: Chart<Content> = chart.into();
+    chart_source::apply(&mut chart, options)?;
+    write(chart, out, options)
+}
+
+/// Archives that are complete, and wait for those before them to get their names.
+struct Queue {
+    waiting: Vec<Option<Result<Unnamed>>>,
+    done: Vec<Result<Saved>>,
+}
+
+impl Queue {
+    fn new(length: usize) -> Self {
+        Self { waiting: (0..length).map(|_| None).collect(), done: Vec::with_capacity(length) }
+    }
+
+    fn put(&mut self, at: usize, result: Result<Unnamed>) {
+        self.waiting[at] = Some(result);
+        while let Some(next) = self.waiting.get_mut(self.done.len()).and_then(Option::take) {
+            self.done.push(next.and_then(Unnamed::appear));
+        }
+    }
+}
+
+/// An archive that is complete and has no name yet.
+struct Unnamed {
+    file: TempPath,
+    path: PathBuf,
+    package: Packaged,
+}
+
+impl Unnamed {
+    fn appear(self) -> Result<Saved> {
+        let Self { file, path, package } = self;
+        // Not synced: after a power cut a package is made again from its source.
+        file.persist(&path).map_err(|error| Error::io("save chart archive", &path, error.error))?;
+        Ok(Saved { path, package })
+    }
+}
+
+fn save(source: &Path, destination: &Path, options: &Options) -> Result<Unnamed> {
+    let destination = match destination.to_str() {
+        Some(".") => {
+            absolute(destination).map_err(|error| Error::io("find", destination, error))?
+        }
+        _ => destination.to_owned(),
+    };
+    let chart = chart_source::load(source, Some(&destination), options)?;
+    let Metadata { name, version, .. } = &chart.metadata;
+    let path = clean(&destination.join(format!("{name}-{version}.tgz")));
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+    prepare(&folder).map_err(|error| error.context("failed to save"))?;
+    #[cfg(unix)]
+    let permissions = Some(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    #[cfg(not(unix))]
+    let permissions = None;
+    let file = unfinished(&folder, permissions)
+        .map_err(|error| Error::io("create chart archive in", &folder, error))?;
+    let (package, file) = write(chart, file, options)?;
+    Ok(Unnamed { file: file.into_temp_path(), path, package })
+}
+
+fn prepare(folder: &Path) -> Result<()> {
+    match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(Error::invalid(format!("is not a directory: {}", folder.display()))),
+        Err(_) => {
+            fs::create_dir_all(folder).map_err(|error| Error::io("create directory", folder, error))
+        }
+    }
+}
+
+fn write<W: Write>(mut chart: Chart<Content>, out: W, options: &Options) -> Result<(Packaged, W)> {
+    let failed = |error: Error| error.context("failed to save");
+    chart.metadata.validate().map_err(|error| failed(error.context("chart validation")))?;
+    let out = Counted { out, hasher: Algorithm::Sha256.hasher(), size: 0 };
+    let how = write::Options { epoch: options.epoch, threads: options.threads };
+    let Counted { out, hasher, size } = write::write(&chart, out, how).map_err(failed)?;
+    let newest = options.epoch.map_or_else(|| newest(&chart), Epoch::unix);
+    let Chart { metadata, followed: notes, mut warnings, skipped, .. } = chart;
+    warnings.extend(skipped);
+    Ok((Packaged { metadata, digest: hasher.finish(), size, newest, notes, warnings }, out))
+}
+
+fn newest(chart: &Chart<Content>) -> i64 {
+    let files = chart.files.iter().map(|file| file.modified);
+    files.chain(chart.subcharts.iter().map(newest)).fold(chart.modified, i64::max)
+}
+
+/// A writer that knows what went through it.
+struct Counted<W> {
+    out: W,
+    hasher: Hasher,
+    size: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// A path as Go's `filepath.Join` writes it: without `.`, and without `..` behind a name.
+fn clean(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if clean.file_name().is_some() => drop(clean.pop()),
+            Component::ParentDir if clean.has_root() => {}
+            other => clean.push(other),
+        }
+    }
+    clean
+}

@@ -1,0 +1,221 @@
+//! Pull: a reference to a chart's bytes. One GET of the manifest, one of each blob that is wanted; everything by
+//! digest once the tag is resolved.
+
+use super::{
+    chart_bytes::{Archive, write_file},
+    chart_manifest::first_chart,
+    tags::{self, Wanted},
+};
+use crate::{
+    Advice, Error, ErrorKind, Result, archive,
+    limits::Limits,
+    oci::{Descriptor, Digest, Manifest, TagOrDigest, chart, media},
+    store::{Fetch, Resolve, Tags},
+};
+use bytes::Bytes;
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+pub use super::chart_manifest::chart_of;
+
+/// Whether the provenance is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Provenance {
+    /// Not asked for.
+    #[default]
+    Leave,
+    /// Taken if it is there.
+    IfPresent,
+}
+
+/// A pulled chart.
+#[derive(Clone, Debug)]
+pub struct Pulled {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// What it was asked for by, after a range was resolved.
+    pub target: TagOrDigest,
+    /// The digest of the manifest that the target leads to: the chart's own, or that of the index which holds it.
+    pub root: Digest,
+    /// The `.tgz`'s descriptor.
+    pub content: Descriptor,
+    /// The `.tgz`.
+    pub archive: Archive,
+    /// The `.prov`, if asked for and there.
+    pub provenance: Option<Bytes>,
+    /// Faults of the chart in the registry that do not stop the pull.
+    pub warnings: Vec<Warning>,
+}
+
+/// A fault of a chart in a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The fault.
+    pub text: String,
+    /// The way to repair it, where there is one.
+    pub repair: Option<Advice>,
+}
+
+impl Warning {
+    /// The fault, with its repair in the words of `advise`.
+    pub fn describe(&self, advise: impl Fn(&Advice) -> String) -> String {
+        match &self.repair {
+            Some(repair) => format!("{}. To repair it: {}", self.text, advise(repair)),
+            None => self.text.clone(),
+        }
+    }
+}
+
+impl Pulled {
+    /// The time of the manifest's `org.opencontainers.image.created`.
+    pub fn created(&self) -> Option<SystemTime> {
+        self.manifest.document().annotations.get(media::CREATED).and_then(|text| file_time(text))
+    }
+
+    /// The name to save the archive under, from the last segment of its repository: `NAME-VERSION.tgz`, or
+    /// `NAME-TAG.tgz` for a tag that is no version, or Helm's `NAME@sha256-HEX.tgz` for a digest.
+    pub fn file_name(&self, name: &str) -> String {
+        match &self.target {
+            TagOrDigest::Digest(digest) => {
+                format!("{name}@{}-{}.tgz", digest.algorithm().as_str(), digest.hex())
+            }
+            TagOrDigest::Tag(tag) => {
+                let version = self.manifest.document().annotations.get(media::VERSION);
+                let is_version = version.map_or_else(
+                    || crate::version::Version::parse_loose(&tag.to_version()).is_ok(),
+                    |version| version.replace('+', "_") == tag.as_str(),
+                );
+                if is_version {
+                    format!("{name}-{}.tgz", tag.to_version())
+                } else {
+                    format!("{name}-{tag}.tgz")
+                }
+            }
+        }
+    }
+}
+
+/// An RFC 3339 time, as manifests and indexes write it, for the file that is saved: a push takes it from there again, so
+/// that a chart that was pulled and pushed keeps its manifest's digest.
+pub fn file_time(created: &str) -> Option<SystemTime> {
+    let time = created.parse::<jiff::Timestamp>().ok()?;
+    // Go's zero time stands for none; no chart is older than 1970.
+    let seconds = u64::try_from(time.as_second()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+/// Pulls a chart. `name` is the repository as the user knows it, `host/ns/name`.
+///
+/// # Errors
+/// `NotFound` with the near misses for a tag that is not there; `Integrity` when tag and digest disagree; `Invalid` for
+/// what is no chart.
+pub async fn pull<R: Fetch + Tags + Resolve>(
+    repository: &R,
+    name: &str,
+    wanted: &Wanted,
+    provenance: Provenance,
+    limits: &Limits,
+) -> Result<Pulled> {
+    let cannot = |error: Error| error.context(format!("cannot pull {name}"));
+    let mut warnings = Vec::new();
+    let choice = tags::choose(repository, name, wanted).await?;
+    tags::require_agreement(repository, name, &choice).await?;
+    let (target, root, manifest) = match choice.fitting() {
+        [] => {
+            let root = fetch(repository, name, &choice).await?;
+            let digest = root.digest().clone();
+            (choice.target, digest, chart_of(repository, root).await.map_err(cannot)?)
+        }
+        tags => {
+            let first = first_chart(repository, name, tags).await.map_err(cannot)?;
+            let passed = first.passed.into_iter();
+            warnings.extend(passed.map(|text| Warning { text, repair: None }));
+            (TagOrDigest::Tag(first.tag), first.root.digest().clone(), first.manifest)
+        }
+    };
+    let found =
+        chart::find(&manifest).map_err(|error| error.context(format!("cannot pull {name}")))?;
+    let (content, foreign) = (found.content.clone(), found.foreign.map(str::to_owned));
+    let wanted_provenance =
+        found.provenance.filter(|_| provenance == Provenance::IfPresent).cloned();
+    let archive = Archive::fetch(repository, &content, limits).await?;
+    let provenance = match wanted_provenance {
+        Some(blob) => Some(repository.fetch_blob(&blob, limits.provenance_bytes).await?),
+        None => None,
+    };
+    if let Some(found) = foreign {
+        let chart = archive::read::read(archive.reader()?, archive::Keep::Nothing, limits)
+            .map_err(|error| chart::not_a_chart(&manifest).with_source(error))?;
+        let namespace = name.rsplit_once('/').map_or(name, |(namespace, _)| namespace);
+        warnings.push(Warning {
+            text: format!(
+                "the chart lies there as `{found}`, expected `{}`; other clients may refuse it",
+                media::CHART_CONTENT
+            ),
+            repair: Some(Advice::PushAgain {
+                archive: format!("{}-{}.tgz", chart.metadata.name, chart.metadata.version),
+                namespace: format!("oci://{namespace}"),
+            }),
+        });
+    }
+    Ok(Pulled { manifest, target, root, content, archive, provenance, warnings })
+}
+
+/// What a tag or digest leads to.
+async fn fetch<R: Fetch + Tags>(
+    repository: &R,
+    name: &str,
+    choice: &tags::Choice,
+) -> Result<Manifest> {
+    match repository.fetch_manifest(&choice.target).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(match &choice.target {
+            TagOrDigest::Tag(tag) => {
+                tags::missing(repository, name, tag, None).await.with_source(error)
+            }
+            TagOrDigest::Digest(digest) => {
+                Error::not_found(format!("{name}@{digest}: not found")).with_source(error)
+            }
+        }),
+        found => found,
+    }
+}
+
+/// The files a pulled chart was saved as.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    /// The `.tgz`.
+    pub archive: PathBuf,
+    /// The `.tgz.prov`.
+    pub provenance: Option<PathBuf>,
+    /// The manifest's digest.
+    pub digest: Digest,
+}
+
+/// Saves a pulled chart in `folder`, replacing an archive of the same name as Helm does. The archive's file gets the time
+/// at which the manifest says that it was created.
+///
+/// # Errors
+/// `Io`, naming the path.
+pub fn save(pulled: &Pulled, name: &str, folder: &Path) -> Result<Saved> {
+    fs::create_dir_all(folder).map_err(|error| Error::io("create folder", folder, error))?;
+    let archive = folder.join(pulled.file_name(name));
+    let provenance = match &pulled.provenance {
+        Some(bytes) => {
+            let mut path = archive.clone().into_os_string();
+            path.push(".prov");
+            let path = PathBuf::from(path);
+            write_file(&path, |file| file.write_all(bytes))?;
+            Some(path)
+        }
+        None => None,
+    };
+    pulled.archive.save_dated(&archive, pulled.created())?;
+    Ok(Saved { archive, provenance, digest: pulled.manifest.digest().clone() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! What a tag holds that is to be pushed to: the same chart, one to repair, another, or no chart at all.
+
+use super::{Options, Outgoing};
+use crate::{
+    Advice, Error, ErrorKind, Result,
+    advice::Occupied,
+    archive,
+    oci::{Descriptor, Manifest, Tag, chart},
+    ops::chart_bytes::Archive,
+    store::Fetch,
+};
+
+/// How what is there relates to what is to be pushed.
+pub(crate) enum Likeness {
+    Same,
+    /// The same chart under a media type that clients may refuse.
+    Repair,
+    NoChart,
+    Other(&'static str),
+}
+
+pub(crate) async fn compare<R: Fetch>(
+    repository: &R,
+    existing: &Manifest,
+    ours: &Manifest,
+    chart: &Outgoing,
+    provenance: Option<&Descriptor>,
+    options: &Options,
+) -> Result<Likeness> {
+    if existing.digest() == ours.digest() {
+        return Ok(Likeness::Same);
+    }
+    let Ok(found) = chart::find(existing) else { return Ok(Likeness::NoChart) };
+    if found.content.digest != chart.content.digest {
+        let limits = &options.limits;
+        if found.content.size > limits.archive_bytes {
+            return Ok(if found.foreign.is_some() {
+                Likeness::NoChart
+            } else {
+                Likeness::Other("its files differ")
+            });
+        }
+        let theirs = Archive::fetch(repository, found.content, limits).await?;
+        match archive::read::content_digest(theirs.reader()?, limits) {
+            Ok(theirs)
+                if theirs == archive::read::content_digest(chart.archive.reader()?, limits)? => {}
+            Ok(_) => return Ok(Likeness::Other("its files differ")),
+            Err(_) if found.foreign.is_some() => return Ok(Likeness::NoChart),
+            Err(_) => return Ok(Likeness::Other("its archive is broken")),
+        }
+    }
+    if found.foreign.is_some() {
+        return Ok(Likeness::Repair);
+    }
+    // A provenance file speaks of the exact archive, so a new one is a change, and a lost one is not noticed here.
+    if provenance
+        .is_some_and(|ours| found.provenance.is_none_or(|theirs| theirs.digest != ours.digest))
+    {
+        return Ok(Likeness::Other("its provenance differs"));
+    }
+    let theirs = &existing.document().annotations;
+    if options.annotations.iter().any(|(key, value)| theirs.get(key) != Some(value)) {
+        return Ok(Likeness::Other("its annotations differ"));
+    }
+    Ok(Likeness::Same)
+}
+
+pub(crate) fn no_chart(name: &str, tag: &Tag, existing: &Manifest) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("{name}:{tag} holds {}, not a chart", chart::describe(existing)),
+    )
+    .with_hint(
+        "it is never overwritten: push to another repository or tag, or delete it there first",
+    )
+}
+
+pub(crate) fn taken(name: &str, tag: &Tag, existing: &Manifest, difference: &str) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("{name}:{tag} already holds another chart ({}): {difference}", existing.digest()),
+    )
+    .with_advice(Advice::Overwrite(Occupied::Tag))
+}

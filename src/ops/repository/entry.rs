@@ -1,0 +1,188 @@
+//! The entry of an index that stands for a chart in a registry: from its manifest and its config, two small GETs, never
+//! from the archive. What serves, writes or searches an index over a registry makes its entries here.
+
+use crate::{
+    Error, ErrorKind, Result,
+    chart::{Metadata, time::Time},
+    index::Entry,
+    limits::Limits,
+    oci::{Descriptor, Manifest, Tag, TagOrDigest, chart, media},
+    ops::chart_manifest::chart_of,
+    store::Fetch,
+};
+use bytes::Bytes;
+use std::borrow::Cow;
+
+/// Which blob holds a chart's metadata. Only Helm's own config does; other artifacts with a chart in them say what they
+/// are by their annotations.
+///
+/// # Errors
+/// `Invalid` for what is no chart, saying what it is.
+pub fn config(manifest: &Manifest) -> Result<Option<&Descriptor>> {
+    let found = chart::find(manifest)?;
+    Ok(found.config.filter(|config| config.media_type == media::CHART_CONFIG))
+}
+
+/// The entry of a chart with this manifest and the config that [`config`] names. `urls` is left empty: where the archive
+/// is found is the caller's to say.
+///
+/// # Errors
+/// `Invalid` for what is no chart, or a config that is no chart's metadata.
+pub fn entry(manifest: &Manifest, config: Option<&[u8]>, limits: &Limits) -> Result<Entry> {
+    let content = chart::find(manifest)?.content;
+    let annotations = &manifest.document().annotations;
+    let text = |key: &str| annotations.get(key).cloned().unwrap_or_default();
+    let mut metadata = match config {
+        // JSON is YAML, and this is the reader that knows Helm's fields.
+        Some(config) => Metadata::from_yaml(&as_yaml(config), limits)
+            .map_err(|error| error.context("the config holds no chart's metadata"))?,
+        None => Metadata {
+            name: text(media::TITLE),
+            version: text(media::VERSION),
+            description: text(media::DESCRIPTION),
+            ..Metadata::default()
+        },
+    };
+    metadata.fill_api_version();
+    if metadata.name.is_empty() || metadata.version.is_empty() {
+        return Err(Error::invalid(
+            "neither config nor annotations name the chart and its version",
+        ));
+    }
+    // Helm reads no index with a time that is none.
+    let created = annotations.get(media::CREATED).and_then(|text| Time::parse(text).ok());
+    Ok(Entry {
+        metadata,
+        urls: Vec::new(),
+        created: created.unwrap_or_default().to_string(),
+        digest: content.digest.hex().to_owned(),
+        ..Entry::default()
+    })
+}
+
+/// JSON in the spelling that a YAML reader takes for the same: JSON lets strings hold characters that YAML 1.1 refuses, or
+/// takes for the end of a line.
+fn as_yaml(json: &[u8]) -> Cow<'_, [u8]> {
+    let special = |c: char| {
+        matches!(
+            c,
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
+    };
+    if json.iter().all(|byte| *byte < 0x7f) {
+        return Cow::Borrowed(json);
+    }
+    // In JSON they can stand in strings alone, where an escape is the same character.
+    match std::str::from_utf8(json) {
+        Ok(text) if json.starts_with(b"{") && text.contains(special) => {
+            let mut out = String::with_capacity(text.len() + 64);
+            for c in text.chars() {
+                match special(c) {
+                    true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+                    false => out.push(c),
+                }
+            }
+            Cow::Owned(out.into_bytes())
+        }
+        _ => Cow::Borrowed(json),
+    }
+}
+
+/// Whether a tag is a version's own: the one that a push of it makes. Any other is an alias, and may move to another version.
+pub fn is_own_tag(tag: &Tag, version: &str) -> bool {
+    Tag::from_version(version).as_ref() == Ok(tag)
+}
+
+/// Fetches what an entry is made of; `None` for what is no chart.
+///
+/// # Errors
+/// What the store says.
+pub async fn fetch<R: Fetch>(
+    repository: &R,
+    target: &TagOrDigest,
+    limits: &Limits,
+) -> Result<Option<(Manifest, Entry)>> {
+    let manifest = match chart_of(repository, repository.fetch_manifest(target).await?).await {
+        Ok(manifest) if chart::find(&manifest).is_ok() => manifest,
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::Invalid => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let bytes: Option<Bytes> = match config(&manifest)? {
+        Some(blob) => Some(repository.fetch_blob(blob, limits.config_bytes).await?),
+        None => None,
+    };
+    match entry(&manifest, bytes.as_deref(), limits) {
+        Ok(entry) => Ok(Some((manifest, entry))),
+        Err(error) if error.kind() == ErrorKind::Invalid => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::chart::{LayerOrder, Parts, compose};
+    use std::collections::BTreeMap;
+
+    fn metadata() -> Metadata {
+        Metadata {
+            name: "demo".to_owned(),
+            version: "1.0.0+a".to_owned(),
+            api_version: "v2".to_owned(),
+            description: "<b> & \"c\"".to_owned(),
+            keywords: vec!["x".to_owned()],
+            ..Metadata::default()
+        }
+    }
+
+    fn composed(created: Option<&str>) -> (Bytes, Manifest) {
+        let annotations = BTreeMap::new();
+        let parts = Parts {
+            content: Descriptor::of(media::CHART_CONTENT, b"archive"),
+            provenance: None,
+            created,
+            order: LayerOrder::ChartFirst,
+            annotations: &annotations,
+        };
+        compose(&metadata(), parts)
+    }
+
+    #[test]
+    fn an_entry_says_what_the_config_says_and_where_the_layer_is() {
+        let (config, manifest) = composed(Some("2024-05-01T10:00:00Z"));
+        let entry = entry(&manifest, Some(&config), &Limits::default()).expect("entry");
+        assert_eq!(entry.metadata, metadata());
+        assert_eq!(entry.created, "2024-05-01T10:00:00Z");
+        assert_eq!(entry.digest, crate::digest::Digest::sha256(b"archive").hex());
+    }
+
+    #[test]
+    fn a_config_is_read_as_json_though_yaml_knows_fewer_characters() {
+        let text: String = "a\u{7f}b\u{9b}c\u{85} d\u{feff}e\u{ffff}f\u{2028} <g>".to_owned();
+        let metadata = Metadata { annotations: [("a".to_owned(), text)].into(), ..metadata() };
+        let (config, manifest) = compose(
+            &metadata,
+            Parts {
+                content: Descriptor::of(media::CHART_CONTENT, b"archive"),
+                provenance: None,
+                created: None,
+                order: LayerOrder::ChartFirst,
+                annotations: &BTreeMap::new(),
+            },
+        );
+        let entry = entry(&manifest, Some(&config), &Limits::default()).expect("entry");
+        assert_eq!(entry.metadata, metadata);
+    }
+
+    #[test]
+    fn without_a_config_the_annotations_speak_and_a_bad_time_is_none() {
+        let (_, manifest) = composed(Some("yesterday"));
+        let entry = entry(&manifest, None, &Limits::default()).expect("entry");
+        assert_eq!(
+            (entry.metadata.name.as_str(), entry.metadata.version.as_str()),
+            ("demo", "1.0.0+a")
+        );
+        assert_eq!(entry.created, "0001-01-01T00:00:00Z");
+    }
+}

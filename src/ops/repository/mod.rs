@@ -1,0 +1,398 @@
+//! The repositories that are configured on this machine: added, updated, listed and removed as Helm does it, on Helm's own
+//! files (helm.md 4.6). What a server says of its index's age is kept beside the cached index, in a file that Helm does
+//! not know.
+
+pub mod entry;
+pub mod listed;
+pub mod locate;
+pub mod namespace;
+pub mod open;
+pub mod search;
+
+use super::chart_bytes::write_file;
+use crate::{
+    Advice, Error, ErrorKind, Result,
+    advice::Occupied,
+    client::repository::index::{Fetched, Validators},
+    index::{
+        Index,
+        config::{self, Repositories, Repository},
+    },
+    limits::Limits,
+    quote,
+};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use open::Opener;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    time::{Duration, UNIX_EPOCH},
+};
+
+/// Repositories updated side by side.
+const AT_ONCE: usize = 16;
+
+/// Repositories that are gone, and where their charts went; Helm refuses the same.
+const GONE: [(&str, &str); 2] = [
+    ("//kubernetes-charts.storage.googleapis.com", "https://charts.helm.sh/stable"),
+    ("//kubernetes-charts-incubator.storage.googleapis.com", "https://charts.helm.sh/incubator"),
+];
+
+/// Helm's files.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// repositories.yaml.
+    pub config: PathBuf,
+    /// The folder of cached indexes.
+    pub cache: PathBuf,
+}
+
+/// What is put in place by [`add`].
+#[derive(Clone, Debug)]
+pub struct Add {
+    /// The repository.
+    pub repository: Repository,
+    /// What to do where one of its name is configured otherwise.
+    pub existing: Existing,
+    /// What to do with a repository that is known to be gone.
+    pub gone: Gone,
+    /// Longest wait for its index.
+    pub timeout: Duration,
+}
+
+/// What to do with a name that is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// Refuse.
+    #[default]
+    Refuse,
+    /// Replace it.
+    Replace,
+}
+
+/// What to do with a repository that is known to be gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gone {
+    /// Refuse it.
+    #[default]
+    Refuse,
+    /// Take it.
+    Allow,
+}
+
+/// What became of an addition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is configured.
+    Yes,
+    /// It was configured just so.
+    AsItWas,
+}
+
+/// What happens while repositories are updated.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The index of one is there.
+    Updated(&'a Repository, Change),
+    /// The index of one could not be had.
+    Failed(&'a Repository, &'a Error),
+    /// Something the user should know.
+    Warning(&'a str),
+}
+
+/// Whether an index has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It came anew.
+    New,
+    /// The server says that it is the same.
+    NotModified,
+}
+
+impl Files {
+    /// The repositories that are configured; none where there is no file.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn load(&self, limits: &Limits) -> Result<Repositories> {
+        Repositories::load(&self.config, limits)
+    }
+
+    /// The repository of that name.
+    ///
+    /// # Errors
+    /// `NotFound` with Helm's text.
+    pub fn find(&self, name: &str, limits: &Limits) -> Result<Repository> {
+        self.load(limits)?.find(name).cloned().ok_or_else(|| {
+            Error::not_found(format!("repo {name} not found")).with_advice(Advice::ChooseRepository)
+        })
+    }
+
+    /// The cached index of a repository.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none, and what is wrong with it.
+    pub fn index(&self, name: &str, limits: &Limits) -> Result<Index> {
+        let path = self.index_path(name)?;
+        let bytes = read(&path, limits.index_bytes)?;
+        Index::read(bytes, &path.display().to_string(), limits)
+    }
+
+    /// Where the index of a repository is cached.
+    ///
+    /// # Errors
+    /// `Invalid` for a name that would lead out of the folder.
+    pub fn index_path(&self, name: &str) -> Result<PathBuf> {
+        self.cached(name, "index.yaml")
+    }
+
+    fn cached(&self, name: &str, what: &str) -> Result<PathBuf> {
+        if name.contains(['/', '\\', '\0']) {
+            return Err(Error::invalid(format!("`{name}` is no name of a repository")));
+        }
+        let name = if name.is_empty() { what.to_owned() } else { format!("{name}-{what}") };
+        Ok(self.cache.join(name))
+    }
+}
+
+/// Adds a repository, if its index can be had. `warn` hears which of its entries were dropped.
+///
+/// # Errors
+/// `Conflict` for a name that is taken, and Helm's text for an index that cannot be had.
+pub async fn add(
+    files: &Files,
+    opener: &Opener,
+    add: &Add,
+    warn: &(dyn Fn(&str) + Sync),
+) -> Result<Added> {
+    let repository = &add.repository;
+    let (name, url) = (&repository.name, &repository.url);
+    if add.gone == Gone::Refuse
+        && let Some((_, now)) = GONE.iter().find(|(old, _)| url.contains(old))
+    {
+        let (url, now) = (quote::go(url), quote::go(now));
+        return Err(Error::invalid(format!(
+            "repo {url} is no longer available; try {now} instead"
+        )));
+    }
+    let _lock = config::lock(&files.config)?;
+    let mut all = files.load(&opener.limits)?;
+    if name.contains('/') {
+        return Err(Error::usage(format!(
+            "repository name ({name}) contains '/', please specify a different name without '/'"
+        )));
+    }
+    if add.existing == Existing::Refuse
+        && let Some(known) = all.find(name)
+    {
+        if known == repository {
+            return Ok(Added::AsItWas);
+        }
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("repository name ({name}) already exists, please specify a different name"),
+        )
+        .with_advice(Advice::Overwrite(Occupied::Repository)));
+    }
+    refresh(files, opener, repository, add.timeout, warn).await.map_err(|error| {
+        if error.kind() == ErrorKind::Usage && !url.starts_with("oci://") {
+            return error;
+        }
+        let url = quote::go(url);
+        error.context(format!(
+            "looks like {url} is not a valid chart repository or cannot be reached"
+        ))
+    })?;
+    all.put(repository.clone());
+    all.save(&files.config)?;
+    Ok(Added::Yes)
+}
+
+/// Which repositories an update is about.
+///
+/// # Errors
+/// Helm's texts: there are none, or none of that name.
+pub fn chosen(files: &Files, names: &[String], limits: &Limits) -> Result<Vec<Repository>> {
+    let all = files.load(limits)?.repositories;
+    if all.is_empty() {
+        return Err(Error::not_found("no repositories found. You must add one before updating")
+            .with_advice(Advice::AddRepository));
+    }
+    for name in names {
+        if !all.iter().any(|one| one.name == *name) {
+            return Err(Error::not_found(format!(
+                "no repositories found matching '{name}'.  Nothing will be updated"
+            )));
+        }
+    }
+    Ok(all.into_iter().filter(|one| names.is_empty() || names.contains(&one.name)).collect())
+}
+
+/// Updates the cached indexes of repositories, many at once; what became of each is told. The URLs of those that failed
+/// come back.
+pub async fn update(
+    files: &Files,
+    opener: &Opener,
+    repositories: &[Repository],
+    timeout: Duration,
+    tell: &(dyn Fn(Event<'_>) + Sync),
+) -> Vec<String> {
+    futures_util::stream::iter(repositories)
+        .map(|repository| async move {
+            let warn = |text: &str| tell(Event::Warning(text));
+            match refresh(files, opener, repository, timeout, &warn).await {
+                Ok(change) => {
+                    tell(Event::Updated(repository, change));
+                    None
+                }
+                Err(error) => {
+                    tell(Event::Failed(repository, &error));
+                    Some(repository.url.clone())
+                }
+            }
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter_map(|failed| async { failed })
+        .collect()
+        .await
+}
+
+/// Removes repositories and their cached indexes, one after the other; each is told.
+///
+/// # Errors
+/// Helm's texts: there are none, or none of that name.
+pub fn remove(
+    files: &Files,
+    names: &[String],
+    limits: &Limits,
+    mut tell: impl FnMut(&str) -> Result<()>,
+) -> Result<()> {
+    let _lock = config::lock(&files.config)?;
+    let mut all = files.load(limits)?;
+    if all.repositories.is_empty() {
+        return Err(Error::not_found("no repositories configured"));
+    }
+    for name in names {
+        if all.remove(name).is_none() {
+            return Err(Error::not_found(format!("no repo named {} found", quote::go(name))));
+        }
+        all.save(&files.config)?;
+        for what in ["index.yaml", "charts.txt", VALIDATORS] {
+            let path = files.cached(name, what)?;
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &path, error));
+                }
+                _ => {}
+            }
+        }
+        tell(name)?;
+    }
+    Ok(())
+}
+
+/// Fetches the index of one repository into the cache, if the server has another.
+///
+/// # Errors
+/// What the other side says, and what is wrong with the index: what is there stays as it is then.
+pub async fn refresh(
+    files: &Files,
+    opener: &Opener,
+    repository: &Repository,
+    timeout: Duration,
+    warn: &(dyn Fn(&str) + Sync),
+) -> Result<Change> {
+    let path = files.index_path(&repository.name)?;
+    let beside = files.cached(&repository.name, VALIDATORS)?;
+    let known = Kept::load(&beside, &path, &repository.url);
+    let opened = opener.open(repository)?;
+    let fetched = tokio::time::timeout(timeout, opened.index(known.as_ref())).await;
+    let fetched = fetched.map_err(|_| {
+        let message = format!("no whole answer within {} s", timeout.as_secs_f64());
+        Error::new(ErrorKind::Network, message).with_advice(Advice::WaitLonger)
+    })??;
+    let Fetched::Index { bytes, validators } = fetched else { return Ok(Change::NotModified) };
+    let index = Index::read(bytes.clone(), &repository.url, &opener.limits)?;
+    index.warnings().iter().for_each(|warning| warn(warning));
+    store(files, &repository.name, &index, &bytes)?;
+    Kept::save(&beside, &path, &repository.url, validators);
+    Ok(Change::New)
+}
+
+/// Writes the cached index and the list of its charts.
+fn store(files: &Files, name: &str, index: &Index, bytes: &Bytes) -> Result<()> {
+    fs::create_dir_all(&files.cache)
+        .map_err(|error| Error::io("create folder", &files.cache, error))?;
+    let names: String = index.charts().map(|chart| format!("{}\n", chart.name())).collect();
+    write_file(&files.cached(name, "charts.txt")?, |file| file.write_all(names.as_bytes()))?;
+    write_file(&files.index_path(name)?, |file| file.write_all(bytes))
+}
+
+/// Behind a repository's name: the file of [`Kept`].
+const VALIDATORS: &str = "index.chartferry.json";
+/// Longest such file: two headers and a URL.
+const VALIDATORS_BYTES: u64 = 64 * 1024;
+
+/// What the server said of the cached index's age. It holds only for the very file that was written with it: Helm may
+/// have written another since.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    url: String,
+    etag: Option<String>,
+    last_modified: Option<String>,
+    size: u64,
+    modified: u64,
+}
+
+impl Kept {
+    fn load(path: &Path, index: &Path, url: &str) -> Option<Validators> {
+        let kept: Self = serde_json::from_slice(&read(path, VALIDATORS_BYTES).ok()?).ok()?;
+        let holds = kept.url == url && stamp(index) == Some((kept.size, kept.modified));
+        holds.then_some(Validators { etag: kept.etag, last_modified: kept.last_modified })
+    }
+
+    /// Without the file the next update fetches the whole index, so a failure is none of the user's concern.
+    fn save(path: &Path, index: &Path, url: &str, validators: Validators) {
+        let stamp = stamp(index).filter(|_| !validators.is_empty());
+        let Some((size, modified)) = stamp else {
+            let _ = fs::remove_file(path);
+            return;
+        };
+        let Validators { etag, last_modified } = validators;
+        let kept = Self { url: url.to_owned(), etag, last_modified, size, modified };
+        if let Ok(text) = serde_json::to_vec(&kept) {
+            let _ = write_file(path, |file| file.write_all(&text));
+        }
+    }
+}
+
+/// Size and time of a file, in nanoseconds.
+fn stamp(path: &Path) -> Option<(u64, u64)> {
+    let meta = fs::metadata(path).ok()?;
+    let since = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some((meta.len(), u64::try_from(since.as_nanos()).ok()?))
+}
+
+fn read(path: &Path, cap: u64) -> Result<Bytes> {
+    let fail = |error: io::Error| {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound => ErrorKind::NotFound,
+            _ => ErrorKind::Io,
+        };
+        Error::new(kind, format!("cannot read `{}`", path.display())).with_source(error)
+    };
+    let file = fs::File::open(path).map_err(fail)?;
+    let length = file.metadata().map_err(fail)?.len();
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(cap)).unwrap_or_default());
+    file.take(cap + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > cap {
+        return Err(Error::new(
+            ErrorKind::Limit,
+            format!("`{}` has more than {cap} bytes", path.display()),
+        ));
+    }
+    Ok(bytes.into())
+}

@@ -1,0 +1,470 @@
+//! A chart repository, however it is reached: over HTTP, by the `cm://` of ChartMuseum's users, or as a namespace of a
+//! registry (`ocirepo://`). An entry's URL may lead elsewhere, into a registry too.
+
+use super::{
+    listed::OnMismatch,
+    namespace::{self, Namespace},
+};
+use crate::{
+    Advice, Error, Result,
+    advice::Service,
+    archive,
+    chart::Metadata,
+    client::{
+        Client, Credential, Given, Identity, Secret, Trust, Verification,
+        repository::index::{self, Body, Credentials, Fetched, Signed, Validators},
+    },
+    digest::Digest,
+    index::config::Repository,
+    limits::Limits,
+    oci::Reference,
+    ops::{
+        any_repository::Place,
+        chart_bytes::Archive,
+        pull::{self, Provenance, Pulled},
+        tags::Wanted,
+    },
+};
+use bytes::Bytes;
+use std::path::PathBuf;
+
+/// What `cm://` stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MuseumScheme {
+    /// `https://`
+    #[default]
+    Https,
+    /// `http://`, where `HELM_REPO_USE_HTTP` says so.
+    Http,
+}
+
+/// What repositories are opened with.
+#[derive(Clone, Debug)]
+pub struct Opener {
+    /// The client: its trust and proxies hold for repositories without settings of their own, its credentials for
+    /// registries.
+    pub client: Client,
+    /// TLS settings that a repository's own are put on top of.
+    pub trust: Trust,
+    /// What `cm://` stands for.
+    pub museum: MuseumScheme,
+    /// Where configs of charts in registries are kept.
+    pub cache: Option<PathBuf>,
+    /// Caps.
+    pub limits: Limits,
+    /// A token, and the header that it goes in, for repositories without a user name.
+    pub token: Option<(Secret, Option<String>)>,
+    /// What is done with an archive that has another digest than its index lists.
+    pub mismatch: OnMismatch,
+    /// A token for `cm://` repositories that nothing else names us to.
+    pub museum_token: Option<Secret>,
+}
+
+/// A chart repository.
+#[derive(Clone, Debug)]
+pub struct ChartRepository {
+    opener: Opener,
+    scheme: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Web(index::Repository),
+    Registry(Namespace),
+    /// A registry's own scheme, which has charts but no index.
+    Oci,
+}
+
+/// An archive from a repository.
+#[derive(Clone, Debug)]
+pub struct Got {
+    /// Its bytes.
+    pub archive: Archive,
+    /// Their digest.
+    pub digest: Digest,
+    /// How many there are.
+    pub size: u64,
+    /// The digests of the manifests that lead to it, in a registry.
+    pub manifests: Vec<Digest>,
+    /// Its provenance, if it was asked for and is there.
+    pub provenance: Option<Bytes>,
+    /// What the other side answered in the place of a provenance file, other than that there is none.
+    pub unsigned: Option<String>,
+}
+
+impl Got {
+    /// The metadata of the chart in the archive.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the archive.
+    pub fn metadata(&self, limits: &Limits) -> Result<Metadata> {
+        let reader = self.archive.reader()?;
+        Ok(archive::read::read(reader, archive::Keep::Nothing, limits)?.metadata)
+    }
+}
+
+impl Opener {
+    /// Opens a repository.
+    ///
+    /// # Errors
+    /// `Usage` with Helm's text for a scheme that nothing handles.
+    pub fn open(&self, repository: &Repository) -> Result<ChartRepository> {
+        let url = &repository.url;
+        let mut opener = self.clone();
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme).to_owned();
+        let kind = match &*scheme {
+            "http" | "https" | "cm" => Kind::Web(self.client.classic(self.options(repository))?),
+            namespace::SCHEME => {
+                // Its archives lie in the same registry, and are asked for as the same user.
+                opener.client = self.registry_client(repository)?;
+                let (cache, limits) = (self.cache.clone(), self.limits.clone());
+                Kind::Registry(Namespace::parse(&opener.client, url, cache, limits)?)
+            }
+            "oci" => Kind::Oci,
+            other => {
+                return Err(Error::usage(format!("could not find protocol handler for: {other}"))
+                    .with_hint(
+                        "a repository's URL begins with https://, http://, cm:// or ocirepo://",
+                    ));
+            }
+        };
+        Ok(ChartRepository { opener, scheme, kind })
+    }
+
+    /// A repository's settings as the client takes them.
+    pub fn options(&self, repository: &Repository) -> index::Options {
+        let mut options = index::Options::new(self.web(&repository.url));
+        if !repository.username.is_empty() || !repository.password.is_empty() {
+            options.credential = Some(Credential::Basic {
+                username: repository.username.clone(),
+                password: Secret::new(&*repository.password),
+            });
+        } else if let Some((token, header)) = &self.token {
+            options.credential = Some(Credential::Bearer(token.clone()));
+            options.token_header.clone_from(header);
+        } else if repository.url.starts_with("cm://") {
+            options.credential = self.museum_token.clone().map(Credential::Bearer);
+        }
+        if repository.pass_credentials_all {
+            options.credentials = Credentials::Everywhere;
+        }
+        options.trust = self.trust(repository);
+        options
+    }
+
+    /// The client of a repository in a registry, `ocirepo://`: it comes with the repository's credentials and trust.
+    ///
+    /// # Errors
+    /// `Io` when a file of certificates cannot be read.
+    pub fn registry_client(&self, repository: &Repository) -> Result<Client> {
+        let mut options = self.options(repository);
+        if repository.username.is_empty() && repository.password.is_empty() {
+            // A token is for web servers; a registry's own is found by its host.
+            options.credential = None;
+        }
+        if options.credential.is_none() && options.trust.is_none() {
+            return Ok(self.client.clone());
+        }
+        let host = repository.url.split_once("://").map_or("", |(_, rest)| rest);
+        let host = host.split(['/', '?']).next().unwrap_or_default();
+        let given = options.credential.map(|credential| Given {
+            credential,
+            registry: match options.credentials {
+                Credentials::Everywhere => None,
+                Credentials::SameOrigin => host.parse().ok(),
+            },
+        });
+        self.client.with(given, options.trust)
+    }
+
+    /// TLS settings, where the repository has some of its own.
+    fn trust(&self, repository: &Repository) -> Option<Trust> {
+        let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+        let (ca, certificate, key) =
+            (path(&repository.ca_file), path(&repository.cert_file), path(&repository.key_file));
+        let insecure = repository.insecure_skip_tls_verify;
+        if ca.is_none() && certificate.is_none() && key.is_none() && !insecure {
+            return None;
+        }
+        let mut trust = self.trust.clone();
+        if ca.is_some() {
+            trust.ca_file = ca;
+        }
+        if let (Some(certificate), Some(key)) = (certificate, key) {
+            trust.identity = Some(Identity { certificate, key });
+        }
+        if insecure {
+            trust.verification = Verification::Off;
+        }
+        Some(trust)
+    }
+
+    /// The URL with what `cm://` stands for.
+    fn web(&self, url: &str) -> String {
+        let scheme = match self.museum {
+            MuseumScheme::Https => "https",
+            MuseumScheme::Http => "http",
+        };
+        url.strip_prefix("cm://")
+            .map_or_else(|| url.to_owned(), |rest| format!("{scheme}://{rest}"))
+    }
+}
+
+impl ChartRepository {
+    /// What is done with an archive that has another digest than its index lists.
+    pub fn mismatch(&self) -> OnMismatch {
+        self.opener.mismatch
+    }
+
+    /// The caps on what it sends.
+    pub fn limits(&self) -> &Limits {
+        &self.opener.limits
+    }
+
+    /// The index, unless it is what `known` stands for.
+    ///
+    /// # Errors
+    /// What the other side says.
+    pub async fn index(&self, known: Option<&Validators>) -> Result<Fetched> {
+        match &self.kind {
+            Kind::Web(repository) => {
+                let museum = self.opener.museum == MuseumScheme::Https && self.scheme == "cm";
+                let index = repository.index(known).await;
+                index.map_err(|error| match error.advice() {
+                    Some(Advice::UsePlainHttp(_)) if museum => {
+                        error.with_advice(Advice::UsePlainHttp(Service::CmRepository))
+                    }
+                    _ => error,
+                })
+            }
+            Kind::Registry(namespace) => {
+                let bytes = namespace.index().await?;
+                Ok(Fetched::Index { bytes, validators: Validators::default() })
+            }
+            Kind::Oci => Err(Error::usage("a registry has no index.yaml").with_hint(
+                "charts in registries need no `repo add`: name them `oci://HOST/NAMESPACE/NAME`, \
+                 or add the namespace as `ocirepo://HOST/NAMESPACE`",
+            )),
+        }
+    }
+
+    /// The provenance of the archive at an absolute URL, alone.
+    ///
+    /// # Errors
+    /// As [`Self::archive`].
+    pub async fn provenance(&self, url: &str) -> Result<Option<Bytes>> {
+        match &self.kind {
+            Kind::Web(repository) => repository.provenance(&beside(&self.opener.web(url))).await,
+            Kind::Registry(namespace) => namespace.provenance(&file_name(url)?).await,
+            _ => Ok(self.archive(url, Provenance::IfPresent).await?.provenance),
+        }
+    }
+
+    /// The archive at an absolute URL, and its provenance.
+    ///
+    /// # Errors
+    /// What the other side says; `Usage` with Helm's text for a scheme that nothing handles.
+    pub async fn archive(&self, url: &str, provenance: Provenance) -> Result<Got> {
+        let opener = &self.opener;
+        match url.split_once("://").map_or("", |(scheme, _)| scheme) {
+            "http" | "https" | "cm" => {
+                let url = opener.web(url);
+                let repository = match &self.kind {
+                    Kind::Web(repository) => repository.clone(),
+                    _ => opener.client.classic(index::Options::new(&*url))?,
+                };
+                let found = repository.archive(&url, opener.limits.archive_bytes).await?;
+                let (provenance, unsigned) = match provenance {
+                    Provenance::Leave => (None, None),
+                    Provenance::IfPresent => match repository.signed(&beside(&url)).await? {
+                        Signed::Found(bytes) => (Some(bytes), None),
+                        Signed::Absent => (None, None),
+                        Signed::Unusable(why) => (None, Some(why)),
+                    },
+                };
+                let archive = found.body.into();
+                Ok(Got {
+                    archive,
+                    digest: found.digest,
+                    size: found.size,
+                    manifests: Vec::new(),
+                    provenance,
+                    unsigned,
+                })
+            }
+            namespace::SCHEME => {
+                let (namespace, file) = Namespace::of_file(
+                    &opener.client,
+                    url,
+                    opener.cache.clone(),
+                    opener.limits.clone(),
+                )?;
+                Ok(namespace.pull(&file, provenance).await?.into())
+            }
+            "oci" => {
+                let reference: Reference = url.parse()?;
+                let place = Place::Registry(
+                    opener.client.repository(&reference.registry, &reference.repository),
+                );
+                let name = reference.repository_path();
+                let wanted =
+                    Wanted { tag: reference.tag, digest: reference.digest, ..Wanted::default() };
+                let pulled = pull::pull(&place, &name, &wanted, provenance, &opener.limits).await?;
+                Ok(pulled.into())
+            }
+            other => Err(Error::usage(format!("scheme {other:?} not supported"))),
+        }
+    }
+}
+
+impl From<Pulled> for Got {
+    fn from(pulled: Pulled) -> Self {
+        Self {
+            manifests: vec![pulled.manifest.digest().clone(), pulled.root],
+            digest: pulled.content.digest,
+            size: pulled.content.size,
+            archive: pulled.archive,
+            provenance: pulled.provenance,
+            unsigned: None,
+        }
+    }
+}
+
+impl From<Body> for Archive {
+    fn from(body: Body) -> Self {
+        match body {
+            Body::Memory(bytes) => Self::Memory(bytes),
+            Body::File(file) => Self::File(file),
+        }
+    }
+}
+
+impl From<Archive> for Body {
+    fn from(archive: Archive) -> Self {
+        match archive {
+            Archive::Memory(bytes) => Self::Memory(bytes),
+            Archive::File(file) => Self::File(file),
+        }
+    }
+}
+
+/// The URL of the provenance beside an archive's: `.prov` behind its path, the query kept.
+pub fn beside(url: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let (path, query) = url.split_at(end);
+    format!("{path}.prov{query}")
+}
+
+/// The name of a chart's archive: `NAME-VERSION.tgz`. A URL's last part may be any name that an index likes, such as
+/// `Makefile`.
+///
+/// # Errors
+/// `Invalid` for a name that cannot be a file's.
+pub fn archive_name(chart: &Metadata) -> Result<String> {
+    let name = format!("{}-{}.tgz", chart.name, chart.version);
+    if name.contains(['/', '\\', '\0']) {
+        return Err(Error::invalid(format!("`{name}` is no name for a file")));
+    }
+    Ok(name)
+}
+
+/// The name of the file that a URL leads to, fit to be written; `NAME-VERSION.tgz` for a chart in a registry.
+///
+/// # Errors
+/// `Usage` when there is none.
+pub fn file_name(url: &str) -> Result<String> {
+    if url.starts_with("oci://") {
+        let reference: Reference = url.parse()?;
+        let name = reference.repository.last_segment();
+        return Ok(match (reference.tag, reference.digest) {
+            (Some(tag), _) => format!("{name}-{}.tgz", tag.to_version()),
+            (None, Some(digest)) => {
+                format!("{name}@{}-{}.tgz", digest.algorithm().as_str(), digest.hex())
+            }
+            (None, None) => format!("{name}.tgz"),
+        });
+    }
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned();
+    let plain =
+        !name.is_empty() && !name.contains(['/', '\\', '\0']) && name != "." && name != "..";
+    if plain { Ok(name) } else { Err(Error::usage(format!("`{url}` names no file"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opener() -> Opener {
+        Opener {
+            client: Client::new(crate::client::Options::default()).expect("client"),
+            trust: Trust::default(),
+            museum: MuseumScheme::Https,
+            cache: None,
+            limits: Limits::default(),
+            token: None,
+            mismatch: OnMismatch::default(),
+            museum_token: None,
+        }
+    }
+
+    fn at(url: &str) -> Repository {
+        Repository { url: url.to_owned(), ..Repository::default() }
+    }
+
+    #[test]
+    fn the_scheme_says_how_a_repository_is_reached() {
+        for (url, error) in [
+            ("http://r.example", None),
+            ("cm://r.example", None),
+            ("ocirepo://r.example/ns", None),
+            ("oci://r.example/ns", None),
+            ("ftp://r.example", Some("could not find protocol handler for: ftp")),
+            ("file:///x", Some("could not find protocol handler for: file")),
+            ("x", Some("could not find protocol handler for: ")),
+        ] {
+            let opened = opener().open(&at(url)).err().map(|error| error.message().to_owned());
+            assert_eq!(opened.as_deref(), error, "{url}");
+        }
+        let plain = Opener { museum: MuseumScheme::Http, ..opener() };
+        assert_eq!(plain.options(&at("cm://r.example/x")).url, "http://r.example/x");
+    }
+
+    #[test]
+    fn a_token_for_chartmuseums_goes_to_those_that_nobody_is_named_to() {
+        let opener = Opener { museum_token: Some(Secret::new("cf")), ..opener() };
+        let named = Repository { username: "u".to_owned(), ..at("cm://r.example") };
+        for (repository, token) in
+            [(at("cm://r.example"), Some("cf")), (at("https://r.example"), None), (named, None)]
+        {
+            let said = match opener.options(&repository).credential {
+                Some(Credential::Bearer(token)) => Some(token.expose().to_owned()),
+                _ => None,
+            };
+            assert_eq!(said.as_deref(), token, "{repository:?}");
+        }
+        let own = Opener { token: Some((Secret::new("own"), None)), ..opener };
+        let credential = own.options(&at("cm://r.example")).credential;
+        assert!(matches!(credential, Some(Credential::Bearer(token)) if token.expose() == "own"));
+    }
+
+    #[test]
+    fn a_provenance_lies_beside_its_archive() {
+        assert_eq!(beside("http://h/a.tgz?x=1"), "http://h/a.tgz.prov?x=1");
+        assert_eq!(beside("http://h/a.tgz"), "http://h/a.tgz.prov");
+    }
+
+    #[test]
+    fn only_a_plain_name_is_a_files_name() {
+        for (url, name) in [
+            ("http://h/c/demo-1.0.0%2Ba.tgz?x#y", Some("demo-1.0.0+a.tgz")),
+            ("oci://h/ns/demo:1.0.0_a", Some("demo-1.0.0+a.tgz")),
+            ("http://h/..%2Fx", None),
+            ("http://h/", None),
+        ] {
+            assert_eq!(file_name(url).ok().as_deref(), name, "{url}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Answers as ChartMuseum words them: JSON with its content type, `{"error": …}` for what is refused. What happened is
+//! said by those who call.
+
+use crate::{
+    Error, ErrorKind,
+    server::{
+        auth::{Barred, LATER},
+        registry::refusal::is_full,
+    },
+};
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde_json::json;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// A refusal on its way to the client.
+#[derive(Debug)]
+pub(super) struct Denial {
+    pub(super) status: StatusCode,
+    said: Said,
+    challenge: Option<String>,
+}
+
+#[derive(Debug)]
+enum Said {
+    Error(String),
+    Text(&'static str),
+}
+
+impl Denial {
+    pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        Self { status, said: Said::Error(error.into()), challenge: None }
+    }
+
+    pub(super) fn not_found(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, error)
+    }
+
+    pub(super) fn bad_request(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error)
+    }
+
+    pub(super) fn conflict(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, error)
+    }
+
+    /// The body is longer than it may be. It alone is no JSON.
+    pub(super) fn too_large() -> Self {
+        let said = Said::Text("request too large");
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, said, challenge: None }
+    }
+
+    pub(super) fn unauthorized(challenge: String) -> Self {
+        let said = Said::Error("unauthorized".to_owned());
+        Self { status: StatusCode::UNAUTHORIZED, said, challenge: Some(challenge) }
+    }
+}
+
+impl From<Barred> for Denial {
+    fn from(barred: Barred) -> Self {
+        match barred {
+            Barred::Challenge(challenge) => Self::unauthorized(challenge),
+            Barred::Busy(busy) => Self::new(busy.status(), "too many passwords are being checked"),
+        }
+    }
+}
+
+impl From<Error> for Denial {
+    /// What the store says. Paths of this machine stay in the log.
+    fn from(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound => Self::not_found("object not found"),
+            ErrorKind::Denied => {
+                tracing::warn!(error = error.chain(), "the store refused");
+                Self::new(StatusCode::FORBIDDEN, "the registry behind this server refuses it")
+            }
+            ErrorKind::Network | ErrorKind::Protocol => {
+                tracing::error!(error = error.chain(), "the store cannot be reached");
+                Self::new(
+                    StatusCode::BAD_GATEWAY,
+                    "the registry behind this server does not answer",
+                )
+            }
+            _ => {
+                tracing::error!(error = error.chain(), "the store failed");
+                let (status, message) = if is_full(&error) {
+                    (StatusCode::INSUFFICIENT_STORAGE, "the store has no space left")
+                } else {
+                    (StatusCode::INTERNAL_SERVER_ERROR, "the store failed; the log says why")
+                };
+                Self::new(status, message)
+            }
+        }
+    }
+}
+
+impl IntoResponse for Denial {
+    fn into_response(self) -> Response {
+        let mut response = match self.said {
+            Said::Error(error) => json_answer(&json!({ "error": error })),
+            Said::Text(text) => typed("text/plain; charset=utf-8", text),
+        };
+        *response.status_mut() = self.status;
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, LATER);
+        }
+        let challenge = self.challenge.and_then(|text| HeaderValue::from_str(&text).ok());
+        if let Some(challenge) = challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+/// An error of anything but the registry API, as ChartMuseum words one.
+pub(in crate::server) fn error(message: &str) -> Response {
+    json_answer(&json!({ "error": message }))
+}
+
+/// A value as JSON, as Go writes it.
+pub(super) fn json_answer<T: Serialize + ?Sized>(value: &T) -> Response {
+    let mut response = Response::new(Body::from(crate::json::to_vec(value)));
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
+}
+
+/// A body of a type.
+pub(super) fn typed(content_type: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

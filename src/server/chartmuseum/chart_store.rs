@@ -1,0 +1,466 @@
+//! How a chart of the museum lies in the store: as a tag of the repository `NAMESPACE/NAME`, or, when no registry can name
+//! it, among what the store keeps beside its repositories. Who may put what there is decided before.
+
+use super::{answer::Denial, intake::Received, provenance::Provenance};
+use crate::{
+    Result,
+    chart::Metadata,
+    index::Entry,
+    limits::Limits,
+    oci::{
+        Descriptor, Digest, Document, Manifest, RepositoryName, Tag, TagOrDigest,
+        chart::{LayerOrder, Parts, compose, find},
+        media,
+    },
+    ops::{
+        push::{Outgoing, prepare},
+        repository::entry,
+    },
+    server::index_view::{Follower, Found, Item, Origin, View},
+    store::{Catalog, Fetch, Push, Resolve, Source, Tags},
+};
+use bytes::Bytes;
+use http::StatusCode;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// The annotations by which what no registry can name is found again.
+const NAMESPACE: &str = "chartferry.museum.namespace";
+const FILE: &str = "chartferry.museum.file";
+
+/// The charts of a store, and what is shown of them.
+#[derive(Clone, Debug)]
+pub(super) struct Shelf<C>(pub(super) Follower<C>, Arc<Mutex<Asides>>);
+
+/// The provenance files that wait for their charts: namespaces and file names.
+type Asides = BTreeSet<(String, String)>;
+
+/// A chart that was judged.
+#[derive(Clone, Debug)]
+pub(super) struct Judged {
+    pub(super) metadata: Metadata,
+    pub(super) received: Received,
+}
+
+impl Judged {
+    pub(super) fn file_name(&self) -> String {
+        format!("{}-{}.tgz", self.metadata.name, self.metadata.version)
+    }
+}
+
+/// Where a version lies.
+enum Place<R> {
+    Tagged(RepositoryName, R, Tag),
+    /// Under a tag made of its namespace and file name.
+    Loose(R, Tag),
+}
+
+impl<C: Catalog> Shelf<C> {
+    pub(super) fn new(charts: Follower<C>) -> Self {
+        Self(charts, Arc::default())
+    }
+
+    /// The same shelf, by somebody else's way to the store.
+    pub(super) fn by_way_of(&self, catalog: C) -> Self {
+        Self(self.0.by_way_of(catalog), Arc::clone(&self.1))
+    }
+
+    fn asides(&self) -> MutexGuard<'_, Asides> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a provenance file waits under this name.
+    pub(super) fn is_waiting(&self, namespace: &str, file: &str) -> bool {
+        self.asides().contains(&(namespace.to_owned(), file.to_owned()))
+    }
+
+    /// How many provenance files of a namespace wait for their charts.
+    pub(super) fn waiting(&self, namespace: &str) -> usize {
+        self.asides().iter().filter(|(of, _)| of == namespace).count()
+    }
+
+    pub(super) fn view(&self) -> &View {
+        self.0.view()
+    }
+
+    fn catalog(&self) -> &C {
+        self.0.catalog()
+    }
+
+    /// Stores a chart and shows it. Acknowledged, it outlives a loss of power. Before it is stored it is read back by the
+    /// rules of the next start, which has no more than the manifest and the config.
+    pub(super) async fn put(
+        &self,
+        namespace: &str,
+        chart: Judged,
+        provenance: Option<Bytes>,
+        limits: &Limits,
+    ) -> Result<(), Denial> {
+        let file = chart.file_name();
+        let Judged { metadata, received } = chart;
+        // To the microsecond: the oldest of several is the first to go.
+        let created = now();
+        let place = self.place(namespace, &metadata.name, &metadata.version)?;
+        let annotations = match &place {
+            Place::Tagged(..) => BTreeMap::new(),
+            Place::Loose(..) => found_by(namespace, &file),
+        };
+        let parts = Parts {
+            content: received.content.clone(),
+            provenance: provenance
+                .as_ref()
+                .map(|bytes| Descriptor::of(media::CHART_PROVENANCE, bytes)),
+            created: Some(&created),
+            order: LayerOrder::default(),
+            annotations: &annotations,
+        };
+        let (config, manifest) = compose(&metadata, parts);
+        let entry = read_back(&metadata, &config, &manifest, limits)?;
+        let outgoing = Outgoing {
+            metadata,
+            archive: received.archive,
+            content: received.content,
+            provenance,
+            created: Some(created),
+            ready: Some((config, manifest.clone())),
+            notes: Vec::new(),
+            warnings: Vec::new(),
+        };
+        match place {
+            Place::Tagged(repository, store, tag) => {
+                let item = self.0.item(&repository, &manifest, entry).map_err(refused)?;
+                item.json().map_err(refused)?;
+                let turn = self.0.turn(&repository, &tag).await;
+                prepare::save(&store, &outgoing, &tag).await?;
+                turn.holds(&manifest, item).await;
+            }
+            Place::Loose(store, tag) => {
+                let item = self.loose_item(namespace, &manifest, entry, limits).map_err(refused)?;
+                item.json().map_err(refused)?;
+                prepare::save(&store, &outgoing, &tag).await?;
+                self.view().put(namespace, Origin::Museum, Arc::new(item));
+            }
+        }
+        Ok(())
+    }
+
+    /// The index's item of a chart that no registry can name.
+    fn loose_item(
+        &self,
+        namespace: &str,
+        manifest: &Manifest,
+        entry: Entry,
+        limits: &Limits,
+    ) -> Result<Item> {
+        let found = find(manifest)?;
+        let (archive, provenance) = (found.content.clone(), found.provenance.cloned());
+        let item = self.view().item(namespace, entry, archive, provenance);
+        item.require_at_most(limits.entry_bytes)?;
+        Ok(item)
+    }
+
+    /// Adds a provenance file to a chart that is there, or replaces its own: the manifest is composed anew, and the tag
+    /// moves to it.
+    pub(super) async fn sign(
+        &self,
+        namespace: &str,
+        found: &Found,
+        provenance: &Bytes,
+    ) -> Result<(), Denial> {
+        let (store, target, tag) = self.whereabouts(namespace, found)?;
+        let turn = match &found.origin {
+            Origin::Tag { repository, tag, .. } => Some(self.0.turn(repository, tag).await),
+            Origin::Museum => None,
+        };
+        let manifest = store.fetch_manifest(&target).await?;
+        if manifest.is_index() {
+            let message = format!(
+                "tag `{tag}` is on an image index that lists the chart; its provenance file must be pushed to the registry"
+            );
+            return Err(Denial::new(StatusCode::CONFLICT, message));
+        }
+        let blob = Descriptor::of(media::CHART_PROVENANCE, provenance);
+        let mut document = manifest.document().clone();
+        let mut layers = document.layers.take().unwrap_or_default();
+        layers.retain(|layer| layer.media_type != media::CHART_PROVENANCE);
+        layers.push(blob.clone());
+        document.layers = Some(layers);
+        let manifest = Manifest::compose(document, manifest.media_type());
+        store.push_blob(&blob, &Source::Bytes(provenance.clone())).await?;
+        store.push_manifest(&manifest, Some(&tag)).await?;
+        match turn {
+            Some(turn) => turn.refresh().await?,
+            None => {
+                let mut item = (*found.item).clone();
+                item.provenance = Some(blob);
+                self.view().put(namespace, Origin::Museum, Arc::new(item));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a version away, whatever says that it is this one.
+    pub(super) async fn remove(
+        &self,
+        namespace: &str,
+        name: &str,
+        version: &str,
+    ) -> Result<(), Denial> {
+        for found in self.view().origins(namespace, name, version) {
+            let (store, target, _) = self.whereabouts(namespace, &found)?;
+            match store.delete(&target).await {
+                Ok(()) => {}
+                // Another of its tags took it along.
+                Err(error) if error.kind() == crate::ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+            match &found.origin {
+                Origin::Tag { repository, manifest, .. } => {
+                    self.0.refresh_manifest(repository, manifest).await?;
+                }
+                Origin::Museum => {
+                    self.view().remove(namespace, name, version, &Origin::Museum);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a provenance file until its chart comes.
+    pub(super) async fn put_aside(
+        &self,
+        namespace: &str,
+        provenance: &Provenance,
+    ) -> Result<(), Denial> {
+        let store = self.catalog().loose().ok_or_else(|| {
+            Denial::not_found(
+                "there is no such chart, and a registry keeps no provenance without one",
+            )
+        })?;
+        let file = provenance.file_name();
+        let blob = Descriptor::of(media::CHART_PROVENANCE, &provenance.bytes);
+        let config = Bytes::from_static(b"{}");
+        let config_blob = Descriptor::of(media::EMPTY, &config);
+        let document = Document {
+            schema_version: 2,
+            media_type: None,
+            artifact_type: Some(media::CHART_PROVENANCE.to_owned()),
+            config: Some(config_blob.clone()),
+            layers: Some(vec![blob.clone()]),
+            manifests: None,
+            subject: None,
+            annotations: found_by(namespace, &file),
+        };
+        let manifest = Manifest::compose(document, media::MANIFEST);
+        store.push_blob(&config_blob, &Source::Bytes(config)).await?;
+        store.push_blob(&blob, &Source::Bytes(provenance.bytes.clone())).await?;
+        store.push_manifest(&manifest, Some(&loose_tag(namespace, &file))).await?;
+        self.asides().insert((namespace.to_owned(), file));
+        Ok(())
+    }
+
+    /// The provenance file that was put aside under this name.
+    pub(super) async fn aside(
+        &self,
+        namespace: &str,
+        file: &str,
+    ) -> Result<Option<(C::Repository, Descriptor)>> {
+        let Some(store) = self.catalog().loose() else { return Ok(None) };
+        let target = TagOrDigest::Tag(loose_tag(namespace, file));
+        if store.resolve(&target).await?.is_none() {
+            return Ok(None);
+        }
+        let manifest = store.fetch_manifest(&target).await?;
+        let layer = manifest
+            .document()
+            .layers()
+            .iter()
+            .find(|layer| layer.media_type == media::CHART_PROVENANCE)
+            .cloned();
+        Ok(layer.map(|layer| (store, layer)))
+    }
+
+    /// The provenance file that was put aside under this name. It stays there until [`Self::forget_aside`].
+    pub(super) async fn read_aside(
+        &self,
+        namespace: &str,
+        file: &str,
+        limits: &Limits,
+    ) -> Result<Option<Bytes>> {
+        let Some((store, layer)) = self.aside(namespace, file).await? else { return Ok(None) };
+        store.fetch_blob(&layer, limits.provenance_bytes).await.map(Some)
+    }
+
+    /// Removes the provenance file that was put aside under this name, for its chart is stored with it. If that fails, the
+    /// file stays without use, and the log says so.
+    pub(super) async fn forget_aside(&self, namespace: &str, file: &str) {
+        let Some(store) = self.catalog().loose() else { return };
+        match store.delete(&TagOrDigest::Tag(loose_tag(namespace, file))).await {
+            Err(error) if error.kind() != crate::ErrorKind::NotFound => {
+                tracing::warn!(
+                    file,
+                    error = error.chain(),
+                    "cannot remove a provenance file that is stored twice"
+                );
+            }
+            _ => drop(self.asides().remove(&(namespace.to_owned(), file.to_owned()))),
+        }
+    }
+
+    /// The provenance file of a version.
+    pub(super) async fn provenance_of(
+        &self,
+        namespace: &str,
+        found: &Found,
+        limits: &Limits,
+    ) -> Result<Option<Bytes>, Denial> {
+        let Some(blob) = &found.item.provenance else { return Ok(None) };
+        let store = self.repository(namespace, found)?;
+        Ok(Some(store.fetch_blob(blob, limits.provenance_bytes).await?))
+    }
+
+    /// Whether a version's tag is taken by something that is no chart.
+    pub(super) async fn is_taken(
+        &self,
+        namespace: &str,
+        name: &str,
+        version: &str,
+    ) -> Result<bool, Denial> {
+        match self.place(namespace, name, version)? {
+            Place::Tagged(_, store, tag) => {
+                Ok(store.resolve(&TagOrDigest::Tag(tag)).await?.is_some())
+            }
+            Place::Loose(..) => Ok(false),
+        }
+    }
+
+    /// The repository that has a version's blobs.
+    pub(super) fn repository(
+        &self,
+        namespace: &str,
+        found: &Found,
+    ) -> Result<C::Repository, Denial> {
+        self.whereabouts(namespace, found).map(|(store, ..)| store)
+    }
+
+    fn whereabouts(
+        &self,
+        namespace: &str,
+        found: &Found,
+    ) -> Result<(C::Repository, TagOrDigest, Tag), Denial> {
+        match &found.origin {
+            Origin::Tag { repository, tag, manifest } => {
+                let store = self.catalog().repository(repository)?;
+                Ok((store, TagOrDigest::Digest(manifest.clone()), tag.clone()))
+            }
+            Origin::Museum => {
+                let store = self.catalog().loose().ok_or_else(unnameable)?;
+                let tag = loose_tag(namespace, &found.item.file_name());
+                Ok((store, TagOrDigest::Tag(tag.clone()), tag))
+            }
+        }
+    }
+
+    fn place(
+        &self,
+        namespace: &str,
+        name: &str,
+        version: &str,
+    ) -> Result<Place<C::Repository>, Denial> {
+        let path =
+            if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") };
+        if let (Ok(repository), Ok(tag)) =
+            (path.parse::<RepositoryName>(), Tag::from_version(version))
+            && let Ok(store) = self.catalog().repository(&repository)
+        {
+            return Ok(Place::Tagged(repository, store, tag));
+        }
+        let store = self.catalog().loose().ok_or_else(unnameable)?;
+        Ok(Place::Loose(store, loose_tag(namespace, &format!("{name}-{version}.tgz"))))
+    }
+
+    /// Shows what no registry can name, as it was left. Damaged entries are left out, with a line in the log.
+    ///
+    /// # Errors
+    /// What the store says when it cannot tell what there is.
+    pub(super) async fn show_loose(&self, limits: &Limits) -> Result<()> {
+        let Some(store) = self.catalog().loose() else { return Ok(()) };
+        let tags = match store.tags().await {
+            Err(error) if error.kind() == crate::ErrorKind::NotFound => return Ok(()),
+            tags => tags?,
+        };
+        for tag in tags {
+            let Ok(tag) = tag.parse::<Tag>() else { continue };
+            if let Err(error) = self.show_one(&store, &tag, limits).await {
+                tracing::warn!(%tag, error = error.chain(), "a chart that no registry can name is not shown");
+            }
+        }
+        Ok(())
+    }
+
+    async fn show_one(&self, store: &C::Repository, tag: &Tag, limits: &Limits) -> Result<()> {
+        let manifest = store.fetch_manifest(&TagOrDigest::Tag(tag.clone())).await?;
+        let annotations = &manifest.document().annotations;
+        let Some(namespace) = annotations.get(NAMESPACE) else { return Ok(()) };
+        let Ok(found) = find(&manifest) else {
+            // A provenance file that waits for its chart.
+            if let Some(file) = annotations.get(FILE) {
+                self.asides().insert((namespace.clone(), file.clone()));
+            }
+            return Ok(());
+        };
+        let Some(config) = found.config else { return Ok(()) };
+        let bytes = store.fetch_blob(config, limits.config_bytes).await?;
+        let entry = entry::entry(&manifest, Some(&bytes), limits)?;
+        let item = self.loose_item(namespace, &manifest, entry, limits)?;
+        self.view().put(namespace, Origin::Museum, Arc::new(item));
+        Ok(())
+    }
+}
+
+/// The entry that the next start will make of a manifest and its config.
+fn read_back(
+    metadata: &Metadata,
+    config: &Bytes,
+    manifest: &Manifest,
+    limits: &Limits,
+) -> Result<Entry, Denial> {
+    if config.len() as u64 > limits.config_bytes {
+        return Err(Denial::bad_request("the chart's metadata is too long as JSON"));
+    }
+    let entry = entry::entry(manifest, Some(config), limits).map_err(refused)?;
+    if (&entry.metadata.name, &entry.metadata.version) != (&metadata.name, &metadata.version) {
+        return Err(Denial::bad_request("the chart's metadata does not outlive being stored"));
+    }
+    Ok(entry)
+}
+
+fn refused(error: crate::Error) -> Denial {
+    Denial::bad_request(error.context("the chart's metadata cannot be shown in an index").chain())
+}
+
+fn found_by(namespace: &str, file: &str) -> BTreeMap<String, String> {
+    [(NAMESPACE, namespace), (FILE, file)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// The name that no registry has for what it cannot hold.
+fn loose_tag(namespace: &str, file: &str) -> Tag {
+    let digest = Digest::sha256(format!("{namespace}\0{file}").as_bytes());
+    digest.hex().parse().expect("64 hexadecimal digits are a tag")
+}
+
+fn unnameable() -> Denial {
+    Denial::new(
+        StatusCode::BAD_REQUEST,
+        "the registry behind this server can hold no chart of this name and version",
+    )
+}
+
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now).to_string()
+}

@@ -1,0 +1,328 @@
+//! What was seen of a store, kept in a file, so that the next start need not see it again: one record a tag, appended as tags
+//! come and go, each with a check of its own. Nothing depends on it: what is damaged or was written under other settings
+//! is forgotten and looked up anew.
+//!
+//! ```text
+//! chartferry view 3 <hash of the settings and of the program's version>\n
+//! <length, 4 bytes> <SHA-256 of the rest, its first 8 bytes> <facts in JSON>\n<entry>
+//! ```
+
+use super::{Format, Settings, chart_version::Item, tag_cache::Known};
+use crate::{
+    Error, Result,
+    digest::Digest,
+    oci::{Descriptor, RepositoryName, Tag},
+};
+use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// A file of what was seen, or none. It never fails: trouble with it is told in the log, and costs time alone.
+#[derive(Debug, Default)]
+pub struct Cache(Option<Mutex<Store>>);
+
+#[derive(Debug)]
+struct Store {
+    path: PathBuf,
+    mark: String,
+    /// `None` when it could not be written: what is half there must not be added to.
+    file: Option<File>,
+    /// What the file says and nobody has asked for yet.
+    seen: HashMap<(RepositoryName, Tag), Known>,
+    /// Bytes that the file has.
+    size: u64,
+    /// Bytes from which on it is written anew. Not before the start is over: what is live is known only then.
+    most: u64,
+}
+
+/// Every tag, with what it is on.
+pub(super) type Live = Vec<(RepositoryName, Tag, Known)>;
+
+/// What stands before a record's text.
+#[derive(Serialize, Deserialize)]
+struct Facts {
+    repository: String,
+    tag: String,
+    /// `None` when the tag is gone.
+    manifest: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    through: Vec<Digest>,
+    chart: Option<Chart>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Chart {
+    name: Box<str>,
+    version: Box<str>,
+    created: Box<str>,
+    archive: Descriptor,
+    provenance: Option<Descriptor>,
+    format: Format,
+}
+
+/// A file of fewer bytes is never written anew.
+const FLOOR: u64 = crate::limits::MIB;
+/// About how many bytes of a record are no entry.
+const RECORD: u64 = 512;
+
+/// The longest record that is believed: an entry is made of a config, which has at most 8 MiB.
+const LONGEST: u32 = 64 * 1024 * 1024;
+
+impl Cache {
+    /// No file: every start sees everything anew.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// The file at `path`, which is made if it is not there. The process that has it open has it alone; another one
+    /// goes without.
+    pub fn open(path: &Path, settings: &Settings) -> Self {
+        match Store::open(path, settings) {
+            Ok(store) => Self(Some(Mutex::new(store))),
+            Err(error) => {
+                tracing::warn!(error = error.chain(), "what is seen is not kept");
+                Self(None)
+            }
+        }
+    }
+
+    /// Whether anything is kept.
+    pub(super) fn keeps(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn store(&self) -> Option<MutexGuard<'_, Store>> {
+        Some(self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What was seen of a tag, if it was on that manifest.
+    pub(super) fn recall(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        manifest: &Digest,
+    ) -> Option<Known> {
+        let known = self.store()?.seen.remove(&(repository.clone(), tag.clone()))?;
+        (known.manifest == *manifest).then_some(known)
+    }
+
+    /// Everything that was seen.
+    pub(super) fn take(&self) -> Live {
+        let Some(mut store) = self.store() else { return Vec::new() };
+        let seen = std::mem::take(&mut store.seen);
+        seen.into_iter().map(|((repository, tag), known)| (repository, tag, known)).collect()
+    }
+
+    /// Notes what a tag is on, or that it is gone. Writes the file anew when more than half of it is of no use: `live` says
+    /// then what there is.
+    pub(super) fn note(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        known: Option<&Known>,
+        live: impl FnOnce() -> Live,
+    ) {
+        let Some(mut store) = self.store() else { return };
+        let record = record(repository, tag, known);
+        store.append(&record);
+        if store.size > store.most {
+            store.compact(&live());
+        }
+    }
+
+    /// After the start: forgets what nobody asked for, and writes the file anew when more than half of it is of no use.
+    pub(super) fn settle(&self, live: impl FnOnce() -> Live) {
+        let Some(mut store) = self.store() else { return };
+        store.seen = HashMap::new();
+        let live = live();
+        let items = live.iter().filter_map(|(.., known)| known.item.as_deref());
+        let entries: u64 = items.map(|item| item.text.len() as u64).sum();
+        store.most = most(entries + RECORD * live.len() as u64);
+        if store.size > store.most {
+            store.compact(&live);
+        }
+    }
+}
+
+/// Twice what is live, and a floor.
+fn most(live: u64) -> u64 {
+    live.saturating_mul(2).saturating_add(FLOOR)
+}
+
+impl Store {
+    fn open(path: &Path, settings: &Settings) -> Result<Self> {
+        let fail = |error| Error::io("open cache", path, error);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)
+                .map_err(|error| Error::io("create directory", folder, error))?;
+        }
+        let options = File::options().read(true).write(true).create(true).truncate(false).clone();
+        let mut file = options.open(path).map_err(fail)?;
+        file.try_lock().map_err(|error| fail(error.into()))?;
+        let mark = mark(settings);
+        let mut this = Self {
+            path: path.to_owned(),
+            mark,
+            file: None,
+            seen: HashMap::new(),
+            size: 0,
+            most: u64::MAX,
+        };
+        let good = this.read(&file).map_err(fail)?;
+        if good == 0 {
+            file.set_len(0).map_err(fail)?;
+            file.rewind().map_err(fail)?;
+            file.write_all(this.mark.as_bytes()).map_err(fail)?;
+            this.size = this.mark.len() as u64;
+        } else {
+            // What follows was cut short when the process was killed, or is damaged.
+            file.set_len(good).map_err(fail)?;
+            this.size = file.seek(SeekFrom::End(0)).map_err(fail)?;
+        }
+        this.file = Some(file);
+        Ok(this)
+    }
+
+    /// Reads what is good, and says where it ends.
+    fn read(&mut self, file: &File) -> std::io::Result<u64> {
+        let mut reader = BufReader::with_capacity(1 << 20, file);
+        let mut head = vec![0; self.mark.len()];
+        if reader.read_exact(&mut head).is_err() || head != self.mark.as_bytes() {
+            return Ok(0);
+        }
+        let mut good = head.len() as u64;
+        let mut bytes = Vec::new();
+        loop {
+            let mut frame = [0; 12];
+            if reader.read_exact(&mut frame).is_err() {
+                return Ok(good);
+            }
+            let length = u32::from_be_bytes([frame[0], frame[1], frame[2], frame[3]]);
+            if length > LONGEST {
+                return Ok(good);
+            }
+            bytes.clear();
+            let read = (&mut reader).take(length.into()).read_to_end(&mut bytes)?;
+            if read != length as usize || check(&bytes) != frame[4..] {
+                return Ok(good);
+            }
+            let Some((repository, tag, known)) = parse(&bytes) else { return Ok(good) };
+            good += 12 + u64::from(length);
+            match known {
+                Some(known) => drop(self.seen.insert((repository, tag), known)),
+                None => drop(self.seen.remove(&(repository, tag))),
+            }
+        }
+    }
+
+    fn append(&mut self, record: &[u8]) {
+        let Some(file) = &mut self.file else { return };
+        // Not flushed: what a crash takes is seen anew.
+        match file.write_all(record) {
+            Ok(()) => self.size += record.len() as u64,
+            Err(error) => {
+                let error = Error::io("write cache", &self.path, error);
+                tracing::warn!(error = error.chain(), "what is seen is not kept any longer");
+                self.file = None;
+            }
+        }
+    }
+
+    fn compact(&mut self, live: &Live) {
+        if let Err(error) = self.rewrite(live) {
+            tracing::warn!(error = error.chain(), "what was seen cannot be written");
+            self.file = None;
+        }
+    }
+
+    /// Written over in place: the file is locked, and a crash in between costs what it holds and no more.
+    fn rewrite(&mut self, live: &Live) -> Result<()> {
+        let path = self.path.clone();
+        let fail = |error| Error::io("write cache", &path, error);
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.set_len(0).map_err(fail)?;
+        file.rewind().map_err(fail)?;
+        let mut writer = BufWriter::with_capacity(1 << 20, &mut *file);
+        writer.write_all(self.mark.as_bytes()).map_err(fail)?;
+        let mut size = self.mark.len() as u64;
+        for (repository, tag, known) in live {
+            let record = record(repository, tag, Some(known));
+            writer.write_all(&record).map_err(fail)?;
+            size += record.len() as u64;
+        }
+        writer.flush().map_err(fail)?;
+        drop(writer);
+        self.size = size;
+        self.most = most(size);
+        Ok(())
+    }
+}
+
+/// The first line. Texts that other settings or another version of this program would have made are of no use.
+fn mark(settings: &Settings) -> String {
+    let made_by = format!("{}\n{settings:?}", env!("CARGO_PKG_VERSION"));
+    format!("chartferry view 3 {}\n", Digest::sha256(made_by.as_bytes()).hex())
+}
+
+fn check(bytes: &[u8]) -> [u8; 8] {
+    let hash: [u8; 32] = sha2::Sha256::digest(bytes).into();
+    let mut start = [0; 8];
+    start.copy_from_slice(&hash[..8]);
+    start
+}
+
+fn record(repository: &RepositoryName, tag: &Tag, known: Option<&Known>) -> Vec<u8> {
+    let item = known.and_then(|known| known.item.as_deref());
+    let chart = item.map(|item| Chart {
+        name: item.name.clone(),
+        version: item.version.clone(),
+        created: item.created.clone(),
+        archive: item.archive.clone(),
+        provenance: item.provenance.clone(),
+        format: item.format,
+    });
+    let facts = Facts {
+        repository: repository.as_str().to_owned(),
+        tag: tag.as_str().to_owned(),
+        manifest: known.map(|known| known.manifest.clone()),
+        through: known.map(|known| known.through.clone()).unwrap_or_default(),
+        chart,
+    };
+    let mut payload = crate::json::to_vec(&facts);
+    payload.push(b'\n');
+    if let Some(item) = item {
+        payload.extend_from_slice(item.text.as_bytes());
+    }
+    let mut record = Vec::with_capacity(payload.len() + 12);
+    record.extend_from_slice(&(payload.len() as u32).to_be_bytes());
+    record.extend_from_slice(&check(&payload));
+    record.append(&mut payload);
+    record
+}
+
+fn parse(bytes: &[u8]) -> Option<(RepositoryName, Tag, Option<Known>)> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let facts: Facts = serde_json::from_slice(&bytes[..end]).ok()?;
+    let text = std::str::from_utf8(&bytes[end + 1..]).ok()?;
+    let item = match facts.chart {
+        None => None,
+        Some(chart) => Some(Arc::new(Item {
+            name: chart.name,
+            version: chart.version,
+            created: chart.created,
+            archive: chart.archive,
+            provenance: chart.provenance,
+            text: text.into(),
+            format: chart.format,
+        })),
+    };
+    let through = facts.through;
+    let known = facts.manifest.map(|manifest| Known { manifest, item, through });
+    Some((facts.repository.parse().ok()?, facts.tag.parse().ok()?, known))
+}

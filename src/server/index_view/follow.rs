@@ -1,0 +1,416 @@
+//! Keeps a view in step with a store: told of a tag, it looks what the tag is on and puts the chart there into the view, or
+//! takes it out. It never holds an archive: an entry is made of the manifest and the config, two small reads a version.
+
+use super::{
+    View,
+    cache::Cache,
+    chart_version::{Item, Origin},
+    doubts::Doubts,
+    tag_cache::{Known, Memory, namespace_of, origin},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    digest::Digest,
+    index::Entry,
+    limits::Limits,
+    oci::{Descriptor, Manifest, RepositoryName, Tag, TagOrDigest, chart},
+    ops::{
+        chart_manifest::{self, Located},
+        repository::entry,
+    },
+    store::{Catalog, Fetch, Resolve, blocking},
+};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::OnceCell;
+
+/// How a follower finds out that a tag has moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Looking costs next to nothing, and nobody but us writes: each tag is looked up at the start, and when we are
+    /// told of it.
+    Near,
+    /// Looking costs a request: what was seen once is believed until we are told otherwise, or it is gone from the list
+    /// of tags.
+    Far,
+}
+
+/// Keeps a view in step with a store. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Follower<C> {
+    pub(super) catalog: C,
+    pub(super) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) view: View,
+    pub(super) sight: Sight,
+    limits: Limits,
+    memory: Mutex<Memory>,
+    pub(super) cache: Cache,
+    /// How often somebody has told of a tag, and it was looked at.
+    told: AtomicU64,
+    /// Who changes a tag, or looks what it is on, does it alone. Chosen by the tag's name, so that their number is
+    /// bounded.
+    turns: Vec<tokio::sync::Mutex<()>>,
+    pub(super) filled: OnceCell<()>,
+    pub(super) fresh: super::poll::Freshness,
+    pub(super) doubts: Doubts,
+}
+
+/// The right to change a tag, and to say what it is on then.
+#[must_use]
+#[derive(Debug)]
+pub struct Turn<'f, C> {
+    follower: &'f Follower<C>,
+    repository: RepositoryName,
+    tag: Tag,
+    _alone: tokio::sync::MutexGuard<'f, ()>,
+}
+
+const TURNS: usize = 1024;
+
+impl<C: Catalog> Follower<C> {
+    /// A follower of `catalog`, whose view is empty until it is filled.
+    pub fn new(catalog: C, view: View, sight: Sight, limits: Limits, cache: Cache) -> Self {
+        let inner = Arc::new(Inner {
+            view,
+            sight,
+            limits,
+            memory: Mutex::default(),
+            cache,
+            told: AtomicU64::new(0),
+            turns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
+            filled: OnceCell::new(),
+            fresh: super::poll::Freshness::default(),
+            doubts: Doubts::default(),
+        });
+        Self { catalog, inner }
+    }
+
+    /// The store.
+    pub fn catalog(&self) -> &C {
+        &self.catalog
+    }
+
+    /// The same, by another way to the same store: with the credentials of somebody else, say.
+    #[must_use]
+    pub fn by_way_of(&self, catalog: C) -> Self {
+        Self { catalog, inner: Arc::clone(&self.inner) }
+    }
+
+    /// What it keeps in step.
+    pub fn view(&self) -> &View {
+        &self.inner.view
+    }
+
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.inner.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody else is at this tag. Who holds a turn may change the tag, and says then what has become of
+    /// it. The whole of that belongs in a task of its own: a client who hangs up in between must not leave the view
+    /// behind the store.
+    pub async fn turn(&self, repository: &RepositoryName, tag: &Tag) -> Turn<'_, C> {
+        let mut hasher = DefaultHasher::new();
+        (repository, tag).hash(&mut hasher);
+        let turn = &self.inner.turns[(hasher.finish() % TURNS as u64) as usize];
+        let _alone = turn.lock().await;
+        Turn { follower: self, repository: repository.clone(), tag: tag.clone(), _alone }
+    }
+
+    /// Looks what a tag is on now. To be called after every change of a tag by others.
+    ///
+    /// # Errors
+    /// What the store says; the view is as it was then.
+    pub async fn refresh(&self, repository: &RepositoryName, tag: &Tag) -> Result<()> {
+        self.turn(repository, tag).await.refresh().await
+    }
+
+    /// The manifest that a tag was on when it was last looked at.
+    pub fn last_on(&self, repository: &RepositoryName, tag: &Tag) -> Option<Digest> {
+        self.memory().tag(repository, tag).map(|known| known.manifest.clone())
+    }
+
+    /// Looks again at every tag that was on a manifest, or on an index whose chart it is, as after its deletion.
+    ///
+    /// # Errors
+    /// As [`Self::refresh`].
+    pub async fn refresh_manifest(
+        &self,
+        repository: &RepositoryName,
+        manifest: &Digest,
+    ) -> Result<()> {
+        let mut tags = self.memory().tags_on(repository, manifest);
+        tags.extend(self.memory().tags_through(repository, manifest));
+        for tag in tags {
+            self.refresh(repository, &tag).await?;
+        }
+        Ok(())
+    }
+
+    async fn look(&self, repository: &RepositoryName, tag: &Tag) -> Result<Seen> {
+        match self.look_closely(repository, tag).await {
+            // Damage on this machine stays until somebody mends it. The tag is remembered as absent, so that the view
+            // sees it when a push mends it, or at the start after it was mended by hand.
+            Err(error)
+                if self.inner.sight == Sight::Near && error.kind() == ErrorKind::Integrity =>
+            {
+                let error = error.chain();
+                tracing::warn!(%repository, %tag, error, "a damaged tag is not shown");
+                Ok(Seen::Now(None))
+            }
+            looked => looked,
+        }
+    }
+
+    async fn look_closely(&self, repository: &RepositoryName, tag: &Tag) -> Result<Seen> {
+        let store = self.catalog.repository(repository)?;
+        let mut target = TagOrDigest::Tag(tag.clone());
+        if self.inner.sight == Sight::Near {
+            let Some(found) = store.resolve(&target).await? else { return Ok(Seen::Now(None)) };
+            if let Some(known) = self.known(repository, &found.digest) {
+                return Ok(Seen::Now(Some(known)));
+            }
+            if let Some(known) = self.inner.cache.recall(repository, tag, &found.digest) {
+                return Ok(Seen::Before(known));
+            }
+            target = TagOrDigest::Digest(found.digest);
+        }
+        let manifest = match store.fetch_manifest(&target).await {
+            Ok(manifest) => manifest,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Seen::Now(None)),
+            // Something is there, and it is no chart.
+            Err(error) if is_no_chart(&error) => {
+                tracing::debug!(%repository, %tag, error = error.chain(), "no manifest of a chart");
+                return Ok(Seen::Now(None));
+            }
+            Err(error) => return Err(error),
+        };
+        let digest = match target {
+            TagOrDigest::Digest(digest) => digest,
+            TagOrDigest::Tag(_) => manifest.digest().clone(),
+        };
+        if let Some(known) = self.known(repository, &digest) {
+            return Ok(Seen::Now(Some(known)));
+        }
+        let (item, through) = match self.chart(&store, repository, manifest).await {
+            Ok(Some((item, through))) => (Some(item), through),
+            Ok(None) => (None, Vec::new()),
+            Err(error)
+                if error.kind() == ErrorKind::NotFound && self.inner.sight == Sight::Near =>
+            {
+                return Err(
+                    Error::new(ErrorKind::Integrity, "a part of it is gone").with_source(error)
+                );
+            }
+            Err(error) if is_no_chart(&error) => {
+                match error.kind() {
+                    ErrorKind::Limit => {
+                        tracing::warn!(%repository, %tag, error = error.chain(), "a chart is not shown");
+                    }
+                    _ => tracing::debug!(%repository, %tag, error = error.chain(), "no chart"),
+                }
+                (None, Vec::new())
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Seen::Now(Some(Known { manifest: digest, item: item.map(Arc::new), through })))
+    }
+
+    /// What is known of a manifest and cannot have changed. An index stays the same when the chart that it lists is deleted.
+    fn known(&self, repository: &RepositoryName, manifest: &Digest) -> Option<Known> {
+        self.memory().manifest(repository, manifest).filter(|known| known.through.is_empty())
+    }
+
+    /// The chart that a manifest holds, or one of those that it lists, and the way to it.
+    async fn chart(
+        &self,
+        store: &C::Repository,
+        repository: &RepositoryName,
+        manifest: Manifest,
+    ) -> Result<Option<(Item, Vec<Digest>)>> {
+        let Located { manifest, through } = chart_manifest::locate(store, manifest).await?;
+        // Artifacts that only look like charts do not have Helm's config.
+        let Some(blob) = entry::config(&manifest)? else { return Ok(None) };
+        let limits = &self.inner.limits;
+        let config = store.fetch_blob(blob, limits.config_bytes).await?;
+        let entry = entry::entry(&manifest, Some(&config), limits)?;
+        self.item(repository, &manifest, entry).map(|item| Some((item, through)))
+    }
+
+    /// What the index says of the chart that a manifest of a repository holds.
+    ///
+    /// # Errors
+    /// `Invalid` when the manifest holds no chart, or one that Helm refuses; `Limit` when its entry is longer than
+    /// [`Limits::entry_bytes`].
+    pub fn item(
+        &self,
+        repository: &RepositoryName,
+        manifest: &Manifest,
+        mut entry: Entry,
+    ) -> Result<Item> {
+        let found = chart::find(manifest)?;
+        // Its name becomes a file's name and a URL.
+        entry.metadata.validate()?;
+        let (archive, provenance) = (found.content, found.provenance);
+        let plain =
+            |blob: &Descriptor| Descriptor::new(&blob.media_type, blob.digest.clone(), blob.size);
+        let namespace = namespace_of(repository);
+        let item = self.inner.view.item(namespace, entry, plain(archive), provenance.map(plain));
+        item.require_at_most(self.inner.limits.entry_bytes)?;
+        Ok(item)
+    }
+
+    /// How often it was told of a tag until now: what was read of the store since then is believed only as long as
+    /// this is the same.
+    pub(super) fn told(&self) -> u64 {
+        self.inner.told.load(Ordering::SeqCst)
+    }
+
+    /// Brings memory, view and cache to what a tag is on now.
+    async fn set(&self, repository: &RepositoryName, tag: &Tag, now: Option<Known>) {
+        let changed = self.remember(repository, tag, now.clone());
+        if changed == Changed::Yes && self.inner.cache.keeps() {
+            let (this, repository, tag) = (self.clone(), repository.clone(), tag.clone());
+            let live = move || this.memory().live();
+            let inner = Arc::clone(&self.inner);
+            blocking(move || inner.cache.note(&repository, &tag, now.as_ref(), live)).await;
+        }
+    }
+
+    /// Brings memory and view to what a tag is on now.
+    pub(super) fn remember(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        now: Option<Known>,
+    ) -> Changed {
+        let before = self.memory().set(repository, tag, now.clone());
+        let (view, namespace) = (&self.inner.view, namespace_of(repository));
+        let same = match (&before, &now) {
+            (Some(before), Some(now)) => {
+                (&before.manifest, &before.through) == (&now.manifest, &now.through)
+            }
+            (None, None) => true,
+            _ => false,
+        };
+        if same {
+            return Changed::No;
+        }
+        let item = |known: &Option<Known>| {
+            let known = known.as_ref()?;
+            Some((origin(repository, tag, &known.manifest), known.item.clone()?))
+        };
+        let (gone, come) = (item(&before), item(&now));
+        // First in, then out: a version that only moved is never missing.
+        if let Some((origin, item)) = &come {
+            view.put(namespace, origin.clone(), Arc::clone(item));
+        }
+        if let Some((origin, item)) = gone {
+            let replaced = come
+                .is_some_and(|(_, now)| (&now.name, &now.version) == (&item.name, &item.version));
+            if !replaced {
+                view.remove(namespace, &item.name, &item.version, &origin);
+            }
+        }
+        Changed::Yes
+    }
+}
+
+/// What a look at a tag gave.
+enum Seen {
+    /// What it is on now.
+    Now(Option<Known>),
+    /// The same that the cache has of it.
+    Before(Known),
+}
+
+/// Whether there was something new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Changed {
+    Yes,
+    No,
+}
+
+impl<C: Catalog> Turn<'_, C> {
+    /// Looks what the tag is on now.
+    ///
+    /// # Errors
+    /// What the store says; the view is as it was then.
+    pub async fn refresh(self) -> Result<()> {
+        self.follower.inner.told.fetch_add(1, Ordering::SeqCst);
+        self.look().await
+    }
+
+    /// Takes what the cache has of the tag, if it was on `manifest` when [`Follower::told`] said `since`; looks else.
+    ///
+    /// # Errors
+    /// As [`Self::refresh`].
+    pub(super) async fn recall(self, manifest: &Digest, since: u64) -> Result<()> {
+        let Self { follower, repository, tag, .. } = &self;
+        // Whoever changes a tag says so before it gives up its turn, and this is ours.
+        if follower.told() == since
+            && let Some(known) = follower.inner.cache.recall(repository, tag, manifest)
+        {
+            follower.remember(repository, tag, Some(known));
+            return Ok(());
+        }
+        self.look().await
+    }
+
+    /// The same as [`Self::refresh`], for who was not told.
+    pub(super) async fn look(self) -> Result<()> {
+        let seen = self.follower.look(&self.repository, &self.tag).await?;
+        self.follower.inner.doubts.settle(&self.repository, &self.tag);
+        match seen {
+            Seen::Now(now) => self.follower.set(&self.repository, &self.tag, now).await,
+            Seen::Before(known) => {
+                self.follower.remember(&self.repository, &self.tag, Some(known));
+            }
+        }
+        Ok(())
+    }
+
+    /// The tag has been put on this manifest, whose chart has this entry: nothing need be read again.
+    ///
+    /// # Errors
+    /// As [`Follower::item`].
+    pub async fn pushed(self, manifest: &Manifest, entry: Entry) -> Result<()> {
+        let item = self.follower.item(&self.repository, manifest, entry)?;
+        self.holds(manifest, item).await;
+        Ok(())
+    }
+
+    /// The same for an item that [`Follower::item`] made.
+    pub(in crate::server) async fn holds(self, manifest: &Manifest, item: Item) {
+        let (manifest, item) = (manifest.digest().clone(), Some(Arc::new(item)));
+        let known = Known { manifest, item, through: Vec::new() };
+        self.follower.inner.told.fetch_add(1, Ordering::SeqCst);
+        self.follower.set(&self.repository, &self.tag, Some(known)).await;
+    }
+
+    /// The tag has been taken away.
+    pub async fn removed(self) {
+        self.follower.inner.told.fetch_add(1, Ordering::SeqCst);
+        self.follower.set(&self.repository, &self.tag, None).await;
+    }
+
+    /// What the tag was on when it was last looked at, if that was a chart.
+    pub fn last_seen(&self) -> Option<(Origin, Arc<Item>)> {
+        let memory = self.follower.memory();
+        let known = memory.tag(&self.repository, &self.tag)?;
+        Some((origin(&self.repository, &self.tag, &known.manifest), known.item.clone()?))
+    }
+}
+
+/// Whether an error says that something is no chart, for good; everything else may be over the next time.
+fn is_no_chart(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Limit)
+}

@@ -1,0 +1,140 @@
+//! What a follower knows of its store: which tag of which repository is on which manifest, and which of those are charts.
+
+use super::{
+    cache::Live,
+    chart_version::{Item, Origin},
+};
+use crate::{
+    digest::Digest,
+    oci::{RepositoryName, Tag},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+/// What a tag is on.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    /// The manifest.
+    pub(super) manifest: Digest,
+    /// The chart that it holds, if it holds one.
+    pub(super) item: Option<Arc<Item>>,
+    /// The manifests below an index that lead to the chart. Empty where the tag is on the chart's own manifest.
+    pub(super) through: Vec<Digest>,
+}
+
+/// Everything that is known.
+#[derive(Debug, Default)]
+pub(super) struct Memory(HashMap<RepositoryName, Repository>);
+
+#[derive(Debug, Default)]
+struct Repository {
+    tags: BTreeMap<Tag, Known>,
+    /// The manifests of these tags and how many of them are on each: what is known of a manifest need not be fetched for
+    /// another tag.
+    manifests: HashMap<Digest, (Known, usize)>,
+}
+
+impl Repository {
+    fn drop_manifest(&mut self, digest: &Digest) {
+        if let Some((_, count)) = self.manifests.get_mut(digest) {
+            *count -= 1;
+            if *count == 0 {
+                self.manifests.remove(digest);
+            }
+        }
+    }
+}
+
+impl Memory {
+    /// What is known of a tag.
+    pub(super) fn tag(&self, repository: &RepositoryName, tag: &Tag) -> Option<&Known> {
+        self.0.get(repository)?.tags.get(tag)
+    }
+
+    /// What a manifest holds, if some tag is on it.
+    pub(super) fn manifest(&self, repository: &RepositoryName, manifest: &Digest) -> Option<Known> {
+        let (known, _) = self.0.get(repository)?.manifests.get(manifest)?;
+        Some(known.clone())
+    }
+
+    /// Notes what a tag is on, or that it is gone, and gives what was known before.
+    pub(super) fn set(
+        &mut self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        known: Option<Known>,
+    ) -> Option<Known> {
+        let all = self.0.entry(repository.clone()).or_default();
+        let before = match known {
+            Some(known) => {
+                let fresh = || (known.clone(), 0);
+                let manifest = all.manifests.entry(known.manifest.clone()).or_insert_with(fresh);
+                *manifest = (known.clone(), manifest.1 + 1);
+                all.tags.insert(tag.clone(), known)
+            }
+            None => all.tags.remove(tag),
+        };
+        if let Some(before) = &before {
+            all.drop_manifest(&before.manifest);
+        }
+        if all.tags.is_empty() {
+            self.0.remove(repository);
+        }
+        before
+    }
+
+    /// The tags that are on a manifest.
+    pub(super) fn tags_on(&self, repository: &RepositoryName, manifest: &Digest) -> Vec<Tag> {
+        let tags = self.0.get(repository).into_iter().flat_map(|all| &all.tags);
+        tags.filter(|(_, known)| known.manifest == *manifest).map(|(tag, _)| tag.clone()).collect()
+    }
+
+    /// The tags on an index whose chart is found through a manifest.
+    pub(super) fn tags_through(&self, repository: &RepositoryName, manifest: &Digest) -> Vec<Tag> {
+        let tags = self.0.get(repository).into_iter().flat_map(|all| &all.tags);
+        tags.filter(|(_, known)| known.through.contains(manifest))
+            .map(|(tag, _)| tag.clone())
+            .collect()
+    }
+
+    /// All tags of a repository.
+    pub(super) fn tags(&self, repository: &RepositoryName) -> BTreeSet<Tag> {
+        self.0.get(repository).map(|all| all.tags.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// All repositories that have a tag.
+    pub(super) fn repositories(&self) -> BTreeSet<RepositoryName> {
+        self.0.keys().cloned().collect()
+    }
+
+    /// Every tag, with what it is on.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&RepositoryName, &Tag, &Known)> {
+        self.0.iter().flat_map(|(repository, all)| {
+            all.tags.iter().map(move |(tag, known)| (repository, tag, known))
+        })
+    }
+
+    /// A copy of everything.
+    pub(super) fn live(&self) -> Live {
+        self.all()
+            .map(|(repository, tag, known)| (repository.clone(), tag.clone(), known.clone()))
+            .collect()
+    }
+
+    /// How many tags there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.values().map(|all| all.tags.len()).sum()
+    }
+}
+
+/// The namespace of a repository: what stands before its last segment.
+pub(super) fn namespace_of(repository: &RepositoryName) -> &str {
+    repository.as_str().rsplit_once('/').map_or("", |(namespace, _)| namespace)
+}
+
+/// A tag as a version's origin.
+pub(super) fn origin(repository: &RepositoryName, tag: &Tag, manifest: &Digest) -> Origin {
+    Origin::Tag { repository: repository.clone(), tag: tag.clone(), manifest: manifest.clone() }
+}

@@ -1,0 +1,257 @@
+//! The registry API: which request goes where, and what its answers share.
+
+pub(super) mod blobs;
+pub(super) mod lists;
+pub(super) mod manifests;
+pub(super) mod refusal;
+pub(super) mod route;
+pub(super) mod uploads;
+
+use super::{
+    Config,
+    access_log::{Ids, Line},
+    auth::Access,
+    body::drain,
+    chartmuseum,
+    index_view::{Cache, Follower, Sight, View},
+    rules::Rules,
+    upstream::Writes,
+};
+use crate::{
+    Result,
+    oci::{RepositoryName, TagOrDigest},
+    store::disk::{Disk, repository::Repository},
+};
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+use refusal::{Code, Refusal};
+use route::Route;
+use serde_json::json;
+use std::sync::Arc;
+
+pub(super) const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// A registry over one store.
+#[derive(Debug)]
+pub(super) struct Registry {
+    pub(super) disk: Disk,
+    pub(super) config: Config,
+    pub(super) charts: Follower<Disk>,
+    pub(super) rules: Rules,
+    ids: Ids,
+}
+
+/// The registry API over `disk`, to be served by [`super::bind`] or called as it is.
+pub fn router(disk: Disk, config: Config) -> Router {
+    let charts = charts(&disk, &config);
+    router_with(disk, config, charts)
+}
+
+/// What keeps the index of the charts in `disk`. Nobody else writes there: the store's lock is ours.
+pub(super) fn charts(disk: &Disk, config: &Config) -> Follower<Disk> {
+    let settings = config.museum.settings();
+    let cache = Cache::open(&disk.root().join(CHARTS_CACHE), &settings);
+    Follower::new(disk.clone(), View::new(settings), Sight::Near, config.limits.clone(), cache)
+}
+
+/// The index of the charts at the root of `disk`, as it would be served; nothing is written.
+///
+/// # Errors
+/// What the store says.
+pub async fn root_index(disk: Disk, config: &Config) -> Result<Bytes> {
+    let view = View::new(config.museum.settings());
+    let limits = config.limits.clone();
+    let charts = Follower::new(disk, view, Sight::Near, limits, Cache::none());
+    charts.ready().await?;
+    Ok(charts.view().text("").await)
+}
+
+/// The file in the store's folder that keeps what was seen of its charts for the next start.
+const CHARTS_CACHE: &str = "charts.cache";
+
+pub(super) fn router_with(disk: Disk, config: Config, charts: Follower<Disk>) -> Router {
+    let tokens = match &config.access {
+        Access::Tokens(tokens) => tokens.router(),
+        _ => Router::new(),
+    };
+    let turns = Arc::new(chartmuseum::Turns::new(&config.museum));
+    let rules = Rules::new(&config.museum, Arc::clone(&turns));
+    let museum = chartmuseum::router(charts.clone(), Writes::AsServer, &config, turns);
+    Router::new()
+        .route("/v2", any(serve))
+        .route("/v2/", any(serve))
+        .route("/v2/{*rest}", any(serve))
+        .with_state(Arc::new(Registry { disk, config, charts, rules, ids: Ids::new() }))
+        .merge(tokens)
+        .merge(museum)
+}
+
+async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Response {
+    let mut line = Line::begin(&request, &registry.ids);
+    let (head, mut body) = request.into_parts();
+    let mut response = match registry.answer(&head, &mut body, &mut line).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            drain(&head, body).await;
+            refusal.into_response()
+        }
+    };
+    // Docker takes an answer without it for another kind of registry.
+    response.headers_mut().insert(
+        HeaderName::from_static("docker-distribution-api-version"),
+        HeaderValue::from_static("registry/2.0"),
+    );
+    line.end(&mut response);
+    response
+}
+
+impl Registry {
+    async fn answer(
+        &self,
+        head: &Parts,
+        body: &mut Body,
+        line: &mut Line,
+    ) -> Result<Response, Refusal> {
+        let route = Route::parse(head.uri.path())?;
+        line.of(self.config.access.authorize(head, &route).await?);
+        self.dispatch(&route, head, body).await
+    }
+
+    async fn dispatch(
+        &self,
+        route: &Route,
+        head: &Parts,
+        body: &mut Body,
+    ) -> Result<Response, Refusal> {
+        let query = Query::parse(head.uri.query());
+        let read = head.method == Method::GET || head.method == Method::HEAD;
+        match (route, &head.method) {
+            (Route::Base, _) if read => Ok(json_answer(&json!({}))),
+            (Route::Catalog, _) if read => self.catalog(&query, &head.headers).await,
+            (Route::Tags(name), _) if read => self.tags(name, &query).await,
+            (Route::Referrers(name, subject), _) if read => {
+                self.referrers(name, subject, &query).await
+            }
+            (Route::Blob(name, digest), _) if read => {
+                blobs::get(&self.repository(name), digest, head)
+            }
+            (Route::Blob(name, digest), &Method::DELETE) => {
+                self.rules.may_delete("GET, HEAD")?;
+                blobs::delete(self.repository(name), digest.clone()).await
+            }
+            (Route::Manifest(name, target), _) if read => {
+                manifests::get(&self.repository(name), target, head)
+            }
+            (Route::Manifest(name, target), &Method::PUT) => {
+                manifests::put(self, self.repository(name), target, &query, head, body).await
+            }
+            (Route::Manifest(name, target), &Method::DELETE) => {
+                self.rules.may_delete("GET, HEAD, PUT")?;
+                manifests::delete(self, self.repository(name), target).await
+            }
+            (Route::Uploads(name), &Method::POST) => {
+                uploads::start(self, self.repository(name), &query, head, body).await
+            }
+            (Route::Upload(name, id), &Method::GET) => uploads::status(&self.repository(name), id),
+            (Route::Upload(name, id), &Method::PATCH) => {
+                uploads::append(self, self.repository(name), id, head, body).await
+            }
+            (Route::Upload(name, id), &Method::PUT) => {
+                uploads::finish(self, self.repository(name), id, &query, head, body).await
+            }
+            (Route::Upload(name, id), &Method::DELETE) => {
+                uploads::cancel(self.repository(name), id).await
+            }
+            (route, method) => Err(method_not_allowed(route, method)),
+        }
+    }
+
+    pub(super) fn repository(&self, name: &RepositoryName) -> Repository {
+        self.disk.repository(name)
+    }
+}
+
+/// Brings the index to what has become of a tag, or of all tags of a manifest. What was asked for is done by now: a failure
+/// is for the log.
+pub(super) async fn changed(
+    charts: &Follower<Disk>,
+    repository: &RepositoryName,
+    target: &TagOrDigest,
+) {
+    let done = match target {
+        TagOrDigest::Tag(tag) => charts.refresh(repository, tag).await,
+        TagOrDigest::Digest(digest) => charts.refresh_manifest(repository, digest).await,
+    };
+    if let Err(error) = done {
+        tracing::error!(error = error.chain(), "the index of charts is out of step");
+    }
+}
+
+/// Does work of several steps to its end, even when the client hangs up in between. A panic there goes on here.
+pub(super) async fn unbroken<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
+    match tokio::spawn(work).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is going away, and this task with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// A header of text that was parsed by grammars without control characters.
+pub(super) fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+pub(super) fn json_answer(value: &serde_json::Value) -> Response {
+    let mut response = Response::new(Body::from(crate::json::to_vec(value)));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn method_not_allowed(route: &Route, method: &Method) -> Refusal {
+    let allowed = match route {
+        Route::Base | Route::Catalog | Route::Tags(_) | Route::Referrers(..) => "GET, HEAD",
+        Route::Blob(..) => "GET, HEAD, DELETE",
+        Route::Manifest(..) => "GET, HEAD, PUT, DELETE",
+        Route::Uploads(_) => "POST",
+        Route::Upload(..) => "GET, PATCH, PUT, DELETE",
+    };
+    let message = format!("`{method}` does not apply here");
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, message)
+        .with(header::ALLOW, HeaderValue::from_static(allowed))
+}
+
+/// The parameters after `?`, decoded.
+#[derive(Debug, Default)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn parse(text: Option<&str>) -> Self {
+        Self(
+            url::form_urlencoded::parse(text.unwrap_or_default().as_bytes()).into_owned().collect(),
+        )
+    }
+
+    /// The first parameter of that name.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every parameter of that name.
+    pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}

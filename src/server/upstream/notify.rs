@@ -1,0 +1,326 @@
+//! `POST /notify`: a registry tells that tags have come or gone, in the format of the distribution project's webhooks. The
+//! bridge does not trust an event: it looks the tag up in the registry. Each look costs requests, so a server that asks
+//! anybody for credentials takes no notification without a secret.
+
+use super::pending_tags::{Late, Pushed};
+use crate::{
+    Result,
+    digest::Digest,
+    oci::{RepositoryName, Tag},
+    server::{auth::Access, body::frame, index_view::Follower, registry::unbroken},
+    store::Catalog,
+    version::Version,
+};
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+
+/// Bytes of one notification: a registry sends its events one by one, or a few of them.
+const MAX_BODY: usize = 1024 * 1024;
+/// How long its body may stay silent.
+const STALL: Duration = Duration::from_secs(10);
+/// Tags of one notification that are looked at. Tags beyond them wait for the next look at the lists.
+const LOOKS: usize = 100;
+/// Notifications that are looked at together, and how long another one waits for its turn.
+const TOGETHER: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a registry must send with its notifications. It is never printed.
+#[derive(Clone)]
+pub struct NotifySecret([u8; 32]);
+
+impl NotifySecret {
+    /// A secret of this text.
+    pub fn new(text: &str) -> Self {
+        Self(Sha256::digest(text.as_bytes()).into())
+    }
+
+    /// Whether a request brings it, as `Authorization: Bearer SECRET` or by itself. Hashes are compared, so that time
+    /// tells nothing.
+    fn is_in(&self, headers: &HeaderMap) -> bool {
+        let Some(text) = headers.get(header::AUTHORIZATION).and_then(|text| text.to_str().ok())
+        else {
+            return false;
+        };
+        let text = text.strip_prefix("Bearer ").unwrap_or(text).trim();
+        let given: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        self.0.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
+    }
+}
+
+impl std::fmt::Debug for NotifySecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// The document that a registry sends.
+#[derive(Debug, Deserialize)]
+struct Envelope {
+    events: Vec<Event>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Event {
+    #[serde(default)]
+    action: String,
+    #[serde(default)]
+    target: Target,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Target {
+    #[serde(default)]
+    repository: String,
+    #[serde(default)]
+    tag: String,
+    #[serde(default)]
+    digest: String,
+}
+
+/// What to look at because of an event.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Look {
+    Pushed(Pushed),
+    Tag(RepositoryName, Tag),
+    Manifest(RepositoryName, Digest),
+    Tags(RepositoryName),
+}
+
+impl Event {
+    fn look(&self, name_within: impl Fn(&str) -> Option<RepositoryName>) -> Option<Look> {
+        let Target { repository, tag, digest } = &self.target;
+        let deleted = match self.action.as_str() {
+            "push" => false,
+            "delete" => true,
+            _ => return None,
+        };
+        let repository = name_within(repository)?;
+        if let Ok(tag) = tag.parse::<Tag>() {
+            // Signatures and branches are pushed too, and are no charts' tags.
+            let is_version = Version::parse_loose(&tag.to_version()).is_ok();
+            return is_version.then(|| match deleted {
+                true => Look::Tag(repository, tag),
+                false => Look::Pushed(Pushed { repository, tag, manifest: digest.parse().ok() }),
+            });
+        }
+        match digest.parse() {
+            // A push by digest alone, as of a layer, moves no tag.
+            _ if !deleted => None,
+            Ok(digest) => Some(Look::Manifest(repository, digest)),
+            Err(_) => Some(Look::Tags(repository)),
+        }
+    }
+}
+
+struct Notified<C> {
+    charts: Follower<C>,
+    late: Late,
+    door: Door,
+    looking: Arc<Semaphore>,
+}
+
+/// Whose notifications are taken.
+#[derive(Clone, Debug)]
+enum Door {
+    /// Everybody's, as everything else is everybody's.
+    Open,
+    /// Those that bring the secret.
+    Secret(NotifySecret),
+    /// Nobody's: others must bring credentials, and registries cannot.
+    Shut,
+}
+
+impl Door {
+    fn new(secret: Option<NotifySecret>, access: &Access) -> Self {
+        match (secret, access) {
+            (Some(secret), _) => Self::Secret(secret),
+            (None, Access::Everyone) => Self::Open,
+            (None, _) => Self::Shut,
+        }
+    }
+
+    fn lets_in(&self, headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
+        match self {
+            Self::Open => Ok(()),
+            Self::Secret(secret) if secret.is_in(headers) => Ok(()),
+            Self::Secret(_) => {
+                Err((StatusCode::UNAUTHORIZED, "the secret is missing or wrong
+"))
+            }
+            Self::Shut => Err((
+                StatusCode::FORBIDDEN,
+                "this server asks for credentials, and takes notifications only with a secret of theirs
+",
+            )),
+        }
+    }
+}
+
+/// The route.
+pub(crate) fn router<C: Catalog>(
+    charts: Follower<C>,
+    secret: Option<NotifySecret>,
+    access: &Access,
+) -> Router {
+    let door = Door::new(secret, access);
+    let looking = Arc::new(Semaphore::new(TOGETHER));
+    let state = Arc::new(Notified { charts, late: Late::default(), door, looking });
+    Router::new().route("/notify", post(notify::<C>)).with_state(state)
+}
+
+async fn notify<C: Catalog>(State(state): State<Arc<Notified<C>>>, request: Request) -> Response {
+    let (head, mut body) = request.into_parts();
+    if let Err(refused) = state.door.lets_in(&head.headers) {
+        return refused.into_response();
+    }
+    let Some(bytes) = read(&mut body).await else {
+        return (StatusCode::PAYLOAD_TOO_LARGE, "too long, or it did not come\n").into_response();
+    };
+    let envelope: Envelope = match serde_json::from_slice(&bytes) {
+        Ok(envelope) => envelope,
+        Err(error) => {
+            let message = format!("this is no notification of a registry: {error}\n");
+            return (StatusCode::BAD_REQUEST, message).into_response();
+        }
+    };
+    let within = |full: &str| state.charts.catalog().name_within(full);
+    let mut looks: BTreeSet<Look> =
+        envelope.events.iter().filter_map(|event| event.look(within)).collect();
+    let beyond = looks.len().saturating_sub(LOOKS);
+    if beyond > 0 {
+        tracing::warn!(
+            beyond,
+            "a notification names too many tags; some wait for the next look at the lists"
+        );
+        looks = looks.into_iter().take(LOOKS).collect();
+    }
+    let turn = Arc::clone(&state.looking).acquire_owned();
+    let Ok(Ok(turn)) = tokio::time::timeout(PATIENCE, turn).await else {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        return (
+            status,
+            [(header::RETRY_AFTER, "5")],
+            "too many notifications
+",
+        )
+            .into_response();
+    };
+    let (charts, late) = (state.charts.clone(), state.late.clone());
+    let looked = unbroken(async move {
+        let _turn = turn;
+        look_at(&charts, &late, looks).await
+    });
+    match looked.await {
+        Ok(Done::Seen) if beyond > 0 => StatusCode::ACCEPTED.into_response(),
+        Ok(Done::Seen) => StatusCode::NO_CONTENT.into_response(),
+        // Registries wait a second for an answer, and send nothing else before it.
+        Ok(Done::Later) => StatusCode::ACCEPTED.into_response(),
+        Err(error) => {
+            tracing::warn!(error = error.chain(), "cannot look at what was notified");
+            // The registry sends it again.
+            (StatusCode::BAD_GATEWAY, "the registry could not be asked\n").into_response()
+        }
+    }
+}
+
+/// Whether the index says all that events told of.
+enum Done {
+    Seen,
+    /// Something is looked at again.
+    Later,
+}
+
+async fn look_at<C: Catalog>(
+    charts: &Follower<C>,
+    late: &Late,
+    looks: BTreeSet<Look>,
+) -> Result<Done> {
+    let mut done = Done::Seen;
+    for look in looks {
+        match look {
+            Look::Pushed(pushed) => {
+                charts.refresh(&pushed.repository, &pushed.tag).await?;
+                if !pushed.is_seen(charts) {
+                    late.look_later(charts, pushed);
+                    done = Done::Later;
+                }
+            }
+            Look::Tag(repository, tag) => charts.refresh(&repository, &tag).await?,
+            Look::Manifest(repository, digest) => {
+                charts.refresh_manifest(&repository, &digest).await?;
+            }
+            Look::Tags(repository) => charts.refresh_repository(&repository).await?,
+        }
+    }
+    Ok(done)
+}
+
+async fn read(body: &mut Body) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = frame(body, STALL).await.ok()? {
+        if bytes.len() + chunk.len() > MAX_BODY {
+            return None;
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+    #[test]
+    fn events_tell_where_to_look() {
+        let within = |full: &str| full.strip_prefix("ns/").and_then(|name| name.parse().ok());
+        let (name, digest) = (|| "a".parse().expect("name"), || DIGEST.parse().expect("digest"));
+        let tag = || "1.0.0".parse().expect("tag");
+        let pushed =
+            |manifest| Some(Look::Pushed(Pushed { repository: name(), tag: tag(), manifest }));
+        for (action, repository, tag_text, digest_text, look) in [
+            ("push", "ns/a", "1.0.0", DIGEST, pushed(Some(digest()))),
+            ("push", "ns/a", "1.0.0", "", pushed(None)),
+            ("delete", "ns/a", "1.0.0", "", Some(Look::Tag(name(), tag()))),
+            ("delete", "ns/a", "", DIGEST, Some(Look::Manifest(name(), digest()))),
+            ("delete", "ns/a", "", "", Some(Look::Tags(name()))),
+            ("push", "ns/a", "", DIGEST, None),
+            ("push", "ns/a", "latest", DIGEST, None),
+            ("pull", "ns/a", "1.0.0", DIGEST, None),
+            ("push", "other/a", "1.0.0", DIGEST, None),
+            ("push", "ns/../a", "1.0.0", DIGEST, None),
+        ] {
+            let event = serde_json::json!({
+                "action": action,
+                "target": { "repository": repository, "tag": tag_text, "digest": digest_text },
+            });
+            let event: Event = serde_json::from_value(event).expect("event");
+            assert_eq!(event.look(within), look, "{action} {repository}:{tag_text}@{digest_text}");
+        }
+    }
+
+    #[test]
+    fn the_secret_comes_as_a_token_or_by_itself() {
+        let secret = NotifySecret::new("s3cret");
+        for (text, right) in
+            [("Bearer s3cret", true), ("s3cret", true), ("Bearer other", false), ("", false)]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, text.parse().expect("value"));
+            assert_eq!(secret.is_in(&headers), right, "{text}");
+        }
+        assert!(!secret.is_in(&HeaderMap::new()));
+        assert_eq!(format!("{secret:?}"), "(secret)");
+    }
+}

@@ -1,0 +1,411 @@
+//! The content store on disk: blobs by digest, shared by all repositories, and small files that say which repository
+//! has what. One file a tag and one a referrer, so that concurrent writers cannot lose each other's entries.
+//!
+//! ```text
+//! VERSION  LOCK
+//! charts.cache                                  what a server has seen of the charts; nobody else's business
+//! blobs/<algorithm>/<hh>/<hex>                  immutable, read-only
+//! repos/<name>/_r/blobs/<algorithm>/<hex>       the repository has this blob; its size
+//! repos/<name>/_r/manifests/<algorithm>/<hex>   media type, size, artifact type, subject
+//! repos/<name>/_r/tags/<tag>                    digest and time
+//! repos/<name>/_r/subjects/<digest>/<digest>    a referrer's descriptor
+//! repos/_loose/                                 like a repository: what no repository's name can say
+//! uploads/<session>/{data,meta}                 an upload: its bytes; its algorithm and repository
+//! tmp/                                          unfinished small files
+//! ```
+//! No component of a repository's name can begin with `_`, so names and these directories never meet.
+
+pub(super) mod batch;
+pub(super) mod commit;
+pub(super) mod file_names;
+pub(super) mod put_artifact;
+pub mod repository;
+pub(super) mod traits;
+pub mod upload;
+pub(super) mod upload_session;
+
+use crate::{
+    Error, Result,
+    oci::{Digest, RepositoryName},
+};
+use commit::{Durability, Writer};
+use repository::Repository;
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Read as _},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::{Arc, RwLock},
+};
+use upload_session::Sessions;
+
+const VERSION: &str = "VERSION";
+const VERSION_TEXT: &str = "chartferry store 1\n";
+const LOCK: &str = "LOCK";
+/// Sessions are beside the repositories: one that ends leaves no empty repository behind, and no list walks through it.
+const UPLOADS: &str = "uploads";
+
+/// A content store on disk. Clones are the same store.
+#[derive(Clone, Debug)]
+pub struct Disk(pub(super) Arc<Inner>);
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    root: PathBuf,
+    access: Access,
+    pub(super) writer: Writer,
+    pub(super) tag_case: TagCase,
+    pub(super) sessions: Sessions,
+    /// Who takes references away holds one of these alone, who adds them shares it: a manifest is never added while
+    /// a blob it needs is leaving. Chosen by the repository's name, so that their number is bounded.
+    guards: [RwLock<()>; 64],
+}
+
+#[derive(Debug)]
+enum Access {
+    /// The lock is held as long as the file is open.
+    Writable {
+        _lock: Lock,
+    },
+    ReadOnly,
+}
+
+/// Whether the file system tells `A` from `a`. Tags do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TagCase {
+    Kept,
+    Folded,
+}
+
+impl Disk {
+    /// Opens the store at `root` for reading and writing, creating it if there is none.
+    ///
+    /// # Errors
+    /// `Conflict` when another process has it open; `Invalid` when the directory is something else.
+    pub fn open(root: &Path, durability: Durability) -> Result<Self> {
+        let temporary = root.join("tmp");
+        let writer = Writer::new(durability, temporary.clone());
+        refuse_foreign(root)?;
+        writer.create_directory(root)?;
+        let lock = lock(root)?;
+        if read_version(root)?.is_none() {
+            writer.create_directory(&temporary)?;
+            writer.write(&root.join(VERSION), VERSION_TEXT.as_bytes())?;
+        }
+        writer.create_directory(&temporary)?;
+        writer.create_directory(&root.join("repos"))?;
+        empty(&temporary)?;
+        let uploads = root.join(UPLOADS);
+        if !uploads.is_dir() {
+            remove_old_uploads(&root.join("repos"))?;
+            writer.create_directory(&uploads)?;
+        }
+        Ok(Self::with(root, Access::Writable { _lock: lock }, writer))
+    }
+
+    /// Opens the store at `root` for reading alone, also while another process writes it.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no store; `Invalid` when the directory is something else.
+    pub fn open_read_only(root: &Path) -> Result<Self> {
+        refuse_foreign(root)?;
+        if read_version(root)?.is_none() {
+            return Err(Error::not_found(format!("there is no store at `{}`", root.display())));
+        }
+        let writer = Writer::new(Durability::None, root.join("tmp"));
+        Ok(Self::with(root, Access::ReadOnly, writer))
+    }
+
+    fn with(root: &Path, access: Access, writer: Writer) -> Self {
+        // VERSION exists; only a file system that folds case finds it by another spelling.
+        let tag_case = if root.join(VERSION.to_ascii_lowercase()).exists() {
+            TagCase::Folded
+        } else {
+            TagCase::Kept
+        };
+        Self(Arc::new(Inner {
+            root: root.to_owned(),
+            access,
+            writer,
+            tag_case,
+            sessions: Sessions::default(),
+            guards: std::array::from_fn(|_| RwLock::new(())),
+        }))
+    }
+
+    /// One repository of it, whether it exists yet or not.
+    pub fn repository(&self, name: &RepositoryName) -> Repository {
+        Repository::new(self.clone(), name.clone())
+    }
+
+    /// The directory of the store.
+    pub fn root(&self) -> &Path {
+        &self.0.root
+    }
+
+    /// The names of all repositories that have a manifest, in byte order.
+    pub fn repositories(&self) -> Result<Vec<RepositoryName>> {
+        let mut names = Vec::new();
+        self.walk(&mut |name, directory| {
+            if holds_manifests(directory) {
+                names.push(name);
+            }
+            Ok(())
+        })?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Visits every directory under `repos` that has a repository's name, with or without content.
+    pub(super) fn walk(
+        &self,
+        visit: &mut impl FnMut(RepositoryName, &Path) -> Result<()>,
+    ) -> Result<()> {
+        let mut pending = vec![(String::new(), self.0.root.join("repos"))];
+        while let Some((prefix, directory)) = pending.pop() {
+            for (name, path) in children(&prefix, &directory)? {
+                visit(name.clone(), &path)?;
+                pending.push((name.as_str().to_owned(), path));
+            }
+        }
+        Ok(())
+    }
+
+    /// Visits the directories of other repositories until it is told to stop: first those below `near`, then those that
+    /// share most of the segments of its name with it; in byte order where that is the same.
+    pub(super) fn visit_near(
+        &self,
+        near: &RepositoryName,
+        visit: &mut impl FnMut(RepositoryName) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let mut seen = None;
+        let mut top = Some(near.as_str());
+        while let Some(prefix) = top {
+            let mut pending = vec![prefix.to_owned()];
+            while let Some(prefix) = pending.pop() {
+                let at_root = prefix.is_empty();
+                let is_other = prefix != near.as_str();
+                let directory = self.0.root.join("repos").join(&prefix);
+                if !at_root
+                    && is_other
+                    && let Ok(name) = prefix.parse()
+                    && visit(name)?.is_break()
+                {
+                    return Ok(());
+                }
+                let mut below = children(&prefix, &directory)?;
+                below.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
+                let names = below.into_iter().map(|(name, _)| name.as_str().to_owned());
+                pending.extend(names.filter(|name| seen != Some(name.as_str())));
+            }
+            seen = Some(prefix);
+            top = match prefix.rsplit_once('/') {
+                Some((parent, _)) => Some(parent),
+                None if prefix.is_empty() => None,
+                None => Some(""),
+            };
+        }
+        Ok(())
+    }
+
+    pub(super) fn directory_of(&self, name: &RepositoryName) -> PathBuf {
+        self.0.root.join("repos").join(name.as_str())
+    }
+
+    pub(super) fn uploads(&self) -> PathBuf {
+        self.0.root.join(UPLOADS)
+    }
+
+    pub(super) fn blob_path(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        let mut path = self.0.root.join("blobs");
+        path.push(digest.algorithm().as_str());
+        path.push(&hex[..2]);
+        path.push(hex);
+        path
+    }
+
+    pub(super) fn guard(&self, name: &RepositoryName) -> &RwLock<()> {
+        let sum = name
+            .as_str()
+            .bytes()
+            .fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
+        &self.0.guards[sum % self.0.guards.len()]
+    }
+
+    /// Refuses what would change a store that was opened for reading.
+    pub(super) fn writable(&self) -> Result<&Writer> {
+        match self.0.access {
+            Access::Writable { .. } => Ok(&self.0.writer),
+            Access::ReadOnly => Err(Error::new(
+                crate::ErrorKind::Io,
+                format!("the store at `{}` is open for reading only", self.0.root.display()),
+            )),
+        }
+    }
+}
+
+/// The directories in `directory` that have a repository's name, of which `prefix` is the beginning.
+fn children(prefix: &str, directory: &Path) -> Result<Vec<(RepositoryName, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in read_directory(directory)? {
+        let entry = entry.map_err(|error| Error::io("read directory", directory, error))?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| !name.starts_with('_')) else { continue };
+        let name = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+        if let Ok(name) = name.parse() {
+            found.push((name, entry.path()));
+        }
+    }
+    Ok(found)
+}
+
+/// The entries of a directory; none when there is no such directory.
+pub(super) fn read_directory(
+    path: &Path,
+) -> Result<impl Iterator<Item = io::Result<fs::DirEntry>> + use<>> {
+    match fs::read_dir(path) {
+        Ok(entries) => Ok(Some(entries).into_iter().flatten()),
+        Err(error) if is_absent(&error) => Ok(None.into_iter().flatten()),
+        Err(error) => Err(Error::io("read directory", path, error)),
+    }
+}
+
+/// The whole of a small file, or `None` when there is none.
+pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(Error::io("read", path, error)),
+    }
+}
+
+/// Opens a file that a stranger may have made: opening a FIFO or a device could wait without end.
+///
+/// # Errors
+/// `Invalid` for what is no regular file. What the system says of opening it is the inner result.
+pub(super) fn open_regular(path: &Path) -> Result<io::Result<File>> {
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(Error::invalid(format!("`{}` is no regular file", path.display())));
+    }
+    Ok(File::open(path))
+}
+
+/// The start of a file that is known to be short, or `None` when there is none. At a server's start it is read once a tag:
+/// each call to the system counts.
+pub(super) fn read_start<'b>(path: &Path, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>> {
+    let fail = |error| Error::io("read", path, error);
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(fail(error)),
+    };
+    let length = file.read(buffer).map_err(fail)?;
+    Ok(Some(&buffer[..length]))
+}
+
+/// A repository `a` that was never pushed to may be a directory on the way to `a/b`; asking a plain file for its
+/// children is absence too.
+pub(super) fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn holds_manifests(directory: &Path) -> bool {
+    ["sha256", "sha512"].iter().any(|algorithm| {
+        fs::read_dir(directory.join("_r/manifests").join(algorithm))
+            .is_ok_and(|mut entries| entries.next().is_some())
+    })
+}
+
+/// A directory that has things in it but is no store must not become one.
+fn refuse_foreign(root: &Path) -> Result<()> {
+    if read_version(root)?.is_some() {
+        return Ok(());
+    }
+    for entry in read_directory(root)? {
+        let entry = entry.map_err(|error| Error::io("read directory", root, error))?;
+        // What a first opening leaves when it is killed before it has written the version.
+        if entry.file_name() != LOCK && entry.file_name() != "tmp" {
+            return Err(Error::invalid(format!(
+                "`{}` is not empty and is no store of chartferry",
+                root.display()
+            ))
+            .with_hint("name an empty directory, or one that does not exist"));
+        }
+    }
+    Ok(())
+}
+
+fn read_version(root: &Path) -> Result<Option<()>> {
+    let path = root.join(VERSION);
+    match read_file(&path)? {
+        None => Ok(None),
+        Some(text) if text == VERSION_TEXT.as_bytes() => Ok(Some(())),
+        Some(text) => Err(Error::invalid(format!(
+            "`{}` says `{}`, which this version does not know",
+            path.display(),
+            String::from_utf8_lossy(&text[..text.len().min(80)]).trim_end()
+        ))),
+    }
+}
+
+/// The lock of a store. Closing its file would not do: a program that is being started may still have it open.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Where it fails, closing the file is left.
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(root: &Path) -> Result<Lock> {
+    let path = root.join(LOCK);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| Error::io("open lock", &path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock(file)),
+        Err(TryLockError::WouldBlock) => Err(Error::new(
+            crate::ErrorKind::Conflict,
+            format!("the store is in use: another process holds the lock `{}`", path.display()),
+        )
+        .with_hint("stop the other process, or name another directory")),
+        Err(TryLockError::Error(error)) => Err(Error::io("lock", &path, error)),
+    }
+}
+
+/// Removes the sessions of earlier versions, which were within the repositories, and the repositories that have nothing
+/// else.
+fn remove_old_uploads(directory: &Path) -> Result<()> {
+    for entry in read_directory(directory)? {
+        let entry = entry.map_err(|error| Error::io("read directory", directory, error))?;
+        let (name, path) = (entry.file_name(), entry.path());
+        if name == "_u" {
+            fs::remove_dir_all(&path).map_err(|error| Error::io("remove", &path, error))?;
+        } else if !name.to_string_lossy().starts_with('_')
+            && entry.file_type().is_ok_and(|kind| kind.is_dir())
+        {
+            remove_old_uploads(&path)?;
+            // Only an empty one goes; any other stays as it is.
+            let _ = fs::remove_dir(&path);
+        }
+    }
+    Ok(())
+}
+
+/// Removes what writers left behind when they were killed.
+fn empty(temporary: &Path) -> Result<()> {
+    for entry in read_directory(temporary)? {
+        let path = entry.map_err(|error| Error::io("read directory", temporary, error))?.path();
+        fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

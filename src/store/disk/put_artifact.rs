@@ -1,0 +1,66 @@
+//! An artifact put into a repository on disk whole: blobs, manifest and tags in three flushes instead of one after another
+//! for each file. [`super::repository`] says what a repository is made of.
+
+use super::{
+    batch::{Batch, Mode, Turn},
+    repository::{Missing, Repository},
+};
+use crate::{
+    Result,
+    oci::{Descriptor, Manifest, Tag},
+    store::{Source, verify::copy},
+};
+use std::{collections::BTreeMap, fs, sync::PoisonError};
+
+impl Repository {
+    /// Stores blobs, the manifest that names them, and tags on it: first the data reaches the disk, then the names of the
+    /// blobs, then the record of the manifest and, after it, the tags, so that a crash never leaves a manifest without
+    /// what it names.
+    ///
+    /// # Errors
+    /// `Integrity` when a blob is not what its descriptor says; `Invalid` with a
+    /// [`MissingContent`](super::repository::MissingContent) as its source; `Io`. Nothing is visible then but blobs.
+    pub fn put_artifact(
+        &self,
+        blobs: &[(Descriptor, Source)],
+        manifest: &Manifest,
+        tags: &[Tag],
+        missing: Missing,
+    ) -> Result<()> {
+        let writer = self.disk.writable()?;
+        let _shared = self.disk.guard(self.name()).read().unwrap_or_else(PoisonError::into_inner);
+        let coming: BTreeMap<_, _> =
+            blobs.iter().map(|(blob, _)| (&blob.digest, blob.size)).collect();
+        self.require_content(manifest.document(), missing, |digest| coming.get(digest).copied())?;
+        let mut batch = Batch::new(writer);
+        for (blob, source) in blobs {
+            let place = self.disk.blob_path(&blob.digest);
+            if is_there(&place, blob.size) {
+                batch.trust(&place)?;
+                continue;
+            }
+            batch.stage(place, Turn::First, Mode::ReadOnly, |write| copy(blob, source, write))?;
+        }
+        let (digest, bytes) = (manifest.digest(), manifest.bytes());
+        let place = self.disk.blob_path(digest);
+        if is_there(&place, bytes.len() as u64) {
+            batch.trust(&place)?;
+        } else {
+            batch.stage(place, Turn::First, Mode::Writable, |write| write(bytes))?;
+        }
+        let tags = tags.iter().map(|tag| self.tag_file(tag, digest));
+        for (place, content) in self.entries(manifest, digest).into_iter().chain(tags) {
+            batch.stage(place, Turn::Last, Mode::Writable, |write| write(&content))?;
+        }
+        batch.flush()?;
+        for (blob, _) in blobs {
+            batch.mark(&self.blob_marker(&blob.digest), blob.size.to_string().as_bytes())?;
+        }
+        batch.place(Turn::First)?;
+        batch.place(Turn::Last)
+    }
+}
+
+fn is_there(place: &std::path::Path, size: u64) -> bool {
+    fs::metadata(place).is_ok_and(|there| there.len() == size)
+}

@@ -1,0 +1,164 @@
+//! The traits of this room over a repository on disk. What may take long leaves the executor's threads.
+
+use super::{
+    commit::Removed,
+    repository::{Missing, Repository},
+};
+use crate::{
+    Error, Result,
+    oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
+    store::{
+        BlobFile, Fetch, Held, Holds, Push, Referrers, Resolve, Sent, Source, Tags, TagsOn,
+        verify::{check_blob, check_size, damaged, read_blob, read_source},
+    },
+};
+use bytes::Bytes;
+use std::path::PathBuf;
+
+impl Fetch for Repository {
+    async fn fetch_manifest(&self, target: &TagOrDigest) -> Result<Manifest> {
+        let (this, wanted) = (self.clone(), target.clone());
+        let found = blocking(move || this.manifest(&wanted)).await?;
+        let found = found.ok_or_else(|| {
+            Error::not_found(format!("`{}` has no manifest `{target}`", self.name()))
+        })?;
+        if !found.descriptor.digest.matches(&found.bytes) {
+            return Err(damaged(&found.descriptor.digest));
+        }
+        Manifest::parse(found.bytes, Some(&found.descriptor.media_type))
+    }
+
+    async fn fetch_blob(&self, blob: &Descriptor, cap: u64) -> Result<Bytes> {
+        let (this, wanted) = (self.clone(), blob.clone());
+        blocking(move || read_blob(&this.require_blob(&wanted)?, &wanted, cap)).await
+    }
+
+    async fn fetch_blob_file(&self, blob: &Descriptor) -> Result<BlobFile> {
+        let (this, wanted) = (self.clone(), blob.clone());
+        blocking(move || check_blob(this.require_blob(&wanted)?, &wanted)).await
+    }
+}
+
+impl Push for Repository {
+    async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
+        let (this, wanted, source) = (self.clone(), blob.clone(), source.clone());
+        blocking(move || {
+            if this.blob(&wanted.digest)?.is_some() {
+                return Ok(Sent::Present);
+            }
+            let mut upload = this.start_whole(wanted.digest.algorithm())?;
+            let size = read_source(&source, |bytes| upload.append(&[bytes]))?;
+            check_size(&wanted, size)?;
+            upload.finish(&wanted.digest).map(|()| Sent::Uploaded)
+        })
+        .await
+    }
+
+    async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
+        let (this, manifest) = (self.clone(), manifest.clone());
+        let tags: Vec<Tag> = tag.cloned().into_iter().collect();
+        blocking(move || this.put_manifest(&manifest, manifest.digest(), &tags, Missing::Refuse))
+            .await
+    }
+
+    async fn push_artifact(
+        &self,
+        blobs: &[(Descriptor, Source)],
+        manifest: &Manifest,
+        tag: Option<&Tag>,
+    ) -> Result<()> {
+        let (this, blobs, manifest) = (self.clone(), blobs.to_vec(), manifest.clone());
+        let tags: Vec<Tag> = tag.cloned().into_iter().collect();
+        blocking(move || this.put_artifact(&blobs, &manifest, &tags, Missing::Refuse)).await
+    }
+}
+
+impl Holds for Repository {
+    async fn holds_blob(&self, blob: &Descriptor) -> Result<Held> {
+        let found = self.blob(&blob.digest)?;
+        Ok(match found {
+            Some(found) if found.size == blob.size => Held::Yes,
+            _ => Held::Unknown,
+        })
+    }
+}
+
+impl Resolve for Repository {
+    async fn resolve(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
+        let (this, target) = (self.clone(), target.clone());
+        blocking(move || this.find(&target)).await
+    }
+}
+
+impl Tags for Repository {
+    async fn tags(&self) -> Result<Vec<String>> {
+        let this = self.clone();
+        blocking(move || {
+            if !this.exists() {
+                return Err(Error::not_found(format!("there is no repository `{}`", this.name())));
+            }
+            Ok(this.tag_names()?.iter().map(|tag| tag.as_str().to_owned()).collect())
+        })
+        .await
+    }
+
+    async fn tags_on(&self) -> Result<Option<TagsOn>> {
+        let this = self.clone();
+        blocking(move || {
+            let tags = this.tag_names()?;
+            let read = |tag: Tag| {
+                // Whoever asks for that one tag is told what is wrong with it.
+                let digest = this.read_tag(&tag).ok().flatten();
+                (tag, digest)
+            };
+            Ok(Some(tags.into_iter().map(read).collect()))
+        })
+        .await
+    }
+
+    async fn delete(&self, target: &TagOrDigest) -> Result<()> {
+        let (this, wanted) = (self.clone(), target.clone());
+        match blocking(move || this.remove(&wanted)).await? {
+            Removed::Yes => Ok(()),
+            Removed::WasAbsent => {
+                Err(Error::not_found(format!("`{}` has no manifest `{target}`", self.name())))
+            }
+        }
+    }
+}
+
+impl Referrers for Repository {
+    async fn referrers(
+        &self,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<Descriptor>> {
+        let (this, subject) = (self.clone(), subject.clone());
+        let mut found = blocking(move || this.list_referrers(&subject)).await?;
+        if let Some(wanted) = artifact_type {
+            found.retain(|referrer| referrer.artifact_type.as_deref() == Some(wanted));
+        }
+        Ok(found)
+    }
+}
+
+impl Repository {
+    fn require_blob(&self, wanted: &Descriptor) -> Result<PathBuf> {
+        let found = self.blob(&wanted.digest)?.ok_or_else(|| {
+            Error::not_found(format!("`{}` has no blob `{}`", self.name(), wanted.digest))
+        })?;
+        check_size(wanted, found.size).map(|()| found.path)
+    }
+}
+
+/// Runs what blocks on a thread that may. A panic there goes on here.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // It never began: the runtime is going away, and this task with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

@@ -1,0 +1,114 @@
+//! Upload sessions as this process knows them: how much is there, and its hash so far. One of an earlier process is
+//! known again from its files.
+
+use super::{
+    commit::Ahead,
+    read_file,
+    upload::{DATA, META},
+};
+use crate::{
+    Result,
+    oci::{Digest, Hasher, RepositoryName, digest::Algorithm},
+    store::verify::read_through,
+};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+};
+
+/// The sessions that this process has touched, by their directory.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions(Mutex<HashMap<PathBuf, Arc<Session>>>);
+
+impl Sessions {
+    pub(crate) fn map(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<Session>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The only repository that it can be reached by.
+    pub(crate) repository: RepositoryName,
+    pub(crate) size: AtomicU64,
+    pub(crate) state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) hashers: Hashers,
+    /// Grows with each request that takes the session over; the one before it must then stop.
+    pub(crate) turn: u64,
+    /// A flush of what came so far, and how much that was.
+    pub(crate) ahead: Option<Ahead>,
+    pub(crate) flushed: u64,
+}
+
+/// SHA-256 always, so that content is kept once whatever it is called; the other algorithm if it was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Hashers {
+    pub(crate) sha256: Hasher,
+    pub(crate) other: Option<Hasher>,
+}
+
+impl Hashers {
+    fn new(algorithm: Algorithm) -> Self {
+        let other = (algorithm != Algorithm::Sha256).then(|| algorithm.hasher());
+        Self { sha256: Algorithm::Sha256.hasher(), other }
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        if let Some(other) = &mut self.other {
+            other.update(bytes);
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn new(algorithm: Algorithm, repository: &RepositoryName) -> Arc<Self> {
+        Arc::new(Self::with(Hashers::new(algorithm), 0, repository))
+    }
+
+    fn with(hashers: Hashers, size: u64, repository: &RepositoryName) -> Self {
+        let state = State { hashers, turn: 0, ahead: None, flushed: size };
+        let repository = repository.clone();
+        Self { repository, size: AtomicU64::new(size), state: Mutex::new(state) }
+    }
+}
+
+pub(crate) fn lock(session: &Session) -> MutexGuard<'_, State> {
+    session.state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The algorithm and the repository of a session, from its files. `None` for one that is not there or not whole.
+pub(crate) fn read_meta(directory: &Path) -> Result<Option<(Algorithm, RepositoryName)>> {
+    let Some(meta) = read_file(&directory.join(META))? else { return Ok(None) };
+    let parts = std::str::from_utf8(&meta).ok().and_then(|text| text.trim_end().split_once(' '));
+    Ok(parts.and_then(|(algorithm, name)| Some((algorithm.parse().ok()?, name.parse().ok()?))))
+}
+
+/// A session of an earlier process, if it is one of `repository`: as long as its file, hashed again.
+pub(crate) fn revive(directory: &Path, repository: &RepositoryName) -> Result<Option<Session>> {
+    let Some((algorithm, name)) = read_meta(directory)? else { return Ok(None) };
+    if name != *repository {
+        return Ok(None);
+    }
+    let data = directory.join(DATA);
+    let mut hashers = Hashers::new(algorithm);
+    let size = read_through(&data, |bytes| {
+        hashers.update(bytes);
+        Ok(())
+    })?;
+    Ok(Some(Session::with(hashers, size, repository)))
+}
+
+pub(crate) fn hash_file(path: &Path, algorithm: Algorithm) -> Result<Digest> {
+    let mut hasher = algorithm.hasher();
+    read_through(path, |bytes| {
+        hasher.update(bytes);
+        Ok(())
+    })?;
+    Ok(hasher.finish())
+}
