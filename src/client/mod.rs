@@ -53,7 +53,7 @@ pub use clock::{Clock, VirtualClock};
 pub use event::{Notice, Notify, Way};
 pub use http::{
     proxy::Proxies,
-    throttle::Pace,
+    throttle::RateLimit,
     tls::{Identity, Trust, Verification},
 };
 pub use options::{HttpRedirects, Options, Persistence, PlainHosts, Scheme};

@@ -1,7 +1,7 @@
 //! What a client is told from outside: trust, proxies, credentials, patience. Nothing here is read from the
 //! environment; the command line does that and fills this in.
 
-use super::{Clock, Keyring, Notify, Pace, Proxies, Trust, http::redirect::Downgrade};
+use super::{Clock, Keyring, Notify, Proxies, RateLimit, Trust, http::redirect::Downgrade};
 use crate::{
     limits::{self, Limits, MIB},
     oci::Registry,
@@ -105,9 +105,9 @@ pub struct Options {
     /// Bytes of a chunk, where a blob must go in chunks.
     pub chunk: u64,
     /// How fast each host is asked at most.
-    pub pace: Pace,
+    pub pace: RateLimit,
     /// The same for single hosts, by `host[:port]`.
-    pub paces: BTreeMap<String, Pace>,
+    pub paces: BTreeMap<String, RateLimit>,
     /// How often a request is tried again.
     pub persistence: Persistence,
     /// How long a host may refuse every connection before requests to it are not tried again. By default each request
@@ -140,7 +140,7 @@ impl Default for Options {
             stall: Duration::from_secs(30),
             grace: limits::BODY_GRACE,
             chunk: 16 * MIB,
-            pace: Pace::default(),
+            pace: RateLimit::default(),
             paces: BTreeMap::new(),
             persistence: Persistence::Long,
             unreachable: None,

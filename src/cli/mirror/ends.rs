@@ -15,8 +15,8 @@ use crate::{
         },
     },
     client::{
-        Client, Credential, Given, HttpRedirects, Notice, Notify, Options, Pace, Place, PlainHosts,
-        Secret, repository::index,
+        Client, Credential, Given, HttpRedirects, Notice, Notify, Options, Place, PlainHosts,
+        RateLimit, Secret, repository::index,
     },
     limits::Limits,
     mirror::{
@@ -292,14 +292,14 @@ impl Ends<'_> {
         }
         options.notify = seldom(options.notify);
         options.unreachable = Some(PATIENCE);
-        let pace = Pace { at_once: self.settings.concurrency, per_second: self.settings.rate };
+        let pace = RateLimit { at_once: self.settings.concurrency, per_second: self.settings.rate };
         options.pace = pace;
         options.paces = self
             .settings
             .hosts
             .iter()
             .map(|entry| {
-                let own = Pace {
+                let own = RateLimit {
                     at_once: entry.concurrency.unwrap_or(pace.at_once),
                     per_second: entry.rate.or(pace.per_second),
                 };

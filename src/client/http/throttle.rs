@@ -17,14 +17,14 @@ use tokio::sync::Notify;
 
 /// How fast a host is asked at most.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pace {
+pub struct RateLimit {
     /// Requests in flight.
     pub at_once: usize,
     /// Requests a second; as many as go without.
     pub per_second: Option<f64>,
 }
 
-impl Default for Pace {
+impl Default for RateLimit {
     /// 64 in flight: at 100 ms a request that is 640 a second, which few registries give one client.
     fn default() -> Self {
         Self { at_once: 64, per_second: None }
@@ -36,12 +36,12 @@ const GROWS_AFTER: usize = 20;
 
 /// The gates of all hosts of one client.
 #[derive(Debug)]
-pub(crate) struct Gates {
+pub(crate) struct Throttles {
     lanes: Mutex<HashMap<String, Lane>>,
     clock: Clock,
     longest: Duration,
-    pace: Pace,
-    paces: BTreeMap<String, Pace>,
+    pace: RateLimit,
+    paces: BTreeMap<String, RateLimit>,
 }
 
 /// What is known of one host.
@@ -51,7 +51,7 @@ struct Lane {
     closed: Option<SystemTime>,
     /// When the next request may go, where there is a rate.
     next: Option<SystemTime>,
-    pace: Pace,
+    pace: RateLimit,
     limit: usize,
     active: usize,
     /// Answers without complaint since the limit last changed.
@@ -63,13 +63,13 @@ struct Lane {
 
 /// A request's leave to be in flight; it is given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Passage {
-    gates: Arc<Gates>,
+pub(crate) struct Permit {
+    gates: Arc<Throttles>,
     host: String,
     since: SystemTime,
 }
 
-impl Drop for Passage {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut lanes = self.gates.lanes();
         if let Some(lane) = lanes.get_mut(&self.host) {
@@ -85,7 +85,7 @@ enum Wait {
     Free(Arc<Notify>),
 }
 
-impl Gates {
+impl Throttles {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
             lanes: Mutex::default(),
@@ -101,12 +101,12 @@ impl Gates {
     }
 
     /// Waits until one more request may go to `host`.
-    pub(crate) async fn pass(self: &Arc<Self>, host: &str) -> Result<Passage, Failure> {
+    pub(crate) async fn pass(self: &Arc<Self>, host: &str) -> Result<Permit, Failure> {
         loop {
             // Another refusal may have come while we waited.
             match self.enter(host) {
                 Ok(since) => {
-                    return Ok(Passage { gates: Arc::clone(self), host: host.to_owned(), since });
+                    return Ok(Permit { gates: Arc::clone(self), host: host.to_owned(), since });
                 }
                 Err(Wait::For(wait)) if wait > self.longest => {
                     return Err(too_long(host, wait, self.longest).into());
@@ -153,11 +153,11 @@ impl Gates {
     }
 
     /// Notes what an answer of a host asks for.
-    pub(crate) fn heed(&self, passage: &Passage, status: StatusCode, headers: &HeaderMap) {
+    pub(crate) fn heed(&self, passage: &Permit, status: StatusCode, headers: &HeaderMap) {
         let now = self.clock.now();
         let mut lanes = self.lanes();
         let Some(lane) = lanes.get_mut(&passage.host) else { return };
-        let limited = RateLimit::of(headers);
+        let limited = Allowance::of(headers);
         let close = if matches!(status.as_u16(), 429 | 503) {
             if lane.halved.is_none_or(|halved| passage.since >= halved) {
                 lane.limit = (lane.limit / 2).max(1);
@@ -183,15 +183,15 @@ impl Gates {
     }
 }
 
-/// What a host says of its limit: `RateLimit-Remaining: 7` (Docker Hub: `7;w=21600`) and `RateLimit-Reset: 30`, or in the
-/// later drafts `RateLimit: limit=100, remaining=7, reset=30` and `"default";r=7;t=30`.
+/// What a host says of its limit: `Allowance-Remaining: 7` (Docker Hub: `7;w=21600`) and `Allowance-Reset: 30`, or in the
+/// later drafts `Allowance: limit=100, remaining=7, reset=30` and `"default";r=7;t=30`.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct RateLimit {
+struct Allowance {
     remaining: Option<u64>,
     reset: Option<u64>,
 }
 
-impl RateLimit {
+impl Allowance {
     fn of(headers: &HeaderMap) -> Self {
         let number = |text: &str| {
             let digits = text.trim().split([';', ',']).next().unwrap_or_default();
@@ -234,13 +234,13 @@ mod tests {
     use crate::client::VirtualClock;
     use futures_util::FutureExt;
 
-    fn gates(pace: Pace) -> (Arc<Gates>, VirtualClock) {
+    fn gates(pace: RateLimit) -> (Arc<Throttles>, VirtualClock) {
         let clock = VirtualClock::default();
         let options = Options { clock: clock.clone().into(), pace, ..Options::default() };
-        (Arc::new(Gates::new(&options)), clock)
+        (Arc::new(Throttles::new(&options)), clock)
     }
 
-    fn pass(gates: &Arc<Gates>, host: &str) -> Result<Passage, Failure> {
+    fn pass(gates: &Arc<Throttles>, host: &str) -> Result<Permit, Failure> {
         gates.pass(host).now_or_never().expect("nothing to wait for but the virtual clock")
     }
 
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_gate_stays_closed_for_as_long_as_was_asked() {
-        let (gates, clock) = gates(Pace::default());
+        let (gates, clock) = gates(RateLimit::default());
         let retry = |wait: &str| headers("retry-after", wait);
         let first = pass(&gates, "a").expect("open");
         gates.heed(&first, StatusCode::TOO_MANY_REQUESTS, &retry("20"));
@@ -268,9 +268,9 @@ mod tests {
 
     #[test]
     fn complaints_halve_what_is_in_flight_once_and_quiet_lets_it_grow() {
-        let (gates, clock) = gates(Pace { at_once: 8, per_second: None });
-        let limit = |gates: &Gates| gates.lanes()["a"].limit;
-        let all: Vec<Passage> = (0..8).map(|_| pass(&gates, "a").expect("free")).collect();
+        let (gates, clock) = gates(RateLimit { at_once: 8, per_second: None });
+        let limit = |gates: &Throttles| gates.lanes()["a"].limit;
+        let all: Vec<Permit> = (0..8).map(|_| pass(&gates, "a").expect("free")).collect();
         assert!(gates.pass("a").now_or_never().is_none(), "eight are in flight");
         clock.advance(Duration::from_secs(1));
         for passage in &all {
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_rate_spaces_requests() {
-        let (gates, clock) = gates(Pace { at_once: 8, per_second: Some(4.0) });
+        let (gates, clock) = gates(RateLimit { at_once: 8, per_second: Some(4.0) });
         for _ in 0..5 {
             pass(&gates, "a").expect("in time");
         }
@@ -305,13 +305,13 @@ mod tests {
             ("ratelimit", "limit=100, remaining=0, reset=3000", 0),
             ("ratelimit-remaining", "0;w=21600", 0),
         ] {
-            let (gates, clock) = gates(Pace::default());
+            let (gates, clock) = gates(RateLimit::default());
             let first = pass(&gates, "a").expect("open");
             gates.heed(&first, StatusCode::OK, &headers(name, value));
             pass(&gates, "a").expect("open again");
             assert_eq!(clock.waited(), Duration::from_secs(expected), "{value}");
         }
-        let left = RateLimit::of(&headers("ratelimit-remaining", "76;w=21600"));
-        assert_eq!(left, RateLimit { remaining: Some(76), reset: None });
+        let left = Allowance::of(&headers("ratelimit-remaining", "76;w=21600"));
+        assert_eq!(left, Allowance { remaining: Some(76), reset: None });
     }
 }

@@ -9,7 +9,7 @@ use super::{
     proxy::{Route, Routes, SKIPPED, unusable},
     redirect::{BadLocation, Credentials, Downgrade, follow_with, host_of},
     retry::{Break, Origin},
-    throttle::Gates,
+    throttle::Throttles,
     tls::{HostTrust, Trust},
 };
 use crate::{
@@ -149,7 +149,7 @@ pub(crate) struct Transport {
     own: Mutex<HashMap<(String, Names, bool), Option<reqwest::Client>>>,
     trust: Trust,
     routes: Routes,
-    gates: Arc<Gates>,
+    gates: Arc<Throttles>,
     notify: Notify,
     user_agent: String,
     connect: Duration,
@@ -182,7 +182,7 @@ impl Transport {
             own: Mutex::default(),
             trust,
             routes,
-            gates: Arc::new(Gates::new(options)),
+            gates: Arc::new(Throttles::new(options)),
             notify: options.notify.clone(),
             user_agent: options.user_agent.clone(),
             connect: options.connect,

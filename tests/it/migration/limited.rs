@@ -7,7 +7,7 @@ use super::{
     front::{Passed, WINDOW},
 };
 use chartferry::{
-    client::{Client, Notice, Notify, Options, Pace, repository::index},
+    client::{Client, Notice, Notify, Options, RateLimit, repository::index},
     limits::Limits,
     mirror::{
         self, Sink, Source,
@@ -32,7 +32,7 @@ fn carry(place: &Migration, at_once: usize) -> (mirror::Report, Said) {
     let limits = Limits::default();
     let mut options = Options::default();
     options.clock = place.front.clock().after_turns(TURNS).into();
-    options.pace = Pace { at_once, per_second: None };
+    options.pace = RateLimit { at_once, per_second: None };
     let said: Arc<Mutex<Said>> = Arc::default();
     let (heard, clock, front) = (said.clone(), place.front.clock(), place.front.address());
     options.notify = Notify::new(move |notice| {

@@ -3,7 +3,7 @@
 use super::archive;
 use crate::support::{daemon::Daemon, proxy::Proxy, web::Web};
 use chartferry::{
-    client::{Client, Options, Pace, VirtualClock, repository::index},
+    client::{Client, Options, RateLimit, VirtualClock, repository::index},
     limits::Limits,
     mirror::{
         self, PATIENCE, Report, Sink, Source,
@@ -33,7 +33,7 @@ fn mirror(source: usize, destination: usize) -> (Report, Duration) {
     let (limits, clock) = (Limits::default(), VirtualClock::default());
     let mut options = Options::default();
     options.clock = clock.clone().into();
-    options.pace = Pace { at_once: AT_ONCE, per_second: None };
+    options.pace = RateLimit { at_once: AT_ONCE, per_second: None };
     options.unreachable = Some(PATIENCE);
     let client = Client::new(options).unwrap();
     let url = format!("http://{}", web.address());
