@@ -62,7 +62,7 @@ pub use registry::{
     namespace::{Remote, Shown},
 };
 
-use auth::access::{Access, Ticket};
+use auth::access::{Access, Action};
 use http::{transport::Transport, unreachable::Unreachable};
 use registry::host::Host;
 
@@ -171,8 +171,8 @@ impl Repository {
         &self.name
     }
 
-    fn ticket(&self, access: Access) -> Ticket {
-        Ticket {
+    fn ticket(&self, access: Action) -> Access {
+        Access {
             host: Arc::clone(&self.host),
             repository: Some(self.name.clone()),
             access,

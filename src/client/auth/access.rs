@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 /// What a request wants to do, and where.
 #[derive(Clone, Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct Access {
     pub(crate) host: Arc<Host>,
     pub(crate) repository: Option<RepositoryName>,
-    pub(crate) access: Access,
+    pub(crate) access: Action,
     pub(crate) intent: Intent,
 }
 
 /// What a request wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Access {
+pub(crate) enum Action {
     Read,
     Write,
     Delete,
@@ -35,25 +35,25 @@ pub enum Intent {
     Filling,
 }
 
-impl Ticket {
+impl Access {
     pub(crate) fn reads(&self) -> bool {
-        !matches!(self.access, Access::Write | Access::Delete)
+        !matches!(self.access, Action::Write | Action::Delete)
     }
 
     /// The scopes this request needs.
     pub(crate) fn needs(&self) -> Scopes {
         let actions = match self.access {
-            Access::Catalog => return Scopes::parse("registry:catalog:*"),
-            Access::Read => "pull",
-            Access::Write => "pull,push",
-            Access::Delete => "delete,pull",
+            Action::Catalog => return Scopes::parse("registry:catalog:*"),
+            Action::Read => "pull",
+            Action::Write => "pull,push",
+            Action::Delete => "delete,pull",
         };
         self.scope(actions)
     }
 
     /// What is asked for beyond that, because it will be needed next.
     pub(crate) fn wishes(&self) -> Option<Scopes> {
-        (self.access == Access::Read && self.intent != Intent::AsNeeded)
+        (self.access == Action::Read && self.intent != Intent::AsNeeded)
             .then(|| self.scope("pull,push"))
     }
 

@@ -1,7 +1,7 @@
 //! What a registry has asked for, and what we hold for it: its challenge, looked-up credentials, tokens.
 
 use super::{
-    access::{Access, Ticket},
+    access::{Access, Action},
     challenge::Challenge,
     credentials::{Credential, Found},
     scope::Scopes,
@@ -24,7 +24,7 @@ pub(crate) struct Memory(Mutex<State>);
 pub(crate) struct State {
     pub(crate) asks: Option<Asks>,
     /// Scopes that challenges named beyond ours.
-    pub(crate) named: Recent<(Option<RepositoryName>, Access), Scopes>,
+    pub(crate) named: Recent<(Option<RepositoryName>, Action), Scopes>,
     pub(crate) found: Recent<Option<RepositoryName>, Lookup>,
     /// Repositories that let us read without what we have.
     pub(crate) open: Recent<Option<RepositoryName>, ()>,
@@ -126,7 +126,7 @@ pub(crate) enum Widened {
 }
 
 /// Takes in what the host asks for; `None` when it asks for nothing we know.
-pub(crate) fn learn(ticket: &Ticket, refusal: &Full) -> Result<Option<Widened>> {
+pub(crate) fn learn(ticket: &Access, refusal: &Full) -> Result<Option<Widened>> {
     let values = refusal.headers.get_all(WWW_AUTHENTICATE);
     let list = Challenge::parse(values.iter().filter_map(|value| value.to_str().ok()));
     let bearer = list.iter().find(|c| c.is("Bearer") && c.parameter("realm").is_some());

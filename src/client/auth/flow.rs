@@ -3,7 +3,7 @@
 //! of things: first without, then with, once more with a new token, and for a read once more without.
 
 use super::{
-    access::Ticket,
+    access::Access,
     cache::{Asks, Slot, TokenKey, Widened, learn},
     credentials::{Credential, Found, Kept, TOKEN_USER},
     token::{self, Grant, Realm},
@@ -87,7 +87,7 @@ impl Client {
     /// The proof for the next try, if the host has asked for one and we have it.
     pub(crate) async fn authorization(
         &self,
-        ticket: &Ticket,
+        ticket: &Access,
         call: &Call,
         rounds: &mut Rounds,
     ) -> Result<Option<Authorization>, Failure> {
@@ -134,7 +134,7 @@ impl Client {
     /// A token of the cache or a new one; `Err` when its service refused it.
     async fn token(
         &self,
-        ticket: &Ticket,
+        ticket: &Access,
         realm: &Realm,
         credential: Option<Credential>,
         mode: Mode,
@@ -169,7 +169,7 @@ impl Client {
     }
 
     /// Looks the credential up once for each repository.
-    async fn found(&self, ticket: &Ticket) -> Result<Option<Found>> {
+    async fn found(&self, ticket: &Access) -> Result<Option<Found>> {
         let lookup = {
             let mut state = ticket.host.memory.state();
             Arc::clone(state.found.entry(ticket.repository.clone()))
@@ -185,7 +185,7 @@ impl Client {
     /// Looks at a 401 or 403 of the registry itself.
     pub(crate) async fn judge(
         &self,
-        ticket: &Ticket,
+        ticket: &Access,
         refusal: Full,
         used: Option<Authorization>,
         rounds: &mut Rounds,
@@ -227,7 +227,7 @@ impl Client {
     /// needs no credentials where the world may read.
     fn lower(
         &self,
-        ticket: &Ticket,
+        ticket: &Access,
         kept: Option<Kept>,
         rounds: &mut Rounds,
         refusal: Full,
@@ -249,7 +249,7 @@ impl Client {
 
 impl Rounds {
     /// A try has worked: what it needed is worth knowing.
-    pub(crate) fn worked(&self, ticket: &Ticket) {
+    pub(crate) fn worked(&self, ticket: &Access) {
         if self.mode == Mode::Open {
             ticket.host.memory.state().open.entry(ticket.repository.clone());
         }

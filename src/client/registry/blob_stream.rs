@@ -10,7 +10,7 @@ use crate::{
     Error, ErrorKind, Result,
     client::{
         Repository,
-        auth::access::Access,
+        auth::access::Action,
         http::{
             failure::{Failure, Fault},
             message::{Call, text},
@@ -93,7 +93,7 @@ impl Reading {
     async fn ask(&mut self) -> Result<Option<String>> {
         let repository = &self.repository;
         let act = self.act();
-        let ticket = repository.ticket(Access::Read);
+        let ticket = repository.ticket(Action::Read);
         let url = repository.url(&format!("blobs/{}", self.blob.digest))?;
         let mut call = Call::new(Method::GET, url).redirects(repository.redirects);
         // A part of a blob has no digest that could protect it.

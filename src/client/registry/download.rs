@@ -12,7 +12,7 @@ use crate::{
     Error, ErrorKind, Result,
     client::{
         Repository,
-        auth::access::Access,
+        auth::access::Action,
         event::{Notice, TOLD_EVERY, Way},
         http::{
             failure::{Failure, Fault},
@@ -73,7 +73,7 @@ impl Repository {
     async fn fill<S: Sink>(&self, blob: &Descriptor, partial: &mut Partial<S>) -> Result<()> {
         let client = &self.client;
         let act = format!("fetch blob `{}` of `{}/{}`", blob.digest, self.registry(), self.name);
-        let ticket = self.ticket(Access::Read);
+        let ticket = self.ticket(Action::Read);
         let url = self.url(&format!("blobs/{}", blob.digest))?;
         let mut tries = Tries::default();
         // Only what lies well beyond all that was reached before is progress: a server that makes us start over again makes none.

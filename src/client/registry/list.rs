@@ -5,7 +5,7 @@ use crate::{
     Error, ErrorKind, Result,
     client::{
         Client, Repository,
-        auth::access::{Access, Intent, Ticket},
+        auth::access::{Access, Action, Intent},
         event::Notice,
         http::{message::Call, redirect::next_page},
     },
@@ -39,7 +39,7 @@ impl Client {
         let host = self.host(registry);
         let url = host.url("_catalog")?;
         let ticket =
-            Ticket { host, repository: None, access: Access::Catalog, intent: Intent::AsNeeded };
+            Access { host, repository: None, access: Action::Catalog, intent: Intent::AsNeeded };
         let act = format!("list the repositories of `{registry}`");
         let pages: Vec<Page> = self.pages(&ticket, &act, url).await?;
         let listed = pages.into_iter().flat_map(|page| page.repositories);
@@ -72,7 +72,7 @@ impl Client {
     /// Every page, parsed.
     pub(crate) async fn pages<T: DeserializeOwned>(
         &self,
-        ticket: &Ticket,
+        ticket: &Access,
         act: &str,
         first: Url,
     ) -> Result<Vec<T>> {
@@ -132,7 +132,7 @@ impl Tags for Repository {
             tags: Vec<String>,
         }
         let act = format!("list the tags of `{}/{}`", self.registry(), self.name);
-        let ticket = self.ticket(Access::Read);
+        let ticket = self.ticket(Action::Read);
         let pages = self.client.pages(&ticket, &act, self.url("tags/list")?).await;
         let pages: Vec<Page> = pages.map_err(|error| match error.kind() {
             // Nothing need be created to be read.

@@ -6,7 +6,7 @@ use crate::{
     Error, ErrorKind, Result,
     client::{
         Repository,
-        auth::access::Access,
+        auth::access::Action,
         http::{
             message::{Call, Full, Payload, Strangers, text},
             retry::Tries,
@@ -25,7 +25,7 @@ impl Repository {
     pub(crate) async fn get_manifest(&self, target: &TagOrDigest) -> Result<Fetched> {
         let act = format!("fetch manifest `{target}` of `{}/{}`", self.registry(), self.name);
         let cap = self.client.options().limits.manifest_bytes;
-        let ticket = self.ticket(Access::Read);
+        let ticket = self.ticket(Action::Read);
         let mut call = Call::new(Method::GET, self.url(&format!("manifests/{target}"))?)
             .header("accept", media::ACCEPT_MANIFEST);
         let mut damaged = false;
@@ -91,7 +91,7 @@ impl Repository {
         let act = format!("resolve `{target}` of `{}/{}`", self.registry(), self.name);
         let call = Call::new(Method::HEAD, self.url(&format!("manifests/{target}"))?)
             .header("accept", media::ACCEPT_MANIFEST);
-        let answer = self.client.settle(&self.ticket(Access::Read), &act, &call, 0).await?;
+        let answer = self.client.settle(&self.ticket(Action::Read), &act, &call, 0).await?;
         match answer.status.as_u16() {
             200 => {
                 if let Some(descriptor) = described(target, &answer) {
@@ -152,7 +152,7 @@ impl Repository {
         }
         let cap = self.client.options().limits.answer_bytes;
         let act = self.push_act(target);
-        let answer = self.client.settle(&self.ticket(Access::Write), &act, &call, cap).await?;
+        let answer = self.client.settle(&self.ticket(Action::Write), &act, &call, cap).await?;
         if answer.status.is_success() {
             if !error_response::is_success(&answer) {
                 return Err(error_response::from_registry(self.registry(), &act, &answer));
@@ -172,7 +172,7 @@ impl Repository {
         let url = self.url(&format!("manifests/{target}"))?;
         let call = Call::new(Method::DELETE, url).strangers(Strangers::Refuse);
         let cap = self.client.options().limits.answer_bytes;
-        let answer = self.client.settle(&self.ticket(Access::Delete), &act, &call, cap).await?;
+        let answer = self.client.settle(&self.ticket(Action::Delete), &act, &call, cap).await?;
         if !error_response::is_success(&answer) {
             return Err(error_response::from_registry(self.registry(), &act, &answer));
         }

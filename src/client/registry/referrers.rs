@@ -9,7 +9,7 @@ use crate::{
     Error, ErrorKind, Result,
     client::{
         Repository,
-        auth::access::Access,
+        auth::access::Action,
         http::{
             message::{Call, Full, text},
             redirect::next_page,
@@ -67,7 +67,7 @@ impl Repository {
         if let Some(kind) = artifact_type {
             url.query_pairs_mut().append_pair("artifactType", kind);
         }
-        let ticket = self.ticket(Access::Read);
+        let ticket = self.ticket(Action::Read);
         let mut list = Vec::new();
         for page in 0..limits.pages {
             let call = Call::new(Method::GET, url.clone()).header("accept", media::INDEX);

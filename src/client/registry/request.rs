@@ -10,7 +10,7 @@ use crate::{
     client::{
         Client, Persistence,
         auth::{
-            access::Ticket,
+            access::Access,
             flow::{Next, Rounds},
         },
         event::Notice,
@@ -71,7 +71,7 @@ pub(crate) enum Trouble {
 impl Client {
     /// One try, with what the host asks for. A URL of another origin, such as that of an upload session or of a next page,
     /// is asked without credentials, and its 401 is not the registry's.
-    pub(crate) async fn ask(&self, ticket: &Ticket, call: &Call) -> Result<Reply, Failure> {
+    pub(crate) async fn ask(&self, ticket: &Access, call: &Call) -> Result<Reply, Failure> {
         if ticket.host.credentials_for(&call.url) == Credentials::Drop {
             return self.ask_elsewhere(call).await;
         }
@@ -119,7 +119,7 @@ impl Client {
     /// Asks until there is a whole answer that is not worth another try, whatever it says.
     pub(crate) async fn settle(
         &self,
-        ticket: &Ticket,
+        ticket: &Access,
         act: &str,
         call: &Call,
         cap: u64,

@@ -13,7 +13,7 @@ use crate::{
     Error, ErrorKind, Result,
     client::{
         Repository,
-        auth::access::{Access, Intent},
+        auth::access::{Action, Intent},
         event::{Notice, TOLD_EVERY, Way},
         http::{
             failure::Failure,
@@ -87,7 +87,7 @@ impl Repository {
 impl Holds for Repository {
     async fn holds_blob(&self, blob: &Descriptor) -> Result<Held> {
         let call = Call::new(Method::HEAD, self.url(&format!("blobs/{}", blob.digest))?);
-        let ticket = self.ticket(Access::Read);
+        let ticket = self.ticket(Action::Read);
         let answer = self.client.settle(&ticket, &self.blob_act(blob), &call, 0).await?;
         let length = text(&answer.headers, "content-length").and_then(|l| l.parse::<u64>().ok());
         let there = answer.status.as_u16() == 200 && length == Some(blob.size);
@@ -337,7 +337,7 @@ impl Upload<'_> {
     }
 
     async fn ask(&self, call: &Call) -> Result<Full, Setback> {
-        let ticket = self.repository.ticket(Access::Write);
+        let ticket = self.repository.ticket(Action::Write);
         self.whole_answer(self.repository.client.ask(&ticket, call).await).await
     }
 
