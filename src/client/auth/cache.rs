@@ -18,7 +18,7 @@ use std::{
 
 /// What a host has asked for, and what we hold for it.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(Mutex<State>);
+pub(crate) struct AuthCache(Mutex<State>);
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -96,7 +96,7 @@ pub(crate) struct TokenKey {
 pub(crate) type Slot = Arc<tokio::sync::Mutex<Option<Token>>>;
 pub(crate) type Lookup = Arc<tokio::sync::OnceCell<Option<Found>>>;
 
-impl Memory {
+impl AuthCache {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn tokens_that_have_expired_are_forgotten() {
-        let (memory, clock) = (Memory::default(), VirtualClock::default());
+        let (memory, clock) = (AuthCache::default(), VirtualClock::default());
         let key = |name: usize| TokenKey {
             credential: None,
             scopes: Scopes::parse(&format!("repository:n{name}:pull")),

@@ -3,7 +3,7 @@
 use crate::{
     Error, Result,
     client::{
-        auth::cache::Memory,
+        auth::cache::AuthCache,
         http::redirect::{Credentials, host_of, may_see},
         options::Scheme,
     },
@@ -34,7 +34,7 @@ pub(crate) struct Host {
     pushed: Mutex<HashSet<(RepositoryName, TagOrDigest)>>,
     referrers: Mutex<HashSet<RepositoryName>>,
     indexes: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
-    pub(crate) memory: Memory,
+    pub(crate) memory: AuthCache,
 }
 
 /// A registry that takes no body of this size takes none.
@@ -107,7 +107,7 @@ impl Host {
             pushed: Mutex::default(),
             referrers: Mutex::default(),
             indexes: Mutex::default(),
-            memory: Memory::default(),
+            memory: AuthCache::default(),
         }
     }
 
