@@ -1,6 +1,6 @@
-//! How a connection failed: the libraries' errors sorted into [`Break`]s, and what the user is told of each.
+//! How a connection failed: the libraries' errors sorted into [`TransportErrorKind`]s, and what the user is told of each.
 
-use super::{network::Inner, retry::Break, tls::NoRoots};
+use super::{network::Inner, retry::TransportErrorKind, tls::NoRoots};
 use crate::{
     Advice, Error, ErrorKind,
     advice::{Service, Untrusted},
@@ -10,8 +10,8 @@ use std::{error::Error as StdError, io};
 
 /// A request that got no whole answer.
 #[derive(Debug)]
-pub(crate) struct Fault {
-    pub(crate) kind: Break,
+pub(crate) struct TransportError {
+    pub(crate) kind: TransportErrorKind,
     /// The host that was spoken to, `host[:port]`.
     pub(crate) host: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -19,9 +19,9 @@ pub(crate) struct Fault {
     remedy: Option<Advice>,
 }
 
-impl Fault {
+impl TransportError {
     /// A fault of our own finding.
-    pub(crate) fn new(kind: Break, host: &str) -> Self {
+    pub(crate) fn new(kind: TransportErrorKind, host: &str) -> Self {
         Self { kind, host: host.to_owned(), source: None, remedy: None }
     }
 
@@ -37,13 +37,13 @@ impl Fault {
     /// Sorts an error of the HTTP client.
     pub(crate) fn sort(error: reqwest::Error, host: &str) -> Self {
         let mut kind = if error.is_builder() {
-            Break::Local
+            TransportErrorKind::Local
         } else if error.is_dns() {
-            Break::Name
+            TransportErrorKind::Name
         } else if error.is_connect() {
-            Break::Connect
+            TransportErrorKind::Connect
         } else {
-            Break::Cut
+            TransportErrorKind::Cut
         };
         let connecting = error.is_connect();
         let mut remedy = None;
@@ -51,18 +51,18 @@ impl Fault {
             if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
                 (kind, remedy) = (of_tls(tls), remedy_of(tls));
             } else if cause.is::<Inner>() {
-                (kind, remedy) = (Break::Local, Some(INNER.into()));
+                (kind, remedy) = (TransportErrorKind::Local, Some(INNER.into()));
             } else if let Some(io) = cause.downcast_ref::<io::Error>() {
                 // A server that does not speak TLS may just close; a refused connection never gets so far.
                 let ended = matches!(
                     io.kind(),
                     io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
                 );
-                if connecting && ended && kind == Break::Connect {
-                    kind = Break::Handshake;
+                if connecting && ended && kind == TransportErrorKind::Connect {
+                    kind = TransportErrorKind::Handshake;
                 }
             } else if cause.to_string().contains("proxy authorization required") {
-                kind = Break::Proxy;
+                kind = TransportErrorKind::Proxy;
             }
         });
         // Addresses may carry signatures or tokens in their query.
@@ -73,18 +73,20 @@ impl Fault {
     /// What happened, in a few words, the host left out.
     pub(crate) fn why(&self) -> &'static str {
         match self.kind {
-            Break::Name => "its name cannot be resolved",
-            Break::Connect => "no connection can be made",
-            Break::Handshake => "the TLS handshake fails",
-            Break::Terms => "it finds no kind of key or cipher for TLS that both sides know",
-            Break::Certificate => "its certificate is not trusted",
-            Break::NotTls => "it does not speak TLS",
-            Break::Proxy => "the proxy wants a name and password",
-            Break::Silent => "it does not answer in time",
-            Break::Stalled => "the connection stalls",
-            Break::Cut => "the connection breaks off",
-            Break::Garbled => "it sends what is no proper answer",
-            Break::Local => "the request cannot be made",
+            TransportErrorKind::Name => "its name cannot be resolved",
+            TransportErrorKind::Connect => "no connection can be made",
+            TransportErrorKind::Handshake => "the TLS handshake fails",
+            TransportErrorKind::Terms => {
+                "it finds no kind of key or cipher for TLS that both sides know"
+            }
+            TransportErrorKind::Certificate => "its certificate is not trusted",
+            TransportErrorKind::NotTls => "it does not speak TLS",
+            TransportErrorKind::Proxy => "the proxy wants a name and password",
+            TransportErrorKind::Silent => "it does not answer in time",
+            TransportErrorKind::Stalled => "the connection stalls",
+            TransportErrorKind::Cut => "the connection breaks off",
+            TransportErrorKind::Garbled => "it sends what is no proper answer",
+            TransportErrorKind::Local => "the request cannot be made",
         }
     }
 
@@ -93,12 +95,12 @@ impl Fault {
         let message = format!("cannot {act}: `{}`: {}", self.host, self.why());
         let advice = self.remedy.or_else(|| {
             Some(match self.kind {
-                Break::NotTls => Advice::UsePlainHttp(Service::Registry),
-                Break::Certificate => Advice::TrustCertificate(Untrusted::Issuer),
-                Break::Proxy => {
+                TransportErrorKind::NotTls => Advice::UsePlainHttp(Service::Registry),
+                TransportErrorKind::Certificate => Advice::TrustCertificate(Untrusted::Issuer),
+                TransportErrorKind::Proxy => {
                     "put them into HTTPS_PROXY as http://name:password@host:port".into()
                 }
-                Break::Name | Break::Connect => {
+                TransportErrorKind::Name | TransportErrorKind::Connect => {
                     "check the name, the network and HTTPS_PROXY".into()
                 }
                 _ => return None,
@@ -147,10 +149,10 @@ fn remedy_of(error: &rustls::Error) -> Option<Advice> {
     Some(text.into())
 }
 
-fn of_tls(error: &rustls::Error) -> Break {
+fn of_tls(error: &rustls::Error) -> TransportErrorKind {
     use rustls::{AlertDescription as Alert, Error, InvalidMessage};
     match error {
-        Error::InvalidMessage(InvalidMessage::InvalidContentType) => Break::NotTls,
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => TransportErrorKind::NotTls,
         Error::InvalidCertificate(_)
         | Error::NoCertificatesPresented
         | Error::UnsupportedNameType
@@ -165,9 +167,9 @@ fn of_tls(error: &rustls::Error) -> Break {
             | Alert::UnknownCA
             | Alert::AccessDenied
             | Alert::CertificateRequired,
-        ) => Break::Certificate,
-        Error::AlertReceived(Alert::HandshakeFailure) => Break::Terms,
-        _ => Break::Handshake,
+        ) => TransportErrorKind::Certificate,
+        Error::AlertReceived(Alert::HandshakeFailure) => TransportErrorKind::Terms,
+        _ => TransportErrorKind::Handshake,
     }
 }
 
@@ -187,14 +189,14 @@ fn visit(error: &(dyn StdError + 'static), look: &mut dyn FnMut(&(dyn StdError +
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The connection failed; it may be tried again.
-    Fault(Fault),
+    Transport(TransportError),
     /// It must not be tried again.
     Fatal(Error),
 }
 
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+impl From<TransportError> for Failure {
+    fn from(fault: TransportError) -> Self {
+        Self::Transport(fault)
     }
 }
 
@@ -215,12 +217,12 @@ mod tests {
         let alert = rustls::Error::AlertReceived(AlertDescription::HandshakeFailure);
         let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
         for (error, kind, hint) in [
-            (unknown, Break::Certificate, "trust its certificate"),
+            (unknown, TransportErrorKind::Certificate, "trust its certificate"),
             // A server whose only key is P-521 finds nothing that we offer.
-            (alert, Break::Terms, "P-521"),
-            (expired, Break::Certificate, "clock"),
+            (alert, TransportErrorKind::Terms, "P-521"),
+            (expired, TransportErrorKind::Certificate, "clock"),
         ] {
-            let fault = Fault {
+            let fault = TransportError {
                 kind: of_tls(&error),
                 host: "r.example".to_owned(),
                 remedy: remedy_of(&error),

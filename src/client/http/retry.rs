@@ -18,7 +18,7 @@ pub(crate) enum Outcome<'a> {
         from: Origin,
     },
     /// No answer, or one that broke off.
-    Broken(Break),
+    Broken(TransportErrorKind),
 }
 
 /// Who answered.
@@ -32,7 +32,7 @@ pub(crate) enum Origin {
 
 /// How a connection failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Break {
+pub(crate) enum TransportErrorKind {
     /// The name could not be resolved.
     Name,
     /// No connection could be made.
@@ -82,7 +82,11 @@ const SECONDARY_LIMIT: Duration = Duration::from_secs(60);
 pub(crate) fn decide(outcome: Outcome<'_>, now: SystemTime) -> Decision {
     match outcome {
         Outcome::Broken(
-            Break::Certificate | Break::Terms | Break::NotTls | Break::Local | Break::Proxy,
+            TransportErrorKind::Certificate
+            | TransportErrorKind::Terms
+            | TransportErrorKind::NotTls
+            | TransportErrorKind::Local
+            | TransportErrorKind::Proxy,
         ) => Decision::Stop,
         Outcome::Broken(_) => Decision::Again,
         Outcome::Status { status, retry_after, body, from } => {
@@ -249,17 +253,17 @@ mod tests {
             (storage(403), Renew),
             (storage(404), Renew),
             (storage(503), Again),
-            (Outcome::Broken(Break::Name), Again),
-            (Outcome::Broken(Break::Connect), Again),
-            (Outcome::Broken(Break::Handshake), Again),
-            (Outcome::Broken(Break::Silent), Again),
-            (Outcome::Broken(Break::Stalled), Again),
-            (Outcome::Broken(Break::Cut), Again),
-            (Outcome::Broken(Break::Garbled), Again),
-            (Outcome::Broken(Break::Certificate), Stop),
-            (Outcome::Broken(Break::NotTls), Stop),
-            (Outcome::Broken(Break::Proxy), Stop),
-            (Outcome::Broken(Break::Local), Stop),
+            (Outcome::Broken(TransportErrorKind::Name), Again),
+            (Outcome::Broken(TransportErrorKind::Connect), Again),
+            (Outcome::Broken(TransportErrorKind::Handshake), Again),
+            (Outcome::Broken(TransportErrorKind::Silent), Again),
+            (Outcome::Broken(TransportErrorKind::Stalled), Again),
+            (Outcome::Broken(TransportErrorKind::Cut), Again),
+            (Outcome::Broken(TransportErrorKind::Garbled), Again),
+            (Outcome::Broken(TransportErrorKind::Certificate), Stop),
+            (Outcome::Broken(TransportErrorKind::NotTls), Stop),
+            (Outcome::Broken(TransportErrorKind::Proxy), Stop),
+            (Outcome::Broken(TransportErrorKind::Local), Stop),
         ] {
             assert_eq!(decide(outcome, now), decision, "{outcome:?}");
         }

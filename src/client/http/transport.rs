@@ -3,12 +3,12 @@
 
 use super::{
     body::{Going, outgoing},
-    failure::{Failure, Fault},
+    failure::{Failure, TransportError},
     message::{Call, Certificate, Full, Patience, Proven, Strangers, text},
     network::{Names, Network, OuterOnly},
     proxy::{Route, Routes, SKIPPED, unusable},
     redirect::{BadLocation, Credentials, Downgrade, follow_with, host_of},
-    retry::{Break, Origin},
+    retry::{Origin, TransportErrorKind},
     throttle::Throttles,
     tls::{HostTrust, Trust},
 };
@@ -58,7 +58,7 @@ impl Answer {
     }
 
     /// The next bytes of the body.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
         let host = || host_of(&self.url);
         let next = self.response.chunk();
         tokio::pin!(next);
@@ -71,13 +71,16 @@ impl Answer {
                 match came {
                     Ok(came) => came,
                     Err(_) if left < self.stall => {
-                        return Err(Fault::new(Break::Stalled, &host()).with_source(TOO_SLOW));
+                        return Err(TransportError::new(TransportErrorKind::Stalled, &host())
+                            .with_source(TOO_SLOW));
                     }
-                    Err(_) => return Err(Fault::new(Break::Stalled, &host())),
+                    Err(_) => {
+                        return Err(TransportError::new(TransportErrorKind::Stalled, &host()));
+                    }
                 }
             }
         };
-        let chunk = came.map_err(|error| Fault::sort(error, &host()))?;
+        let chunk = came.map_err(|error| TransportError::sort(error, &host()))?;
         self.waited.bytes += chunk.as_ref().map_or(0, Bytes::len) as u64;
         Ok(chunk)
     }
@@ -323,12 +326,17 @@ impl Transport {
         // While the body goes out every `stall` must see a byte leave; then the answer has its own time.
         let response = loop {
             let before = going.sent();
-            let (limit, kind) =
-                if before < length { (self.stall, Break::Stalled) } else { (last, Break::Silent) };
+            let (limit, kind) = if before < length {
+                (self.stall, TransportErrorKind::Stalled)
+            } else {
+                (last, TransportErrorKind::Silent)
+            };
             match tokio::time::timeout(limit, &mut response).await {
-                Ok(response) => break response.map_err(|error| Fault::sort(error, &host))?,
+                Ok(response) => {
+                    break response.map_err(|error| TransportError::sort(error, &host))?;
+                }
                 Err(_) if going.sent() > before => {}
-                Err(_) => return Err(Fault::new(kind, &host).into()),
+                Err(_) => return Err(TransportError::new(kind, &host).into()),
             }
         };
         self.gates.heed(&passage, response.status(), response.headers());

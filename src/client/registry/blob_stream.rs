@@ -12,10 +12,10 @@ use crate::{
         Repository,
         auth::access::Action,
         http::{
-            failure::{Failure, Fault},
+            failure::{Failure, TransportError},
             message::{Call, text},
             redirect::follow,
-            retry::{Break, Tries, is_beyond},
+            retry::{TransportErrorKind, Tries, is_beyond},
             transport::Answer,
         },
     },
@@ -121,7 +121,7 @@ impl Reading {
                     return Ok(None);
                 }
                 Ok(Reply::Refused(full)) => Trouble::Refused(full),
-                Err(Failure::Fault(fault)) => Trouble::Fault(fault),
+                Err(Failure::Transport(fault)) => Trouble::Transport(fault),
                 Err(Failure::Fatal(error)) => return Err(error),
             };
             if !repository.client.pause(&repository.host, &mut self.tries, &act, &trouble).await? {
@@ -129,7 +129,7 @@ impl Reading {
                     Trouble::Refused(full) => {
                         error_response::from_registry(repository.registry(), &act, &full)
                     }
-                    Trouble::Fault(fault) => fault.into_error(&act),
+                    Trouble::Transport(fault) => fault.into_error(&act),
                     Trouble::Damaged(error) => error,
                 });
             }
@@ -206,7 +206,7 @@ impl Reading {
                 // It broke off: go on from here, as long as that makes progress.
                 Ok(None) => {
                     let registry = self.repository.registry();
-                    let fault = Fault::new(Break::Cut, registry.as_str());
+                    let fault = TransportError::new(TransportErrorKind::Cut, registry.as_str());
                     self.again(fault).await?;
                 }
                 Err(fault) => self.again(fault).await?,
@@ -239,16 +239,16 @@ impl Reading {
         Ok(chunk)
     }
 
-    async fn again(&mut self, fault: Fault) -> Result<()> {
+    async fn again(&mut self, fault: TransportError) -> Result<()> {
         self.answer = None;
         let act = self.act();
         let repository = &self.repository;
-        let trouble = Trouble::Fault(fault);
+        let trouble = Trouble::Transport(fault);
         if repository.client.pause(&repository.host, &mut self.tries, &act, &trouble).await? {
             return Ok(());
         }
         match trouble {
-            Trouble::Fault(fault) => Err(fault.into_error(&act)),
+            Trouble::Transport(fault) => Err(fault.into_error(&act)),
             Trouble::Refused(_) | Trouble::Damaged(_) => Ok(()),
         }
     }

@@ -15,9 +15,9 @@ use crate::{
         auth::access::Action,
         event::{Notice, TOLD_EVERY, Way},
         http::{
-            failure::{Failure, Fault},
+            failure::{Failure, TransportError},
             message::{Call, is_html, text},
-            retry::{Break, Tries, is_beyond},
+            retry::{TransportErrorKind, Tries, is_beyond},
             transport::Answer,
         },
     },
@@ -117,7 +117,7 @@ impl Repository {
                         .into())
                     }
                     Ok(Reply::Refused(full)) => Err(Trouble::Refused(full).into()),
-                    Err(Failure::Fault(fault)) => Err(Trouble::Fault(fault).into()),
+                    Err(Failure::Transport(fault)) => Err(Trouble::Transport(fault).into()),
                     Err(Failure::Fatal(error)) => Err(Stop::Fatal(error)),
                 };
                 if is_beyond(partial.len(), furthest, blob.size) {
@@ -143,7 +143,7 @@ impl Repository {
                     Trouble::Refused(full) => {
                         error_response::from_registry(self.registry(), &act, &full)
                     }
-                    Trouble::Fault(fault) => fault.into_error(&act),
+                    Trouble::Transport(fault) => fault.into_error(&act),
                     Trouble::Damaged(error) => error,
                 });
             }
@@ -164,8 +164,9 @@ impl Repository {
         let length: Option<u64> =
             text(&answer.headers, "content-length").and_then(|length| length.parse().ok());
         let garbled = |what: String| {
-            Stop::Again(Trouble::Fault(
-                Fault::new(Break::Garbled, registry.as_str()).with_source(what),
+            Stop::Again(Trouble::Transport(
+                TransportError::new(TransportErrorKind::Garbled, registry.as_str())
+                    .with_source(what),
             ))
         };
         let mut skip = match answer.status.as_u16() {
@@ -220,7 +221,7 @@ impl Repository {
         let notify = &self.client.options().notify;
         let mut told = partial.len();
         loop {
-            let chunk = answer.chunk().await.map_err(Trouble::Fault)?;
+            let chunk = answer.chunk().await.map_err(Trouble::Transport)?;
             let Some(mut chunk) = chunk else {
                 if partial.len() == blob.size {
                     break;
@@ -229,7 +230,11 @@ impl Repository {
                     partial.restart()?;
                     return Err(Trouble::Damaged(error).into());
                 }
-                return Err(Trouble::Fault(Fault::new(Break::Cut, registry.as_str())).into());
+                return Err(Trouble::Transport(TransportError::new(
+                    TransportErrorKind::Cut,
+                    registry.as_str(),
+                ))
+                .into());
             };
             if skip > 0 {
                 let passed = chunk.len().min(usize::try_from(skip).unwrap_or(usize::MAX));

@@ -15,10 +15,10 @@ use crate::{
         },
         event::Notice,
         http::{
-            failure::{Failure, Fault},
+            failure::{Failure, TransportError},
             message::{Call, Full, Proven},
             redirect::{Credentials, host_of},
-            retry::{Break, Decision, Origin, Outcome, Reach, Tries, decide},
+            retry::{Decision, Origin, Outcome, Reach, TransportErrorKind, Tries, decide},
             transport::{Answer, Transport},
         },
     },
@@ -54,7 +54,7 @@ async fn whole(reply: Result<Reply, Failure>, cap: u64) -> Result<Result<Full, T
         Err(failure) => failure,
     };
     match failure {
-        Failure::Fault(fault) => Ok(Err(Trouble::Fault(fault))),
+        Failure::Transport(fault) => Ok(Err(Trouble::Transport(fault))),
         Failure::Fatal(error) => Err(error),
     }
 }
@@ -62,7 +62,7 @@ async fn whole(reply: Result<Reply, Failure>, cap: u64) -> Result<Result<Full, T
 /// Why a try did not do.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    Fault(Fault),
+    Transport(TransportError),
     Refused(Full),
     /// An answer that came whole and is wrong.
     Damaged(Error),
@@ -283,18 +283,20 @@ impl Client {
         let speech = host.speech();
         let tried = self.transport().exchange(&call, header).await;
         let answer = match tried {
-            Err(Failure::Fault(fault)) if may_be_plain(host, speech, &call, &fault) => {
+            Err(Failure::Transport(fault)) if may_be_plain(host, speech, &call, &fault) => {
                 if call.url.set_scheme("http").is_err() {
                     return Err(fault.into());
                 }
                 let plain = self.transport().exchange(&call, None).await;
                 match (plain, fault.kind) {
                     // A TLS server that had a bad moment answers plain HTTP with 400.
-                    (Ok(answer), kind) if kind == Break::NotTls || answer.status != 400 => {
+                    (Ok(answer), kind)
+                        if kind == TransportErrorKind::NotTls || answer.status != 400 =>
+                    {
                         self.is_plain(host);
                         answer
                     }
-                    (Err(error), Break::NotTls) => {
+                    (Err(error), TransportErrorKind::NotTls) => {
                         self.is_plain(host);
                         return Err(error);
                     }
@@ -326,14 +328,14 @@ impl Client {
     }
 }
 
-fn may_be_plain(host: &Host, speech: Speech, call: &Call, fault: &Fault) -> bool {
+fn may_be_plain(host: &Host, speech: Speech, call: &Call, fault: &TransportError) -> bool {
     speech == Speech::Open
         && host.speech() != Speech::Tls
         && call.url.scheme() == "https"
         && match fault.kind {
-            Break::NotTls | Break::Handshake => true,
+            TransportErrorKind::NotTls | TransportErrorKind::Handshake => true,
             // Without a port in its name the two schemes are two ports.
-            Break::Connect => host.registry().port().is_none(),
+            TransportErrorKind::Connect => host.registry().port().is_none(),
             _ => false,
         }
 }
@@ -352,19 +354,19 @@ impl Trouble {
     fn into_answer(self, act: &str) -> Result<Full> {
         match self {
             Self::Refused(full) => Ok(full),
-            Self::Fault(fault) => Err(fault.into_error(act)),
+            Self::Transport(fault) => Err(fault.into_error(act)),
             Self::Damaged(error) => Err(error),
         }
     }
 
     /// Whether no connection to the host was made.
     fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Fault(fault) if matches!(fault.kind, Break::Name | Break::Connect))
+        matches!(self, Self::Transport(fault) if matches!(fault.kind, TransportErrorKind::Name | TransportErrorKind::Connect))
     }
 
     fn decision(&self, now: std::time::SystemTime) -> Decision {
         match self {
-            Self::Fault(fault) => decide(Outcome::Broken(fault.kind), now),
+            Self::Transport(fault) => decide(Outcome::Broken(fault.kind), now),
             Self::Damaged(_) => Decision::Again,
             Self::Refused(full) => decide(
                 Outcome::Status {
@@ -380,7 +382,7 @@ impl Trouble {
 
     fn why(&self) -> String {
         match self {
-            Self::Fault(fault) => fault.why().to_owned(),
+            Self::Transport(fault) => fault.why().to_owned(),
             Self::Damaged(error) => error.message().to_owned(),
             Self::Refused(full) => {
                 let who = match full.from {

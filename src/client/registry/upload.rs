@@ -174,7 +174,7 @@ impl From<Error> for Setback {
 impl From<Failure> for Setback {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Fault(fault) => Self::Trouble(Trouble::Fault(fault)),
+            Failure::Transport(fault) => Self::Trouble(Trouble::Transport(fault)),
             Failure::Fatal(error) => Self::Fatal(error),
         }
     }
@@ -230,7 +230,7 @@ impl Upload<'_> {
                 }
             }
             let uncertain = match &trouble {
-                Trouble::Fault(_) => true,
+                Trouble::Transport(_) => true,
                 Trouble::Refused(full) => full.status.is_server_error(),
                 Trouble::Damaged(_) => false,
             };
@@ -248,7 +248,7 @@ impl Upload<'_> {
 
     fn give_up(&self, trouble: Trouble) -> Error {
         match trouble {
-            Trouble::Fault(fault) => fault.into_error(&self.act),
+            Trouble::Transport(fault) => fault.into_error(&self.act),
             Trouble::Damaged(error) => error,
             Trouble::Refused(full) if is_wrong_digest(&full) => {
                 let error =

@@ -7,10 +7,10 @@ use crate::{
     Error, ErrorKind, Result,
     client::{
         http::{
-            failure::{Failure, Fault},
+            failure::{Failure, TransportError},
             message::{Call, is_html, text},
             redirect::host_of,
-            retry::{Break, Origin, PROGRESS, Reach, Tries},
+            retry::{Origin, PROGRESS, Reach, TransportErrorKind, Tries},
             transport::Answer,
         },
         registry::{
@@ -77,7 +77,7 @@ impl Repository {
                     reach = Reach::Reached;
                     match self.take(&mut spool, *answer, &url).await {
                         Ok(()) => return spool.finish(),
-                        Err(Failure::Fault(fault)) => Trouble::Fault(fault),
+                        Err(Failure::Transport(fault)) => Trouble::Transport(fault),
                         Err(Failure::Fatal(error)) => return Err(error),
                     }
                 }
@@ -91,7 +91,7 @@ impl Repository {
                     full.from = Origin::Registry;
                     Trouble::Refused(full)
                 }
-                Err(Failure::Fault(fault)) => Trouble::Fault(fault),
+                Err(Failure::Transport(fault)) => Trouble::Transport(fault),
                 Err(Failure::Fatal(error)) => return Err(error),
             };
             if spool.length >= furthest.saturating_add(PROGRESS) {
@@ -104,7 +104,7 @@ impl Repository {
             if !self.client.pause_for(&host, reach, &mut tries, &act, &trouble).await? {
                 return Err(match trouble {
                     Trouble::Refused(full) => error_response::from_web(&url, &full),
-                    Trouble::Fault(fault) => fault.into_error(&act),
+                    Trouble::Transport(fault) => fault.into_error(&act),
                     Trouble::Damaged(error) => error,
                 });
             }
@@ -127,7 +127,7 @@ impl Repository {
             206 if continues(text(&answer.headers, "content-range"), spool.length) => {}
             206 => {
                 spool.restart();
-                return Err(Fault::new(Break::Garbled, &host_of(url))
+                return Err(TransportError::new(TransportErrorKind::Garbled, &host_of(url))
                     .with_source("it sends another part than was asked for")
                     .into());
             }
