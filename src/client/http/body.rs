@@ -15,12 +15,12 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 /// How much of a body has gone.
 #[derive(Clone)]
-pub(crate) struct Going {
+pub(crate) struct UploadBody {
     sent: Arc<AtomicU64>,
     report: Option<Report>,
 }
 
-impl Going {
+impl UploadBody {
     pub(crate) fn new(report: Option<Report>) -> Self {
         Self { sent: Arc::default(), report }
     }
@@ -43,7 +43,7 @@ const PIECE: usize = 256 * 1024;
 /// A body to send, and its length.
 pub(crate) async fn outgoing(
     payload: &Payload,
-    going: &Going,
+    going: &UploadBody,
 ) -> Result<(Option<reqwest::Body>, u64), (Arc<Path>, io::Error)> {
     Ok(match payload {
         Payload::None => (None, 0),
@@ -72,7 +72,10 @@ pub(crate) async fn outgoing(
 type Pieces = BoxStream<'static, io::Result<Bytes>>;
 
 /// One part, piece by piece. Parts do not hold parts.
-async fn pieces(payload: &Payload, going: &Going) -> Result<(Pieces, u64), (Arc<Path>, io::Error)> {
+async fn pieces(
+    payload: &Payload,
+    going: &UploadBody,
+) -> Result<(Pieces, u64), (Arc<Path>, io::Error)> {
     let going = going.clone();
     Ok(match payload {
         Payload::None | Payload::Parts(_) => (stream::empty().boxed(), 0),

@@ -2,7 +2,7 @@
 //! registries, credentials or second tries.
 
 use super::{
-    body::{Going, outgoing},
+    body::{UploadBody, outgoing},
     failure::{Failure, TransportError},
     message::{Call, Certificate, Full, Patience, Proven, Strangers, text},
     network::{Names, Network, OuterOnly},
@@ -283,7 +283,7 @@ impl Transport {
         from: Origin,
     ) -> Result<Answer, Failure> {
         let host = host_of(url);
-        let going = Going::new(call.report.clone());
+        let going = UploadBody::new(call.report.clone());
         let (body, length) = outgoing(&call.payload, &going)
             .await
             .map_err(|(path, error)| Failure::Fatal(Error::io("read blob", path, error)))?;
