@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    client::{Client, Notify, repository::index::Fetched},
+    client::{Client, EventSink, repository::index::Fetched},
     index::{Index, config::Repository},
     limits::Limits,
     ops::{
@@ -105,7 +105,7 @@ fn opener(run: &Run, repository: &Repository) -> Result<Opener> {
         ..TransportArgs::default()
     };
     let mut options = transport.options(run)?;
-    options.notify = Notify::default();
+    options.notify = EventSink::default();
     let trust = options.trust.clone();
     Ok(with_museum_tokens(run, with_client(run, Client::new(options)?, trust)))
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    client::{Client, Notice, Notify, Options},
+    client::{Client, ClientEvent, EventSink, Options},
     index::config::Repository,
     limits::Limits,
     ops::repository::{self as op, Add, Added, Event, Existing, Gone, open::Opener},
@@ -154,9 +154,11 @@ pub(super) fn repo(run: &Run, command: RepoCommand) -> Result<Exit> {
 pub(super) fn opener(run: &Run) -> Result<Opener> {
     let mut options: Options = TransportArgs::default().options(run)?;
     let talk = run.talk.clone();
-    options.notify = Notify::new(move |notice| match notice {
-        Notice::Waiting { .. } => talk.info(&notice.to_string()),
-        Notice::Credentials { .. } | Notice::Skipped { .. } => talk.warn_once(&notice.to_string()),
+    options.notify = EventSink::new(move |notice| match notice {
+        ClientEvent::Waiting { .. } => talk.info(&notice.to_string()),
+        ClientEvent::Credentials { .. } | ClientEvent::Skipped { .. } => {
+            talk.warn_once(&notice.to_string())
+        }
         notice => tracing::debug!("{notice}"),
     });
     let trust = options.trust.clone();

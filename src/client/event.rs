@@ -10,7 +10,7 @@ pub(super) const TOLD_EVERY: u64 = crate::limits::MIB;
 /// Something worth telling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Notice {
+pub enum ClientEvent {
     /// A request goes out.
     Asked {
         /// `GET`.
@@ -96,7 +96,7 @@ pub enum Way {
     Up,
 }
 
-impl fmt::Display for Notice {
+impl fmt::Display for ClientEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Asked { method, url } => write!(f, "> {method} {url}"),
@@ -132,11 +132,11 @@ impl fmt::Display for Notice {
 
 /// Who hears notices. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Notify(Option<Arc<dyn Fn(Notice) + Send + Sync>>);
+pub struct EventSink(Option<Arc<dyn Fn(ClientEvent) + Send + Sync>>);
 
-impl Notify {
+impl EventSink {
     /// Hands every notice to `listener`.
-    pub fn new(listener: impl Fn(Notice) + Send + Sync + 'static) -> Self {
+    pub fn new(listener: impl Fn(ClientEvent) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(listener)))
     }
 
@@ -146,14 +146,14 @@ impl Notify {
     }
 
     /// Tells it.
-    pub(crate) fn tell(&self, notice: Notice) {
+    pub(crate) fn tell(&self, notice: ClientEvent) {
         if let Some(listener) = &self.0 {
             listener(notice);
         }
     }
 }
 
-impl fmt::Debug for Notify {
+impl fmt::Debug for EventSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Notify(someone)" } else { "Notify(nobody)" })
     }

@@ -3,7 +3,7 @@
 //! own lifetime only.
 //!
 //! It never prints, never asks, and never reads the environment: [`Options`] bring in what it must know, and
-//! [`Notice`]s carry out what its user should. It needs a tokio runtime with I/O and time enabled, of any kind.
+//! [`ClientEvent`]s carry out what its user should. It needs a tokio runtime with I/O and time enabled, of any kind.
 //!
 //! ```no_run
 //! use chartferry::{client::{Client, Options}, oci::Reference, store::Fetch};
@@ -50,7 +50,7 @@ pub use auth::{
     login::{Probe, Removed},
 };
 pub use clock::{Clock, VirtualClock};
-pub use event::{Notice, Notify, Way};
+pub use event::{ClientEvent, EventSink, Way};
 pub use http::{
     proxy::Proxies,
     throttle::RateLimit,

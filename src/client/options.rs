@@ -1,7 +1,7 @@
 //! What a client is told from outside: trust, proxies, credentials, patience. Nothing here is read from the
 //! environment; the command line does that and fills this in.
 
-use super::{Clock, Keyring, Notify, Proxies, RateLimit, Trust, http::redirect::Downgrade};
+use super::{Clock, EventSink, Keyring, Proxies, RateLimit, Trust, http::redirect::Downgrade};
 use crate::{
     limits::{self, Limits, MIB},
     oci::Registry,
@@ -120,7 +120,7 @@ pub struct Options {
     /// The time, and how to wait.
     pub clock: Clock,
     /// Who hears what happens on the way.
-    pub notify: Notify,
+    pub notify: EventSink,
 }
 
 impl Default for Options {
@@ -147,7 +147,7 @@ impl Default for Options {
             retry_after: Duration::from_secs(300),
             user_agent: concat!("chartferry/", env!("CARGO_PKG_VERSION")).to_owned(),
             clock: Clock::default(),
-            notify: Notify::default(),
+            notify: EventSink::default(),
         }
     }
 }

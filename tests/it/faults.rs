@@ -10,8 +10,8 @@ use bytes::Bytes;
 use chartferry::{
     Result,
     client::{
-        Client, Clock, Credential, Given, Intent, Notice, Notify, Options, Repository, Scheme,
-        Secret, VirtualClock,
+        Client, ClientEvent, Clock, Credential, EventSink, Given, Intent, Options, Repository,
+        Scheme, Secret, VirtualClock,
     },
     oci::{Descriptor, Document, Manifest, TagOrDigest, media},
     store::{Fetch, Push, Source},
@@ -32,7 +32,7 @@ pub(crate) struct Bench {
     pub(crate) client: Client,
     pub(crate) clock: VirtualClock,
     pub(crate) cache: tempfile::TempDir,
-    told: Arc<Mutex<Vec<Notice>>>,
+    told: Arc<Mutex<Vec<ClientEvent>>>,
 }
 
 impl Bench {
@@ -52,8 +52,8 @@ impl Bench {
         options.scheme = Scheme::Plain;
         options.clock = Clock::Virtual(clock.clone());
         options.cache = Some(cache.path().to_path_buf());
-        options.notify = Notify::new(move |notice| {
-            if !matches!(notice, Notice::Asked { .. } | Notice::Answered { .. }) {
+        options.notify = EventSink::new(move |notice| {
+            if !matches!(notice, ClientEvent::Asked { .. } | ClientEvent::Answered { .. }) {
                 listener.lock().unwrap().push(notice);
             }
         });
@@ -70,7 +70,7 @@ impl Bench {
     pub(crate) fn told(&self) -> Vec<String> {
         let told = self.told.lock().unwrap();
         told.iter()
-            .filter(|notice| !matches!(notice, Notice::Moved { .. }))
+            .filter(|notice| !matches!(notice, ClientEvent::Moved { .. }))
             .map(ToString::to_string)
             .collect()
     }

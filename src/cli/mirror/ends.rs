@@ -15,8 +15,8 @@ use crate::{
         },
     },
     client::{
-        Client, Credential, Given, HttpRedirects, Notice, Notify, Options, Place, PlainHosts,
-        RateLimit, Secret, repository::index,
+        Client, ClientEvent, Credential, EventSink, Given, HttpRedirects, Options, Place,
+        PlainHosts, RateLimit, Secret, repository::index,
     },
     limits::Limits,
     mirror::{
@@ -383,10 +383,10 @@ fn usual(host: &str) -> &str {
 }
 
 /// Waits for one host are told now and then: with many requests put off at once each would be a line.
-fn seldom(notify: Notify) -> Notify {
+fn seldom(notify: EventSink) -> EventSink {
     let told: Mutex<HashMap<String, Instant>> = Mutex::default();
-    Notify::new(move |notice| {
-        if let Notice::Waiting { host, .. } = &notice {
+    EventSink::new(move |notice| {
+        if let ClientEvent::Waiting { host, .. } = &notice {
             let Ok(mut told) = told.lock() else { return };
             if told.get(host).is_some_and(|last| last.elapsed() < SELDOM) {
                 return;

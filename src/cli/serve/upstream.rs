@@ -5,8 +5,8 @@ use crate::{
     Error, ErrorKind, Result,
     cli::{Run, shell::remote::RemoteArgs},
     client::{
-        Client, Credential, Given, Keyring, Notice, Notify, Options, Persistence, Redirects,
-        Remote, Secret, Shown,
+        Client, ClientEvent, Credential, EventSink, Given, Keyring, Options, Persistence,
+        Redirects, Remote, Secret, Shown,
     },
     oci::{Reference, RepositoryName},
     server::{Access, Config, NotifySecret, Sent, Upstream, Writes},
@@ -97,10 +97,12 @@ impl UpstreamArgs {
         let mut options = self.remote.options(run)?;
         (options.connect, options.headers, options.grace) = (CONNECT, ANSWER, ANSWER);
         (options.retry_after, options.persistence) = (RETRY_AFTER, Persistence::Short);
-        options.notify = Notify::new(|notice| match notice {
-            Notice::Moved { .. } => {}
-            Notice::Asked { .. } | Notice::Answered { .. } => tracing::debug!("{notice}"),
-            Notice::Warning { .. } | Notice::Credentials { .. } => tracing::warn!("{notice}"),
+        options.notify = EventSink::new(|notice| match notice {
+            ClientEvent::Moved { .. } => {}
+            ClientEvent::Asked { .. } | ClientEvent::Answered { .. } => tracing::debug!("{notice}"),
+            ClientEvent::Warning { .. } | ClientEvent::Credentials { .. } => {
+                tracing::warn!("{notice}")
+            }
             _ => tracing::info!("{notice}"),
         });
         let names: Vec<RepositoryName> =

@@ -4,8 +4,8 @@ use crate::{
     Error, ErrorKind, Result,
     cli::{Run, login::ask_secret},
     client::{
-        Client, Credential, Given, HttpRedirects, Identity, Keyring, Notice, Notify, Options,
-        Place, PlainHosts, Proxies, Scheme, Secret, Surroundings, Trust, Verification,
+        Client, ClientEvent, Credential, EventSink, Given, HttpRedirects, Identity, Keyring,
+        Options, Place, PlainHosts, Proxies, Scheme, Secret, Surroundings, Trust, Verification,
     },
     digest::Digest,
 };
@@ -215,18 +215,22 @@ pub(crate) fn http_redirects(allowed: bool) -> HttpRedirects {
 }
 
 /// What the client tells becomes talk; bytes that go by are counted.
-fn notify(run: &Run) -> Notify {
+fn notify(run: &Run) -> EventSink {
     let (talk, counts) = (run.talk.clone(), Arc::clone(&run.counts));
     let seen: Mutex<HashMap<Digest, u64>> = Mutex::default();
-    Notify::new(move |notice| match notice {
-        Notice::Moved { digest, done, .. } => {
+    EventSink::new(move |notice| match notice {
+        ClientEvent::Moved { digest, done, .. } => {
             let Ok(mut seen) = seen.lock() else { return };
             let before = seen.insert(digest, done).unwrap_or(0);
             counts.bytes.fetch_add(done.saturating_sub(before), Ordering::Relaxed);
         }
-        Notice::Warning { .. } => talk.warn(&notice.to_string()),
-        Notice::Credentials { .. } | Notice::Skipped { .. } => talk.warn_once(&notice.to_string()),
-        Notice::PlainHttp { .. } | Notice::Asked { .. } | Notice::Answered { .. } => {
+        ClientEvent::Warning { .. } => talk.warn(&notice.to_string()),
+        ClientEvent::Credentials { .. } | ClientEvent::Skipped { .. } => {
+            talk.warn_once(&notice.to_string())
+        }
+        ClientEvent::PlainHttp { .. }
+        | ClientEvent::Asked { .. }
+        | ClientEvent::Answered { .. } => {
             tracing::debug!("{notice}");
         }
         _ => talk.info(&notice.to_string()),

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    client::event::{Notice, Notify},
+    client::event::{ClientEvent, EventSink},
     limits::MIB,
     oci::{Registry, RepositoryName},
 };
@@ -186,7 +186,7 @@ impl Keyring {
         &self,
         registry: &Registry,
         repository: Option<&RepositoryName>,
-        notify: &Notify,
+        notify: &EventSink,
     ) -> Result<Option<Found>> {
         if let Some(given) = &self.given
             && given.registry.as_ref().is_none_or(|own| same_registry(own, registry))
@@ -201,7 +201,7 @@ impl Keyring {
                 // Another tool's file is that tool's business.
                 Err(error) => {
                     let text = format!("{}; the credentials in it are skipped", error.chain());
-                    notify.tell(Notice::Credentials { text });
+                    notify.tell(ClientEvent::Credentials { text });
                     continue;
                 }
             };
@@ -218,7 +218,7 @@ impl Keyring {
                     match helpers.get(&name, credential_helper::server_of(registry)).await {
                         Ok(credential) => credential,
                         Err(error) => {
-                            notify.tell(Notice::Credentials { text: error.chain() });
+                            notify.tell(ClientEvent::Credentials { text: error.chain() });
                             None
                         }
                     }

@@ -12,7 +12,7 @@ use crate::{
     Error, ErrorKind, Result,
     client::{
         Client,
-        event::Notice,
+        event::ClientEvent,
         http::{
             failure::Failure,
             message::{Call, Full, Payload, Proven},
@@ -240,7 +240,7 @@ impl Client {
             rounds.mode = Mode::Open;
             rounds.refusal = Some(refusal);
             let host = ticket.host.registry().to_string();
-            self.options().notify.tell(Notice::WithoutCredentials { host });
+            self.options().notify.tell(ClientEvent::WithoutCredentials { host });
             return Ok(());
         }
         Err(rounds.refusal.take().unwrap_or(refusal))

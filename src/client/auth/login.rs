@@ -12,7 +12,7 @@ use crate::{
     Advice, Error, ErrorKind, Result,
     client::{
         Client,
-        event::Notice,
+        event::ClientEvent,
         http::{
             message::{Call, Full, Proven},
             retry::Origin,
@@ -178,7 +178,7 @@ impl Client {
             match helpers.store(name, key_of(registry), credential).await {
                 Ok(()) => return Ok(()),
                 // Nobody has configured it, so nobody has to repair it.
-                Err(error) => self.options().notify.tell(Notice::Credentials {
+                Err(error) => self.options().notify.tell(ClientEvent::Credentials {
                     text: format!(
                         "{}; the credential is stored in `{}`",
                         error.chain(),

@@ -5,7 +5,7 @@
 use super::pem;
 use crate::{
     Error, Result,
-    client::event::{Notice, Notify},
+    client::event::{ClientEvent, EventSink},
 };
 use rustls::{
     ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
@@ -100,9 +100,9 @@ impl Trust {
 
     /// The configuration for a host. A file that its user named must be good; what others put into `certs.d` is skipped with
     /// a warning where it cannot be used.
-    pub(crate) fn config(&self, host: &HostTrust, notify: &Notify) -> Result<ClientConfig> {
+    pub(crate) fn config(&self, host: &HostTrust, notify: &EventSink) -> Result<ClientConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let skip = |text: String| notify.tell(Notice::Skipped { text });
+        let skip = |text: String| notify.tell(ClientEvent::Skipped { text });
         let mut extra = Vec::new();
         if let Some(path) = &self.ca_file {
             extra.extend(pem::certificates(path, &skip)?);
@@ -177,7 +177,7 @@ struct Lazy {
     /// Trusted beside the system's: as issuers, and as servers' own certificates.
     extra: Vec<CertificateDer<'static>>,
     system_file: Option<PathBuf>,
-    notify: Notify,
+    notify: EventSink,
     roots: OnceLock<Result<Arc<dyn ServerCertVerifier>, rustls::Error>>,
 }
 
@@ -185,7 +185,7 @@ impl Lazy {
     fn load(&self) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
         let extra = || self.extra.iter().cloned();
         if let Some(file) = &self.system_file {
-            let skip = |text: String| self.notify.tell(Notice::Skipped { text });
+            let skip = |text: String| self.notify.tell(ClientEvent::Skipped { text });
             let own = match pem::certificates(file, &skip) {
                 Ok(own) => own,
                 Err(error) if self.extra.is_empty() => {
@@ -379,7 +379,8 @@ mod tests {
             ),
             (Trust { ca_file: Some(path), ..Trust::default() }, "holds no certificate"),
         ] {
-            let error = trust.config(&HostTrust::default(), &Notify::default()).expect_err(words);
+            let error =
+                trust.config(&HostTrust::default(), &EventSink::default()).expect_err(words);
             assert!(error.chain().contains(words), "{error:?}");
         }
     }

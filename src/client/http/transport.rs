@@ -16,7 +16,7 @@ use crate::{
     Advice, Error, ErrorKind, Result,
     client::{
         Options,
-        event::{Notice, Notify},
+        event::{ClientEvent, EventSink},
         registry::{blob_stream::Redirects, error_response::repository_of},
     },
     limits,
@@ -153,7 +153,7 @@ pub(crate) struct Transport {
     trust: Trust,
     routes: Routes,
     gates: Arc<Throttles>,
-    notify: Notify,
+    notify: EventSink,
     user_agent: String,
     connect: Duration,
     headers: Duration,
@@ -292,7 +292,7 @@ impl Transport {
         let route = self.routes.route(url);
         match route {
             Route::Unusable => return Err(Failure::Fatal(unusable(url))),
-            Route::Skipped => self.notify.tell(Notice::Skipped { text: SKIPPED.to_owned() }),
+            Route::Skipped => self.notify.tell(ClientEvent::Skipped { text: SKIPPED.to_owned() }),
             Route::Direct | Route::Through(_) => {}
         }
         let hidden = match from {
@@ -319,7 +319,7 @@ impl Transport {
         let shown =
             self.notify.is_heard().then(|| (call.method.to_string(), without_proof(url.as_str())));
         if let Some((method, url)) = shown.clone() {
-            self.notify.tell(Notice::Asked { method, url });
+            self.notify.tell(ClientEvent::Asked { method, url });
         }
         let response = request.send();
         tokio::pin!(response);
@@ -346,7 +346,7 @@ impl Transport {
         };
         if let Some((method, url)) = shown {
             let status = response.status().as_u16();
-            self.notify.tell(Notice::Answered { method, url, status });
+            self.notify.tell(ClientEvent::Answered { method, url, status });
         }
         Ok(Answer {
             status: response.status(),
@@ -431,7 +431,7 @@ struct Setup<'a> {
     connect: Duration,
     user_agent: &'a str,
     routes: &'a Routes,
-    notify: &'a Notify,
+    notify: &'a EventSink,
 }
 
 impl Setup<'_> {

@@ -13,7 +13,7 @@ use crate::{
     client::{
         Repository,
         auth::access::Action,
-        event::{Notice, TOLD_EVERY, Way},
+        event::{ClientEvent, TOLD_EVERY, Way},
         http::{
             failure::{Failure, TransportError},
             message::{Call, is_html, text},
@@ -94,7 +94,7 @@ impl Repository {
                 if partial.len() > 0 {
                     let (at, total) = (partial.len(), blob.size);
                     let (host, digest) = (self.registry().to_string(), blob.digest.clone());
-                    client.options().notify.tell(Notice::Resumed { host, digest, at, total });
+                    client.options().notify.tell(ClientEvent::Resumed { host, digest, at, total });
                     call = call.header("range", &format!("bytes={at}-"));
                     if let Some(etag) = partial.etag() {
                         call = call.header("if-range", etag);
@@ -259,7 +259,7 @@ impl Repository {
             if done - told >= TOLD_EVERY || done == blob.size {
                 told = done;
                 let digest = blob.digest.clone();
-                notify.tell(Notice::Moved { digest, way: Way::Down, done, total: blob.size });
+                notify.tell(ClientEvent::Moved { digest, way: Way::Down, done, total: blob.size });
             }
         }
         Ok(())

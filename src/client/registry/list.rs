@@ -6,7 +6,7 @@ use crate::{
     client::{
         Client, Repository,
         auth::access::{Access, Action, Intent},
-        event::Notice,
+        event::ClientEvent,
         http::{message::Call, redirect::next_page},
     },
     limits::MIB,
@@ -63,7 +63,7 @@ impl Client {
             );
             if host.warns(&text) {
                 let host = host.registry().to_string();
-                self.options().notify.tell(Notice::Warning { host, text });
+                self.options().notify.tell(ClientEvent::Warning { host, text });
             }
         }
         lawful

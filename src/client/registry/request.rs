@@ -13,7 +13,7 @@ use crate::{
             access::Access,
             flow::{Next, Rounds},
         },
-        event::Notice,
+        event::ClientEvent,
         http::{
             failure::{Failure, TransportError},
             message::{Call, Full, Proven},
@@ -263,7 +263,11 @@ impl Client {
             }
             wait = wait.min(left);
         }
-        options.notify.tell(Notice::Waiting { host: host.to_owned(), wait, why: trouble.why() });
+        options.notify.tell(ClientEvent::Waiting {
+            host: host.to_owned(),
+            wait,
+            why: trouble.why(),
+        });
         options.clock.wait(wait).await;
         Ok(true)
     }
@@ -315,7 +319,7 @@ impl Client {
                 && host.warns(&text)
             {
                 let host = host.registry().to_string();
-                self.options().notify.tell(Notice::Warning { host, text });
+                self.options().notify.tell(ClientEvent::Warning { host, text });
             }
         }
         Ok(answer)
@@ -323,7 +327,9 @@ impl Client {
 
     fn is_plain(&self, host: &Host) {
         if host.speaks(Speech::Plain) != Speech::Plain {
-            self.options().notify.tell(Notice::PlainHttp { host: host.registry().to_string() });
+            self.options()
+                .notify
+                .tell(ClientEvent::PlainHttp { host: host.registry().to_string() });
         }
     }
 }

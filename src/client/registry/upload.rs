@@ -14,7 +14,7 @@ use crate::{
     client::{
         Repository,
         auth::access::{Action, Intent},
-        event::{Notice, TOLD_EVERY, Way},
+        event::{ClientEvent, TOLD_EVERY, Way},
         http::{
             failure::Failure,
             message::{Call, Full, Patience, Payload, Report, text},
@@ -414,7 +414,7 @@ impl Upload<'_> {
                 return;
             }
             told.store(done, Ordering::Relaxed);
-            notify.tell(Notice::Moved { digest: digest.clone(), way: Way::Up, done, total });
+            notify.tell(ClientEvent::Moved { digest: digest.clone(), way: Way::Up, done, total });
         })
     }
 }

@@ -7,7 +7,7 @@ use super::{
     front::{Passed, WINDOW},
 };
 use chartferry::{
-    client::{Client, Notice, Notify, Options, RateLimit, repository::index},
+    client::{Client, ClientEvent, EventSink, Options, RateLimit, repository::index},
     limits::Limits,
     mirror::{
         self, Sink, Source,
@@ -35,10 +35,10 @@ fn carry(place: &Migration, at_once: usize) -> (mirror::Report, Said) {
     options.pace = RateLimit { at_once, per_second: None };
     let said: Arc<Mutex<Said>> = Arc::default();
     let (heard, clock, front) = (said.clone(), place.front.clock(), place.front.address());
-    options.notify = Notify::new(move |notice| {
+    options.notify = EventSink::new(move |notice| {
         let (url, status) = match notice {
-            Notice::Asked { url, .. } => (url, None),
-            Notice::Answered { url, status, .. } => (url, Some(status)),
+            ClientEvent::Asked { url, .. } => (url, None),
+            ClientEvent::Answered { url, status, .. } => (url, Some(status)),
             _ => return,
         };
         // It is tried with TLS first, which the front hangs up on.
