@@ -42,7 +42,7 @@ const SMALLEST_CHUNK: u64 = 16 * crate::limits::KIB;
 
 /// How a host is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Speech {
+pub(crate) enum HostScheme {
     /// TLS, and plain HTTP if that is what answers: nobody knows yet.
     Open,
     /// TLS.
@@ -56,27 +56,27 @@ pub(crate) enum Speech {
 pub(crate) struct Fact(AtomicU8);
 
 impl Fact {
-    pub(crate) fn known(&self) -> Option<Answer> {
+    pub(crate) fn known(&self) -> Option<Capability> {
         match self.0.load(Ordering::Relaxed) {
-            1 => Some(Answer::Yes),
-            2 => Some(Answer::No),
+            1 => Some(Capability::Yes),
+            2 => Some(Capability::No),
             _ => None,
         }
     }
 
-    pub(crate) fn learn(&self, answer: Answer) {
-        self.0.store(if answer == Answer::Yes { 1 } else { 2 }, Ordering::Relaxed);
+    pub(crate) fn learn(&self, answer: Capability) {
+        self.0.store(if answer == Capability::Yes { 1 } else { 2 }, Ordering::Relaxed);
     }
 }
 
 /// What is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum Capability {
     Yes,
     No,
 }
 
-impl Speech {
+impl HostScheme {
     fn of(stored: u8) -> Self {
         match stored {
             0 => Self::Open,
@@ -91,9 +91,9 @@ impl Host {
         let address =
             if registry.is_docker_hub() { "registry-1.docker.io" } else { registry.as_str() };
         let speech = match scheme {
-            Scheme::Plain => Speech::Plain,
-            Scheme::Auto if registry.is_loopback() => Speech::Open,
-            Scheme::Auto => Speech::Tls,
+            Scheme::Plain => HostScheme::Plain,
+            Scheme::Auto if registry.is_loopback() => HostScheme::Open,
+            Scheme::Auto => HostScheme::Tls,
         };
         Self {
             registry: registry.clone(),
@@ -127,7 +127,7 @@ impl Host {
 
     /// An address beneath `/v2/`.
     pub(crate) fn url(&self, rest: &str) -> Result<Url> {
-        let scheme = if self.speech() == Speech::Plain { "http" } else { "https" };
+        let scheme = if self.speech() == HostScheme::Plain { "http" } else { "https" };
         format!("{scheme}://{}/v2/{rest}", self.address).parse().map_err(
             |error: url::ParseError| {
                 Error::usage(format!("`{}` is no host to connect to", self.registry))
@@ -139,7 +139,7 @@ impl Host {
     /// An address of this registry in the scheme it turned out to speak.
     pub(crate) fn in_its_scheme(&self, url: &Url) -> Url {
         let mut url = url.clone();
-        if self.speech() == Speech::Plain
+        if self.speech() == HostScheme::Plain
             && url.scheme() == "https"
             && host_of(&url) == self.address
         {
@@ -154,13 +154,13 @@ impl Host {
         self.url("").map_or(Credentials::Drop, |own| may_see(&own, &self.in_its_scheme(url)))
     }
 
-    pub(crate) fn speech(&self) -> Speech {
-        Speech::of(self.speech.load(Ordering::Relaxed))
+    pub(crate) fn speech(&self) -> HostScheme {
+        HostScheme::of(self.speech.load(Ordering::Relaxed))
     }
 
     /// Notes what it speaks, and gives what was known before.
-    pub(crate) fn speaks(&self, speech: Speech) -> Speech {
-        Speech::of(self.speech.swap(speech as u8, Ordering::Relaxed))
+    pub(crate) fn speaks(&self, speech: HostScheme) -> HostScheme {
+        HostScheme::of(self.speech.swap(speech as u8, Ordering::Relaxed))
     }
 
     pub(crate) fn is_reached(&self) -> bool {
@@ -271,8 +271,8 @@ mod tests {
     #[test]
     fn a_host_that_turns_out_plain_is_asked_so_whatever_its_answers_say() {
         let host = host("127.0.0.1:5000");
-        assert_eq!(host.speech(), Speech::Open);
-        host.speaks(Speech::Plain);
+        assert_eq!(host.speech(), HostScheme::Open);
+        host.speaks(HostScheme::Plain);
         for (before, after) in [
             ("https://127.0.0.1:5000/v2/a?b=c", "http://127.0.0.1:5000/v2/a?b=c"),
             ("https://127.0.0.1:5001/v2/", "https://127.0.0.1:5001/v2/"),
@@ -280,7 +280,11 @@ mod tests {
         ] {
             assert_eq!(host.in_its_scheme(&before.parse().expect(before)).as_str(), after);
         }
-        assert_eq!(self::host("r.example").speech(), Speech::Tls, "only this machine is doubted");
+        assert_eq!(
+            self::host("r.example").speech(),
+            HostScheme::Tls,
+            "only this machine is doubted"
+        );
     }
 
     #[test]

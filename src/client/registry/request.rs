@@ -3,7 +3,7 @@
 
 use super::{
     error_response,
-    host::{Host, Speech},
+    host::{Host, HostScheme},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -309,8 +309,8 @@ impl Client {
             }
             tried => tried?,
         };
-        if host.speech() == Speech::Open && answer.from == Origin::Registry {
-            host.speaks(Speech::Tls);
+        if host.speech() == HostScheme::Open && answer.from == Origin::Registry {
+            host.speaks(HostScheme::Tls);
         }
         host.has_answered();
         self.inner.unreachable.answers(host.registry().as_str());
@@ -326,7 +326,7 @@ impl Client {
     }
 
     fn is_plain(&self, host: &Host) {
-        if host.speaks(Speech::Plain) != Speech::Plain {
+        if host.speaks(HostScheme::Plain) != HostScheme::Plain {
             self.options()
                 .notify
                 .tell(ClientEvent::PlainHttp { host: host.registry().to_string() });
@@ -334,9 +334,9 @@ impl Client {
     }
 }
 
-fn may_be_plain(host: &Host, speech: Speech, call: &Call, fault: &TransportError) -> bool {
-    speech == Speech::Open
-        && host.speech() != Speech::Tls
+fn may_be_plain(host: &Host, speech: HostScheme, call: &Call, fault: &TransportError) -> bool {
+    speech == HostScheme::Open
+        && host.speech() != HostScheme::Tls
         && call.url.scheme() == "https"
         && match fault.kind {
             TransportErrorKind::NotTls | TransportErrorKind::Handshake => true,

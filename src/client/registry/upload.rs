@@ -4,7 +4,7 @@
 
 use super::{
     error_response,
-    host::Answer as Known,
+    host::Capability as Known,
     manifest::check_digest,
     request::{Reply, Trouble},
     upload_chunked::{Chunks, Course},

@@ -2,7 +2,7 @@
 //! disagree about what they have received; what to believe is in [`Chunks::settle_offset`].
 
 use super::{
-    host::Answer as Known,
+    host::Capability as Known,
     request::Trouble,
     upload::{Session, Setback, Upload},
 };
