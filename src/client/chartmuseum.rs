@@ -3,7 +3,7 @@
 
 use super::{
     Client,
-    http::message::{Call, Full, Patience, Payload, Strangers},
+    http::message::{Patience, Payload, Request, Response, Strangers},
     registry::error_response,
     repository::index::{self, Archive, Body, Fetched},
 };
@@ -111,7 +111,7 @@ impl Museum {
             parts.push(Payload::Bytes(provenance));
         }
         parts.push(Payload::Bytes(format!("\r\n--{boundary}--\r\n").into()));
-        let call = Call::new(Method::POST, url)
+        let call = Request::new(Method::POST, url)
             .strangers(Strangers::Refuse)
             .patience(Patience::Commit)
             .header("content-type", &format!("multipart/form-data; boundary={boundary}"))
@@ -128,14 +128,14 @@ impl Museum {
         if force == Force::Yes {
             url.set_query(Some("force"));
         }
-        let call = Call::new(Method::POST, url)
+        let call = Request::new(Method::POST, url)
             .strangers(Strangers::Refuse)
             .header("content-type", "application/octet-stream")
             .payload(Payload::Bytes(provenance));
         self.send(&call).await
     }
 
-    async fn send(&self, call: &Call) -> Result<Uploaded> {
+    async fn send(&self, call: &Request) -> Result<Uploaded> {
         // A server that cannot read an upload answers 500 each time; a busy one answers 502 to 504.
         let call = &call.clone().finals(&[500]);
         let cap = self.repository.client.options().limits.answer_bytes;
@@ -155,7 +155,7 @@ impl Museum {
     /// What the other side says.
     pub async fn digest(&self, name: &str, version: &str) -> Result<Option<String>> {
         let url = self.version(name, version).await?;
-        let call = Call::new(Method::GET, url);
+        let call = Request::new(Method::GET, url);
         let cap = self.repository.client.options().limits.answer_bytes;
         let act = format!("ask {}", call.url);
         let answer = self.repository.settle(&act, &call, cap).await?;
@@ -179,7 +179,7 @@ impl Museum {
     /// What the other side says.
     pub async fn delete(&self, name: &str, version: &str) -> Result<Deleted> {
         let url = self.version(name, version).await?;
-        let call = Call::new(Method::DELETE, url).strangers(Strangers::Refuse);
+        let call = Request::new(Method::DELETE, url).strangers(Strangers::Refuse);
         let cap = self.repository.client.options().limits.answer_bytes;
         let act = format!("delete at {}", call.url);
         let answer = self.repository.settle(&act, &call, cap).await?;
@@ -273,7 +273,7 @@ fn tidy(path: &str) -> String {
 /// Whether an answer says that a write is done: `{"saved":true}` or `{"deleted":true}` under any success, as ChartMuseum
 /// answers, or one of `statuses`, which other servers answer, without a web page or an error. A page under 200 is that of a
 /// host which knows no such path.
-fn says(answer: &Full, done: &str, statuses: &[u16]) -> bool {
+fn says(answer: &Response, done: &str, statuses: &[u16]) -> bool {
     if !answer.status.is_success() || error_response::is_page(answer) {
         return false;
     }
@@ -285,7 +285,7 @@ fn says(answer: &Full, done: &str, statuses: &[u16]) -> bool {
 }
 
 /// The error for a success that no ChartMuseum has answered.
-fn no_museum(act: &str, url: &Url, answer: &Full) -> Error {
+fn no_museum(act: &str, url: &Url, answer: &Response) -> Error {
     let host = super::http::redirect::host_of(url);
     let words = error_response::words(answer).map(|words| format!(": {words}")).unwrap_or_default();
     let message = format!(
@@ -304,7 +304,7 @@ fn says_object_missing(body: &[u8]) -> bool {
         .unwrap_or(false)
 }
 
-fn refused(act: &str, url: &Url, answer: &Full) -> Error {
+fn refused(act: &str, url: &Url, answer: &Response) -> Error {
     let host = super::http::redirect::host_of(url);
     let error = error_response::from_service(&host, act, answer);
     match answer.status.as_u16() {

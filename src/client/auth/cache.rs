@@ -7,7 +7,7 @@ use super::{
     scope::Scopes,
     token::{Realm, Token},
 };
-use crate::{Result, client::http::message::Full, limits::REMEMBERED, oci::RepositoryName};
+use crate::{Result, client::http::message::Response, limits::REMEMBERED, oci::RepositoryName};
 use ::http::header::WWW_AUTHENTICATE;
 use std::{
     collections::HashMap,
@@ -126,7 +126,7 @@ pub(crate) enum Widened {
 }
 
 /// Takes in what the host asks for; `None` when it asks for nothing we know.
-pub(crate) fn learn(ticket: &Access, refusal: &Full) -> Result<Option<Widened>> {
+pub(crate) fn learn(ticket: &Access, refusal: &Response) -> Result<Option<Widened>> {
     let values = refusal.headers.get_all(WWW_AUTHENTICATE);
     let list = Challenge::parse(values.iter().filter_map(|value| value.to_str().ok()));
     let bearer = list.iter().find(|c| c.is("Bearer") && c.parameter("realm").is_some());

@@ -15,7 +15,7 @@ use crate::{
         event::ClientEvent,
         http::{
             failure::Failure,
-            message::{Call, Full, Payload, Proven},
+            message::{Payload, Proven, Request, Response},
         },
     },
 };
@@ -49,7 +49,7 @@ pub(crate) struct Rounds {
     widened: Progress,
     mode: Mode,
     /// The first refusal of what we have, which says more than the last.
-    refusal: Option<Full>,
+    refusal: Option<Response>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub(crate) enum Next {
     /// Ask again; the next proof differs.
     Again,
     /// This is the answer.
-    Final(Full),
+    Final(Response),
 }
 
 /// A body that takes its time should not outlive its token.
@@ -88,7 +88,7 @@ impl Client {
     pub(crate) async fn authorization(
         &self,
         ticket: &Access,
-        call: &Call,
+        call: &Request,
         rounds: &mut Rounds,
     ) -> Result<Option<Authorization>, Failure> {
         let memory = &ticket.host.memory;
@@ -139,7 +139,7 @@ impl Client {
         credential: Option<Credential>,
         mode: Mode,
         needs: Duration,
-    ) -> Result<Result<(HeaderValue, Proof), Full>> {
+    ) -> Result<Result<(HeaderValue, Proof), Response>> {
         let memory = &ticket.host.memory;
         let mut scopes = ticket.needs();
         if mode == Mode::Full
@@ -186,7 +186,7 @@ impl Client {
     pub(crate) async fn judge(
         &self,
         ticket: &Access,
-        refusal: Full,
+        refusal: Response,
         used: Option<Authorization>,
         rounds: &mut Rounds,
     ) -> Result<Next> {
@@ -230,8 +230,8 @@ impl Client {
         ticket: &Access,
         kept: Option<Kept>,
         rounds: &mut Rounds,
-        refusal: Full,
-    ) -> Result<(), Full> {
+        refusal: Response,
+    ) -> Result<(), Response> {
         if rounds.mode == Mode::Full && ticket.wishes().is_some() {
             rounds.mode = Mode::Narrow;
             return Ok(());

@@ -14,7 +14,7 @@ use crate::{
         Client,
         event::ClientEvent,
         http::{
-            message::{Call, Full, Proven},
+            message::{Proven, Request, Response},
             retry::Origin,
         },
         registry::error_response,
@@ -145,9 +145,9 @@ impl Client {
         }
     }
 
-    async fn ping(&self, registry: &Registry, header: Option<&HeaderValue>) -> Result<Full> {
+    async fn ping(&self, registry: &Registry, header: Option<&HeaderValue>) -> Result<Response> {
         let host = self.host(registry);
-        let call = Call::new(Method::GET, host.url("")?);
+        let call = Request::new(Method::GET, host.url("")?);
         let cap = self.options().limits.answer_bytes;
         let act = format!("log in to `{registry}`");
         let answer = self.settle_with(&host, header, &act, &call, cap).await?;
@@ -252,7 +252,7 @@ impl Client {
     }
 }
 
-fn denied(registry: &Registry, answer: &Full) -> Error {
+fn denied(registry: &Registry, answer: &Response) -> Error {
     let words = error_response::words(answer).map(|words| format!(": {words}")).unwrap_or_default();
     Error::new(ErrorKind::Denied, format!("`{registry}` answers {}{words}", answer.status.as_u16()))
         .with_hint("check the name and the password; nothing was stored")

@@ -13,7 +13,7 @@ use crate::{
     client::{
         Client,
         http::{
-            message::{Call, Full, Payload, Proven, text},
+            message::{Payload, Proven, Request, Response, text},
             network::{Names, Network, is_inner as is_inner_address},
             redirect::host_of,
         },
@@ -170,7 +170,7 @@ impl Token {
 pub(crate) enum Grant {
     Token(Token),
     /// It does not give us one.
-    Refused(Full),
+    Refused(Response),
 }
 
 /// The least time a token lives, and the time when the answer does not say (Docker's token specification).
@@ -237,19 +237,19 @@ impl Client {
         realm: &Realm,
         form: &[(&str, &str)],
         scopes: &Scopes,
-    ) -> Result<Full> {
+    ) -> Result<Response> {
         let call = request(Method::POST, realm.url.clone(), realm)
             .header("content-type", "application/x-www-form-urlencoded")
             .payload(Payload::Bytes(form_of(form, realm, scopes).into()));
         self.service(&call, None).await
     }
 
-    async fn service(&self, call: &Call, header: Option<&HeaderValue>) -> Result<Full> {
+    async fn service(&self, call: &Request, header: Option<&HeaderValue>) -> Result<Response> {
         let cap = self.options().limits.answer_bytes;
         self.settle_service(header, "get a token", call, cap).await
     }
 
-    fn read_grant(&self, answer: Full) -> Result<Grant> {
+    fn read_grant(&self, answer: Response) -> Result<Grant> {
         let host = host_of(&answer.url);
         match answer.status.as_u16() {
             200..=299 => {}
@@ -296,12 +296,12 @@ pub(crate) fn token_of(reply: &serde_json::Map<String, Value>) -> Option<(&str, 
 
 /// A request for a token. It follows no redirect to another origin: it carries a password or a refresh token, and the guard
 /// has looked at this origin only.
-fn request(method: Method, url: Url, realm: &Realm) -> Call {
-    Call::new(method, url).redirects(Redirects::HandOver).names(realm.names)
+fn request(method: Method, url: Url, realm: &Realm) -> Request {
+    Request::new(method, url).redirects(Redirects::HandOver).names(realm.names)
 }
 
 /// The error for a token service that sends us elsewhere.
-fn redirected(host: &str, answer: &Full) -> Error {
+fn redirected(host: &str, answer: &Response) -> Error {
     let place = text(&answer.headers, "location").unwrap_or_default();
     let place = answer.url.join(place).map_or_else(|_| shown(place), |url| shown(url.as_str()));
     Error::new(
@@ -331,7 +331,7 @@ fn form_of(form: &[(&str, &str)], realm: &Realm, scopes: &Scopes) -> String {
 }
 
 /// What the user is told when there is no token to be had.
-pub(crate) fn refused(registry: &Registry, answer: &Full, proven: Proven) -> Error {
+pub(crate) fn refused(registry: &Registry, answer: &Response, proven: Proven) -> Error {
     let host = host_of(&answer.url);
     let what = error_response::words(answer).map(|words| format!(": {words}")).unwrap_or_default();
     let (message, reason) = match proven {

@@ -21,7 +21,7 @@ pub(crate) enum Certificate {
 
 /// What is asked. It can be sent any number of times.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
+pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
@@ -95,7 +95,7 @@ pub(crate) enum Payload {
     Parts(Arc<[Self]>),
 }
 
-impl Call {
+impl Request {
     pub(crate) fn new(method: Method, url: Url) -> Self {
         Self {
             method,
@@ -165,7 +165,7 @@ impl Call {
 
 /// An answer that has come in whole.
 #[derive(Clone, Debug)]
-pub(crate) struct Full {
+pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: Box<HeaderMap>,
     pub(crate) url: Box<Url>,

@@ -4,7 +4,7 @@
 use super::{
     body::{UploadBody, outgoing},
     failure::{Failure, TransportError},
-    message::{Call, Certificate, Full, Patience, Proven, Strangers, text},
+    message::{Certificate, Patience, Proven, Request, Response, Strangers, text},
     network::{Names, Network, OuterOnly},
     proxy::{Route, Routes, SKIPPED, unusable},
     redirect::{BadLocation, Credentials, Downgrade, follow_with, host_of},
@@ -37,7 +37,7 @@ use std::{
 use url::Url;
 
 /// An answer whose body may still be on its way.
-pub(crate) struct Answer {
+pub(crate) struct StreamedResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     /// What was asked in the end, redirects followed.
@@ -50,7 +50,7 @@ pub(crate) struct Answer {
     waited: Waited,
 }
 
-impl Answer {
+impl StreamedResponse {
     /// Allows for longer silences.
     pub(crate) fn wait_longer(&mut self, factor: u32) {
         self.stall *= factor;
@@ -86,7 +86,7 @@ impl Answer {
     }
 
     /// The whole body, up to `cap` bytes.
-    pub(crate) async fn read(mut self, cap: u64) -> Result<Full, Failure> {
+    pub(crate) async fn read(mut self, cap: u64) -> Result<Response, Failure> {
         let mut body = BytesMut::new();
         while let Some(chunk) = self.chunk().await? {
             if body.len() as u64 + chunk.len() as u64 > cap {
@@ -102,7 +102,7 @@ impl Answer {
     }
 
     /// As much of the body as tells what is wrong. What breaks off or is too long is cut: the status says enough.
-    pub(crate) async fn read_refusal(mut self) -> Full {
+    pub(crate) async fn read_refusal(mut self) -> Response {
         const ENOUGH: usize = 64 * 1024;
         let mut body = BytesMut::new();
         while body.len() < ENOUGH
@@ -113,11 +113,11 @@ impl Answer {
         self.with_body(body.freeze())
     }
 
-    fn with_body(self, body: Bytes) -> Full {
+    fn with_body(self, body: Bytes) -> Response {
         let Self { status, headers, url, from, network, .. } = self;
         let proven = Proven::No;
         let (headers, url) = (Box::new(headers), Box::new(url));
-        Full { status, headers, url, from, network, body, proven }
+        Response { status, headers, url, from, network, body, proven }
     }
 }
 
@@ -214,19 +214,19 @@ impl Transport {
     /// Asks, and follows where the answer points. `authorization` goes to the first origin only.
     pub(crate) async fn exchange(
         &self,
-        call: &Call,
+        call: &Request,
         authorization: Option<&HeaderValue>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<StreamedResponse, Failure> {
         self.exchange_from(call, authorization, Origin::Registry).await
     }
 
     /// The same for a URL whose host is `from`.
     pub(crate) async fn exchange_from(
         &self,
-        call: &Call,
+        call: &Request,
         authorization: Option<&HeaderValue>,
         mut from: Origin,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<StreamedResponse, Failure> {
         let mut url = call.url.clone();
         let mut authorization = authorization;
         for _ in 0..=self.redirects {
@@ -277,11 +277,11 @@ impl Transport {
 
     async fn send(
         &self,
-        call: &Call,
+        call: &Request,
         url: &Url,
         authorization: Option<&HeaderValue>,
         from: Origin,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<StreamedResponse, Failure> {
         let host = host_of(url);
         let going = UploadBody::new(call.report.clone());
         let (body, length) = outgoing(&call.payload, &going)
@@ -348,7 +348,7 @@ impl Transport {
             let status = response.status().as_u16();
             self.notify.tell(ClientEvent::Answered { method, url, status });
         }
-        Ok(Answer {
+        Ok(StreamedResponse {
             status: response.status(),
             headers: response.headers().clone(),
             url: url.clone(),

@@ -13,10 +13,10 @@ use crate::{
         auth::access::Action,
         http::{
             failure::{Failure, TransportError},
-            message::{Call, text},
+            message::{Request, text},
             redirect::follow,
             retry::{TransportErrorKind, Tries, is_beyond},
-            transport::Answer,
+            transport::StreamedResponse,
         },
     },
     digest::Hasher,
@@ -75,7 +75,7 @@ struct Reading {
     end: u64,
     /// Of what has gone by, when that is all.
     hasher: Option<Hasher>,
-    answer: Option<Box<Answer>>,
+    answer: Option<Box<StreamedResponse>>,
     /// What the answer has before the part: a registry without ranges sends all.
     skip: u64,
     tries: Tries,
@@ -95,7 +95,7 @@ impl Reading {
         let act = self.act();
         let ticket = repository.ticket(Action::Read);
         let url = repository.url(&format!("blobs/{}", self.blob.digest))?;
-        let mut call = Call::new(Method::GET, url).redirects(repository.redirects);
+        let mut call = Request::new(Method::GET, url).redirects(repository.redirects);
         // A part of a blob has no digest that could protect it.
         if self.hasher.is_some() {
             call = call.downgrade(repository.client.options().http_redirects.of_blob());
@@ -138,7 +138,7 @@ impl Reading {
 
     /// An answer must be what was asked for, or the whole of it: there is nobody behind us who could put it right. Says
     /// how many of its bytes come before those that are wanted.
-    fn check(&self, answer: &Answer, act: &str) -> Result<u64> {
+    fn check(&self, answer: &StreamedResponse, act: &str) -> Result<u64> {
         let registry = self.repository.registry();
         let length: Option<u64> =
             text(&answer.headers, "content-length").and_then(|length| length.parse().ok());

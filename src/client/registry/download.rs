@@ -16,9 +16,9 @@ use crate::{
         event::{ClientEvent, TOLD_EVERY, Way},
         http::{
             failure::{Failure, TransportError},
-            message::{Call, is_html, text},
+            message::{Request, is_html, text},
             retry::{TransportErrorKind, Tries, is_beyond},
-            transport::Answer,
+            transport::StreamedResponse,
         },
     },
     oci::{Descriptor, Digest, Manifest, TagOrDigest},
@@ -90,7 +90,7 @@ impl Repository {
                 Trouble::Damaged(wrong_digest(&act, &blob.digest, &found))
             } else {
                 let downgrade = client.options().http_redirects.of_blob();
-                let mut call = Call::new(Method::GET, url.clone()).downgrade(downgrade);
+                let mut call = Request::new(Method::GET, url.clone()).downgrade(downgrade);
                 if partial.len() > 0 {
                     let (at, total) = (partial.len(), blob.size);
                     let (host, digest) = (self.registry().to_string(), blob.digest.clone());
@@ -155,7 +155,7 @@ impl Repository {
         &self,
         blob: &Descriptor,
         partial: &mut Partial<S>,
-        mut answer: Answer,
+        mut answer: StreamedResponse,
         act: &str,
     ) -> Result<(), Stop> {
         let registry = self.registry();
@@ -293,7 +293,7 @@ fn wrong_digest(act: &str, expected: &Digest, found: &Digest) -> Error {
 }
 
 /// A strong ETag; only that can say that two parts belong together.
-fn strong(answer: &Answer) -> Option<&str> {
+fn strong(answer: &StreamedResponse) -> Option<&str> {
     text(&answer.headers, "etag").filter(|etag| etag.starts_with('"'))
 }
 

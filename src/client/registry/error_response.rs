@@ -5,7 +5,7 @@ use crate::{
     Error, ErrorKind,
     advice::{Advice, LogIn, Service},
     client::http::{
-        message::{Full, Proven, is_html, text},
+        message::{Proven, Response, is_html, text},
         redirect::{Credentials, host_of, may_see},
         retry::Origin,
     },
@@ -33,7 +33,7 @@ fn text_or_nothing<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<
 }
 
 /// The entries of an error document; none when the body is none.
-pub(crate) fn entries(answer: &Full) -> Vec<Entry> {
+pub(crate) fn entries(answer: &Response) -> Vec<Entry> {
     #[derive(Deserialize)]
     struct Document {
         #[serde(default)]
@@ -43,14 +43,14 @@ pub(crate) fn entries(answer: &Full) -> Vec<Entry> {
 }
 
 /// The codes of an error document, such as `MANIFEST_UNKNOWN`.
-pub(crate) fn codes(answer: &Full) -> Vec<String> {
+pub(crate) fn codes(answer: &Response) -> Vec<String> {
     let codes = entries(answer).into_iter().map(|entry| entry.code);
     codes.filter(|code| !code.is_empty()).collect()
 }
 
 /// Whether the body is a web page. Without a body the type says nothing: some registries call every answer HTML.
 /// Nor is JSON a page, whatever its type.
-pub(crate) fn is_page(answer: &Full) -> bool {
+pub(crate) fn is_page(answer: &Response) -> bool {
     let body = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);
     let body = body.trim_ascii_start();
     let start: Vec<u8> = body.iter().take(14).map(u8::to_ascii_lowercase).collect();
@@ -59,17 +59,17 @@ pub(crate) fn is_page(answer: &Full) -> bool {
 }
 
 /// The same for an answer to HEAD, which has no body.
-pub(crate) fn is_page_head(answer: &Full) -> bool {
+pub(crate) fn is_page_head(answer: &Response) -> bool {
     is_html(&answer.headers)
 }
 
 /// Whether an answer to a write says that it is done: a status of success, no web page, no error document under it.
-pub(crate) fn is_success(answer: &Full) -> bool {
+pub(crate) fn is_success(answer: &Response) -> bool {
     answer.status.is_success() && !is_page(answer) && entries(answer).is_empty()
 }
 
 /// What the other side said, in one line fit for a terminal.
-pub(crate) fn words(answer: &Full) -> Option<String> {
+pub(crate) fn words(answer: &Response) -> Option<String> {
     let line = match entries(answer).first() {
         Some(entry) if !entry.message.is_empty() => entry.message.clone(),
         Some(entry) => entry.code.clone(),
@@ -90,7 +90,7 @@ pub(crate) fn words(answer: &Full) -> Option<String> {
 }
 
 /// Whether a 404 was said by a registry about what was asked, and not by whatever else sits at that address.
-pub(crate) fn is_definite_not_found(answer: &Full) -> bool {
+pub(crate) fn is_definite_not_found(answer: &Response) -> bool {
     if answer.status.as_u16() != 404 || answer.from == Origin::Elsewhere || is_page(answer) {
         return false;
     }
@@ -103,7 +103,7 @@ pub(crate) fn is_definite_not_found(answer: &Full) -> bool {
 }
 
 /// The error for an answer of a registry that refuses `act`, such as `push manifest x`.
-pub(crate) fn from_registry(registry: &Registry, act: &str, answer: &Full) -> Error {
+pub(crate) fn from_registry(registry: &Registry, act: &str, answer: &Response) -> Error {
     let host = match answer.from {
         Origin::Registry => format!("`{registry}`"),
         Origin::Elsewhere => format!("`{}`, where `{registry}` sent us,", host_of(&answer.url)),
@@ -140,7 +140,7 @@ pub(crate) fn from_registry(registry: &Registry, act: &str, answer: &Full) -> Er
 }
 
 /// The error for an answer of a service beside a registry.
-pub(crate) fn from_service(host: &str, act: &str, answer: &Full) -> Error {
+pub(crate) fn from_service(host: &str, act: &str, answer: &Response) -> Error {
     let kind = match answer.status.as_u16() {
         401 | 403 => ErrorKind::Denied,
         404 => ErrorKind::NotFound,
@@ -155,7 +155,7 @@ pub(crate) fn from_service(host: &str, act: &str, answer: &Full) -> Error {
 pub(crate) const READ_BY: Advice = Advice::Authenticate(Service::Repository);
 
 /// The error for a file from the web, in Helm's words.
-pub(crate) fn from_web(url: &url::Url, answer: &Full) -> Error {
+pub(crate) fn from_web(url: &url::Url, answer: &Response) -> Error {
     let kind = match answer.status.as_u16() {
         401 | 403 => ErrorKind::Denied,
         404 | 410 => ErrorKind::NotFound,
@@ -171,7 +171,7 @@ pub(crate) fn from_web(url: &url::Url, answer: &Full) -> Error {
 }
 
 /// Where a redirect to another origin led, without the file of the repository.
-fn redirected(asked: &url::Url, answer: &Full) -> Option<String> {
+fn redirected(asked: &url::Url, answer: &Response) -> Option<String> {
     let elsewhere = may_see(asked, &answer.url) == Credentials::Drop;
     elsewhere.then(|| repository_of(&answer.url))
 }
@@ -188,7 +188,7 @@ pub(crate) fn repository_of(url: &url::Url) -> String {
 
 /// The error for an answer, with the redirect that led to it if that was to another origin: the refusal may be for lack of the
 /// credentials that were given for the first.
-pub(crate) fn behind_redirect(error: Error, asked: &url::Url, answer: &Full) -> Error {
+pub(crate) fn behind_redirect(error: Error, asked: &url::Url, answer: &Response) -> Error {
     let Some(there) = redirected(asked, answer) else { return error };
     let kind = error.kind();
     let error = Error::new(kind, format!("{}, after a redirect to {there}", error.message()));
@@ -201,7 +201,7 @@ pub(crate) fn behind_redirect(error: Error, asked: &url::Url, answer: &Full) -> 
 }
 
 /// A page where a registry should answer.
-pub(crate) fn web_page(registry: &Registry, act: &str, answer: &Full) -> Error {
+pub(crate) fn web_page(registry: &Registry, act: &str, answer: &Response) -> Error {
     let status = status_text(answer);
     Error::new(
         ErrorKind::Protocol,
@@ -210,13 +210,13 @@ pub(crate) fn web_page(registry: &Registry, act: &str, answer: &Full) -> Error {
     .with_hint("a proxy, a login page or a firewall may stand in between, or the registry has another host or port")
 }
 
-pub(crate) fn status_text(answer: &Full) -> String {
+pub(crate) fn status_text(answer: &Response) -> String {
     let reason = answer.status.canonical_reason().unwrap_or_default();
     format!("{} {reason}", answer.status.as_u16()).trim_end().to_owned()
 }
 
 /// The remedy, where how it answers tells which registry it is or what is missing.
-fn advice(registry: &Registry, answer: &Full) -> Option<Advice> {
+fn advice(registry: &Registry, answer: &Response) -> Option<Advice> {
     let entries = entries(answer);
     let code = |code: &str| entries.iter().any(|entry| entry.code.eq_ignore_ascii_case(code));
     let all = String::from_utf8_lossy(&answer.body).to_ascii_lowercase();
@@ -272,12 +272,12 @@ mod tests {
     use super::*;
     use ::http::{HeaderMap, StatusCode};
 
-    fn answer(status: u16, content_type: &str, body: &str) -> Full {
+    fn answer(status: u16, content_type: &str, body: &str) -> Response {
         let mut headers = HeaderMap::new();
         if !content_type.is_empty() {
             headers.insert("content-type", content_type.parse().expect("header"));
         }
-        Full {
+        Response {
             status: StatusCode::from_u16(status).expect("status"),
             headers: Box::new(headers),
             url: Box::new("https://r.example/v2/a/manifests/1".parse().expect("url")),

@@ -7,7 +7,7 @@ use crate::{
         Client, Repository,
         auth::access::{Access, Action, Intent},
         event::ClientEvent,
-        http::{message::Call, redirect::next_page},
+        http::{message::Request, redirect::next_page},
     },
     limits::MIB,
     oci::{Registry, RepositoryName, Tag, TagOrDigest},
@@ -83,7 +83,7 @@ impl Client {
         let mut seen = HashSet::new();
         let mut next = Some(first);
         while let Some(url) = next {
-            let call = Call::new(Method::GET, url.clone());
+            let call = Request::new(Method::GET, url.clone());
             let answer = self.settle(ticket, act, &call, limits.answer_bytes).await?;
             if answer.status.as_u16() != 200 || error_response::is_page(&answer) {
                 return Err(error_response::from_registry(registry, act, &answer));

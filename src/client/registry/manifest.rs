@@ -8,7 +8,7 @@ use crate::{
         Repository,
         auth::access::Action,
         http::{
-            message::{Call, Full, Payload, Strangers, text},
+            message::{Payload, Request, Response, Strangers, text},
             retry::Tries,
         },
     },
@@ -26,7 +26,7 @@ impl Repository {
         let act = format!("fetch manifest `{target}` of `{}/{}`", self.registry(), self.name);
         let cap = self.client.options().limits.manifest_bytes;
         let ticket = self.ticket(Action::Read);
-        let mut call = Call::new(Method::GET, self.url(&format!("manifests/{target}"))?)
+        let mut call = Request::new(Method::GET, self.url(&format!("manifests/{target}"))?)
             .header("accept", media::ACCEPT_MANIFEST);
         let mut damaged = false;
         let (mut late, mut lags) = (Tries::default(), 0);
@@ -59,7 +59,7 @@ impl Repository {
         }
     }
 
-    fn verify(&self, target: &TagOrDigest, answer: &Full) -> Result<Manifest> {
+    fn verify(&self, target: &TagOrDigest, answer: &Response) -> Result<Manifest> {
         let registry = self.registry();
         let manifest = Manifest::parse(answer.body.clone(), text(&answer.headers, "content-type"));
         let manifest = manifest.map_err(|error| coded(registry, &answer.headers).unwrap_or(error));
@@ -89,7 +89,7 @@ impl Repository {
     /// HEAD, and GET where HEAD does not say enough.
     pub(crate) async fn head_manifest(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
         let act = format!("resolve `{target}` of `{}/{}`", self.registry(), self.name);
-        let call = Call::new(Method::HEAD, self.url(&format!("manifests/{target}"))?)
+        let call = Request::new(Method::HEAD, self.url(&format!("manifests/{target}"))?)
             .header("accept", media::ACCEPT_MANIFEST);
         let answer = self.client.settle(&self.ticket(Action::Read), &act, &call, 0).await?;
         match answer.status.as_u16() {
@@ -142,8 +142,8 @@ impl Repository {
         manifest: &Manifest,
         target: &TagOrDigest,
         if_match: Option<&str>,
-    ) -> Result<Full> {
-        let mut call = Call::new(Method::PUT, self.url(&format!("manifests/{target}"))?)
+    ) -> Result<Response> {
+        let mut call = Request::new(Method::PUT, self.url(&format!("manifests/{target}"))?)
             .strangers(Strangers::Refuse)
             .header("content-type", manifest.media_type())
             .payload(Payload::Bytes(manifest.bytes().clone()));
@@ -170,7 +170,7 @@ impl Repository {
     pub(crate) async fn delete_manifest(&self, target: &TagOrDigest) -> Result<()> {
         let act = format!("delete `{target}` of `{}/{}`", self.registry(), self.name);
         let url = self.url(&format!("manifests/{target}"))?;
-        let call = Call::new(Method::DELETE, url).strangers(Strangers::Refuse);
+        let call = Request::new(Method::DELETE, url).strangers(Strangers::Refuse);
         let cap = self.client.options().limits.answer_bytes;
         let answer = self.client.settle(&self.ticket(Action::Delete), &act, &call, cap).await?;
         if !error_response::is_success(&answer) {
@@ -188,7 +188,7 @@ pub(crate) struct Fetched {
 }
 
 /// The descriptor that the headers of an answer to HEAD make, if they suffice.
-fn described(target: &TagOrDigest, answer: &Full) -> Option<Descriptor> {
+fn described(target: &TagOrDigest, answer: &Response) -> Option<Descriptor> {
     let digest = match target {
         TagOrDigest::Digest(digest) => digest.clone(),
         TagOrDigest::Tag(_) => digest_header(answer)?,
@@ -203,12 +203,12 @@ fn described(target: &TagOrDigest, answer: &Full) -> Option<Descriptor> {
 }
 
 /// The digest an answer says it is about.
-pub(crate) fn digest_header(answer: &Full) -> Option<Digest> {
+pub(crate) fn digest_header(answer: &Response) -> Option<Digest> {
     text(&answer.headers, "docker-content-digest")?.trim().parse().ok()
 }
 
 /// Compares an answer's digest with ours, where it gives one of the same algorithm.
-pub(crate) fn check_digest(registry: &Registry, ours: &Digest, answer: &Full) -> Result<()> {
+pub(crate) fn check_digest(registry: &Registry, ours: &Digest, answer: &Response) -> Result<()> {
     match digest_header(answer) {
         Some(theirs) if theirs.algorithm() == ours.algorithm() && theirs != *ours => Err(Error::new(
             ErrorKind::Integrity,

@@ -11,7 +11,7 @@ use crate::{
         Repository,
         auth::access::Action,
         http::{
-            message::{Call, Full, text},
+            message::{Request, Response, text},
             redirect::next_page,
         },
     },
@@ -70,7 +70,7 @@ impl Repository {
         let ticket = self.ticket(Action::Read);
         let mut list = Vec::new();
         for page in 0..limits.pages {
-            let call = Call::new(Method::GET, url.clone()).header("accept", media::INDEX);
+            let call = Request::new(Method::GET, url.clone()).header("accept", media::INDEX);
             let answer = self.client.settle(&ticket, &act, &call, limits.manifest_bytes).await?;
             if page == 0 && is_unsupported(&answer) {
                 return Ok(None);
@@ -113,7 +113,7 @@ impl Repository {
         &self,
         manifest: &Manifest,
         subject: &Descriptor,
-        answer: &Full,
+        answer: &Response,
     ) -> Result<()> {
         // Some say that they took note of the subject and yet keep no list, so that is looked at too.
         if text(&answer.headers, "oci-subject").is_some()
@@ -182,7 +182,7 @@ fn has(index: &Manifest, entry: &Descriptor) -> bool {
 }
 
 /// Whether an answer says that the registry keeps no such lists.
-fn is_unsupported(answer: &Full) -> bool {
+fn is_unsupported(answer: &Response) -> bool {
     matches!(answer.status.as_u16(), 400 | 404 | 405 | 501) && !error_response::is_page(answer)
         // A registry that routes unknown paths to its pages.
         || (answer.status.as_u16() == 404 && error_response::is_page(answer))

@@ -16,10 +16,10 @@ use crate::{
         event::ClientEvent,
         http::{
             failure::{Failure, TransportError},
-            message::{Call, Full, Proven},
+            message::{Proven, Request, Response},
             redirect::{Credentials, host_of},
             retry::{Decision, Origin, Outcome, Reach, TransportErrorKind, Tries, decide},
-            transport::{Answer, Transport},
+            transport::{StreamedResponse, Transport},
         },
     },
 };
@@ -28,13 +28,13 @@ use ::http::{HeaderValue, StatusCode};
 /// What came back.
 pub(crate) enum Reply {
     /// A success; its body is still to be read.
-    Open(Box<Answer>),
+    Open(Box<StreamedResponse>),
     /// A refusal, read whole.
-    Refused(Full),
+    Refused(Response),
 }
 
 /// Reads a refusal whole.
-pub(crate) async fn reply(answer: Result<Answer, Failure>) -> Result<Reply, Failure> {
+pub(crate) async fn reply(answer: Result<StreamedResponse, Failure>) -> Result<Reply, Failure> {
     let answer = answer?;
     Ok(if answer.status.as_u16() < 400 {
         Reply::Open(Box::new(answer))
@@ -44,7 +44,7 @@ pub(crate) async fn reply(answer: Result<Answer, Failure>) -> Result<Reply, Fail
 }
 
 /// Reads any answer whole; what is worth another try, perhaps, stands in the inner error.
-async fn whole(reply: Result<Reply, Failure>, cap: u64) -> Result<Result<Full, Trouble>> {
+async fn whole(reply: Result<Reply, Failure>, cap: u64) -> Result<Result<Response, Trouble>> {
     let failure = match reply {
         Ok(Reply::Refused(full)) => return Ok(Err(Trouble::Refused(full))),
         Ok(Reply::Open(answer)) => match answer.read(cap).await {
@@ -63,7 +63,7 @@ async fn whole(reply: Result<Reply, Failure>, cap: u64) -> Result<Result<Full, T
 #[derive(Debug)]
 pub(crate) enum Trouble {
     Transport(TransportError),
-    Refused(Full),
+    Refused(Response),
     /// An answer that came whole and is wrong.
     Damaged(Error),
 }
@@ -71,12 +71,12 @@ pub(crate) enum Trouble {
 impl Client {
     /// One try, with what the host asks for. A URL of another origin, such as that of an upload session or of a next page,
     /// is asked without credentials, and its 401 is not the registry's.
-    pub(crate) async fn ask(&self, ticket: &Access, call: &Call) -> Result<Reply, Failure> {
+    pub(crate) async fn ask(&self, ticket: &Access, call: &Request) -> Result<Reply, Failure> {
         if ticket.host.credentials_for(&call.url) == Credentials::Drop {
             return self.ask_elsewhere(call).await;
         }
         let mut rounds = Rounds::default();
-        let mut bare: Option<Full> = None;
+        let mut bare: Option<Response> = None;
         let mut proven = Proven::No;
         loop {
             let authorization = self.authorization(ticket, call, &mut rounds).await?;
@@ -112,7 +112,7 @@ impl Client {
     }
 
     /// One try without credentials, at a host that is not the registry.
-    pub(crate) async fn ask_elsewhere(&self, call: &Call) -> Result<Reply, Failure> {
+    pub(crate) async fn ask_elsewhere(&self, call: &Request) -> Result<Reply, Failure> {
         reply(self.transport().exchange_from(call, None, Origin::Elsewhere).await).await
     }
 
@@ -121,9 +121,9 @@ impl Client {
         &self,
         ticket: &Access,
         act: &str,
-        call: &Call,
+        call: &Request,
         cap: u64,
-    ) -> Result<Full> {
+    ) -> Result<Response> {
         let mut tries = Tries::default();
         loop {
             let tried = whole(self.ask(ticket, call).await, cap).await?;
@@ -139,9 +139,9 @@ impl Client {
         host: &Host,
         header: Option<&HeaderValue>,
         act: &str,
-        call: &Call,
+        call: &Request,
         cap: u64,
-    ) -> Result<Full> {
+    ) -> Result<Response> {
         let mut tries = Tries::default();
         loop {
             let tried = whole(reply(self.speak(host, call, header).await).await, cap).await?;
@@ -156,9 +156,9 @@ impl Client {
         &self,
         header: Option<&HeaderValue>,
         act: &str,
-        call: &Call,
+        call: &Request,
         cap: u64,
-    ) -> Result<Full> {
+    ) -> Result<Response> {
         self.settle_by(self.transport(), header, act, call, cap).await
     }
 
@@ -168,9 +168,9 @@ impl Client {
         transport: &Transport,
         header: Option<&HeaderValue>,
         act: &str,
-        call: &Call,
+        call: &Request,
         cap: u64,
-    ) -> Result<Full> {
+    ) -> Result<Response> {
         let host = host_of(&call.url);
         let mut tries = Tries::default();
         let mut reach = Reach::Unreached;
@@ -203,8 +203,8 @@ impl Client {
         host: &Host,
         tries: &mut Tries,
         act: &str,
-        tried: Result<Full, Trouble>,
-    ) -> Result<Option<Full>> {
+        tried: Result<Response, Trouble>,
+    ) -> Result<Option<Response>> {
         match tried {
             Ok(full) => Ok(Some(full)),
             Err(trouble) => {
@@ -278,9 +278,9 @@ impl Client {
     async fn speak(
         &self,
         host: &Host,
-        call: &Call,
+        call: &Request,
         header: Option<&HeaderValue>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<StreamedResponse, Failure> {
         let mut call = call.clone();
         call.url = host.in_its_scheme(&call.url);
         // As it was then: another request may find out while this one is under way.
@@ -334,7 +334,7 @@ impl Client {
     }
 }
 
-fn may_be_plain(host: &Host, speech: HostScheme, call: &Call, fault: &TransportError) -> bool {
+fn may_be_plain(host: &Host, speech: HostScheme, call: &Request, fault: &TransportError) -> bool {
     speech == HostScheme::Open
         && host.speech() != HostScheme::Tls
         && call.url.scheme() == "https"
@@ -357,7 +357,7 @@ fn warning_text(value: &str) -> Option<String> {
 
 impl Trouble {
     /// When there is no further try: a refusal is an answer, the rest an error.
-    fn into_answer(self, act: &str) -> Result<Full> {
+    fn into_answer(self, act: &str) -> Result<Response> {
         match self {
             Self::Refused(full) => Ok(full),
             Self::Transport(fault) => Err(fault.into_error(act)),

@@ -17,7 +17,7 @@ use crate::{
         event::{ClientEvent, TOLD_EVERY, Way},
         http::{
             failure::Failure,
-            message::{Call, Full, Patience, Payload, Report, text},
+            message::{Patience, Payload, Report, Request, Response, text},
             redirect::{Credentials, follow, with_digest},
             retry::{Origin, Tries},
         },
@@ -73,7 +73,7 @@ impl Push for Repository {
             Err(Setback::Trouble(trouble)) => return Err(upload.give_up(trouble)),
         };
         // A registry that cannot cancel forgets it in its own time.
-        let _ = upload.send(&session, &Call::new(Method::DELETE, session.url.clone())).await;
+        let _ = upload.send(&session, &Request::new(Method::DELETE, session.url.clone())).await;
         Ok(())
     }
 }
@@ -86,7 +86,7 @@ impl Repository {
 
 impl Holds for Repository {
     async fn holds_blob(&self, blob: &Descriptor) -> Result<Held> {
-        let call = Call::new(Method::HEAD, self.url(&format!("blobs/{}", blob.digest))?);
+        let call = Request::new(Method::HEAD, self.url(&format!("blobs/{}", blob.digest))?);
         let ticket = self.ticket(Action::Read);
         let answer = self.client.settle(&ticket, &self.blob_act(blob), &call, 0).await?;
         let length = text(&answer.headers, "content-length").and_then(|l| l.parse::<u64>().ok());
@@ -276,7 +276,7 @@ impl Upload<'_> {
     }
 
     /// A 404 of a session, and not of the repository that has none.
-    fn opened_before(&self, full: &Full) -> bool {
+    fn opened_before(&self, full: &Response) -> bool {
         full.url.path() != self.open_url().map(|url| url.path().to_owned()).unwrap_or_default()
     }
 
@@ -295,7 +295,7 @@ impl Upload<'_> {
         };
         let session = if single { self.single().await? } else { Some(self.open().await?) };
         let Some(session) = session else { return Ok(()) };
-        let call = Call::new(Method::PUT, with_digest(&session.url, &self.blob.digest))
+        let call = Request::new(Method::PUT, with_digest(&session.url, &self.blob.digest))
             .header("content-type", "application/octet-stream")
             .payload(self.body.part(0, size))
             .patience(Patience::Commit)
@@ -306,7 +306,7 @@ impl Upload<'_> {
     /// One POST with the bytes; a registry that does not know that opens a session.
     async fn single(&self) -> Result<Option<Session>, Setback> {
         let host = &self.repository.host;
-        let call = Call::new(Method::POST, with_digest(&self.open_url()?, &self.blob.digest))
+        let call = Request::new(Method::POST, with_digest(&self.open_url()?, &self.blob.digest))
             .header("content-type", "application/octet-stream")
             .payload(self.body.part(0, self.blob.size))
             .report(self.report(0));
@@ -331,18 +331,22 @@ impl Upload<'_> {
 
     /// Opens a session.
     pub(crate) async fn open(&self) -> Result<Session, Setback> {
-        let answer = self.ask(&Call::new(Method::POST, self.open_url()?)).await?;
+        let answer = self.ask(&Request::new(Method::POST, self.open_url()?)).await?;
         self.taken(&answer)?;
         Ok(self.session(&answer)?)
     }
 
-    async fn ask(&self, call: &Call) -> Result<Full, Setback> {
+    async fn ask(&self, call: &Request) -> Result<Response, Setback> {
         let ticket = self.repository.ticket(Action::Write);
         self.whole_answer(self.repository.client.ask(&ticket, call).await).await
     }
 
     /// Sends to a session; what is not on the registry itself never sees our credentials.
-    pub(crate) async fn send(&self, session: &Session, call: &Call) -> Result<Full, Setback> {
+    pub(crate) async fn send(
+        &self,
+        session: &Session,
+        call: &Request,
+    ) -> Result<Response, Setback> {
         match session.credentials {
             Credentials::Keep => self.ask(call).await,
             Credentials::Drop => {
@@ -351,7 +355,7 @@ impl Upload<'_> {
         }
     }
 
-    async fn whole_answer(&self, answer: Result<Reply, Failure>) -> Result<Full, Setback> {
+    async fn whole_answer(&self, answer: Result<Reply, Failure>) -> Result<Response, Setback> {
         let cap = self.repository.client.options().limits.answer_bytes;
         match answer? {
             Reply::Open(answer) => Ok(answer.read(cap).await?),
@@ -360,7 +364,7 @@ impl Upload<'_> {
     }
 
     /// The session an answer names.
-    pub(crate) fn session(&self, answer: &Full) -> Result<Session> {
+    pub(crate) fn session(&self, answer: &Response) -> Result<Session> {
         let registry = self.repository.registry();
         let location = text(&answer.headers, "location");
         let (url, _) = follow(&answer.url, location).map_err(|error| {
@@ -378,7 +382,7 @@ impl Upload<'_> {
 
     /// Whether a session at `url` sees the registry's credentials: it is the registry's own address, and the registry
     /// itself named it. `answer.url` may be another host's, to which the registry redirected.
-    pub(crate) fn credentials_for(&self, url: &Url, answer: &Full) -> Credentials {
+    pub(crate) fn credentials_for(&self, url: &Url, answer: &Response) -> Credentials {
         match answer.from {
             Origin::Registry => self.repository.host.credentials_for(url),
             Origin::Elsewhere => Credentials::Drop,
@@ -386,7 +390,7 @@ impl Upload<'_> {
     }
 
     /// The answer that ends an upload.
-    pub(crate) fn finish(&self, answer: Full) -> Result<(), Setback> {
+    pub(crate) fn finish(&self, answer: Response) -> Result<(), Setback> {
         self.taken(&answer)?;
         check_digest(self.repository.registry(), &self.blob.digest, &answer)?;
         Ok(())
@@ -394,7 +398,7 @@ impl Upload<'_> {
 
     /// Refuses an answer that is below 400 and yet no success of a registry: a redirect that turns an upload into a
     /// read, a web page, an error document.
-    pub(crate) fn taken(&self, answer: &Full) -> Result<()> {
+    pub(crate) fn taken(&self, answer: &Response) -> Result<()> {
         if error_response::is_success(answer) {
             return Ok(());
         }
@@ -420,6 +424,6 @@ impl Upload<'_> {
 }
 
 /// Whether a registry says that it received other bytes.
-fn is_wrong_digest(answer: &Full) -> bool {
+fn is_wrong_digest(answer: &Response) -> bool {
     error_response::entries(answer).iter().any(|entry| entry.code == "DIGEST_INVALID")
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Error, ErrorKind,
     client::http::{
-        message::{Call, Full, Patience, text},
+        message::{Patience, Request, Response, text},
         redirect::{Credentials, follow, with_digest},
         retry::{PROGRESS, Tries},
     },
@@ -133,7 +133,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
     }
 
     /// The last chunk goes with the PUT: some registries fail on an empty one.
-    fn call(&self, session: &Session, length: u64, last: bool) -> Call {
+    fn call(&self, session: &Session, length: u64, last: bool) -> Request {
         let upload = self.upload;
         let (method, url) = if last {
             (Method::PUT, with_digest(&session.url, &upload.blob.digest))
@@ -141,7 +141,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
             (Method::PATCH, session.url.clone())
         };
         let end = self.offset + length.saturating_sub(1);
-        Call::new(method, url)
+        Request::new(method, url)
             .header("content-type", "application/octet-stream")
             .header("content-range", &format!("{}-{end}", self.offset))
             .payload(upload.body.part(self.offset, length))
@@ -156,7 +156,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
         &mut self,
         session: &mut Session,
         length: u64,
-        answer: &Full,
+        answer: &Response,
     ) -> Result<(), Setback> {
         let ours = self.offset + length;
         self.offset = ours;
@@ -217,13 +217,13 @@ impl<'a, 'b> Chunks<'a, 'b> {
     /// What the session says it has received.
     async fn ask(&self, session: &mut Session) -> Result<Option<u64>, Setback> {
         let answer =
-            self.upload.send(session, &Call::new(Method::GET, session.url.clone())).await?;
+            self.upload.send(session, &Request::new(Method::GET, session.url.clone())).await?;
         self.follow_session(session, &answer)?;
         Ok(received(&answer))
     }
 
     /// The session's next address, if the answer names one.
-    fn follow_session(&self, session: &mut Session, answer: &Full) -> Result<(), Error> {
+    fn follow_session(&self, session: &mut Session, answer: &Response) -> Result<(), Error> {
         if let Some(location) = text(&answer.headers, "location") {
             let (url, _) = follow(&answer.url, Some(location)).map_err(|error| {
                 Error::new(ErrorKind::Protocol, "the upload moves to where it cannot be followed")
@@ -240,7 +240,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
 }
 
 /// The count of bytes in `Range: 0-99`; `0-0` of a fresh session is none, or one.
-fn received(answer: &Full) -> Option<u64> {
+fn received(answer: &Response) -> Option<u64> {
     let range = text(&answer.headers, "range")?.trim();
     let (start, last) = range.strip_prefix("bytes=").unwrap_or(range).split_once('-')?;
     let last: u64 = last.trim().parse().ok()?;

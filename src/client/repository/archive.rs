@@ -8,10 +8,10 @@ use crate::{
     client::{
         http::{
             failure::{Failure, TransportError},
-            message::{Call, is_html, text},
+            message::{Request, is_html, text},
             redirect::host_of,
             retry::{Origin, PROGRESS, Reach, TransportErrorKind, Tries},
-            transport::Answer,
+            transport::StreamedResponse,
         },
         registry::{
             error_response,
@@ -54,7 +54,7 @@ const STALL_FACTOR: u32 = 4;
 impl Repository {
     pub(crate) async fn fetch_archive(&self, url: Url, cap: u64) -> Result<Archive> {
         let (call, header) = self.proven(
-            Call::new(Method::GET, url)
+            Request::new(Method::GET, url)
                 .header("accept", "application/gzip,application/octet-stream,*/*;q=0.5")
                 .header("accept-encoding", "identity"),
         );
@@ -112,7 +112,12 @@ impl Repository {
     }
 
     /// Takes in what an answer brings.
-    async fn take(&self, spool: &mut Spool, mut answer: Answer, url: &Url) -> Result<(), Failure> {
+    async fn take(
+        &self,
+        spool: &mut Spool,
+        mut answer: StreamedResponse,
+        url: &Url,
+    ) -> Result<(), Failure> {
         let failed = |kind, why: &str| {
             Failure::Fatal(Error::new(kind, format!("failed to fetch {url} : {why}")))
         };

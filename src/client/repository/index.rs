@@ -14,7 +14,7 @@ use crate::{
             flow::{basic, secret_header},
         },
         http::{
-            message::{Call, Certificate, Full, text},
+            message::{Certificate, Request, Response, text},
             redirect::same_origin,
             transport::Transport,
         },
@@ -161,7 +161,7 @@ impl Repository {
     /// What the other side says, in Helm's words; `Limit` for an index larger than allowed.
     pub async fn index(&self, known: Option<&Validators>) -> Result<Fetched> {
         let url = self.beneath("index.yaml");
-        let mut call = Call::new(Method::GET, url.clone()).header("accept-encoding", "gzip");
+        let mut call = Request::new(Method::GET, url.clone()).header("accept-encoding", "gzip");
         if let Some(known) = known {
             if let Some(etag) = &known.etag {
                 call = call.header("if-none-match", etag);
@@ -221,7 +221,7 @@ impl Repository {
     /// Any other refusal: one that is not there and one that cannot be had are not the same.
     pub async fn provenance(&self, url: &str) -> Result<Option<Bytes>> {
         let url = parse(url)?;
-        let call = Call::new(Method::GET, url.clone()).header("accept-encoding", "identity");
+        let call = Request::new(Method::GET, url.clone()).header("accept-encoding", "identity");
         let cap = self.client.options().limits.provenance_bytes;
         let answer = self.settle(&format!("fetch {}", shown(&url)), &call, cap).await?;
         match answer.status.as_u16() {
@@ -239,7 +239,7 @@ impl Repository {
     /// `Denied` where credentials are asked for, and failures of the server.
     pub async fn signed(&self, url: &str) -> Result<Signed> {
         let url = parse(url)?;
-        let call = Call::new(Method::GET, url.clone()).header("accept-encoding", "identity");
+        let call = Request::new(Method::GET, url.clone()).header("accept-encoding", "identity");
         let cap = self.client.options().limits.provenance_bytes;
         let answer = self.settle(&format!("fetch {}", shown(&url)), &call, cap).await?;
         let body = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);
@@ -261,7 +261,7 @@ impl Repository {
     }
 
     /// Asks until there is an answer, whatever it says.
-    pub(crate) async fn settle(&self, act: &str, call: &Call, cap: u64) -> Result<Full> {
+    pub(crate) async fn settle(&self, act: &str, call: &Request, cap: u64) -> Result<Response> {
         let (call, header) = self.proven(call.clone());
         let settled =
             self.client.settle_by(&self.transport, header.as_ref(), act, &call, cap).await;
@@ -274,7 +274,7 @@ impl Repository {
     }
 
     /// The call with the proof that its address may see.
-    pub(crate) fn proven(&self, mut call: Call) -> (Call, Option<HeaderValue>) {
+    pub(crate) fn proven(&self, mut call: Request) -> (Request, Option<HeaderValue>) {
         let own = user_of(&call.url).and_then(|credential| basic(&credential).ok());
         call.url = shown(&call.url);
         let sees = self.credentials == Credentials::Everywhere || same_origin(&self.url, &call.url);
