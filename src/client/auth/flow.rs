@@ -15,7 +15,7 @@ use crate::{
         event::ClientEvent,
         http::{
             failure::Failure,
-            message::{Payload, Proven, Request, Response},
+            message::{Authorized, Payload, Request, Response},
         },
     },
 };
@@ -27,12 +27,12 @@ use std::{sync::Arc, time::Duration};
 #[derive(Debug)]
 pub(crate) struct Authorization {
     pub(crate) header: HeaderValue,
-    proof: Proof,
+    proof: TokenOrigin,
     pub(crate) kept: Option<Kept>,
 }
 
 #[derive(Debug)]
-enum Proof {
+enum TokenOrigin {
     /// As the user gave it.
     Direct,
     /// A token from the cache, which may have been revoked.
@@ -43,7 +43,7 @@ enum Proof {
 
 /// What was already tried for one request.
 #[derive(Debug, Default)]
-pub(crate) struct Rounds {
+pub(crate) struct AuthAttempts {
     asked: Progress,
     refreshed: Progress,
     widened: Progress,
@@ -72,7 +72,7 @@ enum Mode {
 
 /// What to do with a refusal.
 #[derive(Debug)]
-pub(crate) enum Next {
+pub(crate) enum AuthStep {
     /// Ask again; the next proof differs.
     Again,
     /// This is the answer.
@@ -89,7 +89,7 @@ impl Client {
         &self,
         ticket: &Access,
         call: &Request,
-        rounds: &mut Rounds,
+        rounds: &mut AuthAttempts,
     ) -> Result<Option<Authorization>, Failure> {
         let memory = &ticket.host.memory;
         let Some(asks) = memory.asks() else { return Ok(None) };
@@ -106,12 +106,12 @@ impl Client {
             let realm = match (&asks, &credential) {
                 (_, Some(Credential::Bearer(token))) => {
                     let header = secret_header(&format!("Bearer {}", token.expose()))?;
-                    return Ok(Some(Authorization { header, proof: Proof::Direct, kept }));
+                    return Ok(Some(Authorization { header, proof: TokenOrigin::Direct, kept }));
                 }
                 (Asks::Basic, None) => return Ok(None),
                 (Asks::Basic, Some(credential)) => {
                     let header = basic(credential)?;
-                    return Ok(Some(Authorization { header, proof: Proof::Direct, kept }));
+                    return Ok(Some(Authorization { header, proof: TokenOrigin::Direct, kept }));
                 }
                 (Asks::Bearer(realm), _) => realm,
             };
@@ -124,8 +124,8 @@ impl Client {
                 Ok((header, proof)) => return Ok(Some(Authorization { header, proof, kept })),
                 Err(refusal) => self.lower(ticket, kept, rounds, refusal).map_err(|refusal| {
                     let host = ticket.host.registry();
-                    let proven = if kept.is_some() { Proven::Yes } else { Proven::No };
-                    token::refused(host, &refusal, proven)
+                    let authorized = if kept.is_some() { Authorized::Yes } else { Authorized::No };
+                    token::refused(host, &refusal, authorized)
                 })?,
             }
         }
@@ -139,7 +139,7 @@ impl Client {
         credential: Option<Credential>,
         mode: Mode,
         needs: Duration,
-    ) -> Result<Result<(HeaderValue, Proof), Response>> {
+    ) -> Result<Result<(HeaderValue, TokenOrigin), Response>> {
         let memory = &ticket.host.memory;
         let mut scopes = ticket.needs();
         if mode == Mode::Full
@@ -156,13 +156,13 @@ impl Client {
         let mut held = slot.lock().await;
         let now = self.options().clock.now();
         if let Some(token) = held.as_ref().filter(|token| token.lasts(now, needs)) {
-            return Ok(Ok((token.header.clone(), Proof::Cached(Arc::clone(&slot)))));
+            return Ok(Ok((token.header.clone(), TokenOrigin::Cached(Arc::clone(&slot)))));
         }
         match self.grant(realm, credential.as_ref(), &scopes).await? {
             Grant::Token(token) => {
                 let header = token.header.clone();
                 *held = Some(token);
-                Ok(Ok((header, Proof::Fresh)))
+                Ok(Ok((header, TokenOrigin::Fresh)))
             }
             Grant::Refused(refusal) => Ok(Err(refusal)),
         }
@@ -188,15 +188,15 @@ impl Client {
         ticket: &Access,
         refusal: Response,
         used: Option<Authorization>,
-        rounds: &mut Rounds,
-    ) -> Result<Next> {
+        rounds: &mut AuthAttempts,
+    ) -> Result<AuthStep> {
         if refusal.status == StatusCode::UNAUTHORIZED {
             let Some(widened) = learn(ticket, &refusal)? else {
-                return Ok(Next::Final(refusal));
+                return Ok(AuthStep::Final(refusal));
             };
             match &used {
-                None if take(&mut rounds.asked) => return Ok(Next::Again),
-                Some(Authorization { proof: Proof::Cached(slot), header, .. })
+                None if take(&mut rounds.asked) => return Ok(AuthStep::Again),
+                Some(Authorization { proof: TokenOrigin::Cached(slot), header, .. })
                     if take(&mut rounds.refreshed) =>
                 {
                     // Believed valid and refused all the same: revoked, or the clocks differ.
@@ -204,22 +204,22 @@ impl Client {
                     if held.as_ref().is_some_and(|token| token.header == *header) {
                         *held = None;
                     }
-                    return Ok(Next::Again);
+                    return Ok(AuthStep::Again);
                 }
-                Some(Authorization { proof: Proof::Fresh, .. })
+                Some(Authorization { proof: TokenOrigin::Fresh, .. })
                     if widened == Widened::Yes && take(&mut rounds.widened) =>
                 {
-                    return Ok(Next::Again);
+                    return Ok(AuthStep::Again);
                 }
                 _ => {}
             }
         } else if String::from_utf8_lossy(&refusal.body).contains("secondary rate limit") {
-            return Ok(Next::Final(refusal));
+            return Ok(AuthStep::Final(refusal));
         }
         let kept = used.and_then(|used| used.kept);
         Ok(match self.lower(ticket, kept, rounds, refusal) {
-            Ok(()) => Next::Again,
-            Err(refusal) => Next::Final(refusal),
+            Ok(()) => AuthStep::Again,
+            Err(refusal) => AuthStep::Final(refusal),
         })
     }
 
@@ -229,7 +229,7 @@ impl Client {
         &self,
         ticket: &Access,
         kept: Option<Kept>,
-        rounds: &mut Rounds,
+        rounds: &mut AuthAttempts,
         refusal: Response,
     ) -> Result<(), Response> {
         if rounds.mode == Mode::Full && ticket.wishes().is_some() {
@@ -247,7 +247,7 @@ impl Client {
     }
 }
 
-impl Rounds {
+impl AuthAttempts {
     /// A try has worked: what it needed is worth knowing.
     pub(crate) fn worked(&self, ticket: &Access) {
         if self.mode == Mode::Open {

@@ -14,7 +14,7 @@ use crate::{
         Client,
         event::ClientEvent,
         http::{
-            message::{Proven, Request, Response},
+            message::{Authorized, Request, Response},
             retry::Origin,
         },
         registry::error_response,
@@ -141,7 +141,7 @@ impl Client {
         }
         match self.grant(realm, Some(credential), scopes).await? {
             Grant::Token(token) => Ok(token.header),
-            Grant::Refused(answer) => Err(token::refused(registry, &answer, Proven::Yes)),
+            Grant::Refused(answer) => Err(token::refused(registry, &answer, Authorized::Yes)),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     client::{
         Client,
         http::{
-            message::{Payload, Proven, Request, Response, text},
+            message::{Authorized, Payload, Request, Response, text},
             network::{Names, Network, is_inner as is_inner_address},
             redirect::host_of,
         },
@@ -331,14 +331,16 @@ fn form_of(form: &[(&str, &str)], realm: &Realm, scopes: &Scopes) -> String {
 }
 
 /// What the user is told when there is no token to be had.
-pub(crate) fn refused(registry: &Registry, answer: &Response, proven: Proven) -> Error {
+pub(crate) fn refused(registry: &Registry, answer: &Response, authorized: Authorized) -> Error {
     let host = host_of(&answer.url);
     let what = error_response::words(answer).map(|words| format!(": {words}")).unwrap_or_default();
-    let (message, reason) = match proven {
-        Proven::Yes => {
+    let (message, reason) = match authorized {
+        Authorized::Yes => {
             (format!("`{host}` refuses the credentials for `{registry}`{what}"), LogIn::Refused)
         }
-        Proven::No => (format!("`{host}` gives no token for `{registry}`{what}"), LogIn::NoToken),
+        Authorized::No => {
+            (format!("`{host}` gives no token for `{registry}`{what}"), LogIn::NoToken)
+        }
     };
     Error::new(ErrorKind::Denied, message)
         .with_advice(Advice::LogIn { registry: registry.to_string(), reason })

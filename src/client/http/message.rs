@@ -173,12 +173,12 @@ pub(crate) struct Response {
     /// Where the host that answered is.
     pub(crate) network: Network,
     pub(crate) body: Bytes,
-    pub(crate) proven: Proven,
+    pub(crate) authorized: Authorized,
 }
 
 /// Whether credentials came with what was answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Proven {
+pub(crate) enum Authorized {
     #[default]
     No,
     Yes,

@@ -4,7 +4,7 @@
 use super::{
     body::{UploadBody, outgoing},
     failure::{Failure, TransportError},
-    message::{Certificate, Patience, Proven, Request, Response, Strangers, text},
+    message::{Authorized, Certificate, Patience, Request, Response, Strangers, text},
     network::{Names, Network, OuterOnly},
     proxy::{Route, Routes, SKIPPED, unusable},
     redirect::{BadLocation, Credentials, Downgrade, follow_with, host_of},
@@ -115,9 +115,9 @@ impl StreamedResponse {
 
     fn with_body(self, body: Bytes) -> Response {
         let Self { status, headers, url, from, network, .. } = self;
-        let proven = Proven::No;
+        let authorized = Authorized::No;
         let (headers, url) = (Box::new(headers), Box::new(url));
-        Response { status, headers, url, from, network, body, proven }
+        Response { status, headers, url, from, network, body, authorized }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     Error, ErrorKind,
     advice::{Advice, LogIn, Service},
     client::http::{
-        message::{Proven, Response, is_html, text},
+        message::{Authorized, Response, is_html, text},
         redirect::{Credentials, host_of, may_see},
         retry::Origin,
     },
@@ -126,7 +126,7 @@ pub(crate) fn from_registry(registry: &Registry, act: &str, answer: &Response) -
         _ => ErrorKind::Protocol,
     };
     let verb = match answer.status.as_u16() {
-        401 if answer.proven == Proven::Yes && answer.from == Origin::Registry => {
+        401 if answer.authorized == Authorized::Yes && answer.from == Origin::Registry => {
             "refuses the credentials, which were sent:"
         }
         _ => "answers",
@@ -234,7 +234,7 @@ fn advice(registry: &Registry, answer: &Response) -> Option<Advice> {
             "credentials do not follow to another scheme, host or port, and none were sent there: \
              what the registry points to must need none"
         }
-        401 if answer.proven == Proven::Yes => return log_in(LogIn::Refused),
+        401 if answer.authorized == Authorized::Yes => return log_in(LogIn::Refused),
         401 => return log_in(LogIn::Needed),
         403 => return log_in(LogIn::Permission),
         404 if all.contains("does not exist in the registry with id") => {
@@ -284,7 +284,7 @@ mod tests {
             from: Origin::Registry,
             network: crate::client::http::network::Network::Unknown,
             body: bytes::Bytes::copy_from_slice(body.as_bytes()),
-            proven: Proven::No,
+            authorized: Authorized::No,
         }
     }
 

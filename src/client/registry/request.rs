@@ -11,12 +11,12 @@ use crate::{
         Client, Persistence,
         auth::{
             access::Access,
-            flow::{Next, Rounds},
+            flow::{AuthAttempts, AuthStep},
         },
         event::ClientEvent,
         http::{
             failure::{Failure, TransportError},
-            message::{Proven, Request, Response},
+            message::{Authorized, Request, Response},
             redirect::{Credentials, host_of},
             retry::{Decision, Origin, Outcome, Reach, TransportErrorKind, Tries, decide},
             transport::{StreamedResponse, Transport},
@@ -75,18 +75,18 @@ impl Client {
         if ticket.host.credentials_for(&call.url) == Credentials::Drop {
             return self.ask_elsewhere(call).await;
         }
-        let mut rounds = Rounds::default();
+        let mut rounds = AuthAttempts::default();
         let mut bare: Option<Response> = None;
-        let mut proven = Proven::No;
+        let mut authorized = Authorized::No;
         loop {
             let authorization = self.authorization(ticket, call, &mut rounds).await?;
             if authorization.as_ref().is_some_and(|own| own.kept.is_some()) {
-                proven = Proven::Yes;
+                authorized = Authorized::Yes;
             }
             if authorization.is_none()
                 && let Some(mut refusal) = bare
             {
-                refusal.proven = proven;
+                refusal.authorized = authorized;
                 // It asks for what we do not have.
                 return Ok(Reply::Refused(refusal));
             }
@@ -97,7 +97,7 @@ impl Client {
                 return Ok(Reply::Open(Box::new(answer)));
             }
             let mut refusal = answer.read_refusal().await;
-            refusal.proven = proven;
+            refusal.authorized = authorized;
             let ours = refusal.from == Origin::Registry
                 && matches!(refusal.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
             if !ours {
@@ -105,8 +105,8 @@ impl Client {
             }
             bare = authorization.is_none().then(|| refusal.clone());
             match self.judge(ticket, refusal, authorization, &mut rounds).await? {
-                Next::Again => {}
-                Next::Final(refusal) => return Ok(Reply::Refused(refusal)),
+                AuthStep::Again => {}
+                AuthStep::Final(refusal) => return Ok(Reply::Refused(refusal)),
             }
         }
     }

@@ -53,7 +53,7 @@ const STALL_FACTOR: u32 = 4;
 
 impl Repository {
     pub(crate) async fn fetch_archive(&self, url: Url, cap: u64) -> Result<Archive> {
-        let (call, header) = self.proven(
+        let (call, header) = self.authorized(
             Request::new(Method::GET, url)
                 .header("accept", "application/gzip,application/octet-stream,*/*;q=0.5")
                 .header("accept-encoding", "identity"),

@@ -262,7 +262,7 @@ impl Repository {
 
     /// Asks until there is an answer, whatever it says.
     pub(crate) async fn settle(&self, act: &str, call: &Request, cap: u64) -> Result<Response> {
-        let (call, header) = self.proven(call.clone());
+        let (call, header) = self.authorized(call.clone());
         let settled =
             self.client.settle_by(&self.transport, header.as_ref(), act, &call, cap).await;
         settled.map_err(|error| match error.advice() {
@@ -274,7 +274,7 @@ impl Repository {
     }
 
     /// The call with the proof that its address may see.
-    pub(crate) fn proven(&self, mut call: Request) -> (Request, Option<HeaderValue>) {
+    pub(crate) fn authorized(&self, mut call: Request) -> (Request, Option<HeaderValue>) {
         let own = user_of(&call.url).and_then(|credential| basic(&credential).ok());
         call.url = shown(&call.url);
         let sees = self.credentials == Credentials::Everywhere || same_origin(&self.url, &call.url);
