@@ -155,7 +155,7 @@ impl Repository {
         Self { intent, ..self }
     }
 
-    /// The same repository; its blobs are opened, see [`crate::store::Open`], as `redirects` says.
+    /// The same repository; its blobs are opened, see [`crate::store::StreamBlob`], as `redirects` says.
     #[must_use]
     pub fn with_redirects(self, redirects: Redirects) -> Self {
         Self { redirects, ..self }

@@ -4,7 +4,7 @@ use crate::{
     Result, client,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
     store::{
-        BlobFile, Fetch, Held, Holds, Push, Referrers, Resolve, Sent, Source, Tags,
+        BlobFile, Exists, Fetch, Held, Push, Referrers, Resolve, Sent, Source, Tags,
         disk::repository::Repository, layout,
     },
 };
@@ -55,7 +55,7 @@ impl Push for Place {
     }
 }
 
-impl Holds for Place {
+impl Exists for Place {
     async fn holds_blob(&self, blob: &Descriptor) -> Result<Held> {
         each!(self, inner => inner.holds_blob(blob))
     }

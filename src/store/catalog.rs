@@ -19,7 +19,7 @@ use std::{future::Future, ops::RangeInclusive};
 /// A store of many repositories. Clones are the same store.
 pub trait Catalog: Clone + Send + Sync + 'static {
     /// One of its repositories.
-    type Repository: Fetch + Push + Resolve + Tags + Referrers + Open + Clone + 'static;
+    type Repository: Fetch + Push + Resolve + Tags + Referrers + StreamBlob + Clone + 'static;
 
     /// The repository of that name, whether it exists yet or not. Of a remote registry's namespace, names are those
     /// below it.
@@ -68,7 +68,7 @@ impl std::fmt::Debug for Opened {
 }
 
 /// Opens blobs without fetching them first.
-pub trait Open: Send + Sync {
+pub trait StreamBlob: Send + Sync {
     /// Opens a blob, or a part of it.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl Catalog for Disk {
     }
 }
 
-impl Open for Repository {
+impl StreamBlob for Repository {
     async fn open_blob(
         &self,
         blob: &Descriptor,

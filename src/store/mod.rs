@@ -16,7 +16,7 @@ pub mod layout;
 pub mod memory;
 mod verify;
 
-pub use catalog::{Catalog, Open, Opened};
+pub use catalog::{Catalog, Opened, StreamBlob};
 pub(crate) use disk::commit::unique;
 pub use disk::commit::{Durability, Removed};
 pub(crate) use disk::traits::blocking;
@@ -124,7 +124,7 @@ pub enum Held {
 }
 
 /// Says whether a blob is there, without fetching it.
-pub trait Holds: Send + Sync {
+pub trait Exists: Send + Sync {
     /// Only a clear yes counts.
     fn holds_blob(&self, blob: &Descriptor) -> impl Future<Output = Result<Held>> + Send;
 }

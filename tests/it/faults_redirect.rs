@@ -16,7 +16,7 @@ use chartferry::{
     Advice, ErrorKind,
     client::{Given, HttpRedirects, Scheme},
     oci::{Descriptor, media},
-    store::{Fetch, Open, Opened},
+    store::{Fetch, Opened, StreamBlob},
 };
 use futures_util::TryStreamExt;
 

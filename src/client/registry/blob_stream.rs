@@ -21,7 +21,7 @@ use crate::{
     },
     digest::Hasher,
     oci::Descriptor,
-    store::{Open, Opened},
+    store::{Opened, StreamBlob},
 };
 use ::http::Method;
 use bytes::{Buf, Bytes};
@@ -38,7 +38,7 @@ pub enum Redirects {
     HandOver,
 }
 
-impl Open for Repository {
+impl StreamBlob for Repository {
     async fn open_blob(
         &self,
         blob: &Descriptor,

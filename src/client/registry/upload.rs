@@ -24,7 +24,7 @@ use crate::{
     },
     limits::{KIB, MIB},
     oci::{Descriptor, Manifest, Tag, media},
-    store::{Held, Holds, Push, Sent, Source},
+    store::{Exists, Held, Push, Sent, Source},
 };
 use ::http::Method;
 use bytes::Bytes;
@@ -84,7 +84,7 @@ impl Repository {
     }
 }
 
-impl Holds for Repository {
+impl Exists for Repository {
     async fn holds_blob(&self, blob: &Descriptor) -> Result<Held> {
         let call = Request::new(Method::HEAD, self.url(&format!("blobs/{}", blob.digest))?);
         let ticket = self.ticket(Action::Read);

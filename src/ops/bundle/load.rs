@@ -13,7 +13,7 @@ use crate::{
     oci::{Descriptor, Manifest, Registry, RepositoryName, Tag, TagOrDigest, chart, media},
     ops::{any_repository::Place, chart_bytes::write_file, index, push::Existing},
     store::{
-        Fetch, Held, Holds, Push, Resolve, blocking,
+        Exists, Fetch, Held, Push, Resolve, blocking,
         bundle::{Bundle, Entry, Part},
         layout::Layout,
     },

@@ -13,7 +13,7 @@ use crate::{
             header_value,
         },
     },
-    store::{Catalog, Open, Opened},
+    store::{Catalog, Opened, StreamBlob},
 };
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
@@ -72,7 +72,7 @@ impl<C: Catalog> Museum<C> {
 /// How long a client waits for the first byte from a store elsewhere.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-async fn send<R: Open>(
+async fn send<R: StreamBlob>(
     store: &R,
     blob: &Descriptor,
     content_type: &'static str,

@@ -8,7 +8,7 @@ use crate::{
     Error, Result,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
     store::{
-        BlobFile, Fetch, Held, Holds, Push, Referrers, Resolve, Sent, Source, Tags, TagsOn,
+        BlobFile, Exists, Fetch, Held, Push, Referrers, Resolve, Sent, Source, Tags, TagsOn,
         verify::{check_blob, check_size, damaged, read_blob, read_source},
     },
 };
@@ -73,7 +73,7 @@ impl Push for Repository {
     }
 }
 
-impl Holds for Repository {
+impl Exists for Repository {
     async fn holds_blob(&self, blob: &Descriptor) -> Result<Held> {
         let found = self.blob(&blob.digest)?;
         Ok(match found {

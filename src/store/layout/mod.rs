@@ -8,7 +8,7 @@ pub(super) mod listing;
 pub mod ref_name;
 
 use super::{
-    BlobFile, Fetch, Held, Holds, Push, Referrers, Resolve, Sent, Source, Tags,
+    BlobFile, Exists, Fetch, Held, Push, Referrers, Resolve, Sent, Source, Tags,
     disk::{
         commit::{Durability, Writer, is_unfinished},
         open_regular, read_file,
@@ -511,7 +511,7 @@ impl Push for Layout {
     }
 }
 
-impl Holds for Layout {
+impl Exists for Layout {
     async fn holds_blob(&self, blob: &Descriptor) -> Result<Held> {
         let there = fs::metadata(self.blob_path(&blob.digest));
         Ok(match there {

@@ -11,7 +11,7 @@ use crate::{
 use chartferry::{
     ErrorKind,
     oci::{Descriptor, media},
-    store::{Fetch, Open, Opened, Tags},
+    store::{Fetch, Opened, StreamBlob, Tags},
 };
 use futures_util::TryStreamExt;
 use std::time::Duration;

@@ -11,7 +11,7 @@ use chartferry::{
     ErrorKind, Result,
     client::Redirects,
     oci::Descriptor,
-    store::{Open as _, Opened},
+    store::{Opened, StreamBlob as _},
 };
 use futures_util::StreamExt as _;
 use std::ops::RangeInclusive;
