@@ -4,32 +4,32 @@
 
 use super::Metadata;
 use crate::limits::Limits;
-use crate::yaml::cursor::{Cursor, Sure, Unsure};
+use crate::yaml::cursor::{Cursor, Fallback, FastResult};
 use crate::yaml::quick;
 use crate::yaml::walk::is_within;
 use std::collections::BTreeMap;
 
 /// The metadata, if it is sure what they are.
-pub(super) fn read(bytes: &[u8], limits: &Limits) -> Sure<Metadata> {
-    let text = str::from_utf8(bytes).map_err(|_| Unsure)?;
+pub(super) fn read(bytes: &[u8], limits: &Limits) -> FastResult<Metadata> {
+    let text = str::from_utf8(bytes).map_err(|_| Fallback)?;
     let mut cursor = Cursor::new(text)?;
     if !is_within(bytes, limits) || cursor.indent != 0 || cursor.is_dash() {
-        return Err(Unsure);
+        return Err(Fallback);
     }
     let metadata = Metadata::read(&mut cursor, 0)?;
-    if cursor.indent == -1 { Ok(metadata) } else { Err(Unsure) }
+    if cursor.indent == -1 { Ok(metadata) } else { Err(Fallback) }
 }
 
 /// What a field of a chart's structs can be.
 pub(crate) trait Field: Sized {
     /// Reads the value of a key whose mapping is indented by `column`.
-    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self>;
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Self>;
 }
 
 /// What a chart's structs are.
 pub(crate) trait Struct: Sized {
     /// Reads a mapping whose keys are indented by `column`, from its first key to its end.
-    fn read(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self>;
+    fn read(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Self>;
 }
 
 /// Makes a struct one that can be read, by its keys and the fields they go to.
@@ -39,8 +39,8 @@ macro_rules! fields {
             fn read(
                 cursor: &mut $crate::yaml::cursor::Cursor<'_>,
                 column: isize,
-            ) -> $crate::yaml::cursor::Sure<Self> {
-                use $crate::yaml::{cursor::Unsure, walk::{DEEPEST, Seen}};
+            ) -> $crate::yaml::cursor::FastResult<Self> {
+                use $crate::yaml::{cursor::Fallback, walk::{DEEPEST, Seen}};
                 let mut found = Self::default();
                 let mut seen = Seen::default();
                 while cursor.indent == column {
@@ -51,7 +51,7 @@ macro_rules! fields {
                             found.$field = $crate::chart::ordinary::Field::value(cursor, column)?;
                         })*
                         // Go takes keys in any case, and the one in the right case before the others.
-                        _ if $crate::chart::decode::find_field(&[$($key),*], key).is_some() => return Err(Unsure),
+                        _ if $crate::chart::decode::find_field(&[$($key),*], key).is_some() => return Err(Fallback),
                         _ => cursor.any(column, DEEPEST)?,
                     }
                 }
@@ -64,20 +64,20 @@ macro_rules! fields {
 pub(crate) use fields;
 
 impl Field for String {
-    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Self> {
         let scalar = cursor.scalar(column)?;
         quick::text(cursor.text, &scalar)
     }
 }
 
 impl Field for bool {
-    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Self> {
         cursor.truth(column)
     }
 }
 
 impl Field for Vec<String> {
-    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Self> {
         let mut texts = Self::new();
         cursor.list(column, &mut |cursor, scalar| {
             texts.push(quick::text(cursor.text, scalar)?);
@@ -89,16 +89,16 @@ impl Field for Vec<String> {
 
 impl Field for Vec<crate::yaml::Value> {
     /// Rare, and anything.
-    fn value(_: &mut Cursor<'_>, _: isize) -> Sure<Self> {
-        Err(Unsure)
+    fn value(_: &mut Cursor<'_>, _: isize) -> FastResult<Self> {
+        Err(Fallback)
     }
 }
 
 impl<T: Struct> Field for Vec<Option<T>> {
-    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Self> {
         let mut structs = Self::new();
         cursor.items(column, &mut |cursor| {
-            let inner = cursor.open_item()?.ok_or(Unsure)?;
+            let inner = cursor.open_item()?.ok_or(Fallback)?;
             cursor.indent = inner;
             structs.push(Some(T::read(cursor, inner)?));
             Ok(())
@@ -108,16 +108,16 @@ impl<T: Struct> Field for Vec<Option<T>> {
 }
 
 impl Field for BTreeMap<String, String> {
-    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Self> {
         let mut texts = Self::new();
         let Some(inner) = cursor.open_map(column)? else { return Ok(texts) };
         while cursor.indent == inner {
             let key = cursor.free_key()?.to_owned();
             if texts.insert(key, Field::value(cursor, inner)?).is_some() {
-                return Err(Unsure);
+                return Err(Fallback);
             }
         }
-        if cursor.indent > column { Err(Unsure) } else { Ok(texts) }
+        if cursor.indent > column { Err(Fallback) } else { Ok(texts) }
     }
 }
 
@@ -171,7 +171,7 @@ mod tests {
             "name: a\n...\n",
             "name: a\n  b: c\n",
         ] {
-            assert_eq!(read(text.as_bytes(), &Limits::default()), Err(Unsure), "{text}");
+            assert_eq!(read(text.as_bytes(), &Limits::default()), Err(Fallback), "{text}");
         }
     }
 

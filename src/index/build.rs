@@ -2,7 +2,7 @@
 
 use super::full::{self, Judged};
 use super::line::{Form, Line};
-use super::scan::{Head, Sink, Sure, Unsure};
+use super::scan::{Fallback, FastResult, Head, Sink};
 use super::{Chart, Index, order};
 use crate::limits::Limits;
 use crate::{Error, Result, quote};
@@ -34,10 +34,10 @@ impl<'s> Build<'s> {
     }
 
     /// Begins a chart.
-    pub(super) fn chart(&mut self, name: &str) -> Sure<()> {
+    pub(super) fn chart(&mut self, name: &str) -> FastResult<()> {
         self.end_chart();
         if self.charts.len() >= self.limits.index_entries {
-            return Err(Unsure);
+            return Err(Fallback);
         }
         let end = self.lines.len();
         self.charts.push(Chart { name: name.into(), lines: end..end, dropped: 0..0 });
@@ -103,19 +103,19 @@ impl<'s> Build<'s> {
 }
 
 impl Sink for Build<'_> {
-    fn chart(&mut self, name: &str) -> Sure<()> {
+    fn chart(&mut self, name: &str) -> FastResult<()> {
         Build::chart(self, name)
     }
 
-    fn line(&mut self, line: Line) -> Sure<()> {
-        self.require_room().map_err(|_| Unsure)?;
+    fn line(&mut self, line: Line) -> FastResult<()> {
+        self.require_room().map_err(|_| Fallback)?;
         self.listed += 1;
         self.lines.push(line);
         Ok(())
     }
 
-    fn odd(&mut self, text: Bytes) -> Sure<()> {
-        self.require_room().map_err(|_| Unsure)?;
+    fn odd(&mut self, text: Bytes) -> FastResult<()> {
+        self.require_room().map_err(|_| Fallback)?;
         let entry = full::read_item(&text, self.limits)?;
         self.take(Judged::of(entry, |entry| Line::new(text, Form::Yaml, entry)));
         Ok(())

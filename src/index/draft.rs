@@ -2,7 +2,7 @@
 
 use super::Entry;
 use super::line::{Form, Line, POOLED, Text, Which};
-use super::scan::{Scalar, Sure, Unsure};
+use super::scan::{Fallback, FastResult, Scalar};
 use crate::chart::sanitize::sanitize;
 use crate::chart::time::Time;
 use crate::version::Version;
@@ -55,18 +55,18 @@ impl Draft {
     }
 
     /// Takes a text.
-    pub(super) fn set(&mut self, which: Which, text: &str, scalar: &Scalar) -> Sure<()> {
+    pub(super) fn set(&mut self, which: Which, text: &str, scalar: &Scalar) -> FastResult<()> {
         self.single[which as usize] = self.take(text, scalar)?;
         Ok(())
     }
 
-    pub(super) fn push_url(&mut self, text: &str, scalar: &Scalar) -> Sure<()> {
+    pub(super) fn push_url(&mut self, text: &str, scalar: &Scalar) -> FastResult<()> {
         let url = self.take(text, scalar)?;
         self.urls.push(url);
         Ok(())
     }
 
-    pub(super) fn push_keyword(&mut self, text: &str, scalar: &Scalar) -> Sure<()> {
+    pub(super) fn push_keyword(&mut self, text: &str, scalar: &Scalar) -> FastResult<()> {
         let word = self.take(text, scalar)?;
         self.keywords.push(word);
         Ok(())
@@ -90,23 +90,23 @@ impl Draft {
         }
     }
 
-    fn take(&mut self, text: &str, scalar: &Scalar) -> Sure<Text> {
+    fn take(&mut self, text: &str, scalar: &Scalar) -> FastResult<Text> {
         match scalar {
             Scalar::Null => Ok(Text::default()),
             Scalar::Quoted(range) => self.within(range),
             Scalar::Plain(range) if !yaml::resolves(&text[range.clone()]) => self.within(range),
             Scalar::Plain(range) => match yaml::plain(&text[range.clone()]) {
                 Value::String(_) => self.within(range),
-                other => other.to_go_string().map(|text| self.pooled(&text)).ok_or(Unsure),
+                other => other.to_go_string().map(|text| self.pooled(&text)).ok_or(Fallback),
             },
             _ => Ok(self.pooled(&quick::text(text, scalar)?)),
         }
     }
 
-    fn within(&self, range: &Range<usize>) -> Sure<Text> {
-        let start = u32::try_from(range.start - self.start).map_err(|_| Unsure)?;
-        let length = u32::try_from(range.len()).map_err(|_| Unsure)?;
-        if start & POOLED == 0 { Ok(Text { start, length }) } else { Err(Unsure) }
+    fn within(&self, range: &Range<usize>) -> FastResult<Text> {
+        let start = u32::try_from(range.start - self.start).map_err(|_| Fallback)?;
+        let length = u32::try_from(range.len()).map_err(|_| Fallback)?;
+        if start & POOLED == 0 { Ok(Text { start, length }) } else { Err(Fallback) }
     }
 
     fn pooled(&mut self, text: &str) -> Text {
@@ -142,10 +142,10 @@ impl Draft {
     }
 
     /// Cleans and judges an entry as Helm does; one that it would drop is for the full reader, which says why.
-    pub(super) fn judge(&mut self, text: &str, kind: &str) -> Sure<()> {
+    pub(super) fn judge(&mut self, text: &str, kind: &str) -> FastResult<()> {
         let created = self.shown(Which::Created, text);
         if self.single[Which::Created as usize].length > 0 && Time::parse(created).is_err() {
-            return Err(Unsure);
+            return Err(Fallback);
         }
         self.sanitize(text);
         let (name, version) = (self.shown(Which::Name, text), self.shown(Which::Version, text));
@@ -153,7 +153,7 @@ impl Draft {
             && !name.contains('/')
             && Version::parse_loose(version).is_ok()
             && matches!(kind, "" | "application" | "library");
-        if is_good { Ok(()) } else { Err(Unsure) }
+        if is_good { Ok(()) } else { Err(Fallback) }
     }
 
     /// Cleans what is shown to people, as validation does.

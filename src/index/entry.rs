@@ -4,7 +4,7 @@ use crate::chart::decode::{Decoder, Target, go_struct};
 use crate::chart::ordinary::{Field, Struct};
 use crate::chart::time::Time;
 use crate::chart::{Dependency, Maintainer, Metadata};
-use crate::yaml::cursor::{Cursor, Sure, Unsure};
+use crate::yaml::cursor::{Cursor, Fallback, FastResult};
 use crate::yaml::{Node, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -207,29 +207,29 @@ impl<T: Target> Target for Embedded<T> {
 /// Only for what [`super::write::fragment`] wrote: it quotes every text that is one, so that there is nothing to coerce or to
 /// refuse.
 impl<T: Field> Field for Embedded<T> {
-    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Self> {
         T::value(cursor, column).map(Self)
     }
 }
 
 impl Field for Time {
-    fn value(cursor: &mut Cursor<'_>, column: isize) -> Sure<Self> {
+    fn value(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Self> {
         let text: String = Field::value(cursor, column)?;
-        Self::parse(&text).map_err(|_| Unsure)
+        Self::parse(&text).map_err(|_| Fallback)
     }
 }
 
 /// Reads what [`super::write::fragment`] wrote, straight into an entry and without a tree of values.
 ///
 /// # Errors
-/// [`Unsure`] where only the full reader knows what it says.
-pub(super) fn read_fragment(text: &str) -> Sure<Entry> {
+/// [`Fallback`] where only the full reader knows what it says.
+pub(super) fn read_fragment(text: &str) -> FastResult<Entry> {
     let mut cursor = Cursor::new(text)?;
     if !cursor.is_dash() {
-        return Err(Unsure);
+        return Err(Fallback);
     }
-    let column = cursor.open_item()?.ok_or(Unsure)?;
+    let column = cursor.open_item()?.ok_or(Fallback)?;
     cursor.indent = column;
     let row = Row::read(&mut cursor, column)?;
-    if cursor.indent == -1 { Ok(row.into()) } else { Err(Unsure) }
+    if cursor.indent == -1 { Ok(row.into()) } else { Err(Fallback) }
 }

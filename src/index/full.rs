@@ -5,7 +5,7 @@ use super::build::Build;
 use super::document::Document;
 use super::entry::{Row, read_fragment};
 use super::line::{Form, Line};
-use super::scan::{Head, Sure, Unsure};
+use super::scan::{Fallback, FastResult, Head};
 use super::{Entry, json};
 use crate::chart::decode::{Decoder, Syntax, Unknown};
 use crate::chart::metadata::DuplicateDependency;
@@ -45,7 +45,7 @@ pub(super) fn read(bytes: &[u8], build: &mut Build<'_>, limits: &Limits) -> Resu
     }
     drop(document);
     for (name, places) in std::mem::take(&mut found.entries.0) {
-        build.chart(&name).map_err(|Unsure| too_many(limits))?;
+        build.chart(&name).map_err(|Fallback| too_many(limits))?;
         for place in places {
             let judged = match place {
                 Value::Int(at) => usize::try_from(at).ok().and_then(|at| rows.get_mut(at)?.take()),
@@ -64,13 +64,13 @@ fn judge(row: Option<Row>) -> Judged {
 }
 
 /// Reads one entry by itself, a list of one; `None` for a null.
-pub(super) fn read_item(text: &[u8], limits: &Limits) -> Sure<Option<Entry>> {
+pub(super) fn read_item(text: &[u8], limits: &Limits) -> FastResult<Option<Entry>> {
     match yaml::parse(text, Duplicates::Error, limits) {
         Ok(Value::Seq(items)) => match items.as_slice() {
-            [item] => Ok(decode(item, Syntax::Yaml).map_err(|_| Unsure)?.map(Entry::from)),
-            _ => Err(Unsure),
+            [item] => Ok(decode(item, Syntax::Yaml).map_err(|_| Fallback)?.map(Entry::from)),
+            _ => Err(Fallback),
         },
-        _ => Err(Unsure),
+        _ => Err(Fallback),
     }
 }
 

@@ -3,16 +3,16 @@
 
 use super::draft::Draft;
 use super::line::{Form, Line, Which};
-use super::scan::{Sure, Unsure};
+use super::scan::{Fallback, FastResult};
 use crate::chart::decode::find_field;
 use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use std::{borrow::Cow, fmt};
 
 /// Reads an entry that is good as it is.
-pub(super) fn entry(bytes: Bytes, draft: &mut Draft) -> Sure<Line> {
-    let raw = str::from_utf8(&bytes).map_err(|_| Unsure)?;
-    let mut fields: Fields<'_> = serde_json::from_str(raw).map_err(|_| Unsure)?;
+pub(super) fn entry(bytes: Bytes, draft: &mut Draft) -> FastResult<Line> {
+    let raw = str::from_utf8(&bytes).map_err(|_| Fallback)?;
+    let mut fields: Fields<'_> = serde_json::from_str(raw).map_err(|_| Fallback)?;
     draft.clear(0);
     for (at, which) in [
         Which::Name,

@@ -1,6 +1,6 @@
 //! The fast reader and the full one agree: on what is good, on what it says, and on what is wrong.
 
-use super::scan::{Sink, Sure, scan};
+use super::scan::{FastResult, Sink, scan};
 use super::*;
 use crate::chart::{Dependency, Maintainer, Metadata};
 use crate::limits::Limits;
@@ -12,16 +12,16 @@ use proptest::prelude::*;
 struct Count(usize, usize);
 
 impl Sink for Count {
-    fn chart(&mut self, _: &str) -> Sure<()> {
+    fn chart(&mut self, _: &str) -> FastResult<()> {
         Ok(())
     }
 
-    fn line(&mut self, _: Line) -> Sure<()> {
+    fn line(&mut self, _: Line) -> FastResult<()> {
         self.0 += 1;
         Ok(())
     }
 
-    fn odd(&mut self, _: Bytes) -> Sure<()> {
+    fn odd(&mut self, _: Bytes) -> FastResult<()> {
         self.1 += 1;
         Ok(())
     }

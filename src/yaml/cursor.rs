@@ -1,5 +1,5 @@
 //! A strict subset of YAML, read line by line and never decoded: block mappings and lists, and scalars of every style, which are
-//! [`super::span`]'s. What lies outside it, or could mean two things, is [`Unsure`], never a guess: the full reader then
+//! [`super::span`]'s. What lies outside it, or could mean two things, is [`Fallback`], never a guess: the full reader then
 //! decides. It judges no document: [`super::quick`] makes values of one, [`super::walk`] passes over it, `crate::index` makes
 //! lines.
 
@@ -10,10 +10,10 @@ use std::ops::Range;
 
 /// This reader leaves it to the full one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unsure;
+pub(crate) struct Fallback;
 
 /// A result that may be left to the full reader.
-pub(crate) type Sure<T> = Result<T, Unsure>;
+pub(crate) type FastResult<T> = Result<T, Fallback>;
 
 /// Where the reader stands: on a line, at its first character that is not read yet.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ const LONGEST_KEY: usize = 1000;
 
 impl<'t> Cursor<'t> {
     /// Stands on the first line of `text` that says something, behind a `---` that opens the document.
-    pub(crate) fn new(text: &'t str) -> Sure<Self> {
+    pub(crate) fn new(text: &'t str) -> FastResult<Self> {
         require_ordinary(text.as_bytes())?;
         let mut cursor = Self {
             text,
@@ -56,7 +56,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Leaves the line, whose rest has been judged, for the next one that says something.
-    pub(crate) fn next_line(&mut self) -> Sure<()> {
+    pub(crate) fn next_line(&mut self) -> FastResult<()> {
         let start = self.line_end(self.at);
         self.tail = start;
         self.settle(start)
@@ -68,7 +68,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Goes to the first line from `start` on that is neither blank nor a comment.
-    pub(super) fn settle(&mut self, mut start: usize) -> Sure<()> {
+    pub(super) fn settle(&mut self, mut start: usize) -> FastResult<()> {
         self.commented = false;
         loop {
             let at = start + self.spaces(start);
@@ -83,13 +83,13 @@ impl<'t> Cursor<'t> {
                     self.commented = true;
                     start = self.line_end(at);
                 }
-                Some(b'\t') => return Err(Unsure),
+                Some(b'\t') => return Err(Fallback),
                 Some(_) => {
                     (self.line, self.at) = (start, at);
-                    self.indent = isize::try_from(at - start).map_err(|_| Unsure)?;
+                    self.indent = isize::try_from(at - start).map_err(|_| Fallback)?;
                     let marker = [b"---".as_slice(), b"..."];
                     if at == start && marker.iter().any(|mark| self.bytes[at..].starts_with(mark)) {
-                        return Err(Unsure);
+                        return Err(Fallback);
                     }
                     return Ok(());
                 }
@@ -112,42 +112,42 @@ impl<'t> Cursor<'t> {
     }
 
     /// Goes from the dash of a list's entry to what the entry is, on this line or below; `None` where it is nothing.
-    pub(crate) fn open_item(&mut self) -> Sure<Option<isize>> {
+    pub(crate) fn open_item(&mut self) -> FastResult<Option<isize>> {
         let dash = self.indent;
         self.at += 1;
         self.at += self.spaces(self.at);
         if !self.ends_here()? {
-            return isize::try_from(self.at - self.line).map(Some).map_err(|_| Unsure);
+            return isize::try_from(self.at - self.line).map(Some).map_err(|_| Fallback);
         }
         self.next_line()?;
         Ok((self.indent > dash).then_some(self.indent))
     }
 
     /// Whether nothing but a comment is left of the line.
-    pub(crate) fn ends_here(&self) -> Sure<bool> {
+    pub(crate) fn ends_here(&self) -> FastResult<bool> {
         match self.byte() {
             None | Some(b'\n' | b'\r') => Ok(true),
-            Some(b'\t') => Err(Unsure),
+            Some(b'\t') => Err(Fallback),
             Some(b'#') if self.at > 0 && self.bytes[self.at - 1] == b' ' => Ok(true),
             _ => Ok(false),
         }
     }
 
     /// Passes over a quoted text of one line that means what it says, and gives what stands between the quotes.
-    pub(super) fn quoted(&mut self, quote: u8) -> Sure<Range<usize>> {
+    pub(super) fn quoted(&mut self, quote: u8) -> FastResult<Range<usize>> {
         let start = self.at + 1;
         let rest = &self.bytes[start..];
         let length = rest
             .iter()
             .position(|byte| matches!(*byte, b'"' | b'\'' | b'\\' | b'\n' | b'\t'))
             .filter(|at| rest[*at] == quote)
-            .ok_or(Unsure)?;
+            .ok_or(Fallback)?;
         self.at = start + length + 1;
         Ok(start..start + length)
     }
 
     /// Reads a key and its colon.
-    pub(crate) fn key(&mut self) -> Sure<&'t str> {
+    pub(crate) fn key(&mut self) -> FastResult<&'t str> {
         let start = self.at;
         let key = match self.byte() {
             Some(quote @ (b'"' | b'\'')) => self.quoted(quote)?,
@@ -160,27 +160,27 @@ impl<'t> Cursor<'t> {
                 self.at = start + length;
                 start..self.at
             }
-            _ => return Err(Unsure),
+            _ => return Err(Fallback),
         };
         if self.byte() != Some(b':') || !self.is_blank(self.at + 1) || key.len() > LONGEST_KEY {
-            return Err(Unsure);
+            return Err(Fallback);
         }
         self.at += 1;
         Ok(&self.text[key])
     }
 
     /// Reads a key that may be anything: one that is no string to YAML is not sure.
-    pub(crate) fn free_key(&mut self) -> Sure<&'t str> {
+    pub(crate) fn free_key(&mut self) -> FastResult<&'t str> {
         let quoted = matches!(self.byte(), Some(b'"' | b'\''));
         let key = self.key()?;
         if !quoted && yaml::resolves(key) && !matches!(yaml::plain(key), Value::String(_)) {
-            return Err(Unsure);
+            return Err(Fallback);
         }
         Ok(key)
     }
 
     /// Reads `{}`; whether it stood here.
-    pub(crate) fn empty_map(&mut self) -> Sure<bool> {
+    pub(crate) fn empty_map(&mut self) -> FastResult<bool> {
         let at = self.at + self.spaces(self.at);
         if self.bytes.get(at) != Some(&b'{') {
             return Ok(false);
@@ -188,37 +188,37 @@ impl<'t> Cursor<'t> {
         self.at = at + 1;
         self.at += self.spaces(self.at);
         if self.byte() != Some(b'}') {
-            return Err(Unsure);
+            return Err(Fallback);
         }
         self.close_flow()?;
         Ok(true)
     }
 
-    pub(super) fn close_flow(&mut self) -> Sure<()> {
+    pub(super) fn close_flow(&mut self) -> FastResult<()> {
         self.at += 1;
         self.at += self.spaces(self.at);
-        if self.ends_here()? { self.next_line() } else { Err(Unsure) }
+        if self.ends_here()? { self.next_line() } else { Err(Fallback) }
     }
 
     /// Goes to where a list or mapping starts whose key is read; false if there is nothing.
-    pub(crate) fn open_block(&mut self, parent: isize) -> Sure<bool> {
+    pub(crate) fn open_block(&mut self, parent: isize) -> FastResult<bool> {
         self.at += self.spaces(self.at);
         if !self.ends_here()? {
-            return Err(Unsure);
+            return Err(Fallback);
         }
         self.next_line()?;
         Ok(self.indent > parent || self.indent == parent && self.is_dash())
     }
 
     /// From the start of a list's entry, whose dash is indented by `dash`, to where it must end.
-    pub(crate) fn skip_item(&mut self, start: usize, dash: isize) -> Sure<Range<usize>> {
+    pub(crate) fn skip_item(&mut self, start: usize, dash: isize) -> FastResult<Range<usize>> {
         let mut line = self.line_end(start);
         self.tail = line;
         while line < self.bytes.len() {
             let spaces = self.spaces(line);
             match self.bytes.get(line + spaces) {
                 None | Some(b'\n' | b'\r' | b'#') => {}
-                Some(_) if isize::try_from(spaces).map_err(|_| Unsure)? <= dash => break,
+                Some(_) if isize::try_from(spaces).map_err(|_| Fallback)? <= dash => break,
                 Some(_) => self.tail = self.line_end(line),
             }
             line = self.line_end(line);
@@ -230,7 +230,7 @@ impl<'t> Cursor<'t> {
 }
 
 /// Refuses characters that end lines, or that YAML has no place for, beyond what nearly every file is made of.
-fn require_ordinary(bytes: &[u8]) -> Sure<()> {
+fn require_ordinary(bytes: &[u8]) -> FastResult<()> {
     let is_plain = |byte: &u8| matches!(*byte, b' '..=b'~' | b'\n');
     for (block, chunk) in bytes.chunks(64).enumerate() {
         // Without a branch a byte, so that 64 of them take a few instructions.
@@ -249,7 +249,7 @@ fn require_ordinary(bytes: &[u8]) -> Sure<()> {
                 _ => false,
             };
             if !ordinary {
-                return Err(Unsure);
+                return Err(Fallback);
             }
         }
     }

@@ -2,7 +2,7 @@
 //! what nearly every Chart.yaml and values.yaml is made of. Anything else, and anything that is wrong, is left to the full
 //! reader, which alone has errors.
 
-use super::cursor::{Cursor, Sure, Unsure};
+use super::cursor::{Cursor, Fallback, FastResult};
 use super::span::Scalar;
 use super::{Duplicates, Value, scalar};
 use crate::limits::Limits;
@@ -11,15 +11,15 @@ use crate::limits::Limits;
 const DEEPEST: usize = 32;
 
 /// The value of a document that is one mapping in block style.
-pub(super) fn read(bytes: &[u8], limits: &Limits) -> Sure<Value> {
-    let text = str::from_utf8(bytes).map_err(|_| Unsure)?;
+pub(super) fn read(bytes: &[u8], limits: &Limits) -> FastResult<Value> {
+    let text = str::from_utf8(bytes).map_err(|_| Fallback)?;
     let cursor = Cursor::new(text)?;
     if cursor.indent != 0 || cursor.is_dash() {
-        return Err(Unsure);
+        return Err(Fallback);
     }
     let mut quick = Quick { cursor, nodes: limits.yaml_nodes };
     let value = quick.mapping(0, DEEPEST.min(limits.yaml_depth))?;
-    if quick.cursor.indent == -1 { Ok(value) } else { Err(Unsure) }
+    if quick.cursor.indent == -1 { Ok(value) } else { Err(Fallback) }
 }
 
 struct Quick<'t> {
@@ -28,21 +28,21 @@ struct Quick<'t> {
 }
 
 impl Quick<'_> {
-    fn count(&mut self, nodes: usize) -> Sure<()> {
-        self.nodes = self.nodes.checked_sub(nodes).ok_or(Unsure)?;
+    fn count(&mut self, nodes: usize) -> FastResult<()> {
+        self.nodes = self.nodes.checked_sub(nodes).ok_or(Fallback)?;
         Ok(())
     }
 
     /// A mapping whose keys are indented by `column`.
-    fn mapping(&mut self, column: isize, deepest: usize) -> Sure<Value> {
-        let deepest = deepest.checked_sub(1).ok_or(Unsure)?;
+    fn mapping(&mut self, column: isize, deepest: usize) -> FastResult<Value> {
+        let deepest = deepest.checked_sub(1).ok_or(Fallback)?;
         self.count(1)?;
         let mut entries: Vec<(String, Value)> = Vec::new();
         while self.cursor.indent == column {
             let key = self.cursor.free_key()?;
             // Of long mappings every key would be compared with every other.
             if entries.len() == 64 || entries.iter().any(|(known, _)| known == key) {
-                return Err(Unsure);
+                return Err(Fallback);
             }
             let key = key.to_owned();
             self.count(1)?;
@@ -53,7 +53,7 @@ impl Quick<'_> {
     }
 
     /// The value of a key that is indented by `column`.
-    fn value(&mut self, column: isize, deepest: usize) -> Sure<Value> {
+    fn value(&mut self, column: isize, deepest: usize) -> FastResult<Value> {
         if self.cursor.empty_map()? {
             self.count(1)?;
             return Ok(Value::Map(Vec::new()));
@@ -61,7 +61,7 @@ impl Quick<'_> {
         if let Some(items) = self.cursor.flow_list()? {
             self.count(1 + items.len())?;
             let values = items.iter().map(|item| self.resolved(item));
-            return Ok(Value::Seq(values.collect::<Sure<_>>()?));
+            return Ok(Value::Seq(values.collect::<FastResult<_>>()?));
         }
         let before = self.cursor.clone();
         if !matches!(self.cursor.open_block(column), Ok(true)) {
@@ -74,16 +74,16 @@ impl Quick<'_> {
             let inner = self.cursor.indent;
             self.mapping(inner, deepest)?
         };
-        if self.cursor.indent > column { Err(Unsure) } else { Ok(value) }
+        if self.cursor.indent > column { Err(Fallback) } else { Ok(value) }
     }
 
-    fn scalar(&mut self, parent: isize) -> Sure<Value> {
+    fn scalar(&mut self, parent: isize) -> FastResult<Value> {
         self.count(1)?;
         let place = self.cursor.scalar(parent)?;
         self.resolved(&place)
     }
 
-    fn resolved(&self, place: &Scalar) -> Sure<Value> {
+    fn resolved(&self, place: &Scalar) -> FastResult<Value> {
         match place {
             Scalar::Null => Ok(Value::Null),
             Scalar::Plain(range) => Ok(scalar::plain(&self.cursor.text[range.clone()])),
@@ -92,8 +92,8 @@ impl Quick<'_> {
     }
 
     /// A list, from its first dash.
-    fn list(&mut self, deepest: usize) -> Sure<Value> {
-        let deepest = deepest.checked_sub(1).ok_or(Unsure)?;
+    fn list(&mut self, deepest: usize) -> FastResult<Value> {
+        let deepest = deepest.checked_sub(1).ok_or(Fallback)?;
         self.count(1)?;
         let dash = self.cursor.indent;
         let mut values = Vec::new();
@@ -119,7 +119,7 @@ impl Quick<'_> {
             };
             values.push(value);
             if self.cursor.indent > dash {
-                return Err(Unsure);
+                return Err(Fallback);
             }
         }
         Ok(Value::Seq(values))
@@ -127,12 +127,12 @@ impl Quick<'_> {
 }
 
 /// A text as the full reader has it.
-pub(crate) fn text(text: &str, place: &Scalar) -> Sure<String> {
+pub(crate) fn text(text: &str, place: &Scalar) -> FastResult<String> {
     match place {
         Scalar::Null => Ok(String::new()),
         Scalar::Plain(range) => match scalar::plain(&text[range.clone()]) {
             Value::String(text) => Ok(text),
-            other => other.to_go_string().ok_or(Unsure),
+            other => other.to_go_string().ok_or(Fallback),
         },
         Scalar::Quoted(range) => Ok(text[range.clone()].to_owned()),
         Scalar::Folded(range) => Ok(fold(&text[range.clone()])),
@@ -143,9 +143,9 @@ pub(crate) fn text(text: &str, place: &Scalar) -> Sure<String> {
             let document = format!("x: {}", &text[range.clone()]);
             let value =
                 super::parse_fully(document.as_bytes(), Duplicates::Error, &Limits::default());
-            match value.map_err(|_| Unsure)?.get("x") {
+            match value.map_err(|_| Fallback)?.get("x") {
                 Some(Value::String(text)) => Ok(text.clone()),
-                _ => Err(Unsure),
+                _ => Err(Fallback),
             }
         }
     }

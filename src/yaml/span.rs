@@ -1,7 +1,7 @@
 //! Scalars of a document, and lists of them in brackets, passed over by a [`Cursor`]: of each it is told where it stands and in
 //! which style, and its text only by whom it is asked for ([`super::quick::text`]).
 
-use super::cursor::{Cursor, Sure, Unsure};
+use super::cursor::{Cursor, Fallback, FastResult};
 use memchr::{memchr, memchr3};
 use std::ops::Range;
 
@@ -22,30 +22,30 @@ pub(crate) enum Scalar {
 
 impl Cursor<'_> {
     /// Reads a scalar behind a key or dash, whose block is indented by `parent`, and goes to the next line.
-    pub(crate) fn scalar(&mut self, parent: isize) -> Sure<Scalar> {
+    pub(crate) fn scalar(&mut self, parent: isize) -> FastResult<Scalar> {
         self.at += self.spaces(self.at);
         if self.ends_here()? {
             self.next_line()?;
             // A value on a line of its own is rare.
-            return if self.indent > parent { Err(Unsure) } else { Ok(Scalar::Null) };
+            return if self.indent > parent { Err(Fallback) } else { Ok(Scalar::Null) };
         }
         match self.byte() {
             Some(quote @ (b'"' | b'\'')) => self.in_quotes(quote, parent),
             Some(b'|' | b'>') => self.block(parent),
             Some(
                 b'[' | b']' | b'{' | b'}' | b',' | b'&' | b'*' | b'!' | b'%' | b'@' | b'`' | b'#',
-            ) => Err(Unsure),
+            ) => Err(Fallback),
             Some(b'-' | b'?' | b':')
                 if self.is_blank(self.at + 1)
                     || matches!(self.bytes[self.at + 1], b',' | b'[' | b']' | b'{' | b'}') =>
             {
-                Err(Unsure)
+                Err(Fallback)
             }
             _ => self.plain(parent),
         }
     }
 
-    fn plain(&mut self, parent: isize) -> Sure<Scalar> {
+    fn plain(&mut self, parent: isize) -> FastResult<Scalar> {
         let start = self.at;
         let (mut end, mut commented) = self.plain_line(start)?;
         self.next_line()?;
@@ -55,7 +55,7 @@ impl Cursor<'_> {
         while self.indent > parent {
             let indicator = matches!(self.byte(), Some(b'-' | b'?' | b':'));
             if commented || self.commented || indicator && self.is_blank(self.at + 1) {
-                return Err(Unsure);
+                return Err(Fallback);
             }
             (end, commented) = self.plain_line(self.at)?;
             self.next_line()?;
@@ -64,7 +64,7 @@ impl Cursor<'_> {
     }
 
     /// Where the plain text on this line ends, and whether a comment follows it.
-    fn plain_line(&self, start: usize) -> Sure<(usize, bool)> {
+    fn plain_line(&self, start: usize) -> FastResult<(usize, bool)> {
         let end = memchr(b'\n', &self.bytes[start..]).map_or(self.bytes.len(), |at| start + at);
         let line = &self.bytes[start..end];
         let mut from = 0;
@@ -73,9 +73,9 @@ impl Cursor<'_> {
         while let Some(found) = memchr3(b':', b'#', b'\t', &line[from..]) {
             let at = from + found;
             match line[at] {
-                b'\t' => return Err(Unsure),
+                b'\t' => return Err(Fallback),
                 b':' if matches!(line.get(at + 1), None | Some(b' ' | b'\t' | b'\r')) => {
-                    return Err(Unsure);
+                    return Err(Fallback);
                 }
                 b'#' if at > 0 && line[at - 1] == b' ' => {
                     (length, commented) = (at, true);
@@ -90,13 +90,13 @@ impl Cursor<'_> {
     }
 
     /// A text in quotes, from the first of them to behind the last.
-    fn in_quotes(&mut self, quote: u8, parent: isize) -> Sure<Scalar> {
+    fn in_quotes(&mut self, quote: u8, parent: isize) -> FastResult<Scalar> {
         let start = self.at;
         let mut simple = true;
         self.at += 1;
         loop {
             match self.bytes.get(self.at) {
-                None => return Err(Unsure),
+                None => return Err(Fallback),
                 Some(b'\'') if quote == b'\'' && self.bytes.get(self.at + 1) == Some(&b'\'') => {
                     simple = false;
                     self.at += 2;
@@ -117,25 +117,25 @@ impl Cursor<'_> {
     }
 
     /// Goes from a line break within quotes to what the next line says.
-    fn quoted_line(&mut self, parent: isize) -> Sure<()> {
+    fn quoted_line(&mut self, parent: isize) -> FastResult<()> {
         let mut start = self.at + 1;
         loop {
             let at = start + self.spaces(start);
             match self.bytes.get(at) {
                 Some(b'\n') => start = at + 1,
                 Some(b'\r') => start = at + 2,
-                None | Some(b'\t') => return Err(Unsure),
+                None | Some(b'\t') => return Err(Fallback),
                 Some(_) => {
-                    let indent = isize::try_from(at - start).map_err(|_| Unsure)?;
+                    let indent = isize::try_from(at - start).map_err(|_| Fallback)?;
                     self.at = at;
-                    return if indent > parent { Ok(()) } else { Err(Unsure) };
+                    return if indent > parent { Ok(()) } else { Err(Fallback) };
                 }
             }
         }
     }
 
     /// Goes behind an escape, if it is one that everybody knows.
-    fn escape(&mut self) -> Sure<()> {
+    fn escape(&mut self) -> FastResult<()> {
         let digits = match self.bytes.get(self.at + 1) {
             Some(b'\n') => {
                 // The line break itself is judged as any other.
@@ -145,13 +145,13 @@ impl Cursor<'_> {
             Some(b'0' | b'a' | b'b' | b't' | b'n' | b'v' | b'f' | b'e' | b' ' | b'"' | b'\\') => 0,
             Some(b'x') => 2,
             Some(b'u') => 4,
-            _ => return Err(Unsure),
+            _ => return Err(Fallback),
         };
-        let digits = self.text.get(self.at + 2..self.at + 2 + digits).ok_or(Unsure)?;
+        let digits = self.text.get(self.at + 2..self.at + 2 + digits).ok_or(Fallback)?;
         if !digits.is_empty() {
-            let code = u32::from_str_radix(digits, 16).map_err(|_| Unsure)?;
+            let code = u32::from_str_radix(digits, 16).map_err(|_| Fallback)?;
             if digits.starts_with('+') || char::from_u32(code).is_none() {
-                return Err(Unsure);
+                return Err(Fallback);
             }
         }
         self.at += 2 + digits.len();
@@ -159,19 +159,19 @@ impl Cursor<'_> {
     }
 
     /// Leaves a quoted scalar at its last quote.
-    fn close(&mut self, start: usize, simple: bool) -> Sure<Scalar> {
+    fn close(&mut self, start: usize, simple: bool) -> FastResult<Scalar> {
         let end = self.at;
         self.at += 1;
         self.at += self.spaces(self.at);
         if !self.ends_here()? {
-            return Err(Unsure);
+            return Err(Fallback);
         }
         self.next_line()?;
         Ok(if simple { Scalar::Quoted(start + 1..end) } else { Scalar::Complex(start..end + 1) })
     }
 
     /// A literal or folded scalar: every line that is indented far enough.
-    fn block(&mut self, parent: isize) -> Sure<Scalar> {
+    fn block(&mut self, parent: isize) -> FastResult<Scalar> {
         let start = self.at;
         self.at += 1;
         if self.byte().is_some_and(|byte| matches!(byte, b'-' | b'+')) {
@@ -180,7 +180,7 @@ impl Cursor<'_> {
         self.at += self.spaces(self.at);
         // A digit says how far it is indented; rare enough.
         if !self.ends_here()? {
-            return Err(Unsure);
+            return Err(Fallback);
         }
         let mut line = self.line_end(self.at);
         let (mut end, mut margin) = (line, None);
@@ -196,14 +196,14 @@ impl Cursor<'_> {
                 }
                 Some(first) => {
                     let wanted = margin.unwrap_or_else(|| spaces.max(widest));
-                    let inside = isize::try_from(spaces).map_err(|_| Unsure)? > parent;
+                    let inside = isize::try_from(spaces).map_err(|_| Fallback)? > parent;
                     if *first == b'\t' && spaces <= wanted || margin.is_none() && spaces < widest {
-                        return Err(Unsure);
+                        return Err(Fallback);
                     }
                     if spaces < wanted || !inside {
                         // Between its own margin and that of the block around stands nothing, not even a comment.
                         if inside {
-                            return Err(Unsure);
+                            return Err(Fallback);
                         }
                         break;
                     }
@@ -217,13 +217,13 @@ impl Cursor<'_> {
         self.settle(end)?;
         if margin.is_none() {
             // Nothing in it: what then belongs to it is for the full reader.
-            return Err(Unsure);
+            return Err(Fallback);
         }
         Ok(Scalar::Complex(start..end))
     }
 
     /// Reads a list in brackets on one line, of words that mean the same in brackets and out; `None` where there is no bracket.
-    pub(crate) fn flow_list(&mut self) -> Sure<Option<Vec<Scalar>>> {
+    pub(crate) fn flow_list(&mut self) -> FastResult<Option<Vec<Scalar>>> {
         let at = self.at + self.spaces(self.at);
         if self.bytes.get(at) != Some(&b'[') {
             return Ok(None);
@@ -249,17 +249,17 @@ impl Cursor<'_> {
                     let length = self.bytes[start..].iter().take_while(word).count();
                     self.at = start + length;
                     if self.bytes[self.at - 1] == b':' {
-                        return Err(Unsure);
+                        return Err(Fallback);
                     }
                     items.push(Scalar::Plain(start..self.at));
                 }
-                _ => return Err(Unsure),
+                _ => return Err(Fallback),
             }
             self.at += self.spaces(self.at);
             match self.byte() {
                 Some(b',') => self.at += 1,
                 Some(b']') => break,
-                _ => return Err(Unsure),
+                _ => return Err(Fallback),
             }
         }
         self.close_flow()?;

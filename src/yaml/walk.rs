@@ -1,7 +1,7 @@
 //! Passing over what a document holds, by a [`Cursor`], without making values of it: lists, bools, and whatever may be
 //! anything. What the lists' items are is for the caller.
 
-use super::cursor::{Cursor, Sure, Unsure};
+use super::cursor::{Cursor, Fallback, FastResult};
 use super::span::Scalar;
 use super::{Value, scalar};
 use crate::limits::Limits;
@@ -13,10 +13,10 @@ pub(crate) const DEEPEST: usize = 32;
 /// Whether a document is one mapping in block style, which JSON could hold. The full reader knows more of them, and says what
 /// is wrong with the rest.
 pub(super) fn is_mapping(bytes: &[u8], limits: &Limits) -> bool {
-    let walk = |text| -> Sure<bool> {
+    let walk = |text| -> FastResult<bool> {
         let mut cursor = Cursor::new(text)?;
         if cursor.indent != 0 || cursor.is_dash() {
-            return Err(Unsure);
+            return Err(Fallback);
         }
         cursor.any_mapping(0, DEEPEST)?;
         Ok(cursor.indent == -1)
@@ -32,14 +32,14 @@ pub(crate) fn is_within(bytes: &[u8], limits: &Limits) -> bool {
 
 impl<'t> Cursor<'t> {
     /// A bool, written as one; false for nothing.
-    pub(crate) fn truth(&mut self, column: isize) -> Sure<bool> {
+    pub(crate) fn truth(&mut self, column: isize) -> FastResult<bool> {
         match self.scalar(column)? {
             Scalar::Null => Ok(false),
             Scalar::Plain(range) => match scalar::plain(&self.text[range]) {
                 Value::Bool(value) => Ok(value),
-                _ => Err(Unsure),
+                _ => Err(Fallback),
             },
-            _ => Err(Unsure),
+            _ => Err(Fallback),
         }
     }
 
@@ -47,8 +47,8 @@ impl<'t> Cursor<'t> {
     pub(crate) fn list(
         &mut self,
         column: isize,
-        each: &mut dyn FnMut(&mut Self, &Scalar) -> Sure<()>,
-    ) -> Sure<()> {
+        each: &mut dyn FnMut(&mut Self, &Scalar) -> FastResult<()>,
+    ) -> FastResult<()> {
         if let Some(items) = self.flow_list()? {
             return items.iter().try_for_each(|item| each(self, item));
         }
@@ -64,44 +64,44 @@ impl<'t> Cursor<'t> {
     pub(crate) fn items(
         &mut self,
         column: isize,
-        item: &mut dyn FnMut(&mut Self) -> Sure<()>,
-    ) -> Sure<()> {
+        item: &mut dyn FnMut(&mut Self) -> FastResult<()>,
+    ) -> FastResult<()> {
         if let Some(items) = self.flow_list()? {
-            return if items.is_empty() { Ok(()) } else { Err(Unsure) };
+            return if items.is_empty() { Ok(()) } else { Err(Fallback) };
         }
         if !self.open_block(column)? {
             return Ok(());
         }
         let dash = self.indent;
         if !self.is_dash() {
-            return Err(Unsure);
+            return Err(Fallback);
         }
         while self.indent == dash && self.is_dash() {
             item(self)?;
             if self.indent > dash {
-                return Err(Unsure);
+                return Err(Fallback);
             }
         }
-        if self.indent > column { Err(Unsure) } else { Ok(()) }
+        if self.indent > column { Err(Fallback) } else { Ok(()) }
     }
 
     /// Goes to the first key of the mapping that is the value of a key indented by `column`, and says how far it is indented;
     /// nothing where the mapping is empty, or not there.
-    pub(crate) fn open_map(&mut self, column: isize) -> Sure<Option<isize>> {
+    pub(crate) fn open_map(&mut self, column: isize) -> FastResult<Option<isize>> {
         if self.empty_map()? || !self.open_block(column)? {
             return Ok(None);
         }
-        if self.indent == column { Err(Unsure) } else { Ok(Some(self.indent)) }
+        if self.indent == column { Err(Fallback) } else { Ok(Some(self.indent)) }
     }
 
     /// Passes over a list of anything.
-    pub(crate) fn anys(&mut self, column: isize, deepest: usize) -> Sure<()> {
+    pub(crate) fn anys(&mut self, column: isize, deepest: usize) -> FastResult<()> {
         self.items(column, &mut |cursor| cursor.any_item(deepest))
     }
 
     /// Passes over whatever the value of a key is.
-    pub(crate) fn any(&mut self, column: isize, deepest: usize) -> Sure<()> {
-        let deepest = deepest.checked_sub(1).ok_or(Unsure)?;
+    pub(crate) fn any(&mut self, column: isize, deepest: usize) -> FastResult<()> {
+        let deepest = deepest.checked_sub(1).ok_or(Fallback)?;
         if self.empty_map()? {
             return Ok(());
         }
@@ -120,10 +120,10 @@ impl<'t> Cursor<'t> {
         }
         let inner = self.indent;
         self.any_mapping(inner, deepest)?;
-        if self.indent > column { Err(Unsure) } else { Ok(()) }
+        if self.indent > column { Err(Fallback) } else { Ok(()) }
     }
 
-    fn any_mapping(&mut self, column: isize, deepest: usize) -> Sure<()> {
+    fn any_mapping(&mut self, column: isize, deepest: usize) -> FastResult<()> {
         let mut seen = Seen::default();
         while self.indent == column {
             seen.insert(self.free_key()?)?;
@@ -132,8 +132,8 @@ impl<'t> Cursor<'t> {
         Ok(())
     }
 
-    fn any_item(&mut self, deepest: usize) -> Sure<()> {
-        let deepest = deepest.checked_sub(1).ok_or(Unsure)?;
+    fn any_item(&mut self, deepest: usize) -> FastResult<()> {
+        let deepest = deepest.checked_sub(1).ok_or(Fallback)?;
         let dash = self.indent;
         let before = self.clone();
         let Some(column) = self.open_item()? else { return Ok(()) };
@@ -150,11 +150,11 @@ impl<'t> Cursor<'t> {
     }
 
     /// JSON has no infinity.
-    fn require_json(&self, place: &Scalar) -> Sure<()> {
+    fn require_json(&self, place: &Scalar) -> FastResult<()> {
         match place {
             Scalar::Plain(range) if scalar::resolves(&self.text[range.clone()]) => {
                 let value = scalar::plain(&self.text[range.clone()]);
-                value.require_json().map_err(|_| Unsure)
+                value.require_json().map_err(|_| Fallback)
             }
             _ => Ok(()),
         }
@@ -174,10 +174,10 @@ pub(crate) struct Seen<'t> {
 
 impl<'t> Seen<'t> {
     /// Takes a key; one that was there is not sure.
-    pub(crate) fn insert(&mut self, key: &'t str) -> Sure<()> {
+    pub(crate) fn insert(&mut self, key: &'t str) -> FastResult<()> {
         if self.count < FEW {
             if self.few[..self.count].contains(&key) {
-                return Err(Unsure);
+                return Err(Fallback);
             }
             self.few[self.count] = key;
             self.count += 1;
@@ -186,6 +186,6 @@ impl<'t> Seen<'t> {
         if self.many.is_empty() {
             self.many.extend(self.few);
         }
-        if self.many.insert(key) { Ok(()) } else { Err(Unsure) }
+        if self.many.insert(key) { Ok(()) } else { Err(Fallback) }
     }
 }

@@ -9,7 +9,7 @@ use super::draft::Draft;
 use super::line::{Form, Line, Which};
 use crate::chart::time::Time;
 use crate::yaml::cursor::Cursor;
-pub(super) use crate::yaml::cursor::{Sure, Unsure};
+pub(super) use crate::yaml::cursor::{Fallback, FastResult};
 pub(super) use crate::yaml::span::Scalar;
 use crate::yaml::{self, Value, quick};
 use bytes::Bytes;
@@ -20,11 +20,11 @@ use std::ops::Range;
 /// What takes an index's charts and entries as they are found.
 pub(super) trait Sink {
     /// A chart begins.
-    fn chart(&mut self, name: &str) -> Sure<()>;
+    fn chart(&mut self, name: &str) -> FastResult<()>;
     /// The chart's next entry, good as it is.
-    fn line(&mut self, line: Line) -> Sure<()>;
+    fn line(&mut self, line: Line) -> FastResult<()>;
     /// The chart's next entry, which the full reader must judge: its text, dash and all.
-    fn odd(&mut self, text: Bytes) -> Sure<()>;
+    fn odd(&mut self, text: Bytes) -> FastResult<()>;
 }
 
 /// What stands beside the entries.
@@ -36,10 +36,10 @@ pub(super) struct Head {
 }
 
 /// Scans an index.
-pub(super) fn scan(bytes: &Bytes, sink: &mut dyn Sink) -> Sure<Head> {
+pub(super) fn scan(bytes: &Bytes, sink: &mut dyn Sink) -> FastResult<Head> {
     let start = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let bytes = bytes.slice(start..);
-    let text = str::from_utf8(&bytes).map_err(|_| Unsure)?;
+    let text = str::from_utf8(&bytes).map_err(|_| Fallback)?;
     let mut scan =
         Scan { cursor: Cursor::new(text)?, bytes: &bytes, sink, draft: Draft::default() };
     scan.document()
@@ -53,16 +53,16 @@ struct Scan<'t> {
 }
 
 impl<'t> Scan<'t> {
-    fn document(&mut self) -> Sure<Head> {
+    fn document(&mut self) -> FastResult<Head> {
         let mut head = Head { generated: Time::default().to_string(), ..Head::default() };
         if self.cursor.indent != 0 {
-            return Err(Unsure);
+            return Err(Fallback);
         }
         let mut seen = HashSet::new();
         while self.cursor.indent == 0 {
             let key = self.cursor.key()?;
             if !seen.insert(key) {
-                return Err(Unsure);
+                return Err(Fallback);
             }
             match key {
                 "apiVersion" => head.api_version = self.owned(0)?,
@@ -70,26 +70,26 @@ impl<'t> Scan<'t> {
                     Scalar::Null => {}
                     scalar => {
                         let text = quick::text(self.cursor.text, &scalar)?;
-                        head.generated = Time::parse(&text).map_err(|_| Unsure)?.to_string();
+                        head.generated = Time::parse(&text).map_err(|_| Fallback)?.to_string();
                     }
                 },
                 "entries" => self.charts()?,
                 "publicKeys" => self.cursor.list(0, &mut |_, _| Ok(()))?,
                 "annotations" => self.shaped(Kind::Map(Shape::Strings), 0)?,
                 "serverInfo" => head.context_path = self.server_info()?,
-                _ => return Err(Unsure),
+                _ => return Err(Fallback),
             }
         }
-        if self.cursor.indent == -1 { Ok(head) } else { Err(Unsure) }
+        if self.cursor.indent == -1 { Ok(head) } else { Err(Fallback) }
     }
 
     /// A text that is kept.
-    fn owned(&mut self, parent: isize) -> Sure<String> {
+    fn owned(&mut self, parent: isize) -> FastResult<String> {
         let scalar = self.cursor.scalar(parent)?;
         quick::text(self.cursor.text, &scalar)
     }
 
-    fn server_info(&mut self) -> Sure<String> {
+    fn server_info(&mut self) -> FastResult<String> {
         let mut path = String::new();
         if self.cursor.empty_map()? || !self.cursor.open_block(0)? {
             return Ok(path);
@@ -99,7 +99,7 @@ impl<'t> Scan<'t> {
         while self.cursor.indent == column {
             let key = self.cursor.free_key()?;
             if column == 0 || !seen.insert(key) {
-                return Err(Unsure);
+                return Err(Fallback);
             }
             if key == "contextPath" {
                 path = self.owned(column)?;
@@ -107,27 +107,27 @@ impl<'t> Scan<'t> {
                 self.shaped(Kind::Any, column)?;
             }
         }
-        if self.cursor.indent > 0 { Err(Unsure) } else { Ok(path) }
+        if self.cursor.indent > 0 { Err(Fallback) } else { Ok(path) }
     }
 
-    fn charts(&mut self) -> Sure<()> {
+    fn charts(&mut self) -> FastResult<()> {
         if self.cursor.empty_map()? || !self.cursor.open_block(0)? {
             return Ok(());
         }
         let column = self.cursor.indent;
         if column == 0 {
-            return Err(Unsure);
+            return Err(Fallback);
         }
         let mut seen = HashSet::new();
         while self.cursor.indent == column {
             let name = self.cursor.free_key()?;
             if !seen.insert(name) {
-                return Err(Unsure);
+                return Err(Fallback);
             }
             self.sink.chart(name)?;
             if let Some(items) = self.cursor.flow_list()? {
                 if !items.is_empty() {
-                    return Err(Unsure);
+                    return Err(Fallback);
                 }
                 continue;
             }
@@ -146,24 +146,24 @@ impl<'t> Scan<'t> {
                 }
             }
             if self.cursor.indent > column {
-                return Err(Unsure);
+                return Err(Fallback);
             }
         }
-        if self.cursor.indent > 0 { Err(Unsure) } else { Ok(()) }
+        if self.cursor.indent > 0 { Err(Fallback) } else { Ok(()) }
     }
 
     /// One entry, from its dash to where it ends.
-    fn entry(&mut self, dash: isize) -> Sure<Line> {
+    fn entry(&mut self, dash: isize) -> FastResult<Line> {
         let start = self.cursor.line;
         self.draft.clear(start);
-        let column = self.cursor.open_item()?.ok_or(Unsure)?;
+        let column = self.cursor.open_item()?.ok_or(Fallback)?;
         let mut seen = 0_u32;
         let (mut created, mut kind) = (Scalar::Null, Scalar::Null);
         loop {
-            let field = Entry::of(self.cursor.key()?).ok_or(Unsure)?;
+            let field = Entry::of(self.cursor.key()?).ok_or(Fallback)?;
             let bit = 1 << field as u32;
             if seen & bit != 0 {
-                return Err(Unsure);
+                return Err(Fallback);
             }
             seen |= bit;
             match field {
@@ -192,24 +192,24 @@ impl<'t> Scan<'t> {
             }
         }
         if self.cursor.indent > dash {
-            return Err(Unsure);
+            return Err(Fallback);
         }
         self.finish(start..self.cursor.tail, &created, &kind)
     }
 
-    fn text(&mut self, which: Which, column: isize) -> Sure<()> {
+    fn text(&mut self, which: Which, column: isize) -> FastResult<()> {
         let scalar = shape::word(&mut self.cursor, column)?;
         self.draft.set(which, self.cursor.text, &scalar)
     }
 
     /// Judges an entry as Helm does; one that it would drop is for the full reader, which says why.
-    fn finish(&mut self, range: Range<usize>, created: &Scalar, kind: &Scalar) -> Sure<Line> {
+    fn finish(&mut self, range: Range<usize>, created: &Scalar, kind: &Scalar) -> FastResult<Line> {
         let text = self.cursor.text;
         if *created != Scalar::Null {
             self.draft.set(Which::Created, text, created)?;
             if self.draft.is_empty(Which::Created) {
                 // A null is no time, and an empty text is none to Go.
-                return Err(Unsure);
+                return Err(Fallback);
             }
         }
         let kind = quick::text(text, kind)?;
@@ -218,13 +218,13 @@ impl<'t> Scan<'t> {
     }
 }
 
-fn strict(text: &str, scalar: Scalar) -> Sure<Scalar> {
+fn strict(text: &str, scalar: Scalar) -> FastResult<Scalar> {
     match &scalar {
         Scalar::Plain(range) if yaml::resolves(&text[range.clone()]) => {
             match yaml::plain(&text[range.clone()]) {
                 Value::String(_) => Ok(scalar),
                 Value::Null => Ok(Scalar::Null),
-                _ => Err(Unsure),
+                _ => Err(Fallback),
             }
         }
         _ => Ok(scalar),

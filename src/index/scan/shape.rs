@@ -1,7 +1,7 @@
 //! What may stand in an entry, field by field, and the scan of what is not kept: keys and kinds are judged, values are
 //! passed over. How one passes over a list or a mapping is [`crate::yaml::walk`]'s business.
 
-use super::{Scalar, Scan, Sure, Unsure, strict};
+use super::{Fallback, FastResult, Scalar, Scan, strict};
 use crate::yaml::cursor::Cursor;
 use crate::yaml::walk::{DEEPEST, Seen};
 
@@ -89,12 +89,12 @@ fields! {
 
 impl Scan<'_> {
     /// Passes over the value of a key whose mapping is indented by `column`.
-    pub(super) fn shaped(&mut self, kind: Kind, column: isize) -> Sure<()> {
+    pub(super) fn shaped(&mut self, kind: Kind, column: isize) -> FastResult<()> {
         shaped(&mut self.cursor, kind, column)
     }
 }
 
-fn shaped(cursor: &mut Cursor<'_>, kind: Kind, column: isize) -> Sure<()> {
+fn shaped(cursor: &mut Cursor<'_>, kind: Kind, column: isize) -> FastResult<()> {
     match kind {
         Kind::Text => word(cursor, column).map(drop),
         Kind::Truth => cursor.truth(column).map(drop),
@@ -104,12 +104,12 @@ fn shaped(cursor: &mut Cursor<'_>, kind: Kind, column: isize) -> Sure<()> {
         Kind::Map(shape) => match cursor.open_map(column)? {
             Some(inner) => {
                 mapping(cursor, shape, inner)?;
-                if cursor.indent > column { Err(Unsure) } else { Ok(()) }
+                if cursor.indent > column { Err(Fallback) } else { Ok(()) }
             }
             None => Ok(()),
         },
         Kind::Maps(shape) => cursor.items(column, &mut |cursor| {
-            let inner = cursor.open_item()?.ok_or(Unsure)?;
+            let inner = cursor.open_item()?.ok_or(Fallback)?;
             mapping(cursor, shape, inner)
         }),
         Kind::Any => cursor.any(column, DEEPEST),
@@ -118,7 +118,7 @@ fn shaped(cursor: &mut Cursor<'_>, kind: Kind, column: isize) -> Sure<()> {
 }
 
 /// Passes over a mapping whose keys are indented by `column`.
-fn mapping(cursor: &mut Cursor<'_>, shape: Shape, column: isize) -> Sure<()> {
+fn mapping(cursor: &mut Cursor<'_>, shape: Shape, column: isize) -> FastResult<()> {
     let mut seen = Seen::default();
     loop {
         let key = match shape {
@@ -126,7 +126,7 @@ fn mapping(cursor: &mut Cursor<'_>, shape: Shape, column: isize) -> Sure<()> {
             _ => cursor.key()?,
         };
         seen.insert(key)?;
-        let kind = shape.kind(key).ok_or(Unsure)?;
+        let kind = shape.kind(key).ok_or(Fallback)?;
         if (shape, key) == (Shape::Dependency, "alias") {
             alias(cursor, column)?;
         } else {
@@ -139,18 +139,18 @@ fn mapping(cursor: &mut Cursor<'_>, shape: Shape, column: isize) -> Sure<()> {
 }
 
 /// An alias is a word, or Helm drops the entry.
-fn alias(cursor: &mut Cursor<'_>, column: isize) -> Sure<()> {
+fn alias(cursor: &mut Cursor<'_>, column: isize) -> FastResult<()> {
     let range = match word(cursor, column)? {
         Scalar::Null => return Ok(()),
         Scalar::Plain(range) | Scalar::Quoted(range) => range,
-        _ => return Err(Unsure),
+        _ => return Err(Fallback),
     };
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if cursor.text[range].bytes().all(allowed) { Ok(()) } else { Err(Unsure) }
+    if cursor.text[range].bytes().all(allowed) { Ok(()) } else { Err(Fallback) }
 }
 
 /// A text of the metadata. Beside it Helm takes a number for a text; in it, an index with one is refused.
-pub(super) fn word(cursor: &mut Cursor<'_>, column: isize) -> Sure<Scalar> {
+pub(super) fn word(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Scalar> {
     let scalar = cursor.scalar(column)?;
     strict(cursor.text, scalar)
 }
