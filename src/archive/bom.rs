@@ -7,7 +7,7 @@ pub(super) const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// A reader without the byte order mark that it may start with.
 #[derive(Debug)]
-pub(super) struct Unmarked<R> {
+pub(super) struct StripBom<R> {
     start: [u8; 3],
     /// What of `start` is still to be read.
     from: usize,
@@ -15,7 +15,7 @@ pub(super) struct Unmarked<R> {
     rest: R,
 }
 
-impl<R: Read> Unmarked<R> {
+impl<R: Read> StripBom<R> {
     /// Reads the first bytes.
     pub(super) fn new(mut reader: R) -> io::Result<Self> {
         let mut start = [0; 3];
@@ -38,7 +38,7 @@ impl<R: Read> Unmarked<R> {
     }
 }
 
-impl<R: BufRead> BufRead for Unmarked<R> {
+impl<R: BufRead> BufRead for StripBom<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.from == self.to {
             self.rest.fill_buf()
@@ -56,7 +56,7 @@ impl<R: BufRead> BufRead for Unmarked<R> {
     }
 }
 
-impl<R: Read> Read for Unmarked<R> {
+impl<R: Read> Read for StripBom<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.from == self.to {
             return self.rest.read(into);

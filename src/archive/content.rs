@@ -1,7 +1,7 @@
 //! The content of files that are about to be written, wherever it lies. How it came there is [`super::load::retain`]'s
 //! business.
 
-use super::bom::{BOM, Unmarked};
+use super::bom::{BOM, StripBom};
 use crate::{Error, ErrorKind, Result};
 use bytes::{Buf, Bytes};
 use std::{
@@ -57,7 +57,7 @@ impl Content {
                 if !now.is_file() || now.len() != *size {
                     return Err(changed(path));
                 }
-                let file = Unmarked::new(file).map_err(fail)?;
+                let file = StripBom::new(file).map_err(fail)?;
                 let size = if file.was_marked() { size - BOM.len() as u64 } else { *size };
                 Ok(Opened { size, source: Source::File { path: path.clone(), file } })
             }
@@ -77,7 +77,7 @@ pub(super) struct Opened {
 enum Source {
     Memory(bytes::buf::Reader<Bytes>),
     Aside { file: Arc<Mutex<File>>, at: u64, left: u64 },
-    File { path: PathBuf, file: Unmarked<File> },
+    File { path: PathBuf, file: StripBom<File> },
 }
 
 impl Opened {

@@ -4,10 +4,10 @@
 use super::{
     Chart, Content, Keep,
     load::{
-        assemble::{Bench, Judge},
+        assemble::{ChartBuilder, LoadContext},
         budget::Budget,
         file::{Item, Source},
-        retain::{Aside, Keeper, Memory},
+        retain::{Memory, Retain, Spill},
     },
     path::Name,
 };
@@ -63,10 +63,10 @@ pub fn open(
     outside: Outside,
     limits: &Limits,
 ) -> Result<Chart<Content>> {
-    judge(path, Keep::Everything, Aside::new(aside.map(Path::to_owned)), outside, limits)
+    judge(path, Keep::Everything, Spill::new(aside.map(Path::to_owned)), outside, limits)
 }
 
-fn judge<K: Keeper>(
+fn judge<K: Retain>(
     path: &Path,
     keep: Keep,
     keeper: K,
@@ -77,7 +77,7 @@ fn judge<K: Keeper>(
     let root = absolute(path).map_err(fail)?;
     let real = fs::canonicalize(path)
         .map_err(|error| Error::input("read chart directory", path, error))?;
-    let mut bench = Bench { keep, keeper, budget: Budget::new(limits) };
+    let mut bench = LoadContext { keep, keeper, budget: Budget::new(limits) };
     let mut walk = Walk {
         rules: rules(&root, &real, outside, limits)?,
         root,
@@ -91,7 +91,7 @@ fn judge<K: Keeper>(
     };
     walk.directory("")?;
     let Walk { files, followed, led_out, .. } = walk;
-    let mut judge = Judge::default();
+    let mut judge = ChartBuilder::default();
     for file in files {
         let source = Source::File(&file.path);
         let item = Item { modified: file.modified, size: file.size, source };

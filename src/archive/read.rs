@@ -3,13 +3,13 @@
 
 use super::{
     Chart, Keep,
-    bom::Unmarked,
+    bom::StripBom,
     gzip,
     load::{
-        assemble::{Bench, Judge},
+        assemble::{ChartBuilder, LoadContext},
         budget::Budget,
         file::{Item, Source},
-        retain::{Keeper, Memory},
+        retain::{Memory, Retain},
     },
     path::Name,
     sniff,
@@ -61,7 +61,7 @@ pub fn open(path: &Path, keep: Keep, limits: &Limits) -> Result<Chart> {
 /// [`ErrorKind::Invalid`] with Helm's sentence for what Helm refuses. Refused beyond Helm: devices and other entries that are
 /// no files (links are left out, with a warning in [`Chart::skipped`]), control characters in names, two Chart.yaml, a damaged end. [`ErrorKind::Limit`] for a cap.
 pub fn read(reader: impl Read, keep: Keep, limits: &Limits) -> Result<Chart> {
-    let mut bench = Bench { keep, keeper: Memory, budget: Budget::new(limits) };
+    let mut bench = LoadContext { keep, keeper: Memory, budget: Budget::new(limits) };
     archive(&mut Capped::new(reader, limits), &mut bench, &mut Unobserved)
 }
 
@@ -85,7 +85,7 @@ impl Reader {
         let inflated =
             if bytes.len() as u64 <= limits.archive_bytes { self.0.inflate(bytes) } else { None };
         let Some(inflated) = inflated else { return read(bytes, keep, limits) };
-        let mut bench = Bench { keep, keeper: Memory, budget: Budget::new(limits) };
+        let mut bench = LoadContext { keep, keeper: Memory, budget: Budget::new(limits) };
         entries(Tape::new(inflated, limits), &mut bench, &mut Unobserved)
     }
 }
@@ -106,14 +106,15 @@ pub(super) fn observed(
     limits: &Limits,
     observer: &mut dyn Observer,
 ) -> Result<Chart> {
-    let mut bench = Bench { keep: Keep::Nothing, keeper: Memory, budget: Budget::new(limits) };
+    let mut bench =
+        LoadContext { keep: Keep::Nothing, keeper: Memory, budget: Budget::new(limits) };
     archive(&mut Capped::new(reader, limits), &mut bench, observer)
 }
 
 /// Reads an archive within a chart.
-pub(super) fn nested<K: Keeper>(
+pub(super) fn nested<K: Retain>(
     content: &mut dyn Read,
-    bench: &mut Bench<'_, K>,
+    bench: &mut LoadContext<'_, K>,
 ) -> Result<Chart<K::Data>> {
     let depth = bench.budget.limits.nesting;
     if bench.budget.nesting == depth {
@@ -152,9 +153,9 @@ impl Observer for Unobserved {
     }
 }
 
-fn archive<K: Keeper>(
+fn archive<K: Retain>(
     input: &mut dyn Read,
-    bench: &mut Bench<'_, K>,
+    bench: &mut LoadContext<'_, K>,
     observer: &mut dyn Observer,
 ) -> Result<Chart<K::Data>> {
     let input = gzip::reader(input);
@@ -165,13 +166,13 @@ fn archive<K: Keeper>(
     entries(tape, bench, observer)
 }
 
-fn entries<K: Keeper>(
+fn entries<K: Retain>(
     mut tape: Tape<impl BufRead>,
-    bench: &mut Bench<'_, K>,
+    bench: &mut LoadContext<'_, K>,
     observer: &mut dyn Observer,
 ) -> Result<Chart<K::Data>> {
     let limits = bench.budget.limits;
-    let mut judge = Judge::default();
+    let mut judge = ChartBuilder::default();
     let mut remaining = limits.chart_bytes;
     let mut empty = true;
     while let Some(entry) = tape.next()? {
@@ -193,7 +194,7 @@ fn entries<K: Keeper>(
         remaining = spend(&entry, remaining, &mut bench.budget)?;
         empty = false;
         observer.begin(&name)?;
-        let content = Unmarked::new(&mut tape).map_err(gzip::error)?;
+        let content = StripBom::new(&mut tape).map_err(gzip::error)?;
         let mut content = Passing { content, observer };
         let source = Source::Stream(&mut content);
         judge.add(
@@ -253,7 +254,7 @@ fn irregular(entry: &Entry, what: &str) -> Error {
 
 /// An entry's content, seen by the observer as it is read.
 struct Passing<'a, R> {
-    content: Unmarked<R>,
+    content: StripBom<R>,
     observer: &'a mut dyn Observer,
 }
 

@@ -4,7 +4,7 @@
 use super::{
     budget::Budget,
     file::{Item, Source, check_values, read_requirements},
-    retain::Keeper,
+    retain::Retain,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -18,14 +18,14 @@ use std::collections::BTreeMap;
 
 /// What every judging shares.
 #[derive(Debug)]
-pub(crate) struct Bench<'a, K> {
+pub(crate) struct LoadContext<'a, K> {
     pub(crate) keep: Keep,
     pub(crate) keeper: K,
     pub(crate) budget: Budget<'a>,
 }
 
 /// A chart whose files are coming in.
-pub(crate) struct Judge<D> {
+pub(crate) struct ChartBuilder<D> {
     metadata: Option<Box<Metadata>>,
     modified: i64,
     requirements: Option<Bytes>,
@@ -39,7 +39,7 @@ pub(crate) struct Judge<D> {
 }
 
 enum Subchart<D> {
-    Directory(Box<Judge<D>>),
+    Directory(Box<ChartBuilder<D>>),
     Archive(Result<Box<Chart<D>>>),
     /// A directory that is called like an archive, and its first file.
     Misnamed(String),
@@ -48,7 +48,7 @@ enum Subchart<D> {
 /// What a subchart that says nothing costs in memory.
 const SUBCHART: usize = 512;
 
-impl<D> Default for Judge<D> {
+impl<D> Default for ChartBuilder<D> {
     fn default() -> Self {
         Self {
             metadata: None,
@@ -70,28 +70,28 @@ enum Place {
     Within,
 }
 
-impl<D> Judge<D> {
+impl<D> ChartBuilder<D> {
     /// Takes a file of the chart that was asked for.
     ///
     /// # Errors
     /// Only what ends everything: a limit, a reader that fails. Faults of the chart are kept for
     /// [`Self::finish`], because Helm looks at every name and size before it looks at any content.
-    pub(crate) fn add<K: Keeper<Data = D>>(
+    pub(crate) fn add<K: Retain<Data = D>>(
         &mut self,
         name: &str,
         item: Item<'_>,
-        bench: &mut Bench<'_, K>,
+        bench: &mut LoadContext<'_, K>,
     ) -> Result<()> {
         let place = if bench.budget.nesting == 0 { Place::Root } else { Place::Within };
         self.place(name, item, place, bench)
     }
 
-    fn place<K: Keeper<Data = D>>(
+    fn place<K: Retain<Data = D>>(
         &mut self,
         name: &str,
         mut item: Item<'_>,
         place: Place,
-        bench: &mut Bench<'_, K>,
+        bench: &mut LoadContext<'_, K>,
     ) -> Result<()> {
         if let Some(within) = name.strip_prefix("charts/")
             && !name.ends_with(".prov")
@@ -172,11 +172,11 @@ impl<D> Judge<D> {
         }
     }
 
-    fn add_to_subchart<K: Keeper<Data = D>>(
+    fn add_to_subchart<K: Retain<Data = D>>(
         &mut self,
         within: &str,
         item: Item<'_>,
-        bench: &mut Bench<'_, K>,
+        bench: &mut LoadContext<'_, K>,
     ) -> Result<()> {
         let (first, rest) = match within.split_once('/') {
             Some((first, rest)) => (first, Some(rest)),

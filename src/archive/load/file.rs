@@ -1,10 +1,10 @@
 //! A file on its way into a chart, and the documents that must parse for it to be one. What they come to is
 //! [`super::assemble`]'s business.
 
-use super::{assemble::Bench, retain::Keeper};
+use super::{assemble::LoadContext, retain::Retain};
 use crate::{
     Error, Result,
-    archive::{Chart, bom::Unmarked, gzip},
+    archive::{Chart, bom::StripBom, gzip},
     chart::Metadata,
     error::Context as _,
     limits::Limits,
@@ -45,7 +45,7 @@ impl Item<'_> {
                 content.read_to_end(&mut bytes).map_err(gzip::error)?;
             }
             &mut Source::File(path) => {
-                let read = |file| Unmarked::new(file)?.take(limit + 1).read_to_end(&mut bytes);
+                let read = |file| StripBom::new(file)?.take(limit + 1).read_to_end(&mut bytes);
                 fs::File::open(path)
                     .and_then(read)
                     .map_err(|error| Error::io("read chart file", path, error))?;
@@ -58,13 +58,16 @@ impl Item<'_> {
     }
 
     /// The chart in an archive within a chart.
-    pub(crate) fn nested<K: Keeper>(self, bench: &mut Bench<'_, K>) -> Result<Chart<K::Data>> {
+    pub(crate) fn nested<K: Retain>(
+        self,
+        bench: &mut LoadContext<'_, K>,
+    ) -> Result<Chart<K::Data>> {
         match self.source {
             Source::Stream(content) => crate::archive::read::nested(content, bench),
             Source::File(path) => {
                 let fail = |error| Error::io("read subchart", path, error);
                 let file = fs::File::open(path).map_err(fail)?;
-                crate::archive::read::nested(&mut Unmarked::new(file).map_err(fail)?, bench)
+                crate::archive::read::nested(&mut StripBom::new(file).map_err(fail)?, bench)
             }
         }
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Turns a file that is wanted into what stands for it.
-pub(crate) trait Keeper {
+pub(crate) trait Retain {
     /// What stands for a file's content.
     type Data;
 
@@ -46,7 +46,7 @@ pub(crate) fn read_whole(size: u64, content: &mut dyn Read) -> Result<Vec<u8>> {
 #[derive(Debug)]
 pub(crate) struct Memory;
 
-impl Keeper for Memory {
+impl Retain for Memory {
     type Data = Bytes;
 
     fn stream(&mut self, size: u64, content: &mut dyn Read) -> Result<Bytes> {
@@ -76,7 +76,7 @@ impl Keeper for Memory {
 /// Files on disk stay there; what comes out of subcharts' archives is held in memory up to a bound, and then
 /// set aside in a file without a name.
 #[derive(Debug)]
-pub(crate) struct Aside {
+pub(crate) struct Spill {
     directory: Option<PathBuf>,
     left: u64,
     file: Option<(Arc<Mutex<File>>, u64)>,
@@ -86,7 +86,7 @@ pub(crate) struct Aside {
 /// subcharts inflates to 9 MB.
 const HELD: u64 = 12 * 1024 * 1024;
 
-impl Aside {
+impl Spill {
     /// Sets aside in `directory`, or without one holds everything in memory.
     pub(crate) fn new(directory: Option<PathBuf>) -> Self {
         Self { directory, left: HELD, file: None }
@@ -102,7 +102,7 @@ impl Aside {
     }
 }
 
-impl Keeper for Aside {
+impl Retain for Spill {
     type Data = Content;
 
     fn stream(&mut self, size: u64, content: &mut dyn Read) -> Result<Content> {
