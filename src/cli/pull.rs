@@ -19,7 +19,7 @@ use crate::{
     limits::Limits,
     oci::{Digest, Tag, TagOrDigest, media},
     ops::{
-        chart_bytes::{Archive, write_file},
+        chart_bytes::{ChartBytes, write_file},
         pull::{self as op, Provenance, Pulled},
         repository::open::{archive_name, beside, file_name},
         tags::{Devel, Wanted},
@@ -263,7 +263,7 @@ fn place(
     args: &PullArgs,
     folder: &Path,
     name: &str,
-    archive: &Archive,
+    archive: &ChartBytes,
     created: Option<SystemTime>,
     limits: &Limits,
 ) -> Result<PathBuf> {

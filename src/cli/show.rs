@@ -19,7 +19,7 @@ use crate::{
     chart::{jsonpath::Template, values},
     limits::Limits,
     ops::{
-        chart_bytes::Archive,
+        chart_bytes::ChartBytes,
         pull::Provenance,
         show::{Part, pieces},
         tags::{Devel, Wanted},
@@ -153,7 +153,7 @@ pub(super) async fn archive_at(
     devel: bool,
     ways: Ways<'_>,
     limits: &Limits,
-) -> Result<Archive> {
+) -> Result<ChartBytes> {
     let Ways { classic, remote } = ways;
     let wanted = |tag, digest| Wanted {
         tag,
@@ -173,7 +173,7 @@ pub(super) async fn archive_at(
         Location::Path(path) if path.is_dir() => {
             Err(Error::usage(format!("`{}` is a folder, not an archive", path.display())))
         }
-        Location::Path(path) => Ok(Archive::File(crate::store::BlobFile::Stored(path))),
+        Location::Path(path) => Ok(ChartBytes::File(crate::store::BlobFile::Stored(path))),
         Location::Url(url) => chart(Chart::Archive { url: &url }).await,
         Location::Chart { repository, chart: name } => {
             chart(Chart::Configured { repository: &repository, chart: &name }).await

@@ -17,7 +17,7 @@ use tempfile::NamedTempFile;
 
 /// A chart's archive, verified.
 #[derive(Clone, Debug)]
-pub enum Archive {
+pub enum ChartBytes {
     /// Small enough for memory.
     Memory(Bytes),
     /// A file.
@@ -42,7 +42,7 @@ pub fn check_size(blob: &Descriptor, limits: &Limits) -> Result<()> {
     ))
 }
 
-impl Archive {
+impl ChartBytes {
     /// Fetches a chart's archive, to memory or to a file by its size.
     ///
     /// # Errors
@@ -84,10 +84,10 @@ impl Archive {
         self.save_dated(path, None)
     }
 
-    /// As [`Archive::save`], and gives the file a modification time; by default the file system's.
+    /// As [`ChartBytes::save`], and gives the file a modification time; by default the file system's.
     ///
     /// # Errors
-    /// As [`Archive::save`].
+    /// As [`ChartBytes::save`].
     pub fn save_dated(&self, path: &Path, modified: Option<SystemTime>) -> Result<()> {
         write_file(path, |file| {
             match self {

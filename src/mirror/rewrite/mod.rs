@@ -8,7 +8,7 @@ use crate::{
     chart::{Dependency, dependency, lock::Lock},
     limits::Limits,
     oci::{Descriptor, media},
-    ops::chart_bytes::Archive,
+    ops::chart_bytes::ChartBytes,
     version::Version,
 };
 use bytes::Bytes;
@@ -74,7 +74,7 @@ impl Rules {
             payload: Payload {
                 metadata: chart.metadata,
                 content: Descriptor::of(media::CHART_CONTENT, &bytes),
-                archive: Archive::Memory(bytes),
+                archive: ChartBytes::Memory(bytes),
                 provenance: None,
                 created: payload.created,
                 ready: None,

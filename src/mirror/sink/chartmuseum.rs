@@ -12,7 +12,7 @@ use crate::{
     index::Index,
     limits::Limits,
     mirror::candidate::Payload,
-    ops::{chart_bytes::Archive, push::Verify},
+    ops::{chart_bytes::ChartBytes, push::Verify},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -130,8 +130,8 @@ impl Museum {
         putting: Putting<'_>,
     ) -> Result<Stored> {
         let body = match &payload.archive {
-            Archive::Memory(bytes) => Body::Memory(bytes.clone()),
-            Archive::File(file) => Body::File(file.clone()),
+            ChartBytes::Memory(bytes) => Body::Memory(bytes.clone()),
+            ChartBytes::File(file) => Body::File(file.clone()),
         };
         let there = self.present(&place.group).await?.contains_key(&place.name)
             || self.uploaded.lock().unwrap_or_else(PoisonError::into_inner).contains(place);

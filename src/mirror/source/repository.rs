@@ -20,7 +20,7 @@ use crate::{
         carry::work::mismatch,
     },
     oci::{Descriptor, Reference, TagOrDigest, media},
-    ops::{chart_bytes::Archive, pull::chart_of, push::prepare, repository::listed::follow},
+    ops::{chart_bytes::ChartBytes, pull::chart_of, push::prepare, repository::listed::follow},
     store::{Fetch, blocking},
 };
 use std::sync::{Arc, OnceLock};
@@ -153,8 +153,8 @@ impl Repository {
         })?;
         let content = Descriptor::new(media::CHART_CONTENT, archive.digest, archive.size);
         let archive = match archive.body {
-            Body::Memory(bytes) => Archive::Memory(bytes),
-            Body::File(file) => Archive::File(file),
+            Body::Memory(bytes) => ChartBytes::Memory(bytes),
+            Body::File(file) => ChartBytes::File(file),
         };
         let (read, limits) = (archive.clone(), options.limits.clone());
         let judged = async {

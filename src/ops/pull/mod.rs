@@ -2,7 +2,7 @@
 //! digest once the tag is resolved.
 
 use super::{
-    chart_bytes::{Archive, write_file},
+    chart_bytes::{ChartBytes, write_file},
     chart_manifest::first_chart,
     tags::{self, Wanted},
 };
@@ -44,7 +44,7 @@ pub struct Pulled {
     /// The `.tgz`'s descriptor.
     pub content: Descriptor,
     /// The `.tgz`.
-    pub archive: Archive,
+    pub archive: ChartBytes,
     /// The `.prov`, if asked for and there.
     pub provenance: Option<Bytes>,
     /// Faults of the chart in the registry that do not stop the pull.
@@ -142,7 +142,7 @@ pub async fn pull<R: Fetch + Tags + Resolve>(
     let (content, foreign) = (found.content.clone(), found.foreign.map(str::to_owned));
     let wanted_provenance =
         found.provenance.filter(|_| provenance == Provenance::IfPresent).cloned();
-    let archive = Archive::fetch(repository, &content, limits).await?;
+    let archive = ChartBytes::fetch(repository, &content, limits).await?;
     let provenance = match wanted_provenance {
         Some(blob) => Some(repository.fetch_blob(&blob, limits.provenance_bytes).await?),
         None => None,

@@ -6,7 +6,7 @@ use crate::{
     advice::Occupied,
     archive,
     oci::{Descriptor, Manifest, Tag, chart},
-    ops::chart_bytes::Archive,
+    ops::chart_bytes::ChartBytes,
     store::Fetch,
 };
 
@@ -40,7 +40,7 @@ pub(crate) async fn compare<R: Fetch>(
                 Likeness::Other("its files differ")
             });
         }
-        let theirs = Archive::fetch(repository, found.content, limits).await?;
+        let theirs = ChartBytes::fetch(repository, found.content, limits).await?;
         match archive::read::content_digest(theirs.reader()?, limits) {
             Ok(theirs)
                 if theirs == archive::read::content_digest(chart.archive.reader()?, limits)? => {}

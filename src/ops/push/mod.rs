@@ -5,7 +5,7 @@ pub(super) mod compare;
 pub mod prepare;
 pub(crate) mod read_back;
 
-use super::chart_bytes::Archive;
+use super::chart_bytes::ChartBytes;
 use crate::{
     ErrorKind, Result,
     chart::Metadata,
@@ -79,7 +79,7 @@ pub struct Outgoing {
     /// Its metadata.
     pub metadata: Metadata,
     /// Its `.tgz`.
-    pub archive: Archive,
+    pub archive: ChartBytes,
     /// Digest and size of the `.tgz`.
     pub content: Descriptor,
     /// Its `.prov`.
@@ -246,8 +246,8 @@ pub(super) fn blobs(
     provenance: Option<&Descriptor>,
 ) -> Vec<(Descriptor, Source)> {
     let archive = match &chart.archive {
-        Archive::Memory(bytes) => Source::Bytes(bytes.clone()),
-        Archive::File(file) => Source::File(file.path().to_owned()),
+        ChartBytes::Memory(bytes) => Source::Bytes(bytes.clone()),
+        ChartBytes::File(file) => Source::File(file.path().to_owned()),
     };
     let mut blobs = vec![
         (Descriptor::of(media::CHART_CONFIG, config), Source::Bytes(config.clone())),

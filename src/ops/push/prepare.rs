@@ -7,7 +7,7 @@ use crate::{
     archive::{self, Keep},
     limits::Limits,
     oci::{Descriptor, Hasher, Manifest, TagOrDigest, chart, digest::Algorithm, media},
-    ops::{chart_bytes::Archive, package, pull::chart_of, repository::open::Got},
+    ops::{chart_bytes::ChartBytes, package, pull::chart_of, repository::open::Got},
     store::{BlobFile, Fetch},
 };
 use bytes::Bytes;
@@ -62,7 +62,7 @@ pub fn from_archive(path: &Path, beside: Beside, limits: &Limits) -> Result<Outg
         let chart = archive::read::read(&bytes[..], Keep::Nothing, limits)
             .map_err(|error| in_file(path, error))?;
         let content = Descriptor::of(media::CHART_CONTENT, &bytes);
-        (Archive::Memory(bytes.into()), content, chart.metadata)
+        (ChartBytes::Memory(bytes.into()), content, chart.metadata)
     } else {
         let mut hashing = Hashing { inner: file, hasher: Algorithm::Sha256.hasher(), size: 0 };
         let chart = archive::read::read(
@@ -74,7 +74,7 @@ pub fn from_archive(path: &Path, beside: Beside, limits: &Limits) -> Result<Outg
         io::copy(&mut hashing, &mut io::sink())
             .map_err(|error| Error::io("read archive", path, error))?;
         let content = Descriptor::new(media::CHART_CONTENT, hashing.hasher.finish(), hashing.size);
-        (Archive::File(BlobFile::Stored(path.to_owned())), content, chart.metadata)
+        (ChartBytes::File(BlobFile::Stored(path.to_owned())), content, chart.metadata)
     };
     let provenance = match beside {
         Beside::Take => provenance_beside(path, limits)?,
@@ -142,7 +142,7 @@ pub fn created(text: &str) -> Option<String> {
 ///
 /// # Errors
 /// Whatever is wrong with the archive.
-pub fn created_in(archive: &Archive, limits: &Limits) -> Result<Option<String>> {
+pub fn created_in(archive: &ChartBytes, limits: &Limits) -> Result<Option<String>> {
     Ok(rfc3339(archive::read::read(archive.reader()?, Keep::Nothing, limits)?.modified))
 }
 
@@ -206,7 +206,7 @@ pub async fn from_manifest<R: Fetch>(
 ) -> Result<Outgoing> {
     let manifest = chart_of(repository, found).await?;
     let found = chart::find(&manifest)?;
-    let archive = Archive::fetch(repository, found.content, limits).await?;
+    let archive = ChartBytes::fetch(repository, found.content, limits).await?;
     let judged = archive::read::read(archive.reader()?, Keep::Nothing, limits)?;
     let provenance = match found.provenance {
         Some(blob) => Some(repository.fetch_blob(blob, limits.provenance_bytes).await?),
@@ -305,11 +305,11 @@ impl Spool {
         Self { cap, memory: Vec::new(), file: None, hasher: Algorithm::Sha256.hasher(), size: 0 }
     }
 
-    fn finish(mut self) -> io::Result<(Archive, Descriptor)> {
+    fn finish(mut self) -> io::Result<(ChartBytes, Descriptor)> {
         self.flush()?;
         let archive = match self.file {
-            Some(file) => Archive::File(BlobFile::Temporary(Arc::new(file.into_temp_path()))),
-            None => Archive::Memory(self.memory.into()),
+            Some(file) => ChartBytes::File(BlobFile::Temporary(Arc::new(file.into_temp_path()))),
+            None => ChartBytes::Memory(self.memory.into()),
         };
         Ok((archive, Descriptor::new(media::CHART_CONTENT, self.hasher.finish(), self.size)))
     }

@@ -7,7 +7,7 @@ use crate::{
     digest::{Algorithm, Digest},
     index::{self, ListedDigest},
     oci::{Reference, Tag},
-    ops::chart_bytes::Archive,
+    ops::chart_bytes::ChartBytes,
 };
 use std::io::Read as _;
 
@@ -126,7 +126,7 @@ pub struct Mismatch {
 /// `Io` when the archive must be read again for a SHA-512 and cannot be.
 pub fn compare(
     listed: &ListedDigest,
-    archive: &Archive,
+    archive: &ChartBytes,
     content: &Digest,
     manifests: &[Digest],
 ) -> Result<Verdict> {
@@ -152,7 +152,7 @@ pub fn compare(
 /// Bytes hashed at a time.
 const CHUNK: usize = 64 * 1024;
 
-fn digest_of(archive: &Archive, algorithm: Algorithm) -> Result<Digest> {
+fn digest_of(archive: &ChartBytes, algorithm: Algorithm) -> Result<Digest> {
     let mut reader = archive.reader()?;
     let mut hasher = algorithm.hasher();
     let mut buffer = vec![0; CHUNK];
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn an_archive_is_pinned_by_its_own_digest_or_its_manifests() {
         let bytes = b"archive";
-        let archive = Archive::Memory(bytes.as_slice().into());
+        let archive = ChartBytes::Memory(bytes.as_slice().into());
         let (content, manifest) = (Digest::sha256(bytes), Digest::sha256(b"manifest"));
         let long = Digest::of(Algorithm::Sha512, bytes);
         let judge = |text: &str| {

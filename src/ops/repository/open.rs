@@ -20,7 +20,7 @@ use crate::{
     oci::Reference,
     ops::{
         any_repository::Place,
-        chart_bytes::Archive,
+        chart_bytes::ChartBytes,
         pull::{self, Provenance, Pulled},
         tags::Wanted,
     },
@@ -80,7 +80,7 @@ enum Kind {
 #[derive(Clone, Debug)]
 pub struct Got {
     /// Its bytes.
-    pub archive: Archive,
+    pub archive: ChartBytes,
     /// Their digest.
     pub digest: Digest,
     /// How many there are.
@@ -331,7 +331,7 @@ impl From<Pulled> for Got {
     }
 }
 
-impl From<Body> for Archive {
+impl From<Body> for ChartBytes {
     fn from(body: Body) -> Self {
         match body {
             Body::Memory(bytes) => Self::Memory(bytes),
@@ -340,11 +340,11 @@ impl From<Body> for Archive {
     }
 }
 
-impl From<Archive> for Body {
-    fn from(archive: Archive) -> Self {
+impl From<ChartBytes> for Body {
+    fn from(archive: ChartBytes) -> Self {
         match archive {
-            Archive::Memory(bytes) => Self::Memory(bytes),
-            Archive::File(file) => Self::File(file),
+            ChartBytes::Memory(bytes) => Self::Memory(bytes),
+            ChartBytes::File(file) => Self::File(file),
         }
     }
 }

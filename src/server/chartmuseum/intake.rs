@@ -4,7 +4,7 @@ use super::answer::Denial;
 use crate::{
     Error, Result,
     oci::{Descriptor, Hasher, digest::Algorithm, media},
-    ops::chart_bytes::Archive,
+    ops::chart_bytes::ChartBytes,
     server::body::frame,
     store::{BlobFile, blocking},
 };
@@ -21,7 +21,7 @@ const IN_MEMORY: usize = 1024 * 1024;
 /// A file that was received.
 #[derive(Clone, Debug)]
 pub(super) struct Received {
-    pub(super) archive: Archive,
+    pub(super) archive: ChartBytes,
     /// Its digest and size, as a chart's layer.
     pub(super) content: Descriptor,
 }
@@ -71,8 +71,8 @@ impl Intake {
 
     pub(super) fn finish(self) -> Received {
         let archive = match self.file {
-            Some(file) => Archive::File(BlobFile::Temporary(Arc::new(file.into_temp_path()))),
-            None => Archive::Memory(self.memory.freeze()),
+            Some(file) => ChartBytes::File(BlobFile::Temporary(Arc::new(file.into_temp_path()))),
+            None => ChartBytes::Memory(self.memory.freeze()),
         };
         let content = Descriptor::new(media::CHART_CONTENT, self.hasher.finish(), self.size);
         Received { archive, content }
@@ -114,8 +114,8 @@ pub(super) async fn receive(
 /// The whole of a small file that was received.
 pub(super) fn small(received: &Received, cap: u64) -> Result<Bytes, Denial> {
     match &received.archive {
-        Archive::Memory(bytes) if bytes.len() as u64 <= cap => Ok(bytes.clone()),
-        Archive::File(file) if received.content.size <= cap => {
+        ChartBytes::Memory(bytes) if bytes.len() as u64 <= cap => Ok(bytes.clone()),
+        ChartBytes::File(file) if received.content.size <= cap => {
             let path = file.path();
             let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
             Ok(bytes.into())
