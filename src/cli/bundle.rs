@@ -17,7 +17,7 @@ use crate::{
     limits::Limits,
     mirror::{State, select::Rule},
     ops::{
-        any_repository::Place,
+        any_repository::AnyRepository,
         bundle::{
             self as op, Base, Chosen, LoadOptions, Only, SaveOptions, To,
             select::{self, Pattern},
@@ -175,7 +175,7 @@ async fn choose(
     text: &str,
     parse: impl Fn(&str) -> Result<Pattern>,
     remote: &RemoteArgs,
-) -> Result<Vec<Chosen<Place>>> {
+) -> Result<Vec<Chosen<AnyRepository>>> {
     if let Some(rest) = text.strip_prefix("layout:") {
         let layout = LayoutReference::parse(rest)?;
         return select::of_layout(&layout.open()?, layout.tag.as_ref(), layout.digest.as_ref());

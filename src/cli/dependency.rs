@@ -14,7 +14,7 @@ use crate::{
     limits::Limits,
     oci::{Reference, Registry},
     ops::{
-        any_repository::Place,
+        any_repository::AnyRepository,
         dependency::{
             self as op, Event,
             list::{self, Row},
@@ -161,12 +161,12 @@ fn work(
 ) -> Result<()> {
     let meant = meant(chart, remote)?;
     let nameless = remote.nameless();
-    let connect = |reference: &Reference| -> Result<Place> {
+    let connect = |reference: &Reference| -> Result<AnyRepository> {
         let remote = match &meant {
             Some(registry) if *registry != reference.registry => &nameless,
             _ => remote,
         };
-        Ok(Place::Registry(
+        Ok(AnyRepository::Registry(
             remote.client(run)?.repository(&reference.registry, &reference.repository),
         ))
     };

@@ -15,7 +15,7 @@ use crate::{
     limits::Limits,
     oci::Tag,
     ops::{
-        any_repository::Place,
+        any_repository::AnyRepository,
         pull::{self as op, Provenance, Pulled},
         tags::Wanted,
     },
@@ -43,19 +43,19 @@ pub(super) async fn fetch_with(
 ) -> Result<Pulled> {
     let (place, name, wanted) = match location {
         Location::Registry(reference) => (
-            Place::Registry(
+            AnyRepository::Registry(
                 remote.client(run)?.repository(&reference.registry, &reference.repository),
             ),
             reference.repository_path(),
             wanted(reference.tag.clone(), reference.digest.clone()),
         ),
         Location::Layout(layout) => (
-            Place::Layout(Box::new(layout.open()?)),
+            AnyRepository::Layout(Box::new(layout.open()?)),
             format!("layout:{}", layout.folder.display()),
             wanted(layout.tag.clone(), layout.digest.clone()),
         ),
         Location::Saved(reference) => (
-            Place::Disk(
+            AnyRepository::Disk(
                 run.saved()
                     .read(reference)?
                     .ok_or_else(|| legacy::not_saved(&reference.to_string()))?,

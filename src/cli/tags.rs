@@ -15,7 +15,7 @@ use crate::{
     limits::Limits,
     oci::{Reference, TagOrDigest},
     ops::{
-        any_repository::Place,
+        any_repository::AnyRepository,
         chart_manifest::first_chart,
         pull::Provenance,
         tags::{self as op, Devel, Wanted},
@@ -62,7 +62,7 @@ pub(super) fn place(
     run: &Run,
     text: &str,
     remote: &RemoteArgs,
-) -> Result<(Place, String, Option<TagOrDigest>)> {
+) -> Result<(AnyRepository, String, Option<TagOrDigest>)> {
     if let Some(rest) = text.strip_prefix("layout:") {
         let layout = LayoutReference::parse(rest)?;
         let target = layout
@@ -71,14 +71,14 @@ pub(super) fn place(
             .map(TagOrDigest::Digest)
             .or(layout.tag.clone().map(TagOrDigest::Tag));
         return Ok((
-            Place::Layout(Box::new(layout.open()?)),
+            AnyRepository::Layout(Box::new(layout.open()?)),
             format!("layout:{}", layout.folder.display()),
             target,
         ));
     }
     let reference: Reference = text.parse()?;
     let repository = remote.client(run)?.repository(&reference.registry, &reference.repository);
-    Ok((Place::Registry(repository), reference.repository_path(), reference.target()))
+    Ok((AnyRepository::Registry(repository), reference.repository_path(), reference.target()))
 }
 
 /// The versions of `repo/chart`, newest first, if that is what `text` is.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 /// One repository of a registry, of the store of saved charts, or an image layout.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum AnyRepository {
     /// In a registry elsewhere.
     Registry(client::Repository),
     /// In a content store on this machine.
@@ -31,7 +31,7 @@ macro_rules! each {
     };
 }
 
-impl Fetch for Place {
+impl Fetch for AnyRepository {
     async fn fetch_manifest(&self, target: &TagOrDigest) -> Result<Manifest> {
         each!(self, inner => inner.fetch_manifest(target))
     }
@@ -45,7 +45,7 @@ impl Fetch for Place {
     }
 }
 
-impl Push for Place {
+impl Push for AnyRepository {
     async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
         each!(self, inner => inner.push_blob(blob, source))
     }
@@ -55,19 +55,19 @@ impl Push for Place {
     }
 }
 
-impl Exists for Place {
+impl Exists for AnyRepository {
     async fn holds_blob(&self, blob: &Descriptor) -> Result<Held> {
         each!(self, inner => inner.holds_blob(blob))
     }
 }
 
-impl Resolve for Place {
+impl Resolve for AnyRepository {
     async fn resolve(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
         each!(self, inner => inner.resolve(target))
     }
 }
 
-impl Tags for Place {
+impl Tags for AnyRepository {
     async fn tags(&self) -> Result<Vec<String>> {
         each!(self, inner => inner.tags())
     }
@@ -77,7 +77,7 @@ impl Tags for Place {
     }
 }
 
-impl Referrers for Place {
+impl Referrers for AnyRepository {
     async fn referrers(
         &self,
         subject: &Digest,

@@ -5,7 +5,7 @@ use crate::{
     cli::{Run, shell::remote::RemoteArgs},
     client::Intent,
     oci::{Reference, Registry, RepositoryName},
-    ops::{any_repository::Place, saved::is_registry},
+    ops::{any_repository::AnyRepository, saved::is_registry},
     store::layout::Layout,
 };
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ impl Destination {
         run: &Run,
         remote: &RemoteArgs,
         chart: &str,
-    ) -> Result<(Place, String)> {
+    ) -> Result<(AnyRepository, String)> {
         match self {
             Self::Registry(registry, namespace) => {
                 let repository: RepositoryName = match namespace {
@@ -83,10 +83,10 @@ impl Destination {
                     .client(run)?
                     .repository(registry, &repository)
                     .with_intent(Intent::Writing);
-                Ok((Place::Registry(repository), name))
+                Ok((AnyRepository::Registry(repository), name))
             }
             Self::Layout(folder) => Ok((
-                Place::Layout(Box::new(Layout::create(folder)?)),
+                AnyRepository::Layout(Box::new(Layout::create(folder)?)),
                 format!("layout:{}", folder.display()),
             )),
         }

@@ -18,7 +18,7 @@ use crate::{
     limits::Limits,
     oci::{Digest, Manifest, Reference, Tag, TagOrDigest, chart as oci_chart, media},
     ops::{
-        any_repository::Place,
+        any_repository::AnyRepository,
         pull::{self as pull_op, Provenance},
         push::{self as push_op, Outgoing, prepare},
         saved::SavedReference,
@@ -74,8 +74,9 @@ pub(crate) async fn pull(
     let mut reference: Reference = text.parse::<Reference>().map_err(|error| {
         Error::from(error).with_hint("a chart in a registry is named `host/namespace/name:tag`, or `oci://host/namespace/name`")
     })?;
-    let place =
-        Place::Registry(remote.client(run)?.repository(&reference.registry, &reference.repository));
+    let place = AnyRepository::Registry(
+        remote.client(run)?.repository(&reference.registry, &reference.repository),
+    );
     let name = reference.repository_path();
     let wanted = Wanted {
         tag: reference.tag.clone(),
@@ -134,7 +135,7 @@ pub(crate) async fn pull(
 }
 
 async fn fetch_config(
-    place: &Place,
+    place: &AnyRepository,
     config: &crate::oci::Descriptor,
     limits: &Limits,
 ) -> Result<bytes::Bytes> {
@@ -179,7 +180,7 @@ pub(crate) async fn push(
     };
     run.talk.info(&format!("pushing {} ({})", chosen.described, chosen.chart.content.digest));
     let client = remote.client(run)?;
-    let place = Place::Registry(
+    let place = AnyRepository::Registry(
         client.repository(&reference.registry, &reference.repository).with_intent(Intent::Writing),
     );
     let report = push_op::push(&place, &name, &chosen.chart, &tag, options).await?;

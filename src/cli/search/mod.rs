@@ -14,7 +14,7 @@ use crate::{
     limits::Limits,
     oci::{Manifest, Tag, TagOrDigest, chart, media},
     ops::{
-        any_repository::Place,
+        any_repository::AnyRepository,
         chart_manifest::{chart_of, first_chart},
         tags as op,
     },
@@ -132,7 +132,7 @@ struct Row {
 }
 
 /// The newest tag that leads to a chart; a repository may hold images beside charts.
-async fn newest(place: &Place, name: &str, tags: &[String]) -> Result<Option<Row>> {
+async fn newest(place: &AnyRepository, name: &str, tags: &[String]) -> Result<Option<Row>> {
     let tags: Vec<Tag> = tags.iter().filter_map(|tag| tag.parse().ok()).collect();
     if tags.is_empty() {
         return Ok(None);
@@ -145,7 +145,7 @@ async fn newest(place: &Place, name: &str, tags: &[String]) -> Result<Option<Row
 }
 
 /// A tag's row; none for what is no chart.
-async fn row_of(place: &Place, name: &str, tag: String) -> Result<Option<Row>> {
+async fn row_of(place: &AnyRepository, name: &str, tag: String) -> Result<Option<Row>> {
     let manifest = place.fetch_manifest(&TagOrDigest::Tag(tag.parse()?)).await?;
     match chart_of(place, manifest).await {
         Ok(manifest) if chart::find(&manifest).is_ok() => {
@@ -158,7 +158,7 @@ async fn row_of(place: &Place, name: &str, tag: String) -> Result<Option<Row>> {
 }
 
 /// Two small GETs a version: the manifest and its config, never the chart.
-async fn row(place: &Place, name: &str, manifest: &Manifest) -> Result<Row> {
+async fn row(place: &AnyRepository, name: &str, manifest: &Manifest) -> Result<Row> {
     let found = chart::find(manifest)?;
     let mut config = serde_json::Value::Null;
     if let Some(blob) = found.config.filter(|config| config.media_type == media::CHART_CONFIG) {

@@ -11,7 +11,7 @@ use crate::{
     error::Context as _,
     limits::Limits,
     oci::{Descriptor, Manifest, Registry, RepositoryName, Tag, TagOrDigest, chart, media},
-    ops::{any_repository::Place, chart_bytes::write_file, index, push::Existing},
+    ops::{any_repository::AnyRepository, chart_bytes::write_file, index, push::Existing},
     store::{
         Exists, Fetch, Held, Push, Resolve, blocking,
         bundle::{Bundle, Entry, Part},
@@ -298,12 +298,12 @@ fn file_name(item: &Item) -> String {
     format!("{name}-{version}.tgz")
 }
 
-fn place(name: &RepositoryName, to: &To) -> Option<Place> {
+fn place(name: &RepositoryName, to: &To) -> Option<AnyRepository> {
     match to {
-        To::Registry { client, registry, .. } => {
-            Some(Place::Registry(client.repository(registry, name).with_intent(Intent::Writing)))
-        }
-        To::Layout(layout) => Some(Place::Layout(Box::new(layout.repository(name)))),
+        To::Registry { client, registry, .. } => Some(AnyRepository::Registry(
+            client.repository(registry, name).with_intent(Intent::Writing),
+        )),
+        To::Layout(layout) => Some(AnyRepository::Layout(Box::new(layout.repository(name)))),
         To::Folder(_) => None,
     }
 }

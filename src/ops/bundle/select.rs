@@ -9,7 +9,7 @@ use crate::{
     constraint::Constraint,
     digest::Digest,
     oci::{Registry, RepositoryName, Tag, TagOrDigest},
-    ops::{any_repository::Place, chart_manifest::first_chart, tags},
+    ops::{any_repository::AnyRepository, chart_manifest::first_chart, tags},
     store::{
         Fetch, Tags,
         layout::{Layout, ref_name::RefName},
@@ -86,9 +86,9 @@ impl Pattern {
     ///
     /// # Errors
     /// `NotFound` when nothing matches; what the registry says.
-    pub async fn choose(&self, client: &Client) -> Result<Vec<Chosen<Place>>> {
+    pub async fn choose(&self, client: &Client) -> Result<Vec<Chosen<AnyRepository>>> {
         let repositories = self.repositories(client).await?;
-        let chosen: Vec<Vec<Chosen<Place>>> = stream::iter(repositories)
+        let chosen: Vec<Vec<Chosen<AnyRepository>>> = stream::iter(repositories)
             .map(|(full, name)| self.versions(client, full, name))
             .buffered(AT_ONCE)
             .try_collect()
@@ -174,7 +174,7 @@ impl Pattern {
         client: &Client,
         full: RepositoryName,
         name: RepositoryName,
-    ) -> Result<Vec<Chosen<Place>>> {
+    ) -> Result<Vec<Chosen<AnyRepository>>> {
         let repository = client.repository(&self.registry, &full);
         let base = format!("{}/{full}", self.registry);
         let insist = match self.is_glob() || self.versions == Versions::All {
@@ -205,7 +205,7 @@ impl Pattern {
         Ok(targets
             .into_iter()
             .map(|target| Chosen {
-                repository: Place::Registry(repository.clone()),
+                repository: AnyRepository::Registry(repository.clone()),
                 shown: match &target {
                     TagOrDigest::Tag(tag) => format!("{base}:{tag}"),
                     TagOrDigest::Digest(digest) => format!("{base}@{digest}"),
@@ -267,7 +267,7 @@ pub fn of_layout(
     layout: &Layout,
     tag: Option<&Tag>,
     digest: Option<&Digest>,
-) -> Result<Vec<Chosen<Place>>> {
+) -> Result<Vec<Chosen<AnyRepository>>> {
     let shown = format!("layout:{}", layout.root().display());
     let mut chosen = Vec::new();
     for entry in layout.entries()? {
@@ -288,7 +288,7 @@ pub fn of_layout(
             None => layout.clone(),
         };
         chosen.push(Chosen {
-            repository: Place::Layout(Box::new(place)),
+            repository: AnyRepository::Layout(Box::new(place)),
             shown: format!("{shown}:{said}"),
             name,
             target,

@@ -6,7 +6,7 @@ pub mod list;
 pub mod repositories;
 pub(super) mod resolve;
 
-use super::{any_repository::Place, chart_bytes, package};
+use super::{any_repository::AnyRepository, chart_bytes, package};
 use crate::{
     Advice, Error, ErrorKind, Result,
     archive::{Chart, Keep, dir},
@@ -85,7 +85,7 @@ pub struct Options<'a> {
     /// How chart repositories are reached.
     pub repositories: Repositories,
     /// Opens a repository of a registry.
-    pub connect: &'a (dyn Fn(&Reference) -> Result<Place> + Sync),
+    pub connect: &'a (dyn Fn(&Reference) -> Result<AnyRepository> + Sync),
     /// Hears what happens.
     pub tell: &'a (dyn Fn(Event) + Sync),
     /// Caps.

@@ -11,7 +11,7 @@ use crate::{
     limits::Limits,
     oci::{Descriptor, Registry, RepositoryName, Tag, TagOrDigest, chart},
     ops::{
-        any_repository::Place,
+        any_repository::AnyRepository,
         chart_bytes::write_file,
         pull::{self, Provenance, Pulled},
         tags::Wanted,
@@ -135,7 +135,7 @@ impl Namespace {
     /// As [`Self::index`].
     pub async fn entries(&self, urls: &Urls) -> Result<(Vec<index::write::Listing>, String)> {
         let names = self.names().await?;
-        let tags: Vec<(String, Place, Tag)> = futures_util::stream::iter(names)
+        let tags: Vec<(String, AnyRepository, Tag)> = futures_util::stream::iter(names)
             .map(|name| self.tags_of(name))
             .buffered(AT_ONCE)
             .try_concat()
@@ -227,11 +227,11 @@ impl Namespace {
     }
 
     /// Where the chart of a file may be, the likeliest first: the repository, its name for people, the tag or digest.
-    fn candidates(&self, file: &str) -> Vec<(Place, String, TagOrDigest)> {
+    fn candidates(&self, file: &str) -> Vec<(AnyRepository, String, TagOrDigest)> {
         let stem = file.strip_suffix(".tgz").unwrap_or(file);
         let candidate = |(name, target): (&str, TagOrDigest)| {
             let name: RepositoryName = format!("{}{name}", self.prefix).parse().ok()?;
-            let place = Place::Registry(self.client.repository(&self.registry, &name));
+            let place = AnyRepository::Registry(self.client.repository(&self.registry, &name));
             Some((place, format!("{}/{name}", self.registry), target))
         };
         if let Some((name, digest)) = stem.split_once('@') {
@@ -274,9 +274,9 @@ impl Namespace {
     }
 
     /// The tags of one chart that are versions.
-    async fn tags_of(&self, name: String) -> Result<Vec<(String, Place, Tag)>> {
+    async fn tags_of(&self, name: String) -> Result<Vec<(String, AnyRepository, Tag)>> {
         let repository: RepositoryName = format!("{}{name}", self.prefix).parse()?;
-        let place = Place::Registry(self.client.repository(&self.registry, &repository));
+        let place = AnyRepository::Registry(self.client.repository(&self.registry, &repository));
         let mut tags = match place.tags().await {
             // A registry goes on listing a repository that holds nothing any more.
             Err(error) if error.kind() == ErrorKind::NotFound && self.charts.is_empty() => {
@@ -289,7 +289,7 @@ impl Namespace {
         tags.into_iter().map(|tag| Ok((name.clone(), place.clone(), tag.parse::<Tag>()?))).collect()
     }
 
-    async fn entry(&self, place: &Place, tag: &Tag) -> Result<Option<(Digest, Entry)>> {
+    async fn entry(&self, place: &AnyRepository, tag: &Tag) -> Result<Option<(Digest, Entry)>> {
         let manifest = match place.fetch_manifest(&TagOrDigest::Tag(tag.clone())).await {
             // Deleted since the list was made.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -312,7 +312,7 @@ impl Namespace {
     }
 
     /// A config, from the cache if it is there and right.
-    async fn config(&self, place: &Place, blob: &Descriptor) -> Result<Bytes> {
+    async fn config(&self, place: &AnyRepository, blob: &Descriptor) -> Result<Bytes> {
         let path = self.cache.as_ref().map(|folder| {
             folder.join(format!("{}-{}.json", blob.digest.algorithm().as_str(), blob.digest.hex()))
         });

@@ -19,7 +19,7 @@ use crate::{
     limits::Limits,
     oci::Reference,
     ops::{
-        any_repository::Place,
+        any_repository::AnyRepository,
         chart_bytes::ChartBytes,
         pull::{self, Provenance, Pulled},
         tags::Wanted,
@@ -304,7 +304,7 @@ impl ChartRepository {
             }
             "oci" => {
                 let reference: Reference = url.parse()?;
-                let place = Place::Registry(
+                let place = AnyRepository::Registry(
                     opener.client.repository(&reference.registry, &reference.repository),
                 );
                 let name = reference.repository_path();
