@@ -4,7 +4,7 @@
 use super::{
     candidate::Provenance,
     carry::{
-        compare::Likeness,
+        compare::Comparison,
         work::{Carrier, Done, Job, Stop},
     },
     finish::remember,
@@ -12,7 +12,7 @@ use super::{
     plan::{self, Wanted},
     report::Status,
     run::{Run, broke, place_of, renewed, still},
-    sink::{Beside, Held},
+    sink::{ExistingProvenance, Held},
     source::{Seen, Source},
     state::{Outcome, Record},
 };
@@ -167,7 +167,7 @@ impl Carrier {
         job: &Job,
         known: Option<Digest>,
         content: &Digest,
-        there: &Beside,
+        there: &ExistingProvenance,
     ) -> Result<(Option<Digest>, Option<String>), Stop> {
         let mut expected: Vec<Digest> = known.into_iter().collect();
         let rewritten = self.options.rewrite.is_some();
@@ -211,16 +211,18 @@ impl Carrier {
     }
 
     /// What a place lacks beside its archive, by what is known of the source without a question on the web.
-    async fn lacks(&self, job: &Job, there: &Beside) -> Result<Option<String>, Error> {
+    async fn lacks(&self, job: &Job, there: &ExistingProvenance) -> Result<Option<String>, Error> {
         if job.provenance != Provenance::There || self.options.rewrite.is_some() {
             return Ok(None);
         }
         match there {
-            Beside::Unknown => Ok(None),
-            Beside::Nothing => Ok(Some("its provenance file is not there".to_owned())),
+            ExistingProvenance::Unknown => Ok(None),
+            ExistingProvenance::Nothing => Ok(Some("its provenance file is not there".to_owned())),
             // Only sources on this machine list them.
-            Beside::File(_) if job.candidate.provenance != Provenance::There => Ok(None),
-            Beside::File(_) => {
+            ExistingProvenance::File(_) if job.candidate.provenance != Provenance::There => {
+                Ok(None)
+            }
+            ExistingProvenance::File(_) => {
                 let ours = self.source.glimpse(&job.candidate).await?.provenance;
                 Ok(ours.and_then(|ours| lost(&ours, there)).map(str::to_owned))
             }
@@ -229,10 +231,10 @@ impl Carrier {
 }
 
 /// How what lies beside an archive differs from the source's provenance file.
-fn lost(ours: &Digest, there: &Beside) -> Option<&'static str> {
-    match Likeness::of_provenance(Some(ours), there) {
-        Likeness::Lacks(_) => Some("its provenance file is not there"),
-        Likeness::Other(_) => Some("its provenance file is another"),
-        Likeness::Same | Likeness::Unknown => None,
+fn lost(ours: &Digest, there: &ExistingProvenance) -> Option<&'static str> {
+    match Comparison::of_provenance(Some(ours), there) {
+        Comparison::Lacks(_) => Some("its provenance file is not there"),
+        Comparison::Other(_) => Some("its provenance file is another"),
+        Comparison::Same | Comparison::Unknown => None,
     }
 }

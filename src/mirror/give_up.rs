@@ -10,7 +10,7 @@ const REFUSED: usize = 8;
 
 /// What a run has learnt from its failures.
 #[derive(Debug)]
-pub(super) struct Hope {
+pub(super) struct GiveUp {
     at_once: usize,
     patience: Duration,
     /// Failures before the first success.
@@ -21,7 +21,7 @@ pub(super) struct Hope {
     reached: Instant,
 }
 
-impl Hope {
+impl GiveUp {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             at_once: options.at_once,
@@ -81,7 +81,7 @@ mod tests {
             ("never any success", Duration::MAX, &[gone, Some(Failed::Perhaps), gone, gone], true),
             ("each for itself", now, &[Some(Failed::Alone); 9], false),
         ] {
-            let mut hope = Hope::new(&options(patience));
+            let mut hope = GiveUp::new(&options(patience));
             ends.iter().for_each(|end| hope.learn(*end));
             assert_eq!(hope.is_lost().is_some(), lost, "{what}");
         }

@@ -5,7 +5,7 @@ use super::{
     candidate::{Candidate, ChartVersion, Fingerprint},
     carry::work::{Carrier, Done, Job, record},
     describe::describe,
-    give_up::Hope,
+    give_up::GiveUp,
     plan::{
         self, Wanted,
         needs::{self, Pointed},
@@ -325,7 +325,7 @@ impl<'a> Run<'a> {
         let carrier = self.carrier(wanted);
         let mut left = VecDeque::from(jobs);
         let mut under_way = JoinSet::new();
-        let mut hope = Hope::new(self.options);
+        let mut hope = GiveUp::new(self.options);
         loop {
             if self.options.stop.is_asked() {
                 left.clear();

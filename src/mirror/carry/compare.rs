@@ -4,26 +4,26 @@
 use super::work::{Carrier, Job};
 use crate::{
     digest::Digest,
-    mirror::{candidate::Provenance, run::OnConflict, sink::Beside, source::Source},
+    mirror::{candidate::Provenance, run::OnConflict, sink::ExistingProvenance, source::Source},
 };
 
 /// What lies at a version's place.
-pub(crate) struct There {
+pub(crate) struct Existing {
     pub(crate) content: Digest,
     pub(crate) manifest: Option<Digest>,
-    pub(crate) provenance: Beside,
+    pub(crate) provenance: ExistingProvenance,
 }
 
 /// What a comparison with the source came to, and what it told of the source.
 pub(crate) struct Compared {
-    pub(crate) likeness: Likeness,
+    pub(crate) likeness: Comparison,
     pub(crate) provenance: Provenance,
     pub(crate) origin: Option<Digest>,
 }
 
 /// How what lies at a place compares with the source, as far as that is known without the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Likeness {
+pub(crate) enum Comparison {
     /// It is the same.
     Same,
     /// It is the same chart without its provenance file.
@@ -34,19 +34,19 @@ pub(crate) enum Likeness {
     Unknown,
 }
 
-impl Likeness {
+impl Comparison {
     /// Two archives' digests that differ.
     pub(crate) fn other(there: &Digest, ours: &Digest) -> Self {
         Self::Other(format!("its place holds {there}, and the source now has {ours}"))
     }
 
     /// The provenance of the same chart, at the source and beside what lies there.
-    pub(crate) fn of_provenance(ours: Option<&Digest>, there: &Beside) -> Self {
+    pub(crate) fn of_provenance(ours: Option<&Digest>, there: &ExistingProvenance) -> Self {
         match (ours, there) {
-            (Some(_), Beside::Nothing) => {
+            (Some(_), ExistingProvenance::Nothing) => {
                 Self::Lacks("its provenance file was not there".to_owned())
             }
-            (Some(ours), Beside::File(theirs)) if ours != theirs => {
+            (Some(ours), ExistingProvenance::File(theirs)) if ours != theirs => {
                 Self::Other("its provenance file is another there".to_owned())
             }
             _ => Self::Same,
@@ -56,15 +56,15 @@ impl Likeness {
 
 impl Carrier {
     /// Whether what lies there is what the source says it has, archive and provenance.
-    pub(crate) async fn is_there(&self, job: &Job, there: &There) -> Compared {
+    pub(crate) async fn is_there(&self, job: &Job, there: &Existing) -> Compared {
         let (provenance, origin) = (job.provenance, job.candidate.origin.clone());
         let known = |likeness| Compared { likeness, provenance, origin: origin.clone() };
         if self.options.rewrite.is_some() {
             // Packed anew it is another archive than the source's; what came of it may be recorded.
             let ours = job.ours.as_ref().and_then(|record| record.content.as_ref());
             return known(match ours {
-                Some(ours) if *ours == there.content => Likeness::Same,
-                _ => Likeness::Unknown,
+                Some(ours) if *ours == there.content => Comparison::Same,
+                _ => Comparison::Unknown,
             });
         }
         let asked = match job.provenance {
@@ -74,25 +74,25 @@ impl Carrier {
         };
         let said = job.candidate.digest.as_ref();
         if let Some(said) = said.filter(|said| **said != there.content) {
-            return known(Likeness::other(&there.content, said));
+            return known(Comparison::other(&there.content, said));
         }
-        if said.is_some() && (!asked || there.provenance == Beside::Unknown) {
-            return known(Likeness::Same);
+        if said.is_some() && (!asked || there.provenance == ExistingProvenance::Unknown) {
+            return known(Comparison::Same);
         }
         // A registry's manifest tells both without the archive; others only tell of provenance.
         if said.is_none() && !matches!(self.source, Source::Registry(_)) {
-            return known(Likeness::Unknown);
+            return known(Comparison::Unknown);
         }
         // What stands in the way of a glimpse is found, and judged, when it is fetched.
         let Ok(seen) = self.source.glimpse(&job.candidate).await else {
-            return known(Likeness::Unknown);
+            return known(Comparison::Unknown);
         };
         match said.or(seen.content.as_ref()) {
             Some(ours) if *ours == there.content => {}
-            Some(ours) => return known(Likeness::other(&there.content, ours)),
-            None => return known(Likeness::Unknown),
+            Some(ours) => return known(Comparison::other(&there.content, ours)),
+            None => return known(Comparison::Unknown),
         }
-        let likeness = Likeness::of_provenance(seen.provenance.as_ref(), &there.provenance);
+        let likeness = Comparison::of_provenance(seen.provenance.as_ref(), &there.provenance);
         let provenance = match seen.provenance {
             Some(_) => Provenance::There,
             None => Provenance::Missing,

@@ -2,7 +2,7 @@
 //! knows nothing of the other versions but which places are theirs.
 
 use super::{
-    compare::{Likeness, There},
+    compare::{Comparison, Existing},
     second_tag::Second,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         plan::{Action, Known, essence, needs::Pointed},
         report::{Status, Told},
         run::{OnConflict, OnMismatch, Options},
-        sink::{Beside, Held, Naming, Place, Putting, Sink},
+        sink::{ExistingProvenance, Held, Naming, Place, Putting, Sink},
         source::Source,
         state::{Outcome, Record},
     },
@@ -113,7 +113,7 @@ pub(crate) enum Stop {
     /// It cannot be: this will be the same next time.
     Refused(Outcome, String),
     /// Its place holds another chart. The reason, the digest of the source's archive, and what is there.
-    Taken(String, Digest, Box<There>),
+    Taken(String, Digest, Box<Existing>),
     /// It could not be.
     Failed(Error),
     /// The source does not let us have it.
@@ -228,7 +228,7 @@ impl Carrier {
             Some(content) => Ok(Held::Chart {
                 content: content.clone(),
                 manifest: None,
-                provenance: Beside::Unknown,
+                provenance: ExistingProvenance::Unknown,
             }),
         }
     }
@@ -251,9 +251,9 @@ impl Carrier {
             Held::Nothing => self.send(job).await,
             Held::Other(what) => Err(taken_by_other(&what)),
             Held::Chart { content, manifest, provenance } => {
-                let there = There { content, manifest, provenance };
+                let there = Existing { content, manifest, provenance };
                 let compared = self.is_there(job, &there).await;
-                if compared.likeness == Likeness::Same {
+                if compared.likeness == Comparison::Same {
                     let mut done = self.in_step(job, there.content, there.manifest, Outcome::Held);
                     if let Some(record) = &mut done.record {
                         record.provenance = compared.provenance;
@@ -279,23 +279,28 @@ impl Carrier {
         let mut reserved = self.budget.reserve().await;
         let payload = self.fetch(job, &mut reserved).await?;
         let manifest = known.manifest.clone();
-        self.against(job, payload, There { content, manifest, provenance: Beside::Unknown }).await
+        self.against(
+            job,
+            payload,
+            Existing { content, manifest, provenance: ExistingProvenance::Unknown },
+        )
+        .await
     }
 
     /// A payload and what its place holds.
-    async fn against(&self, job: &Job, fetched: Fetched, there: There) -> Result<Done, Stop> {
-        let There { content, manifest, provenance } = there;
+    async fn against(&self, job: &Job, fetched: Fetched, there: Existing) -> Result<Done, Stop> {
+        let Existing { content, manifest, provenance } = there;
         let payload = &fetched.payload;
         let signed = payload.provenance.as_ref().map(|bytes| Digest::sha256(bytes));
         let likeness = if payload.content.digest == content {
-            Likeness::of_provenance(signed.as_ref(), &provenance)
+            Comparison::of_provenance(signed.as_ref(), &provenance)
         } else {
-            Likeness::other(&content, &payload.content.digest)
+            Comparison::other(&content, &payload.content.digest)
         };
         let reason = match likeness {
-            Likeness::Other(reason) => reason,
-            Likeness::Lacks(reason) => return self.put(job, fetched, Some(reason)).await,
-            Likeness::Same | Likeness::Unknown => {
+            Comparison::Other(reason) => reason,
+            Comparison::Lacks(reason) => return self.put(job, fetched, Some(reason)).await,
+            Comparison::Same | Comparison::Unknown => {
                 let mut done = self.in_step(job, content, manifest, Outcome::Held);
                 if let Some(record) = &mut done.record {
                     record.provenance = asked(payload);
@@ -307,7 +312,7 @@ impl Carrier {
         match self.options.conflict {
             OnConflict::Fail => {
                 let ours = fetched.payload.content.digest;
-                let there = There { content, manifest, provenance };
+                let there = Existing { content, manifest, provenance };
                 Err(Stop::Taken(reason, ours, Box::new(there)))
             }
             OnConflict::Skip => {
@@ -383,7 +388,7 @@ impl Carrier {
         if payload.metadata.version != job.candidate.id.version {
             place = match self.renamed(job, &payload, origin.clone()).await? {
                 Renamed::Free(place) => place,
-                Renamed::There(done) => return Ok(*done),
+                Renamed::Existing(done) => return Ok(*done),
             };
             notes.push(format!("its Chart.yaml says version `{}`", payload.metadata.version));
             named = Some(payload.metadata.version.clone());
@@ -454,7 +459,7 @@ impl Carrier {
                 if let Some(record) = &mut done.record {
                     record.origin = origin;
                 }
-                return Ok(Renamed::There(Box::new(done)));
+                return Ok(Renamed::Existing(Box::new(done)));
             }
             return Err(Stop::Refused(
                 Outcome::Unfit,
@@ -471,7 +476,7 @@ impl Carrier {
                     record.provenance = asked(payload);
                     record.origin = origin;
                 }
-                Ok(Renamed::There(Box::new(done)))
+                Ok(Renamed::Existing(Box::new(done)))
             }
             Held::Chart { content, .. } => Err(Stop::Refused(
                 Outcome::Conflict,
@@ -534,7 +539,7 @@ impl Carrier {
 
 enum Renamed {
     Free(Place),
-    There(Box<Done>),
+    Existing(Box<Done>),
 }
 
 fn taken_by_other(what: &str) -> Stop {

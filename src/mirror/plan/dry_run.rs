@@ -6,7 +6,7 @@ use crate::{
     Result,
     mirror::{
         carry::{
-            compare::{Likeness, There},
+            compare::{Comparison, Existing},
             second_tag::Standing,
             work::{Carrier, Job, other_taker},
         },
@@ -75,11 +75,11 @@ impl Carrier {
         };
         let mut there = known.clone();
         let likeness = match known {
-            Some(_) if self.options.rewrite.is_some() => Likeness::Unknown,
+            Some(_) if self.options.rewrite.is_some() => Comparison::Unknown,
             Some(known) => match &job.candidate.digest {
-                Some(said) if *said == known => Likeness::Same,
-                Some(said) => Likeness::other(&known, said),
-                None => Likeness::Unknown,
+                Some(said) if *said == known => Comparison::Same,
+                Some(said) => Comparison::other(&known, said),
+                None => Comparison::Unknown,
             },
             None => match self.held(job).await {
                 Err(error) => return self.failed(job, &error).told,
@@ -93,25 +93,25 @@ impl Carrier {
                 }
                 Ok(Held::Chart { content, manifest, provenance }) => {
                     there = Some(content.clone());
-                    self.is_there(job, &There { content, manifest, provenance }).await.likeness
+                    self.is_there(job, &Existing { content, manifest, provenance }).await.likeness
                 }
             },
         };
         let of = |status| Told { destination_digest: there.clone(), ..of(status) };
         match (likeness, self.options.conflict) {
-            (Likeness::Same, _) => {
+            (Comparison::Same, _) => {
                 Told { destination_digest: there.clone(), ..self.in_step_but_named(job).await }
             }
-            (Likeness::Unknown, _) => of(Status::ToCompare),
-            (Likeness::Lacks(reason), _) | (Likeness::Other(reason), OnConflict::Overwrite) => {
+            (Comparison::Unknown, _) => of(Status::ToCompare),
+            (Comparison::Lacks(reason), _) | (Comparison::Other(reason), OnConflict::Overwrite) => {
                 Told { reason: Some(reason), ..of(Status::WouldReplace) }
             }
-            (Likeness::Other(reason), OnConflict::Skip) => Told {
+            (Comparison::Other(reason), OnConflict::Skip) => Told {
                 outcome: Some(Outcome::Skipped),
                 reason: Some(reason),
                 ..of(Status::Skipped)
             },
-            (Likeness::Other(reason), OnConflict::Fail) => Told {
+            (Comparison::Other(reason), OnConflict::Fail) => Told {
                 outcome: Some(Outcome::Conflict),
                 reason: Some(reason),
                 ..of(Status::Refused)

@@ -74,7 +74,7 @@ pub enum Held {
         /// The digest of its manifest, where there are manifests.
         manifest: Option<Digest>,
         /// Its provenance file.
-        provenance: Beside,
+        provenance: ExistingProvenance,
     },
     /// Something else, described.
     Other(String),
@@ -82,7 +82,7 @@ pub enum Held {
 
 /// A provenance file beside an archive, or in its manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Beside {
+pub enum ExistingProvenance {
     /// Nobody has looked.
     Unknown,
     /// There is none.
@@ -91,7 +91,7 @@ pub enum Beside {
     File(Digest),
 }
 
-impl From<Option<Digest>> for Beside {
+impl From<Option<Digest>> for ExistingProvenance {
     fn from(digest: Option<Digest>) -> Self {
         digest.map_or(Self::Nothing, Self::File)
     }

@@ -1,7 +1,7 @@
 //! A folder: its index.yaml if it has one, else its archives, each of which is read whole to list it, since its own
 //! Chart.yaml says what it is. Archives and their `.prov` lie in it.
 
-use super::{Glimpse, Listed, Listing, Seen, repository};
+use super::{Listed, Listing, Peek, Seen, repository};
 use crate::{
     Error, ErrorKind, Result,
     digest::Digest,
@@ -217,16 +217,16 @@ impl Folder {
         }
     }
 
-    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Glimpse> {
-        let Some(name) = candidate.urls.first() else { return Ok(Glimpse::default()) };
+    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Peek> {
+        let Some(name) = candidate.urls.first() else { return Ok(Peek::default()) };
         if self.provenance == Ask::Nothing {
-            return Ok(Glimpse::default());
+            return Ok(Peek::default());
         }
         let (path, most) = (self.root.join(format!("{name}.prov")), self.limits.provenance_bytes);
         blocking(move || {
             let file = match File::open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Ok(Glimpse::default());
+                    return Ok(Peek::default());
                 }
                 other => other.map_err(|error| Error::io("open provenance", &path, error))?,
             };
@@ -234,7 +234,7 @@ impl Folder {
             file.take(most)
                 .read_to_end(&mut bytes)
                 .map_err(|error| Error::io("read provenance", &path, error))?;
-            Ok(Glimpse { provenance: Some(Digest::sha256(&bytes)), ..Glimpse::default() })
+            Ok(Peek { provenance: Some(Digest::sha256(&bytes)), ..Peek::default() })
         })
         .await
     }

@@ -1,6 +1,6 @@
 //! An image layout of charts, whoever wrote it; and a bundle, which is one in a file.
 
-use super::{Glimpse, Listed, Listing, Seen, is_attached, registry::ARTIFACT_HUB};
+use super::{Listed, Listing, Peek, Seen, is_attached, registry::ARTIFACT_HUB};
 use crate::{
     Advice, Error, ErrorKind, Result,
     chart::Metadata,
@@ -208,10 +208,10 @@ impl Layout {
         Ok(chart::find(&manifest).is_err().then(|| chart::describe(&manifest)))
     }
 
-    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Glimpse> {
+    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Peek> {
         let digest = candidate.urls.first().map_or("", String::as_str);
         let target = TagOrDigest::Digest(digest.parse()?);
-        Glimpse::of(&self.store.fetch_manifest(&target).await?)
+        Peek::of(&self.store.fetch_manifest(&target).await?)
     }
 
     pub(super) async fn needs(&self, candidate: &Candidate) -> Result<Vec<Need>> {

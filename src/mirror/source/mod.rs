@@ -91,7 +91,7 @@ pub struct Listed {
 
 /// What a version has, seen without fetching its archive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Glimpse {
+pub struct Peek {
     /// The digest of its archive, where a manifest says it.
     pub content: Option<Digest>,
     /// The digest of its provenance file, if it has one.
@@ -100,7 +100,7 @@ pub struct Glimpse {
     pub manifest: Option<Digest>,
 }
 
-impl Glimpse {
+impl Peek {
     /// What a manifest says.
     fn of(manifest: &Manifest) -> Result<Self> {
         let found = chart::find(manifest)?;
@@ -260,7 +260,7 @@ impl Source {
     ///
     /// # Errors
     /// When the source does not say; `Invalid` when what it has is no chart.
-    pub async fn glimpse(&self, candidate: &Candidate) -> Result<Glimpse> {
+    pub async fn glimpse(&self, candidate: &Candidate) -> Result<Peek> {
         match self {
             Self::Folder(source) => source.glimpse(candidate).await,
             Self::Layout(source) => source.glimpse(candidate).await,

@@ -2,7 +2,7 @@
 //! holds is seen when it is fetched.
 
 use super::{
-    Glimpse, Listed, Listing, Seen,
+    Listed, Listing, Peek, Seen,
     tagged::{self, Tagged},
 };
 use crate::{
@@ -195,12 +195,12 @@ impl Registry {
         Ok(Listing::Charts(listed))
     }
 
-    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Glimpse> {
+    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Peek> {
         let (repository, target) = self.place_of(candidate)?;
         let found = repository.fetch_manifest(&target).await?;
         let origin = found.digest().clone();
-        let seen = Glimpse::of(&chart_of(&repository, found).await?)?;
-        Ok(Glimpse { manifest: Some(origin), ..seen })
+        let seen = Peek::of(&chart_of(&repository, found).await?)?;
+        Ok(Peek { manifest: Some(origin), ..seen })
     }
 
     /// When a version was made, and what its tag leads to.

@@ -1,7 +1,7 @@
 //! A classic repository or ChartMuseum, read through its index.yaml alone: one conditional GET to list it, one GET for an
 //! archive, one for its provenance.
 
-use super::{Glimpse, Listed, Listing, Seen};
+use super::{Listed, Listing, Peek, Seen};
 use crate::{
     Advice, Error, ErrorKind, Result,
     advice::{Service, Side},
@@ -101,16 +101,16 @@ impl Repository {
         .await
     }
 
-    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Glimpse> {
-        let Some(url) = candidate.urls.first() else { return Ok(Glimpse::default()) };
+    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Peek> {
+        let Some(url) = candidate.urls.first() else { return Ok(Peek::default()) };
         let url = &follow(url, candidate.entry())?;
         if url.starts_with("oci://") {
             let (repository, target) = self.place_of(url)?;
             let found = repository.fetch_manifest(&target).await?;
-            return Glimpse::of(&chart_of(&repository, found).await?);
+            return Peek::of(&chart_of(&repository, found).await?);
         }
         let provenance = self.provenance(url).await?.map(|bytes| Digest::sha256(&bytes));
-        Ok(Glimpse { provenance, ..Glimpse::default() })
+        Ok(Peek { provenance, ..Peek::default() })
     }
 
     pub(super) async fn fetch(&self, candidate: &Candidate, ask: Ask) -> Result<Payload> {
