@@ -32,7 +32,7 @@ const FILE: &str = "chartferry.museum.file";
 
 /// The charts of a store, and what is shown of them.
 #[derive(Clone, Debug)]
-pub(super) struct Shelf<C>(pub(super) Follower<C>, Arc<Mutex<Asides>>);
+pub(super) struct ChartStore<C>(pub(super) Follower<C>, Arc<Mutex<Asides>>);
 
 /// The provenance files that wait for their charts: namespaces and file names.
 type Asides = BTreeSet<(String, String)>;
@@ -57,7 +57,7 @@ enum Place<R> {
     Loose(R, Tag),
 }
 
-impl<C: Catalog> Shelf<C> {
+impl<C: Catalog> ChartStore<C> {
     pub(super) fn new(charts: Follower<C>) -> Self {
         Self(charts, Arc::default())
     }

@@ -38,7 +38,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use chart_store::Shelf;
+use chart_store::ChartStore;
 use held::Room;
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use leave::Leave;
@@ -56,13 +56,13 @@ use tokio::sync::{OnceCell, Semaphore};
 
 /// The museum: a view, and the store under it by somebody's credentials.
 struct Museum<C> {
-    shelf: Shelf<C>,
+    shelf: ChartStore<C>,
     writes: Writes<C>,
-    house: Arc<House>,
+    house: Arc<Shared>,
 }
 
 /// What its flags say, and what everybody in it shares.
-struct House {
+struct Shared {
     options: Options,
     access: Access,
     limits: Limits,
@@ -85,9 +85,9 @@ struct House {
 
 /// Who is in the museum is in its house.
 impl<C> Deref for Museum<C> {
-    type Target = House;
+    type Target = Shared;
 
-    fn deref(&self) -> &House {
+    fn deref(&self) -> &Shared {
         &self.house
     }
 }
@@ -99,7 +99,7 @@ pub(super) fn router<C: Catalog>(
     config: &Config,
     turns: Arc<Turns>,
 ) -> Router {
-    let house = House {
+    let house = Shared {
         options: config.museum.clone(),
         access: config.access.clone(),
         limits: Limits {
@@ -116,7 +116,7 @@ pub(super) fn router<C: Catalog>(
         turns,
         ids: Ids::new(),
     };
-    let museum = Museum { shelf: Shelf::new(charts), writes, house: Arc::new(house) };
+    let museum = Museum { shelf: ChartStore::new(charts), writes, house: Arc::new(house) };
     Router::new().fallback(serve::<C>).with_state(Arc::new(museum))
 }
 
