@@ -13,7 +13,7 @@ use super::{
     report::Status,
     run::{Run, broke, place_of, renewed, still},
     sink::{ExistingProvenance, Held},
-    source::{Seen, Source},
+    source::{CacheValidator, Source},
     state::{Outcome, Record},
 };
 use crate::{Advice, Error, ErrorKind, Result, digest::Digest};
@@ -86,7 +86,7 @@ impl Run<'_> {
     /// Leaves a state that no longer speaks of what differs, and under which no source is unchanged.
     async fn mark(&mut self) -> Result<()> {
         let mut state = self.after.clone();
-        state.header.seen = Seen::default();
+        state.header.seen = CacheValidator::default();
         // What has no record and is there is looked at, by this.
         state.header.settled = true;
         if let Some(before) = &self.before {

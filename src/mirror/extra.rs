@@ -5,7 +5,7 @@ use super::{
     candidate::ChartVersion,
     report::{Report, Status, Told},
     run::{Run, place_of},
-    sink::{Naming, Place},
+    sink::{Naming, Target},
     source::is_attached,
     state::Record,
 };
@@ -24,7 +24,7 @@ impl Run<'_> {
             self.sink.place(&Naming { repo, chart, version }).ok()
         };
         let mut charts: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-        let mut expected: HashSet<Place> = HashSet::new();
+        let mut expected: HashSet<Target> = HashSet::new();
         for id in listed {
             let Some(place) = naming(id) else { continue };
             charts.entry(place.group.clone()).or_default().insert(&id.chart);
@@ -33,7 +33,7 @@ impl Run<'_> {
             }
             expected.insert(place);
         }
-        let mut known: HashMap<Place, &Record> = HashMap::new();
+        let mut known: HashMap<Target, &Record> = HashMap::new();
         for record in self.before.iter().flat_map(|state| state.records()) {
             let Some(place) = place_of(record, self.source, self.sink) else { continue };
             charts.entry(place.group.clone()).or_default().insert(&record.id.chart);
@@ -66,7 +66,7 @@ impl Run<'_> {
                 }
             };
             for (name, digest) in names {
-                let place = Place { group: group.clone(), name };
+                let place = Target { group: group.clone(), name };
                 if expected.contains(&place) || is_attached(&place.name) {
                     continue;
                 }
@@ -117,7 +117,7 @@ pub fn reconcile(reports: &mut [Report], placed: &super::run::Placed) {
 }
 
 /// The chart and version of something that nobody speaks of, by the name it has.
-fn id_of(place: &Place, charts: Option<&BTreeSet<&str>>) -> ChartVersion {
+fn id_of(place: &Target, charts: Option<&BTreeSet<&str>>) -> ChartVersion {
     if let Some(file) = place.name.strip_suffix(".tgz") {
         let digit = |at: &usize| file[at + 1..].starts_with(|c: char| c.is_ascii_digit());
         let cut = file.match_indices('-').map(|(at, _)| at).find(digit);
@@ -146,7 +146,7 @@ mod tests {
             ("ns/demo", "1.0.0_x", "demo", "1.0.0+x"),
             ("ns/demo", "prod", "demo", "prod"),
         ] {
-            let place = Place { group: group.into(), name: name.into() };
+            let place = Target { group: group.into(), name: name.into() };
             assert_eq!(id_of(&place, None), ChartVersion::new(chart, version), "{name}");
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     candidate::Fingerprint, finish::prune::Guard, report::Mode, rewrite::Rules, select::Selection,
-    shard::Shard, sink::Place, stop::Stop,
+    shard::Shard, sink::Target, stop::Stop,
 };
 use crate::{
     Advice, Error,
@@ -142,19 +142,19 @@ impl fmt::Debug for Listener {
 /// take an earlier one's chart for its own. Cheap to clone; copies are one.
 #[derive(Clone, Debug, Default)]
 pub struct Placed {
-    held: Arc<Mutex<HashMap<Place, Option<Digest>>>>,
+    held: Arc<Mutex<HashMap<Target, Option<Digest>>>>,
     /// Places that a source of a check lists, as they are shown.
     claimed: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Placed {
     /// Notes what lies at a place; nobody has looked where there is no digest.
-    pub(super) fn note(&self, place: Place, content: Option<Digest>) {
+    pub(super) fn note(&self, place: Target, content: Option<Digest>) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(place, content);
     }
 
     /// What was noted of a place.
-    pub(super) fn find(&self, place: &Place) -> Option<Option<Digest>> {
+    pub(super) fn find(&self, place: &Target) -> Option<Option<Digest>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).get(place).cloned()
     }
 

@@ -12,8 +12,8 @@ use super::{
     },
     report::{Mode, Report, Status, Told},
     select::Needs,
-    sink::{Naming, Place, Sink},
-    source::{Listed, Listing, Seen, Source, Tags},
+    sink::{Naming, Sink, Target},
+    source::{CacheValidator, Listed, Listing, Source, Tags},
     state::{
         Header, Key, Outcome, Record, State,
         file::{Ledger, same_ends},
@@ -417,7 +417,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    pub(super) fn told(&self, candidate: &Candidate, place: &Place, status: Status) -> Told {
+    pub(super) fn told(&self, candidate: &Candidate, place: &Target, status: Status) -> Told {
         Told {
             place: Some(self.sink.show(place)),
             digest: candidate.digest.clone(),
@@ -427,7 +427,7 @@ impl<'a> Run<'a> {
 }
 
 /// Where a recorded version lies.
-pub(super) fn place_of(record: &Record, source: &Source, sink: &Sink) -> Option<Place> {
+pub(super) fn place_of(record: &Record, source: &Source, sink: &Sink) -> Option<Target> {
     let version = record.named.as_deref().unwrap_or(&record.id.version);
     let naming = Naming { repo: source.name(), chart: &record.id.chart, version };
     sink.place(&naming).ok()
@@ -445,7 +445,7 @@ fn believed(mut state: State, source: &Source, sink: &Sink) -> Option<State> {
         .map(|record| record.id.clone())
         .collect();
     if !lost.is_empty() {
-        state.header.seen = Seen::default();
+        state.header.seen = CacheValidator::default();
     }
     for id in lost {
         state.forget(&id);

@@ -5,7 +5,7 @@ use super::work::{Carrier, Done, Job, Stop};
 use crate::mirror::{
     options::OnConflict,
     report::Status,
-    sink::{Held, Naming, Place},
+    sink::{Held, Naming, Target},
     state::Record,
 };
 
@@ -77,7 +77,7 @@ impl Carrier {
     }
 
     /// Where a version lies, and the second tag that it lacks.
-    fn second(&self, job: &Job, record: &Record) -> Option<(Place, String)> {
+    fn second(&self, job: &Job, record: &Record) -> Option<(Target, String)> {
         let place = match &record.named {
             None => job.place.clone(),
             Some(version) => {

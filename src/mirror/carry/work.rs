@@ -15,7 +15,7 @@ use crate::{
         plan::{Action, Known, essence, needs::Pointed},
         report::{Status, Told},
         run::{OnConflict, OnMismatch, Options},
-        sink::{ExistingProvenance, Held, Naming, Place, Putting, Sink},
+        sink::{ExistingProvenance, Held, Naming, Putting, Sink, Target},
         source::Source,
         state::{Outcome, Record},
     },
@@ -41,7 +41,7 @@ pub(crate) struct Carrier {
     pub(crate) options: Options,
     pub(crate) budget: Budget,
     /// The places that versions of the index have.
-    pub(crate) places: Arc<HashSet<Place>>,
+    pub(crate) places: Arc<HashSet<Target>>,
     /// Whether a put was read back whole.
     pub(crate) read_back: AtomicBool,
     /// Whether the source is known to keep no lists of referrers.
@@ -54,7 +54,7 @@ pub(crate) struct Carrier {
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) candidate: Candidate,
-    pub(crate) place: Place,
+    pub(crate) place: Target,
     pub(crate) action: Action,
     /// What is known of its provenance file.
     pub(crate) provenance: Provenance,
@@ -538,7 +538,7 @@ impl Carrier {
 }
 
 enum Renamed {
-    Free(Place),
+    Free(Target),
     Existing(Box<Done>),
 }
 

@@ -7,7 +7,7 @@ use super::{
     plan,
     report::{Mode, Status, Told},
     run::Run,
-    sink::{Naming, Place, Sink},
+    sink::{Naming, Sink, Target},
     state::{Key, Record, State},
 };
 use crate::Result;
@@ -62,7 +62,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn remove(&mut self, place: &Place, record: &Record) -> Result<()> {
+    async fn remove(&mut self, place: &Target, record: &Record) -> Result<()> {
         self.sink.delete(place, record.manifest.as_ref()).await?;
         // Only a second tag that is known to be ours.
         if let Some(alias) = &record.alias {

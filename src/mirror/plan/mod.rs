@@ -7,7 +7,7 @@ pub(super) mod wanted;
 
 use super::{
     candidate::{Candidate, ChartVersion, Fingerprint, Provenance},
-    sink::Place,
+    sink::Target,
     state::{Outcome, Record, State},
 };
 use crate::digest::Digest;
@@ -22,9 +22,9 @@ pub struct Wanted {
     /// The version, as the source lists it.
     pub candidate: Candidate,
     /// Its place, or why it can have none.
-    pub place: Result<Place, String>,
+    pub place: Result<Target, String>,
     /// The place at which its record says that it lies, if it says so.
-    pub lies: Option<Place>,
+    pub lies: Option<Target>,
     /// Its second tag, if it is to have one.
     pub alias: Option<String>,
 }
@@ -61,7 +61,7 @@ pub struct Known {
 
 /// How what is remembered may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Memory {
+pub enum RecordUse {
     /// It was made under the same policy: what was refused then is refused now.
     Whole,
     /// What was refused is tried again.
@@ -83,9 +83,9 @@ pub enum Presence {
 
 /// How far records and lists are believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Belief {
+pub struct Trusted {
     /// Records.
-    pub memory: Memory,
+    pub memory: RecordUse,
     /// Lists of what is there.
     pub presence: Presence,
     /// The rules by which archives may be packed anew on the way, so that they lose their provenance.
@@ -120,9 +120,9 @@ pub fn plan(
     wanted: &[Wanted],
     state: Option<&State>,
     present: &Present,
-    belief: Belief,
+    belief: Trusted,
 ) -> Vec<Action> {
-    let mut taken: HashMap<&Place, &ChartVersion> = HashMap::new();
+    let mut taken: HashMap<&Target, &ChartVersion> = HashMap::new();
     wanted
         .iter()
         .map(|one| {
@@ -141,12 +141,12 @@ pub fn plan(
 
 fn action(
     wanted: &Wanted,
-    place: &Place,
+    place: &Target,
     state: Option<&State>,
     present: &Present,
-    belief: Belief,
+    belief: Trusted,
 ) -> Action {
-    let Belief { memory, presence, shape } = belief;
+    let Trusted { memory, presence, shape } = belief;
     let candidate = &wanted.candidate;
     let held = present.get(&place.group).and_then(|names| names.get(&place.name));
     let Some(record) = state.and_then(|state| state.find(&candidate.id)) else {
@@ -176,7 +176,7 @@ fn action(
                 && record.provenance != Provenance::There
                 && shape.is_none();
             let changed = has_changed(wanted, record, present);
-            if memory == Memory::Compared || unseen || signed || changed {
+            if memory == RecordUse::Compared || unseen || signed || changed {
                 Action::Look
             } else if wanted.alias.is_some() && wanted.alias != record.alias {
                 Action::Name
@@ -184,7 +184,7 @@ fn action(
                 Action::Keep
             }
         }
-        Outcome::Skipped if same && memory == Memory::Whole => Action::Keep,
+        Outcome::Skipped if same && memory == RecordUse::Whole => Action::Keep,
         Outcome::Skipped => Action::Look,
         // What a tag leads to now is seen by its manifest, without its archive.
         outcome if outcome.is_in_step() && candidate.origin.is_some() => Action::Look,
@@ -192,8 +192,8 @@ fn action(
             content: record.content.clone(),
             manifest: record.manifest.clone(),
         }),
-        Outcome::Alias | Outcome::Other if same && memory == Memory::Whole => Action::Keep,
-        _ if same && memory == Memory::Whole => Action::Still,
+        Outcome::Alias | Outcome::Other if same && memory == RecordUse::Whole => Action::Keep,
+        _ if same && memory == RecordUse::Whole => Action::Still,
         Outcome::Conflict => Action::Look,
         _ if held.is_some() => Action::Look,
         _ => Action::Send,
@@ -248,7 +248,7 @@ pub fn vanished<'s>(state: &'s State, listed: &HashSet<ChartVersion>) -> Vec<&'s
 }
 
 /// The places that are spoken for, so that what finds another name than its index's finds it free.
-pub fn places(wanted: &[Wanted]) -> Arc<HashSet<Place>> {
+pub fn places(wanted: &[Wanted]) -> Arc<HashSet<Target>> {
     Arc::new(wanted.iter().filter_map(|one| one.place.clone().ok()).collect())
 }
 

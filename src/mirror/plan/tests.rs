@@ -5,12 +5,12 @@ use crate::mirror::{candidate::Provenance, select::tests::candidate, state::Head
 use proptest::prelude::*;
 
 /// The default way to believe, with this memory.
-fn belief(memory: Memory) -> Belief {
-    Belief { memory, presence: Presence::Equal, shape: None }
+fn belief(memory: RecordUse) -> Trusted {
+    Trusted { memory, presence: Presence::Equal, shape: None }
 }
 
-fn place(candidate: &Candidate) -> Place {
-    Place { group: format!("ns/{}", candidate.id.chart), name: candidate.id.version.clone() }
+fn place(candidate: &Candidate) -> Target {
+    Target { group: format!("ns/{}", candidate.id.chart), name: candidate.id.version.clone() }
 }
 
 fn wanted(candidate: Candidate) -> Wanted {
@@ -76,14 +76,14 @@ fn every_case_has_its_action() {
     let other = Some(Digest::sha256(b"other"));
     let nothing = Present::new();
     for (what, now, state, present, memory, expected) in [
-        ("new", &one, None, nothing.clone(), Memory::Whole, Action::Send),
-        ("there", &one, None, present(&[(&one, None)]), Memory::Whole, Action::Adopt),
+        ("new", &one, None, nothing.clone(), RecordUse::Whole, Action::Send),
+        ("there", &one, None, present(&[(&one, None)]), RecordUse::Whole, Action::Adopt),
         (
             "there, by a list with digests",
             &one,
             None,
             present(&[(&one, one.digest.clone())]),
-            Memory::Whole,
+            RecordUse::Whole,
             Action::Adopt,
         ),
         (
@@ -91,7 +91,7 @@ fn every_case_has_its_action() {
             &one,
             None,
             present(&[(&one, other)]),
-            Memory::Whole,
+            RecordUse::Whole,
             Action::Look,
         ),
         (
@@ -99,7 +99,7 @@ fn every_case_has_its_action() {
             &one,
             Some(state(&[], true)),
             present(&[(&one, None)]),
-            Memory::Whole,
+            RecordUse::Whole,
             Action::Look,
         ),
         (
@@ -107,7 +107,7 @@ fn every_case_has_its_action() {
             &one,
             Some(state(&[], false)),
             present(&[(&one, None)]),
-            Memory::Whole,
+            RecordUse::Whole,
             Action::Adopt,
         ),
         (
@@ -115,7 +115,7 @@ fn every_case_has_its_action() {
             &one,
             Some(state(&[record(&one, Outcome::Held)], true)),
             nothing.clone(),
-            Memory::Whole,
+            RecordUse::Whole,
             Action::Keep,
         ),
         (
@@ -123,7 +123,7 @@ fn every_case_has_its_action() {
             &touched(&one),
             Some(state(&[record(&one, Outcome::Held)], true)),
             nothing.clone(),
-            Memory::Whole,
+            RecordUse::Whole,
             Action::Keep,
         ),
         (
@@ -131,7 +131,7 @@ fn every_case_has_its_action() {
             &touched(&bare),
             Some(state(&[record(&bare, Outcome::Present)], true)),
             nothing.clone(),
-            Memory::Whole,
+            RecordUse::Whole,
             Action::Keep,
         ),
         (
@@ -139,7 +139,7 @@ fn every_case_has_its_action() {
             &republished(&one),
             Some(state(&[record(&one, Outcome::Held)], true)),
             nothing.clone(),
-            Memory::Whole,
+            RecordUse::Whole,
             known(&one),
         ),
         (
@@ -147,7 +147,7 @@ fn every_case_has_its_action() {
             &one,
             Some(state(&[record(&one, Outcome::Gone)], true)),
             nothing.clone(),
-            Memory::Whole,
+            RecordUse::Whole,
             Action::Still,
         ),
         (
@@ -155,7 +155,7 @@ fn every_case_has_its_action() {
             &republished(&one),
             Some(state(&[record(&one, Outcome::Gone)], true)),
             nothing.clone(),
-            Memory::Whole,
+            RecordUse::Whole,
             Action::Send,
         ),
         (
@@ -163,7 +163,7 @@ fn every_case_has_its_action() {
             &one,
             Some(state(&[record(&one, Outcome::Mismatch)], true)),
             nothing.clone(),
-            Memory::WithoutRefusals,
+            RecordUse::WithoutRefusals,
             Action::Send,
         ),
         (
@@ -171,7 +171,7 @@ fn every_case_has_its_action() {
             &one,
             Some(state(&[record(&one, Outcome::Conflict)], true)),
             nothing,
-            Memory::WithoutRefusals,
+            RecordUse::WithoutRefusals,
             Action::Look,
         ),
     ] {
@@ -185,11 +185,11 @@ fn two_versions_with_one_place_are_one_action_and_one_refusal() {
     let (first, second) = (candidate("a", "1.0.0+x"), candidate("a", "1.0.0_x"));
     let mut both = [wanted(first), wanted(second)];
     both[1].place = both[0].place.clone();
-    let actions = plan(&both, None, &Present::new(), belief(Memory::Whole));
+    let actions = plan(&both, None, &Present::new(), belief(RecordUse::Whole));
     assert_eq!(actions, [Action::Send, Action::Unplaced("a 1.0.0+x takes the same place".into())]);
     let unplaced = Wanted { place: Err("no tag".into()), ..wanted(candidate("a", "1 0")) };
     assert_eq!(
-        plan(&[unplaced], None, &Present::new(), belief(Memory::Whole)),
+        plan(&[unplaced], None, &Present::new(), belief(RecordUse::Whole)),
         [Action::Unplaced("no tag".into())]
     );
 }
@@ -214,16 +214,16 @@ fn what_is_compared_is_looked_at_and_so_is_a_new_provenance_file() {
     let there = present(&[(&one, None)]);
     let held = state(&[record(&one, Outcome::Held)], true);
     let adopted = state(&[record(&one, Outcome::Present)], true);
-    let compared = Belief { presence: Presence::Compared, ..belief(Memory::Whole) };
-    let again = Belief { memory: Memory::Compared, ..compared };
-    let near = Belief { presence: Presence::Listed, ..belief(Memory::Whole) };
+    let compared = Trusted { presence: Presence::Compared, ..belief(RecordUse::Whole) };
+    let again = Trusted { memory: RecordUse::Compared, ..compared };
+    let near = Trusted { presence: Presence::Listed, ..belief(RecordUse::Whole) };
     let rules = Some(Fingerprint::of(b"rules"));
-    let rewritten = Belief { shape: rules, ..belief(Memory::Whole) };
+    let rewritten = Trusted { shape: rules, ..belief(RecordUse::Whole) };
     let mut anew = record(&one, Outcome::Held);
     anew.shape = rules;
     let anew = state(&[anew], true);
     let skipped = state(&[record(&one, Outcome::Skipped)], true);
-    let retried = belief(Memory::WithoutRefusals);
+    let retried = belief(RecordUse::WithoutRefusals);
     for (what, now, state, belief, expected) in [
         ("compared", &one, None, compared, Action::Look),
         ("compared, recorded", &one, Some(&held), compared, Action::Keep),
@@ -232,7 +232,7 @@ fn what_is_compared_is_looked_at_and_so_is_a_new_provenance_file() {
         ("there", &one, None, near, Action::Look),
         ("there, without a digest", &bare, None, near, Action::Look),
         ("adopted, and no longer trusted", &one, Some(&adopted), near, Action::Look),
-        ("signed since", &signed, Some(&held), belief(Memory::Whole), Action::Look),
+        ("signed since", &signed, Some(&held), belief(RecordUse::Whole), Action::Look),
         ("signed and packed anew", &signed, Some(&anew), rewritten, Action::Keep),
         ("now to be packed anew", &one, Some(&held), rewritten, Action::Look),
         ("no longer to be packed anew", &one, Some(&anew), near, Action::Look),
@@ -258,11 +258,11 @@ fn a_list_that_lacks_what_is_recorded_or_has_another_digest_is_a_reason_to_look(
         ("another", listed(Some(Some(Digest::sha256(b"other")))), Action::Look),
         ("gone", listed(None), Action::Look),
     ] {
-        let actions = plan(&[wanted(one.clone())], Some(&held), &present, belief(Memory::Whole));
+        let actions = plan(&[wanted(one.clone())], Some(&held), &present, belief(RecordUse::Whole));
         assert_eq!(actions, [expected], "{what}");
     }
     let second = Wanted { alias: Some("2".into()), ..wanted(one.clone()) };
-    let actions = plan(&[second], Some(&held), &Present::new(), belief(Memory::Whole));
+    let actions = plan(&[second], Some(&held), &Present::new(), belief(RecordUse::Whole));
     assert_eq!(actions, [Action::Name]);
 }
 
@@ -303,7 +303,7 @@ proptest! {
         }
         let present = present(&there.iter().map(|one| (one, None)).collect::<Vec<_>>());
         let state = self::state(&records, settled);
-        let actions = plan(&all, Some(&state), &present, belief(Memory::Whole));
+        let actions = plan(&all, Some(&state), &present, belief(RecordUse::Whole));
         prop_assert_eq!(actions.len(), all.len());
         let mut next = State::new(Header { settled: true, ..Header::default() });
         for (one, action) in all.iter().zip(&actions) {
@@ -320,7 +320,7 @@ proptest! {
             };
             next.record(record(&one.candidate, outcome));
         }
-        for action in plan(&all, Some(&next), &Present::new(), belief(Memory::Whole)) {
+        for action in plan(&all, Some(&next), &Present::new(), belief(RecordUse::Whole)) {
             prop_assert!(matches!(action, Action::Keep | Action::Still), "{action:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! Which of a source's versions are wanted, where they belong, and which of them are work: what is in step already is settled
 //! here. How one decides is [`crate::mirror::plan`]'s business.
 
-use super::{Action, Belief, Memory, Presence, Wanted};
+use super::{Action, Presence, RecordUse, Trusted, Wanted};
 use crate::{
     Advice, Error, Result,
     mirror::{
@@ -15,7 +15,7 @@ use crate::{
         report::{Mode, Status, Told},
         run::{Earlier, OnConflict, Run, place_of, renewed, still},
         select::Selected,
-        sink::{Naming, Place},
+        sink::{Naming, Target},
         state::{Outcome, Record},
     },
 };
@@ -114,11 +114,11 @@ impl Run<'_> {
         self.after.header.looked = looked;
         let compared = self.options.conflict != OnConflict::Fail;
         let again = !same_policy || self.options.remembering.earlier == Earlier::Retry;
-        let belief = Belief {
+        let belief = Trusted {
             memory: match (again, compared) {
-                (false, _) => Memory::Whole,
-                (true, false) => Memory::WithoutRefusals,
-                (true, true) => Memory::Compared,
+                (false, _) => RecordUse::Whole,
+                (true, false) => RecordUse::WithoutRefusals,
+                (true, true) => RecordUse::Compared,
             },
             presence: match self.options.trust {
                 _ if compared => Presence::Compared,
@@ -152,7 +152,7 @@ impl Run<'_> {
             let place = one
                 .place
                 .clone()
-                .unwrap_or_else(|_| Place { group: String::new(), name: String::new() });
+                .unwrap_or_else(|_| Target { group: String::new(), name: String::new() });
             let names = present.get(&place.group);
             let listed = names.and_then(|names| names.get(&place.name)).cloned().flatten();
             let second = one.alias.clone().map(|name| {

@@ -1,7 +1,7 @@
 //! A bundle: a layout in a folder beside the file, packed into it when everything is there. What is in the file already
 //! is taken over before the first change; a run that was killed leaves the folder, and the next one goes on with it.
 
-use super::{Held, Naming, Place, Putting, Stored, layout, registry};
+use super::{Held, Naming, Putting, Stored, Target, layout, registry};
 use crate::{
     Error, ErrorKind, Result,
     digest::Digest,
@@ -127,17 +127,17 @@ impl Bundle {
         })
     }
 
-    pub(super) fn place(&self, naming: &Naming<'_>) -> Result<Place> {
+    pub(super) fn place(&self, naming: &Naming<'_>) -> Result<Target> {
         let path = match &self.template {
             Some(template) => template.render(naming)?,
             None => naming.chart.to_owned(),
         };
         let name: crate::oci::RepositoryName = path.parse()?;
         let tag = crate::oci::Tag::from_version(naming.version)?;
-        Ok(Place { group: name.to_string(), name: tag.to_string() })
+        Ok(Target { group: name.to_string(), name: tag.to_string() })
     }
 
-    pub(super) fn show(&self, place: &Place) -> String {
+    pub(super) fn show(&self, place: &Target) -> String {
         format!("{}:{}:{}", self.file.display(), place.group, place.name)
     }
 
@@ -166,7 +166,7 @@ impl Bundle {
         Ok(tags.map(|tag| (tag.clone(), None)).collect())
     }
 
-    pub(super) async fn look(&self, place: &Place) -> Result<Held> {
+    pub(super) async fn look(&self, place: &Target) -> Result<Held> {
         let Some(earlier) = self.earlier().await? else {
             return match self.is_unfinished() {
                 true => self.layout().await?.look(place).await,
@@ -183,23 +183,23 @@ impl Bundle {
 
     pub(super) async fn put(
         &self,
-        place: &Place,
+        place: &Target,
         payload: &Payload,
         putting: Putting<'_>,
     ) -> Result<Stored> {
         self.layout().await?.put(place, payload, putting).await
     }
 
-    pub(super) async fn tag(&self, place: &Place, alias: &str) -> Result<()> {
+    pub(super) async fn tag(&self, place: &Target, alias: &str) -> Result<()> {
         self.layout().await?.tag(place, alias).await
     }
 
-    pub(super) async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
+    pub(super) async fn delete(&self, place: &Target, manifest: Option<&Digest>) -> Result<()> {
         self.layout().await?.delete(place, manifest).await
     }
 
     /// Whether what a killed run put is no longer there, as after a loss of power.
-    pub(super) fn has_lost(&self, place: &Place) -> bool {
+    pub(super) fn has_lost(&self, place: &Target) -> bool {
         let open = || Store::open(&self.work).ok().filter(|_| self.is_unfinished());
         let left = self.left.get_or_init(open);
         left.as_ref().is_some_and(|store| layout::lists(store, place) == Some(false))

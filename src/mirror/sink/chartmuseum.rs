@@ -1,7 +1,7 @@
 //! A ChartMuseum, by its API: archive and provenance in one upload, what is there by its index. It has no place for
 //! states.
 
-use super::{Held, Naming, Place, Putting, Stored};
+use super::{Held, Naming, Putting, Stored, Target};
 use crate::{
     Error, ErrorKind, Result,
     client::{
@@ -29,7 +29,7 @@ pub struct Museum {
     /// What its index listed when the run began.
     listed: Arc<OnceCell<Names>>,
     /// What was uploaded since.
-    uploaded: Arc<Mutex<HashSet<Place>>>,
+    uploaded: Arc<Mutex<HashSet<Target>>>,
 }
 
 /// Each chart's versions, with the digests of their archives where the index says them.
@@ -52,7 +52,7 @@ impl Museum {
         &self.identity
     }
 
-    pub(super) fn place(&self, naming: &Naming<'_>) -> Result<Place> {
+    pub(super) fn place(&self, naming: &Naming<'_>) -> Result<Target> {
         let chart = naming.chart.rsplit('/').next().unwrap_or_default();
         let bad =
             |text: &str| text.is_empty() || text.starts_with('.') || text.contains(['/', '\\']);
@@ -62,14 +62,14 @@ impl Museum {
                 naming.version
             )));
         }
-        Ok(Place { group: chart.to_owned(), name: naming.version.to_owned() })
+        Ok(Target { group: chart.to_owned(), name: naming.version.to_owned() })
     }
 
-    fn url(&self, place: &Place) -> String {
+    fn url(&self, place: &Target) -> String {
         format!("{}/charts/{}-{}.tgz", self.identity, place.group, place.name)
     }
 
-    pub(super) fn show(&self, place: &Place) -> String {
+    pub(super) fn show(&self, place: &Target) -> String {
         self.url(place)
     }
 
@@ -107,7 +107,7 @@ impl Museum {
     }
 
     /// The archive itself: an index may be older than what is there.
-    pub(super) async fn look(&self, place: &Place) -> Result<Held> {
+    pub(super) async fn look(&self, place: &Target) -> Result<Held> {
         let fetched =
             self.client.repository().archive(&self.url(place), self.limits.archive_bytes).await;
         match fetched {
@@ -125,7 +125,7 @@ impl Museum {
 
     pub(super) async fn put(
         &self,
-        place: &Place,
+        place: &Target,
         payload: &Payload,
         putting: Putting<'_>,
     ) -> Result<Stored> {
@@ -158,7 +158,7 @@ impl Museum {
     }
 
     /// Reads back what was uploaded.
-    async fn compare(&self, place: &Place, payload: &Payload) -> Result<()> {
+    async fn compare(&self, place: &Target, payload: &Payload) -> Result<()> {
         let shown = self.show(place);
         let wrong = |found: &str, wanted: &Digest| {
             Error::new(
@@ -187,7 +187,7 @@ impl Museum {
         }
     }
 
-    pub(super) async fn delete(&self, place: &Place) -> Result<()> {
+    pub(super) async fn delete(&self, place: &Target) -> Result<()> {
         self.client.delete(&place.group, &place.name).await.map(drop)
     }
 }

@@ -1,7 +1,7 @@
 //! A folder: archives, their `.prov`, and an index.yaml that is brought up to date at the end. States lie beside them, in
 //! files that begin with a dot.
 
-use super::{Held, Naming, Place, Putting, Stored, artifact_hub};
+use super::{Held, Naming, Putting, Stored, Target, artifact_hub};
 use crate::{
     Error, ErrorKind, Result,
     chart::time::Time,
@@ -72,7 +72,7 @@ impl Folder {
         &self.identity
     }
 
-    pub(super) fn place(&self, naming: &Naming<'_>) -> Result<Place> {
+    pub(super) fn place(&self, naming: &Naming<'_>) -> Result<Target> {
         let path = match &self.options.template {
             Some(template) => template.render(naming)?,
             None if naming.version.contains('/') => String::new(),
@@ -92,14 +92,14 @@ impl Folder {
             return Err(Error::invalid(format!("`{chart}-{version}.tgz` can be no file here")));
         }
         let (group, name) = path.rsplit_once('/').unwrap_or(("", &path));
-        Ok(Place { group: group.to_owned(), name: name.to_owned() })
+        Ok(Target { group: group.to_owned(), name: name.to_owned() })
     }
 
-    pub(super) fn show(&self, place: &Place) -> String {
+    pub(super) fn show(&self, place: &Target) -> String {
         self.path(place).display().to_string()
     }
 
-    fn path(&self, place: &Place) -> PathBuf {
+    fn path(&self, place: &Target) -> PathBuf {
         self.options.root.join(&place.group).join(&place.name)
     }
 
@@ -123,7 +123,7 @@ impl Folder {
         .await
     }
 
-    pub(super) async fn look(&self, place: &Place) -> Result<Held> {
+    pub(super) async fn look(&self, place: &Target) -> Result<Held> {
         let path = self.path(place);
         blocking(move || match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Held::Nothing),
@@ -142,13 +142,13 @@ impl Folder {
         .await
     }
 
-    pub(super) fn has_lost(&self, place: &Place) -> bool {
+    pub(super) fn has_lost(&self, place: &Target) -> bool {
         fs::metadata(self.path(place)).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
 
     pub(super) async fn put(
         &self,
-        place: &Place,
+        place: &Target,
         payload: &Payload,
         putting: Putting<'_>,
     ) -> Result<Stored> {
@@ -195,7 +195,7 @@ impl Folder {
         .await
     }
 
-    pub(super) async fn delete(&self, place: &Place) -> Result<()> {
+    pub(super) async fn delete(&self, place: &Target) -> Result<()> {
         let path = self.path(place);
         blocking(move || {
             remove(&path)?;
@@ -339,7 +339,7 @@ mod tests {
             (Some("{{chart}}"), "demo", "1.0.0", None),
         ] {
             let found = folder(template).place(&naming(chart, version)).ok();
-            let expected = place.map(|(group, name): (&str, &str)| Place {
+            let expected = place.map(|(group, name): (&str, &str)| Target {
                 group: group.into(),
                 name: name.into(),
             });

@@ -1,7 +1,7 @@
 //! An image layout of many charts: its entries are called `NAME:TAG`. States lie beside its index, in files that begin
 //! with a dot.
 
-use super::{Held, Naming, Place, Putting, Stored, artifact_hub, folder, registry};
+use super::{Held, Naming, Putting, Stored, Target, artifact_hub, folder, registry};
 use crate::{
     Error, ErrorKind, Result,
     digest::Digest,
@@ -51,17 +51,17 @@ impl Layout {
         &self.identity
     }
 
-    pub(super) fn place(&self, naming: &Naming<'_>) -> Result<Place> {
+    pub(super) fn place(&self, naming: &Naming<'_>) -> Result<Target> {
         let path = match &self.template {
             Some(template) => template.render(naming)?,
             None => naming.chart.to_owned(),
         };
         let name: RepositoryName = path.parse()?;
         let tag = Tag::from_version(naming.version)?;
-        Ok(Place { group: name.to_string(), name: tag.to_string() })
+        Ok(Target { group: name.to_string(), name: tag.to_string() })
     }
 
-    pub(super) fn show(&self, place: &Place) -> String {
+    pub(super) fn show(&self, place: &Target) -> String {
         format!("{}:{}:{}", self.identity, place.group, place.name)
     }
 
@@ -79,7 +79,7 @@ impl Layout {
     }
 
     /// Whether what was put at a place is no longer listed, as after a loss of power or by another's hand.
-    pub(super) fn has_lost(&self, place: &Place) -> bool {
+    pub(super) fn has_lost(&self, place: &Target) -> bool {
         lists(&self.store, place) == Some(false)
     }
 
@@ -97,13 +97,13 @@ impl Layout {
         Ok(tags.into_iter().map(|tag| (tag, None)).collect())
     }
 
-    pub(super) async fn look(&self, place: &Place) -> Result<Held> {
+    pub(super) async fn look(&self, place: &Target) -> Result<Held> {
         registry::look(&self.repository(&place.group)?, place).await
     }
 
     pub(super) async fn put(
         &self,
-        place: &Place,
+        place: &Target,
         payload: &Payload,
         putting: Putting<'_>,
     ) -> Result<Stored> {
@@ -111,11 +111,11 @@ impl Layout {
         registry::put(&repository, &self.show(place), place, payload, putting, &self.options).await
     }
 
-    pub(super) async fn tag(&self, place: &Place, alias: &str) -> Result<()> {
+    pub(super) async fn tag(&self, place: &Target, alias: &str) -> Result<()> {
         registry::tag(&self.listed(&place.group)?, place, alias).await
     }
 
-    pub(super) async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
+    pub(super) async fn delete(&self, place: &Target, manifest: Option<&Digest>) -> Result<()> {
         self.repository(&place.group)?.forget(&place.name.parse()?, manifest).await
     }
 
@@ -193,6 +193,6 @@ pub(super) async fn create(root: std::path::PathBuf) -> Result<Store> {
 }
 
 /// Whether a layout lists a place, if that can be seen.
-pub(super) fn lists(store: &Store, place: &Place) -> Option<bool> {
+pub(super) fn lists(store: &Store, place: &Target) -> Option<bool> {
     store.repository(&place.group.parse().ok()?).lists(&place.name.parse().ok()?).ok()
 }

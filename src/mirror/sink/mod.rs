@@ -48,14 +48,14 @@ pub struct Naming<'a> {
 
 /// Where a version lies in a sink.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Place {
+pub struct Target {
     /// What is listed at once: a repository of a registry; nothing in a folder.
     pub group: String,
     /// The name within: a tag, a file's name.
     pub name: String,
 }
 
-impl Place {
+impl Target {
     /// The place of another name in the same group.
     pub fn renamed(&self, name: &str) -> Self {
         Self { group: self.group.clone(), name: name.to_owned() }
@@ -162,7 +162,7 @@ impl Sink {
     ///
     /// # Errors
     /// `Invalid` when it cannot lie anywhere, with the reason.
-    pub fn place(&self, naming: &Naming<'_>) -> Result<Place> {
+    pub fn place(&self, naming: &Naming<'_>) -> Result<Target> {
         let place = match self {
             Self::Bundle(sink) => sink.place(naming),
             Self::Folder(sink) => return sink.place(naming),
@@ -180,7 +180,7 @@ impl Sink {
     }
 
     /// A place, written out for people.
-    pub fn show(&self, place: &Place) -> String {
+    pub fn show(&self, place: &Target) -> String {
         match self {
             Self::Bundle(sink) => sink.show(place),
             Self::Folder(sink) => sink.show(place),
@@ -208,7 +208,7 @@ impl Sink {
     ///
     /// # Errors
     /// When that cannot be seen.
-    pub async fn look(&self, place: &Place) -> Result<Held> {
+    pub async fn look(&self, place: &Target) -> Result<Held> {
         match self {
             Self::Bundle(sink) => sink.look(place).await,
             Self::Folder(sink) => sink.look(place).await,
@@ -224,7 +224,7 @@ impl Sink {
     /// `Integrity` when the sink says that it stored something else.
     pub async fn put(
         &self,
-        place: &Place,
+        place: &Target,
         payload: &Payload,
         putting: Putting<'_>,
     ) -> Result<Stored> {
@@ -256,7 +256,7 @@ impl Sink {
     ///
     /// # Errors
     /// `Usage` where there are no tags; when it cannot be read or tagged.
-    pub async fn tag(&self, place: &Place, alias: &str) -> Result<()> {
+    pub async fn tag(&self, place: &Target, alias: &str) -> Result<()> {
         match self {
             Self::Bundle(sink) => sink.tag(place, alias).await,
             Self::Layout(sink) => sink.tag(place, alias).await,
@@ -269,7 +269,7 @@ impl Sink {
     ///
     /// # Errors
     /// When it cannot be removed. What is not there is none.
-    pub async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
+    pub async fn delete(&self, place: &Target, manifest: Option<&Digest>) -> Result<()> {
         match self {
             Self::Folder(sink) => sink.delete(place).await,
             Self::Museum(sink) => sink.delete(place).await.map_err(refused_by_museum),
@@ -334,7 +334,7 @@ impl Sink {
     }
 
     /// Whether what was put at a place is surely no longer there, as this machine's files show without a question.
-    pub fn has_lost(&self, place: &Place) -> bool {
+    pub fn has_lost(&self, place: &Target) -> bool {
         match self {
             Self::Folder(sink) => sink.has_lost(place),
             Self::Bundle(sink) => sink.has_lost(place),

@@ -1,7 +1,7 @@
 //! A namespace of a registry: one repository a chart, one tag a version, as Helm pushes them.
 
 use super::{
-    Held, Naming, Place, Putting, Stored, artifact_hub,
+    Held, Naming, Putting, Stored, Target, artifact_hub,
     registry_quirks::{self, Creation},
 };
 use crate::{
@@ -93,7 +93,7 @@ impl Registry {
         &self.identity
     }
 
-    pub(super) fn place(&self, naming: &Naming<'_>) -> Result<Place> {
+    pub(super) fn place(&self, naming: &Naming<'_>) -> Result<Target> {
         let path = match &self.options.template {
             Some(template) => template.render(naming)?,
             None => naming.chart.to_owned(),
@@ -104,10 +104,10 @@ impl Registry {
         }?;
         registry_quirks::check(&self.options.registry, &name)?;
         let tag = Tag::from_version(naming.version)?;
-        Ok(Place { group: name.to_string(), name: tag.to_string() })
+        Ok(Target { group: name.to_string(), name: tag.to_string() })
     }
 
-    pub(super) fn show(&self, place: &Place) -> String {
+    pub(super) fn show(&self, place: &Target) -> String {
         format!("oci://{}/{}:{}", self.options.registry, place.group, place.name)
     }
 
@@ -142,13 +142,13 @@ impl Registry {
         registry_quirks::remark(&self.options.registry, made)
     }
 
-    pub(super) async fn look(&self, place: &Place) -> Result<Held> {
+    pub(super) async fn look(&self, place: &Target) -> Result<Held> {
         look(&self.repository(&place.group)?, place).await
     }
 
     pub(super) async fn put(
         &self,
-        place: &Place,
+        place: &Target,
         payload: &Payload,
         putting: Putting<'_>,
     ) -> Result<Stored> {
@@ -168,11 +168,11 @@ impl Registry {
         stored.map_err(|error| registry_quirks::explain(registry, &place.group, error))
     }
 
-    pub(super) async fn tag(&self, place: &Place, alias: &str) -> Result<()> {
+    pub(super) async fn tag(&self, place: &Target, alias: &str) -> Result<()> {
         tag(&self.repository(&place.group)?, place, alias).await
     }
 
-    pub(super) async fn delete(&self, place: &Place, manifest: Option<&Digest>) -> Result<()> {
+    pub(super) async fn delete(&self, place: &Target, manifest: Option<&Digest>) -> Result<()> {
         let repository = self.repository(&place.group)?;
         let tag = TagOrDigest::Tag(place.name.parse()?);
         match (repository.delete(&tag).await, manifest) {
@@ -265,7 +265,7 @@ fn no_state(manifest: &Manifest) -> Error {
 }
 
 /// What a repository holds under a place's tag.
-pub(super) async fn look<R: Fetch>(repository: &R, place: &Place) -> Result<Held> {
+pub(super) async fn look<R: Fetch>(repository: &R, place: &Target) -> Result<Held> {
     let target = TagOrDigest::Tag(place.name.parse()?);
     match repository.fetch_manifest(&target).await {
         Ok(manifest) => Ok(held(&manifest)),
@@ -275,7 +275,11 @@ pub(super) async fn look<R: Fetch>(repository: &R, place: &Place) -> Result<Held
 }
 
 /// Gives a manifest that has a tag a second one.
-pub(super) async fn tag<R: Fetch + Push>(repository: &R, place: &Place, alias: &str) -> Result<()> {
+pub(super) async fn tag<R: Fetch + Push>(
+    repository: &R,
+    place: &Target,
+    alias: &str,
+) -> Result<()> {
     let manifest = repository.fetch_manifest(&TagOrDigest::Tag(place.name.parse()?)).await?;
     repository.push_manifest(&manifest, Some(&alias.parse()?)).await
 }
@@ -307,7 +311,7 @@ pub fn held(manifest: &Manifest) -> Held {
 pub async fn put<R: Fetch + Push>(
     repository: &R,
     shown: &str,
-    place: &Place,
+    place: &Target,
     payload: &Payload,
     putting: Putting<'_>,
     options: &Composing,

@@ -1,7 +1,7 @@
 //! A folder: its index.yaml if it has one, else its archives, each of which is read whole to list it, since its own
 //! Chart.yaml says what it is. Archives and their `.prov` lie in it.
 
-use super::{Listed, Listing, Peek, Seen, repository};
+use super::{CacheValidator, Listed, Listing, Peek, repository};
 use crate::{
     Error, ErrorKind, Result,
     digest::Digest,
@@ -65,12 +65,12 @@ impl Folder {
         name.clone_into(&mut self.name);
     }
 
-    pub(super) async fn list(&self, seen: Option<&Seen>) -> Result<Listing> {
+    pub(super) async fn list(&self, seen: Option<&CacheValidator>) -> Result<Listing> {
         let (this, seen) = (self.clone(), seen.cloned());
         blocking(move || this.read(seen.as_ref())).await
     }
 
-    fn read(&self, seen: Option<&Seen>) -> Result<Listing> {
+    fn read(&self, seen: Option<&CacheValidator>) -> Result<Listing> {
         let path = self.root.join("index.yaml");
         match File::open(&path) {
             Ok(file) => self.read_index(file, &path, seen),
@@ -79,7 +79,12 @@ impl Folder {
         }
     }
 
-    fn read_index(&self, file: File, path: &Path, seen: Option<&Seen>) -> Result<Listing> {
+    fn read_index(
+        &self,
+        file: File,
+        path: &Path,
+        seen: Option<&CacheValidator>,
+    ) -> Result<Listing> {
         let most = self.limits.index_bytes;
         let mut bytes = Vec::new();
         file.take(most + 1)
@@ -95,7 +100,7 @@ impl Folder {
         let index = Index::read(bytes.into(), &path.display().to_string(), &self.limits).map_err(
             |error| error.context(format!("`{}` is no index of charts", path.display())),
         )?;
-        let mut listed = repository::listed(&index, "", Seen::default())?;
+        let mut listed = repository::listed(&index, "", CacheValidator::default())?;
         let mut signed = Vec::new();
         // A folder is not cut, whatever its number of versions.
         listed.cut = None;
@@ -132,7 +137,7 @@ impl Folder {
         (safe && !path.is_empty()).then_some(path)
     }
 
-    fn read_archives(&self, seen: Option<&Seen>) -> Result<Listing> {
+    fn read_archives(&self, seen: Option<&CacheValidator>) -> Result<Listing> {
         let fail = |error| Error::io("list folder", &self.root, error);
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.root).map_err(fail)? {
@@ -152,8 +157,10 @@ impl Folder {
         if seen.is_some_and(|seen| seen.fingerprint == fingerprint) {
             return Ok(Listing::Unchanged);
         }
-        let mut listed =
-            Listed { seen: Seen { fingerprint, ..Seen::default() }, ..Listed::default() };
+        let mut listed = Listed {
+            seen: CacheValidator { fingerprint, ..CacheValidator::default() },
+            ..Listed::default()
+        };
         for (name, size, _) in files {
             if name.ends_with(".prov") {
                 continue;

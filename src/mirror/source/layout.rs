@@ -1,6 +1,6 @@
 //! An image layout of charts, whoever wrote it; and a bundle, which is one in a file.
 
-use super::{Listed, Listing, Peek, Seen, is_attached, registry::ARTIFACT_HUB};
+use super::{CacheValidator, Listed, Listing, Peek, is_attached, registry::ARTIFACT_HUB};
 use crate::{
     Advice, Error, ErrorKind, Result,
     chart::Metadata,
@@ -93,7 +93,7 @@ impl Layout {
         name.clone_into(&mut self.name);
     }
 
-    pub(super) async fn list(&self, seen: Option<&Seen>) -> Result<Listing> {
+    pub(super) async fn list(&self, seen: Option<&CacheValidator>) -> Result<Listing> {
         let store = self.store.clone();
         let mut entries = blocking(move || store.entries()).await?;
         entries.sort_by_cached_key(|entry| (RefName::of(entry), entry.digest.clone()));
@@ -102,8 +102,10 @@ impl Layout {
         if seen.is_some_and(|seen| seen.fingerprint == fingerprint) {
             return Ok(Listing::Unchanged);
         }
-        let mut listed =
-            Listed { seen: Seen { fingerprint, ..Seen::default() }, ..Listed::default() };
+        let mut listed = Listed {
+            seen: CacheValidator { fingerprint, ..CacheValidator::default() },
+            ..Listed::default()
+        };
         for entry in entries {
             match self.candidate(&entry).await {
                 Ok(Entry::Version(candidate)) => listed.candidates.push(*candidate),

@@ -37,7 +37,7 @@ pub enum Source {
 /// What of a source's listing is worth remembering, to see next time that it is still the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Seen {
+pub struct CacheValidator {
     /// Its `ETag`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
@@ -72,7 +72,7 @@ pub enum Listing {
 #[derive(Clone, Debug, Default)]
 pub struct Listed {
     /// How to recognise it.
-    pub seen: Seen,
+    pub seen: CacheValidator,
     /// Every version, in the source's order; a version may be listed twice.
     pub candidates: Vec<Candidate>,
     /// What the user should know: entries that were dropped as Helm would drop them.
@@ -160,7 +160,7 @@ impl Source {
     ///
     /// # Errors
     /// When it cannot be listed whole.
-    pub async fn list(&self, seen: Option<&Seen>) -> Result<Listing> {
+    pub async fn list(&self, seen: Option<&CacheValidator>) -> Result<Listing> {
         match self {
             Self::Folder(source) => source.list(seen).await,
             Self::Layout(source) => source.list(seen).await,

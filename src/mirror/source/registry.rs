@@ -2,7 +2,7 @@
 //! holds is seen when it is fetched.
 
 use super::{
-    Listed, Listing, Peek, Seen,
+    CacheValidator, Listed, Listing, Peek,
     tagged::{self, Tagged},
 };
 use crate::{
@@ -131,7 +131,7 @@ impl Registry {
         repository.tags().await.is_ok_and(|tags| !tags.is_empty())
     }
 
-    pub(super) async fn list(&self, seen: Option<&Seen>) -> Result<Listing> {
+    pub(super) async fn list(&self, seen: Option<&CacheValidator>) -> Result<Listing> {
         let names = self.charts().await?;
         let tags = futures_util::stream::iter(names)
             .map(|(name, full)| async move {
@@ -161,7 +161,7 @@ impl Registry {
         if absent.is_empty() && seen.is_some_and(|seen| seen.fingerprint == fingerprint) {
             return Ok(Listing::Unchanged);
         }
-        let seen = Seen { fingerprint, ..Seen::default() };
+        let seen = CacheValidator { fingerprint, ..CacheValidator::default() };
         let mut listed = Listed { seen, absent, ..Listed::default() };
         let sorted = futures_util::stream::iter(tags)
             .map(|(name, full, tags)| async move {

@@ -1,7 +1,7 @@
 //! A classic repository or ChartMuseum, read through its index.yaml alone: one conditional GET to list it, one GET for an
 //! archive, one for its provenance.
 
-use super::{Listed, Listing, Peek, Seen};
+use super::{CacheValidator, Listed, Listing, Peek};
 use crate::{
     Advice, Error, ErrorKind, Result,
     advice::{Service, Side},
@@ -72,7 +72,7 @@ impl Repository {
         name.clone_into(&mut self.name);
     }
 
-    pub(super) async fn list(&self, seen: Option<&Seen>) -> Result<Listing> {
+    pub(super) async fn list(&self, seen: Option<&CacheValidator>) -> Result<Listing> {
         let known = seen.map(|seen| Validators {
             etag: seen.etag.clone(),
             last_modified: seen.last_modified.clone(),
@@ -90,7 +90,7 @@ impl Repository {
             }
             let index = Index::read(bytes, &this.identity, &this.options.limits)
                 .map_err(|error| unreadable(error, &this.identity))?;
-            let seen = Seen {
+            let seen = CacheValidator {
                 etag: validators.etag,
                 last_modified: validators.last_modified,
                 fingerprint,
@@ -248,7 +248,7 @@ fn unreadable(error: Error, repository: &str) -> Error {
 }
 
 /// Every version of an index; URLs stay as they are without a `base`.
-pub(super) fn listed(index: &Index, base: &str, seen: Seen) -> Result<Listed> {
+pub(super) fn listed(index: &Index, base: &str, seen: CacheValidator) -> Result<Listed> {
     let mut listed = Listed { seen, warnings: index.warnings().to_vec(), ..Listed::default() };
     if index.is_cut() || base.contains("/packages/helm") {
         listed.cut = Some(format!(
@@ -334,7 +334,8 @@ mod tests {
                     digest: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n  \
                     b:\n  - name: b\n    version: v1\n    apiVersion: v2\n    urls: [\"https://o.example/b.tgz?x=1\"]\n";
         let index = Index::read(text.into(), "test", &Limits::default()).expect("index");
-        let listed = listed(&index, "https://r.example/charts", Seen::default()).expect("listed");
+        let listed =
+            listed(&index, "https://r.example/charts", CacheValidator::default()).expect("listed");
         let [a, b] = &listed.candidates[..] else { panic!("{listed:?}") };
         assert_eq!(a.urls, ["https://r.example/charts/charts/a-1.0.0.tgz"]);
         assert!(a.digest.is_some() && a.essence.is_none());

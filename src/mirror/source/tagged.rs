@@ -25,12 +25,12 @@ pub(super) struct Tagged {
     /// The version, by the tag or, where that is none, by what it leads to.
     pub(super) version: String,
     /// What was seen of it, where it was looked at.
-    pub(super) sight: Option<Sight>,
+    pub(super) sight: Option<Described>,
 }
 
 /// What a manifest says of the chart behind it.
 #[derive(Clone, Debug)]
-pub(super) struct Sight {
+pub(super) struct Described {
     /// The digest of what the tag leads to.
     pub(super) origin: Digest,
     /// When the chart was made; empty when it does not say.
@@ -94,7 +94,7 @@ pub(super) async fn see(
     repository: &Repository,
     tag: &Tag,
     limits: &Limits,
-) -> Result<Option<Sight>> {
+) -> Result<Option<Described>> {
     let seen = async {
         let found = repository.fetch_manifest(&TagOrDigest::Tag(tag.clone())).await?;
         let origin = found.digest().clone();
@@ -102,7 +102,7 @@ pub(super) async fn see(
         let version = said(repository, &manifest, limits).await?;
         let annotations = &manifest.document().annotations;
         let created = annotations.get(media::CREATED).cloned().unwrap_or_default();
-        Ok::<_, Error>(Sight { origin, created, version })
+        Ok::<_, Error>(Described { origin, created, version })
     };
     match seen.await {
         Ok(seen) => Ok(Some(seen)),

@@ -9,7 +9,7 @@ pub(super) mod file;
 use super::{
     candidate::{ChartVersion, Fingerprint, Provenance},
     shard::Shard,
-    source::Seen,
+    source::CacheValidator,
 };
 use crate::{Error, Result, digest::Digest, limits::Limits, quote::without_proof};
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,7 @@ pub struct Header {
     /// Of how mismatches and conflicts are dealt with. With another, what was refused is tried again.
     pub policy: Fingerprint,
     /// How the index looked.
-    pub seen: Seen,
+    pub seen: CacheValidator,
     /// The last time at which every selected version was looked for at the destination, in Unix time. None in the
     /// states of older programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -306,8 +306,11 @@ impl State {
     /// Whether another state says nothing that this one does not: how the index looked and when to look again are worth
     /// no request.
     pub fn says_as_much_as(&self, other: &Self) -> bool {
-        let of =
-            |header: &Header| Header { seen: Seen::default(), revisit: None, ..header.clone() };
+        let of = |header: &Header| Header {
+            seen: CacheValidator::default(),
+            revisit: None,
+            ..header.clone()
+        };
         of(&self.header) == of(&other.header)
             && self.records.len() == other.records.len()
             && self.records.values().zip(other.records.values()).all(|(ours, theirs)| {
