@@ -13,10 +13,10 @@ use std::{
 
 /// The content of a file of a chart that is about to be written: in memory, on disk, or set aside.
 #[derive(Clone, Debug)]
-pub struct Content(Place);
+pub struct Content(Storage);
 
 #[derive(Clone, Debug)]
-enum Place {
+enum Storage {
     Memory(Bytes),
     File { path: PathBuf, size: u64 },
     Aside { file: Arc<Mutex<File>>, at: u64, size: u64 },
@@ -24,33 +24,33 @@ enum Place {
 
 impl From<Bytes> for Content {
     fn from(bytes: Bytes) -> Self {
-        Self(Place::Memory(bytes))
+        Self(Storage::Memory(bytes))
     }
 }
 
 impl Content {
     /// A file of `size` bytes.
     pub(super) fn file(path: &Path, size: u64) -> Self {
-        Self(Place::File { path: path.to_owned(), size })
+        Self(Storage::File { path: path.to_owned(), size })
     }
 
     /// `size` bytes of a file that holds many contents.
     pub(super) fn aside(file: Arc<Mutex<File>>, at: u64, size: u64) -> Self {
-        Self(Place::Aside { file, at, size })
+        Self(Storage::Aside { file, at, size })
     }
 
     /// Opens the content. A file on disk must still have the size it had when the chart was judged.
     pub(super) fn open(&self) -> Result<Opened> {
         match &self.0 {
-            Place::Memory(bytes) => {
+            Storage::Memory(bytes) => {
                 let source = Source::Memory(bytes.clone().reader());
                 Ok(Opened { size: bytes.len() as u64, source })
             }
-            Place::Aside { file, at, size } => {
+            Storage::Aside { file, at, size } => {
                 let source = Source::Aside { file: Arc::clone(file), at: *at, left: *size };
                 Ok(Opened { size: *size, source })
             }
-            Place::File { path, size } => {
+            Storage::File { path, size } => {
                 let fail = |error| Error::io("read chart file", path, error);
                 let file = File::open(path).map_err(fail)?;
                 let now = file.metadata().map_err(fail)?;

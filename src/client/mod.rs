@@ -46,7 +46,7 @@ pub mod repository;
 pub use auth::{
     access::Intent,
     challenge::Challenge,
-    credentials::{Credential, Given, Keyring, Place, Secret, Surroundings},
+    credentials::{Credential, CredentialSource, Given, Keyring, Secret, Surroundings},
     login::{Probe, Removed},
 };
 pub use clock::{Clock, VirtualClock};

@@ -45,7 +45,7 @@ impl<'v> From<&'v str> for Node<'v> {
 /// Writes a document.
 pub(super) fn emit(value: &Node<'_>) -> String {
     let mut out = Out::default();
-    node(&mut out, value, Place::Root, -2);
+    node(&mut out, value, Position::Root, -2);
     out.finish()
 }
 
@@ -58,14 +58,14 @@ pub(super) fn emit_item(value: &Node<'_>, indent: isize) -> String {
 
 /// Where a node stands; it decides how a collection there begins.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     Root,
     Item,
     Value,
 }
 
 /// Writes a node whose parent is indented by `indent`; the root's parent, as it were, by -2.
-fn node(out: &mut Out, value: &Node<'_>, place: Place, indent: isize) {
+fn node(out: &mut Out, value: &Node<'_>, place: Position, indent: isize) {
     match value {
         Node::Null => out.plain("null"),
         Node::Bool(value) => out.plain(if *value { "true" } else { "false" }),
@@ -77,7 +77,7 @@ fn node(out: &mut Out, value: &Node<'_>, place: Place, indent: isize) {
         Node::Seq(values) => {
             // A list stands level with the key it belongs to.
             let indent =
-                if place == Place::Value && !out.is_indented() { indent } else { indent + 2 };
+                if place == Position::Value && !out.is_indented() { indent } else { indent + 2 };
             for value in values {
                 item(out, value, indent);
             }
@@ -96,7 +96,7 @@ fn node(out: &mut Out, value: &Node<'_>, place: Place, indent: isize) {
 fn item(out: &mut Out, value: &Node<'_>, indent: isize) {
     out.indent(indent);
     out.indicator("-");
-    node(out, value, Place::Item, indent);
+    node(out, value, Position::Item, indent);
 }
 
 fn pair(out: &mut Out, (key, value): &(&str, Node<'_>), indent: isize) {
@@ -110,7 +110,7 @@ fn pair(out: &mut Out, (key, value): &(&str, Node<'_>), indent: isize) {
         out.indent(indent);
         out.indicator(":");
     }
-    node(out, value, Place::Value, indent);
+    node(out, value, Position::Value, indent);
 }
 
 /// The indent of a scalar's further lines. At the root it is that of a first level.

@@ -9,12 +9,12 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct YamlError {
     message: String,
-    place: Option<Place>,
+    place: Option<Spot>,
     kind: ErrorKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+struct Spot {
     line: usize,
     column: usize,
     /// Go says the line itself, in front.
@@ -54,7 +54,7 @@ impl YamlError {
     }
 
     fn new(message: String, place: Option<(Marker, bool)>) -> Self {
-        let place = place.map(|(at, line_in_front)| Place {
+        let place = place.map(|(at, line_in_front)| Spot {
             line: at.line(),
             column: at.col() + 1,
             line_in_front,
@@ -78,10 +78,10 @@ impl fmt::Display for YamlError {
         f.write_str("error converting YAML to JSON: ")?;
         match self.place {
             None => f.write_str(&self.message),
-            Some(Place { line, column, line_in_front: false }) => {
+            Some(Spot { line, column, line_in_front: false }) => {
                 write!(f, "{} (line {line}, column {column})", self.message)
             }
-            Some(Place { line, column, line_in_front: true }) => {
+            Some(Spot { line, column, line_in_front: true }) => {
                 let message = self.message.strip_prefix("yaml: ").unwrap_or(&self.message);
                 write!(f, "yaml: line {line}: {message} (column {column})")
             }

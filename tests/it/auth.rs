@@ -11,7 +11,7 @@ use crate::{
 };
 use chartferry::{
     ErrorKind,
-    client::{Credential, Given, Intent, Place, Secret, Surroundings},
+    client::{Credential, CredentialSource, Given, Intent, Secret, Surroundings},
     oci::{Descriptor, Manifest, media},
     store::{Fetch, Push, Source, Tags},
 };
@@ -36,7 +36,9 @@ fn given(credential: Credential) -> Bench {
 /// A bench whose stored credentials are `document`, with `ADDR` for the registry's address.
 fn stored(registry: &FaultRegistry, document: &str) -> Bench {
     let text = document.replace("ADDR", &registry.address());
-    Bench::with(|options| options.keyring.places = vec![Place::Inline(Secret::new(text))])
+    Bench::with(|options| {
+        options.keyring.places = vec![CredentialSource::Inline(Secret::new(text))]
+    })
 }
 
 pub(crate) fn identity(token: &str) -> Credential {
@@ -372,7 +374,7 @@ fn helpers_are_asked_and_their_failures_are_told_and_not_fatal() {
             let folder = helper(script);
             let bench = Bench::with(|options| {
                 options.keyring.places =
-                    vec![Place::Inline(Secret::new(r#"{"credsStore":"test"}"#))];
+                    vec![CredentialSource::Inline(Secret::new(r#"{"credsStore":"test"}"#))];
                 options.keyring.programs = vec![folder.path().to_path_buf()];
                 options.keyring.patience =
                     Duration::from_millis(if told == Some("did not answer in 0.2 s") {
@@ -404,8 +406,8 @@ fn a_helper_that_is_not_installed_is_told_and_the_next_place_asked() {
         let host = registry.address();
         let bench = Bench::with(|options| {
             options.keyring.places = vec![
-                Place::Inline(Secret::new(r#"{"credsStore":"nowhere"}"#)),
-                Place::Inline(Secret::new(format!(
+                CredentialSource::Inline(Secret::new(r#"{"credsStore":"nowhere"}"#)),
+                CredentialSource::Inline(Secret::new(format!(
                     r#"{{"auths":{{"{host}":{{"auth":"dTpw"}}}}}}"#
                 ))),
             ];
@@ -452,7 +454,9 @@ fn a_file_of_credentials_that_is_broken_is_named_without_its_secrets() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.json");
         fs::write(&path, r#"{"auths": {"x": {"auth": "c2VjcmV0"}"#).unwrap();
-        let bench = Bench::with(|options| options.keyring.places = vec![Place::Helm(path.clone())]);
+        let bench = Bench::with(|options| {
+            options.keyring.places = vec![CredentialSource::Helm(path.clone())]
+        });
         let error =
             bench.repository(&registry).fetch_manifest(&tag("1")).await.expect_err("broken");
         assert_says(&error, ErrorKind::Invalid, &["config.json", "no JSON object"]);
@@ -467,12 +471,12 @@ fn another_tools_broken_file_is_skipped_with_a_warning() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.json");
         let auths = format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, registry.address());
-        let next = || Place::Inline(Secret::new(auths.clone()));
+        let next = || CredentialSource::Inline(Secret::new(auths.clone()));
         for (broken, place) in [
-            (r#"{"auths": {"x": {"auth": "c2VjcmV0"}"#, Place::File(path.clone())),
-            ("null", Place::File(path.clone())),
-            ("{}\n}", Place::Old(path.clone())),
-            ("\u{0}", Place::File(path.clone())),
+            (r#"{"auths": {"x": {"auth": "c2VjcmV0"}"#, CredentialSource::File(path.clone())),
+            ("null", CredentialSource::File(path.clone())),
+            ("{}\n}", CredentialSource::Old(path.clone())),
+            ("\u{0}", CredentialSource::File(path.clone())),
         ] {
             fs::write(&path, broken).unwrap();
             let bench = Bench::with(|options| options.keyring.places = vec![place, next()]);
@@ -483,12 +487,12 @@ fn another_tools_broken_file_is_skipped_with_a_warning() {
         }
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        let places = vec![Place::File(path.clone()), next()];
+        let places = vec![CredentialSource::File(path.clone()), next()];
         let bench = Bench::with(|options| options.keyring.places = places);
         bench.repository(&registry).fetch_manifest(&tag("1")).await.expect("a folder");
         assert!(bench.told()[0].contains("config.json"));
         // A byte order mark is no fault at all.
-        let marked = Place::Inline(Secret::new(format!("\u{feff}{auths}")));
+        let marked = CredentialSource::Inline(Secret::new(format!("\u{feff}{auths}")));
         let bench = Bench::with(|options| options.keyring.places = vec![marked]);
         bench.repository(&registry).fetch_manifest(&tag("1")).await.expect("a mark");
         assert!(bench.told().is_empty());
@@ -508,14 +512,17 @@ fn places_are_asked_in_order() {
     assert_eq!(
         around.places(),
         [
-            Place::Helm("/h/registry.json".into()),
-            Place::File("/a.json".into()),
-            Place::Inline(Secret::new("{}")),
-            Place::File("/d/config.json".into()),
-            Place::File("/run/containers/auth.json".into()),
-            Place::File("/c/containers/auth.json".into()),
-            Place::Old("/home/x/.dockercfg".into()),
+            CredentialSource::Helm("/h/registry.json".into()),
+            CredentialSource::File("/a.json".into()),
+            CredentialSource::Inline(Secret::new("{}")),
+            CredentialSource::File("/d/config.json".into()),
+            CredentialSource::File("/run/containers/auth.json".into()),
+            CredentialSource::File("/c/containers/auth.json".into()),
+            CredentialSource::Old("/home/x/.dockercfg".into()),
         ]
     );
-    assert_eq!(format!("{:?}", Place::Inline(Secret::new("hidden"))), "Inline((secret))");
+    assert_eq!(
+        format!("{:?}", CredentialSource::Inline(Secret::new("hidden"))),
+        "Inline((secret))"
+    );
 }

@@ -11,14 +11,14 @@ use crate::{
 };
 use chartferry::{
     ErrorKind,
-    client::{Credential, Keyring, Place, Probe, Removed, Secret},
+    client::{Credential, CredentialSource, Keyring, Probe, Removed, Secret},
     store::Fetch,
 };
 use std::{fs, path::PathBuf};
 
 fn keeping(path: &std::path::Path) -> Bench {
     let path = PathBuf::from(path);
-    Bench::with(|options| options.keyring.places = vec![Place::Helm(path)])
+    Bench::with(|options| options.keyring.places = vec![CredentialSource::Helm(path)])
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_login_goes_to_the_helper_that_the_file_names() {
         fs::write(&path, r#"{"credsStore":"test"}"#).unwrap();
         let bench = Bench::with(|options| {
             let mut keyring = Keyring::default();
-            keyring.places = vec![Place::Helm(path.clone())];
+            keyring.places = vec![CredentialSource::Helm(path.clone())];
             keyring.programs = vec![folder.path().to_path_buf(), "/usr/bin".into(), "/bin".into()];
             options.keyring = keyring;
         });

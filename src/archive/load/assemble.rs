@@ -65,7 +65,7 @@ impl<D> Default for ChartBuilder<D> {
 
 /// Whether a chart is the one that was asked for, or one within.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Level {
     Root,
     Within,
 }
@@ -82,7 +82,7 @@ impl<D> ChartBuilder<D> {
         item: Item<'_>,
         bench: &mut LoadContext<'_, K>,
     ) -> Result<()> {
-        let place = if bench.budget.nesting == 0 { Place::Root } else { Place::Within };
+        let place = if bench.budget.nesting == 0 { Level::Root } else { Level::Within };
         self.place(name, item, place, bench)
     }
 
@@ -90,7 +90,7 @@ impl<D> ChartBuilder<D> {
         &mut self,
         name: &str,
         mut item: Item<'_>,
-        place: Place,
+        place: Level,
         bench: &mut LoadContext<'_, K>,
     ) -> Result<()> {
         if let Some(within) = name.strip_prefix("charts/")
@@ -105,7 +105,7 @@ impl<D> ChartBuilder<D> {
         }
         let wanted = match bench.keep {
             Keep::Nothing => false,
-            Keep::Documents if place == Place::Root => {
+            Keep::Documents if place == Level::Root => {
                 matches!(name, "values.yaml" | "values.schema.json")
                     || is_readme(name)
                     || is_crd(name)
@@ -214,7 +214,7 @@ impl<D> ChartBuilder<D> {
                 // A loose file makes a subchart without files, which then lacks its Chart.yaml.
                 if let (Subchart::Directory(judge), Some(rest)) = (subchart, rest) {
                     judge
-                        .place(rest, item, Place::Within, bench)
+                        .place(rest, item, Level::Within, bench)
                         .map_err(|error| error.context(self.unpacking(first)))?;
                 }
             }

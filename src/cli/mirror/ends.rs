@@ -15,8 +15,8 @@ use crate::{
         },
     },
     client::{
-        Client, ClientEvent, Credential, EventSink, Given, HttpRedirects, Options, Place,
-        PlainHosts, RateLimit, Secret, repository::index,
+        Client, ClientEvent, Credential, CredentialSource, EventSink, Given, HttpRedirects,
+        Options, PlainHosts, RateLimit, Secret, repository::index,
     },
     limits::Limits,
     mirror::{
@@ -286,7 +286,7 @@ impl Ends<'_> {
                 let document = serde_json::json!({
                     "auths": { entry.host.as_str(): { "username": username, "password": password.expose() } }
                 });
-                let place = Place::Inline(Secret::new(document.to_string()));
+                let place = CredentialSource::Inline(Secret::new(document.to_string()));
                 options.keyring.places.insert(0, place);
             }
         }

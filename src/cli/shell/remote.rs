@@ -4,8 +4,9 @@ use crate::{
     Error, ErrorKind, Result,
     cli::{Run, login::ask_secret},
     client::{
-        Client, ClientEvent, Credential, EventSink, Given, HttpRedirects, Identity, Keyring,
-        Options, Place, PlainHosts, Proxies, Scheme, Secret, Surroundings, Trust, Verification,
+        Client, ClientEvent, Credential, CredentialSource, EventSink, Given, HttpRedirects,
+        Identity, Keyring, Options, PlainHosts, Proxies, Scheme, Secret, Surroundings, Trust,
+        Verification,
     },
     digest::Digest,
 };
@@ -153,7 +154,7 @@ impl TransportArgs {
         let env = &run.env;
         if let Some(named) = &run.global.registry_config {
             // Stored files are read when they are needed; one that is named should be good, as for Helm.
-            Place::Helm(named.clone()).check()?;
+            CredentialSource::Helm(named.clone()).check()?;
         }
         let mut options = Options {
             scheme: if self.plain_http { Scheme::Plain } else { Scheme::Auto },

@@ -80,10 +80,10 @@ pub struct Given {
 
 /// A place where credentials are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum CredentialSource {
     /// A file in Docker's format. Helm's, Docker's and Podman's all are; a missing one holds nothing.
     File(PathBuf),
-    /// Helm's own file: as [`Place::File`], and while it says nothing at all of credentials the system's helper is
+    /// Helm's own file: as [`CredentialSource::File`], and while it says nothing at all of credentials the system's helper is
     /// asked, as Helm does.
     Helm(PathBuf),
     /// Docker's old `.dockercfg`, which is the `auths` of the others alone.
@@ -115,16 +115,16 @@ pub struct Surroundings {
 impl Surroundings {
     /// The places in the order in which they are asked: what was named for this purpose first, then Docker's, then
     /// Podman's, then the oldest.
-    pub fn places(&self) -> Vec<Place> {
+    pub fn places(&self) -> Vec<CredentialSource> {
         let below = |folder: &Option<PathBuf>, rest: &str| folder.as_ref().map(|f| f.join(rest));
         [
-            self.helm_file.clone().map(Place::Helm),
-            self.auth_file.clone().map(Place::File),
-            self.docker_document.clone().map(|text| Place::Inline(Secret(text))),
-            below(&self.docker_folder, "config.json").map(Place::File),
-            below(&self.runtime_folder, "containers/auth.json").map(Place::File),
-            below(&self.config_folder, "containers/auth.json").map(Place::File),
-            below(&self.home, ".dockercfg").map(Place::Old),
+            self.helm_file.clone().map(CredentialSource::Helm),
+            self.auth_file.clone().map(CredentialSource::File),
+            self.docker_document.clone().map(|text| CredentialSource::Inline(Secret(text))),
+            below(&self.docker_folder, "config.json").map(CredentialSource::File),
+            below(&self.runtime_folder, "containers/auth.json").map(CredentialSource::File),
+            below(&self.config_folder, "containers/auth.json").map(CredentialSource::File),
+            below(&self.home, ".dockercfg").map(CredentialSource::Old),
         ]
         .into_iter()
         .flatten()
@@ -139,7 +139,7 @@ pub struct Keyring {
     /// Given outright; where it applies nothing else is asked.
     pub given: Option<Given>,
     /// Stored, in the order in which they are asked.
-    pub places: Vec<Place>,
+    pub places: Vec<CredentialSource>,
     /// The folders in which helpers (`docker-credential-…`) are looked for, as `PATH` says it.
     pub programs: Vec<PathBuf>,
     /// Longest wait for a helper.
@@ -197,7 +197,7 @@ impl Keyring {
         for place in &self.places {
             let file = match place.read() {
                 Ok(file) => file,
-                Err(error) if matches!(place, Place::Helm(_)) => return Err(error),
+                Err(error) if matches!(place, CredentialSource::Helm(_)) => return Err(error),
                 // Another tool's file is that tool's business.
                 Err(error) => {
                     let text = format!("{}; the credentials in it are skipped", error.chain());
@@ -206,7 +206,7 @@ impl Keyring {
                 }
             };
             let hit = match file.find(registry, repository) {
-                None if matches!(place, Place::Helm(_)) && file.says_nothing() => {
+                None if matches!(place, CredentialSource::Helm(_)) && file.says_nothing() => {
                     helpers.detect().map(|name| Hit::Helper(name.to_owned()))
                 }
                 hit => hit,
@@ -243,7 +243,7 @@ fn same_registry(a: &Registry, b: &Registry) -> bool {
     a == b || (a.is_docker_hub() && b.is_docker_hub())
 }
 
-impl Place {
+impl CredentialSource {
     /// Whether it can be read and understood; what is not there holds nothing.
     ///
     /// # Errors

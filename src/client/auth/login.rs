@@ -2,7 +2,7 @@
 
 use super::{
     challenge::Challenge,
-    credentials::{Credential, Place, read_file},
+    credentials::{Credential, CredentialSource, read_file},
     docker_config::{AuthFile, key_beneath, key_of},
     flow::{basic, secret_header},
     scope::Scopes,
@@ -241,9 +241,9 @@ impl Client {
         places
             .iter()
             .find_map(|place| match place {
-                Place::Helm(path) => Some((path.as_path(), true)),
-                Place::File(path) => Some((path.as_path(), false)),
-                Place::Old(_) | Place::Inline(_) => None,
+                CredentialSource::Helm(path) => Some((path.as_path(), true)),
+                CredentialSource::File(path) => Some((path.as_path(), false)),
+                CredentialSource::Old(_) | CredentialSource::Inline(_) => None,
             })
             .ok_or_else(|| {
                 Error::usage("there is no file to keep credentials in")

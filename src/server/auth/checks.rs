@@ -78,7 +78,7 @@ impl Checks {
     }
 
     /// Takes a place in the queue for a check of `user` that `client` asks for.
-    pub(crate) fn enter(&self, client: Option<IpAddr>, user: &str) -> Result<Place, Busy> {
+    pub(crate) fn enter(&self, client: Option<IpAddr>, user: &str) -> Result<CheckPermit, Busy> {
         let client = client.map(network);
         let mut state = self.state();
         let known = state.clients.get(&client);
@@ -93,7 +93,7 @@ impl Checks {
         state.forget();
         state.all += 1;
         *state.clients.entry(client).or_default().users.entry(user.to_owned()).or_default() += 1;
-        Ok(Place { checks: self.clone(), client, user: user.to_owned(), failed })
+        Ok(CheckPermit { checks: self.clone(), client, user: user.to_owned(), failed })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -116,7 +116,7 @@ impl State {
 
 /// A place in the queue; dropped, it is free for another.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct CheckPermit {
     checks: Checks,
     client: Option<IpAddr>,
     user: String,
@@ -124,7 +124,7 @@ pub(crate) struct Place {
     failed: bool,
 }
 
-impl Place {
+impl CheckPermit {
     /// Waits until a processor may be used.
     pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         let Inner { shared, kept, .. } = &*self.checks.0;
@@ -146,7 +146,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for CheckPermit {
     fn drop(&mut self) {
         let mut state = self.checks.state();
         state.all = state.all.saturating_sub(1);

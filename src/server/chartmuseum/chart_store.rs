@@ -51,7 +51,7 @@ impl Judged {
 }
 
 /// Where a version lies.
-enum Place<R> {
+enum Location<R> {
     Tagged(RepositoryName, R, Tag),
     /// Under a tag made of its namespace and file name.
     Loose(R, Tag),
@@ -104,8 +104,8 @@ impl<C: Catalog> ChartStore<C> {
         let created = now();
         let place = self.place(namespace, &metadata.name, &metadata.version)?;
         let annotations = match &place {
-            Place::Tagged(..) => BTreeMap::new(),
-            Place::Loose(..) => found_by(namespace, &file),
+            Location::Tagged(..) => BTreeMap::new(),
+            Location::Loose(..) => found_by(namespace, &file),
         };
         let parts = Parts {
             content: received.content.clone(),
@@ -129,14 +129,14 @@ impl<C: Catalog> ChartStore<C> {
             warnings: Vec::new(),
         };
         match place {
-            Place::Tagged(repository, store, tag) => {
+            Location::Tagged(repository, store, tag) => {
                 let item = self.0.item(&repository, &manifest, entry).map_err(refused)?;
                 item.json().map_err(refused)?;
                 let turn = self.0.turn(&repository, &tag).await;
                 prepare::save(&store, &outgoing, &tag).await?;
                 turn.holds(&manifest, item).await;
             }
-            Place::Loose(store, tag) => {
+            Location::Loose(store, tag) => {
                 let item = self.loose_item(namespace, &manifest, entry, limits).map_err(refused)?;
                 item.json().map_err(refused)?;
                 prepare::save(&store, &outgoing, &tag).await?;
@@ -329,10 +329,10 @@ impl<C: Catalog> ChartStore<C> {
         version: &str,
     ) -> Result<bool, Denial> {
         match self.place(namespace, name, version)? {
-            Place::Tagged(_, store, tag) => {
+            Location::Tagged(_, store, tag) => {
                 Ok(store.resolve(&TagOrDigest::Tag(tag)).await?.is_some())
             }
-            Place::Loose(..) => Ok(false),
+            Location::Loose(..) => Ok(false),
         }
     }
 
@@ -368,17 +368,17 @@ impl<C: Catalog> ChartStore<C> {
         namespace: &str,
         name: &str,
         version: &str,
-    ) -> Result<Place<C::Repository>, Denial> {
+    ) -> Result<Location<C::Repository>, Denial> {
         let path =
             if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") };
         if let (Ok(repository), Ok(tag)) =
             (path.parse::<RepositoryName>(), Tag::from_version(version))
             && let Ok(store) = self.catalog().repository(&repository)
         {
-            return Ok(Place::Tagged(repository, store, tag));
+            return Ok(Location::Tagged(repository, store, tag));
         }
         let store = self.catalog().loose().ok_or_else(unnameable)?;
-        Ok(Place::Loose(store, loose_tag(namespace, &format!("{name}-{version}.tgz"))))
+        Ok(Location::Loose(store, loose_tag(namespace, &format!("{name}-{version}.tgz"))))
     }
 
     /// Shows what no registry can name, as it was left. Damaged entries are left out, with a line in the log.

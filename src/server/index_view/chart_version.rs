@@ -122,18 +122,18 @@ pub struct Found {
 
 /// A version as a place in a chart's list: newest first, what is no version last.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct VersionOrder {
     parsed: Option<Version>,
     text: Box<str>,
 }
 
-impl Place {
+impl VersionOrder {
     pub(super) fn of(version: &str) -> Self {
         Self { parsed: Version::parse_loose(version).ok(), text: version.into() }
     }
 }
 
-impl Ord for Place {
+impl Ord for VersionOrder {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_version = match (&self.parsed, &other.parsed) {
             (Some(a), Some(b)) => b.cmp(a),
@@ -146,19 +146,19 @@ impl Ord for Place {
     }
 }
 
-impl PartialOrd for Place {
+impl PartialOrd for VersionOrder {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Place {
+impl PartialEq for VersionOrder {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Place {}
+impl Eq for VersionOrder {}
 
 #[cfg(test)]
 mod tests {
@@ -166,9 +166,9 @@ mod tests {
 
     #[test]
     fn newest_first_and_no_version_last() {
-        let mut all: Vec<Place> =
+        let mut all: Vec<VersionOrder> =
             ["1.0.0+a", "abc", "1.0.0-rc.1", "v1.0.0", "1.10.0", "1.0.0+b", "1.2", "1.2.0"]
-                .map(Place::of)
+                .map(VersionOrder::of)
                 .into();
         all.sort();
         let texts: Vec<&str> = all.iter().map(|place| &*place.text).collect();

@@ -3,7 +3,7 @@
 
 use super::{
     Settings,
-    chart_version::{Found, Item, Origin, Place},
+    chart_version::{Found, Item, Origin, VersionOrder},
     index::{Index, Part},
 };
 use std::{
@@ -71,7 +71,7 @@ fn begins_part(name: &str) -> bool {
 
 /// The versions of one chart, newest first.
 #[derive(Debug, Default)]
-struct Chart(BTreeMap<Place, Version>);
+struct Chart(BTreeMap<VersionOrder, Version>);
 
 /// One version: everything that says it is this one, best first. The first is shown. Never empty in a chart.
 #[derive(Debug, Default)]
@@ -100,7 +100,7 @@ impl Version {
 impl Namespace {
     /// Adds a version, or replaces what came from the same place.
     pub(super) fn put(&mut self, origin: Origin, item: Arc<Item>) {
-        let (name, place) = (Arc::<str>::from(&*item.name), Place::of(&item.version));
+        let (name, place) = (Arc::<str>::from(&*item.name), VersionOrder::of(&item.version));
         let chart = self.charts.entry(Arc::clone(&name)).or_default();
         let presence = if chart.0.is_empty() { Presence::Come } else { Presence::Same };
         let version = chart.0.entry(place).or_default();
@@ -114,7 +114,7 @@ impl Namespace {
     /// Takes away what came from there; what else says it is this version stays.
     pub(super) fn remove(&mut self, name: &str, version: &str, origin: &Origin) {
         let Some(chart) = self.charts.get_mut(name) else { return };
-        let Entry::Occupied(mut entry) = chart.0.entry(Place::of(version)) else { return };
+        let Entry::Occupied(mut entry) = chart.0.entry(VersionOrder::of(version)) else { return };
         let change = entry.get_mut().change(|all| {
             all.retain(|found| !found.origin.is_place_of(origin));
         });
@@ -174,12 +174,13 @@ impl Namespace {
 
     /// One version, by its exact text.
     pub(super) fn find(&self, name: &str, version: &str) -> Option<&Found> {
-        self.charts.get(name)?.0.get(&Place::of(version))?.shown()
+        self.charts.get(name)?.0.get(&VersionOrder::of(version))?.shown()
     }
 
     /// Everything that says it is this version, the one shown first.
     pub(super) fn origins(&self, name: &str, version: &str) -> Vec<Found> {
-        let version = self.charts.get(name).and_then(|chart| chart.0.get(&Place::of(version)));
+        let version =
+            self.charts.get(name).and_then(|chart| chart.0.get(&VersionOrder::of(version)));
         version.map(|version| version.0.clone()).unwrap_or_default()
     }
 
