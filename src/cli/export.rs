@@ -19,7 +19,7 @@ use crate::{
     archive::{self, expand::Existing},
     limits::Limits,
     oci::TagOrDigest,
-    ops::tags::Wanted,
+    ops::tags::ChartRequest,
 };
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -73,11 +73,11 @@ pub(super) fn export(run: &Run, args: ExportArgs) -> Result<Exit> {
                 return Err(Error::usage(format!("`{}` is a folder already", path.display())));
             }
             location @ (Location::Registry(_) | Location::Saved(_) | Location::Layout(_)) => {
-                let wanted = |tag, digest| Wanted {
+                let wanted = |tag, digest| ChartRequest {
                     tag,
                     digest,
                     version: args.version.clone(),
-                    ..Wanted::default()
+                    ..ChartRequest::default()
                 };
                 let pulled = fetch(run, &location, &args.remote, wanted, &limits).await?;
                 let shown = match &location {

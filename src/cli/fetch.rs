@@ -17,7 +17,7 @@ use crate::{
     ops::{
         any_repository::AnyRepository,
         pull::{self as op, Provenance, Pulled},
-        tags::Wanted,
+        tags::ChartRequest,
     },
 };
 
@@ -26,7 +26,7 @@ pub(super) async fn fetch(
     run: &Run,
     location: &Location,
     remote: &RemoteArgs,
-    wanted: impl FnOnce(Option<Tag>, Option<Digest>) -> Wanted,
+    wanted: impl FnOnce(Option<Tag>, Option<Digest>) -> ChartRequest,
     limits: &Limits,
 ) -> Result<Pulled> {
     fetch_with(run, location, remote, wanted, Provenance::Leave, limits).await
@@ -37,7 +37,7 @@ pub(super) async fn fetch_with(
     run: &Run,
     location: &Location,
     remote: &RemoteArgs,
-    wanted: impl FnOnce(Option<Tag>, Option<Digest>) -> Wanted,
+    wanted: impl FnOnce(Option<Tag>, Option<Digest>) -> ChartRequest,
     provenance: Provenance,
     limits: &Limits,
 ) -> Result<Pulled> {

@@ -22,7 +22,7 @@ use crate::{
         chart_bytes::{ChartBytes, write_file},
         pull::{self as op, Provenance, Pulled},
         repository::open::{archive_name, beside, file_name},
-        tags::{Devel, Wanted},
+        tags::{ChartRequest, Devel},
     },
     quote::without_proof,
     version::Version,
@@ -127,7 +127,7 @@ async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<
     } else {
         return legacy::pull(run, &args.remote, text, limits).await;
     };
-    let wanted = |tag: Option<Tag>, digest: Option<Digest>| Wanted {
+    let wanted = |tag: Option<Tag>, digest: Option<Digest>| ChartRequest {
         tag,
         digest,
         version: args.version.clone(),

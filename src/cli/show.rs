@@ -22,7 +22,7 @@ use crate::{
         chart_bytes::ChartBytes,
         pull::Provenance,
         show::{Part, pieces},
-        tags::{Devel, Wanted},
+        tags::{ChartRequest, Devel},
     },
 };
 use clap::{Args, Subcommand};
@@ -155,7 +155,7 @@ pub(super) async fn archive_at(
     limits: &Limits,
 ) -> Result<ChartBytes> {
     let Ways { classic, remote } = ways;
-    let wanted = |tag, digest| Wanted {
+    let wanted = |tag, digest| ChartRequest {
         tag,
         digest,
         version: version.map(str::to_owned),

@@ -18,7 +18,7 @@ use crate::{
         any_repository::AnyRepository,
         chart_manifest::first_chart,
         pull::Provenance,
-        tags::{self as op, Devel, Wanted},
+        tags::{self as op, ChartRequest, Devel},
     },
     quote::without_proof,
     store::{Resolve, Tags},
@@ -171,7 +171,7 @@ async fn resolve_registry(
         None => (None, None),
     };
     let devel = if devel { Devel::Prereleases } else { Devel::Releases };
-    let wanted = Wanted { tag, digest, version, devel };
+    let wanted = ChartRequest { tag, digest, version, devel };
     let choice = op::choose(&place, &name, &wanted).await?;
     op::require_agreement(&place, &name, &choice).await?;
     let (target, digest) = match (choice.fitting(), choice.target.clone()) {

@@ -35,7 +35,7 @@ pub enum Devel {
 
 /// Which version of a chart is asked for.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct ChartRequest {
     /// The reference's own tag.
     pub tag: Option<Tag>,
     /// The reference's own digest.
@@ -69,7 +69,7 @@ impl Choice {
 ///
 /// # Errors
 /// `Usage` when tag and version contradict each other, `Invalid` for a bad range, `NotFound` when nothing matches.
-pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &Wanted) -> Result<Choice> {
+pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &ChartRequest) -> Result<Choice> {
     let by_tag =
         |tag: Tag| Choice { target: TagOrDigest::Tag(tag), agree: None, fitting: Vec::new() };
     let version = wanted.version.as_deref().map(str::trim).filter(|version| !version.is_empty());

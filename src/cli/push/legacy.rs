@@ -22,7 +22,7 @@ use crate::{
         pull::{self as pull_op, Provenance},
         push::{self as push_op, Outgoing, prepare},
         saved::SavedReference,
-        tags::Wanted,
+        tags::ChartRequest,
     },
     store::Resolve,
 };
@@ -78,10 +78,10 @@ pub(crate) async fn pull(
         remote.client(run)?.repository(&reference.registry, &reference.repository),
     );
     let name = reference.repository_path();
-    let wanted = Wanted {
+    let wanted = ChartRequest {
         tag: reference.tag.clone(),
         digest: reference.digest.clone(),
-        ..Wanted::default()
+        ..ChartRequest::default()
     };
     let pulled = pull_op::pull(&place, &name, &wanted, Provenance::IfPresent, limits).await?;
     fetch::warn_of(run, &pulled.warnings);

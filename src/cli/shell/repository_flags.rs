@@ -12,7 +12,7 @@ use crate::{
         pull::Provenance,
         repository::{
             listed::{OnMismatch, Verdict},
-            locate::{self, Located, Wanted},
+            locate::{self, Located, VersionRequest},
             open::{Got, MuseumScheme, Opener},
         },
         tags::Devel,
@@ -126,7 +126,7 @@ impl ClassicArgs {
         devel: bool,
     ) -> Result<Located> {
         let opener = Opener { mismatch: self.mismatch.into(), ..opener(run, self, remote)? };
-        let wanted = Wanted {
+        let wanted = VersionRequest {
             version: version.unwrap_or_default().to_owned(),
             devel: if devel { Devel::Prereleases } else { Devel::Releases },
         };

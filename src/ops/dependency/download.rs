@@ -14,7 +14,7 @@ use crate::{
     ops::{
         package,
         pull::{self, Provenance},
-        tags::Wanted,
+        tags::ChartRequest,
     },
     version::Version,
 };
@@ -138,7 +138,7 @@ fn check_undeclared(charts: &Path, one: &Dependency, limits: &Limits) -> Result<
 async fn from_registry(options: &Options<'_>, one: &Dependency, folder: &Path) -> Result<()> {
     let reference = registry_reference(one)?;
     let place = (options.connect)(&reference)?;
-    let wanted = Wanted { version: Some(one.version.clone()), ..Wanted::default() };
+    let wanted = ChartRequest { version: Some(one.version.clone()), ..ChartRequest::default() };
     let name = reference.repository_path();
     let pulled = pull::pull(&place, &name, &wanted, Provenance::Leave, &options.limits)
         .await

@@ -13,7 +13,7 @@ use crate::{
         pull::Provenance,
         repository::{
             self, Files,
-            locate::{self, Located, Wanted},
+            locate::{self, Located, VersionRequest},
             open::{Opener, archive_name},
         },
     },
@@ -189,7 +189,8 @@ impl<'a> Known<'a> {
     pub(crate) fn locate(&self, one: &Dependency) -> Result<Located> {
         let found = self.repository(one).and_then(|repository| {
             let index = self.index(repository)?;
-            let wanted = Wanted { version: one.version.clone(), ..Wanted::default() };
+            let wanted =
+                VersionRequest { version: one.version.clone(), ..VersionRequest::default() };
             let opener = &self.options.repositories.opener;
             locate::in_index(&index, opener, repository, &one.name, &wanted)
         });

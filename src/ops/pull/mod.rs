@@ -4,7 +4,7 @@
 use super::{
     chart_bytes::{ChartBytes, write_file},
     chart_manifest::first_chart,
-    tags::{self, Wanted},
+    tags::{self, ChartRequest},
 };
 use crate::{
     Advice, Error, ErrorKind, Result, archive,
@@ -116,7 +116,7 @@ pub fn file_time(created: &str) -> Option<SystemTime> {
 pub async fn pull<R: Fetch + Tags + Resolve>(
     repository: &R,
     name: &str,
-    wanted: &Wanted,
+    wanted: &ChartRequest,
     provenance: Provenance,
     limits: &Limits,
 ) -> Result<Pulled> {

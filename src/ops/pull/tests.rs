@@ -52,7 +52,7 @@ fn document(
 }
 
 async fn go(store: &Memory, target: &str) -> Result<Pulled> {
-    let wanted = Wanted { tag: Some(tag(target)), ..Wanted::default() };
+    let wanted = ChartRequest { tag: Some(tag(target)), ..ChartRequest::default() };
     pull(store, "h/ns/demo", &wanted, Provenance::IfPresent, &Limits::default()).await
 }
 
@@ -221,7 +221,8 @@ async fn a_range_passes_over_tags_that_lead_to_images() {
         store.push_manifest(&image, Some(&tag(newer))).await.expect("pushed");
     }
     let go = async |version: Option<&str>| {
-        let wanted = Wanted { version: version.map(str::to_owned), ..Wanted::default() };
+        let wanted =
+            ChartRequest { version: version.map(str::to_owned), ..ChartRequest::default() };
         pull(&store, "h/ns/demo", &wanted, Provenance::Leave, &Limits::default()).await
     };
     for version in [None, Some("1.x"), Some("^1")] {

@@ -21,7 +21,7 @@ use std::fmt;
 
 /// Which version of which chart.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct VersionRequest {
     /// A version or a range; empty for the newest.
     pub version: String,
     /// Whether prereleases count where no version is said.
@@ -60,7 +60,7 @@ pub struct Checked {
     pub failed: Vec<String>,
 }
 
-impl Wanted {
+impl VersionRequest {
     fn range(&self) -> &str {
         match (self.version.as_str(), self.devel) {
             ("", Devel::Prereleases) => ">0.0.0-0",
@@ -78,7 +78,7 @@ pub fn configured(
     opener: &Opener,
     repository: &Repository,
     chart: &str,
-    wanted: &Wanted,
+    wanted: &VersionRequest,
 ) -> Result<Located> {
     in_index(&cached(files, opener, repository)?, opener, repository, chart, wanted)
 }
@@ -89,7 +89,7 @@ pub(crate) fn in_index(
     opener: &Opener,
     repository: &Repository,
     chart: &str,
-    wanted: &Wanted,
+    wanted: &VersionRequest,
 ) -> Result<Located> {
     let name = &repository.name;
     let range = wanted.range();
@@ -128,7 +128,7 @@ pub async fn in_repository(
     opener: &Opener,
     repository: &Repository,
     chart: &str,
-    wanted: &Wanted,
+    wanted: &VersionRequest,
 ) -> Result<Located> {
     let url = &repository.url;
     let unreachable = |error: Error| {
@@ -211,7 +211,7 @@ fn located(
     (index, chart, line): (&Index, &str, &Line),
     repository: &Repository,
     opener: &Opener,
-    wanted: &Wanted,
+    wanted: &VersionRequest,
     shown: &str,
 ) -> Result<Located> {
     let references = index.chart(chart).map(|listed| listed.urls(line)).unwrap_or_default();

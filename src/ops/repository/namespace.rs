@@ -14,7 +14,7 @@ use crate::{
         any_repository::AnyRepository,
         chart_bytes::write_file,
         pull::{self, Provenance, Pulled},
-        tags::Wanted,
+        tags::ChartRequest,
     },
     store::{Fetch, Tags, blocking},
     version::Version,
@@ -192,8 +192,10 @@ impl Namespace {
         let mut missing = None;
         for (place, name, target) in self.candidates(file) {
             let wanted = match target {
-                TagOrDigest::Tag(tag) => Wanted { tag: Some(tag), ..Wanted::default() },
-                TagOrDigest::Digest(digest) => Wanted { digest: Some(digest), ..Wanted::default() },
+                TagOrDigest::Tag(tag) => ChartRequest { tag: Some(tag), ..ChartRequest::default() },
+                TagOrDigest::Digest(digest) => {
+                    ChartRequest { digest: Some(digest), ..ChartRequest::default() }
+                }
             };
             match pull::pull(&place, &name, &wanted, provenance, &self.limits).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -22,7 +22,7 @@ use crate::{
         any_repository::AnyRepository,
         chart_bytes::ChartBytes,
         pull::{self, Provenance, Pulled},
-        tags::Wanted,
+        tags::ChartRequest,
     },
 };
 use bytes::Bytes;
@@ -308,8 +308,11 @@ impl ChartRepository {
                     opener.client.repository(&reference.registry, &reference.repository),
                 );
                 let name = reference.repository_path();
-                let wanted =
-                    Wanted { tag: reference.tag, digest: reference.digest, ..Wanted::default() };
+                let wanted = ChartRequest {
+                    tag: reference.tag,
+                    digest: reference.digest,
+                    ..ChartRequest::default()
+                };
                 let pulled = pull::pull(&place, &name, &wanted, provenance, &opener.limits).await?;
                 Ok(pulled.into())
             }
