@@ -6,7 +6,7 @@ use super::{
     cache::Cache,
     chart_version::{Item, Origin},
     doubts::Doubts,
-    tag_cache::{Known, Memory, namespace_of, origin},
+    tag_cache::{Known, TagCache, namespace_of, origin},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -31,7 +31,7 @@ use tokio::sync::OnceCell;
 
 /// How a follower finds out that a tag has moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sight {
+pub enum LookCost {
     /// Looking costs next to nothing, and nobody but us writes: each tag is looked up at the start, and when we are
     /// told of it.
     Near,
@@ -50,9 +50,9 @@ pub struct Follower<C> {
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) view: View,
-    pub(super) sight: Sight,
+    pub(super) sight: LookCost,
     limits: Limits,
-    memory: Mutex<Memory>,
+    memory: Mutex<TagCache>,
     pub(super) cache: Cache,
     /// How often somebody has told of a tag, and it was looked at.
     told: AtomicU64,
@@ -78,7 +78,7 @@ const TURNS: usize = 1024;
 
 impl<C: Catalog> Follower<C> {
     /// A follower of `catalog`, whose view is empty until it is filled.
-    pub fn new(catalog: C, view: View, sight: Sight, limits: Limits, cache: Cache) -> Self {
+    pub fn new(catalog: C, view: View, sight: LookCost, limits: Limits, cache: Cache) -> Self {
         let inner = Arc::new(Inner {
             view,
             sight,
@@ -110,7 +110,7 @@ impl<C: Catalog> Follower<C> {
         &self.inner.view
     }
 
-    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+    pub(super) fn memory(&self) -> MutexGuard<'_, TagCache> {
         self.inner.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -155,41 +155,41 @@ impl<C: Catalog> Follower<C> {
         Ok(())
     }
 
-    async fn look(&self, repository: &RepositoryName, tag: &Tag) -> Result<Seen> {
+    async fn look(&self, repository: &RepositoryName, tag: &Tag) -> Result<Look> {
         match self.look_closely(repository, tag).await {
             // Damage on this machine stays until somebody mends it. The tag is remembered as absent, so that the view
             // sees it when a push mends it, or at the start after it was mended by hand.
             Err(error)
-                if self.inner.sight == Sight::Near && error.kind() == ErrorKind::Integrity =>
+                if self.inner.sight == LookCost::Near && error.kind() == ErrorKind::Integrity =>
             {
                 let error = error.chain();
                 tracing::warn!(%repository, %tag, error, "a damaged tag is not shown");
-                Ok(Seen::Now(None))
+                Ok(Look::Now(None))
             }
             looked => looked,
         }
     }
 
-    async fn look_closely(&self, repository: &RepositoryName, tag: &Tag) -> Result<Seen> {
+    async fn look_closely(&self, repository: &RepositoryName, tag: &Tag) -> Result<Look> {
         let store = self.catalog.repository(repository)?;
         let mut target = TagOrDigest::Tag(tag.clone());
-        if self.inner.sight == Sight::Near {
-            let Some(found) = store.resolve(&target).await? else { return Ok(Seen::Now(None)) };
+        if self.inner.sight == LookCost::Near {
+            let Some(found) = store.resolve(&target).await? else { return Ok(Look::Now(None)) };
             if let Some(known) = self.known(repository, &found.digest) {
-                return Ok(Seen::Now(Some(known)));
+                return Ok(Look::Now(Some(known)));
             }
             if let Some(known) = self.inner.cache.recall(repository, tag, &found.digest) {
-                return Ok(Seen::Before(known));
+                return Ok(Look::Before(known));
             }
             target = TagOrDigest::Digest(found.digest);
         }
         let manifest = match store.fetch_manifest(&target).await {
             Ok(manifest) => manifest,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Seen::Now(None)),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Look::Now(None)),
             // Something is there, and it is no chart.
             Err(error) if is_no_chart(&error) => {
                 tracing::debug!(%repository, %tag, error = error.chain(), "no manifest of a chart");
-                return Ok(Seen::Now(None));
+                return Ok(Look::Now(None));
             }
             Err(error) => return Err(error),
         };
@@ -198,13 +198,13 @@ impl<C: Catalog> Follower<C> {
             TagOrDigest::Tag(_) => manifest.digest().clone(),
         };
         if let Some(known) = self.known(repository, &digest) {
-            return Ok(Seen::Now(Some(known)));
+            return Ok(Look::Now(Some(known)));
         }
         let (item, through) = match self.chart(&store, repository, manifest).await {
             Ok(Some((item, through))) => (Some(item), through),
             Ok(None) => (None, Vec::new()),
             Err(error)
-                if error.kind() == ErrorKind::NotFound && self.inner.sight == Sight::Near =>
+                if error.kind() == ErrorKind::NotFound && self.inner.sight == LookCost::Near =>
             {
                 return Err(
                     Error::new(ErrorKind::Integrity, "a part of it is gone").with_source(error)
@@ -221,7 +221,7 @@ impl<C: Catalog> Follower<C> {
             }
             Err(error) => return Err(error),
         };
-        Ok(Seen::Now(Some(Known { manifest: digest, item: item.map(Arc::new), through })))
+        Ok(Look::Now(Some(Known { manifest: digest, item: item.map(Arc::new), through })))
     }
 
     /// What is known of a manifest and cannot have changed. An index stays the same when the chart that it lists is deleted.
@@ -325,7 +325,7 @@ impl<C: Catalog> Follower<C> {
 }
 
 /// What a look at a tag gave.
-enum Seen {
+enum Look {
     /// What it is on now.
     Now(Option<Known>),
     /// The same that the cache has of it.
@@ -370,8 +370,8 @@ impl<C: Catalog> Turn<'_, C> {
         let seen = self.follower.look(&self.repository, &self.tag).await?;
         self.follower.inner.doubts.settle(&self.repository, &self.tag);
         match seen {
-            Seen::Now(now) => self.follower.set(&self.repository, &self.tag, now).await,
-            Seen::Before(known) => {
+            Look::Now(now) => self.follower.set(&self.repository, &self.tag, now).await,
+            Look::Before(known) => {
                 self.follower.remember(&self.repository, &self.tag, Some(known));
             }
         }

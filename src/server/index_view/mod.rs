@@ -21,7 +21,7 @@ mod tag_cache;
 
 pub use cache::Cache;
 pub use chart_version::{Found, Item, Origin};
-pub use follow::{Follower, Sight, Turn};
+pub use follow::{Follower, LookCost, Turn};
 
 use crate::{
     index::{Entry, write},

@@ -3,7 +3,7 @@
 
 use super::{
     doubts::Turn,
-    follow::{Follower, Sight},
+    follow::{Follower, LookCost},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -78,7 +78,7 @@ impl<C: Catalog> Follower<C> {
             };
             if let Err(error) = looked {
                 tracing::warn!(error = error.chain(), "cannot look at the charts of the store");
-            } else if self.inner.sight == Sight::Near && !self.inner.doubts.is_open() {
+            } else if self.inner.sight == LookCost::Near && !self.inner.doubts.is_open() {
                 return;
             }
             tokio::time::sleep(every).await;
@@ -92,7 +92,7 @@ impl<C: Catalog> Follower<C> {
 
     async fn fill(&self) -> Result<()> {
         let start = std::time::Instant::now();
-        if self.inner.sight == Sight::Far {
+        if self.inner.sight == LookCost::Far {
             for (repository, tag, known) in self.inner.cache.take() {
                 let _turn = self.turn(&repository, &tag).await;
                 self.remember(&repository, &tag, Some(known));
@@ -108,7 +108,7 @@ impl<C: Catalog> Follower<C> {
         crate::store::blocking(move || this.inner.cache.settle(|| this.memory().live())).await;
         let tags = self.memory().len();
         tracing::info!(tags, seconds = start.elapsed().as_secs_f64(), "the charts are known");
-        if self.inner.sight == Sight::Far {
+        if self.inner.sight == LookCost::Far {
             self.warn_of_nothing().await;
         }
         Ok(())
@@ -195,7 +195,7 @@ impl<C: Catalog> Follower<C> {
         let store = self.catalog.repository(repository)?;
         // What the cache knows need not be looked at one by one: a tag is written after all that it stands for, and taken
         // away before any of it, so that a tag on the same manifest is the same chart.
-        let read = match self.inner.cache.keeps() && self.inner.sight == Sight::Near {
+        let read = match self.inner.cache.keeps() && self.inner.sight == LookCost::Near {
             true => store.tags_on().await?,
             false => None,
         };
@@ -211,7 +211,7 @@ impl<C: Catalog> Follower<C> {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
-        let far = self.inner.sight == Sight::Far;
+        let far = self.inner.sight == LookCost::Far;
         let listed: BTreeSet<Tag> = listed
             .iter()
             // Elsewhere a look costs a request, and Helm knows no chart under a tag that is no version.

@@ -26,17 +26,17 @@ pub(super) struct Known {
 
 /// Everything that is known.
 #[derive(Debug, Default)]
-pub(super) struct Memory(HashMap<RepositoryName, Repository>);
+pub(super) struct TagCache(HashMap<RepositoryName, RepositoryTags>);
 
 #[derive(Debug, Default)]
-struct Repository {
+struct RepositoryTags {
     tags: BTreeMap<Tag, Known>,
     /// The manifests of these tags and how many of them are on each: what is known of a manifest need not be fetched for
     /// another tag.
     manifests: HashMap<Digest, (Known, usize)>,
 }
 
-impl Repository {
+impl RepositoryTags {
     fn drop_manifest(&mut self, digest: &Digest) {
         if let Some((_, count)) = self.manifests.get_mut(digest) {
             *count -= 1;
@@ -47,7 +47,7 @@ impl Repository {
     }
 }
 
-impl Memory {
+impl TagCache {
     /// What is known of a tag.
     pub(super) fn tag(&self, repository: &RepositoryName, tag: &Tag) -> Option<&Known> {
         self.0.get(repository)?.tags.get(tag)

@@ -13,7 +13,7 @@ use super::{
     auth::Access,
     body::drain,
     chartmuseum,
-    index_view::{Cache, Follower, Sight, View},
+    index_view::{Cache, Follower, LookCost, View},
     rules::Rules,
     upstream::Writes,
 };
@@ -58,7 +58,7 @@ pub fn router(disk: Disk, config: Config) -> Router {
 pub(super) fn charts(disk: &Disk, config: &Config) -> Follower<Disk> {
     let settings = config.museum.settings();
     let cache = Cache::open(&disk.root().join(CHARTS_CACHE), &settings);
-    Follower::new(disk.clone(), View::new(settings), Sight::Near, config.limits.clone(), cache)
+    Follower::new(disk.clone(), View::new(settings), LookCost::Near, config.limits.clone(), cache)
 }
 
 /// The index of the charts at the root of `disk`, as it would be served; nothing is written.
@@ -68,7 +68,7 @@ pub(super) fn charts(disk: &Disk, config: &Config) -> Follower<Disk> {
 pub async fn root_index(disk: Disk, config: &Config) -> Result<Bytes> {
     let view = View::new(config.museum.settings());
     let limits = config.limits.clone();
-    let charts = Follower::new(disk, view, Sight::Near, limits, Cache::none());
+    let charts = Follower::new(disk, view, LookCost::Near, limits, Cache::none());
     charts.ready().await?;
     Ok(charts.view().text("").await)
 }

@@ -8,7 +8,7 @@ use super::{
     Config, NotifySecret,
     auth::basic,
     chartmuseum,
-    index_view::{Cache, Follower, Sight, View},
+    index_view::{Cache, Follower, LookCost, View},
 };
 use crate::{Result, store::Catalog};
 use axum::Router;
@@ -87,7 +87,7 @@ impl<C: Catalog> Upstream<C> {
         let view = View::new(settings);
         let limits = config.limits.clone();
         Self {
-            follower: Follower::new(catalog, view, Sight::Far, limits, cache),
+            follower: Follower::new(catalog, view, LookCost::Far, limits, cache),
             writes: Writes::AsServer,
             secret: None,
             every,

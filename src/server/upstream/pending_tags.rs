@@ -88,7 +88,7 @@ mod tests {
     use crate::{
         limits::Limits,
         oci::{Descriptor, Manifest, media},
-        server::index_view::{Cache, Sight, View},
+        server::index_view::{Cache, LookCost, View},
         store::{Durability, Push, Source, disk::Disk},
     };
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -112,7 +112,7 @@ mod tests {
         let charts = Follower::new(
             disk.clone(),
             View::default(),
-            Sight::Far,
+            LookCost::Far,
             Limits::default(),
             Cache::none(),
         );

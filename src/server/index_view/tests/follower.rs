@@ -7,7 +7,7 @@ use crate::{
         chart::{LayerOrder, Parts, compose},
         media,
     },
-    server::index_view::{Cache, Follower, Sight},
+    server::index_view::{Cache, Follower, LookCost},
     store::{
         Durability, Fetch, Push, Source, Tags,
         disk::{Disk, repository::Repository},
@@ -19,7 +19,7 @@ fn open(root: &Path) -> Disk {
     Disk::open(root, Durability::None).expect("store")
 }
 
-fn follower(disk: &Disk, sight: Sight, cache: Cache) -> Follower<Disk> {
+fn follower(disk: &Disk, sight: LookCost, cache: Cache) -> Follower<Disk> {
     Follower::new(disk.clone(), View::default(), sight, Limits::default(), cache)
 }
 
@@ -79,7 +79,7 @@ fn hex(content: &str) -> String {
 async fn what_is_pushed_moved_and_deleted_is_seen_when_it_is_told() {
     let root = tempfile::tempdir().expect("folder");
     let disk = open(root.path());
-    let follower = follower(&disk, Sight::Near, Cache::none());
+    let follower = follower(&disk, LookCost::Near, Cache::none());
     push(&disk, "team/a", chart("a", "1.0.0"), "1.0.0", "one").await;
     push(&disk, "team/a", chart("a", "1.0.0"), "latest", "one").await;
     for tag in ["1.0.0", "latest", "never"] {
@@ -107,7 +107,7 @@ async fn what_is_pushed_moved_and_deleted_is_seen_when_it_is_told() {
 async fn what_is_no_chart_never_enters() {
     let root = tempfile::tempdir().expect("folder");
     let disk = open(root.path());
-    let follower = follower(&disk, Sight::Near, Cache::none());
+    let follower = follower(&disk, LookCost::Near, Cache::none());
     let repo = repository(&disk, "a");
     let layer = Descriptor::of(media::CHART_CONTENT, b"x");
     repo.push_blob(&layer, &Source::Bytes("x".into())).await.expect("layer");
@@ -146,14 +146,14 @@ async fn the_next_start_reads_only_what_is_new() {
     }
     push(&disk, "b/c", chart("c", "1.0.0"), "1.0.0", "c").await;
     let settings = Settings::default();
-    let first = follower(&disk, Sight::Near, Cache::open(&path, &settings));
+    let first = follower(&disk, LookCost::Near, Cache::open(&path, &settings));
     first.ready().await.expect("filled");
     let all = shown(first.view());
     assert_eq!(all.len(), 4);
     drop(first);
 
     let size = std::fs::metadata(&path).expect("cache").len();
-    let second = follower(&disk, Sight::Near, Cache::open(&path, &settings));
+    let second = follower(&disk, LookCost::Near, Cache::open(&path, &settings));
     second.ready().await.expect("filled");
     assert_eq!(shown(second.view()), all);
     assert_eq!(std::fs::metadata(&path).expect("cache").len(), size, "nothing was new");
@@ -165,7 +165,7 @@ async fn the_next_start_reads_only_what_is_new() {
     flipped[whole.len() / 2] ^= 1;
     for damaged in [&whole[..whole.len() - 3], &whole[..10], &[], &flipped] {
         std::fs::write(&path, damaged).expect("written");
-        let third = follower(&disk, Sight::Near, Cache::open(&path, &settings));
+        let third = follower(&disk, LookCost::Near, Cache::open(&path, &settings));
         third.ready().await.expect("filled");
         assert_eq!(shown(third.view()), all);
         drop(third);
@@ -176,7 +176,7 @@ async fn the_next_start_reads_only_what_is_new() {
     push(&disk, "a", chart("a", "1.0.0"), "1.0.0", "other").await;
     let gone = TagOrDigest::Tag("1.2.0".parse().expect("tag"));
     repository(&disk, "a").delete(&gone).await.expect("deleted");
-    let fourth = follower(&disk, Sight::Near, Cache::open(&path, &settings));
+    let fourth = follower(&disk, LookCost::Near, Cache::open(&path, &settings));
     fourth.ready().await.expect("filled");
     let texts = shown(fourth.view());
     assert_eq!(
@@ -194,7 +194,7 @@ async fn the_file_of_what_was_seen_grows_with_what_is_live_alone() {
     let disk = open(&root.path().join("store"));
     let settings = Settings::default();
     let size = || std::fs::metadata(&path).expect("cache").len();
-    let follower_of = || follower(&disk, Sight::Near, Cache::open(&path, &settings));
+    let follower_of = || follower(&disk, LookCost::Near, Cache::open(&path, &settings));
     let first = follower_of();
     first.ready().await.expect("filled");
     let mut most = 0;
@@ -220,11 +220,11 @@ async fn what_was_read_before_somebody_told_is_not_believed() {
     let (name, tag): (_, Tag) = ("a".parse().expect("name"), "1.0.0".parse().expect("tag"));
     let manifest = push(&disk, "a", chart("a", "1.0.0"), "1.0.0", "one").await;
     let settings = Settings::default();
-    let first = follower(&disk, Sight::Near, Cache::open(&path, &settings));
+    let first = follower(&disk, LookCost::Near, Cache::open(&path, &settings));
     first.ready().await.expect("filled");
     drop(first);
     for told in [false, true] {
-        let second = follower(&disk, Sight::Near, Cache::open(&path, &settings));
+        let second = follower(&disk, LookCost::Near, Cache::open(&path, &settings));
         let since = second.told();
         if told {
             repository(&disk, "a").delete(&TagOrDigest::Tag(tag.clone())).await.expect("deleted");
@@ -245,7 +245,7 @@ async fn from_afar_a_tag_is_looked_at_once_even_across_starts() {
     push(&disk, "a", chart("a", "0.9.0"), "latest", "none").await;
     let settings = Settings::default();
     let one = |content| vec![format!("/a 1.0.0 {}", hex(content))];
-    let first = follower(&disk, Sight::Far, Cache::open(&path, &settings));
+    let first = follower(&disk, LookCost::Far, Cache::open(&path, &settings));
     first.ready().await.expect("filled");
     assert_eq!(shown(first.view()), one("one"), "`latest` is no version");
     push(&disk, "a", chart("a", "1.0.0"), "1.0.0", "other").await;
@@ -253,7 +253,7 @@ async fn from_afar_a_tag_is_looked_at_once_even_across_starts() {
     assert_eq!(shown(first.view()), one("one"), "believed until told otherwise");
     drop(first);
 
-    let second = follower(&disk, Sight::Far, Cache::open(&path, &settings));
+    let second = follower(&disk, LookCost::Far, Cache::open(&path, &settings));
     second.ready().await.expect("filled");
     assert_eq!(shown(second.view()), one("one"), "by the next start too");
     refresh(&second, "a", "1.0.0").await;
@@ -270,7 +270,7 @@ async fn from_afar_a_tag_is_looked_at_once_even_across_starts() {
 async fn who_pushes_says_so_without_a_second_look() {
     let root = tempfile::tempdir().expect("folder");
     let disk = open(root.path());
-    let ours = follower(&disk, Sight::Far, Cache::none());
+    let ours = follower(&disk, LookCost::Far, Cache::none());
     let (name, tag): (_, Tag) = ("a".parse().expect("name"), "1.0.0".parse().expect("tag"));
     let manifest = push(&disk, "a", chart("a", "1.0.0"), "1.0.0", "one").await;
     let turn = ours.turn(&name, &tag).await;
@@ -278,7 +278,7 @@ async fn who_pushes_says_so_without_a_second_look() {
     turn.pushed(&manifest, entry("a", "1.0.0", "2024-05-06T07:08:09Z")).await.expect("shown");
     let told = ours.view().find("", "a", "1.0.0").expect("there").item;
 
-    let other = follower(&disk, Sight::Near, Cache::none());
+    let other = follower(&disk, LookCost::Near, Cache::none());
     other.ready().await.expect("filled");
     let read = other.view().find("", "a", "1.0.0").expect("there").item;
     assert_eq!(told.text, read.text, "as if it had been read");
@@ -317,7 +317,7 @@ async fn a_tag_that_a_registry_does_not_give_makes_nothing_else_stale() {
         let zeros = vec![0; bytes.len()];
         replace(root.path(), &bytes, &zeros);
         // What is damaged here is what a registry elsewhere answers with an error of its own.
-        let follower = follower(&disk, Sight::Far, Cache::none());
+        let follower = follower(&disk, LookCost::Far, Cache::none());
         if !others {
             // It may be the registry that is ill: nothing else is known.
             follower.ready().await.expect_err("nothing could be looked at");
