@@ -10,7 +10,7 @@ use super::{
         output,
         progress::Progress,
         remote::RemoteArgs,
-        repository_flags::ClassicArgs,
+        repository_flags::RepositoryArgs,
     },
     show,
 };
@@ -44,7 +44,7 @@ pub(super) struct ExportArgs {
     #[arg(long)]
     version: Option<String>,
     #[command(flatten)]
-    classic: ClassicArgs,
+    chart_repository: RepositoryArgs,
     #[command(flatten)]
     remote: RemoteArgs,
 }
@@ -56,7 +56,7 @@ impl ExportArgs {
     }
 
     fn ways(&self) -> show::Ways<'_> {
-        show::Ways { classic: &self.classic, remote: &self.remote }
+        show::Ways { chart_repository: &self.chart_repository, remote: &self.remote }
     }
 }
 
@@ -120,8 +120,8 @@ pub(super) fn export(run: &Run, args: ExportArgs) -> Result<Exit> {
 
 /// Where the chart is. With `--repo` it is a name, which is no location of its own.
 async fn location(run: &Run, args: &ExportArgs) -> Result<Location> {
-    args.classic.check()?;
-    match &args.classic.repo {
+    args.chart_repository.check()?;
+    match &args.chart_repository.repo {
         Some(url) => Ok(Location::Url(url.clone())),
         None => location::resolve(run, &args.location).await,
     }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Error, Result,
     client::{Client, EventSink, repository::index::Fetched},
-    index::{Index, config::Repository},
+    index::{Index, config::RepositoryEntry},
     limits::Limits,
     ops::{
         pull::Provenance,
@@ -68,7 +68,7 @@ pub(super) fn getter(run: &Run, args: &GetterArgs) -> Result<Exit> {
 }
 
 /// The repository of the file: its folder, with the credentials that Helm passes on.
-fn repository(run: &Run, args: &GetterArgs) -> Result<Repository> {
+fn repository(run: &Run, args: &GetterArgs) -> Result<RepositoryEntry> {
     let env = &run.env;
     let (path, query) = args.url.split_once('?').unwrap_or((&args.url, ""));
     let (folder, _) = path
@@ -80,7 +80,7 @@ fn repository(run: &Run, args: &GetterArgs) -> Result<Repository> {
     let file = |given: &str, variable: &str| {
         if given.is_empty() { env.text(variable).unwrap_or_default() } else { given.to_owned() }
     };
-    Ok(Repository {
+    Ok(RepositoryEntry {
         name: String::new(),
         url,
         username: say("HELM_PLUGIN_USERNAME", "HELM_REPO_USERNAME"),
@@ -95,7 +95,7 @@ fn repository(run: &Run, args: &GetterArgs) -> Result<Repository> {
 
 /// The opener with the repository's certificates, for a registry too. [`Opener::open`] adds the credentials, for the
 /// repository's own host.
-fn opener(run: &Run, repository: &Repository) -> Result<Opener> {
+fn opener(run: &Run, repository: &RepositoryEntry) -> Result<Opener> {
     let path = |text: &str| (!text.is_empty()).then(|| text.into());
     let transport = TransportArgs {
         insecure_skip_tls_verify: repository.insecure_skip_tls_verify,

@@ -21,7 +21,7 @@ use crate::{
         Client, Secret,
         chartmuseum::{Force, Museum},
     },
-    index::config::Repository,
+    index::config::RepositoryEntry,
     limits::Limits,
     ops::{
         chartmuseum::{self as op, Provenance, Report, Status},
@@ -222,9 +222,9 @@ impl ServerArgs {
 }
 
 /// A URL, or what is configured under a name.
-fn configured(files: &Files, text: &str) -> Result<Repository> {
+fn configured(files: &Files, text: &str) -> Result<RepositoryEntry> {
     if text.contains("://") {
-        return Ok(Repository { url: text.to_owned(), ..Repository::default() });
+        return Ok(RepositoryEntry { url: text.to_owned(), ..RepositoryEntry::default() });
     }
     files.find(text, &Limits::default())
 }

@@ -10,7 +10,7 @@ use super::{
         output::Format,
         progress::Progress,
         remote::RemoteArgs,
-        repository_flags::{self, Chart, ClassicArgs},
+        repository_flags::{self, Chart, RepositoryArgs},
         results::{Printed, conclude},
     },
 };
@@ -64,13 +64,13 @@ pub(super) struct PullArgs {
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
-    classic: ClassicArgs,
+    chart_repository: RepositoryArgs,
     #[command(flatten)]
     remote: RemoteArgs,
 }
 
 pub(super) fn pull(run: &Run, args: PullArgs) -> Result<Exit> {
-    args.classic.check()?;
+    args.chart_repository.check()?;
     refuse_address(args.destination.as_ref())?;
     let limits = Limits::default();
     let progress = Progress::start(run, "pulled", "charts", args.references.len());
@@ -105,7 +105,7 @@ const AT_ONCE: usize = 8;
 
 async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<Printed> {
     let folder = args.destination.clone().unwrap_or_else(|| PathBuf::from("."));
-    if let Some(url) = &args.classic.repo {
+    if let Some(url) = &args.chart_repository.repo {
         return from_repository(run, args, Chart::In { url, chart: text }, text, &folder, limits)
             .await;
     }
@@ -202,8 +202,10 @@ async fn from_repository(
         Chart::Archive { url } => file_name(url).ok().filter(|name| is_archive(name)),
         _ => None,
     };
-    let located =
-        args.classic.locate(run, &args.remote, chart, args.version.as_deref(), args.devel).await?;
+    let located = args
+        .chart_repository
+        .locate(run, &args.remote, chart, args.version.as_deref(), args.devel)
+        .await?;
     let got = repository_flags::fetch(run, &located, args.provenance()).await?;
     let metadata = got.metadata(limits).map_err(|error| {
         error.context(format!("{} is no good chart archive", without_proof(&located.url)))

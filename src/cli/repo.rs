@@ -15,7 +15,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     client::{Client, ClientEvent, EventSink, Options},
-    index::config::Repository,
+    index::config::RepositoryEntry,
     limits::Limits,
     ops::repository::{self as op, Add, Added, Event, Existing, Gone, open::Opener},
     quote,
@@ -182,7 +182,7 @@ fn add(run: &Run, args: AddArgs) -> Result<Exit> {
         (None, false, None) => String::new(),
     };
     let options = Add {
-        repository: Repository {
+        repository: RepositoryEntry {
             name: args.name.clone(),
             url: args.url,
             username: args.username.unwrap_or_default(),

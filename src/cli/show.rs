@@ -10,7 +10,7 @@ use super::{
         output,
         progress::Progress,
         remote::RemoteArgs,
-        repository_flags::{self, Chart, ClassicArgs},
+        repository_flags::{self, Chart, RepositoryArgs},
     },
 };
 use crate::{
@@ -55,7 +55,7 @@ pub(super) struct ShowArgs {
     #[command(flatten)]
     links: LinkArgs,
     #[command(flatten)]
-    classic: ClassicArgs,
+    chart_repository: RepositoryArgs,
     #[command(flatten)]
     remote: RemoteArgs,
 }
@@ -83,10 +83,10 @@ pub(super) fn show(run: &Run, command: ShowCommand) -> Result<Exit> {
     };
     let jsonpath = jsonpath.map(|template| Template::parse(&template)).transpose()?;
     let limits = Limits::default();
-    args.classic.check()?;
+    args.chart_repository.check()?;
     let local = std::path::Path::new(&args.location);
     // A path needs no runtime.
-    let chart = if local.exists() && args.classic.repo.is_none() {
+    let chart = if local.exists() && args.chart_repository.repo.is_none() {
         load(run, local, args.links.leniently(), &limits)?
     } else {
         run.block_on(remote(run, &args, &limits))?
@@ -134,14 +134,14 @@ async fn remote(run: &Run, args: &ShowArgs, limits: &Limits) -> Result<archive::
 
 impl ShowArgs {
     fn ways(&self) -> Ways<'_> {
-        Ways { classic: &self.classic, remote: &self.remote }
+        Ways { chart_repository: &self.chart_repository, remote: &self.remote }
     }
 }
 
 /// How what is not on this machine is reached.
 #[derive(Clone, Copy)]
 pub(super) struct Ways<'a> {
-    pub(super) classic: &'a ClassicArgs,
+    pub(super) chart_repository: &'a RepositoryArgs,
     pub(super) remote: &'a RemoteArgs,
 }
 
@@ -154,7 +154,7 @@ pub(super) async fn archive_at(
     ways: Ways<'_>,
     limits: &Limits,
 ) -> Result<ChartBytes> {
-    let Ways { classic, remote } = ways;
+    let Ways { chart_repository, remote } = ways;
     let wanted = |tag, digest| ChartRequest {
         tag,
         digest,
@@ -162,11 +162,11 @@ pub(super) async fn archive_at(
         devel: if devel { Devel::Prereleases } else { Devel::Releases },
     };
     let chart = |chart| async move {
-        let located = classic.locate(run, remote, chart, version, devel).await?;
+        let located = chart_repository.locate(run, remote, chart, version, devel).await?;
         let got = repository_flags::fetch(run, &located, Provenance::Leave).await?;
         Ok(got.archive)
     };
-    if let Some(url) = &classic.repo {
+    if let Some(url) = &chart_repository.repo {
         return chart(Chart::In { url, chart: text }).await;
     }
     match location::resolve(run, text).await? {

@@ -7,7 +7,7 @@ use super::{
         location::{LayoutReference, is_in_repository},
         output::{self, Format},
         remote::RemoteArgs,
-        repository_flags::{self, Chart, ClassicArgs},
+        repository_flags::{self, Chart, RepositoryArgs},
     },
 };
 use crate::{
@@ -137,8 +137,8 @@ async fn resolve_chart(
     let repository = &run.repository_files().find(repository, &Limits::default())?;
     let chart = Chart::Configured { repository, chart };
     let version = args.version.as_deref();
-    let classic = ClassicArgs::default();
-    let located = classic.locate(run, &args.remote, chart, version, args.devel).await?;
+    let chart_repository = RepositoryArgs::default();
+    let located = chart_repository.locate(run, &args.remote, chart, version, args.devel).await?;
     if located.url.starts_with("oci://") {
         // The index names that registry, so the name and the password of the flags are not for it.
         let remote = args.remote.nameless();

@@ -55,7 +55,7 @@ pub enum Deleted {
 /// A ChartMuseum. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Museum {
-    repository: index::Repository,
+    repository: index::HttpRepository,
     context_path: Arc<OnceCell<String>>,
 }
 
@@ -64,9 +64,9 @@ impl Client {
     /// the first upload.
     ///
     /// # Errors
-    /// As [`Client::classic`].
+    /// As [`Client::chart_repository`].
     pub fn museum(&self, options: index::Options, context_path: Option<&str>) -> Result<Museum> {
-        let repository = self.classic(options)?;
+        let repository = self.chart_repository(options)?;
         let context_path = Arc::new(OnceCell::new_with(context_path.map(tidy)));
         Ok(Museum { repository, context_path })
     }
@@ -74,7 +74,7 @@ impl Client {
 
 impl Museum {
     /// Its repository.
-    pub fn repository(&self) -> &index::Repository {
+    pub fn repository(&self) -> &index::HttpRepository {
         &self.repository
     }
 

@@ -21,12 +21,12 @@ pub struct Repositories {
     api_version: String,
     generated: Time,
     /// The repositories, in the file's order.
-    pub repositories: Vec<Repository>,
+    pub repositories: Vec<RepositoryEntry>,
 }
 
 /// One repository.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Repository {
+pub struct RepositoryEntry {
     /// What it is called here.
     pub name: String,
     /// Where it is: index.yaml lies below.
@@ -47,7 +47,7 @@ pub struct Repository {
     pub pass_credentials_all: bool,
 }
 
-go_struct!(Repository, "repo", "Entry", {
+go_struct!(RepositoryEntry, "repo", "Entry", {
     "name" => name: always,
     "url" => url: always,
     "username" => username: always,
@@ -63,7 +63,7 @@ go_struct!(Repository, "repo", "Entry", {
 struct Document {
     api_version: String,
     generated: Time,
-    repositories: Vec<Option<Repository>>,
+    repositories: Vec<Option<RepositoryEntry>>,
 }
 
 go_struct!(Document, "repo", "File", {
@@ -72,7 +72,7 @@ go_struct!(Document, "repo", "File", {
     "repositories" => repositories: always,
 });
 
-impl fmt::Debug for Repository {
+impl fmt::Debug for RepositoryEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Repository")
             .field("name", &self.name)
@@ -142,12 +142,12 @@ impl Repositories {
     }
 
     /// The repository of that name.
-    pub fn find(&self, name: &str) -> Option<&Repository> {
+    pub fn find(&self, name: &str) -> Option<&RepositoryEntry> {
         self.repositories.iter().find(|repository| repository.name == name)
     }
 
     /// Puts a repository in the place of the one of the same name, else at the end.
-    pub fn put(&mut self, repository: Repository) {
+    pub fn put(&mut self, repository: RepositoryEntry) {
         match self.repositories.iter_mut().find(|known| known.name == repository.name) {
             Some(known) => *known = repository,
             None => self.repositories.push(repository),
@@ -155,7 +155,7 @@ impl Repositories {
     }
 
     /// Takes the repository of that name away.
-    pub fn remove(&mut self, name: &str) -> Option<Repository> {
+    pub fn remove(&mut self, name: &str) -> Option<RepositoryEntry> {
         let at = self.repositories.iter().position(|repository| repository.name == name)?;
         Some(self.repositories.remove(at))
     }

@@ -27,7 +27,7 @@ async fn server() -> FaultRegistry {
 
 /// Fetches an archive by its URL alone.
 async fn fetch(bench: &Bench, url: &str, cap: u64) -> Result<Archive> {
-    bench.client.classic(Options::new(url))?.archive(url, cap).await
+    bench.client.chart_repository(Options::new(url))?.archive(url, cap).await
 }
 
 #[test]

@@ -120,7 +120,7 @@ impl Ends<'_> {
             if from.pass_credentials {
                 options.credentials = index::Credentials::Everywhere;
             }
-            return self.classic(options);
+            return self.chart_repository(options);
         }
         if let Some(root) = text.strip_prefix("layout:") {
             let layout = layout::Layout::open(Path::new(root), &self.limits)?;
@@ -147,7 +147,7 @@ impl Ends<'_> {
         if from.pass_credentials {
             options.credentials = index::Credentials::Everywhere;
         }
-        Ok(self.classic(options)?.named(text))
+        Ok(self.chart_repository(options)?.named(text))
     }
 
     fn registry(
@@ -170,7 +170,7 @@ impl Ends<'_> {
         })))
     }
 
-    fn classic(&self, mut options: index::Options) -> Result<Source> {
+    fn chart_repository(&self, mut options: index::Options) -> Result<Source> {
         let host = host_of(&options.url);
         let client = self.client(&self.settings.from, None, &host, None)?;
         if let Some(given) = &self.from {
@@ -178,7 +178,7 @@ impl Ends<'_> {
         } else if options.credential.is_none() {
             options.credential = self.secret_of(&host)?;
         }
-        let repository = client.classic(options)?;
+        let repository = client.chart_repository(options)?;
         Ok(Source::Repository(repository::Repository::new(repository::Options {
             client,
             repository,

@@ -14,7 +14,7 @@ use super::{
         output::{self, Format},
         progress::Progress,
         remote::RemoteArgs,
-        repository_flags::{self, Chart, ClassicArgs},
+        repository_flags::{self, Chart, RepositoryArgs},
         results::{Outcomes, conclude},
     },
 };
@@ -365,8 +365,8 @@ impl<'a> Elsewhere<'a> {
                 Chart::Configured { repository: &repository, chart }
             }
         };
-        let (classic, version) = (ClassicArgs::default(), args.version.as_deref());
-        let located = classic.locate(run, &from, chart, version, args.devel).await?;
+        let (chart_repository, version) = (RepositoryArgs::default(), args.version.as_deref());
+        let located = chart_repository.locate(run, &from, chart, version, args.devel).await?;
         let wanted = if args.no_prov { Provenance::Leave } else { Provenance::IfPresent };
         let got = repository_flags::fetch(run, &located, wanted).await?;
         if let Some(why) = &got.unsigned {

@@ -143,9 +143,9 @@ fn archives(root: &Path, error: Error) -> Error {
     let archive = |entry: std::fs::DirEntry| {
         entry.path().extension().is_some_and(|end| end == "tgz" || end == "prov")
     };
-    let classic =
+    let chart_repository =
         std::fs::read_dir(root).is_ok_and(|mut all| all.any(|entry| entry.is_ok_and(archive)));
-    if !classic || error.kind() != ErrorKind::Invalid {
+    if !chart_repository || error.kind() != ErrorKind::Invalid {
         return error;
     }
     error.with_hint(format!(

@@ -3,7 +3,7 @@
 use crate::{
     Error, ErrorKind, Result,
     cli::Run,
-    index::config::Repository,
+    index::config::RepositoryEntry,
     limits::Limits,
     oci::{Digest, Reference, Tag},
     ops::saved::{SavedCharts, SavedReference, is_registry},
@@ -27,7 +27,7 @@ pub(crate) enum Location {
     /// In a configured chart repository.
     Chart {
         /// The repository.
-        repository: Box<Repository>,
+        repository: Box<RepositoryEntry>,
         /// The chart's name there.
         chart: String,
     },

@@ -6,7 +6,7 @@ use crate::{
     Error, Result,
     cli::{Run, codefresh_token},
     client::{Client, Secret},
-    index::config::Repository,
+    index::config::RepositoryEntry,
     limits::Limits,
     ops::{
         pull::Provenance,
@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 /// Flags of verbs that take a chart of a repository; their names are Helm's.
 #[derive(Clone, Debug, Default, Args)]
-pub(crate) struct ClassicArgs {
+pub(crate) struct RepositoryArgs {
     /// URL of the chart repository that the chart is in
     #[arg(long, value_name = "URL", help_heading = "Chart repository")]
     pub(crate) repo: Option<String>,
@@ -77,14 +77,14 @@ impl From<MismatchArgs> for OnMismatch {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Chart<'a> {
     /// `repository/chart`, of a configured repository.
-    Configured { repository: &'a Repository, chart: &'a str },
+    Configured { repository: &'a RepositoryEntry, chart: &'a str },
     /// By its name, with `--repo`.
     In { url: &'a str, chart: &'a str },
     /// An archive by its URL.
     Archive { url: &'a str },
 }
 
-impl ClassicArgs {
+impl RepositoryArgs {
     /// Refuses what this program cannot do yet.
     pub(crate) fn check(&self) -> Result<()> {
         if self.verify {
@@ -97,13 +97,13 @@ impl ClassicArgs {
     }
 
     /// What the flags say of a repository at `url`.
-    fn given(&self, remote: &RemoteArgs, url: &str) -> Result<Repository> {
+    fn given(&self, remote: &RemoteArgs, url: &str) -> Result<RepositoryEntry> {
         let (username, password) = remote
             .given()?
             .map(|(name, password)| (name, password.expose().to_owned()))
             .unwrap_or_default();
         let transport = &remote.transport;
-        Ok(Repository {
+        Ok(RepositoryEntry {
             name: String::new(),
             url: url.to_owned(),
             username,
@@ -177,9 +177,9 @@ pub(crate) async fn fetch(run: &Run, located: &Located, provenance: Provenance) 
 ///
 /// The name and the password of the flags are for the repository. A registry that its index names gets them only with
 /// `--pass-credentials`.
-fn opener(run: &Run, classic: &ClassicArgs, remote: &RemoteArgs) -> Result<Opener> {
+fn opener(run: &Run, chart_repository: &RepositoryArgs, remote: &RemoteArgs) -> Result<Opener> {
     let trust = remote.transport.options(run)?.trust;
-    let client = match classic.pass_credentials {
+    let client = match chart_repository.pass_credentials {
         true => remote.client(run)?,
         false => remote.nameless().client(run)?,
     };
@@ -221,7 +221,7 @@ pub(crate) fn with_museum_tokens(run: &Run, opener: Opener) -> Opener {
 }
 
 /// A configured repository; where it says nothing, the flags do.
-fn over(configured: &Repository, given: Repository) -> Repository {
+fn over(configured: &RepositoryEntry, given: RepositoryEntry) -> RepositoryEntry {
     let mut all = configured.clone();
     if all.username.is_empty() && all.password.is_empty() {
         (all.username, all.password) = (given.username, given.password);

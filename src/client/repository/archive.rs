@@ -2,7 +2,7 @@
 //! knows how. Its bytes are taken as they are; no content coding is undone, since servers name the archive's own gzip
 //! as one.
 
-use super::index::Repository;
+use super::index::HttpRepository;
 use crate::{
     Error, ErrorKind, Result,
     client::{
@@ -51,7 +51,7 @@ pub enum Body {
 /// Helm gives chart servers this much longer than registries: some build the archive while we wait.
 const STALL_FACTOR: u32 = 4;
 
-impl Repository {
+impl HttpRepository {
     pub(crate) async fn fetch_archive(&self, url: Url, cap: u64) -> Result<Archive> {
         let (call, header) = self.authorized(
             Request::new(Method::GET, url)

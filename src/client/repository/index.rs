@@ -113,7 +113,7 @@ const SIGNED: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
 
 /// A classic repository. Cheap to clone.
 #[derive(Clone)]
-pub struct Repository {
+pub struct HttpRepository {
     pub(crate) client: Client,
     pub(crate) transport: Arc<Transport>,
     url: Url,
@@ -121,7 +121,7 @@ pub struct Repository {
     credentials: Credentials,
 }
 
-impl fmt::Debug for Repository {
+impl fmt::Debug for HttpRepository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Repository").field(&self.url.as_str()).finish()
     }
@@ -133,7 +133,7 @@ impl Client {
     /// # Errors
     /// `Usage` for what is no `http://` or `https://` URL, `Denied` for a credential that no header can carry, and what
     /// is wrong with certificates.
-    pub fn classic(&self, options: Options) -> Result<Repository> {
+    pub fn chart_repository(&self, options: Options) -> Result<HttpRepository> {
         let url = parse(&options.url)?;
         let credential = options.credential.or_else(|| user_of(&url));
         let url = shown(&url);
@@ -145,11 +145,11 @@ impl Client {
             .map(|credential| proof(&credential, options.token_header.as_deref()))
             .transpose()?;
         let credentials = options.credentials;
-        Ok(Repository { client: self.clone(), transport, url, proof, credentials })
+        Ok(HttpRepository { client: self.clone(), transport, url, proof, credentials })
     }
 }
 
-impl Repository {
+impl HttpRepository {
     /// Its URL, without credentials.
     pub fn url(&self) -> &str {
         self.url.as_str()

@@ -31,7 +31,7 @@ pub struct Options {
     /// Speaks to the registries that an index may point at.
     pub client: Client,
     /// The repository.
-    pub repository: crate::client::repository::index::Repository,
+    pub repository: crate::client::repository::index::HttpRepository,
     /// Whether it is asked for provenance files.
     pub provenance: Ask,
     /// Caps.

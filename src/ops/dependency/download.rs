@@ -2,7 +2,7 @@
 
 use super::{
     Event, Options,
-    repositories::{Known, is_classic},
+    repositories::{Known, is_http},
     resolve::{explain, local_folder, registry_reference},
 };
 use crate::{
@@ -75,7 +75,7 @@ pub(crate) async fn download(
         } else if one.repository.starts_with("file://") {
             let folder = local_folder(options.chart, &one.repository)?;
             archive_folder(&folder, &incoming, &options.package)?;
-        } else if is_classic(one) {
+        } else if is_http(one) {
             let (name, repository) = (one.name.clone(), one.repository.clone());
             let located = known.locate(one)?;
             if urls.insert(located.url.clone()) {

@@ -8,7 +8,7 @@ use crate::{
     chart::Dependency,
     constraint::Constraint,
     digest::Digest,
-    index::{Index, config::Repository},
+    index::{Index, config::RepositoryEntry},
     ops::{
         pull::Provenance,
         repository::{
@@ -55,14 +55,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The repositories of a chart's dependencies, found.
 pub(crate) struct Known<'a> {
     options: &'a Options<'a>,
-    configured: Vec<Repository>,
+    configured: Vec<RepositoryEntry>,
     /// Those of dependencies that nobody configured.
-    unmanaged: Vec<Repository>,
+    unmanaged: Vec<RepositoryEntry>,
     indexes: Mutex<HashMap<String, Arc<Index>>>,
 }
 
 /// Whether a dependency comes from a chart repository.
-pub(crate) fn is_classic(one: &Dependency) -> bool {
+pub(crate) fn is_http(one: &Dependency) -> bool {
     let repository = one.repository.as_str();
     !repository.is_empty()
         && !repository.starts_with("file://")
@@ -76,15 +76,15 @@ impl<'a> Known<'a> {
     /// `NotFound` with Helm's text for an alias that nothing bears, and for what is no URL.
     pub(crate) fn find(options: &'a Options<'a>, wanted: &mut [Dependency]) -> Result<Self> {
         let repositories = &options.repositories;
-        let configured = if wanted.iter().any(is_classic) {
+        let configured = if wanted.iter().any(is_http) {
             repositories.files.load(&options.limits)?.repositories
         } else {
             // Then nothing is refreshed either; Helm would.
             Vec::new()
         };
         let mut missing: Vec<String> = Vec::new();
-        let mut unmanaged: Vec<Repository> = Vec::new();
-        for one in wanted.iter_mut().filter(|one| is_classic(one)) {
+        let mut unmanaged: Vec<RepositoryEntry> = Vec::new();
+        for one in wanted.iter_mut().filter(|one| is_http(one)) {
             let alias =
                 one.repository.strip_prefix('@').or_else(|| one.repository.strip_prefix("alias:"));
             if let Some(alias) = alias {
@@ -96,10 +96,10 @@ impl<'a> Known<'a> {
             } else if !one.repository.contains("://") {
                 missing.push(one.repository.clone());
             } else if !unmanaged.iter().any(|known| known.url == one.repository) {
-                unmanaged.push(Repository {
+                unmanaged.push(RepositoryEntry {
                     name: format!("{UNMANAGED}{}", Digest::sha256(one.repository.as_bytes()).hex()),
                     url: one.repository.clone(),
-                    ..Repository::default()
+                    ..RepositoryEntry::default()
                 });
             }
         }
@@ -142,10 +142,10 @@ impl<'a> Known<'a> {
         }
     }
 
-    async fn update(&self, all: &[Repository]) {
+    async fn update(&self, all: &[RepositoryEntry]) {
         let tell = self.options.tell;
         let Repositories { files, opener, .. } = &self.options.repositories;
-        let shown = |one: &Repository| {
+        let shown = |one: &RepositoryEntry| {
             if one.name.starts_with(UNMANAGED) { one.url.clone() } else { one.name.clone() }
         };
         let told = |event: repository::Event<'_>| match event {
@@ -227,7 +227,7 @@ impl<'a> Known<'a> {
         checked.got.archive.save(&folder.join(archive_name(&metadata)?))
     }
 
-    fn repository(&self, one: &Dependency) -> Result<&Repository> {
+    fn repository(&self, one: &Dependency) -> Result<&RepositoryEntry> {
         self.configured
             .iter()
             .chain(&self.unmanaged)
@@ -235,7 +235,7 @@ impl<'a> Known<'a> {
             .ok_or_else(|| undefined(std::slice::from_ref(&one.repository)))
     }
 
-    fn index(&self, repository: &Repository) -> Result<Arc<Index>> {
+    fn index(&self, repository: &RepositoryEntry) -> Result<Arc<Index>> {
         let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = indexes.get(&repository.name) {
             return Ok(Arc::clone(index));

@@ -3,7 +3,7 @@
 
 use super::{
     Event, Options,
-    repositories::{Known, is_classic},
+    repositories::{Known, is_http},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -45,7 +45,7 @@ pub(crate) async fn resolve(
             let version = Version::parse_loose(&chart.metadata.version)
                 .map_err(|error| Error::invalid(error.to_string()))?;
             constraint.matches(&version).then_some(chart.metadata.version)
-        } else if is_classic(one) {
+        } else if is_http(one) {
             known.version(one, &constraint)?
         } else if Version::parse_loose(&one.version).is_ok() {
             Some(one.version.clone())

@@ -12,7 +12,7 @@ use crate::{
     Advice, Error, ErrorKind, Result,
     advice::Mismatched,
     client::repository::index::Fetched,
-    index::{self, Index, Line, ListedDigest, config::Repository},
+    index::{self, Index, Line, ListedDigest, config::RepositoryEntry},
     ops::{pull::Provenance, tags::Devel},
     quote::{self, without_proof},
     store::blocking,
@@ -76,7 +76,7 @@ impl VersionRequest {
 pub fn configured(
     files: &Files,
     opener: &Opener,
-    repository: &Repository,
+    repository: &RepositoryEntry,
     chart: &str,
     wanted: &VersionRequest,
 ) -> Result<Located> {
@@ -87,7 +87,7 @@ pub fn configured(
 pub(crate) fn in_index(
     index: &Index,
     opener: &Opener,
-    repository: &Repository,
+    repository: &RepositoryEntry,
     chart: &str,
     wanted: &VersionRequest,
 ) -> Result<Located> {
@@ -112,7 +112,7 @@ pub(crate) fn in_index(
 ///
 /// # Errors
 /// `NotFound` with Helm's text.
-pub fn cached(files: &Files, opener: &Opener, repository: &Repository) -> Result<Index> {
+pub fn cached(files: &Files, opener: &Opener, repository: &RepositoryEntry) -> Result<Index> {
     files.index(&repository.name, &opener.limits).map_err(|error| {
         Error::new(error.kind(), "no cached repo found. (try 'helm repo update')")
             .with_source(error)
@@ -126,7 +126,7 @@ pub fn cached(files: &Files, opener: &Opener, repository: &Repository) -> Result
 /// `NotFound` with Helm's texts, and what the other side says.
 pub async fn in_repository(
     opener: &Opener,
-    repository: &Repository,
+    repository: &RepositoryEntry,
     chart: &str,
     wanted: &VersionRequest,
 ) -> Result<Located> {
@@ -166,7 +166,12 @@ pub async fn in_repository(
 ///
 /// # Errors
 /// A file of repositories that cannot be read.
-pub fn by_url(files: &Files, opener: &Opener, url: &str, given: &Repository) -> Result<Located> {
+pub fn by_url(
+    files: &Files,
+    opener: &Opener,
+    url: &str,
+    given: &RepositoryEntry,
+) -> Result<Located> {
     let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
     if !matches!(scheme, "http" | "https" | "cm" | namespace::SCHEME | "oci") {
         return Err(Error::usage(format!("scheme {} not supported", quote::go(scheme))));
@@ -175,7 +180,7 @@ pub fn by_url(files: &Files, opener: &Opener, url: &str, given: &Repository) -> 
     let owner = all.into_iter().find(|one| lies_in(url, &one.url));
     let repository = match owner {
         Some(owner) if given.username.is_empty() => owner,
-        _ => Repository { url: url.to_owned(), ..given.clone() },
+        _ => RepositoryEntry { url: url.to_owned(), ..given.clone() },
     };
     Ok(Located {
         chart: String::new(),
@@ -209,7 +214,7 @@ fn explained(error: Error, index: &Index, chart: &str) -> Error {
 
 fn located(
     (index, chart, line): (&Index, &str, &Line),
-    repository: &Repository,
+    repository: &RepositoryEntry,
     opener: &Opener,
     wanted: &VersionRequest,
     shown: &str,

@@ -16,7 +16,7 @@ use crate::{
     client::repository::index::{Fetched, Validators},
     index::{
         Index,
-        config::{self, Repositories, Repository},
+        config::{self, Repositories, RepositoryEntry},
     },
     limits::Limits,
     quote,
@@ -54,7 +54,7 @@ pub struct Files {
 #[derive(Clone, Debug)]
 pub struct Add {
     /// The repository.
-    pub repository: Repository,
+    pub repository: RepositoryEntry,
     /// What to do where one of its name is configured otherwise.
     pub existing: Existing,
     /// What to do with a repository that is known to be gone.
@@ -96,9 +96,9 @@ pub enum Added {
 #[derive(Debug)]
 pub enum Event<'a> {
     /// The index of one is there.
-    Updated(&'a Repository, Change),
+    Updated(&'a RepositoryEntry, Change),
     /// The index of one could not be had.
-    Failed(&'a Repository, &'a Error),
+    Failed(&'a RepositoryEntry, &'a Error),
     /// Something the user should know.
     Warning(&'a str),
 }
@@ -125,7 +125,7 @@ impl Files {
     ///
     /// # Errors
     /// `NotFound` with Helm's text.
-    pub fn find(&self, name: &str, limits: &Limits) -> Result<Repository> {
+    pub fn find(&self, name: &str, limits: &Limits) -> Result<RepositoryEntry> {
         self.load(limits)?.find(name).cloned().ok_or_else(|| {
             Error::not_found(format!("repo {name} not found")).with_advice(Advice::ChooseRepository)
         })
@@ -215,7 +215,7 @@ pub async fn add(
 ///
 /// # Errors
 /// Helm's texts: there are none, or none of that name.
-pub fn chosen(files: &Files, names: &[String], limits: &Limits) -> Result<Vec<Repository>> {
+pub fn chosen(files: &Files, names: &[String], limits: &Limits) -> Result<Vec<RepositoryEntry>> {
     let all = files.load(limits)?.repositories;
     if all.is_empty() {
         return Err(Error::not_found("no repositories found. You must add one before updating")
@@ -236,7 +236,7 @@ pub fn chosen(files: &Files, names: &[String], limits: &Limits) -> Result<Vec<Re
 pub async fn update(
     files: &Files,
     opener: &Opener,
-    repositories: &[Repository],
+    repositories: &[RepositoryEntry],
     timeout: Duration,
     tell: &(dyn Fn(Event<'_>) + Sync),
 ) -> Vec<String> {
@@ -301,7 +301,7 @@ pub fn remove(
 pub async fn refresh(
     files: &Files,
     opener: &Opener,
-    repository: &Repository,
+    repository: &RepositoryEntry,
     timeout: Duration,
     warn: &(dyn Fn(&str) + Sync),
 ) -> Result<Change> {

@@ -15,7 +15,7 @@ use crate::{
         repository::index::{self, Body, Credentials, Fetched, Signed, Validators},
     },
     digest::Digest,
-    index::config::Repository,
+    index::config::RepositoryEntry,
     limits::Limits,
     oci::Reference,
     ops::{
@@ -70,7 +70,7 @@ pub struct ChartRepository {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Web(index::Repository),
+    Web(index::HttpRepository),
     Registry(Namespace),
     /// A registry's own scheme, which has charts but no index.
     Oci,
@@ -109,12 +109,14 @@ impl Opener {
     ///
     /// # Errors
     /// `Usage` with Helm's text for a scheme that nothing handles.
-    pub fn open(&self, repository: &Repository) -> Result<ChartRepository> {
+    pub fn open(&self, repository: &RepositoryEntry) -> Result<ChartRepository> {
         let url = &repository.url;
         let mut opener = self.clone();
         let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme).to_owned();
         let kind = match &*scheme {
-            "http" | "https" | "cm" => Kind::Web(self.client.classic(self.options(repository))?),
+            "http" | "https" | "cm" => {
+                Kind::Web(self.client.chart_repository(self.options(repository))?)
+            }
             namespace::SCHEME => {
                 // Its archives lie in the same registry, and are asked for as the same user.
                 opener.client = self.registry_client(repository)?;
@@ -133,7 +135,7 @@ impl Opener {
     }
 
     /// A repository's settings as the client takes them.
-    pub fn options(&self, repository: &Repository) -> index::Options {
+    pub fn options(&self, repository: &RepositoryEntry) -> index::Options {
         let mut options = index::Options::new(self.web(&repository.url));
         if !repository.username.is_empty() || !repository.password.is_empty() {
             options.credential = Some(Credential::Basic {
@@ -157,7 +159,7 @@ impl Opener {
     ///
     /// # Errors
     /// `Io` when a file of certificates cannot be read.
-    pub fn registry_client(&self, repository: &Repository) -> Result<Client> {
+    pub fn registry_client(&self, repository: &RepositoryEntry) -> Result<Client> {
         let mut options = self.options(repository);
         if repository.username.is_empty() && repository.password.is_empty() {
             // A token is for web servers; a registry's own is found by its host.
@@ -179,7 +181,7 @@ impl Opener {
     }
 
     /// TLS settings, where the repository has some of its own.
-    fn trust(&self, repository: &Repository) -> Option<Trust> {
+    fn trust(&self, repository: &RepositoryEntry) -> Option<Trust> {
         let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
         let (ca, certificate, key) =
             (path(&repository.ca_file), path(&repository.cert_file), path(&repository.key_file));
@@ -272,7 +274,7 @@ impl ChartRepository {
                 let url = opener.web(url);
                 let repository = match &self.kind {
                     Kind::Web(repository) => repository.clone(),
-                    _ => opener.client.classic(index::Options::new(&*url))?,
+                    _ => opener.client.chart_repository(index::Options::new(&*url))?,
                 };
                 let found = repository.archive(&url, opener.limits.archive_bytes).await?;
                 let (provenance, unsigned) = match provenance {
@@ -413,8 +415,8 @@ mod tests {
         }
     }
 
-    fn at(url: &str) -> Repository {
-        Repository { url: url.to_owned(), ..Repository::default() }
+    fn at(url: &str) -> RepositoryEntry {
+        RepositoryEntry { url: url.to_owned(), ..RepositoryEntry::default() }
     }
 
     #[test]
@@ -438,7 +440,7 @@ mod tests {
     #[test]
     fn a_token_for_chartmuseums_goes_to_those_that_nobody_is_named_to() {
         let opener = Opener { museum_token: Some(Secret::new("cf")), ..opener() };
-        let named = Repository { username: "u".to_owned(), ..at("cm://r.example") };
+        let named = RepositoryEntry { username: "u".to_owned(), ..at("cm://r.example") };
         for (repository, token) in
             [(at("cm://r.example"), Some("cf")), (at("https://r.example"), None), (named, None)]
         {

@@ -38,7 +38,7 @@ fn an_archive_comes_whole_in_memory_or_in_a_file() {
     run(async {
         let (server, bench) = (server().await, Bench::new());
         let base = format!("http://{}/files", server.address());
-        let repository = bench.client.classic(Options::new(&*base)).unwrap();
+        let repository = bench.client.chart_repository(Options::new(&*base)).unwrap();
         let small = repository.archive(&format!("{base}/demo-1.0.0.tgz"), 1 << 20).await.unwrap();
         assert!(matches!(&small.body, Body::Memory(bytes) if *bytes == noise(100_000)));
         assert_eq!(small.digest, Digest::sha256(&noise(100_000)));
@@ -69,7 +69,7 @@ fn what_breaks_off_is_fetched_again_and_what_is_gone_is_not() {
             let (server, bench) = (server().await, Bench::new());
             server.fail(Fault::new("GET /files/", fault));
             let base = format!("http://{}/files", server.address());
-            let repository = bench.client.classic(Options::new(&*base)).unwrap();
+            let repository = bench.client.chart_repository(Options::new(&*base)).unwrap();
             let url = format!("{base}/demo-1.0.0.tgz");
             let archive = repository.archive(&url, 1 << 20).await.expect("in the end");
             assert_eq!(archive.digest, Digest::sha256(&noise(100_000)));
@@ -79,7 +79,7 @@ fn what_breaks_off_is_fetched_again_and_what_is_gone_is_not() {
     run(async {
         let (server, bench) = (server().await, Bench::new());
         let base = format!("http://{}/files", server.address());
-        let repository = bench.client.classic(Options::new(&*base)).unwrap();
+        let repository = bench.client.chart_repository(Options::new(&*base)).unwrap();
         let error = repository.archive(&format!("{base}/gone.tgz"), 10).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert_eq!(repository.provenance(&format!("{base}/gone.tgz.prov")).await.unwrap(), None);
@@ -103,7 +103,7 @@ fn what_broke_off_goes_on_where_it_stopped_if_it_is_still_the_same() {
             }
             // What this server calls storage knows ETags and ranges.
             let base = format!("http://{}/storage", server.address());
-            let repository = bench.client.classic(Options::new(&*base)).unwrap();
+            let repository = bench.client.chart_repository(Options::new(&*base)).unwrap();
             let archive = repository.archive(&format!("{base}/large.tgz"), 1 << 24).await.unwrap();
             assert_eq!(archive.digest, Digest::sha256(&noise(SIZE)));
             let seen = server.take();
@@ -127,7 +127,7 @@ fn a_retry_after_holds_for_all_requests_to_that_host() {
         let limited = Answer::new(429, "").with("retry-after", "20");
         server.fail(Fault::new("GET /files/", Act::Instead(limited)).times(4));
         let base = format!("http://{}/files", server.address());
-        let repository = bench.client.classic(Options::new(&*base)).unwrap();
+        let repository = bench.client.chart_repository(Options::new(&*base)).unwrap();
         let url = format!("{base}/demo-1.0.0.tgz");
         let all = join_all((0..8).map(|_| repository.archive(&url, 1 << 20))).await;
         assert!(all.into_iter().all(|one| one.is_ok()), "nothing is lost");
@@ -146,7 +146,7 @@ fn a_repository_may_have_tls_settings_of_its_own() {
             change(&issuer, &mut trust);
             let mut options = Options::new(format!("https://{}/files", server.address()));
             options.trust = Some(trust);
-            let repository = bench.client.classic(options).unwrap();
+            let repository = bench.client.chart_repository(options).unwrap();
             async move { repository.index(None).await }
         };
         let both = index(|issuer, trust| {

@@ -47,7 +47,7 @@ fn carry(place: &Migration, at_once: usize) -> (mirror::Report, Said) {
         }
     });
     let client = Client::new(options).unwrap();
-    let repository = client.classic(index::Options::new(place.source())).unwrap();
+    let repository = client.chart_repository(index::Options::new(place.source())).unwrap();
     let source = Source::Repository(Repository::new(From {
         provenance: chartferry::mirror::Ask::Provenance,
         client: client.clone(),

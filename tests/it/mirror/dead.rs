@@ -37,7 +37,7 @@ fn mirror(source: usize, destination: usize) -> (Report, Duration) {
     options.unreachable = Some(PATIENCE);
     let client = Client::new(options).unwrap();
     let url = format!("http://{}", web.address());
-    let repository = client.classic(index::Options::new(url)).unwrap();
+    let repository = client.chart_repository(index::Options::new(url)).unwrap();
     let source = Source::Repository(Repository::new(From {
         client: client.clone(),
         repository,
