@@ -19,7 +19,7 @@ use crate::{
     Error, Result,
     client::{
         Client, Secret,
-        chartmuseum::{Force, Museum},
+        chartmuseum::{ChartMuseum, Force},
     },
     index::config::RepositoryEntry,
     limits::Limits,
@@ -184,7 +184,7 @@ pub(super) fn museum(run: &Run, command: MuseumCommand) -> Result<Exit> {
 
 impl ServerArgs {
     /// The server behind a configured name or a URL; flags come before variables, those before what is configured.
-    fn museum(&self, run: &Run, repository: &str) -> Result<Museum> {
+    fn museum(&self, run: &Run, repository: &str) -> Result<ChartMuseum> {
         let env = &run.env;
         let mut repository = configured(&run.repository_files(), repository)?;
         let password = match (&self.password, self.password_stdin) {

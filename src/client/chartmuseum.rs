@@ -54,7 +54,7 @@ pub enum Deleted {
 
 /// A ChartMuseum. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Museum {
+pub struct ChartMuseum {
     repository: index::HttpRepository,
     context_path: Arc<OnceCell<String>>,
 }
@@ -65,14 +65,18 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::chart_repository`].
-    pub fn museum(&self, options: index::Options, context_path: Option<&str>) -> Result<Museum> {
+    pub fn museum(
+        &self,
+        options: index::Options,
+        context_path: Option<&str>,
+    ) -> Result<ChartMuseum> {
         let repository = self.chart_repository(options)?;
         let context_path = Arc::new(OnceCell::new_with(context_path.map(tidy)));
-        Ok(Museum { repository, context_path })
+        Ok(ChartMuseum { repository, context_path })
     }
 }
 
-impl Museum {
+impl ChartMuseum {
     /// Its repository.
     pub fn repository(&self) -> &index::HttpRepository {
         &self.repository

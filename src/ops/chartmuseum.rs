@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Advice, Error, ErrorKind, Result,
     advice::Occupied,
-    client::chartmuseum::{Deleted, Force, Museum, Uploaded},
+    client::chartmuseum::{ChartMuseum, Deleted, Force, Uploaded},
     limits::Limits,
 };
 use bytes::Bytes;
@@ -115,7 +115,7 @@ pub fn prepare(path: &Path, options: &Options) -> Result<Outgoing> {
 ///
 /// # Errors
 /// `Conflict` when the server has another archive of this version and keeps it, and what it says otherwise.
-pub async fn upload(museum: &Museum, chart: Outgoing, force: Force) -> Result<Report> {
+pub async fn upload(museum: &ChartMuseum, chart: Outgoing, force: Force) -> Result<Report> {
     let metadata = &chart.metadata;
     let report = Report {
         file: format!("{}-{}.tgz", metadata.name, metadata.version),
@@ -159,7 +159,7 @@ pub async fn upload(museum: &Museum, chart: Outgoing, force: Force) -> Result<Re
 ///
 /// # Errors
 /// `NotFound` when it was not there, and what the server says otherwise.
-pub async fn delete(museum: &Museum, name: &str, version: &str) -> Result<()> {
+pub async fn delete(museum: &ChartMuseum, name: &str, version: &str) -> Result<()> {
     match museum.delete(name, version).await? {
         Deleted::Yes => Ok(()),
         Deleted::WasAbsent => Err(Error::not_found(format!(

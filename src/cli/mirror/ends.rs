@@ -210,7 +210,7 @@ impl Ends<'_> {
             };
             let client = self.client(to, None, &host, None)?;
             let museum = client.museum(options, None)?;
-            let museum = sink::chartmuseum::Museum::new(museum, &self.limits);
+            let museum = sink::chartmuseum::ChartMuseum::new(museum, &self.limits);
             return Ok(Sink::Museum(Box::new(museum)));
         }
         if let Some(folder) = text.strip_prefix("layout:") {

@@ -5,7 +5,7 @@ use super::{Held, Naming, Putting, Stored, Target};
 use crate::{
     Error, ErrorKind, Result,
     client::{
-        chartmuseum::{Force, Museum as Client, Uploaded},
+        chartmuseum::{ChartMuseum as Client, Force, Uploaded},
         repository::index::{Body, Fetched},
     },
     digest::Digest,
@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 
 /// A ChartMuseum, to be uploaded to.
 #[derive(Clone, Debug)]
-pub struct Museum {
+pub struct ChartMuseum {
     client: Client,
     identity: String,
     limits: Limits,
@@ -35,7 +35,7 @@ pub struct Museum {
 /// Each chart's versions, with the digests of their archives where the index says them.
 type Names = HashMap<String, HashMap<String, Option<Digest>>>;
 
-impl Museum {
+impl ChartMuseum {
     /// This ChartMuseum.
     pub fn new(client: Client, limits: &Limits) -> Self {
         let identity = client.repository().url().trim_end_matches('/').to_owned();

@@ -30,7 +30,7 @@ pub enum Sink {
     /// An image layout.
     Layout(Box<layout::Layout>),
     /// A ChartMuseum.
-    Museum(Box<chartmuseum::Museum>),
+    Museum(Box<chartmuseum::ChartMuseum>),
     /// A namespace of a registry.
     Registry(registry::Registry),
 }

@@ -1,7 +1,7 @@
 //! Archives and provenance files out: whole or a range, from wherever the store has them.
 
 use super::{
-    Museum,
+    ChartMuseum,
     answer::{Denial, typed},
 };
 use crate::{
@@ -22,7 +22,7 @@ use std::time::Duration;
 const ARCHIVE: &str = "application/x-tar";
 const PROVENANCE: &str = "application/pgp-signature";
 
-impl<C: Catalog> Museum<C> {
+impl<C: Catalog> ChartMuseum<C> {
     /// `GET /:repo/charts/:filename`
     pub(super) async fn file(
         &self,

@@ -1,7 +1,7 @@
 //! Whether the registry behind a bridge lets a client push, asked before the client's body is read: nothing is received or
 //! inflated for somebody whom the registry refuses. The upload itself is asked for again, in its own repository.
 
-use super::{Museum, answer::Denial};
+use super::{ChartMuseum, answer::Denial};
 use crate::{
     ErrorKind,
     oci::RepositoryName,
@@ -57,7 +57,7 @@ impl Leave {
     }
 }
 
-impl<C: Catalog> Museum<C> {
+impl<C: Catalog> ChartMuseum<C> {
     /// Asks the registry whether it takes a push into a namespace from the sender of this request. A server that pushes as
     /// itself has asked for credentials by its own rules before.
     pub(super) async fn ask_leave(&self, namespace: &str, head: &Parts) -> Result<(), Denial> {

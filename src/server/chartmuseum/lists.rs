@@ -2,7 +2,7 @@
 //! values.
 
 use super::{
-    Museum,
+    ChartMuseum,
     answer::{Denial, typed},
     held::{PIECE, Room, Slot},
 };
@@ -28,7 +28,7 @@ use tokio::sync::Semaphore;
 
 const JSON: &str = "application/json; charset=utf-8";
 
-impl<C: Catalog> Museum<C> {
+impl<C: Catalog> ChartMuseum<C> {
     /// `GET /api/:repo/charts`, by pages of names.
     pub(super) async fn charts(
         &self,

@@ -55,7 +55,7 @@ use std::{
 use tokio::sync::{OnceCell, Semaphore};
 
 /// The museum: a view, and the store under it by somebody's credentials.
-struct Museum<C> {
+struct ChartMuseum<C> {
     shelf: ChartStore<C>,
     writes: Writes<C>,
     house: Arc<Shared>,
@@ -84,7 +84,7 @@ struct Shared {
 }
 
 /// Who is in the museum is in its house.
-impl<C> Deref for Museum<C> {
+impl<C> Deref for ChartMuseum<C> {
     type Target = Shared;
 
     fn deref(&self) -> &Shared {
@@ -116,7 +116,7 @@ pub(super) fn router<C: Catalog>(
         turns,
         ids: Ids::new(),
     };
-    let museum = Museum { shelf: ChartStore::new(charts), writes, house: Arc::new(house) };
+    let museum = ChartMuseum { shelf: ChartStore::new(charts), writes, house: Arc::new(house) };
     Router::new().fallback(serve::<C>).with_state(Arc::new(museum))
 }
 
@@ -125,7 +125,10 @@ fn judges() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from).max(2)
 }
 
-async fn serve<C: Catalog>(State(museum): State<Arc<Museum<C>>>, request: Request) -> Response {
+async fn serve<C: Catalog>(
+    State(museum): State<Arc<ChartMuseum<C>>>,
+    request: Request,
+) -> Response {
     let begun = Instant::now();
     let mut line = Line::begin(&request, &museum.ids);
     let (head, mut body) = request.into_parts();
@@ -169,7 +172,7 @@ fn malformed() -> Response {
 
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-impl<C: Catalog> Museum<C> {
+impl<C: Catalog> ChartMuseum<C> {
     async fn answer(
         self: &Arc<Self>,
         route: &Route,

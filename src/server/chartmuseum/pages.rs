@@ -2,7 +2,7 @@
 //! is stored; see `view` for that.
 
 use super::{
-    Museum,
+    ChartMuseum,
     answer::{Denial, json_answer, typed},
 };
 use crate::store::blocking;
@@ -21,7 +21,7 @@ const WELCOME: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=
     <body>\n<h1>A chart repository</h1>\n<p>Add it to Helm: <code>helm repo add NAME URL</code>, with the URL of this page.</p>\n\
     </body>\n</html>\n";
 
-impl<C> Museum<C> {
+impl<C> ChartMuseum<C> {
     /// `GET /`
     pub(super) async fn welcome(&self) -> Response {
         if let Some(folder) = &self.options.pages

@@ -2,7 +2,7 @@
 //! is there gives way, is judged here in ChartMuseum's order and words.
 
 use super::{
-    Museum,
+    ChartMuseum,
     answer::{Denial, json_answer},
     chart_store::Judged,
     form::{self, Part},
@@ -38,7 +38,7 @@ enum Words {
     Form,
 }
 
-impl<C: Catalog> Museum<C> {
+impl<C: Catalog> ChartMuseum<C> {
     /// `POST /api/:repo/charts`: an archive, or a form.
     pub(super) async fn upload(
         self: &Arc<Self>,
