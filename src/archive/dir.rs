@@ -6,7 +6,7 @@ use super::{
     load::{
         assemble::{ChartBuilder, LoadContext},
         budget::Budget,
-        file::{Item, Source},
+        file::{Item, ItemSource},
         retain::{Memory, Retain, Spill},
     },
     path::Name,
@@ -93,7 +93,7 @@ fn judge<K: Retain>(
     let Walk { files, followed, led_out, .. } = walk;
     let mut judge = ChartBuilder::default();
     for file in files {
-        let source = Source::File(&file.path);
+        let source = ItemSource::File(&file.path);
         let item = Item { modified: file.modified, size: file.size, source };
         judge.add(file.name.as_str(), item, &mut bench)?;
     }

@@ -8,7 +8,7 @@ use super::{
     load::{
         assemble::{ChartBuilder, LoadContext},
         budget::Budget,
-        file::{Item, Source},
+        file::{Item, ItemSource},
         retain::{Memory, Retain},
     },
     path::Name,
@@ -196,7 +196,7 @@ fn entries<K: Retain>(
         observer.begin(&name)?;
         let content = StripBom::new(&mut tape).map_err(gzip::error)?;
         let mut content = Passing { content, observer };
-        let source = Source::Stream(&mut content);
+        let source = ItemSource::Stream(&mut content);
         judge.add(
             name.as_str(),
             Item { modified: entry.modified, size: entry.size, source },

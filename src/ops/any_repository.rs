@@ -4,7 +4,7 @@ use crate::{
     Result, client,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
     store::{
-        BlobFile, Exists, Fetch, Held, Push, Referrers, Resolve, Sent, Source, Tags,
+        BlobFile, BlobSource, Exists, Fetch, Held, Push, Referrers, Resolve, Sent, Tags,
         disk::repository::Repository, layout,
     },
 };
@@ -46,7 +46,7 @@ impl Fetch for AnyRepository {
 }
 
 impl Push for AnyRepository {
-    async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
+    async fn push_blob(&self, blob: &Descriptor, source: &BlobSource) -> Result<Sent> {
         each!(self, inner => inner.push_blob(blob, source))
     }
 

@@ -219,7 +219,7 @@ pub async fn first_chart<R: Fetch>(repository: &R, name: &str, tags: &[Tag]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Durability, Push, Source, disk::Disk};
+    use crate::store::{BlobSource, Durability, Push, disk::Disk};
     use serde_json::{Value, json};
 
     fn index(entries: &[&Manifest]) -> Manifest {
@@ -246,7 +246,7 @@ mod tests {
         let store = disk.repository(&"a".parse().expect("name"));
         for bytes in ["{}", "x"] {
             let blob = Descriptor::of("t", bytes.as_bytes());
-            store.push_blob(&blob, &Source::Bytes(bytes.into())).await.expect("blob");
+            store.push_blob(&blob, &BlobSource::Bytes(bytes.into())).await.expect("blob");
         }
         let chart = manifest(media::CHART_CONFIG, media::CHART_CONTENT, 0);
         let image = manifest(media::IMAGE_CONFIG, "layer", 1);

@@ -1,7 +1,7 @@
 //! One repository in memory: the traits of this room without a disk, for tests and for content that never rests.
 
 use super::{
-    BlobFile, Fetch, Push, Referrers, Resolve, Sent, Source, Tags,
+    BlobFile, BlobSource, Fetch, Push, Referrers, Resolve, Sent, Tags,
     verify::{check_cap, check_size, damaged, read_source},
 };
 use crate::{
@@ -73,7 +73,7 @@ impl Fetch for Memory {
 }
 
 impl Push for Memory {
-    async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
+    async fn push_blob(&self, blob: &Descriptor, source: &BlobSource) -> Result<Sent> {
         if self.content().blobs.contains_key(&blob.digest) {
             return Ok(Sent::Present);
         }

@@ -23,7 +23,7 @@ pub(crate) use disk::traits::blocking;
 
 /// Bytes on their way into a store. It can be read again from the start, so a transfer can be repeated.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub enum BlobSource {
     /// In memory.
     Bytes(Bytes),
     /// A file, read as it is sent.
@@ -81,7 +81,7 @@ pub trait Push: Send + Sync {
     fn push_blob(
         &self,
         blob: &Descriptor,
-        source: &Source,
+        source: &BlobSource,
     ) -> impl Future<Output = Result<Sent>> + Send;
 
     /// Stores a manifest under its digest and, if given, a tag. The store's own digest is compared with ours.
@@ -102,7 +102,7 @@ pub trait Push: Send + Sync {
     /// Stores a manifest with the blobs that it names. A store may do it in fewer steps than one by one.
     fn push_artifact(
         &self,
-        blobs: &[(Descriptor, Source)],
+        blobs: &[(Descriptor, BlobSource)],
         manifest: &Manifest,
         tag: Option<&Tag>,
     ) -> impl Future<Output = Result<()>> + Send {

@@ -1,6 +1,6 @@
 //! Reading stored files without trusting them: size and digest are checked before anything is handed over.
 
-use super::{BlobFile, Source};
+use super::{BlobFile, BlobSource};
 use crate::{
     Error, ErrorKind, Result,
     oci::{Descriptor, Digest},
@@ -60,7 +60,7 @@ pub(super) fn check_size(blob: &Descriptor, size: u64) -> Result<()> {
 /// Copies a blob, and finds out whether it is the one that was named.
 pub(super) fn copy(
     blob: &Descriptor,
-    source: &Source,
+    source: &BlobSource,
     mut write: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let mut hasher = blob.digest.algorithm().hasher();
@@ -84,12 +84,12 @@ pub(super) fn damaged(digest: &Digest) -> Error {
 
 /// Hands every byte of a source to `take`.
 pub(super) fn read_source(
-    source: &Source,
+    source: &BlobSource,
     mut take: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<u64> {
     match source {
-        Source::Bytes(bytes) => take(bytes).map(|()| bytes.len() as u64),
-        Source::File(path) => read_through(path, take),
+        BlobSource::Bytes(bytes) => take(bytes).map(|()| bytes.len() as u64),
+        BlobSource::File(path) => read_through(path, take),
     }
 }
 

@@ -13,7 +13,7 @@ use chartferry::{
     ErrorKind,
     client::{Credential, CredentialSource, Given, Intent, Secret, Surroundings},
     oci::{Descriptor, Manifest, media},
-    store::{Fetch, Push, Source, Tags},
+    store::{BlobSource, Fetch, Push, Tags},
 };
 use std::{fs, time::Duration};
 
@@ -92,7 +92,7 @@ fn a_token_is_asked_for_with_the_scope_of_the_request_and_kept() {
             repository.fetch_manifest(&tag("1")).await.expect("manifest");
         }
         repository
-            .push_blob(&Descriptor::of("t", b"{}"), &Source::Bytes("{}".into()))
+            .push_blob(&Descriptor::of("t", b"{}"), &BlobSource::Bytes("{}".into()))
             .await
             .expect("push");
         let digest = "sha256%3A44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
@@ -117,7 +117,7 @@ fn who_is_going_to_write_asks_for_both_at_once() {
         let repository = given(user()).repository(&registry).with_intent(Intent::Writing);
         repository.fetch_manifest(&tag("1")).await.expect("manifest");
         repository
-            .push_blob(&Descriptor::of("t", b"{}"), &Source::Bytes("{}".into()))
+            .push_blob(&Descriptor::of("t", b"{}"), &BlobSource::Bytes("{}".into()))
             .await
             .expect("push");
         assert_eq!(seen(&registry).iter().filter(|line| line.contains("/token")).count(), 1);
@@ -385,7 +385,7 @@ fn helpers_are_asked_and_their_failures_are_told_and_not_fatal() {
             });
             let repository = bench.repository(&registry);
             let pushed = repository
-                .push_blob(&Descriptor::of("t", b"{}"), &Source::Bytes("{}".into()))
+                .push_blob(&Descriptor::of("t", b"{}"), &BlobSource::Bytes("{}".into()))
                 .await;
             assert_eq!(pushed.is_ok(), proof, "{script}: {pushed:?}");
             let heard = bench.told();

@@ -14,7 +14,7 @@ use chartferry::{
         Scheme, Secret, VirtualClock,
     },
     oci::{Descriptor, Document, Manifest, TagOrDigest, media},
-    store::{Fetch, Push, Source},
+    store::{BlobSource, Fetch, Push},
 };
 use std::{
     future::Future,
@@ -174,13 +174,13 @@ impl Payload {
     async fn push(&self, repository: &Repository, registry: &FaultRegistry) -> Result<()> {
         let file = tempfile::NamedTempFile::new().unwrap();
         let layer = match self.kind {
-            Kind::Chart => Source::Bytes(self.layer.clone()),
+            Kind::Chart => BlobSource::Bytes(self.layer.clone()),
             Kind::Blob => {
                 std::fs::write(file.path(), &self.layer).unwrap();
-                Source::File(file.path().to_path_buf())
+                BlobSource::File(file.path().to_path_buf())
             }
         };
-        repository.push_blob(self.config_of(), &Source::Bytes(self.config.clone())).await?;
+        repository.push_blob(self.config_of(), &BlobSource::Bytes(self.config.clone())).await?;
         repository.push_blob(self.layer_of(), &layer).await?;
         repository.push_manifest(&self.manifest, Some(&"1.0.0".parse().unwrap())).await?;
         registry.with(|registry| {

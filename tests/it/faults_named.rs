@@ -12,7 +12,7 @@ use chartferry::{
     Error, ErrorKind,
     client::{Client, Options},
     oci::{Descriptor, Digest, TagOrDigest, media},
-    store::{Fetch, Push, Resolve, Source, Tags},
+    store::{BlobSource, Fetch, Push, Resolve, Tags},
 };
 use std::time::Duration;
 
@@ -200,7 +200,7 @@ fn what_a_registry_stores_otherwise_is_named() {
             let (registry, _) = registry([fault]).await;
             let repository = Bench::new().repository(&registry);
             let pushed = async {
-                repository.push_blob(&blob, &Source::Bytes("{}".into())).await?;
+                repository.push_blob(&blob, &BlobSource::Bytes("{}".into())).await?;
                 let manifest = chartferry::oci::Manifest::parse(MANIFEST.into(), None)?;
                 repository.push_manifest(&manifest, Some(&"1".parse()?)).await
             };
@@ -220,11 +220,13 @@ fn a_source_that_is_not_its_descriptor_is_not_sent() {
         let repository = Bench::new().repository(&registry);
         let blob = Descriptor::new("t", Digest::sha256(b"abc"), 4);
         let error =
-            repository.push_blob(&blob, &Source::Bytes("abc".into())).await.expect_err("size");
+            repository.push_blob(&blob, &BlobSource::Bytes("abc".into())).await.expect_err("size");
         assert_says(&error, ErrorKind::Integrity, &["4 bytes by its descriptor and 3 in fact"]);
         let blob = Descriptor::new("t", Digest::sha256(b"abd"), 3);
-        let error =
-            repository.push_blob(&blob, &Source::Bytes("abc".into())).await.expect_err("digest");
+        let error = repository
+            .push_blob(&blob, &BlobSource::Bytes("abc".into()))
+            .await
+            .expect_err("digest");
         assert_says(&error, ErrorKind::Integrity, &["other bytes arrive"]);
     });
 }
@@ -307,9 +309,9 @@ fn a_pull_is_two_requests_and_a_push_at_most_seven() {
             let (config, layer) =
                 (Descriptor::of("c", b"{}"), Descriptor::of("l", &noise(900_000)));
             assert_eq!(repository.resolve(&tag("1.0.0")).await.expect("look before"), None);
-            repository.push_blob(&config, &Source::Bytes("{}".into())).await.expect("config");
+            repository.push_blob(&config, &BlobSource::Bytes("{}".into())).await.expect("config");
             repository
-                .push_blob(&layer, &Source::Bytes(noise(900_000).into()))
+                .push_blob(&layer, &BlobSource::Bytes(noise(900_000).into()))
                 .await
                 .expect("layer");
             let manifest =

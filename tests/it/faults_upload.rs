@@ -13,7 +13,7 @@ use chartferry::{
     ErrorKind, Result,
     client::Repository,
     oci::{Descriptor, Digest, Document, Manifest, media},
-    store::{Fetch, Push, Referrers, Sent, Source},
+    store::{BlobSource, Fetch, Push, Referrers, Sent},
 };
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const MIB: usize = 1 << 20;
 
 async fn push(repository: &Repository, bytes: &[u8]) -> Result<Sent> {
     let blob = Descriptor::of("t", bytes);
-    repository.push_blob(&blob, &Source::Bytes(bytes.to_vec().into())).await
+    repository.push_blob(&blob, &BlobSource::Bytes(bytes.to_vec().into())).await
 }
 
 /// A registry, and a client whose chunks are of 64 KiB.

@@ -6,7 +6,7 @@ use chartferry::{
     Error, ErrorKind,
     oci::{Descriptor, Digest, Document, Manifest, RepositoryName, Tag, TagOrDigest, media},
     store::{
-        BlobFile, Durability, Fetch, Push, Referrers, Resolve, Sent, Source, Tags,
+        BlobFile, BlobSource, Durability, Fetch, Push, Referrers, Resolve, Sent, Tags,
         disk::{
             Disk,
             repository::{Missing, MissingContent, Mounted},
@@ -20,13 +20,13 @@ use std::{collections::BTreeMap, error::Error as _, fs, path::Path, time::System
 /// An artifact of two blobs.
 struct Artifact {
     manifest: Manifest,
-    config: (Descriptor, Source),
-    layer: (Descriptor, Source),
+    config: (Descriptor, BlobSource),
+    layer: (Descriptor, BlobSource),
 }
 
 fn artifact(text: &str, subject: Option<&Manifest>, kind: &str) -> Artifact {
     let blob = |media_type: &str, bytes: &[u8]| {
-        (Descriptor::of(media_type, bytes), Source::Bytes(bytes.to_vec().into()))
+        (Descriptor::of(media_type, bytes), BlobSource::Bytes(bytes.to_vec().into()))
     };
     let config = blob(media::EMPTY, b"{}");
     let layer = blob("text/plain", text.as_bytes());
@@ -126,7 +126,10 @@ where
     let file = scratch.join("large");
     fs::write(&file, &large).unwrap();
     let blob = Descriptor::of("", &large);
-    assert_eq!(store.push_blob(&blob, &Source::File(file.clone())).await.unwrap(), Sent::Uploaded);
+    assert_eq!(
+        store.push_blob(&blob, &BlobSource::File(file.clone())).await.unwrap(),
+        Sent::Uploaded
+    );
     let found = store.fetch_blob_file(&blob).await.unwrap();
     assert_eq!(fs::read(found.path()).unwrap(), large);
     assert_ne!(found.path(), file);

@@ -3,7 +3,7 @@
 
 use super::{
     budget::Budget,
-    file::{Item, Source, check_values, read_requirements},
+    file::{Item, ItemSource, check_values, read_requirements},
     retain::Retain,
 };
 use crate::{
@@ -116,9 +116,9 @@ impl<D> ChartBuilder<D> {
         if wanted {
             let keeper = &mut bench.keeper;
             let data = match (item.source, document) {
-                (Source::File(path), document) => keeper.file(path, item.size, document)?,
-                (Source::Stream(_), Some(document)) => keeper.document(document)?,
-                (Source::Stream(content), None) => keeper.stream(item.size, content)?,
+                (ItemSource::File(path), document) => keeper.file(path, item.size, document)?,
+                (ItemSource::Stream(_), Some(document)) => keeper.document(document)?,
+                (ItemSource::Stream(content), None) => keeper.stream(item.size, content)?,
             };
             self.files.push(File { name: name.to_owned(), modified: item.modified, data });
         }

@@ -18,11 +18,11 @@ pub(crate) struct Item<'a> {
     pub(crate) modified: i64,
     /// Bytes as they lie in the archive or on disk.
     pub(crate) size: u64,
-    pub(crate) source: Source<'a>,
+    pub(crate) source: ItemSource<'a>,
 }
 
 /// Where a file's content comes from.
-pub(crate) enum Source<'a> {
+pub(crate) enum ItemSource<'a> {
     /// A stream, its byte order mark gone; what is left of it is somebody else's to skip.
     Stream(&'a mut dyn Read),
     /// A file on disk.
@@ -41,10 +41,10 @@ impl Item<'_> {
         }
         let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0));
         match &mut self.source {
-            Source::Stream(content) => {
+            ItemSource::Stream(content) => {
                 content.read_to_end(&mut bytes).map_err(gzip::error)?;
             }
-            &mut Source::File(path) => {
+            &mut ItemSource::File(path) => {
                 let read = |file| StripBom::new(file)?.take(limit + 1).read_to_end(&mut bytes);
                 fs::File::open(path)
                     .and_then(read)
@@ -63,8 +63,8 @@ impl Item<'_> {
         bench: &mut LoadContext<'_, K>,
     ) -> Result<Chart<K::Data>> {
         match self.source {
-            Source::Stream(content) => crate::archive::read::nested(content, bench),
-            Source::File(path) => {
+            ItemSource::Stream(content) => crate::archive::read::nested(content, bench),
+            ItemSource::File(path) => {
                 let fail = |error| Error::io("read subchart", path, error);
                 let file = fs::File::open(path).map_err(fail)?;
                 crate::archive::read::nested(&mut StripBom::new(file).map_err(fail)?, bench)

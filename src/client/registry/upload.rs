@@ -24,7 +24,7 @@ use crate::{
     },
     limits::{KIB, MIB},
     oci::{Descriptor, Manifest, Tag, media},
-    store::{Exists, Held, Push, Sent, Source},
+    store::{BlobSource, Exists, Held, Push, Sent},
 };
 use ::http::Method;
 use bytes::Bytes;
@@ -47,7 +47,7 @@ const SINGLE: u64 = MIB;
 const FAILED_PUTS: u32 = 3;
 
 impl Push for Repository {
-    async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
+    async fn push_blob(&self, blob: &Descriptor, source: &BlobSource) -> Result<Sent> {
         let body = Body::of(blob, source)?;
         let ask = blob.size >= ASK_FIRST && self.intent != Intent::Filling;
         if ask && self.holds_blob(blob).await? == Held::Yes {
@@ -103,10 +103,10 @@ pub(crate) enum Body {
 }
 
 impl Body {
-    fn of(blob: &Descriptor, source: &Source) -> Result<Self> {
+    fn of(blob: &Descriptor, source: &BlobSource) -> Result<Self> {
         let (body, length) = match source {
-            Source::Bytes(bytes) => (Self::Bytes(bytes.clone()), bytes.len() as u64),
-            Source::File(path) => {
+            BlobSource::Bytes(bytes) => (Self::Bytes(bytes.clone()), bytes.len() as u64),
+            BlobSource::File(path) => {
                 let data = path.metadata().map_err(|error| Error::io("read blob", path, error))?;
                 (Self::File(path.as_path().into()), data.len())
             }

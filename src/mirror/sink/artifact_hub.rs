@@ -4,7 +4,7 @@
 use crate::{
     ErrorKind, Result,
     oci::{Descriptor, Document, Manifest, Tag, TagOrDigest, media},
-    store::{Fetch, Push, Source},
+    store::{BlobSource, Fetch, Push},
 };
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ pub(super) async fn put<R: Fetch + Push>(repository: &R, metadata: &Bytes) -> Re
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    repository.push_blob(&config, &Source::Bytes(empty)).await?;
-    repository.push_blob(&layer, &Source::Bytes(metadata.clone())).await?;
+    repository.push_blob(&config, &BlobSource::Bytes(empty)).await?;
+    repository.push_blob(&layer, &BlobSource::Bytes(metadata.clone())).await?;
     repository.push_manifest(&manifest, Some(&tag)).await
 }

@@ -8,7 +8,8 @@ use crate::{
     mirror::{candidate::Payload, state::Key},
     oci::{Descriptor, Manifest, RepositoryName, Tag, TagOrDigest},
     store::{
-        BlobFile, Durability, Fetch, Push, Sent, Source, Tags, blocking, layout::Layout as Store,
+        BlobFile, BlobSource, Durability, Fetch, Push, Sent, Tags, blocking,
+        layout::Layout as Store,
     },
     template::Template,
 };
@@ -156,7 +157,7 @@ impl Fetch for Listed {
 }
 
 impl Push for Listed {
-    async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
+    async fn push_blob(&self, blob: &Descriptor, source: &BlobSource) -> Result<Sent> {
         self.store.push_blob(blob, source).await
     }
 

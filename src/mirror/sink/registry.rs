@@ -15,7 +15,7 @@ use crate::{
         media,
     },
     ops::push::{self, read_back},
-    store::{Fetch, Push, Source, Tags},
+    store::{BlobSource, Fetch, Push, Tags},
     template::Template,
 };
 use bytes::Bytes;
@@ -240,11 +240,11 @@ impl Registry {
     async fn remember_in(&self, repository: &Repository, key: &Key, state: &[u8]) -> Result<()> {
         let empty = Descriptor::of(media::EMPTY, b"{}");
         if !self.prepared.load(Ordering::Relaxed) {
-            repository.push_blob(&empty, &Source::Bytes(Bytes::from_static(b"{}"))).await?;
+            repository.push_blob(&empty, &BlobSource::Bytes(Bytes::from_static(b"{}"))).await?;
             self.prepared.store(true, Ordering::Relaxed);
         }
         let layer = Descriptor::of(media::MIRROR_STATE_LAYER, state);
-        repository.push_blob(&layer, &Source::Bytes(Bytes::copy_from_slice(state))).await?;
+        repository.push_blob(&layer, &BlobSource::Bytes(Bytes::copy_from_slice(state))).await?;
         let document = Document {
             schema_version: 2,
             media_type: Some(media::MANIFEST.to_owned()),

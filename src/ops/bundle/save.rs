@@ -13,7 +13,7 @@ use crate::{
         chart_manifest::chart_of,
     },
     store::{
-        BlobFile, Fetch, Source, blocking,
+        BlobFile, BlobSource, Fetch, blocking,
         bundle::{Entry, Format, Writer},
     },
 };
@@ -246,7 +246,7 @@ where
 /// A blob on its way to the file; what is temporary lives as long as this.
 struct Ready {
     blob: Descriptor,
-    source: Source,
+    source: BlobSource,
     _file: Option<BlobFile>,
 }
 
@@ -260,11 +260,11 @@ async fn fetch_all<R: Fetch + Send>(
         .map(|(repository, blob)| async move {
             if blob.size <= limits.memory_blob {
                 let bytes = repository.fetch_blob(&blob, limits.memory_blob).await?;
-                return Ok(Ready { blob, source: Source::Bytes(bytes), _file: None });
+                return Ok(Ready { blob, source: BlobSource::Bytes(bytes), _file: None });
             }
             check_size(&blob, limits)?;
             let file = repository.fetch_blob_file(&blob).await?;
-            let source = Source::File(file.path().to_owned());
+            let source = BlobSource::File(file.path().to_owned());
             Ok::<_, Error>(Ready { blob, source, _file: Some(file) })
         })
         .buffered(AT_ONCE);

@@ -7,7 +7,7 @@ use crate::{
         package,
         push::{Outgoing, prepare},
     },
-    store::{Push, Source, memory::Memory},
+    store::{BlobSource, Push, memory::Memory},
 };
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ fn tag(text: &str) -> Tag {
 async fn blob(store: &Memory, kind: &str, bytes: impl Into<Bytes>) -> Descriptor {
     let bytes = bytes.into();
     let blob = Descriptor::of(kind, &bytes);
-    store.push_blob(&blob, &Source::Bytes(bytes)).await.expect("blob");
+    store.push_blob(&blob, &BlobSource::Bytes(bytes)).await.expect("blob");
     blob
 }
 

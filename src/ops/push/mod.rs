@@ -11,7 +11,7 @@ use crate::{
     chart::Metadata,
     limits::Limits,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest, chart, media},
-    store::{Fetch, Push, Source},
+    store::{BlobSource, Fetch, Push},
 };
 use bytes::Bytes;
 use compare::{Likeness, compare, no_chart, taken};
@@ -244,17 +244,17 @@ pub(super) fn blobs(
     chart: &Outgoing,
     config: &Bytes,
     provenance: Option<&Descriptor>,
-) -> Vec<(Descriptor, Source)> {
+) -> Vec<(Descriptor, BlobSource)> {
     let archive = match &chart.archive {
-        ChartBytes::Memory(bytes) => Source::Bytes(bytes.clone()),
-        ChartBytes::File(file) => Source::File(file.path().to_owned()),
+        ChartBytes::Memory(bytes) => BlobSource::Bytes(bytes.clone()),
+        ChartBytes::File(file) => BlobSource::File(file.path().to_owned()),
     };
     let mut blobs = vec![
-        (Descriptor::of(media::CHART_CONFIG, config), Source::Bytes(config.clone())),
+        (Descriptor::of(media::CHART_CONFIG, config), BlobSource::Bytes(config.clone())),
         (chart.content.clone(), archive),
     ];
     if let (Some(blob), Some(bytes)) = (provenance, &chart.provenance) {
-        blobs.push((blob.clone(), Source::Bytes(bytes.clone())));
+        blobs.push((blob.clone(), BlobSource::Bytes(bytes.clone())));
     }
     blobs
 }

@@ -79,7 +79,7 @@ async fn what_is_no_chart_is_never_overwritten() {
     let store = Memory::default();
     let config = Bytes::from_static(b"{}");
     let blob = Descriptor::of(media::IMAGE_CONFIG, &config);
-    store.push_blob(&blob, &Source::Bytes(config)).await.expect("blob");
+    store.push_blob(&blob, &BlobSource::Bytes(config)).await.expect("blob");
     let document = Document { layers: Some(Vec::new()), config: Some(blob), ..document() };
     store
         .push_manifest(&Manifest::compose(document, media::MANIFEST), Some(&tag("latest")))
@@ -114,8 +114,8 @@ async fn a_chart_under_a_foreign_type_is_repaired_by_a_push() {
     let layer = Descriptor { media_type: "application/tar+gzip".into(), ..ours.content.clone() };
     let config = Bytes::from(crate::json::to_vec(&ours.metadata));
     let config_blob = Descriptor::of(media::CHART_CONFIG, &config);
-    store.push_blob(&layer, &Source::Bytes(bytes.clone())).await.expect("layer");
-    store.push_blob(&config_blob, &Source::Bytes(config)).await.expect("config");
+    store.push_blob(&layer, &BlobSource::Bytes(bytes.clone())).await.expect("layer");
+    store.push_blob(&config_blob, &BlobSource::Bytes(config)).await.expect("config");
     let document = Document { layers: Some(vec![layer]), config: Some(config_blob), ..document() };
     store
         .push_manifest(&Manifest::compose(document, media::MANIFEST), Some(&tag("1.0.0")))
@@ -202,7 +202,7 @@ impl Fetch for Strange {
 }
 
 impl Push for Strange {
-    async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
+    async fn push_blob(&self, blob: &Descriptor, source: &BlobSource) -> Result<Sent> {
         self.inner.push_blob(blob, source).await
     }
 

@@ -17,7 +17,7 @@ use crate::{
         repository::entry,
     },
     server::index_view::{Follower, Found, Item, Origin, View},
-    store::{Catalog, Fetch, Push, Resolve, Source, Tags},
+    store::{BlobSource, Catalog, Fetch, Push, Resolve, Tags},
 };
 use bytes::Bytes;
 use http::StatusCode;
@@ -188,7 +188,7 @@ impl<C: Catalog> ChartStore<C> {
         layers.push(blob.clone());
         document.layers = Some(layers);
         let manifest = Manifest::compose(document, manifest.media_type());
-        store.push_blob(&blob, &Source::Bytes(provenance.clone())).await?;
+        store.push_blob(&blob, &BlobSource::Bytes(provenance.clone())).await?;
         store.push_manifest(&manifest, Some(&tag)).await?;
         match turn {
             Some(turn) => turn.refresh().await?,
@@ -254,8 +254,8 @@ impl<C: Catalog> ChartStore<C> {
             annotations: found_by(namespace, &file),
         };
         let manifest = Manifest::compose(document, media::MANIFEST);
-        store.push_blob(&config_blob, &Source::Bytes(config)).await?;
-        store.push_blob(&blob, &Source::Bytes(provenance.bytes.clone())).await?;
+        store.push_blob(&config_blob, &BlobSource::Bytes(config)).await?;
+        store.push_blob(&blob, &BlobSource::Bytes(provenance.bytes.clone())).await?;
         store.push_manifest(&manifest, Some(&loose_tag(namespace, &file))).await?;
         self.asides().insert((namespace.to_owned(), file));
         Ok(())

@@ -89,14 +89,17 @@ mod tests {
         limits::Limits,
         oci::{Descriptor, Manifest, media},
         server::index_view::{Cache, LookCost, View},
-        store::{Durability, Push, Source, disk::Disk},
+        store::{BlobSource, Durability, Push, disk::Disk},
     };
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     async fn link(disk: &Disk, text: &str) -> Digest {
         let repository = disk.repository(&"a".parse().expect("name"));
         let blob = Descriptor::of(media::IMAGE_CONFIG, text.as_bytes());
-        repository.push_blob(&blob, &Source::Bytes(text.to_owned().into())).await.expect("blob");
+        repository
+            .push_blob(&blob, &BlobSource::Bytes(text.to_owned().into()))
+            .await
+            .expect("blob");
         let document = serde_json::json!({ "schemaVersion": 2, "config": blob, "layers": [blob] });
         let manifest =
             Manifest::parse(document.to_string().into(), Some(media::MANIFEST)).expect("manifest");

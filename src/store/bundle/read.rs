@@ -13,7 +13,7 @@ use crate::{
     error::Context as _,
     limits::{Limits, MIB},
     oci::{Digest, Manifest},
-    store::{BlobFile, Source, disk::open_regular},
+    store::{BlobFile, BlobSource, disk::open_regular},
 };
 use bytes::Bytes;
 use std::{
@@ -62,10 +62,10 @@ pub enum Content {
 
 impl Content {
     /// As what is pushed.
-    pub fn source(&self) -> Source {
+    pub fn source(&self) -> BlobSource {
         match self {
-            Self::Memory(bytes) => Source::Bytes(bytes.clone()),
-            Self::File(file) => Source::File(file.path().to_owned()),
+            Self::Memory(bytes) => BlobSource::Bytes(bytes.clone()),
+            Self::File(file) => BlobSource::File(file.path().to_owned()),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     ErrorKind,
     limits::Limits,
     oci::{Document, Manifest, Tag, media},
-    store::Source,
+    store::BlobSource,
 };
 use std::{collections::BTreeMap, fs, io::Write, path::PathBuf};
 
@@ -35,7 +35,7 @@ fn write(format: Format) -> Vec<u8> {
     writer.manifest(&one).expect("manifest");
     for bytes in [&b"{}"[..], b"one"] {
         let blob = Descriptor::of("x", bytes);
-        writer.blob(&blob, &Source::Bytes(bytes.to_vec().into())).expect("blob");
+        writer.blob(&blob, &BlobSource::Bytes(bytes.to_vec().into())).expect("blob");
     }
     writer.finish().expect("finished")
 }
@@ -85,7 +85,7 @@ fn a_blob_that_is_not_what_it_is_said_to_be_is_not_written() {
     for bytes in ["two", "longer"] {
         let mut writer = Writer::new(Vec::new(), Format::Plain, &entries, None).expect("begun");
         let error = writer
-            .blob(&Descriptor::of("x", b"one"), &Source::Bytes(bytes.into()))
+            .blob(&Descriptor::of("x", b"one"), &BlobSource::Bytes(bytes.into()))
             .expect_err("another");
         assert_eq!(error.kind(), ErrorKind::Integrity);
     }

@@ -5,7 +5,7 @@ use crate::{
     Error, ErrorKind, Result,
     archive::tar::header_write,
     oci::{Descriptor, Digest, Document, Manifest, media},
-    store::{Source, layout::ref_name::RefName, verify},
+    store::{BlobSource, layout::ref_name::RefName, verify},
 };
 use std::{
     collections::BTreeMap,
@@ -102,7 +102,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// `Io`; `Integrity` when the source has not the size and digest it is said to have: the bundle is then lost.
-    pub fn blob(&mut self, blob: &Descriptor, source: &Source) -> Result<()> {
+    pub fn blob(&mut self, blob: &Descriptor, source: &BlobSource) -> Result<()> {
         self.head(&path(&blob.digest), blob.size)?;
         verify::copy(blob, source, |part| self.out.write_all(part).map_err(failed))?;
         self.pad(blob.size)

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Result,
     oci::{Descriptor, Manifest, Tag},
-    store::{Source, verify::copy},
+    store::{BlobSource, verify::copy},
 };
 use std::{collections::BTreeMap, fs, sync::PoisonError};
 
@@ -22,7 +22,7 @@ impl Repository {
     /// [`MissingContent`](super::repository::MissingContent) as its source; `Io`. Nothing is visible then but blobs.
     pub fn put_artifact(
         &self,
-        blobs: &[(Descriptor, Source)],
+        blobs: &[(Descriptor, BlobSource)],
         manifest: &Manifest,
         tags: &[Tag],
         missing: Missing,

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     ErrorKind,
     oci::{Descriptor, Digest, Document, Manifest, RepositoryName, Tag, TagOrDigest, media},
-    store::{Durability, Fetch, Push, Referrers, Source},
+    store::{BlobSource, Durability, Fetch, Push, Referrers},
 };
 use bytes::Bytes;
 use std::{
@@ -58,7 +58,7 @@ fn manifest(subject: Option<&Manifest>) -> Manifest {
 async fn push(repository: &Repository) -> crate::Result<()> {
     for bytes in [CONFIG, LAYER] {
         let blob = Descriptor::of("", bytes);
-        repository.push_blob(&blob, &Source::Bytes(bytes.into())).await?;
+        repository.push_blob(&blob, &BlobSource::Bytes(bytes.into())).await?;
     }
     let first = manifest(None);
     repository.push_manifest(&first, Some(&tag())).await?;
@@ -68,7 +68,7 @@ async fn push(repository: &Repository) -> crate::Result<()> {
 /// The same artifact, put there whole.
 async fn push_whole(repository: &Repository) -> crate::Result<()> {
     let blobs = [CONFIG, LAYER]
-        .map(|bytes| (Descriptor::of("", bytes), Source::Bytes(Bytes::from_static(bytes))));
+        .map(|bytes| (Descriptor::of("", bytes), BlobSource::Bytes(Bytes::from_static(bytes))));
     let first = manifest(None);
     repository.push_artifact(&blobs, &first, Some(&tag())).await?;
     repository.push_artifact(&blobs, &manifest(Some(&first)), None).await
@@ -86,7 +86,7 @@ async fn an_artifact_put_whole_is_flushed_then_named_then_referred_to() {
     });
     let repository = open_with(root.path(), Durability::Full, seam).repository(&name());
     let blobs = [CONFIG, LAYER]
-        .map(|bytes| (Descriptor::of("", bytes), Source::Bytes(Bytes::from_static(bytes))));
+        .map(|bytes| (Descriptor::of("", bytes), BlobSource::Bytes(Bytes::from_static(bytes))));
     repository.push_artifact(&blobs, &manifest(None), Some(&tag())).await.expect("push");
     let steps = steps.lock().expect("steps");
     let last = |step: Step, part: &str| {
@@ -113,12 +113,12 @@ async fn a_blob_that_is_not_what_it_is_called_is_refused_and_leaves_nothing() {
     let root = tempfile::tempdir().expect("directory");
     let disk = Disk::open(root.path(), Durability::Full).expect("store");
     let repository = disk.repository(&name());
-    let wrong = [(Descriptor::of("", LAYER), Source::Bytes("another".into()))];
+    let wrong = [(Descriptor::of("", LAYER), BlobSource::Bytes("another".into()))];
     let error = repository.push_artifact(&wrong, &manifest(None), None).await.expect_err("wrong");
     assert_eq!(error.kind(), ErrorKind::Invalid, "the config is missing");
     let wrong = [
-        (Descriptor::of("", CONFIG), Source::Bytes(CONFIG.into())),
-        (Descriptor::of("", LAYER), Source::Bytes("a  ayer".into())),
+        (Descriptor::of("", CONFIG), BlobSource::Bytes(CONFIG.into())),
+        (Descriptor::of("", LAYER), BlobSource::Bytes("a  ayer".into())),
     ];
     let error = repository.push_artifact(&wrong, &manifest(None), None).await.expect_err("wrong");
     assert_eq!(error.kind(), ErrorKind::Integrity);
@@ -268,7 +268,8 @@ async fn a_full_disk_gets_its_space_back_and_keeps_what_was_there() {
     push(&repository).await.expect("push");
     full.store(1, Ordering::Relaxed);
     let blob = Descriptor::of("", b"more");
-    let error = repository.push_blob(&blob, &Source::Bytes("more".into())).await.expect_err("full");
+    let error =
+        repository.push_blob(&blob, &BlobSource::Bytes("more".into())).await.expect_err("full");
     assert_eq!(error.kind(), ErrorKind::Io);
     let mut upload = repository.start_upload(blob.digest.algorithm()).expect("session");
     upload.append(&[b"more"]).expect_err("full");
@@ -278,7 +279,7 @@ async fn a_full_disk_gets_its_space_back_and_keeps_what_was_there() {
     repository.push_manifest(&moved, Some(&tag())).await.expect_err("full");
     whole(&repository).await;
     full.store(0, Ordering::Relaxed);
-    repository.push_blob(&blob, &Source::Bytes("more".into())).await.expect("space again");
+    repository.push_blob(&blob, &BlobSource::Bytes("more".into())).await.expect("space again");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
     Error, Result,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
     store::{
-        BlobFile, Exists, Fetch, Held, Push, Referrers, Resolve, Sent, Source, Tags, TagsOn,
+        BlobFile, BlobSource, Exists, Fetch, Held, Push, Referrers, Resolve, Sent, Tags, TagsOn,
         verify::{check_blob, check_size, damaged, read_blob, read_source},
     },
 };
@@ -40,7 +40,7 @@ impl Fetch for Repository {
 }
 
 impl Push for Repository {
-    async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
+    async fn push_blob(&self, blob: &Descriptor, source: &BlobSource) -> Result<Sent> {
         let (this, wanted, source) = (self.clone(), blob.clone(), source.clone());
         blocking(move || {
             if this.blob(&wanted.digest)?.is_some() {
@@ -63,7 +63,7 @@ impl Push for Repository {
 
     async fn push_artifact(
         &self,
-        blobs: &[(Descriptor, Source)],
+        blobs: &[(Descriptor, BlobSource)],
         manifest: &Manifest,
         tag: Option<&Tag>,
     ) -> Result<()> {

@@ -8,7 +8,7 @@ pub(super) mod listing;
 pub mod ref_name;
 
 use super::{
-    BlobFile, Exists, Fetch, Held, Push, Referrers, Resolve, Sent, Source, Tags,
+    BlobFile, BlobSource, Exists, Fetch, Held, Push, Referrers, Resolve, Sent, Tags,
     disk::{
         commit::{Durability, Writer, is_unfinished},
         open_regular, read_file,
@@ -190,7 +190,7 @@ impl Layout {
 
     fn store_manifests(&self, all: &[(RepositoryName, Manifest, Option<Tag>)]) -> Result<()> {
         for (_, manifest, _) in all {
-            let bytes = Source::Bytes(manifest.bytes().clone());
+            let bytes = BlobSource::Bytes(manifest.bytes().clone());
             self.store_blob(&manifest.descriptor(), &bytes)?;
         }
         Ok(())
@@ -370,7 +370,7 @@ impl Layout {
         Manifest::parse(bytes, Some(&descriptor.media_type))
     }
 
-    fn store_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
+    fn store_blob(&self, blob: &Descriptor, source: &BlobSource) -> Result<Sent> {
         let place = self.blob_path(&blob.digest);
         let same_size = fs::metadata(&place).is_ok_and(|there| there.len() == blob.size);
         // A file that was written late may be another after a loss of power.
@@ -390,7 +390,7 @@ impl Layout {
         }
     }
 
-    fn fill(&self, path: &Path, blob: &Descriptor, source: &Source) -> Result<()> {
+    fn fill(&self, path: &Path, blob: &Descriptor, source: &BlobSource) -> Result<()> {
         let mut file =
             File::create_new(path).map_err(|error| Error::io("create file", path, error))?;
         verify::copy(blob, source, |part| self.writer.append(&mut file, path, part))?;
@@ -398,7 +398,7 @@ impl Layout {
     }
 
     fn store_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
-        self.store_blob(&manifest.descriptor(), &Source::Bytes(manifest.bytes().clone()))?;
+        self.store_blob(&manifest.descriptor(), &BlobSource::Bytes(manifest.bytes().clone()))?;
         self.change(|index| {
             index.put(self.repository.as_ref(), Listing::from(manifest), tag);
             Ok(())
@@ -500,7 +500,7 @@ impl Fetch for Layout {
 }
 
 impl Push for Layout {
-    async fn push_blob(&self, blob: &Descriptor, source: &Source) -> Result<Sent> {
+    async fn push_blob(&self, blob: &Descriptor, source: &BlobSource) -> Result<Sent> {
         let (this, blob, source) = (self.clone(), blob.clone(), source.clone());
         blocking(move || this.store_blob(&blob, &source)).await
     }

@@ -27,7 +27,7 @@ fn manifest(text: &str) -> Manifest {
 }
 
 async fn note(layout: &Layout, chart: &str, version: &str) {
-    let empty = Source::Bytes(Bytes::from_static(b"{}"));
+    let empty = BlobSource::Bytes(Bytes::from_static(b"{}"));
     layout.push_blob(&Descriptor::of(media::EMPTY, b"{}"), &empty).await.expect("config");
     let one = (name(chart), manifest(&format!("{chart} {version}")), Some(tag(version)));
     layout.note_manifests(vec![one]).await.expect("noted");

@@ -14,7 +14,7 @@ use chartferry::{
     limits::Limits,
     oci::{Descriptor, Digest, Manifest, TagOrDigest, media},
     ops::push::prepare,
-    store::{Push, Referrers, Source, Tags},
+    store::{BlobSource, Push, Referrers, Tags},
 };
 
 const KIB: usize = 1 << 10;
@@ -90,7 +90,7 @@ fn an_upload_session_of_another_host_sees_no_credentials() {
             let blob = Descriptor::of("t", &bytes);
             let error = bench
                 .repository(&registry)
-                .push_blob(&blob, &Source::Bytes(bytes.into()))
+                .push_blob(&blob, &BlobSource::Bytes(bytes.into()))
                 .await
                 .expect_err("the stranger takes nothing");
             assert_says(&error, ErrorKind::Denied, &["where `", "sent us"]);
@@ -124,7 +124,7 @@ fn a_session_that_moves_to_another_host_sees_no_credentials() {
         let blob = Descriptor::of("t", &bytes);
         bench
             .repository(&registry)
-            .push_blob(&blob, &Source::Bytes(bytes.into()))
+            .push_blob(&blob, &BlobSource::Bytes(bytes.into()))
             .await
             .expect_err("the stranger takes nothing");
         assert_learnt_nothing(&stranger, "a chunk");
@@ -245,7 +245,7 @@ fn a_registry_that_forgets_chunks_is_given_up() {
             let bytes = noise(640 * KIB);
             let blob = Descriptor::of("t", &bytes);
             let repository = bench.repository(&registry);
-            let source = Source::Bytes(bytes.into());
+            let source = BlobSource::Bytes(bytes.into());
             repository.push_blob(&blob, &source).await.expect_err(what);
             let seen = registry.take().len();
             assert!(seen < 200, "{what}: {seen} requests");

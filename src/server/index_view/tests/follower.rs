@@ -9,7 +9,7 @@ use crate::{
     },
     server::index_view::{Cache, Follower, LookCost},
     store::{
-        Durability, Fetch, Push, Source, Tags,
+        BlobSource, Durability, Fetch, Push, Tags,
         disk::{Disk, repository::Repository},
     },
 };
@@ -41,9 +41,9 @@ async fn push(disk: &Disk, repo: &str, metadata: Metadata, tag: &str, content: &
     let (config, manifest) = compose(&metadata, parts);
     let repository = repository(disk, repo);
     let blob = Descriptor::of(media::CHART_CONFIG, &config);
-    repository.push_blob(&blob, &Source::Bytes(config)).await.expect("config");
+    repository.push_blob(&blob, &BlobSource::Bytes(config)).await.expect("config");
     let bytes = content.to_owned().into();
-    repository.push_blob(&archive, &Source::Bytes(bytes)).await.expect("archive");
+    repository.push_blob(&archive, &BlobSource::Bytes(bytes)).await.expect("archive");
     repository.push_manifest(&manifest, Some(&tag.parse().expect("tag"))).await.expect("manifest");
     manifest
 }
@@ -110,7 +110,7 @@ async fn what_is_no_chart_never_enters() {
     let follower = follower(&disk, LookCost::Near, Cache::none());
     let repo = repository(&disk, "a");
     let layer = Descriptor::of(media::CHART_CONTENT, b"x");
-    repo.push_blob(&layer, &Source::Bytes("x".into())).await.expect("layer");
+    repo.push_blob(&layer, &BlobSource::Bytes("x".into())).await.expect("layer");
     for (config_type, config) in [
         (media::IMAGE_CONFIG, "{}"),
         ("application/vnd.example.state", "{}"),
@@ -120,7 +120,7 @@ async fn what_is_no_chart_never_enters() {
         (media::CHART_CONFIG, r#"{"name":"a","apiVersion":"v2"}"#),
     ] {
         let blob = Descriptor::of(config_type, config.as_bytes());
-        repo.push_blob(&blob, &Source::Bytes(config.into())).await.expect("config");
+        repo.push_blob(&blob, &BlobSource::Bytes(config.into())).await.expect("config");
         let document = serde_json::json!({
             "schemaVersion": 2, "config": blob, "layers": [layer],
         });
