@@ -1,5 +1,6 @@
-//! How fast charts are packaged, read and shown: `cargo bench --bench archive`. The charts are those of
-//! `charts-fixtures`, and one made here of the size of a large public chart. Comparisons with other tools are in `peers/`.
+//! How fast charts are packaged, read and shown: `cargo bench --bench archive`. The charts are
+//! those of `charts-fixtures`, and one made here of the size of a large public chart. Comparisons
+//! with other tools are in `peers/`.
 
 // What cannot be set up cannot be measured.
 #![allow(clippy::unwrap_used)]
@@ -32,7 +33,8 @@ static LARGE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     place
 });
 
-/// As large as kube-prometheus-stack, 7 MB inflated: 60 resource definitions of 100 kB, values of 200 kB.
+/// As large as kube-prometheus-stack, 7 MB inflated: 60 resource definitions of 100 kB, values of
+/// 200 kB.
 fn write_large(place: &Path) {
     for folder in ["crds", "templates"] {
         fs::create_dir(place.join(folder)).unwrap();

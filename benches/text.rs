@@ -1,5 +1,5 @@
-//! How fast YAML is read and written and versions are matched: `cargo bench --bench text`. What a chart's archive costs on top
-//! is in `archive.rs`.
+//! How fast YAML is read and written and versions are matched: `cargo bench --bench text`. What a
+//! chart's archive costs on top is in `archive.rs`.
 
 // What cannot be set up cannot be measured.
 #![allow(clippy::unwrap_used)]
@@ -20,7 +20,8 @@ fn main() {
 
 const CHART: &str = include_str!("../charts-fixtures/umbrella/Chart.yaml");
 
-/// Values as charts have them: half of the lines are comments, the rest nested maps, some lists, some blocks.
+/// Values as charts have them: half of the lines are comments, the rest nested maps, some lists,
+/// some blocks.
 fn values(sections: usize) -> String {
     let mut text = String::from("# Default values.\n\n");
     for at in 0..sections {

@@ -1,5 +1,6 @@
-//! What must hold of any bytes, one function a parser. The fuzz targets call one each; `tests/it/fuzz.rs` calls all of them on
-//! the corpus. Beyond what is asserted, none may panic, overflow the stack or take more memory than its limits say.
+//! What must hold of any bytes, one function a parser. The fuzz targets call one each;
+//! `tests/it/fuzz.rs` calls all of them on the corpus. Beyond what is asserted, none may panic,
+//! overflow the stack or take more memory than its limits say.
 
 #![allow(dead_code, reason = "each target uses one of them")]
 
@@ -30,7 +31,8 @@ pub(crate) fn reference(bytes: &[u8]) {
     }
 }
 
-/// A constraint, on the first line, is shown as one that takes the same versions, on the other lines.
+/// A constraint, on the first line, is shown as one that takes the same versions, on the other
+/// lines.
 pub(crate) fn constraint(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let mut lines = text.lines();
@@ -43,7 +45,8 @@ pub(crate) fn constraint(bytes: &[u8]) {
             assert!(Version::parse_strict(line).is_err(), "{line:?} is strict and not loose");
             continue;
         };
-        // As in Helm, the limit is on what is read: the zeros that a loose version lacks may lead beyond it.
+        // As in Helm, the limit is on what is read: the zeros that a loose version lacks may lead
+        // beyond it.
         match Version::parse_strict(&version.to_string()) {
             Err(ParseVersionError::TooLong) => assert!(line.len() > 256 - ".0.0".len(), "{line}"),
             strict => assert_eq!(strict.as_ref(), Ok(&version)),
@@ -58,7 +61,8 @@ pub(crate) fn constraint(bytes: &[u8]) {
     }
 }
 
-/// What the strict reading takes, the loose one takes alike; what is written is read as what it was.
+/// What the strict reading takes, the loose one takes alike; what is written is read as what it
+/// was.
 pub(crate) fn yaml(bytes: &[u8]) {
     let mut limits = Limits::default();
     limits.yaml_nodes = 100_000;
@@ -72,7 +76,8 @@ pub(crate) fn yaml(bytes: &[u8]) {
     }
     let Ok(value) = loose else { return };
     let text = yaml::emit(&value);
-    // Line ends of YAML 1.1 take the blanks around them along; an infinity stays one, a NaN is not even itself.
+    // Line ends of YAML 1.1 take the blanks around them along; an infinity stays one, a NaN is not
+    // even itself.
     if text.contains(['\u{2028}', '\u{2029}']) || value.require_json().is_err() {
         return;
     }
@@ -104,7 +109,8 @@ pub(crate) fn challenge(bytes: &[u8]) {
     let _ = Challenge::parse(text.lines());
 }
 
-/// An index that can be read says what it says when it is written and read again, in YAML and in JSON.
+/// An index that can be read says what it says when it is written and read again, in YAML and in
+/// JSON.
 pub(crate) fn index(bytes: &[u8]) {
     let mut limits = Limits::default();
     limits.index_bytes = MIB;
@@ -181,7 +187,8 @@ pub(crate) fn bundle(bytes: &[u8]) {
     let _ = bundle.blobs(|_| true, |_| Ok(()));
 }
 
-/// A form to a ChartMuseum is answered and never with a server's error. The first line is the content type.
+/// A form to a ChartMuseum is answered and never with a server's error. The first line is the
+/// content type.
 pub(crate) fn multipart_form(bytes: &[u8]) {
     static SERVER: OnceLock<(TempDir, Router)> = OnceLock::new();
     let (_, server) = SERVER.get_or_init(|| open(Access::Everyone));

@@ -1,6 +1,7 @@
-//! helm and chartferry in turn, in one run, so that both meet the same machine in the same mood: medians of wall and
-//! processor time, peak memory, requests on the wire, and the ratio. It measures and judges nothing: what the
-//! numbers are to be stands in docs/benchmarks.md. `peers/compare` builds and runs it.
+//! helm and chartferry in turn, in one run, so that both meet the same machine in the same mood:
+//! medians of wall and processor time, peak memory, requests on the wire, and the ratio. It
+//! measures and judges nothing: what the numbers are to be stands in docs/benchmarks.md.
+//! `peers/compare` builds and runs it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
@@ -174,7 +175,8 @@ impl Bench {
     fn push(&self) {
         let registry = self.registry();
         for (title, archive, times) in self.cargoes("push") {
-            // Every push goes to a repository of its own, so that every one sends all there is to send.
+            // Every push goes to a repository of its own, so that every one sends all there is to
+            // send.
             let to = |tool: &Tool, address: &str| {
                 strings([
                     "push",
@@ -206,7 +208,8 @@ impl Bench {
         }
     }
 
-    /// What push and pull carry: the smallest chart, the largest, and one of 90 MiB that does not compress.
+    /// What push and pull carry: the smallest chart, the largest, and one of 90 MiB that does not
+    /// compress.
     fn cargoes(&self, verb: &str) -> Vec<(String, PathBuf, usize)> {
         let huge = self.scratch.path().join("huge");
         if !huge.exists() {
@@ -243,8 +246,8 @@ impl Bench {
         fs::read_dir(to).unwrap().next().unwrap().unwrap().path()
     }
 
-    /// Runs both in turn, `times` times a sample, and prints what they came to. `{i}` in an argument is another
-    /// number each time.
+    /// Runs both in turn, `times` times a sample, and prints what they came to. `{i}` in an
+    /// argument is another number each time.
     fn compare(
         &self,
         title: &str,
@@ -263,7 +266,8 @@ impl Bench {
                     next += times;
                     match sample {
                         Ok(sample) => break sample,
-                        // A run that fails is no sample, whoever it was; it is said, and taken again.
+                        // A run that fails is no sample, whoever it was; it is said, and taken
+                        // again.
                         Err(said) if failures < 5 => {
                             failures += 1;
                             println!("  {} failed and is run again: {said}", tool.name);
@@ -316,9 +320,9 @@ impl Bench {
 }
 
 impl Tool {
-    /// One sample: `times` runs in a row, numbered from `first`. The shell measures, because it counts the
-    /// processor time of its children to the microsecond without unsafe code of ours; what it costs to start a
-    /// process is in both.
+    /// One sample: `times` runs in a row, numbered from `first`. The shell measures, because it
+    /// counts the processor time of its children to the microsecond without unsafe code of ours;
+    /// what it costs to start a process is in both.
     fn sample(&self, args: &[String], times: usize, first: usize) -> Result<Sample, String> {
         let script = r#"
             TIMEFORMAT='%3R %3U %3S'; times=$1; first=$2; shift 2
@@ -376,8 +380,8 @@ fn numbered(args: &[String], number: usize) -> impl Iterator<Item = String> + '_
     args.iter().map(move |arg| arg.replace("{i}", &number.to_string()))
 }
 
-/// Charts for those who have none: a small one, and 160 with about 0.8 MB of text each, which is this project's
-/// own source, since its words repeat as those of charts do.
+/// Charts for those who have none: a small one, and 160 with about 0.8 MB of text each, which is
+/// this project's own source, since its words repeat as those of charts do.
 fn own_charts(scratch: &Path) -> Vec<PathBuf> {
     let mut source = Vec::new();
     for folder in ["src", "tests", "docs"] {
@@ -391,8 +395,8 @@ fn own_charts(scratch: &Path) -> Vec<PathBuf> {
     let mut charts = vec![scratch.join("small")];
     write_chart(&charts[0], "small", &source[..2]);
     for number in 0..160 {
-        // Each begins elsewhere, so that no two are the same chart. Deflate looks back 32 KiB, so that it does
-        // not see when the files come round again.
+        // Each begins elsewhere, so that no two are the same chart. Deflate looks back 32 KiB, so
+        // that it does not see when the files come round again.
         source.rotate_left(7);
         let mut size = 0;
         let files: Vec<Vec<u8>> = source

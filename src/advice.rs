@@ -1,6 +1,6 @@
-//! Advice: what a user can do about an error, as data. The library says which remedy it is; the command line renders it with
-//! the flags of the command that ran, see `cli/advice.rs`. [`fmt::Display`] is a text for any other program: it names no flag
-//! and no command.
+//! Advice: what a user can do about an error, as data. The library says which remedy it is; the
+//! command line renders it with the flags of the command that ran, see `cli/advice.rs`.
+//! [`fmt::Display`] is a text for any other program: it names no flag and no command.
 
 use std::fmt;
 
@@ -94,7 +94,8 @@ pub enum Advice {
     UpdateDependencies,
     /// Configure a chart repository; none fits.
     AddRepository,
-    /// Configure the chart repositories that a chart's dependencies come from, or resolve the dependencies anew.
+    /// Configure the chart repositories that a chart's dependencies come from, or resolve the
+    /// dependencies anew.
     AddDependencyRepository,
     /// Choose a chart repository that is configured, or configure one.
     ChooseRepository,

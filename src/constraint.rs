@@ -1,5 +1,6 @@
-//! The language of version ranges that charts use: `^1.2 || >=3 <4`, `~1.2.x`, `1.2 - 2.0.0`. The grammar, its oddities and
-//! the error texts are those of Masterminds/semver 3.5, which Helm uses. Cargo's ranges (`semver::VersionReq`) mean other things.
+//! The language of version ranges that charts use: `^1.2 || >=3 <4`, `~1.2.x`, `1.2 - 2.0.0`. The
+//! grammar, its oddities and the error texts are those of Masterminds/semver 3.5, which Helm uses.
+//! Cargo's ranges (`semver::VersionReq`) mean other things.
 
 use crate::version::{Parts, Version};
 use std::{fmt, str::FromStr};
@@ -66,7 +67,8 @@ impl Constraint {
         Ok(Self { groups })
     }
 
-    /// Whether `version` lies within. A prerelease does only where some comparator of the same alternative names one.
+    /// Whether `version` lies within. A prerelease does only where some comparator of the same
+    /// alternative names one.
     pub fn matches(&self, version: &Version) -> bool {
         let version = version.precedence();
         self.groups.iter().any(|group| {
@@ -109,7 +111,8 @@ pub enum ParseConstraintError {
     /// One alternative is not of the form; it is given as it stands between the bars.
     #[error("improper constraint: {}", crate::quote::go(.0))]
     Improper(Box<str>),
-    /// Of the form, but with a number that is none (`1x`, `99999999999999999999`) or a prerelease that is none (`1.0.0-01`).
+    /// Of the form, but with a number that is none (`1x`, `99999999999999999999`) or a prerelease
+    /// that is none (`1.0.0-01`).
     #[error("constraint parser error")]
     Version,
     /// Longer than any constraint may be.
@@ -224,7 +227,8 @@ impl Comparator {
             && (self.open == Open::Minor || version.minor == own.minor)
     }
 
-    /// Same leftmost number that is not zero. `^*` stands for `^0.0.0`, which takes only 0.0.0: Masterminds' oddity.
+    /// Same leftmost number that is not zero. `^*` stands for `^0.0.0`, which takes only 0.0.0:
+    /// Masterminds' oddity.
     fn caret(&self, version: &semver::Version) -> bool {
         let own = &self.version;
         if own.major > 0 || self.open == Open::Minor {
@@ -254,7 +258,8 @@ impl Comparator {
     }
 }
 
-/// What Masterminds takes for a part of a version. The bar is in its class by mistake and fails later, as a number.
+/// What Masterminds takes for a part of a version. The bar is in its class by mistake and fails
+/// later, as a number.
 fn is_part(c: char) -> bool {
     c.is_ascii_digit() || matches!(c, 'x' | 'X' | '*' | '|')
 }
@@ -276,7 +281,8 @@ fn cut_operator(text: &str) -> (&str, &str) {
     text.split_at(length)
 }
 
-/// `1.2 - 2.0.0` means `>= 1.2, <= 2.0.0`. Rewritten anywhere in the text, as Masterminds does, before it is read.
+/// `1.2 - 2.0.0` means `>= 1.2, <= 2.0.0`. Rewritten anywhere in the text, as Masterminds does,
+/// before it is read.
 fn rewrite_ranges(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

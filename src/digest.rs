@@ -1,4 +1,5 @@
-//! Digests: `algorithm:encoded`, parsed once into a value that cannot be wrong, and the hashers that make them.
+//! Digests: `algorithm:encoded`, parsed once into a value that cannot be wrong, and the hashers
+//! that make them.
 
 use sha2::{Digest as _, Sha256, Sha512};
 use std::{fmt, io, str::FromStr};

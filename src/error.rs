@@ -1,6 +1,6 @@
-//! The one error of the library: what kind of failure it is, what failed and on which input, what lies
-//! beneath it, and what to do next. Exact leaf errors (a bad digest, a bad constraint) live with their parser
-//! and become a source here.
+//! The one error of the library: what kind of failure it is, what failed and on which input, what
+//! lies beneath it, and what to do next. Exact leaf errors (a bad digest, a bad constraint) live
+//! with their parser and become a source here.
 
 use crate::Advice;
 use std::{error::Error as StdError, fmt, io, path::Path};
@@ -147,8 +147,9 @@ impl Error {
         self.advice().map(Advice::to_string)
     }
 
-    /// The codes of the error document that a registry answered with, such as `MANIFEST_UNKNOWN` or `DENIED`, in its order;
-    /// empty where there was none. They are the registry's own words, not checked against the specification.
+    /// The codes of the error document that a registry answered with, such as `MANIFEST_UNKNOWN` or
+    /// `DENIED`, in its order; empty where there was none. They are the registry's own words, not
+    /// checked against the specification.
     pub fn registry_codes(&self) -> &[String] {
         self.nearest(|error| (!error.0.codes.is_empty()).then_some(&*error.0.codes))
             .unwrap_or_default()

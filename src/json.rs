@@ -1,6 +1,6 @@
-//! JSON byte for byte as Go's `encoding/json` writes it: compact, `<`, `>` and `&` and the two Unicode line
-//! separators escaped. Config blobs, manifests, lock digests and signed payloads are hashed, so a
-//! different but equal spelling is a different artifact.
+//! JSON byte for byte as Go's `encoding/json` writes it: compact, `<`, `>` and `&` and the two
+//! Unicode line separators escaped. Config blobs, manifests, lock digests and signed payloads are
+//! hashed, so a different but equal spelling is a different artifact.
 
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
@@ -26,7 +26,8 @@ fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>, formatter: impl Fo
     );
 }
 
-/// The shortest decimal that is read back as `value`, as `-1.25e-7`. Rust's, but where two are equally near, Go takes the even one.
+/// The shortest decimal that is read back as `value`, as `-1.25e-7`. Rust's, but where two are
+/// equally near, Go takes the even one.
 pub(crate) fn shortest<T: LowerExp + FromStr + PartialEq + Copy>(value: T) -> String {
     let text = format!("{value:e}");
     let Some((mantissa, exponent)) = text.split_once('e') else { return text };
@@ -36,7 +37,8 @@ pub(crate) fn shortest<T: LowerExp + FromStr + PartialEq + Copy>(value: T) -> St
     else {
         return text;
     };
-    // Rust rounds up, so the other candidate is the one below, and the value is exactly that and a half.
+    // Rust rounds up, so the other candidate is the one below, and the value is exactly that and a
+    // half.
     let below = format!("{}{}", &mantissa[..mantissa.len() - 1], char::from(last - 1));
     let exact = format!("{value:.60e}");
     let exact = exact.split_once('e').map_or("", |(mantissa, _)| mantissa.trim_end_matches('0'));

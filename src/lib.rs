@@ -1,13 +1,16 @@
-//! chartferry carries Helm charts and other OCI artifacts between chart repositories and OCI registries.
+//! chartferry carries Helm charts and other OCI artifacts between chart repositories and OCI
+//! registries.
 //!
-//! The rooms, in reading order; each may use those above it, never those below (`tests/it/layers.rs` holds it so):
+//! The rooms, in reading order; each may use those above it, never those below
+//! (`tests/it/layers.rs` holds it so):
 //!
 //! - [`advice`], [`error`], [`limits`]: what to do about an error; the one error; every cap.
 //! - [`digest`]: digests and the hashers that make them.
 //! - `quote`: text as Go quotes it in errors.
 //! - [`version`], [`constraint`]: loose versions; the constraint language of Helm.
 //! - [`template`]: text with names in it.
-//! - [`json`], [`yaml`]: the only doors to JSON as Go writes it and to YAML as Helm reads and writes it.
+//! - [`json`], [`yaml`]: the only doors to JSON as Go writes it and to YAML as Helm reads and
+//!   writes it.
 //! - [`chart`]: what a chart is.
 //! - [`archive`]: bytes and directories to charts and back.
 //! - [`index`]: what a chart repository is.

@@ -1,40 +1,46 @@
-//! Every cap in one struct, each with its number and its reason. Nothing reads without one of these.
+//! Every cap in one struct, each with its number and its reason. Nothing reads without one of
+//! these.
 
 /// One kibibyte.
 pub const KIB: u64 = 1024;
 /// One mebibyte.
 pub const MIB: u64 = 1024 * KIB;
 
-/// Repositories that a mount without a source looks at. Each costs one look for a file; a thousand take some 5 ms.
+/// Repositories that a mount without a source looks at. Each costs one look for a file; a thousand
+/// take some 5 ms.
 pub const MOUNT_SOURCES: usize = 1_000;
 
 /// Referrers that are looked at for one page of a list. Each costs up to two looks at small files.
 pub const REFERRERS_LOOKED_AT: usize = 10_000;
 /// Bytes of one page of a list of referrers. ORAS reads 4 MiB of one.
 pub const REFERRERS_PAGE: u64 = 3 * MIB;
-/// Repositories of one registry whose credentials and tokens a client remembers. A bridge lives for months, and strangers may
-/// make it ask for any name; a token with its key takes about 4 KB. No known namespace has as many repositories.
+/// Repositories of one registry whose credentials and tokens a client remembers. A bridge lives for
+/// months, and strangers may make it ask for any name; a token with its key takes about 4 KB. No
+/// known namespace has as many repositories.
 pub const REMEMBERED: usize = 8192;
 
 /// Bytes of one PEM file of certificates or of a key. The largest bundle of a system has 0.5 MB.
 pub const PEM_BYTES: u64 = 16 * MIB;
 
-/// How long the other side is waited for in all while one body comes, beside what [`BODY_BYTES_A_SECOND`] gives: a server for
-/// a request's, a client for an answer's.
+/// How long the other side is waited for in all while one body comes, beside what
+/// [`BODY_BYTES_A_SECOND`] gives: a server for a request's, a client for an answer's.
 pub const BODY_GRACE: std::time::Duration = std::time::Duration::from_secs(60);
-/// Bytes of a body for which its receiver waits one more second: less than a modem of 1998 sends. Without a least
-/// rate, a body that comes byte by byte would hold its connection for ever.
+/// Bytes of a body for which its receiver waits one more second: less than a modem of 1998 sends.
+/// Without a least rate, a body that comes byte by byte would hold its connection for ever.
 pub const BODY_BYTES_A_SECOND: u64 = 4 * KIB;
 
-/// Entries of an image index that are looked at to find the chart among them. An image for every platform that Go knows has
-/// about 45, each with an attestation that is looked at only if nothing likelier is a chart.
+/// Entries of an image index that are looked at to find the chart among them. An image for every
+/// platform that Go knows has about 45, each with an attestation that is looked at only if nothing
+/// likelier is a chart.
 pub const INDEX_LOOKS: usize = 128;
 
-/// Bytes of the manifests in an image index after which the search for the chart among them ends. An image's manifest has a
-/// few KiB; without a cap, an index of 20 KiB would make a server parse 128 manifests of 4 MiB.
+/// Bytes of the manifests in an image index after which the search for the chart among them ends.
+/// An image's manifest has a few KiB; without a cap, an index of 20 KiB would make a server parse
+/// 128 manifests of 4 MiB.
 pub const INDEX_LOOK_BYTES: usize = 16 * MIB as usize;
 
-/// Tags that fit a range and lead to no chart, before the search for the newest chart is given up: each costs a request.
+/// Tags that fit a range and lead to no chart, before the search for the newest chart is given up:
+/// each costs a request.
 pub const PASSED_TAGS: usize = 32;
 
 /// The caps on what is read, expanded and kept. [`Limits::default`] is what the command line uses.
@@ -47,17 +53,19 @@ pub struct Limits {
     pub chart_file_bytes: u64,
     /// Bytes of a file of a chart that is parsed whole: Chart.yaml, values.yaml, a lock.
     pub chart_document_bytes: u64,
-    /// Bytes of Chart.yaml. On this machine no fewer than of any other document; servers take [`Self::upload_metadata_bytes`].
+    /// Bytes of Chart.yaml. On this machine no fewer than of any other document; servers take
+    /// [`Self::upload_metadata_bytes`].
     pub chart_metadata_bytes: u64,
-    /// Bytes of Chart.yaml in an upload to the ChartMuseum API: it stays in memory as long as the version is there. The
-    /// largest public one has 60 kB.
+    /// Bytes of Chart.yaml in an upload to the ChartMuseum API: it stays in memory as long as the
+    /// version is there. The largest public one has 60 kB.
     pub upload_metadata_bytes: u64,
-    /// Bytes of one version's entry in an index that a server makes, all of which are in memory. As many as of a Chart.yaml
-    /// in an upload: `keywords: [a,a,…]` is four times as long as an entry, and an upload of it has 500 bytes. The largest
-    /// public Chart.yaml has 60 kB.
+    /// Bytes of one version's entry in an index that a server makes, all of which are in memory. As
+    /// many as of a Chart.yaml in an upload: `keywords: [a,a,…]` is four times as long as an entry,
+    /// and an upload of it has 500 bytes. The largest public Chart.yaml has 60 kB.
     pub entry_bytes: usize,
-    /// Bytes of Chart.yaml, lock and subchart names of a chart and all its subcharts together, which stay
-    /// in memory even when nothing else of the chart does. The largest public chart has 60 kB.
+    /// Bytes of Chart.yaml, lock and subchart names of a chart and all its subcharts together,
+    /// which stay in memory even when nothing else of the chart does. The largest public chart has
+    /// 60 kB.
     pub chart_held_bytes: u64,
     /// Bytes of a chart archive as it lies on disk or in a registry. No chart that inflates within
     /// `chart_bytes` is larger: deflate adds 5 bytes in 16 KiB to what it cannot compress.
@@ -67,10 +75,12 @@ pub struct Limits {
     pub chart_entries: u64,
     /// Bytes of a file's path within a chart. Linux's `PATH_MAX`.
     pub path_bytes: usize,
-    /// Archives within archives. Helm sets no bound and gives each level a new budget; real charts nest two.
+    /// Archives within archives. Helm sets no bound and gives each level a new budget; real charts
+    /// nest two.
     pub nesting: usize,
-    /// Bytes of all `charts/*.tgz` of one chart, inflated, at every depth together: content, headers, padding and whatever
-    /// follows the end of an archive. One budget for all of them, neither one a level nor one an archive.
+    /// Bytes of all `charts/*.tgz` of one chart, inflated, at every depth together: content,
+    /// headers, padding and whatever follows the end of an archive. One budget for all of them,
+    /// neither one a level nor one an archive.
     pub nested_bytes: u64,
     /// Directories within directories of a chart's source.
     pub depth: usize,
@@ -83,20 +93,25 @@ pub struct Limits {
     pub yaml_alias_bytes: usize,
     /// Bytes of a manifest or index. The specification asks for 4 MiB at least; ORAS takes 4.
     pub manifest_bytes: u64,
-    /// Bytes of a chart repository's index.yaml once decoded. The largest public one has 46 MB, the largest known of 140 MB.
+    /// Bytes of a chart repository's index.yaml once decoded. The largest public one has 46 MB, the
+    /// largest known of 140 MB.
     pub index_bytes: u64,
-    /// Entries of a chart repository's index. The largest that is known of has about 120,000; one that is read takes
-    /// some 250 bytes beside its text.
+    /// Entries of a chart repository's index. The largest that is known of has about 120,000; one
+    /// that is read takes some 250 bytes beside its text.
     pub index_entries: usize,
     /// Bytes of an image layout's `index.json`: at 300 bytes an entry, more than 200,000 of them.
     pub layout_index_bytes: u64,
-    /// Members of a bundle. Four for a signed version; the largest public repository has 40,000 versions.
+    /// Members of a bundle. Four for a signed version; the largest public repository has 40,000
+    /// versions.
     pub bundle_entries: u64,
-    /// Bytes of the manifests of a bundle together, which are in memory while it is read: at 1 KiB each, 400,000.
+    /// Bytes of the manifests of a bundle together, which are in memory while it is read: at 1 KiB
+    /// each, 400,000.
     pub bundle_manifests_bytes: u64,
-    /// Bytes of a bundle that are no member's content: its headers and padding, at most 1 KiB a member.
+    /// Bytes of a bundle that are no member's content: its headers and padding, at most 1 KiB a
+    /// member.
     pub bundle_overhead_bytes: u64,
-    /// Bytes of a config blob of a chart. It is Chart.yaml as JSON, so at most a chart file, and JSON escapes.
+    /// Bytes of a config blob of a chart. It is Chart.yaml as JSON, so at most a chart file, and
+    /// JSON escapes.
     pub config_bytes: u64,
     /// Bytes of a provenance file: Chart.yaml, a digest and a signature.
     pub provenance_bytes: u64,
@@ -108,12 +123,13 @@ pub struct Limits {
     pub redirects: usize,
     /// A blob up to this size is held in memory on its way; a larger one goes through a file.
     pub memory_blob: u64,
-    /// Bytes of a mirror's state as it is stored, gzipped: about 100 a version, so half a million of them.
+    /// Bytes of a mirror's state as it is stored, gzipped: about 100 a version, so half a million
+    /// of them.
     pub state_bytes: u64,
     /// Bytes of a blob that a registry of ours takes in one upload.
     pub upload_bytes: u64,
-    /// Upload sessions of a registry of ours that are open at once. A push opens one a blob, for a second or two, so
-    /// that hundreds of pushes at once need no more.
+    /// Upload sessions of a registry of ours that are open at once. A push opens one a blob, for a
+    /// second or two, so that hundreds of pushes at once need no more.
     pub upload_sessions: usize,
 }
 

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Helps where it matters: JSON and YAML of large documents, and every allocation of the static musl build.
+/// Helps where it matters: JSON and YAML of large documents, and every allocation of the static
+/// musl build.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,5 +1,5 @@
-//! Text as Go's `%q` and `%#v` print it, for the errors whose wording must be Helm's, and text as it may be shown to anybody
-//! and on any terminal. Not for JSON: that is [`crate::json`].
+//! Text as Go's `%q` and `%#v` print it, for the errors whose wording must be Helm's, and text as
+//! it may be shown to anybody and on any terminal. Not for JSON: that is [`crate::json`].
 
 use std::{borrow::Cow, fmt::Write};
 
@@ -34,9 +34,9 @@ pub(crate) fn go(text: &str) -> String {
     out
 }
 
-/// Go's `unicode.IsPrint`: letters, marks, numbers, punctuation, symbols and U+0020. `escape_debug` judges by the same
-/// categories, of perhaps a newer Unicode; the letter before `c` keeps it from escaping a combining mark, as it would
-/// at the start.
+/// Go's `unicode.IsPrint`: letters, marks, numbers, punctuation, symbols and U+0020. `escape_debug`
+/// judges by the same categories, of perhaps a newer Unicode; the letter before `c` keeps it from
+/// escaping a combining mark, as it would at the start.
 pub(crate) fn is_print(c: char) -> bool {
     if c.is_ascii() {
         return c == ' ' || c.is_ascii_graphic();
@@ -46,9 +46,10 @@ pub(crate) fn is_print(c: char) -> bool {
     std::str::from_utf8(&pair[..end]).is_ok_and(|text| text.escape_debug().eq(['a', c]))
 }
 
-/// A text that moves, colours and hides nothing on a terminal: control characters are written as `\u001b`, which a JSON
-/// string may hold too. Line feeds and tabs stay; a carriage return does not, which some terminals take for a new line. So do letters of every script; the characters that reverse the order in
-/// which text is shown do not.
+/// A text that moves, colours and hides nothing on a terminal: control characters are written as
+/// `\u001b`, which a JSON string may hold too. Line feeds and tabs stay; a carriage return does
+/// not, which some terminals take for a new line. So do letters of every script; the characters
+/// that reverse the order in which text is shown do not.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let is_plain = |c: char| match c {
         '\n' | '\t' => true,
@@ -74,8 +75,9 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 const NAMES: [&str; 10] =
     ["artifactType", "charts", "digest", "from", "last", "mount", "n", "scope", "service", "tag"];
 
-/// A text whose URLs prove nothing to who reads it: they are without credentials, and of their queries only what names
-/// something is left; signed URLs carry their proof there. `user:password@host` without a scheme loses its user too.
+/// A text whose URLs prove nothing to who reads it: they are without credentials, and of their
+/// queries only what names something is left; signed URLs carry their proof there.
+/// `user:password@host` without a scheme loses its user too.
 pub(crate) fn without_proof(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let ends_word = |c: char| c.is_whitespace() || matches!(c, '"' | '`' | '\'' | '<' | '>' | '\\');
@@ -120,7 +122,8 @@ fn without_secret_parts(url: &str, out: &mut String) {
     out.push_str(&url[whole.len()..]);
 }
 
-/// Where a user and a password end that stand before a host, if they do: `user:password@`. The `@` of a digest ends none.
+/// Where a user and a password end that stand before a host, if they do: `user:password@`. The `@`
+/// of a digest ends none.
 pub(crate) fn user_end(text: &str) -> Option<usize> {
     let end = |at: usize| {
         let rest = &text[at + 1..];

@@ -1,5 +1,5 @@
-//! The one Handlebars: text with `{{names}}` in it, for destination paths, formats and pages. Nothing is escaped, and a
-//! name that does not exist is an error.
+//! The one Handlebars: text with `{{names}}` in it, for destination paths, formats and pages.
+//! Nothing is escaped, and a name that does not exist is an error.
 
 use crate::{Error, Result};
 use handlebars::{Handlebars, RenderErrorReason};
@@ -17,7 +17,8 @@ mod with {
     handlebars_helper!(replace: |text: str, from: str, to: str| text.replace(from, to));
 }
 
-/// A template, parsed. Beside the names it is given it knows `{{lower x}}` and `{{replace x "from" "to"}}`.
+/// A template, parsed. Beside the names it is given it knows `{{lower x}}` and
+/// `{{replace x "from" "to"}}`.
 #[derive(Clone)]
 pub struct Template {
     engine: Handlebars<'static>,

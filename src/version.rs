@@ -1,5 +1,6 @@
-//! Versions as Helm reads them: loosely (`1`, `v1.2`, `01.2.3`) where charts are concerned, strictly (SemVer 2) where
-//! tags and plugins are. The rules and error texts are those of Masterminds/semver 3.5. Ranges are in [`crate::constraint`].
+//! Versions as Helm reads them: loosely (`1`, `v1.2`, `01.2.3`) where charts are concerned,
+//! strictly (SemVer 2) where tags and plugins are. The rules and error texts are those of
+//! Masterminds/semver 3.5. Ranges are in [`crate::constraint`].
 
 use semver::{BuildMetadata, Prerelease};
 use std::{
@@ -14,7 +15,8 @@ const LONGEST: usize = 256;
 
 /// A version with the text it was written as.
 ///
-/// Two versions are equal when neither precedes the other: build metadata does not count, nor does the spelling.
+/// Two versions are equal when neither precedes the other: build metadata does not count, nor does
+/// the spelling.
 #[derive(Clone)]
 pub struct Version {
     parsed: semver::Version,
@@ -22,8 +24,8 @@ pub struct Version {
 }
 
 impl Version {
-    /// Reads `text` loosely: an optional `v`, one to three numbers, leading zeros and all, then an optional
-    /// prerelease and build metadata.
+    /// Reads `text` loosely: an optional `v`, one to three numbers, leading zeros and all, then an
+    /// optional prerelease and build metadata.
     pub fn parse_loose(text: &str) -> Result<Self, ParseVersionError> {
         if text.len() > LONGEST {
             return Err(ParseVersionError::TooLong);
@@ -100,7 +102,8 @@ impl Version {
         &self.original
     }
 
-    /// The numbers, prerelease and build metadata. Its `Ord` looks at build metadata, ours does not.
+    /// The numbers, prerelease and build metadata. Its `Ord` looks at build metadata, ours does
+    /// not.
     pub fn precedence(&self) -> &semver::Version {
         &self.parsed
     }
@@ -213,8 +216,9 @@ pub(crate) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Cuts the longest version from the start of `text`: `v?part(.part)?(.part)?(-pre)?(+build)?`, where `digit` says
-    /// what a part is made of. Returns the pieces and the length, or nothing when not even the first part is there.
+    /// Cuts the longest version from the start of `text`: `v?part(.part)?(.part)?(-pre)?(+build)?`,
+    /// where `digit` says what a part is made of. Returns the pieces and the length, or nothing
+    /// when not even the first part is there.
     pub(crate) fn scan(
         text: &'a str,
         digit: impl Fn(char) -> bool + Copy,

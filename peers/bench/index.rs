@@ -1,4 +1,5 @@
-//! `compare index`: many small archives to an index.yaml, by helm and by us; and again, when nothing has changed.
+//! `compare index`: many small archives to an index.yaml, by helm and by us; and again, when
+//! nothing has changed.
 
 use crate::{Bench, Tool, strings};
 use flate2::{Compression, write::GzEncoder};

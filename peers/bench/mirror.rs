@@ -1,6 +1,7 @@
-//! `compare mirror`: a repository of many versions into a registry: `chartferry mirror` beside a loop of `helm pull` and
-//! `helm push`. The loop is measured on a sample and pulls by the archive's address, which spares helm the index; what is
-//! printed for all versions is the sample's time a version.
+//! `compare mirror`: a repository of many versions into a registry: `chartferry mirror` beside a
+//! loop of `helm pull` and `helm push`. The loop is measured on a sample and pulls by the archive's
+//! address, which spares helm the index; what is printed for all versions is the sample's time a
+//! version.
 
 use crate::support::{
     Test,

@@ -1,6 +1,7 @@
-//! `compare museum`: many small uploads by four clients while the index is read, to `chartferry serve` and to the real
-//! ChartMuseum, whose binary `$CHARTMUSEUM` names. Both keep their data on the same disk; ours has every upload on it
-//! before it says so, ChartMuseum does not sync. Without the binary, figures recorded earlier are printed as such.
+//! `compare museum`: many small uploads by four clients while the index is read, to
+//! `chartferry serve` and to the real ChartMuseum, whose binary `$CHARTMUSEUM` names. Both keep
+//! their data on the same disk; ours has every upload on it before it says so, ChartMuseum does not
+//! sync. Without the binary, figures recorded earlier are printed as such.
 
 use crate::support::daemon::Daemon;
 use std::{

@@ -1,5 +1,5 @@
-//! `compare parse`: a search in a large index, by `helm search repo` and by ours. Both read the same cached index of one
-//! repository, as helm writes it.
+//! `compare parse`: a search in a large index, by `helm search repo` and by ours. Both read the
+//! same cached index of one repository, as helm writes it.
 
 use crate::{Bench, strings, text};
 use std::{

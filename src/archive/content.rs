@@ -1,5 +1,5 @@
-//! The content of files that are about to be written, wherever it lies. How it came there is [`super::load::retain`]'s
-//! business.
+//! The content of files that are about to be written, wherever it lies. How it came there is
+//! [`super::load::retain`]'s business.
 
 use super::bom::{BOM, StripBom};
 use crate::{Error, ErrorKind, Result};

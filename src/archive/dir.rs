@@ -1,5 +1,5 @@
-//! Chart directories, the one place that reads a tree on disk: in which order, what .helmignore leaves out,
-//! where symbolic links may lead. Writing one is [`super::expand`]'s business.
+//! Chart directories, the one place that reads a tree on disk: in which order, what .helmignore
+//! leaves out, where symbolic links may lead. Writing one is [`super::expand`]'s business.
 
 use super::{
     Chart, Content, Keep,
@@ -29,22 +29,26 @@ pub enum Outside {
     /// Refuse the chart (CVE-2019-18658).
     #[default]
     Refuse,
-    /// Leave the link out and say so in [`Chart::skipped`]: for commands that look at a chart and carry nothing away.
+    /// Leave the link out and say so in [`Chart::skipped`]: for commands that look at a chart and
+    /// carry nothing away.
     Skip,
-    /// Follow the link, with a warning, as Helm does: any file that the user can read may become a file of the chart.
+    /// Follow the link, with a warning, as Helm does: any file that the user can read may become a
+    /// file of the chart.
     Follow,
 }
 
 /// Loads the chart in the directory `path`.
 ///
 /// # Errors
-/// Helm's, for what Helm refuses. Beyond Helm (CVE-2019-18658), a symbolic link that leads out of the chart or
-/// back into itself; a link within the chart is followed, and said in [`Chart::warnings`].
+/// Helm's, for what Helm refuses. Beyond Helm (CVE-2019-18658), a symbolic link that leads out of
+/// the chart or back into itself; a link within the chart is followed, and said in
+/// [`Chart::warnings`].
 pub fn load(path: &Path, keep: Keep, limits: &Limits) -> Result<Chart> {
     load_with(path, keep, Outside::Refuse, limits)
 }
 
-/// Loads the chart in the directory `path`; `outside` says what becomes of links that lead out of it.
+/// Loads the chart in the directory `path`; `outside` says what becomes of links that lead out of
+/// it.
 ///
 /// # Errors
 /// As [`load`].
@@ -52,8 +56,9 @@ pub fn load_with(path: &Path, keep: Keep, outside: Outside, limits: &Limits) -> 
     judge(path, keep, Memory, outside, limits)
 }
 
-/// Loads the chart in the directory `path` to be packaged: its files stay where they are. What comes out of
-/// its subcharts' archives is set aside in `aside`, if there is much of it, or else held in memory.
+/// Loads the chart in the directory `path` to be packaged: its files stay where they are. What
+/// comes out of its subcharts' archives is set aside in `aside`, if there is much of it, or else
+/// held in memory.
 ///
 /// # Errors
 /// As [`load`].
@@ -104,8 +109,8 @@ fn judge<K: Retain>(
     Ok(chart)
 }
 
-/// The rules of the chart's .helmignore; only its root has one. It is judged as a link before it is read: it could
-/// leave itself out, and what is wrong with a line of it is printed.
+/// The rules of the chart's .helmignore; only its root has one. It is judged as a link before it is
+/// read: it could leave itself out, and what is wrong with a line of it is printed.
 fn rules(root: &Path, real: &Path, outside: Outside, limits: &Limits) -> Result<Rules> {
     let path = root.join(".helmignore");
     if !path.is_file() {

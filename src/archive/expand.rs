@@ -1,5 +1,5 @@
-//! A chart archive to a directory of plain files: what `pull --untar` and `export` write. Nothing appears
-//! under the final name before the whole archive was found good.
+//! A chart archive to a directory of plain files: what `pull --untar` and `export` write. Nothing
+//! appears under the final name before the whole archive was found good.
 
 use super::{path::Name, read};
 use crate::{Error, ErrorKind, Result, chart::Metadata, limits::Limits};
@@ -17,8 +17,9 @@ pub enum Existing {
     Refuse,
     /// Put the new chart in its place if it is a chart's directory; else refuse.
     Replace,
-    /// Write the files of the chart over those that are there and leave the others, as `helm chart export` did; refuse what
-    /// is no directory, and a symbolic link where a directory is to be.
+    /// Write the files of the chart over those that are there and leave the others, as
+    /// `helm chart export` did; refuse what is no directory, and a symbolic link where a directory
+    /// is to be.
     Merge,
 }
 
@@ -34,8 +35,8 @@ pub struct Expanded {
 /// Writes the chart in the archive `reader` to `parent`/NAME. `parent` is created.
 ///
 /// # Errors
-/// As [`read::read`]; Helm's sentences for a name that is no name of a directory; [`ErrorKind::Conflict`] if
-/// something stands there.
+/// As [`read::read`]; Helm's sentences for a name that is no name of a directory;
+/// [`ErrorKind::Conflict`] if something stands there.
 pub fn expand(
     reader: impl Read,
     parent: &Path,
@@ -68,7 +69,8 @@ pub fn expand(
     Ok(Expanded { path: target, skipped })
 }
 
-/// Moves the files in `new` over those in `target`. Nothing is written through a link: a file replaces a link of its name.
+/// Moves the files in `new` over those in `target`. Nothing is written through a link: a file
+/// replaces a link of its name.
 fn merge(new: &Path, target: &Path) -> Result<()> {
     let mut files = Vec::new();
     let mut directories = vec![PathBuf::new()];
@@ -129,7 +131,8 @@ struct Writer<'a> {
     root: &'a Path,
     limits: &'a Limits,
     directories: HashSet<PathBuf>,
-    /// How many directories there may be: a path of one file alone can ask for as many as it is deep.
+    /// How many directories there may be: a path of one file alone can ask for as many as it is
+    /// deep.
     left: u64,
     current: Option<(PathBuf, File)>,
     /// Chart.yaml, for the name must be judged as it stands there.

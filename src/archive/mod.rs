@@ -1,5 +1,6 @@
-//! Bytes and directories to charts and back: `.tgz` archives read ([`read`]) and written ([`mod@write`]), chart
-//! directories read ([`dir`]) and written ([`expand`]). What a chart is, is [`crate::chart`]'s business.
+//! Bytes and directories to charts and back: `.tgz` archives read ([`read`]) and written
+//! ([`mod@write`]), chart directories read ([`dir`]) and written ([`expand`]). What a chart is, is
+//! [`crate::chart`]'s business.
 
 use crate::chart::{Metadata, lock::Lock};
 use bytes::Bytes;
@@ -23,34 +24,38 @@ pub use content::Content;
 pub enum Keep {
     /// Metadata and lock only.
     Nothing,
-    /// Besides, what `show` prints: the chart's own values, schema and README, and everybody's CRDs.
+    /// Besides, what `show` prints: the chart's own values, schema and README, and everybody's
+    /// CRDs.
     Documents,
     /// Every file.
     Everything,
 }
 
-/// A chart that was read and found good, as Helm's loader does. `D` is how a file's content is held.
+/// A chart that was read and found good, as Helm's loader does. `D` is how a file's content is
+/// held.
 #[derive(Clone, Debug)]
 pub struct Chart<D = Bytes> {
-    /// Chart.yaml, decoded, sanitised and validated; with the dependencies of requirements.yaml, if there is one.
+    /// Chart.yaml, decoded, sanitised and validated; with the dependencies of requirements.yaml, if
+    /// there is one.
     pub metadata: Metadata,
     /// When Chart.yaml was modified: Unix time.
     pub modified: i64,
     /// Chart.lock, or requirements.lock.
     pub lock: Option<Lock>,
-    /// The chart's own files that were asked for, in the order in which they were read; not those under
-    /// `charts/`, except `.prov` files.
+    /// The chart's own files that were asked for, in the order in which they were read; not those
+    /// under `charts/`, except `.prov` files.
     pub files: Vec<File<D>>,
-    /// The charts under `charts/`, from directories and archives, sorted by name. (Helm's order is random.)
+    /// The charts under `charts/`, from directories and archives, sorted by name. (Helm's order is
+    /// random.)
     pub subcharts: Vec<Self>,
-    /// What the user should know though nothing is wrong: symbolic links that were followed out of the chart, files that
-    /// belong to Helm 2. Each subchart has its own.
+    /// What the user should know though nothing is wrong: symbolic links that were followed out of
+    /// the chart, files that belong to Helm 2. Each subchart has its own.
     pub warnings: Vec<String>,
-    /// Symbolic links within the chart that were followed, a sentence each. They are ordinary; Helm prints them as
-    /// information.
+    /// Symbolic links within the chart that were followed, a sentence each. They are ordinary; Helm
+    /// prints them as information.
     pub followed: Vec<String>,
-    /// A sentence for each thing left out of the chart and its subcharts: links in archives, and with
-    /// [`dir::Outside::Skip`] links that lead out of the chart.
+    /// A sentence for each thing left out of the chart and its subcharts: links in archives, and
+    /// with [`dir::Outside::Skip`] links that lead out of the chart.
     pub skipped: Vec<String>,
 }
 

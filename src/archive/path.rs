@@ -1,5 +1,5 @@
-//! The one policy for names within a chart: what Helm refuses, in its order and words, and what we refuse
-//! besides. A [`Name`] can be joined to a directory without leaving it.
+//! The one policy for names within a chart: what Helm refuses, in its order and words, and what we
+//! refuse besides. A [`Name`] can be joined to a directory without leaving it.
 
 use crate::{Error, ErrorKind, Result, limits::Limits};
 use std::fmt;
@@ -9,12 +9,12 @@ use std::fmt;
 pub(super) struct Name(String);
 
 impl Name {
-    /// The name of an archive's entry: the first segment, whatever it is, is the chart's directory and is
-    /// dropped. A name with any `\` in it is separated by those.
+    /// The name of an archive's entry: the first segment, whatever it is, is the chart's directory
+    /// and is dropped. A name with any `\` in it is separated by those.
     ///
     /// # Errors
-    /// Helm's, in its order (helm.md 1.8); then what is no UTF-8, has control characters, is too long or lies
-    /// too deep.
+    /// Helm's, in its order (helm.md 1.8); then what is no UTF-8, has control characters, is too
+    /// long or lies too deep.
     pub(super) fn from_entry(bytes: &[u8], limits: &Limits) -> Result<Self> {
         if bytes.len() > limits.path_bytes {
             return Err(too_long(limits));
@@ -99,8 +99,8 @@ impl fmt::Display for Name {
 /// A file of that name in the place of the chart's directory.
 const CHART: &str = "Chart.yaml";
 
-/// Whether a path is of letters, digits, `-`, `_` and points, and none of its segments empty or begun by a point: one that
-/// nobody reads in two ways.
+/// Whether a path is of letters, digits, `-`, `_` and points, and none of its segments empty or
+/// begun by a point: one that nobody reads in two ways.
 fn is_ordinary(path: &str) -> bool {
     let mut before = b'/';
     for byte in path.bytes() {

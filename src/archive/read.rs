@@ -1,5 +1,6 @@
-//! Chart archives: read to the last byte and judged as Helm's loader judges them, in memory that does not grow
-//! with them. Archives within archives are read as they pass. Directories are [`super::dir`]'s business.
+//! Chart archives: read to the last byte and judged as Helm's loader judges them, in memory that
+//! does not grow with them. Archives within archives are read as they pass. Directories are
+//! [`super::dir`]'s business.
 
 use super::{
     Chart, Keep,
@@ -58,15 +59,16 @@ pub fn open(path: &Path, keep: Keep, limits: &Limits) -> Result<Chart> {
 /// Reads a chart archive from its first byte to its last.
 ///
 /// # Errors
-/// [`ErrorKind::Invalid`] with Helm's sentence for what Helm refuses. Refused beyond Helm: devices and other entries that are
-/// no files (links are left out, with a warning in [`Chart::skipped`]), control characters in names, two Chart.yaml, a damaged end. [`ErrorKind::Limit`] for a cap.
+/// [`ErrorKind::Invalid`] with Helm's sentence for what Helm refuses. Refused beyond Helm: devices
+/// and other entries that are no files (links are left out, with a warning in [`Chart::skipped`]),
+/// control characters in names, two Chart.yaml, a damaged end. [`ErrorKind::Limit`] for a cap.
 pub fn read(reader: impl Read, keep: Keep, limits: &Limits) -> Result<Chart> {
     let mut bench = LoadContext { keep, keeper: Memory, budget: Budget::new(limits) };
     archive(&mut Capped::new(reader, limits), &mut bench, &mut Unobserved)
 }
 
-/// Reads archives that are in memory, one after the other, with the same buffers: of a small one setting them up is a good part
-/// of the work.
+/// Reads archives that are in memory, one after the other, with the same buffers: of a small one
+/// setting them up is a good part of the work.
 #[derive(Debug)]
 pub struct Reader(gzip::Inflater);
 
@@ -90,8 +92,8 @@ impl Reader {
     }
 }
 
-/// The digest of a chart's files: their names and contents, whatever their order, times and compression. Two
-/// archives that have it in common are the same chart.
+/// The digest of a chart's files: their names and contents, whatever their order, times and
+/// compression. Two archives that have it in common are the same chart.
 ///
 /// # Errors
 /// As [`read`].
@@ -127,7 +129,8 @@ pub(super) fn nested<K: Retain>(
     chart
 }
 
-/// Sees the files of an archive as they pass, named as the loader names them, without byte order marks.
+/// Sees the files of an archive as they pass, named as the loader names them, without byte order
+/// marks.
 pub(super) trait Observer {
     /// A file begins.
     fn begin(&mut self, name: &Name) -> Result<()>;
@@ -183,7 +186,8 @@ fn entries<K: Retain>(
         let name = Name::from_entry(&entry.name, limits)?;
         match entry.kind {
             Kind::Link(what) => {
-                // Helm makes an empty file of it. Archives that git hosts make of a source often have some.
+                // Helm makes an empty file of it. Archives that git hosts make of a source often
+                // have some.
                 let name = name.as_str();
                 bench.budget.links.skip(&format!("the chart's archive holds {name:?}, a {what}"));
                 continue;
@@ -216,8 +220,8 @@ fn entries<K: Retain>(
     Ok(chart)
 }
 
-/// Takes an entry's size from what the archive may still hold. As in Helm, what comes to exactly the limit is
-/// too large.
+/// Takes an entry's size from what the archive may still hold. As in Helm, what comes to exactly
+/// the limit is too large.
 fn spend(entry: &Entry, remaining: u64, budget: &mut Budget<'_>) -> Result<u64> {
     let limits = budget.limits;
     let remaining = match remaining.checked_sub(entry.size) {
@@ -305,8 +309,8 @@ impl<R: Read> Read for Capped<R> {
     }
 }
 
-/// Hashes of names and contents. Of several files of one name the last counts, as it does when they are
-/// written to disk.
+/// Hashes of names and contents. Of several files of one name the last counts, as it does when they
+/// are written to disk.
 #[derive(Default)]
 struct Contents {
     files: BTreeMap<Digest, Digest>,

@@ -1,5 +1,6 @@
-//! What a file is that is no archive, told from its first bytes by the browsers' rules that Go follows, so
-//! that somebody who gave a web page or a values.yaml for a chart is told so in Helm's words.
+//! What a file is that is no archive, told from its first bytes by the browsers' rules that Go
+//! follows, so that somebody who gave a web page or a values.yaml for a chart is told so in Helm's
+//! words.
 
 use crate::{Error, Result};
 use std::{
@@ -19,7 +20,8 @@ pub(super) fn check(path: &Path, file: &mut File) -> Result<()> {
     if start.starts_with(b"\x1f\x8b\x08") {
         return Ok(());
     }
-    // Helm looks at a buffer of this length whatever the file's: a short text has zeros in it and is none.
+    // Helm looks at a buffer of this length whatever the file's: a short text has zeros in it and
+    // is none.
     start.resize(LENGTH, 0);
     let name = path.display();
     let is_yaml =

@@ -1,6 +1,6 @@
-//! Charts to archives: the same tar stream as Helm's, member for member, with what is random there put in order:
-//! subcharts come by name, and nothing carries the time of packaging. Equal charts give equal bytes, on any
-//! machine and any number of threads.
+//! Charts to archives: the same tar stream as Helm's, member for member, with what is random there
+//! put in order: subcharts come by name, and nothing carries the time of packaging. Equal charts
+//! give equal bytes, on any machine and any number of threads.
 
 use super::{Chart, Content, File, gzip, tar::header_write};
 use crate::{Error, ErrorKind, Result, chart::time::Time};
@@ -71,8 +71,8 @@ pub struct Options {
 /// Writes `chart` to `out` as a `.tgz` and gives `out` back.
 ///
 /// # Errors
-/// A values.schema.json that is no JSON; two subcharts of one name and version; a file that can no longer be
-/// read or has changed; what `out` refuses.
+/// A values.schema.json that is no JSON; two subcharts of one name and version; a file that can no
+/// longer be read or has changed; what `out` refuses.
 pub fn write<W: Write>(chart: &Chart<Content>, out: W, options: Options) -> Result<W> {
     let out = gzip::Writer::new(out, options.threads).map_err(failed)?;
     let mut archive =
@@ -186,8 +186,9 @@ fn is_other(name: &str, api_version: &str) -> bool {
     }
 }
 
-/// Each subchart with its folder's name. That is the subchart's own name, as with Helm; but where two versions
-/// of one chart are in use under aliases, Helm puts both into one folder, which is neither.
+/// Each subchart with its folder's name. That is the subchart's own name, as with Helm; but where
+/// two versions of one chart are in use under aliases, Helm puts both into one folder, which is
+/// neither.
 fn folders(subcharts: &[Chart<Content>]) -> Result<Vec<(&Chart<Content>, String)>> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for chart in subcharts {

@@ -1,6 +1,7 @@
-//! What Helm's lint takes for an e-mail address, a page and a URL. Three different ideas, none of them an RFC's: the first
-//! two are patterns that the govalidator library made up, the third is what Go's `url.ParseRequestURI` reads. They
-//! are told apart here so that our verdicts are Helm's; nothing is contacted by them.
+//! What Helm's lint takes for an e-mail address, a page and a URL. Three different ideas, none of
+//! them an RFC's: the first two are patterns that the govalidator library made up, the third is
+//! what Go's `url.ParseRequestURI` reads. They are told apart here so that our verdicts are Helm's;
+//! nothing is contacted by them.
 
 use std::net::Ipv6Addr;
 
@@ -31,8 +32,8 @@ pub(super) fn is_page(text: &str) -> bool {
         && looks_like_page(text)
 }
 
-/// An e-mail address. Folded white space and pairs behind a bracket within a quoted name, which the pattern knows, are not
-/// known here.
+/// An e-mail address. Folded white space and pairs behind a bracket within a quoted name, which the
+/// pattern knows, are not known here.
 pub(super) fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else {
         return false;
@@ -47,8 +48,8 @@ fn is_email_local(local: &str) -> bool {
         || local.split('.').all(|text| !text.is_empty() && text.chars().all(atom))
 }
 
-/// A quoted name without its last quote. A bracket of the pattern is closed too late, so that it asks for a quote before
-/// every character: `"a"` passes and `"ab"` does not.
+/// A quoted name without its last quote. A bracket of the pattern is closed too late, so that it
+/// asks for a quote before every character: `"a"` passes and `"ab"` does not.
 fn is_quoted(mut rest: &str) -> bool {
     let blank = [' ', '\t'];
     while let Some(tail) = rest.strip_prefix('"') {
@@ -71,7 +72,8 @@ fn is_quoted(mut rest: &str) -> bool {
     rest.trim_start_matches(blank).is_empty()
 }
 
-/// Everything before the last dot is one run that begins and ends like a word; behind it is a word without digits at its ends.
+/// Everything before the last dot is one run that begins and ends like a word; behind it is a word
+/// without digits at its ends.
 fn is_email_domain(domain: &str) -> bool {
     let domain = domain.strip_suffix('.').unwrap_or(domain);
     let Some((labels, top)) = domain.rsplit_once('.') else {
@@ -203,8 +205,8 @@ fn are_escapes_sound(text: &str) -> bool {
     })
 }
 
-/// The library's pattern for a page, followed along every way it can match: each step leads from the places where one
-/// part may end to those where the next may.
+/// The library's pattern for a page, followed along every way it can match: each step leads from
+/// the places where one part may end to those where the next may.
 fn looks_like_page(text: &str) -> bool {
     let page = Page(text.chars().collect());
     let mut start = page.nowhere();
@@ -302,7 +304,8 @@ impl Page {
         union(union(self.name(&before), &self.ipv4(from)), &self.ipv6(from))
     }
 
-    /// The last part of a host: word characters of any script with single or double dashes between, and one ending of letters.
+    /// The last part of a host: word characters of any script with single or double dashes between,
+    /// and one ending of letters.
     fn name(&self, from: &Places) -> Places {
         let letter = |c: char| c.is_ascii_alphabetic() || matches!(c, '\u{a1}'..='\u{ffff}');
         let words = |from: &Places| {

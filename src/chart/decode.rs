@@ -1,6 +1,7 @@
-//! How Go's `encoding/json` decodes into structs, for the few structs a chart has. Helm turns YAML to JSON and
-//! decodes that, so its leniency (keys in any case, a list that overlays an older list) and its error texts are
-//! those of Go; charts rely on the first and users know the second. Reading the YAML itself is `crate::yaml`.
+//! How Go's `encoding/json` decodes into structs, for the few structs a chart has. Helm turns YAML
+//! to JSON and decodes that, so its leniency (keys in any case, a list that overlays an older list)
+//! and its error texts are those of Go; charts rely on the first and users know the second. Reading
+//! the YAML itself is `crate::yaml`.
 
 use crate::quote;
 use crate::yaml::{Node, Value};
@@ -22,7 +23,8 @@ pub(crate) enum Syntax {
     Json,
 }
 
-/// A Go type that a value can be decoded into. Decoding overlays: what the value does not mention stays.
+/// A Go type that a value can be decoded into. Decoding overlays: what the value does not mention
+/// stays.
 pub(crate) trait Target: Default {
     /// Its name in error texts.
     fn go_type() -> String;
@@ -33,8 +35,8 @@ pub(crate) trait Target: Default {
     fn is_empty(&self) -> bool;
 }
 
-/// One decoding: where it stands, and the first thing that went wrong. Go goes on after an error, and so do
-/// we: that the document is no JSON at all is found last and said first.
+/// One decoding: where it stands, and the first thing that went wrong. Go goes on after an error,
+/// and so do we: that the document is no JSON at all is found last and said first.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     syntax: Syntax,
@@ -60,7 +62,8 @@ impl Decoder {
         Self::decode_within(target, value, Syntax::Yaml, unknown, ("", &[]))
     }
 
-    /// Overlays `target`, which is part of something greater: of the Go struct and under the fields of `place`.
+    /// Overlays `target`, which is part of something greater: of the Go struct and under the fields
+    /// of `place`.
     ///
     /// # Errors
     /// As [`Self::decode`].
@@ -88,7 +91,8 @@ impl Decoder {
         }
     }
 
-    /// The entries in the order Go meets them: YAML's mapping became a map, and JSON has its keys sorted.
+    /// The entries in the order Go meets them: YAML's mapping became a map, and JSON has its keys
+    /// sorted.
     pub(crate) fn entries<'v, T: Target>(&mut self, value: &'v Value) -> Vec<&'v (String, Value)> {
         match value {
             Value::Map(entries) => {
@@ -120,8 +124,8 @@ impl Decoder {
         self.object = outer;
     }
 
-    /// Decodes a field of a struct that the one at hand embeds by a pointer: sigs.k8s.io/yaml does not see those, so that
-    /// nothing is coerced, and Go's errors name the embedded struct.
+    /// Decodes a field of a struct that the one at hand embeds by a pointer: sigs.k8s.io/yaml does
+    /// not see those, so that nothing is coerced, and Go's errors name the embedded struct.
     pub(crate) fn embedded<T: Target>(
         &mut self,
         name: &'static str,
@@ -171,8 +175,8 @@ impl Decoder {
     }
 }
 
-/// The field that Go picks for a key: the one of that very name, else one that differs in case only. Two
-/// characters outside ASCII fold to a letter: the long s and the Kelvin sign.
+/// The field that Go picks for a key: the one of that very name, else one that differs in case
+/// only. Two characters outside ASCII fold to a letter: the long s and the Kelvin sign.
 pub(crate) fn find_field<'f>(fields: &[&'f str], key: &str) -> Option<&'f str> {
     let fold = |c: char| match c {
         'ſ' => 's',
@@ -185,8 +189,9 @@ pub(crate) fn find_field<'f>(fields: &[&'f str], key: &str) -> Option<&'f str> {
         .copied()
 }
 
-/// Makes a struct a [`Target`]: its package and name in Go, and its keys with the fields they go to. A key marked `always` is
-/// written even when empty. One that is `ordinary` can be read by [`super::ordinary`] too.
+/// Makes a struct a [`Target`]: its package and name in Go, and its keys with the fields they go
+/// to. A key marked `always` is written even when empty. One that is `ordinary` can be read by
+/// [`super::ordinary`] too.
 macro_rules! go_struct {
     (ordinary $type:ty, $package:literal, $name:literal, { $($key:literal => $field:ident $(: $always:ident)?),* $(,)? }) => {
         $crate::chart::decode::go_struct!($type, $package, $name, { $($key => $field $(: $always)?),* });
@@ -369,7 +374,8 @@ impl Target for Value {
     }
 }
 
-/// `value` with every number as a float64 has it: written without a fraction it is an integer again.
+/// `value` with every number as a float64 has it: written without a fraction it is an integer
+/// again.
 fn through_json(value: &Value) -> Value {
     match value {
         Value::Int(int) => number(*int as f64),

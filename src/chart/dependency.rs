@@ -1,5 +1,6 @@
-//! Declared dependencies held against what is there: which are missing, which archive is meant, what state each is in.
-//! Pure; looking into `charts/`, resolving and downloading are the business of `crate::ops`.
+//! Declared dependencies held against what is there: which are missing, which archive is meant,
+//! what state each is in. Pure; looking into `charts/`, resolving and downloading are the business
+//! of `crate::ops`.
 
 use super::glob::{BadPattern, Glob};
 use super::{Dependency, Metadata};
@@ -84,8 +85,9 @@ pub fn requirements(dependencies: &[Dependency]) -> String {
 }
 
 impl Dependency {
-    /// Picks the dependency's archive, `NAME-*.tgz`, from the names of the files in `charts/`. Of several, the one that is left
-    /// when those whose ending is no strict version are put aside: `a-b-1.0.0.tgz` is no archive of `a`.
+    /// Picks the dependency's archive, `NAME-*.tgz`, from the names of the files in `charts/`. Of
+    /// several, the one that is left when those whose ending is no strict version are put aside:
+    /// `a-b-1.0.0.tgz` is no archive of `a`.
     pub fn archive<'n>(&self, files: &[&'n str]) -> Archive<'n> {
         let pattern = Glob::new(format!("{}-*.tgz", self.name).as_bytes());
         let candidates = files.iter().filter_map(|file| match pattern.matches(file.as_bytes()) {
@@ -121,8 +123,8 @@ impl Dependency {
         }
     }
 
-    /// The state of a dependency that has no archive of its own, by the charts that were loaded. Of several with its name the last
-    /// one counts.
+    /// The state of a dependency that has no archive of its own, by the charts that were loaded. Of
+    /// several with its name the last one counts.
     pub fn status_among(&self, charts: &[Present<'_>]) -> Status {
         match charts.iter().rfind(|chart| chart.name == self.name) {
             None => Status::Missing,
@@ -130,7 +132,8 @@ impl Dependency {
         }
     }
 
-    /// What is wrong with `version` as one of this dependency. The very text that was declared fits unread.
+    /// What is wrong with `version` as one of this dependency. The very text that was declared fits
+    /// unread.
     fn misfit(&self, version: &str) -> Option<Status> {
         if version == self.version {
             return None;
@@ -144,7 +147,8 @@ impl Dependency {
 }
 
 impl Metadata {
-    /// Looks whether each declared dependency is among the charts of these names. Aliases and conditions do not count.
+    /// Looks whether each declared dependency is among the charts of these names. Aliases and
+    /// conditions do not count.
     ///
     /// # Errors
     /// Helm's text, which names those that are not.

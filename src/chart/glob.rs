@@ -1,7 +1,9 @@
-//! Patterns as Go's `filepath.Match` understands them on Unix, which is what `.helmignore` is written in. Not
-//! gitignore's: no `**`, `*`, `?` and literals stop at `/`, a negated class is `[^a]`, and a class does match `/`.
+//! Patterns as Go's `filepath.Match` understands them on Unix, which is what `.helmignore` is
+//! written in. Not gitignore's: no `**`, `*`, `?` and literals stop at `/`, a negated class is
+//! `[^a]`, and a class does match `/`.
 
-/// A pattern. It may be malformed from some `*` on, which Go notices only when a name gets that far.
+/// A pattern. It may be malformed from some `*` on, which Go notices only when a name gets that
+/// far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Glob(Vec<Chunk>);
 
@@ -45,8 +47,8 @@ impl Glob {
         self.0.iter().all(|chunk| chunk.items.is_ok())
     }
 
-    /// Whether the whole of `name` matches. Each chunk takes the first place that fits and is never tried again, as in
-    /// Go; with classes that match `/` that is not the same as trying all.
+    /// Whether the whole of `name` matches. Each chunk takes the first place that fits and is never
+    /// tried again, as in Go; with classes that match `/` that is not the same as trying all.
     pub(crate) fn matches(&self, name: &[u8]) -> Result<bool, BadPattern> {
         let mut name = name;
         for (at, chunk) in self.0.iter().enumerate() {
@@ -156,8 +158,8 @@ fn class_char(rest: &mut &[u8]) -> Result<char, BadPattern> {
     if invalid || rest.is_empty() { Err(BadPattern) } else { Ok(c) }
 }
 
-/// The first character and its width, of bytes that are not empty. A byte that begins none counts as U+FFFD
-/// of width 1, as in Go, whose `*` steps by bytes and so may stop within a character.
+/// The first character and its width, of bytes that are not empty. A byte that begins none counts
+/// as U+FFFD of width 1, as in Go, whose `*` steps by bytes and so may stop within a character.
 fn decode(bytes: &[u8]) -> (char, usize) {
     let head = &bytes[..bytes.len().min(4)];
     let valid = match std::str::from_utf8(head) {

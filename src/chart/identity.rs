@@ -1,12 +1,12 @@
-//! Whether a chart is the one that was asked for: what an index, a tag or a config says of an archive holds only when the
-//! archive's own Chart.yaml says the same.
+//! Whether a chart is the one that was asked for: what an index, a tag or a config says of an
+//! archive holds only when the archive's own Chart.yaml says the same.
 
 use super::Metadata;
 use crate::version::Version;
 
 impl Metadata {
-    /// The sentence about a chart that is another than `name` at `version`; `None` for the right one. Versions are compared
-    /// as versions, so that `v1.0` is `1.0.0`; an empty one fits all.
+    /// The sentence about a chart that is another than `name` at `version`; `None` for the right
+    /// one. Versions are compared as versions, so that `v1.0` is `1.0.0`; an empty one fits all.
     pub fn other_than(&self, name: &str, version: &str) -> Option<String> {
         if self.name != name {
             return Some(format!("its Chart.yaml says that it is `{}`, not `{name}`", self.name));

@@ -1,5 +1,6 @@
-//! `.helmignore`: which files of a chart's directory are no part of the chart. It looks like `.gitignore` and is
-//! not (helm.md 1.7): the first rule that decides wins, and a negated rule ignores whatever it does *not* match.
+//! `.helmignore`: which files of a chart's directory are no part of the chart. It looks like
+//! `.gitignore` and is not (helm.md 1.7): the first rule that decides wins, and a negated rule
+//! ignores whatever it does *not* match.
 
 use super::glob::{BadPattern, Glob};
 use crate::{Error, ErrorKind, Result};
@@ -52,7 +53,8 @@ impl Rules {
     /// Reads a `.helmignore`. A byte order mark is skipped.
     ///
     /// # Errors
-    /// Helm's: `double-star (**) syntax is not supported` and `syntax error in pattern`, with the line in the hint.
+    /// Helm's: `double-star (**) syntax is not supported` and `syntax error in pattern`, with the
+    /// line in the hint.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let mut rules = Vec::new();
@@ -71,8 +73,8 @@ impl Rules {
         Ok(Self(rules))
     }
 
-    /// Whether `path`, relative to the chart and separated by `/`, is left out. For files below an ignored directory
-    /// this need not say so: the directory is pruned.
+    /// Whether `path`, relative to the chart and separated by `/`, is left out. For files below an
+    /// ignored directory this need not say so: the directory is pruned.
     pub fn ignores(&self, path: &str, kind: Kind) -> bool {
         if matches!(path, "" | "." | "./") {
             return false;

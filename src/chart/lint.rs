@@ -1,5 +1,6 @@
-//! What Helm's lint says of a chart, as far as it takes no template engine: rules over documents and names,
-//! with Helm's texts and in Helm's order. Loading the chart and putting the rules together is `crate::ops::lint`.
+//! What Helm's lint says of a chart, as far as it takes no template engine: rules over documents
+//! and names, with Helm's texts and in Helm's order. Loading the chart and putting the rules
+//! together is `crate::ops::lint`.
 
 use super::address::{is_email, is_page, is_request_url};
 use super::decode::{Decoder, Unknown, go_struct};
@@ -223,8 +224,8 @@ pub fn template(path: &str) -> Option<Finding> {
     })
 }
 
-/// The rules for a chart's dependencies against the names of the charts in its `charts/`. `place` is what the findings call the
-/// chart; Helm takes its absolute path.
+/// The rules for a chart's dependencies against the names of the charts in its `charts/`. `place`
+/// is what the findings call the chart; Helm takes its absolute path.
 pub fn dependencies(place: &str, metadata: &Metadata, charts: &[&str]) -> Vec<Finding> {
     let declared: Vec<_> = metadata.dependencies.iter().flatten().collect();
     let undeclared =

@@ -1,5 +1,5 @@
-//! Chart.lock and requirements.lock: what each declared dependency was resolved to, and the digest that ties the two
-//! lists together. Resolving is the business of `crate::chart::dependency`.
+//! Chart.lock and requirements.lock: what each declared dependency was resolved to, and the digest
+//! that ties the two lists together. Resolving is the business of `crate::chart::dependency`.
 
 use super::Dependency;
 use super::decode::{Decoder, Target, Unknown, go_struct};
@@ -23,7 +23,8 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// The lock that ties `locked` to `requested`, which has its repositories' aliases replaced by their URLs.
+    /// The lock that ties `locked` to `requested`, which has its repositories' aliases replaced by
+    /// their URLs.
     pub fn new(generated: Time, requested: &[Dependency], locked: Vec<Dependency>) -> Self {
         Self { generated, digest: digest(requested, &locked), dependencies: locked, listed: true }
     }
@@ -31,8 +32,8 @@ impl Lock {
     /// Reads a lock; an empty file holds none.
     ///
     /// # Errors
-    /// Helm's text without the file's name. Beyond Helm, a null among the dependencies is refused: no command of it
-    /// survives one.
+    /// Helm's text without the file's name. Beyond Helm, a null among the dependencies is refused:
+    /// no command of it survives one.
     pub fn from_yaml(bytes: &[u8], limits: &Limits) -> Result<Option<Self>> {
         let value = yaml::parse(bytes, Duplicates::LastWins, limits)?;
         let mut file: Option<File> = None;
@@ -55,7 +56,8 @@ impl Lock {
         yaml::emit_node(&file.encode())
     }
 
-    /// The time its file carries in an archive, in seconds since 1970; `None` where Helm takes the present.
+    /// The time its file carries in an archive, in seconds since 1970; `None` where Helm takes the
+    /// present.
     pub fn generated_unix(&self) -> Option<i64> {
         (!self.generated.is_zero()).then(|| self.generated.unix())
     }
@@ -101,7 +103,8 @@ impl Target for Time {
     }
 }
 
-/// What ties a lock to the declared dependencies: `sha256:` of both lists as Go writes them in JSON.
+/// What ties a lock to the declared dependencies: `sha256:` of both lists as Go writes them in
+/// JSON.
 pub fn digest(requested: &[Dependency], locked: &[Dependency]) -> String {
     Digest::sha256(&json::to_vec(&[requested, locked])).to_string()
 }

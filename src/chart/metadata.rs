@@ -1,5 +1,5 @@
-//! Chart.yaml: read with Helm's coercions, judged by Helm's rules in Helm's order, written as Helm writes it. Where the
-//! file lies, and what else a chart has, is the business of `crate::archive`.
+//! Chart.yaml: read with Helm's coercions, judged by Helm's rules in Helm's order, written as Helm
+//! writes it. Where the file lies, and what else a chart has, is the business of `crate::archive`.
 
 use super::decode::{Decoder, Target, Unknown, go_struct};
 use super::sanitize::sanitize;
@@ -62,7 +62,8 @@ impl Metadata {
     /// [`Self::fill_api_version`] and [`Self::validate`].
     ///
     /// # Errors
-    /// What is no YAML, or holds the wrong kind of value in a field; Helm's text without the file's name.
+    /// What is no YAML, or holds the wrong kind of value in a field; Helm's text without the file's
+    /// name.
     pub fn from_yaml(bytes: &[u8], limits: &Limits) -> Result<Self> {
         ordinary::read(bytes, limits).or_else(|_| {
             let mut metadata = Self::default();
@@ -71,8 +72,8 @@ impl Metadata {
         })
     }
 
-    /// Overlays what `bytes` say: a second Chart.yaml in an archive, a requirements.yaml. Fields it does not mention
-    /// stay, and lists are overlaid item by item.
+    /// Overlays what `bytes` say: a second Chart.yaml in an archive, a requirements.yaml. Fields it
+    /// does not mention stay, and lists are overlaid item by item.
     ///
     /// # Errors
     /// As [`Self::from_yaml`]; the metadata is then of no use.
@@ -81,7 +82,8 @@ impl Metadata {
         Decoder::decode(self, &value, Unknown::Ignored).map_err(Error::invalid)
     }
 
-    /// Looks at a Chart.yaml for what reading it lets pass: a key given twice, a key that Helm does not know.
+    /// Looks at a Chart.yaml for what reading it lets pass: a key given twice, a key that Helm does
+    /// not know.
     ///
     /// # Errors
     /// The first such key, in Helm's words.
@@ -90,14 +92,16 @@ impl Metadata {
         Decoder::decode(&mut Self::default(), &value, Unknown::Refused).map_err(Error::invalid)
     }
 
-    /// Charts for Helm 2 need not name their apiVersion; they are `v1`. Helm's loader does this after every Chart.yaml.
+    /// Charts for Helm 2 need not name their apiVersion; they are `v1`. Helm's loader does this
+    /// after every Chart.yaml.
     pub fn fill_api_version(&mut self) {
         if self.api_version.is_empty() {
             "v1".clone_into(&mut self.api_version);
         }
     }
 
-    /// Cleans what is shown to people, and judges the rest. The order is Helm's: the first fault is the one that is told.
+    /// Cleans what is shown to people, and judges the rest. The order is Helm's: the first fault is
+    /// the one that is told.
     ///
     /// # Errors
     /// Helm's text, with `validation: ` in front.
@@ -173,8 +177,8 @@ impl Metadata {
         Ok(())
     }
 
-    /// Chart.yaml as Helm writes it into an archive: keys sorted, comments and unknown keys gone. A `v1` chart's
-    /// dependencies are left out, for they stand in requirements.yaml.
+    /// Chart.yaml as Helm writes it into an archive: keys sorted, comments and unknown keys gone. A
+    /// `v1` chart's dependencies are left out, for they stand in requirements.yaml.
     pub fn to_yaml(&self) -> String {
         let mut value = self.encode();
         if let (Node::Map(entries), "v1") = (&mut value, self.api_version.as_str()) {
@@ -183,7 +187,8 @@ impl Metadata {
         yaml::emit_node(&value)
     }
 
-    /// The same with the dependencies of a `v1` chart: as `helm show chart` prints it and as provenance files quote it.
+    /// The same with the dependencies of a `v1` chart: as `helm show chart` prints it and as
+    /// provenance files quote it.
     pub fn to_yaml_with_dependencies(&self) -> String {
         yaml::emit_node(&self.encode())
     }

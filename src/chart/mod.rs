@@ -21,8 +21,8 @@ pub mod schema;
 pub mod time;
 pub mod values;
 
-/// Chart.yaml. Field order is that of Helm's struct, which is the key order of the OCI config blob; empty
-/// fields are left out of it (helm.md 1.1).
+/// Chart.yaml. Field order is that of Helm's struct, which is the key order of the OCI config blob;
+/// empty fields are left out of it (helm.md 1.1).
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {

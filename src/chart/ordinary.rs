@@ -1,6 +1,6 @@
-//! The fast way from a Chart.yaml to its metadata: keys as they should be written, each once, and values of the kind that
-//! their field takes, which is what nearly every chart has. Anything else, and anything that is wrong, is left to
-//! [`super::decode`], which alone has errors.
+//! The fast way from a Chart.yaml to its metadata: keys as they should be written, each once, and
+//! values of the kind that their field takes, which is what nearly every chart has. Anything else,
+//! and anything that is wrong, is left to [`super::decode`], which alone has errors.
 
 use super::Metadata;
 use crate::limits::Limits;
@@ -50,7 +50,8 @@ macro_rules! fields {
                         $($key => {
                             found.$field = $crate::chart::ordinary::Field::value(cursor, column)?;
                         })*
-                        // Go takes keys in any case, and the one in the right case before the others.
+                        // Go takes keys in any case, and the one in the right case before the
+                        // others.
                         _ if $crate::chart::decode::find_field(&[$($key),*], key).is_some() => return Err(Fallback),
                         _ => cursor.any(column, DEEPEST)?,
                     }

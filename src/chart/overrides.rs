@@ -1,5 +1,5 @@
-//! The values of `--set` and `--set-string`, in Helm's language: `a.b=1,list[0]=x,names={a,b}`. A backslash takes the meaning
-//! from the character behind it.
+//! The values of `--set` and `--set-string`, in Helm's language: `a.b=1,list[0]=x,names={a,b}`. A
+//! backslash takes the meaning from the character behind it.
 
 use crate::{Error, Result};
 use serde_json::{Map, Value};

@@ -1,5 +1,6 @@
-//! values.schema.json held against values, as `helm lint` reports it. The validator is boon, by the author of the one in Helm;
-//! the sentences here are Helm's. Nothing is fetched: neither `http` nor `file` references are followed.
+//! values.schema.json held against values, as `helm lint` reports it. The validator is boon, by the
+//! author of the one in Helm; the sentences here are Helm's. Nothing is fetched: neither `http` nor
+//! `file` references are followed.
 
 use crate::{json, quote};
 use boon::{CompileError, Compiler, ErrorKind, Format, Schemas, UrlLoader, ValidationError};
@@ -56,8 +57,9 @@ impl UrlLoader for Nowhere {
     }
 }
 
-/// Holds `values` against the schema whose text is `schema`, for as long as `time` at most. References that double at each
-/// level make a small schema endless, and the validator cannot be stopped: its thread ends with the program.
+/// Holds `values` against the schema whose text is `schema`, for as long as `time` at most.
+/// References that double at each level make a small schema endless, and the validator cannot be
+/// stopped: its thread ends with the program.
 pub fn check_within(schema: &[u8], values: &Value, time: Duration) -> Verdict {
     let (sender, receiver) = mpsc::channel();
     let (schema, values) = (schema.to_vec(), values.clone());
@@ -230,8 +232,8 @@ mod tests {
         check(schema.as_bytes(), &values)
     }
 
-    /// Recorded from Helm 4.3.2, but for a line `at '/b/c': validation failed` above several faults of one place that are all
-    /// there is.
+    /// Recorded from Helm 4.3.2, but for a line `at '/b/c': validation failed` above several faults
+    /// of one place that are all there is.
     #[test]
     fn faults_are_in_the_words_of_helm() {
         for (values, schema, expected) in [

@@ -1,5 +1,5 @@
-//! The one point in time a chart holds: when its lock was written. Read and written as Go's `time.Time` in JSON,
-//! offset and fraction kept. Not a clock.
+//! The one point in time a chart holds: when its lock was written. Read and written as Go's
+//! `time.Time` in JSON, offset and fraction kept. Not a clock.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -43,7 +43,8 @@ impl Time {
         days * 86_400 + minutes * 60 + i64::from(time.second()) + half
     }
 
-    /// Reads RFC 3339 as leniently as Go: an hour of one digit and a comma before the fraction pass.
+    /// Reads RFC 3339 as leniently as Go: an hour of one digit and a comma before the fraction
+    /// pass.
     ///
     /// # Errors
     /// Go's text.

@@ -1,4 +1,5 @@
-//! values.yaml as Helm holds it in memory: its documents merged, every number a float, keys in order.
+//! values.yaml as Helm holds it in memory: its documents merged, every number a float, keys in
+//! order.
 
 use crate::{
     Error, Result,

@@ -1,5 +1,5 @@
-//! The token that Codefresh's command line keeps for its user, which `helm cm-push` sends too where it has nothing else.
-//! Here only `cm://` repositories get it: any other address may be anybody's.
+//! The token that Codefresh's command line keeps for its user, which `helm cm-push` sends too where
+//! it has nothing else. Here only `cm://` repositories get it: any other address may be anybody's.
 
 use crate::{
     client::Secret,
@@ -11,7 +11,8 @@ use std::{fs::File, io::Read, path::Path};
 /// Bytes of a file that names a few contexts.
 const MAX_FILE: u64 = 1 << 20;
 
-/// The token of the current context of a file, if there is all that. It was not asked for, so nothing is an error.
+/// The token of the current context of a file, if there is all that. It was not asked for, so
+/// nothing is an error.
 pub(super) fn token(path: &Path) -> Option<Secret> {
     let mut text = Vec::new();
     File::open(path).ok()?.take(MAX_FILE).read_to_end(&mut text).ok()?;

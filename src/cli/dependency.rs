@@ -197,10 +197,11 @@ fn work(
     })
 }
 
-/// The registry that `--username` and `--password` are for: the only one that the chart's dependencies name. `None` without
-/// these flags.
+/// The registry that `--username` and `--password` are for: the only one that the chart's
+/// dependencies name. `None` without these flags.
 ///
-/// Whoever wrote Chart.yaml chose its hosts, so one among several must not collect the password of another.
+/// Whoever wrote Chart.yaml chose its hosts, so one among several must not collect the password of
+/// another.
 fn meant(chart: &Path, remote: &RemoteArgs) -> Result<Option<Registry>> {
     if remote.given()?.is_none() {
         return Ok(None);

@@ -1,5 +1,5 @@
-//! `getter CERT KEY CA URL`: how Helm calls its getter plugin for `cm://` and `ocirepo://` (helm.md 6.6). The file's bytes
-//! go to stdout, everything else to stderr.
+//! `getter CERT KEY CA URL`: how Helm calls its getter plugin for `cm://` and `ocirepo://` (helm.md
+//! 6.6). The file's bytes go to stdout, everything else to stderr.
 
 use super::{
     Run,
@@ -93,8 +93,8 @@ fn repository(run: &Run, args: &GetterArgs) -> Result<RepositoryEntry> {
     })
 }
 
-/// The opener with the repository's certificates, for a registry too. [`Opener::open`] adds the credentials, for the
-/// repository's own host.
+/// The opener with the repository's certificates, for a registry too. [`Opener::open`] adds the
+/// credentials, for the repository's own host.
 fn opener(run: &Run, repository: &RepositoryEntry) -> Result<Opener> {
     let path = |text: &str| (!text.is_empty()).then(|| text.into());
     let transport = TransportArgs {
@@ -110,7 +110,8 @@ fn opener(run: &Run, repository: &RepositoryEntry) -> Result<Opener> {
     Ok(with_museum_tokens(run, with_client(run, Client::new(options)?, trust)))
 }
 
-/// Refuses the index of a namespace in which a registry lists no chart: Helm would add what was written wrong.
+/// Refuses the index of a namespace in which a registry lists no chart: Helm would add what was
+/// written wrong.
 fn some_chart(url: &str, index: &Bytes) -> Result<()> {
     let Some((place, query)) = url.strip_prefix("ocirepo://").map(|rest| {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));

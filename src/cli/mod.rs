@@ -159,7 +159,8 @@ enum Verb {
     Version,
 }
 
-/// What follows `chart`. It is parsed on its own: every verb twice in one tree would cost each start half a mebibyte.
+/// What follows `chart`. It is parsed on its own: every verb twice in one tree would cost each
+/// start half a mebibyte.
 #[derive(Debug, Args)]
 struct ChartArgs {
     /// A verb and its arguments

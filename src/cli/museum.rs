@@ -1,5 +1,5 @@
-//! `museum push|delete`: to a ChartMuseum as `helm cm-push` does, and `cm-push CHART REPO` itself. Flags and variables are
-//! that plugin's.
+//! `museum push|delete`: to a ChartMuseum as `helm cm-push` does, and `cm-push CHART REPO` itself.
+//! Flags and variables are that plugin's.
 
 use super::{
     Run,
@@ -183,7 +183,8 @@ pub(super) fn museum(run: &Run, command: MuseumCommand) -> Result<Exit> {
 }
 
 impl ServerArgs {
-    /// The server behind a configured name or a URL; flags come before variables, those before what is configured.
+    /// The server behind a configured name or a URL; flags come before variables, those before what
+    /// is configured.
     fn museum(&self, run: &Run, repository: &str) -> Result<ChartMuseum> {
         let env = &run.env;
         let mut repository = configured(&run.repository_files(), repository)?;

@@ -1,7 +1,7 @@
-//! `plugin install|uninstall`: this program as Helm's plugins: `chart`, so that `helm chart push …` works again, and
-//! `chart-getter`, so that `helm repo add` takes `cm://` and `ocirepo://`. They are two, since a plugin with getters has no
-//! verb in Helm 4. Their files have the legacy form, which Helm 3 and 4 both load; one v1 file makes Helm 3 load no plugin
-//! at all (helm.md 6).
+//! `plugin install|uninstall`: this program as Helm's plugins: `chart`, so that `helm chart push …`
+//! works again, and `chart-getter`, so that `helm repo add` takes `cm://` and `ocirepo://`. They
+//! are two, since a plugin with getters has no verb in Helm 4. Their files have the legacy form,
+//! which Helm 3 and 4 both load; one v1 file makes Helm 3 load no plugin at all (helm.md 6).
 
 use super::{
     Run,
@@ -72,8 +72,8 @@ pub(super) fn plugin(run: &Run, command: PluginCommand) -> Result<Exit> {
 }
 
 impl Kind {
-    /// The plugin's file. `command` is split at spaces before the variable is replaced, so a folder with spaces works;
-    /// a getter's command is looked for in the plugin's folder.
+    /// The plugin's file. `command` is split at spaces before the variable is replaced, so a folder
+    /// with spaces works; a getter's command is looked for in the plugin's folder.
     fn manifest(self) -> String {
         let Self { name, call } = self;
         let version = env!("CARGO_PKG_VERSION");
@@ -92,7 +92,8 @@ impl Kind {
     }
 }
 
-/// Refuses to replace another's plugin, and to place a second one of its name: with two, Helm 3 runs no command at all.
+/// Refuses to replace another's plugin, and to place a second one of its name: with two, Helm 3
+/// runs no command at all.
 fn check(kind: Kind, folder: &Path) -> Result<()> {
     if let Some(other) = namesake(kind, folder) {
         let message = format!("`{}` holds a plugin `{}` already", other.display(), kind.name);
@@ -143,7 +144,8 @@ fn open_to_others(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Another folder beside `folder` whose plugin has the same name, such as a checkout that Helm itself has placed.
+/// Another folder beside `folder` whose plugin has the same name, such as a checkout that Helm
+/// itself has placed.
 fn namesake(kind: Kind, folder: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(folder.parent()?).ok()?;
     let mut paths: Vec<PathBuf> = entries
@@ -168,8 +170,8 @@ fn uninstall(kind: Kind, folder: &Path) -> Result<()> {
     output::println(format!("Uninstalled plugin: {}", kind.name))
 }
 
-/// Whether [`install`] has placed what is in `folder`: a plugin of that very name and command, and a copy of this program.
-/// Others may speak of chartferry in theirs.
+/// Whether [`install`] has placed what is in `folder`: a plugin of that very name and command, and
+/// a copy of this program. Others may speak of chartferry in theirs.
 fn is_ours(kind: Kind, folder: &Path) -> bool {
     manifest(folder, "name").is_some_and(|name| name == kind.name)
         && manifest(folder, "command")

@@ -1,4 +1,5 @@
-//! `pull`: into a folder, as Helm does now, or into the store of saved charts, as `helm chart pull` did.
+//! `pull`: into a folder, as Helm does now, or into the store of saved charts, as `helm chart pull`
+//! did.
 
 use super::{
     Run,
@@ -39,7 +40,8 @@ use std::{
 
 #[derive(Debug, Args)]
 pub(super) struct PullArgs {
-    /// `oci://host/ns/name[:tag][@digest]`, `repo/chart`, `https://….tgz`, `layout:DIR[:tag]`; or `host/ns/name:tag`, to save it here
+    /// `oci://host/ns/name[:tag][@digest]`, `repo/chart`, `https://….tgz`, `layout:DIR[:tag]`; or
+    /// `host/ns/name:tag`, to save it here
     #[arg(required = true, value_name = "REFERENCE")]
     references: Vec<String>,
     /// Version, range or tag
@@ -166,8 +168,9 @@ async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<
     Ok(Printed::new(format!("Pulled: {pulled_as}\nDigest: {digest}\n"), fields))
 }
 
-/// Says that a registry has another chart, or another version, than its repository and tag are called. Any name is allowed
-/// there, so it is no error; the file is named after the reference, as with Helm.
+/// Says that a registry has another chart, or another version, than its repository and tag are
+/// called. Any name is allowed there, so it is no error; the file is named after the reference, as
+/// with Helm.
 fn warn_of_another(run: &Run, text: &str, name: &str, pulled: &Pulled, limits: &Limits) {
     let read = pulled
         .archive

@@ -44,7 +44,8 @@ pub(super) enum ShowCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// A folder, a .tgz, a saved reference, `repo/chart`, `oci://…`, `https://….tgz` or `layout:DIR:tag`
+    /// A folder, a .tgz, a saved reference, `repo/chart`, `oci://…`, `https://….tgz` or
+    /// `layout:DIR:tag`
     location: String,
     /// Version, range or tag
     #[arg(long)]

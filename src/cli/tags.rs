@@ -39,7 +39,8 @@ pub(super) struct TagsArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ResolveArgs {
-    /// `host/ns/name[:tag]`, `oci://…`, `repo/chart` or `layout:DIR[:tag]`; the newest version without a tag
+    /// `host/ns/name[:tag]`, `oci://…`, `repo/chart` or `layout:DIR[:tag]`; the newest version
+    /// without a tag
     reference: String,
     /// Print the whole reference by digest
     #[arg(long, short = 'l')]
@@ -127,7 +128,8 @@ struct Resolved {
     version: Option<String>,
 }
 
-/// `resolve repo/chart`: the digest of the archive, as the index has it; the manifest's, where the index leads to a registry.
+/// `resolve repo/chart`: the digest of the archive, as the index has it; the manifest's, where the
+/// index leads to a registry.
 async fn resolve_chart(
     run: &Run,
     args: &ResolveArgs,

@@ -1,5 +1,5 @@
-//! The API of a ChartMuseum: archives and provenance files up, versions away. The archive goes as it is. Where the API
-//! lies is told by the server's own index, unless the caller knows.
+//! The API of a ChartMuseum: archives and provenance files up, versions away. The archive goes as
+//! it is. Where the API lies is told by the server's own index, unless the caller knows.
 
 use super::{
     Client,
@@ -60,8 +60,8 @@ pub struct ChartMuseum {
 }
 
 impl Client {
-    /// The ChartMuseum that serves this repository. Without a `context_path` the server's index is asked for it before
-    /// the first upload.
+    /// The ChartMuseum that serves this repository. Without a `context_path` the server's index is
+    /// asked for it before the first upload.
     ///
     /// # Errors
     /// As [`Client::chart_repository`].
@@ -153,7 +153,8 @@ impl ChartMuseum {
         }
     }
 
-    /// SHA-256 in bare hex of the archive that the server has for a version; `None` when it has none, or does not say.
+    /// SHA-256 in bare hex of the archive that the server has for a version; `None` when it has
+    /// none, or does not say.
     ///
     /// # Errors
     /// What the other side says.
@@ -257,7 +258,8 @@ fn payload(archive: &Body) -> Result<Payload> {
     })
 }
 
-/// `serverInfo.contextPath` of an index. One whose entries Helm would refuse may still say where the API lies.
+/// `serverInfo.contextPath` of an index. One whose entries Helm would refuse may still say where
+/// the API lies.
 fn context_path_of(index: &Bytes, limits: &Limits) -> String {
     if let Ok(index) = Index::read(index.clone(), "index.yaml", limits) {
         return tidy(index.context_path());
@@ -274,9 +276,9 @@ fn tidy(path: &str) -> String {
     if inner.is_empty() { String::new() } else { format!("/{inner}") }
 }
 
-/// Whether an answer says that a write is done: `{"saved":true}` or `{"deleted":true}` under any success, as ChartMuseum
-/// answers, or one of `statuses`, which other servers answer, without a web page or an error. A page under 200 is that of a
-/// host which knows no such path.
+/// Whether an answer says that a write is done: `{"saved":true}` or `{"deleted":true}` under any
+/// success, as ChartMuseum answers, or one of `statuses`, which other servers answer, without a web
+/// page or an error. A page under 200 is that of a host which knows no such path.
 fn says(answer: &Response, done: &str, statuses: &[u16]) -> bool {
     if !answer.status.is_success() || error_response::is_page(answer) {
         return false;

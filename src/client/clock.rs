@@ -1,4 +1,5 @@
-//! The time and how to wait, brought in from outside so that tests neither sleep nor depend on the day.
+//! The time and how to wait, brought in from outside so that tests neither sleep nor depend on the
+//! day.
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
@@ -34,8 +35,8 @@ impl Clock {
         }
     }
 
-    /// A random part of `most`, so that clients that failed together do not come back together. The virtual clock
-    /// always takes all of it.
+    /// A random part of `most`, so that clients that failed together do not come back together. The
+    /// virtual clock always takes all of it.
     pub(crate) fn jitter(&self, most: Duration) -> Duration {
         match self {
             Self::System => {
@@ -64,8 +65,9 @@ pub struct VirtualClock {
 const START: Duration = Duration::from_secs(1_767_225_600);
 
 impl VirtualClock {
-    /// The same clock, moved by whoever waits only once all other tasks have had that many turns: what they do meanwhile they
-    /// do before the time has come, as they would by a real one. This takes a tokio runtime.
+    /// The same clock, moved by whoever waits only once all other tasks have had that many turns:
+    /// what they do meanwhile they do before the time has come, as they would by a real one. This
+    /// takes a tokio runtime.
     #[must_use]
     pub fn after_turns(self, turns: usize) -> Self {
         Self { turns, ..self }

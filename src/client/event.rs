@@ -1,5 +1,5 @@
-//! What a client tells its user on the way: waits, resumptions, second choices. They are events, not log lines;
-//! the command line decides how they look.
+//! What a client tells its user on the way: waits, resumptions, second choices. They are events,
+//! not log lines; the command line decides how they look.
 
 use crate::oci::Digest;
 use std::{fmt, sync::Arc, time::Duration};

@@ -1,4 +1,5 @@
-//! Parsers of this room that are private, for the fuzz targets and the tests that replay their corpus. Not an API.
+//! Parsers of this room that are private, for the fuzz targets and the tests that replay their
+//! corpus. Not an API.
 
 use super::{
     auth::{docker_config::AuthFile, token},
@@ -13,7 +14,8 @@ pub fn token_answer(body: &[u8]) -> Option<(String, u64)> {
     token::token_of(&reply).map(|(token, seconds)| (token.to_owned(), seconds))
 }
 
-/// Reads a file of credentials, in today's form and in the old one, and looks up hosts and paths in it.
+/// Reads a file of credentials, in today's form and in the old one, and looks up hosts and paths in
+/// it.
 pub fn credentials_file(bytes: &[u8]) {
     let registry = "r.example".parse::<Registry>();
     let repository = "ns/chart".parse::<RepositoryName>();

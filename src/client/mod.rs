@@ -1,9 +1,10 @@
-//! The wire: registries elsewhere, by the traits of [`crate::store`]. One [`Client`] serves any number of registries
-//! and repositories; what it learns about a host (its tokens, its quirks, whether it speaks TLS) it keeps for its
-//! own lifetime only.
+//! The wire: registries elsewhere, by the traits of [`crate::store`]. One [`Client`] serves any
+//! number of registries and repositories; what it learns about a host (its tokens, its quirks,
+//! whether it speaks TLS) it keeps for its own lifetime only.
 //!
-//! It never prints, never asks, and never reads the environment: [`Options`] bring in what it must know, and
-//! [`ClientEvent`]s carry out what its user should. It needs a tokio runtime with I/O and time enabled, of any kind.
+//! It never prints, never asks, and never reads the environment: [`Options`] bring in what it must
+//! know, and [`ClientEvent`]s carry out what its user should. It needs a tokio runtime with I/O and
+//! time enabled, of any kind.
 //!
 //! ```no_run
 //! use chartferry::{client::{Client, Options}, oci::Reference, store::Fetch};
@@ -20,8 +21,9 @@
 //! # }
 //! ```
 //!
-//! From the wire upwards: `http` is one exchange, `request` one request with its proof and its second tries,
-//! `manifest`, `list`, `referrers`, `download` and `upload` are what registries are asked for.
+//! From the wire upwards: `http` is one exchange, `request` one request with its proof and its
+//! second tries, `manifest`, `list`, `referrers`, `download` and `upload` are what registries are
+//! asked for.
 
 use crate::{
     Result,
@@ -66,8 +68,8 @@ use auth::access::{Access, Action};
 use http::{transport::Transport, unreachable::Unreachable};
 use registry::host::Host;
 
-/// A client of registries. Cheap to clone, cheap to make: certificates, credentials and connections come
-/// when they are first needed.
+/// A client of registries. Cheap to clone, cheap to make: certificates, credentials and connections
+/// come when they are first needed.
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -87,8 +89,8 @@ impl Client {
     /// A client with these options.
     ///
     /// # Errors
-    /// `Usage` when an option cannot be used, such as a proxy that is no URL; `Io` when a file of certificates cannot
-    /// be read.
+    /// `Usage` when an option cannot be used, such as a proxy that is no URL; `Io` when a file of
+    /// certificates cannot be read.
     pub fn new(options: Options) -> Result<Self> {
         let transport = Arc::new(Transport::new(&options)?);
         let (hosts, swept) = (Mutex::default(), Once::new());
@@ -155,7 +157,8 @@ impl Repository {
         Self { intent, ..self }
     }
 
-    /// The same repository; its blobs are opened, see [`crate::store::StreamBlob`], as `redirects` says.
+    /// The same repository; its blobs are opened, see [`crate::store::StreamBlob`], as `redirects`
+    /// says.
     #[must_use]
     pub fn with_redirects(self, redirects: Redirects) -> Self {
         Self { redirects, ..self }

@@ -1,5 +1,5 @@
-//! What a client is told from outside: trust, proxies, credentials, patience. Nothing here is read from the
-//! environment; the command line does that and fills this in.
+//! What a client is told from outside: trust, proxies, credentials, patience. Nothing here is read
+//! from the environment; the command line does that and fills this in.
 
 use super::{Clock, EventSink, Keyring, Proxies, RateLimit, Trust, http::redirect::Downgrade};
 use crate::{
@@ -50,14 +50,15 @@ pub enum Persistence {
     Short,
 }
 
-/// What to do when a registry that is reached by TLS redirects to plain http. Only blobs may follow such a redirect:
-/// their digest protects them.
+/// What to do when a registry that is reached by TLS redirects to plain http. Only blobs may follow
+/// such a redirect: their digest protects them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HttpRedirects {
     /// Refuse it.
     #[default]
     Refuse,
-    /// Follow it for whole blobs, without credentials. Others can read the bytes on the way, and the query of the address.
+    /// Follow it for whole blobs, without credentials. Others can read the bytes on the way, and
+    /// the query of the address.
     Blobs,
 }
 
@@ -89,18 +90,20 @@ pub struct Options {
     pub proxies: Proxies,
     /// Where credentials come from.
     pub keyring: Keyring,
-    /// Where partly downloaded blobs are kept for the next run; `None` is the system's temporary folder.
+    /// Where partly downloaded blobs are kept for the next run; `None` is the system's temporary
+    /// folder.
     pub cache: Option<PathBuf>,
     /// Longest wait for a connection.
     pub connect: Duration,
     /// Longest wait for an answer's headers.
     pub headers: Duration,
-    /// Longest wait for the answer that ends an upload: the registry may have gigabytes to hash and to store.
+    /// Longest wait for the answer that ends an upload: the registry may have gigabytes to hash and
+    /// to store.
     pub commit: Duration,
     /// Longest time without a single byte in either direction.
     pub stall: Duration,
-    /// Longest waiting for the body of one answer in all, beside a second for each [`limits::BODY_BYTES_A_SECOND`] that have
-    /// come. Our own work in between does not count.
+    /// Longest waiting for the body of one answer in all, beside a second for each
+    /// [`limits::BODY_BYTES_A_SECOND`] that have come. Our own work in between does not count.
     pub grace: Duration,
     /// Bytes of a chunk, where a blob must go in chunks.
     pub chunk: u64,
@@ -110,8 +113,8 @@ pub struct Options {
     pub paces: BTreeMap<String, RateLimit>,
     /// How often a request is tried again.
     pub persistence: Persistence,
-    /// How long a host may refuse every connection before requests to it are not tried again. By default each request
-    /// has its own tries.
+    /// How long a host may refuse every connection before requests to it are not tried again. By
+    /// default each request has its own tries.
     pub unreachable: Option<Duration>,
     /// Longest `Retry-After` that is waited out.
     pub retry_after: Duration,

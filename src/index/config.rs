@@ -1,5 +1,5 @@
-//! repositories.yaml: which repositories one uses, under which names and with which credentials (helm.md 4.6). Where the file
-//! lies is told by the caller; the index of each is cached by others.
+//! repositories.yaml: which repositories one uses, under which names and with which credentials
+//! (helm.md 4.6). Where the file lies is told by the caller; the index of each is cached by others.
 
 use crate::chart::decode::{Decoder, Target, Unknown, go_struct};
 use crate::chart::time::Time;
@@ -165,7 +165,8 @@ impl Repositories {
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "closing it is what unlocks")] File);
 
-/// Locks the file at `path` by the one beside it whose extension is `lock`. Blocks, at most as long as Helm does.
+/// Locks the file at `path` by the one beside it whose extension is `lock`. Blocks, at most as long
+/// as Helm does.
 ///
 /// # Errors
 /// `Io`, and `Conflict` where another kept the lock for 30 seconds.

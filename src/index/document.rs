@@ -1,4 +1,5 @@
-//! What an index has beside its entries, as Helm's struct has it, for the reader that decodes everything.
+//! What an index has beside its entries, as Helm's struct has it, for the reader that decodes
+//! everything.
 
 use crate::chart::decode::{Decoder, Target, go_struct};
 use crate::chart::time::Time;

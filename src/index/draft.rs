@@ -1,4 +1,5 @@
-//! A line of an index while it is read: where its texts stand, and those that have to be decoded at once.
+//! A line of an index while it is read: where its texts stand, and those that have to be decoded at
+//! once.
 
 use super::Entry;
 use super::line::{Form, Line, POOLED, Text, Which};
@@ -141,7 +142,8 @@ impl Draft {
         self.pooled(&text)
     }
 
-    /// Cleans and judges an entry as Helm does; one that it would drop is for the full reader, which says why.
+    /// Cleans and judges an entry as Helm does; one that it would drop is for the full reader,
+    /// which says why.
     pub(super) fn judge(&mut self, text: &str, kind: &str) -> FastResult<()> {
         let created = self.shown(Which::Created, text);
         if self.single[Which::Created as usize].length > 0 && Time::parse(created).is_err() {

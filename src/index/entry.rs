@@ -23,7 +23,8 @@ pub struct Entry {
     /// Whether it was taken away; nobody looks at it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
-    /// SHA-256 of its archive as it is written: bare hex, or with `sha256:` in front; empty where the index has none.
+    /// SHA-256 of its archive as it is written: bare hex, or with `sha256:` in front; empty where
+    /// the index has none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,
     /// What Helm 2 wrote; carried along.
@@ -204,8 +205,8 @@ impl<T: Target> Target for Embedded<T> {
     }
 }
 
-/// Only for what [`super::write::fragment`] wrote: it quotes every text that is one, so that there is nothing to coerce or to
-/// refuse.
+/// Only for what [`super::write::fragment`] wrote: it quotes every text that is one, so that there
+/// is nothing to coerce or to refuse.
 impl<T: Field> Field for Embedded<T> {
     fn value(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Self> {
         T::value(cursor, column).map(Self)
@@ -219,7 +220,8 @@ impl Field for Time {
     }
 }
 
-/// Reads what [`super::write::fragment`] wrote, straight into an entry and without a tree of values.
+/// Reads what [`super::write::fragment`] wrote, straight into an entry and without a tree of
+/// values.
 ///
 /// # Errors
 /// [`Fallback`] where only the full reader knows what it says.

@@ -1,4 +1,5 @@
-//! Helm's way to find a version (helm.md 4.4): an exact text first, else the newest that a range takes.
+//! Helm's way to find a version (helm.md 4.4): an exact text first, else the newest that a range
+//! takes.
 
 use super::{Index, Line};
 use crate::constraint::Constraint;
@@ -6,8 +7,9 @@ use crate::version::Version;
 use crate::{Error, Result};
 
 impl Index {
-    /// The version of chart `name` that `version` means: one that is written just so, else the newest within it as a range,
-    /// where nothing means `*`. So `1.2` finds 1.2.5 ([`is_range`] tells whether that was meant).
+    /// The version of chart `name` that `version` means: one that is written just so, else the
+    /// newest within it as a range, where nothing means `*`. So `1.2` finds 1.2.5 ([`is_range`]
+    /// tells whether that was meant).
     ///
     /// # Errors
     /// Helm's text, where there is no such chart or version, or `version` is no range.
@@ -39,7 +41,8 @@ pub(super) fn find<'i, T>(
     }))
 }
 
-/// Whether Helm takes `version` for a range: only where it does not is another version than the one named worth a warning.
+/// Whether Helm takes `version` for a range: only where it does not is another version than the one
+/// named worth a warning.
 pub fn is_range(version: &str) -> bool {
     let core = version.split(['-', '+']).next().unwrap_or_default();
     version.contains(['^', '~', '<', '>', '=', '!', '*'])

@@ -1,5 +1,5 @@
-//! The full reader: decodes everything, in Helm's way and with Helm's errors (helm.md 4.2). What the fast one is not sure of
-//! comes here, one entry or all of them.
+//! The full reader: decodes everything, in Helm's way and with Helm's errors (helm.md 4.2). What
+//! the fast one is not sure of comes here, one entry or all of them.
 
 use super::build::Build;
 use super::document::Document;
@@ -15,7 +15,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// Reads an index in YAML, entry by entry.
 pub(super) fn read(bytes: &[u8], build: &mut Build<'_>, limits: &Limits) -> Result<Head> {
-    // One budget for what stands beside the entries, which for charts without any is two nodes each, and one for each entry.
+    // One budget for what stands beside the entries, which for charts without any is two nodes
+    // each, and one for each entry.
     let limits =
         &Limits { yaml_nodes: limits.yaml_nodes.max(limits.index_entries), ..limits.clone() };
     let mut rows: Vec<Option<Judged>> = Vec::new();

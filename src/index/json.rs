@@ -1,5 +1,5 @@
-//! An index in JSON, which Helm reads leniently: unknown keys pass, keys are taken in any case, of a key that stands twice the
-//! last counts; but no number is taken for a text.
+//! An index in JSON, which Helm reads leniently: unknown keys pass, keys are taken in any case, of
+//! a key that stands twice the last counts; but no number is taken for a text.
 
 use super::build::Build;
 use super::document::Document;

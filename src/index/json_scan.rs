@@ -1,5 +1,6 @@
-//! The fast reader for entries in JSON: texts stay where they stand unless they are escaped. As with [`super::scan`], what it is
-//! not sure of, a key in another case or a value of another kind, is for the reader that decodes everything.
+//! The fast reader for entries in JSON: texts stay where they stand unless they are escaped. As
+//! with [`super::scan`], what it is not sure of, a key in another case or a value of another kind,
+//! is for the reader that decodes everything.
 
 use super::draft::Draft;
 use super::line::{Form, Line, Which};
@@ -74,7 +75,8 @@ struct Fields<'j> {
     deprecated: bool,
 }
 
-/// Makes a struct one that is read key by key: `known` takes the value of a key that Helm knows, exactly so written.
+/// Makes a struct one that is read key by key: `known` takes the value of a key that Helm knows,
+/// exactly so written.
 macro_rules! by_key {
     ($type:ty, [$($key:literal),* $(,)?], |$fields:ident, $name:ident, $map:ident| $known:expr) => {
         impl<'de> Deserialize<'de> for $type {

@@ -1,5 +1,6 @@
-//! One version in an index, as far as one needs it to choose: what is searched, compared and fetched. The texts lie where they
-//! stand in the index; only those that stand there in another spelling are held beside it.
+//! One version in an index, as far as one needs it to choose: what is searched, compared and
+//! fetched. The texts lie where they stand in the index; only those that stand there in another
+//! spelling are held beside it.
 
 use super::draft::Draft;
 use super::{Entry, ListedDigest, full};
@@ -7,8 +8,8 @@ use crate::Result;
 use crate::digest::Digest;
 use bytes::Bytes;
 
-/// One version of a chart as it stands in an index. Cheap to clone while the index lives; one that outlives its index keeps
-/// the whole text alive.
+/// One version of a chart as it stands in an index. Cheap to clone while the index lives; one that
+/// outlives its index keeps the whole text alive.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// The entry as it stands in the index.
@@ -123,9 +124,10 @@ impl Line {
         self.deprecated
     }
 
-    /// SHA-256 of the entry as it stands in the index. While it is the same, nothing the entry says has changed; that it
-    /// differs need not mean that something has. Computed when it is asked for: of all that reads an index only a mirror
-    /// does, and it keeps what it is told from one release to the next.
+    /// SHA-256 of the entry as it stands in the index. While it is the same, nothing the entry says
+    /// has changed; that it differs need not mean that something has. Computed when it is asked
+    /// for: of all that reads an index only a mirror does, and it keeps what it is told from one
+    /// release to the next.
     pub fn fingerprint(&self) -> Digest {
         Digest::sha256(&self.raw)
     }

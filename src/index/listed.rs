@@ -1,5 +1,5 @@
-//! The digest that an entry gives for its archive, read as servers write it: bare hex or with its algorithm in front, in
-//! either case, SHA-256 or SHA-512.
+//! The digest that an entry gives for its archive, read as servers write it: bare hex or with its
+//! algorithm in front, in either case, SHA-256 or SHA-512.
 
 use crate::digest::Digest;
 

@@ -1,6 +1,7 @@
-//! What a chart repository is: its index.yaml, read as Helm reads it, looked up as Helm looks it up, written as Helm writes
-//! it; where its entries' URLs lead; and the file that names the repositories one uses. Pure: bytes in, values out.
-//! Fetching is `crate::client`, indexing a directory is `crate::ops::index`.
+//! What a chart repository is: its index.yaml, read as Helm reads it, looked up as Helm looks it
+//! up, written as Helm writes it; where its entries' URLs lead; and the file that names the
+//! repositories one uses. Pure: bytes in, values out. Fetching is `crate::client`, indexing a
+//! directory is `crate::ops::index`.
 
 mod build;
 mod document;
@@ -28,7 +29,8 @@ pub(crate) use full::fragment_entry;
 pub use line::Line;
 pub use listed::ListedDigest;
 
-/// A repository's index. Charts are sorted by name, their versions newest first; what Helm drops is not there.
+/// A repository's index. Charts are sorted by name, their versions newest first; what Helm drops is
+/// not there.
 #[derive(Clone, Debug)]
 pub struct Index {
     charts: Vec<Chart>,
@@ -66,8 +68,8 @@ impl<'i> Listed<'i> {
         self.versions
     }
 
-    /// The URLs of `line`, then those of the other entries of this version with the same digest: they are the same archive
-    /// at other addresses.
+    /// The URLs of `line`, then those of the other entries of this version with the same digest:
+    /// they are the same archive at other addresses.
     pub fn urls(self, line: &'i Line) -> Vec<&'i str> {
         let digest = line.listed_digest();
         let mut urls: Vec<&str> = line.urls().collect();
@@ -127,8 +129,9 @@ impl Index {
         &self.context_path
     }
 
-    /// Whether this may be the newest part of a longer list: GitLab's package registry lists at most 20, 300 or 1000
-    /// versions, depending on its age. A version missing from such an index has not necessarily gone.
+    /// Whether this may be the newest part of a longer list: GitLab's package registry lists at
+    /// most 20, 300 or 1000 versions, depending on its age. A version missing from such an index
+    /// has not necessarily gone.
     pub fn is_cut(&self) -> bool {
         self.context_path.contains("/packages/helm") || matches!(self.listed, 20 | 300 | 1000)
     }

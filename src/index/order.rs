@@ -1,7 +1,8 @@
-//! The order of a chart's versions: newest first. Versions that differ by build metadata alone, or by spelling, are equal,
-//! and where Helm leaves equals depends on how Go's `sort.Sort` moves them about. An index is to be Helm's to the byte, so
-//! the moves are made here too: pattern-defeating quicksort as Go has had it since 1.19. Charts of up to twelve versions are
-//! sorted by insertion, which leaves equals in their order.
+//! The order of a chart's versions: newest first. Versions that differ by build metadata alone, or
+//! by spelling, are equal, and where Helm leaves equals depends on how Go's `sort.Sort` moves them
+//! about. An index is to be Helm's to the byte, so the moves are made here too: pattern-defeating
+//! quicksort as Go has had it since 1.19. Charts of up to twelve versions are sorted by insertion,
+//! which leaves equals in their order.
 
 use crate::version::Version;
 

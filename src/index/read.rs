@@ -7,11 +7,13 @@ use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
 
 impl Index {
-    /// Reads an index as Helm does: JSON leniently, anything else as YAML strictly (an unknown or doubled key anywhere
-    /// refuses it whole). Entries that are no charts are dropped with a warning, which names `source`.
+    /// Reads an index as Helm does: JSON leniently, anything else as YAML strictly (an unknown or
+    /// doubled key anywhere refuses it whole). Entries that are no charts are dropped with a
+    /// warning, which names `source`.
     ///
     /// # Errors
-    /// Helm's text without the file's name; `Limit` where there are more bytes or entries than [`Limits`] has for an index.
+    /// Helm's text without the file's name; `Limit` where there are more bytes or entries than
+    /// [`Limits`] has for an index.
     pub fn read(bytes: Bytes, source: &str, limits: &Limits) -> Result<Self> {
         if bytes.is_empty() {
             return Err(Error::invalid("empty index.yaml file"));

@@ -435,7 +435,8 @@ fn every_answer_of_helm_is_ours() {
                 (chart.name().to_owned(), entries.collect())
             })
             .collect();
-        // What stands beside the entries is not written again, nor is a list without URLs told from none.
+        // What stands beside the entries is not written again, nor is a list without URLs told from
+        // none.
         let mut expected: serde_json::Value =
             serde_json::from_str(&index.expect("an index")).expect("JSON");
         for key in ["serverInfo", "publicKeys", "annotations"] {

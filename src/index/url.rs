@@ -1,10 +1,10 @@
-//! Where an entry's URL leads (helm.md 4.5): resolved and joined as Go's `net/url` does, whose text other tools compare. Not
-//! for requests: those parse the result again, strictly.
+//! Where an entry's URL leads (helm.md 4.5): resolved and joined as Go's `net/url` does, whose text
+//! other tools compare. Not for requests: those parse the result again, strictly.
 
 use crate::{Error, Result, quote};
 
-/// The URL of an archive: `reference` as it is if it is absolute, of whatever scheme, else within `base`, which is taken for
-/// a folder. The query is `base`'s.
+/// The URL of an archive: `reference` as it is if it is absolute, of whatever scheme, else within
+/// `base`, which is taken for a folder. The query is `base`'s.
 ///
 /// # Errors
 /// Helm's text, where one of them is no URL.
@@ -36,8 +36,8 @@ pub fn resolve(base: &str, reference: &str) -> Result<String> {
     Ok(resolved.text())
 }
 
-/// `parts` below `base`, as a path is joined: `..` and doubled slashes go, the query of `base` stays. A base that is no URL is
-/// joined as a path.
+/// `parts` below `base`, as a path is joined: `..` and doubled slashes go, the query of `base`
+/// stays. A base that is no URL is joined as a path.
 pub fn join(base: &str, parts: &[&str]) -> String {
     match Parsed::read(base) {
         Ok(mut url) => {

@@ -1,4 +1,5 @@
-//! An index as text, byte for byte as Helm writes it: keys sorted in YAML, in the order of its structs in JSON.
+//! An index as text, byte for byte as Helm writes it: keys sorted in YAML, in the order of its
+//! structs in JSON.
 
 use super::Entry;
 use crate::json;
@@ -8,7 +9,8 @@ use std::io;
 /// A chart's name and its entries, in the order they are to be written.
 pub type Listing = (String, Vec<Entry>);
 
-/// The index as `helm repo index` writes it. `charts` are sorted by name here, entries are left as they are.
+/// The index as `helm repo index` writes it. `charts` are sorted by name here, entries are left as
+/// they are.
 pub fn yaml(charts: &[Listing], generated: &str) -> String {
     let fragments: Vec<(&str, Vec<String>)> = charts
         .iter()
@@ -34,8 +36,9 @@ pub fn json(charts: &[Listing], generated: &str) -> String {
     })
 }
 
-/// One version's lines as they stand in the YAML of the whole, indent and last line break included. A whole index is
-/// `apiVersion: v1`, `entries:`, for each chart [`key`] and its fragments, and [`footer`].
+/// One version's lines as they stand in the YAML of the whole, indent and last line break included.
+/// A whole index is `apiVersion: v1`, `entries:`, for each chart [`key`] and its fragments, and
+/// [`footer`].
 pub fn fragment(entry: &Entry) -> String {
     yaml::emit_item(&entry.encode(), 2)
 }
@@ -46,7 +49,8 @@ pub(crate) fn json_fragment(entry: &Entry) -> String {
     text(json::to_vec_indented(entry)).replace('\n', "\n      ")
 }
 
-/// A chart's line before its fragments. Helm writes a name of more than 128 characters in another form, which reads the same.
+/// A chart's line before its fragments. Helm writes a name of more than 128 characters in another
+/// form, which reads the same.
 pub fn key(name: &str) -> String {
     let text = chart(name, Value::Null);
     match text.strip_suffix(" null\n") {

@@ -1,4 +1,5 @@
-//! What a source has to offer: one version of one chart, as its index says it, before anything of it was fetched.
+//! What a source has to offer: one version of one chart, as its index says it, before anything of
+//! it was fetched.
 
 use crate::{
     digest::Digest,
@@ -30,7 +31,8 @@ impl fmt::Display for ChartVersion {
     }
 }
 
-/// A short hash of a text, to see that it is still the same. Not a promise against those who want to deceive.
+/// A short hash of a text, to see that it is still the same. Not a promise against those who want
+/// to deceive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
 
@@ -94,10 +96,11 @@ pub struct Candidate {
     pub created: String,
     /// The digest the source says its archive has. Never believed, only compared.
     pub digest: Option<Digest>,
-    /// The digest as an index gives it, which may be a SHA-512, or a manifest's. Other sources have `digest` alone.
+    /// The digest as an index gives it, which may be a SHA-512, or a manifest's. Other sources have
+    /// `digest` alone.
     pub listed: ListedDigest,
-    /// Where its archive is, in the source's own way: resolved addresses of a repository, a file's name in a folder,
-    /// `repository:tag` of a registry.
+    /// Where its archive is, in the source's own way: resolved addresses of a repository, a file's
+    /// name in a folder, `repository:tag` of a registry.
     pub urls: Vec<String>,
     /// Whether it is marked as deprecated.
     pub deprecated: bool,
@@ -118,8 +121,8 @@ impl Candidate {
     }
 }
 
-/// What was fetched of a version: archive judged and hashed, provenance, and the manifest it already has if it
-/// comes from where there are manifests.
+/// What was fetched of a version: archive judged and hashed, provenance, and the manifest it
+/// already has if it comes from where there are manifests.
 pub type Payload = Outgoing;
 
 /// Whether a version's provenance file is asked for.

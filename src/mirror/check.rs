@@ -1,5 +1,5 @@
-//! A check: everything is looked at and nothing is changed but the memory of what differs, so that the next run looks
-//! there again instead of believing an older record.
+//! A check: everything is looked at and nothing is changed but the memory of what differs, so that
+//! the next run looks there again instead of believing an older record.
 
 use super::{
     candidate::Provenance,
@@ -83,7 +83,8 @@ impl Run<'_> {
         if marked { self.mark().await } else { Ok(()) }
     }
 
-    /// Leaves a state that no longer speaks of what differs, and under which no source is unchanged.
+    /// Leaves a state that no longer speaks of what differs, and under which no source is
+    /// unchanged.
     async fn mark(&mut self) -> Result<()> {
         let mut state = self.after.clone();
         state.header.seen = CacheValidator::default();
@@ -107,8 +108,8 @@ impl Run<'_> {
 }
 
 impl Carrier {
-    /// Compares what is there with what the record or the index says, or with the source where neither does; changes
-    /// nothing. `known` is the digest that the record says.
+    /// Compares what is there with what the record or the index says, or with the source where
+    /// neither does; changes nothing. `known` is the digest that the record says.
     pub(super) async fn check(self: Arc<Self>, job: Job, known: Option<Digest>) -> Done {
         let of = |status, reason: String| {
             let mut done = self.done(&job, status, None);
@@ -161,7 +162,8 @@ impl Carrier {
         }
     }
 
-    /// The digest that a place should hold, and how what it holds differs from the source, if it does.
+    /// The digest that a place should hold, and how what it holds differs from the source, if it
+    /// does.
     async fn differs(
         &self,
         job: &Job,
@@ -210,7 +212,8 @@ impl Carrier {
         Ok((ours, lacks))
     }
 
-    /// What a place lacks beside its archive, by what is known of the source without a question on the web.
+    /// What a place lacks beside its archive, by what is known of the source without a question on
+    /// the web.
     async fn lacks(&self, job: &Job, there: &ExistingProvenance) -> Result<Option<String>, Error> {
         if job.provenance != Provenance::There || self.options.rewrite.is_some() {
             return Ok(None);

@@ -9,7 +9,8 @@ use super::{
 use bytes::Bytes;
 use std::collections::{BTreeSet, HashSet};
 
-/// Puts it beside the charts that got something, by the report, or beside all; and says where it could not be put.
+/// Puts it beside the charts that got something, by the report, or beside all; and says where it
+/// could not be put.
 pub(super) async fn describe(
     sink: &Sink,
     metadata: &Bytes,

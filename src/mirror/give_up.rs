@@ -3,7 +3,8 @@
 use super::{carry::work::Failed, options::Options};
 use std::time::{Duration, Instant};
 
-/// After so many failures for a reason that others may share, without one success, the rest is not tried.
+/// After so many failures for a reason that others may share, without one success, the rest is not
+/// tried.
 const HOPELESS: usize = 64;
 /// So many connections are refused in a row before an end counts as gone.
 const REFUSED: usize = 8;

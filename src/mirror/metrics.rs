@@ -8,8 +8,8 @@ const LAST_SUCCESS: &str = "chartferry_mirror_last_success_timestamp_seconds";
 /// Since when something is not as it should be.
 const OLDEST_DRIFT: &str = "chartferry_mirror_oldest_drift_timestamp_seconds";
 
-/// The metrics of some runs. `now` is Unix time. `before` is what this function gave for the last run: times that outlast a
-/// run are taken from it.
+/// The metrics of some runs. `now` is Unix time. `before` is what this function gave for the last
+/// run: times that outlast a run are taken from it.
 pub fn text(reports: &[Report], now: i64, before: &str) -> String {
     let mut text = format!(
         "# HELP chartferry_mirror_build_info The program that made the last run.\n\

@@ -1,8 +1,10 @@
-//! Mirror: whole repositories carried from one place to another, exactly, and again for nothing. Plan, run, report.
+//! Mirror: whole repositories carried from one place to another, exactly, and again for nothing.
+//! Plan, run, report.
 //!
-//! A [`Source`] lists [`Candidate`]s; selection and shard leave some; the plan compares them with the [`State`] of the
-//! last run and with what the [`Sink`] says it has; the run fetches, judges, compares and puts what is missing; the
-//! report says what became of each. Kinds of sources and sinks are files of their own; nothing else knows them.
+//! A [`Source`] lists [`Candidate`]s; selection and shard leave some; the plan compares them with
+//! the [`State`] of the last run and with what the [`Sink`] says it has; the run fetches, judges,
+//! compares and puts what is missing; the report says what became of each. Kinds of sources and
+//! sinks are files of their own; nothing else knows them.
 
 mod budget;
 pub mod candidate;
@@ -40,7 +42,8 @@ use crate::{
     advice::{Advice, Service, Side},
 };
 
-/// Makes an error's advice that of one side. A registry that refuses without advice asks for credentials.
+/// Makes an error's advice that of one side. A registry that refuses without advice asks for
+/// credentials.
 fn at(side: Side, error: Error) -> Error {
     match (error.kind(), error.advice().cloned()) {
         (_, Some(advice)) => error.with_advice(advice.at(side)),

@@ -19,11 +19,12 @@ use std::{
     time::Duration,
 };
 
-/// How long a record is good without a look. A lost tag is put back within a day, for one list of tags a chart.
+/// How long a record is good without a look. A lost tag is put back within a day, for one list of
+/// tags a chart.
 pub const LOOK_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long an end may refuse every connection before a run gives up: a registry that restarts behind a load balancer is
-/// away for less.
+/// How long an end may refuse every connection before a run gives up: a registry that restarts
+/// behind a load balancer is away for less.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 pub use crate::ops::repository::listed::OnMismatch;
@@ -138,8 +139,8 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// What lies where at a destination, as far as the runs over several sources have seen, so that a later one does not
-/// take an earlier one's chart for its own. Cheap to clone; copies are one.
+/// What lies where at a destination, as far as the runs over several sources have seen, so that a
+/// later one does not take an earlier one's chart for its own. Cheap to clone; copies are one.
 #[derive(Clone, Debug, Default)]
 pub struct Placed {
     held: Arc<Mutex<HashMap<Target, Option<Digest>>>>,
@@ -188,8 +189,8 @@ pub struct Options {
     pub trust: Trust,
     /// The versions that the report lists by name.
     pub detail: Detail,
-    /// How long a record is good without a look at the destination: after it, the tags of every chart are listed.
-    /// Zero looks in every run.
+    /// How long a record is good without a look at the destination: after it, the tags of every
+    /// chart are listed. Zero looks in every run.
     pub look_every: Duration,
     /// New addresses for charts' dependencies.
     pub rewrite: Option<Rules>,
@@ -209,8 +210,8 @@ pub struct Options {
     pub checkpoint: Duration,
     /// The time, for ages.
     pub now: Timestamp,
-    /// How long an end may refuse every connection before the rest is not tried. The client tries each request again for
-    /// some seconds, so this is more than one version's bad luck.
+    /// How long an end may refuse every connection before the rest is not tried. The client tries
+    /// each request again for some seconds, so this is more than one version's bad luck.
     pub patience: Duration,
     /// Who hears what happens.
     pub listener: Listener,

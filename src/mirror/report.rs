@@ -1,5 +1,5 @@
-//! What a run came to: counts, and by name every version there is something to say of. Its JSON is the schema of
-//! `docs/mirror.md`.
+//! What a run came to: counts, and by name every version there is something to say of. Its JSON is
+//! the schema of `docs/mirror.md`.
 
 use super::{candidate::ChartVersion, shard::Shard, state::Outcome};
 use crate::{digest::Digest, quote::without_proof};
@@ -121,8 +121,8 @@ pub struct Counts {
     pub aliases: usize,
     /// That are there, as this run has seen.
     pub in_step: usize,
-    /// Signatures, attestations and other referrers of the source's charts that were left behind; they belong to no other
-    /// number.
+    /// Signatures, attestations and other referrers of the source's charts that were left behind;
+    /// they belong to no other number.
     pub attached: usize,
     /// Tags of a registry that hold no chart, and belong to no other number.
     pub others: usize,
@@ -277,7 +277,8 @@ impl Report {
         }
     }
 
-    /// The same as anybody may read it: its URLs without credentials, and of their queries only what names something.
+    /// The same as anybody may read it: its URLs without credentials, and of their queries only
+    /// what names something.
     #[must_use]
     pub fn shown(mut self) -> Self {
         let versions = self.versions.iter_mut();

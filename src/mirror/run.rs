@@ -36,8 +36,8 @@ pub use super::options::{
 /// Runs a mirror of one source.
 ///
 /// # Errors
-/// When the source cannot be listed, or the destination cannot be reached at all. What goes wrong with single versions is
-/// in the report.
+/// When the source cannot be listed, or the destination cannot be reached at all. What goes wrong
+/// with single versions is in the report.
 pub async fn run(source: &Source, sink: &Sink, options: &Options) -> Result<Report> {
     let start = Instant::now();
     let mut run = tokio::select! {
@@ -87,7 +87,8 @@ impl<'a> Run<'a> {
     async fn prepare(source: &'a Source, sink: &'a Sink, options: &'a Options) -> Result<Self> {
         let key = Key::new(source.identity(), options.shard);
         let header = Header {
-            // Others may read a state: it holds nothing by which they could read the source. The key does, as a hash.
+            // Others may read a state: it holds nothing by which they could read the source. The
+            // key does, as a hash.
             source: without_proof(source.identity()),
             destination: without_proof(sink.identity()),
             naming: options.naming,
@@ -191,7 +192,8 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         if let Some(before) = &self.before {
-            // What is not selected now, or has vanished, stays known. What was skipped was never ours.
+            // What is not selected now, or has vanished, stays known. What was skipped was never
+            // ours.
             for record in before.records().filter(|record| record.outcome.is_in_step()) {
                 self.after.record(record.clone());
             }
@@ -237,7 +239,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Ends a run that was asked to: what was carried is listed and remembered, and nothing more is done.
+    /// Ends a run that was asked to: what was carried is listed and remembered, and nothing more is
+    /// done.
     async fn end_early(&mut self) -> Result<()> {
         self.stopped();
         if self.options.mode != Mode::Run {
@@ -263,8 +266,8 @@ impl<'a> Run<'a> {
             && (self.options.prune.is_none() || then.vanished == 0)
     }
 
-    /// Whether the destination is to be looked at because the last look is too long ago, or was at other versions. The
-    /// files of a folder are seen in every run.
+    /// Whether the destination is to be looked at because the last look is too long ago, or was at
+    /// other versions. The files of a folder are seen in every run.
     pub(super) fn is_look_due(&self, state: &State) -> bool {
         let (then, now) = (&state.header, &self.after.header);
         let every = self.options.look_every;
@@ -433,7 +436,8 @@ pub(super) fn place_of(record: &Record, source: &Source, sink: &Sink) -> Option<
     sink.place(&naming).ok()
 }
 
-/// A state, as far as a look at this machine's files does not contradict it: a state may outlive what it speaks of.
+/// A state, as far as a look at this machine's files does not contradict it: a state may outlive
+/// what it speaks of.
 fn believed(mut state: State, source: &Source, sink: &Sink) -> Option<State> {
     if sink.is_bare() {
         return None;

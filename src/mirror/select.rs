@@ -1,4 +1,5 @@
-//! Which versions are carried: by name, by range, by age, by number. Pure; the time comes in from outside.
+//! Which versions are carried: by name, by range, by age, by number. Pure; the time comes in from
+//! outside.
 
 use super::candidate::{Candidate, Fingerprint};
 use crate::{Error, Result, chart::glob::Glob, constraint::Constraint, version::Version};
@@ -299,7 +300,8 @@ fn newest_first(a: &(Option<Version>, Candidate), b: &(Option<Version>, Candidat
     .then_with(|| a.1.id.version.cmp(&b.1.id.version))
 }
 
-/// Of a version that is listed twice, the one that was made last; of two of the same time, the first.
+/// Of a version that is listed twice, the one that was made last; of two of the same time, the
+/// first.
 fn without_doubles(versions: Vec<Candidate>, doubled: &mut Vec<String>) -> Vec<Candidate> {
     let mut kept: Vec<Candidate> = Vec::with_capacity(versions.len());
     let mut at: BTreeMap<String, usize> = BTreeMap::new();

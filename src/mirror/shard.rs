@@ -1,5 +1,5 @@
-//! One part of the work of several runs: which versions are its own follows from their names alone, so that the
-//! parts need not talk to each other.
+//! One part of the work of several runs: which versions are its own follows from their names alone,
+//! so that the parts need not talk to each other.
 
 use super::candidate::ChartVersion;
 use crate::{Error, Result, digest::Digest};

@@ -1,5 +1,5 @@
-//! A run that is asked to end: it begins no version more, waits a little for those under way, and leaves state and report of what
-//! was done.
+//! A run that is asked to end: it begins no version more, waits a little for those under way, and
+//! leaves state and report of what was done.
 
 use super::{finish::remember, report::Mode, run::Run};
 use crate::{Error, ErrorKind};
@@ -12,8 +12,8 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// How long versions under way may take once a run is asked to end, and then how long its state may. Kubernetes kills a pod 30 s
-/// after SIGTERM.
+/// How long versions under way may take once a run is asked to end, and then how long its state
+/// may. Kubernetes kills a pod 30 s after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Asks runs to end. Cheap to clone; copies are one.

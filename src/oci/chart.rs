@@ -1,5 +1,5 @@
-//! A chart as an artifact: config, layers and annotations byte for byte as Helm makes them (helm.md 3.2, 3.3), and
-//! the other way which layer of a manifest is the chart.
+//! A chart as an artifact: config, layers and annotations byte for byte as Helm makes them (helm.md
+//! 3.2, 3.3), and the other way which layer of a manifest is the chart.
 
 pub use super::find::{Found, describe, find, not_a_chart};
 use super::{Descriptor, Document, Manifest, media};
@@ -55,7 +55,8 @@ pub fn compose(metadata: &Metadata, parts: Parts<'_>) -> (Bytes, Manifest) {
     (config, Manifest::compose(document, media::MANIFEST))
 }
 
-/// The annotations Helm gives a chart's manifest. The chart's own may replace any but its title and version.
+/// The annotations Helm gives a chart's manifest. The chart's own may replace any but its title and
+/// version.
 pub fn annotations(metadata: &Metadata, created: Option<&str>) -> BTreeMap<String, String> {
     let authors: Vec<String> = metadata
         .maintainers

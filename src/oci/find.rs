@@ -1,4 +1,5 @@
-//! The other way round: which layer of a manifest is the chart, and what a manifest is that holds none.
+//! The other way round: which layer of a manifest is the chart, and what a manifest is that holds
+//! none.
 
 use super::{Descriptor, Manifest, media};
 use crate::{Error, Result};
@@ -12,14 +13,16 @@ pub struct Found<'a> {
     pub content: &'a Descriptor,
     /// The layer that is the `.prov`.
     pub provenance: Option<&'a Descriptor>,
-    /// The layer's type, when it is one of those that others used for charts: the bytes must show that it is one.
+    /// The layer's type, when it is one of those that others used for charts: the bytes must show
+    /// that it is one.
     pub foreign: Option<&'a str>,
 }
 
 /// Finds the chart in an image manifest.
 ///
 /// # Errors
-/// `Invalid` when it holds none: an image, an index, another artifact; the message names what it is.
+/// `Invalid` when it holds none: an image, an index, another artifact; the message names what it
+/// is.
 pub fn find(manifest: &Manifest) -> Result<Found<'_>> {
     let document = manifest.document();
     let config = document.config.as_ref();
@@ -38,7 +41,8 @@ pub fn find(manifest: &Manifest) -> Result<Found<'_>> {
         .filter(|layer| media::CHART_CONTENT_FOREIGN.contains(&layer.media_type.as_str()))
         .collect();
     match candidates[..] {
-        // More than one layer under an image's config is an image; nothing is downloaded to find out.
+        // More than one layer under an image's config is an image; nothing is downloaded to find
+        // out.
         [content] if !(image && document.layers().len() > 1) => {
             Ok(Found { config, content, provenance, foreign: Some(&content.media_type) })
         }

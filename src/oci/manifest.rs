@@ -1,5 +1,5 @@
-//! Descriptors and manifests. A [`Manifest`] keeps the raw bytes it was parsed from: nothing that has a digest is
-//! ever written again from its parsed form.
+//! Descriptors and manifests. A [`Manifest`] keeps the raw bytes it was parsed from: nothing that
+//! has a digest is ever written again from its parsed form.
 
 use super::{Digest, media};
 use crate::{Error, Result};
@@ -7,7 +7,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A descriptor of the image specification; unknown fields are dropped, since the raw document stays.
+/// A descriptor of the image specification; unknown fields are dropped, since the raw document
+/// stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
@@ -107,7 +108,8 @@ impl Document {
         self.manifests.as_deref().unwrap_or_default()
     }
 
-    /// What kind of artifact this is to a list of referrers: its artifact type, else its config's type.
+    /// What kind of artifact this is to a list of referrers: its artifact type, else its config's
+    /// type.
     pub fn effective_artifact_type(&self) -> Option<&str> {
         match &self.artifact_type {
             Some(kind) if !kind.is_empty() => Some(kind),
@@ -126,11 +128,13 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Parses the raw bytes of a manifest that came with `content_type` (its parameters are ignored).
+    /// Parses the raw bytes of a manifest that came with `content_type` (its parameters are
+    /// ignored).
     ///
     /// # Errors
-    /// `Invalid` when the bytes are no JSON object, when the document names another media type than the header, or
-    /// when it has both `layers` and `manifests` (CVE-2021-41190: two readers would see two artifacts).
+    /// `Invalid` when the bytes are no JSON object, when the document names another media type than
+    /// the header, or when it has both `layers` and `manifests` (CVE-2021-41190: two readers would
+    /// see two artifacts).
     pub fn parse(bytes: Bytes, content_type: Option<&str>) -> Result<Self> {
         // Derived readers take an array of the fields' values too.
         if bytes.trim_ascii_start().first() != Some(&b'{') {
@@ -169,7 +173,8 @@ impl Manifest {
         Ok(Self { bytes, digest, media_type, document })
     }
 
-    /// Writes `document` once, as Go would, and keeps those bytes. `media_type` is what the registry is told.
+    /// Writes `document` once, as Go would, and keeps those bytes. `media_type` is what the
+    /// registry is told.
     pub fn compose(document: Document, media_type: &str) -> Self {
         let bytes = Bytes::from(crate::json::to_vec(&document));
         Self { digest: Digest::sha256(&bytes), bytes, media_type: media_type.to_owned(), document }

@@ -28,8 +28,8 @@ pub const CHART_CONTENT: &str = "application/vnd.cncf.helm.chart.content.v1.tar+
 /// A chart's provenance: the `.prov` as it is.
 pub const CHART_PROVENANCE: &str = "application/vnd.cncf.helm.chart.provenance.v1.prov";
 
-/// Types under which charts were stored in the past or by mistake, read but never written:
-/// Helm up to 3.6 (`application/tar+gzip`), widely copied guides (`application/helm.chart.v1.tar+gzip`),
+/// Types under which charts were stored in the past or by mistake, read but never written: Helm up
+/// to 3.6 (`application/tar+gzip`), widely copied guides (`application/helm.chart.v1.tar+gzip`),
 /// hand-made ORAS pushes, and plain image layers.
 pub const CHART_CONTENT_FOREIGN: [&str; 6] = [
     "application/tar+gzip",
@@ -40,7 +40,8 @@ pub const CHART_CONTENT_FOREIGN: [&str; 6] = [
     DOCKER_LAYER,
 ];
 
-/// What a mirror remembers between its runs: an artifact in the destination that is no chart and is never listed as one.
+/// What a mirror remembers between its runs: an artifact in the destination that is no chart and is
+/// never listed as one.
 pub const MIRROR_STATE: &str = "application/vnd.chartferry.mirror.state.v1";
 /// Its one layer: lines of JSON, gzipped.
 pub const MIRROR_STATE_LAYER: &str = "application/vnd.chartferry.mirror.state.v1.jsonl+gzip";

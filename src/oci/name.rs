@@ -7,7 +7,8 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RepositoryName(Box<str>);
 
-/// Longest `host/name` of the specification; of the name alone here, since the host may be an alias.
+/// Longest `host/name` of the specification; of the name alone here, since the host may be an
+/// alias.
 const MAX_NAME: usize = 255;
 
 impl RepositoryName {

@@ -1,5 +1,5 @@
-//! References: `[oci://]host[:port]/name[:tag][@digest]`, parsed once. Grammar of distribution-spec 1.1; the tag
-//! mapping `+` <-> `_` is Helm's.
+//! References: `[oci://]host[:port]/name[:tag][@digest]`, parsed once. Grammar of distribution-spec
+//! 1.1; the tag mapping `+` <-> `_` is Helm's.
 
 use super::Digest;
 use super::{
@@ -101,13 +101,14 @@ pub struct Reference {
     pub repository: RepositoryName,
     /// The tag, if one was written.
     pub tag: Option<Tag>,
-    /// The digest, if one was written. With a tag beside it the digest decides, and the tag must agree.
+    /// The digest, if one was written. With a tag beside it the digest decides, and the tag must
+    /// agree.
     pub digest: Option<Digest>,
 }
 
 impl Reference {
-    /// Takes `text` as a place for artifacts: `[oci://]host[:port][/name]…` without tag or digest; the name may be
-    /// missing, as in `oci://host`.
+    /// Takes `text` as a place for artifacts: `[oci://]host[:port][/name]…` without tag or digest;
+    /// the name may be missing, as in `oci://host`.
     pub fn parse_namespace(
         text: &str,
     ) -> Result<(Registry, Option<RepositoryName>), ParseReferenceError> {

@@ -1,4 +1,5 @@
-//! A chart's archive on its way, in memory or in a file, and how a file is written whole or not at all.
+//! A chart's archive on its way, in memory or in a file, and how a file is written whole or not at
+//! all.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -24,8 +25,8 @@ pub enum ChartBytes {
     File(BlobFile),
 }
 
-/// Refuses a blob that is too large to be a chart's archive. Every blob that is fetched into a file is judged so first:
-/// a registry may say any size, and send it.
+/// Refuses a blob that is too large to be a chart's archive. Every blob that is fetched into a file
+/// is judged so first: a registry may say any size, and send it.
 ///
 /// # Errors
 /// `Limit`.
@@ -84,7 +85,8 @@ impl ChartBytes {
         self.save_dated(path, None)
     }
 
-    /// As [`ChartBytes::save`], and gives the file a modification time; by default the file system's.
+    /// As [`ChartBytes::save`], and gives the file a modification time; by default the file
+    /// system's.
     ///
     /// # Errors
     /// As [`ChartBytes::save`].
@@ -122,8 +124,8 @@ const UNFINISHED: &str = ".chartferry-new-";
 /// An unfinished file that is younger may not be locked yet.
 const TO_BE_LOCKED: Duration = Duration::from_secs(2);
 
-/// A file in `folder` that gets its name once it is complete. It is locked for as long as somebody writes it, so that
-/// [`sweep`] knows what was left behind. Without `permissions` it is private.
+/// A file in `folder` that gets its name once it is complete. It is locked for as long as somebody
+/// writes it, so that [`sweep`] knows what was left behind. Without `permissions` it is private.
 ///
 /// # Errors
 /// That of making it.

@@ -1,5 +1,5 @@
-//! From what a tag leads to, to a chart: the chart's own manifest, the one chart among the images of an index, and the newest
-//! tag of several that leads to a chart.
+//! From what a tag leads to, to a chart: the chart's own manifest, the one chart among the images
+//! of an index, and the newest tag of several that leads to a chart.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -9,7 +9,8 @@ use crate::{
 };
 use std::{cmp::Reverse, collections::HashSet};
 
-/// The chart's manifest itself, or the one chart in an index. Helm takes the last it sees; two are an error here.
+/// The chart's manifest itself, or the one chart in an index. Helm takes the last it sees; two are
+/// an error here.
 ///
 /// # Errors
 /// `Invalid` for an index with no chart in it, or with several; what the store says.
@@ -22,11 +23,13 @@ pub async fn chart_of<R: Fetch>(repository: &R, manifest: Manifest) -> Result<Ma
 pub struct Located {
     /// The chart's own manifest.
     pub manifest: Manifest,
-    /// The manifests below the one that was asked for, the chart's own last. Empty where the chart's own was asked for.
+    /// The manifests below the one that was asked for, the chart's own last. Empty where the
+    /// chart's own was asked for.
     pub through: Vec<Digest>,
 }
 
-/// As [`chart_of`], with the way to the chart: deleting one of these manifests takes the chart away.
+/// As [`chart_of`], with the way to the chart: deleting one of these manifests takes the chart
+/// away.
 ///
 /// # Errors
 /// As [`chart_of`]; `NotFound` where the index holds no chart and one of its entries is missing.
@@ -99,7 +102,8 @@ struct Entry {
     through: Vec<Digest>,
 }
 
-/// The entries of an index that were not seen before, the likeliest last, to be popped; of equals the first last.
+/// The entries of an index that were not seen before, the likeliest last, to be popped; of equals
+/// the first last.
 fn entries(manifest: &Manifest, through: &[Digest], seen: &mut HashSet<Digest>) -> Vec<Entry> {
     let mut entries: Vec<Entry> = manifest
         .document()
@@ -163,11 +167,12 @@ fn certainty(manifest: &Manifest) -> Result<Certainty> {
     Ok(if image && found.foreign.is_some() { Certainty::PerhapsImage } else { Certainty::Chart })
 }
 
-/// The first of `tags` that leads to a chart. A repository may hold images beside charts; at most [`PASSED_TAGS`] of them are
-/// passed over.
+/// The first of `tags` that leads to a chart. A repository may hold images beside charts; at most
+/// [`PASSED_TAGS`] of them are passed over.
 ///
 /// # Errors
-/// `Invalid` when none does, saying what the first is; `NotFound` for a list without tags; what the store says.
+/// `Invalid` when none does, saying what the first is; `NotFound` for a list without tags; what the
+/// store says.
 pub async fn first_chart<R: Fetch>(repository: &R, name: &str, tags: &[Tag]) -> Result<First> {
     let mut passed = Vec::new();
     let mut refused = None;
@@ -189,7 +194,8 @@ pub async fn first_chart<R: Fetch>(repository: &R, name: &str, tags: &[Tag]) -> 
             Ok((manifest, Certainty::Chart)) => {
                 return Ok(First { tag: tag.clone(), root, manifest, passed });
             }
-            // Only its bytes tell a chart under an image's types from an image. A certain chart is preferred.
+            // Only its bytes tell a chart under an image's types from an image. A certain chart is
+            // preferred.
             Ok((manifest, Certainty::PerhapsImage)) => {
                 let before = passed.clone();
                 passed.push(format!("passed over {name}:{tag}: it may be a container image"));

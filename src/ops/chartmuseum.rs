@@ -1,4 +1,5 @@
-//! Charts to a ChartMuseum and away from it. An archive goes as it is, with its provenance; a folder is packaged first.
+//! Charts to a ChartMuseum and away from it. An archive goes as it is, with its provenance; a
+//! folder is packaged first.
 
 use super::{
     package,
@@ -37,7 +38,8 @@ pub enum Archives {
     /// It is refused: archives are sent byte for byte.
     #[default]
     AsTheyAre,
-    /// It is packaged again with that version, as `helm cm-push` does. Its provenance no longer fits and is not sent.
+    /// It is packaged again with that version, as `helm cm-push` does. Its provenance no longer
+    /// fits and is not sent.
     Repackage,
 }
 
@@ -110,11 +112,12 @@ pub fn prepare(path: &Path, options: &Options) -> Result<Outgoing> {
     Ok(chart)
 }
 
-/// Uploads a chart. An upload whose answer was lost is sent again, so a version that is there with these very bytes is
-/// no conflict.
+/// Uploads a chart. An upload whose answer was lost is sent again, so a version that is there with
+/// these very bytes is no conflict.
 ///
 /// # Errors
-/// `Conflict` when the server has another archive of this version and keeps it, and what it says otherwise.
+/// `Conflict` when the server has another archive of this version and keeps it, and what it says
+/// otherwise.
 pub async fn upload(museum: &ChartMuseum, chart: Outgoing, force: Force) -> Result<Report> {
     let metadata = &chart.metadata;
     let report = Report {

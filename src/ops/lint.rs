@@ -1,4 +1,6 @@
-//! `lint`: a chart's folder or archive held against Helm's rules, as far as they take no template engine. The rules are [`crate::chart::lint`]'s; here the chart is found and the rules are put in Helm's order.
+//! `lint`: a chart's folder or archive held against Helm's rules, as far as they take no template
+//! engine. The rules are [`crate::chart::lint`]'s; here the chart is found and the rules are put in
+//! Helm's order.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -43,7 +45,8 @@ pub struct Options {
     pub outside: Outside,
     /// Whether values are held against values.schema.json.
     pub schema: Schema,
-    /// Values put over those of the chart before they are held against its schema; a null takes a key away.
+    /// Values put over those of the chart before they are held against its schema; a null takes a
+    /// key away.
     pub values: Map<String, Value>,
     /// The caps on what is read.
     pub limits: Limits,
@@ -102,7 +105,8 @@ pub fn lint(path: &Path, options: &Options) -> Result<Report> {
     Ok(Report { findings, templates })
 }
 
-/// The charts within the chart's folder, at every depth: folders with a Chart.yaml, and archives. For `--with-subcharts`.
+/// The charts within the chart's folder, at every depth: folders with a Chart.yaml, and archives.
+/// For `--with-subcharts`.
 ///
 /// # Errors
 /// A folder that cannot be listed, or folders too deep.
@@ -214,8 +218,9 @@ fn folder(path: &Path, options: &Options) -> Result<Source> {
     })
 }
 
-/// A document of the chart in `root`, as it lies there, whatever `.helmignore` says. One that is a link out of the chart counts
-/// as empty, unless such links are followed: the rest of lint reports it.
+/// A document of the chart in `root`, as it lies there, whatever `.helmignore` says. One that is a
+/// link out of the chart counts as empty, unless such links are followed: the rest of lint reports
+/// it.
 fn document(root: &Path, name: &str, options: &Options) -> Result<Item<Vec<u8>>> {
     let path = root.join(name);
     let fail = |error| Error::io("read", &path, error);
@@ -232,8 +237,8 @@ fn document(root: &Path, name: &str, options: &Options) -> Result<Item<Vec<u8>>>
     Ok(Item::File(bytes))
 }
 
-/// The chart's own values and those of the caller against its schema. Helm holds them against it once more, with those of the
-/// subcharts, when it renders templates.
+/// The chart's own values and those of the caller against its schema. Helm holds them against it
+/// once more, with those of the subcharts, when it renders templates.
 fn schema(source: &Source, options: &Options) -> Option<Finding> {
     const PATH: &str = "values.yaml";
     let Ok(chart) = &source.chart else { return None };

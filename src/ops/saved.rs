@@ -1,5 +1,6 @@
-//! Saved charts: the store on this machine that the old `chart save|push|pull|export|list|remove` verbs work with. It is a
-//! content store like a registry's; a reference, with or without host, becomes a repository in it.
+//! Saved charts: the store on this machine that the old `chart save|push|pull|export|list|remove`
+//! verbs work with. It is a content store like a registry's; a reference, with or without host,
+//! becomes a repository in it.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -16,8 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The name of a saved chart: `[host[:port]/]name:tag`. Unlike in a registry's reference the host may be missing, as in
-/// Helm 3.6.
+/// The name of a saved chart: `[host[:port]/]name:tag`. Unlike in a registry's reference the host
+/// may be missing, as in Helm 3.6.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedReference {
     /// The registry, if the name begins with one.
@@ -37,7 +38,8 @@ impl SavedReference {
         }
     }
 
-    /// Its repository in the store. Hosts get a folder of their own, `h`, with what a name may not hold written otherwise.
+    /// Its repository in the store. Hosts get a folder of their own, `h`, with what a name may not
+    /// hold written otherwise.
     fn stored_as(&self) -> Result<RepositoryName> {
         let text = match &self.registry {
             None => format!("n/{}", self.repository),
@@ -114,7 +116,8 @@ impl FromStr for SavedReference {
     }
 }
 
-/// Whether the first segment of a bare name is a registry: it has a `.` or a `:`, or is `localhost`.
+/// Whether the first segment of a bare name is a registry: it has a `.` or a `:`, or is
+/// `localhost`.
 pub fn is_registry(segment: &str) -> bool {
     segment == "localhost" || segment.contains(['.', ':'])
 }

@@ -18,14 +18,14 @@ pub enum Part {
     Crds,
 }
 
-/// The text of `part` of `chart`, which was read with [`crate::archive::Keep::Documents`] or more. What the
-/// chart does not have is left out, so the text may be empty.
+/// The text of `part` of `chart`, which was read with [`crate::archive::Keep::Documents`] or more.
+/// What the chart does not have is left out, so the text may be empty.
 pub fn show(chart: &Chart, part: Part) -> Vec<u8> {
     pieces(chart, part).concat()
 }
 
-/// The text of [`show`] in pieces that follow each other. Those that are files of the chart are not copied: of some charts
-/// they have megabytes.
+/// The text of [`show`] in pieces that follow each other. Those that are files of the chart are not
+/// copied: of some charts they have megabytes.
 pub fn pieces(chart: &Chart, part: Part) -> Vec<Bytes> {
     let mut out = Vec::new();
     let is = |other| part == Part::All || part == other;

@@ -1,5 +1,5 @@
-//! Tags of a repository: in the order of their versions, the one that a version or a range means, and the near misses of
-//! one that is not there. Rules of helm.md 3.6.
+//! Tags of a repository: in the order of their versions, the one that a version or a range means,
+//! and the near misses of one that is not there. Rules of helm.md 3.6.
 
 use crate::{
     Advice, Error, ErrorKind, Result,
@@ -53,8 +53,9 @@ pub struct Choice {
     pub target: TagOrDigest,
     /// The tag that must point at the digest, when both were given.
     pub agree: Option<Tag>,
-    /// All tags that a range takes, the newest first; none where no range was asked for. Tags may lead to images, so the
-    /// first that leads to a chart is meant ([`super::chart_manifest::first_chart`]).
+    /// All tags that a range takes, the newest first; none where no range was asked for. Tags may
+    /// lead to images, so the first that leads to a chart is meant
+    /// ([`super::chart_manifest::first_chart`]).
     fitting: Vec<Tag>,
 }
 
@@ -68,7 +69,8 @@ impl Choice {
 /// Decides what to fetch; asks for the list of tags only when a range makes it necessary.
 ///
 /// # Errors
-/// `Usage` when tag and version contradict each other, `Invalid` for a bad range, `NotFound` when nothing matches.
+/// `Usage` when tag and version contradict each other, `Invalid` for a bad range, `NotFound` when
+/// nothing matches.
 pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &ChartRequest) -> Result<Choice> {
     let by_tag =
         |tag: Tag| Choice { target: TagOrDigest::Tag(tag), agree: None, fitting: Vec::new() };
@@ -106,7 +108,8 @@ pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &ChartRequest) 
     }
     let constraint = match Constraint::parse(range) {
         Ok(constraint) => constraint,
-        // `latest` and branch names are no ranges, but they are tags: Helm can neither push nor pull them.
+        // `latest` and branch names are no ranges, but they are tags: Helm can neither push nor
+        // pull them.
         Err(error) => match range.parse() {
             Ok(tag) => return Ok(by_tag(tag)),
             Err(_) => return Err(Error::invalid(error.to_string())),
@@ -136,8 +139,8 @@ pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &ChartRequest) 
     }
 }
 
-/// The tags that satisfy `constraint`, the newest first; a tag that is `exact` is the only one. Helm sees strict versions only;
-/// tags with a leading `v` come after them here.
+/// The tags that satisfy `constraint`, the newest first; a tag that is `exact` is the only one.
+/// Helm sees strict versions only; tags with a leading `v` come after them here.
 pub fn fitting(tags: &[String], exact: &str, constraint: &Constraint) -> Vec<Tag> {
     if let Some(tag) = tags.iter().find(|tag| tag.replace('_', "+") == exact)
         && (strict(tag).is_some() || with_v(tag).is_some())

@@ -1,5 +1,5 @@
-//! One line a request: who asked for what and what came of it, never with credentials. Each request has an id, its
-//! own or a new one, which the client gets back.
+//! One line a request: who asked for what and what came of it, never with credentials. Each request
+//! has an id, its own or a new one, which the client gets back.
 
 use super::registry::header_value;
 use crate::store::unique;

@@ -1,5 +1,5 @@
-//! Request bodies: read with a bound on silence and a least rate, and drained with a bound on length when they are not
-//! wanted.
+//! Request bodies: read with a bound on silence and a least rate, and drained with a bound on
+//! length when they are not wanted.
 
 use super::registry::refusal::{Code, Refusal};
 use crate::limits;
@@ -14,8 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How much of an unwanted body is read, and for how long, so that a client that sends before it listens hears why.
-/// Closing at once would reset the connection under the answer.
+/// How much of an unwanted body is read, and for how long, so that a client that sends before it
+/// listens hears why. Closing at once would reset the connection under the answer.
 const DRAIN_BYTES: usize = 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
@@ -48,8 +48,8 @@ pub(super) async fn frame(body: &mut Body, stall: Duration) -> Result<Option<Byt
     }
 }
 
-/// A body that ends in an error when its client keeps the server waiting for too long in all. Only the time counts in which
-/// somebody waits for its next bytes.
+/// A body that ends in an error when its client keeps the server waiting for too long in all. Only
+/// the time counts in which somebody waits for its next bytes.
 #[derive(Debug)]
 pub(super) struct Paced<B> {
     body: B,

@@ -1,10 +1,11 @@
-//! Web pages that write: a browser on the machine of a server, or in its network, sends to it for any page it shows. Browsers
-//! name the page in `Origin` with every request that is neither GET nor HEAD. Other clients send no `Origin`, and are not
-//! judged by it.
+//! Web pages that write: a browser on the machine of a server, or in its network, sends to it for
+//! any page it shows. Browsers name the page in `Origin` with every request that is neither GET nor
+//! HEAD. Other clients send no `Origin`, and are not judged by it.
 //!
-//! A page of the server itself may write. On a loopback address the page must also have a loopback name: the owner of any
-//! other name can make it lead there (DNS rebinding). The pages that `--cors-alloworigin` and `--chart-url` name may write
-//! as well: a proxy before the server may show it under a name of its own.
+//! A page of the server itself may write. On a loopback address the page must also have a loopback
+//! name: the owner of any other name can make it lead there (DNS rebinding). The pages that
+//! `--cors-alloworigin` and `--chart-url` name may write as well: a proxy before the server may
+//! show it under a name of its own.
 
 use super::Config;
 use axum::{
@@ -92,8 +93,8 @@ fn host_of_origin(origin: &str) -> Option<String> {
     matches!(scheme, "http" | "https").then(|| normal(host))
 }
 
-/// A host in small letters, without the ports that browsers leave out. The schemes are not compared: a proxy may speak TLS
-/// for the server.
+/// A host in small letters, without the ports that browsers leave out. The schemes are not
+/// compared: a proxy may speak TLS for the server.
 fn normal(host: &str) -> String {
     let host = host.to_ascii_lowercase();
     let bare = host.strip_suffix(":80").or_else(|| host.strip_suffix(":443"));

@@ -1,5 +1,5 @@
-//! ChartMuseum's flags that say what may not be changed, held for the registry API: whoever guards a chart against one API
-//! would else have it changed by the other.
+//! ChartMuseum's flags that say what may not be changed, held for the registry API: whoever guards
+//! a chart against one API would else have it changed by the other.
 
 use super::{
     auth::parent,
@@ -34,8 +34,8 @@ impl Rules {
         Self { api, overwrite, most, turns }
     }
 
-    /// Refuses to delete what holds content, with `--disable-delete`. Tags, manifests and blobs alike: a chart without its
-    /// blob is gone too.
+    /// Refuses to delete what holds content, with `--disable-delete`. Tags, manifests and blobs
+    /// alike: a chart without its blob is gone too.
     pub(super) fn may_delete(&self, allowed: &'static str) -> Result<(), Refusal> {
         if self.api != Api::WithoutDelete {
             return Ok(());
@@ -51,8 +51,9 @@ impl Rules {
         self.overwrite == Overwrite::Never || self.most.is_some()
     }
 
-    /// Refuses to move a tag off a chart, with `--disable-force-overwrite`, and one more chart in a full namespace, with
-    /// `--max-storage-objects`. The caller has the turn to change these versions.
+    /// Refuses to move a tag off a chart, with `--disable-force-overwrite`, and one more chart in a
+    /// full namespace, with `--max-storage-objects`. The caller has the turn to change these
+    /// versions.
     pub(super) async fn may_tag(
         &self,
         charts: &Follower<Disk>,
@@ -94,7 +95,8 @@ impl Rules {
                 );
                 return Err(Refusal::new(StatusCode::CONFLICT, Code::Denied, message));
             }
-            // `a` in 1.0.0-2.0.0 and `a-1.0.0` in 2.0.0 have archives of one name, and only one can be served by it.
+            // `a` in 1.0.0-2.0.0 and `a-1.0.0` in 2.0.0 have archives of one name, and only one can
+            // be served by it.
             let file = format!("{}-{version}.tgz", name.last_segment());
             let taken = shown.is_none() && charts.view().file(parent(name), &file).is_some();
             if taken && content.is_some() && self.overwrite == Overwrite::Never {

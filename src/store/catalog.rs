@@ -1,5 +1,5 @@
-//! A store of many repositories, and blobs that are read as they come: what a server stands on, over a folder of this
-//! machine or over a registry elsewhere alike.
+//! A store of many repositories, and blobs that are read as they come: what a server stands on,
+//! over a folder of this machine or over a registry elsewhere alike.
 
 use super::{
     Fetch, Push, Referrers, Resolve, Tags, blocking,
@@ -21,8 +21,8 @@ pub trait Catalog: Clone + Send + Sync + 'static {
     /// One of its repositories.
     type Repository: Fetch + Push + Resolve + Tags + Referrers + StreamBlob + Clone + 'static;
 
-    /// The repository of that name, whether it exists yet or not. Of a remote registry's namespace, names are those
-    /// below it.
+    /// The repository of that name, whether it exists yet or not. Of a remote registry's namespace,
+    /// names are those below it.
     ///
     /// # Errors
     /// `Usage` when the whole name, with what stands before it, is none.
@@ -34,12 +34,14 @@ pub trait Catalog: Clone + Send + Sync + 'static {
     /// `Denied`, `NotFound` or `Protocol` from a registry that does not tell.
     fn repositories(&self) -> impl Future<Output = Result<Vec<RepositoryName>>> + Send;
 
-    /// What is kept beside the repositories because none can have its name. A registry elsewhere has no such place.
+    /// What is kept beside the repositories because none can have its name. A registry elsewhere
+    /// has no such place.
     fn loose(&self) -> Option<Self::Repository> {
         None
     }
 
-    /// The repository that whoever tells of changes calls `full`; `None` for what is not ours to look at.
+    /// The repository that whoever tells of changes calls `full`; `None` for what is not ours to
+    /// look at.
     fn name_within(&self, full: &str) -> Option<RepositoryName> {
         full.parse().ok()
     }
@@ -49,8 +51,8 @@ pub trait Catalog: Clone + Send + Sync + 'static {
 pub enum Opened {
     /// A file of a store on this machine: to be read, never changed.
     File(StoredBlob),
-    /// What was asked for, as it comes. A whole blob has been checked against its digest by the time its last part
-    /// comes: a wrong one ends in an error.
+    /// What was asked for, as it comes. A whole blob has been checked against its digest by the
+    /// time its last part comes: a wrong one ends in an error.
     Stream(BoxStream<'static, Result<Bytes>>),
     /// Whoever wants it may fetch it there.
     Elsewhere(String),
@@ -93,7 +95,8 @@ impl Catalog for Disk {
     }
 
     fn loose(&self) -> Option<Repository> {
-        // No component of a repository's name can begin like this, so that no request reaches it and no list shows it.
+        // No component of a repository's name can begin like this, so that no request reaches it
+        // and no list shows it.
         Some(Self::repository(self, &RepositoryName::reserved("_loose")))
     }
 }

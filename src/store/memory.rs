@@ -1,4 +1,5 @@
-//! One repository in memory: the traits of this room without a disk, for tests and for content that never rests.
+//! One repository in memory: the traits of this room without a disk, for tests and for content that
+//! never rests.
 
 use super::{
     BlobFile, BlobSource, Fetch, Push, Referrers, Resolve, Sent, Tags,

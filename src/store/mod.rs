@@ -1,6 +1,6 @@
-//! Where bytes live. Small traits by ability, over one repository of a store; the disk store, an image layout, memory
-//! and the client of a remote registry implement them alike, so that push, pull, export and copy are one engine with
-//! different ends.
+//! Where bytes live. Small traits by ability, over one repository of a store; the disk store, an
+//! image layout, memory and the client of a remote registry implement them alike, so that push,
+//! pull, export and copy are one engine with different ends.
 
 use crate::{
     Result,
@@ -21,7 +21,8 @@ pub(crate) use disk::commit::unique;
 pub use disk::commit::{Durability, Removed};
 pub(crate) use disk::traits::blocking;
 
-/// Bytes on their way into a store. It can be read again from the start, so a transfer can be repeated.
+/// Bytes on their way into a store. It can be read again from the start, so a transfer can be
+/// repeated.
 #[derive(Clone, Debug)]
 pub enum BlobSource {
     /// In memory.
@@ -49,7 +50,8 @@ impl BlobFile {
     }
 }
 
-/// Gives manifests and blobs. Everything it hands over has been checked against its digest and size.
+/// Gives manifests and blobs. Everything it hands over has been checked against its digest and
+/// size.
 pub trait Fetch: Send + Sync {
     /// The manifest by tag or digest. By digest, the bytes have that digest.
     ///
@@ -84,14 +86,16 @@ pub trait Push: Send + Sync {
         source: &BlobSource,
     ) -> impl Future<Output = Result<Sent>> + Send;
 
-    /// Stores a manifest under its digest and, if given, a tag. The store's own digest is compared with ours.
+    /// Stores a manifest under its digest and, if given, a tag. The store's own digest is compared
+    /// with ours.
     fn push_manifest(
         &self,
         manifest: &Manifest,
         tag: Option<&Tag>,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Asks whether something may be stored here, and leaves nothing behind. A store on this machine asks nobody.
+    /// Asks whether something may be stored here, and leaves nothing behind. A store on this
+    /// machine asks nobody.
     ///
     /// # Errors
     /// `Denied` when the store refuses; whatever else kept it from answering.
@@ -99,7 +103,8 @@ pub trait Push: Send + Sync {
         std::future::ready(Ok(()))
     }
 
-    /// Stores a manifest with the blobs that it names. A store may do it in fewer steps than one by one.
+    /// Stores a manifest with the blobs that it names. A store may do it in fewer steps than one by
+    /// one.
     fn push_artifact(
         &self,
         blobs: &[(Descriptor, BlobSource)],
@@ -146,8 +151,9 @@ pub trait Tags: Send + Sync {
     /// Every tag, in the store's order. `NotFound` when the repository does not exist.
     fn tags(&self) -> impl Future<Output = Result<Vec<String>>> + Send;
 
-    /// Every tag with the digest of what it is on, where all of them cost little more than their list; whether that is
-    /// there is not looked at. `None` from a store that must be asked for each.
+    /// Every tag with the digest of what it is on, where all of them cost little more than their
+    /// list; whether that is there is not looked at. `None` from a store that must be asked for
+    /// each.
     ///
     /// # Errors
     /// As [`Self::tags`].

@@ -1,4 +1,5 @@
-//! Reading stored files without trusting them: size and digest are checked before anything is handed over.
+//! Reading stored files without trusting them: size and digest are checked before anything is
+//! handed over.
 
 use super::{BlobFile, BlobSource};
 use crate::{

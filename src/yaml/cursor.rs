@@ -1,6 +1,7 @@
-//! A strict subset of YAML, read line by line and never decoded: block mappings and lists, and scalars of every style, which are
-//! [`super::span`]'s. What lies outside it, or could mean two things, is [`Fallback`], never a guess: the full reader then
-//! decides. It judges no document: [`super::quick`] makes values of one, [`super::walk`] passes over it, `crate::index` makes
+//! A strict subset of YAML, read line by line and never decoded: block mappings and lists, and
+//! scalars of every style, which are [`super::span`]'s. What lies outside it, or could mean two
+//! things, is [`Fallback`], never a guess: the full reader then decides. It judges no document:
+//! [`super::quick`] makes values of one, [`super::walk`] passes over it, `crate::index` makes
 //! lines.
 
 use super::Value;
@@ -35,7 +36,8 @@ pub(crate) struct Cursor<'t> {
 const LONGEST_KEY: usize = 1000;
 
 impl<'t> Cursor<'t> {
-    /// Stands on the first line of `text` that says something, behind a `---` that opens the document.
+    /// Stands on the first line of `text` that says something, behind a `---` that opens the
+    /// document.
     pub(crate) fn new(text: &'t str) -> FastResult<Self> {
         require_ordinary(text.as_bytes())?;
         let mut cursor = Self {
@@ -111,7 +113,8 @@ impl<'t> Cursor<'t> {
         self.byte() == Some(b'-') && self.is_blank(self.at + 1)
     }
 
-    /// Goes from the dash of a list's entry to what the entry is, on this line or below; `None` where it is nothing.
+    /// Goes from the dash of a list's entry to what the entry is, on this line or below; `None`
+    /// where it is nothing.
     pub(crate) fn open_item(&mut self) -> FastResult<Option<isize>> {
         let dash = self.indent;
         self.at += 1;
@@ -133,7 +136,8 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Passes over a quoted text of one line that means what it says, and gives what stands between the quotes.
+    /// Passes over a quoted text of one line that means what it says, and gives what stands between
+    /// the quotes.
     pub(super) fn quoted(&mut self, quote: u8) -> FastResult<Range<usize>> {
         let start = self.at + 1;
         let rest = &self.bytes[start..];
@@ -229,7 +233,8 @@ impl<'t> Cursor<'t> {
     }
 }
 
-/// Refuses characters that end lines, or that YAML has no place for, beyond what nearly every file is made of.
+/// Refuses characters that end lines, or that YAML has no place for, beyond what nearly every file
+/// is made of.
 fn require_ordinary(bytes: &[u8]) -> FastResult<()> {
     let is_plain = |byte: &u8| matches!(*byte, b' '..=b'~' | b'\n');
     for (block, chunk) in bytes.chunks(64).enumerate() {

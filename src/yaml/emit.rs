@@ -1,5 +1,5 @@
-//! Values to YAML, byte for byte as sigs.k8s.io/yaml writes them: the order of keys and the shape of collections. How a scalar is
-//! quoted and folded is in [`super::style`].
+//! Values to YAML, byte for byte as sigs.k8s.io/yaml writes them: the order of keys and the shape
+//! of collections. How a scalar is quoted and folded is in [`super::style`].
 
 use super::{
     Value, number,
@@ -49,7 +49,8 @@ pub(super) fn emit(value: &Node<'_>) -> String {
     out.finish()
 }
 
-/// Writes an item of a list whose dashes are indented by `indent`, from the start of its line to the end of its last.
+/// Writes an item of a list whose dashes are indented by `indent`, from the start of its line to
+/// the end of its last.
 pub(super) fn emit_item(value: &Node<'_>, indent: isize) -> String {
     let mut out = Out::default();
     item(&mut out, value, indent);
@@ -118,8 +119,8 @@ fn scalar_indent(indent: isize) -> isize {
     (indent + 2).max(2)
 }
 
-/// A float after its detour through JSON, where a whole number is written without a point and so comes back as an integer,
-/// if an int64 or uint64 can hold it.
+/// A float after its detour through JSON, where a whole number is written without a point and so
+/// comes back as an integer, if an int64 or uint64 can hold it.
 fn float(value: f64) -> String {
     if let Ok(whole) = json::without_exponent(&json::shortest(value)).parse::<i128>()
         && (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&whole)
@@ -134,8 +135,9 @@ fn float(value: f64) -> String {
     }
 }
 
-/// The entries in yaml.v2's order of keys. That order runs in circles (`1a` < `2` < `10` < `1a`), which the standard library's
-/// sorts may answer with a panic; a plain merge sort takes it as it comes. (To Go the order of such keys is chance.)
+/// The entries in yaml.v2's order of keys. That order runs in circles (`1a` < `2` < `10` < `1a`),
+/// which the standard library's sorts may answer with a panic; a plain merge sort takes it as it
+/// comes. (To Go the order of such keys is chance.)
 fn sorted<'e, 'v>(entries: &'e [(&'v str, Node<'v>)]) -> Vec<&'e (&'v str, Node<'v>)> {
     let mut entries: Vec<_> = entries.iter().collect();
     merge_sort(&mut entries);
@@ -182,7 +184,8 @@ pub(super) fn natural(a: &str, b: &str) -> Ordering {
         (true, false) => Ordering::Greater,
         (false, true) => Ordering::Less,
         (false, false) => {
-            // Where a zero is at odds and a number other than zero is already under way, the zero counts as its next digit.
+            // Where a zero is at odds and a number other than zero is already under way, the zero
+            // counts as its next digit.
             let under_way = prefix.chars().rev().take_while(char::is_ascii_digit).any(|c| c != '0');
             let start = i64::from(under_way && (first_a == '0' || first_b == '0'));
             let (number_a, length_a) = leading_number(a, start);

@@ -4,8 +4,8 @@ use crate::error::{Error, ErrorKind};
 use granit_parser::{ErrorKind as Problem, Marker, ScanError};
 use std::fmt;
 
-/// Why bytes are no YAML document that Helm would take. Displayed as sigs.k8s.io/yaml's `Unmarshal` reports it, with the place added
-/// where Go leaves it out.
+/// Why bytes are no YAML document that Helm would take. Displayed as sigs.k8s.io/yaml's `Unmarshal`
+/// reports it, with the place added where Go leaves it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct YamlError {
     message: String,
@@ -107,7 +107,8 @@ impl From<ScanError> for YamlError {
     }
 }
 
-/// What yaml.v2 says of a problem that the scanner found; its scanner is another one, so this is the nearest sentence.
+/// What yaml.v2 says of a problem that the scanner found; its scanner is another one, so this is
+/// the nearest sentence.
 fn go_message(kind: &Problem) -> &'static str {
     match kind {
         Problem::UnexpectedCharacter { .. }

@@ -1,4 +1,5 @@
-//! Bytes to text as yaml.v2's reader takes them: UTF-8, or UTF-16 that says so by its mark; no mark left, no control characters.
+//! Bytes to text as yaml.v2's reader takes them: UTF-8, or UTF-16 that says so by its mark; no mark
+//! left, no control characters.
 
 use super::YamlError;
 use granit_parser::Marker;
@@ -18,9 +19,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, YamlError> {
     }
 }
 
-/// The line ends of YAML 1.1 that YAML 1.2, which our scanner reads, took for ordinary characters. U+0085 is a line feed.
-/// U+2028 and U+2029 stay what they are, but like every line end they take the blanks around them along. That is exact in
-/// quoted and plain scalars, where Helm itself writes them; a block scalar loses spaces that belong to the text.
+/// The line ends of YAML 1.1 that YAML 1.2, which our scanner reads, took for ordinary characters.
+/// U+0085 is a line feed. U+2028 and U+2029 stay what they are, but like every line end they take
+/// the blanks around them along. That is exact in quoted and plain scalars, where Helm itself
+/// writes them; a block scalar loses spaces that belong to the text.
 fn breaks(text: Cow<'_, str>) -> Cow<'_, str> {
     const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
     // Text that is ASCII, nearly all there is, is done at once.

@@ -1,7 +1,9 @@
-//! The only door to YAML: read as Helm reads it (YAML 1.1 scalars by Go's rules, then JSON), written as Helm writes it.
+//! The only door to YAML: read as Helm reads it (YAML 1.1 scalars by Go's rules, then JSON),
+//! written as Helm writes it.
 //!
-//! The model is sigs.k8s.io/yaml 1.6 over yaml.v2. What it does not do: keep comments, tags, anchors or key types; decode into
-//! structs ([`crate::chart`] does that, field by field, from a [`Value`]).
+//! The model is sigs.k8s.io/yaml 1.6 over yaml.v2. What it does not do: keep comments, tags,
+//! anchors or key types; decode into structs ([`crate::chart`] does that, field by field, from a
+//! [`Value`]).
 
 pub(crate) mod cursor;
 mod emit;
@@ -22,7 +24,8 @@ use crate::limits::Limits;
 pub(crate) use emit::Node;
 pub use error::YamlError;
 
-/// A YAML document as Helm sees it after sigs.k8s.io/yaml made JSON of it: keys are strings, scalars are resolved.
+/// A YAML document as Helm sees it after sigs.k8s.io/yaml made JSON of it: keys are strings,
+/// scalars are resolved.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// `null`, `~` or nothing.
@@ -51,10 +54,12 @@ pub enum Duplicates {
     Error,
 }
 
-/// Flow collections in a document whose lines may start with tabs the scanner refuses; each costs a reading anew.
+/// Flow collections in a document whose lines may start with tabs the scanner refuses; each costs a
+/// reading anew.
 const FLOWS_WITH_TABS: usize = 32;
 
-/// Reads the first document of `bytes` and ignores any other, as sigs.k8s.io/yaml does. Nothing at all is [`Value::Null`].
+/// Reads the first document of `bytes` and ignores any other, as sigs.k8s.io/yaml does. Nothing at
+/// all is [`Value::Null`].
 pub fn parse(bytes: &[u8], duplicates: Duplicates, limits: &Limits) -> Result<Value, YamlError> {
     quick::read(bytes, limits).or_else(|_| parse_fully(bytes, duplicates, limits))
 }
@@ -76,8 +81,8 @@ pub fn parse_all(
     read(bytes, duplicates, limits, |documents| documents.collect())
 }
 
-/// Whether `bytes` are one mapping that JSON can hold, as far as can be told without making values of it; what is not told so
-/// may still be one.
+/// Whether `bytes` are one mapping that JSON can hold, as far as can be told without making values
+/// of it; what is not told so may still be one.
 pub(crate) fn is_mapping(bytes: &[u8], limits: &Limits) -> bool {
     walk::is_mapping(bytes, limits)
 }
@@ -98,8 +103,9 @@ fn read<T>(
     take(&mut parse::Documents::new(&text, duplicates, limits))
 }
 
-/// Writes `value` byte for byte as sigs.k8s.io/yaml's `Marshal` does: mappings sorted "naturally" (`a9` before `a10`), strings
-/// quoted so that they stay strings, lines folded at 80 columns. Ends in a line break.
+/// Writes `value` byte for byte as sigs.k8s.io/yaml's `Marshal` does: mappings sorted "naturally"
+/// (`a9` before `a10`), strings quoted so that they stay strings, lines folded at 80 columns. Ends
+/// in a line break.
 pub fn emit(value: &Value) -> String {
     emit::emit(&Node::from(value))
 }
@@ -123,9 +129,9 @@ pub(crate) enum Step {
     Item(Value),
 }
 
-/// Reads the first document of `bytes` strictly, without ever holding all of it: each item of each list in the mapping under
-/// the key `under` of the root is given to `take`, whose `None` ends it all. The limit of nodes holds for each item, and for
-/// all that is not within one.
+/// Reads the first document of `bytes` strictly, without ever holding all of it: each item of each
+/// list in the mapping under the key `under` of the root is given to `take`, whose `None` ends it
+/// all. The limit of nodes holds for each item, and for all that is not within one.
 pub(crate) fn parse_items(
     bytes: &[u8],
     under: &str,
@@ -172,8 +178,9 @@ impl Value {
         }
     }
 
-    /// A scalar as sigs.k8s.io/yaml puts it into a Go field of type string: `1.10` is `1.1`, `0x10` is `16`, `yes` is `true`, a null
-    /// is empty, a float passes through single precision. `None` for a sequence or mapping.
+    /// A scalar as sigs.k8s.io/yaml puts it into a Go field of type string: `1.10` is `1.1`, `0x10`
+    /// is `16`, `yes` is `true`, a null is empty, a float passes through single precision. `None`
+    /// for a sequence or mapping.
     pub fn to_go_string(&self) -> Option<String> {
         Some(match self {
             Self::Null => String::new(),
@@ -185,7 +192,8 @@ impl Value {
         })
     }
 
-    /// What Go's `encoding/json` calls this kind of value in its errors: `cannot unmarshal array into …`.
+    /// What Go's `encoding/json` calls this kind of value in its errors:
+    /// `cannot unmarshal array into …`.
     pub fn go_kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -197,8 +205,8 @@ impl Value {
         }
     }
 
-    /// Refuses an infinity or a NaN anywhere within, as sigs.k8s.io/yaml does of every value that is not meant for a string field:
-    /// JSON has no spelling for them.
+    /// Refuses an infinity or a NaN anywhere within, as sigs.k8s.io/yaml does of every value that
+    /// is not meant for a string field: JSON has no spelling for them.
     pub fn require_json(&self) -> Result<(), YamlError> {
         match self {
             Self::Float(value) if !value.is_finite() => Err(YamlError::conversion(format!(

@@ -1,4 +1,5 @@
-//! Numbers as Go reads and prints them: `strconv`'s rules, which differ from Go's in bases, ranges and exponents.
+//! Numbers as Go reads and prints them: `strconv`'s rules, which differ from Go's in bases, ranges
+//! and exponents.
 
 use crate::json;
 
@@ -57,7 +58,8 @@ pub(super) fn float(text: &str) -> Option<f64> {
     well_formed.then(|| text.parse().ok())?.filter(|value: &f64| value.is_finite())
 }
 
-/// The same from a text that starts with a point. yaml.v2 leaves the underscores in this one, and Go takes them between digits.
+/// The same from a text that starts with a point. yaml.v2 leaves the underscores in this one, and
+/// Go takes them between digits.
 pub(super) fn dotted_float(text: &str) -> Option<f64> {
     let bytes = text.as_bytes();
     let is_digit =
@@ -71,14 +73,15 @@ pub(super) fn format_f64(value: f64) -> String {
     general(&json::shortest(value))
 }
 
-/// A double as Go's `strconv.FormatFloat(value, 'g', -1, 32)`: sigs.k8s.io/yaml rounds to single precision where a
-/// string is wanted.
+/// A double as Go's `strconv.FormatFloat(value, 'g', -1, 32)`: sigs.k8s.io/yaml rounds to single
+/// precision where a string is wanted.
 #[expect(clippy::cast_possible_truncation, reason = "the rounding is what is asked for")]
 pub(super) fn format_f32(value: f64) -> String {
     general(&json::shortest(value as f32))
 }
 
-/// Turns the shortest form, `1.25e-7`, into Go's shortest `%g`: with an exponent, of two digits, below -4 and from 6 on.
+/// Turns the shortest form, `1.25e-7`, into Go's shortest `%g`: with an exponent, of two digits,
+/// below -4 and from 6 on.
 fn general(scientific: &str) -> String {
     let (sign, unsigned) =
         scientific.strip_prefix('-').map_or(("", scientific), |rest| ("-", rest));

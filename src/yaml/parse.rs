@@ -1,5 +1,5 @@
-//! Events to values: keys become strings, aliases are replayed within a budget, `<<` is merged, duplicates are judged. No
-//! recursion, so no document can exhaust the stack.
+//! Events to values: keys become strings, aliases are replayed within a budget, `<<` is merged,
+//! duplicates are judged. No recursion, so no document can exhaust the stack.
 
 use super::{Duplicates, Step, Value, YamlError, input, mapping::Mapping, number, scalar, tab};
 use crate::{limits::Limits, quote};
@@ -30,7 +30,8 @@ pub(super) struct Documents<'a> {
     outside: usize,
 }
 
-/// What takes items out of a document while it is read, and the key of the root that they stand under.
+/// What takes items out of a document while it is read, and the key of the root that they stand
+/// under.
 struct Takes<'a> {
     under: &'a str,
     take: &'a mut dyn FnMut(Step) -> Option<Value>,
@@ -73,7 +74,8 @@ enum Pending {
     Merge,
 }
 
-/// A key made a string, and whether it was one: to yaml.v2 `"1"` and `1` are two, and its errors show which.
+/// A key made a string, and whether it was one: to yaml.v2 `"1"` and `1` are two, and its errors
+/// show which.
 struct Key {
     text: String,
     was_string: bool,
@@ -107,7 +109,8 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// The same, handing out the items of the lists in the mapping under a key of the root. See [`super::parse_items`].
+    /// The same, handing out the items of the lists in the mapping under a key of the root. See
+    /// [`super::parse_items`].
     pub(super) fn with_items(
         mut self,
         under: &'a str,
@@ -117,7 +120,8 @@ impl<'a> Documents<'a> {
         self
     }
 
-    /// Where the flow collection starts in which the scanner refused a tab as indentation, if that is why it stopped.
+    /// Where the flow collection starts in which the scanner refused a tab as indentation, if that
+    /// is why it stopped.
     pub(super) fn refused_flow(&self) -> Option<usize> {
         self.refused_flow
     }
@@ -126,7 +130,8 @@ impl<'a> Documents<'a> {
         Ok(self.parser.next_event().transpose()?)
     }
 
-    /// The next event of a document. A tab that is refused within a flow collection is kept in mind.
+    /// The next event of a document. A tab that is refused within a flow collection is kept in
+    /// mind.
     fn event_within(&mut self, open: &[Open]) -> Result<Option<(Event<'a>, Span)>, YamlError> {
         self.parser.next_event().transpose().map_err(|error| {
             if *error.kind() == granit_parser::ErrorKind::TabInBlockIndentation {
@@ -155,7 +160,8 @@ impl<'a> Documents<'a> {
         }
         self.anchors.clear();
         let value = self.root()?;
-        // The end of the document: anything else on the level of the root is an error that shows only here.
+        // The end of the document: anything else on the level of the root is an error that shows
+        // only here.
         if let Some((_, span)) = self.event()? {
             self.require_no_tab(&span)?;
         }
@@ -249,7 +255,8 @@ impl<'a> Documents<'a> {
         Ok(Value::Null)
     }
 
-    /// Hands out a node that is an item, and puts what comes back in its place. What it counted is forgotten.
+    /// Hands out a node that is an item, and puts what comes back in its place. What it counted is
+    /// forgotten.
     fn hand_out(&mut self, open: &[Open], node: &mut Node) -> Result<(), YamlError> {
         let (Some(items), [root, map, Open { items: Items::Seq(_), .. }]) = (&mut self.items, open)
         else {
@@ -287,7 +294,8 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// Refuses a character that is escaped as a pair of surrogates, as JSON does it: to libyaml neither is a character.
+    /// Refuses a character that is escaped as a pair of surrogates, as JSON does it: to libyaml
+    /// neither is a character.
     fn require_no_pair(&self, text: &str, span: &Span) -> Result<(), YamlError> {
         // Those of the basic plane are never written so, and what lies beyond is rare.
         if text.bytes().all(|byte| byte < 0xf0) {
@@ -310,7 +318,8 @@ impl<'a> Documents<'a> {
         Ok(())
     }
 
-    /// Judges a block scalar's first line and finds where its header stands; the scanner tells only where its text does.
+    /// Judges a block scalar's first line and finds where its header stands; the scanner tells only
+    /// where its text does.
     fn block_scalar(&self, span: &Span) -> Result<Marker, YamlError> {
         let start = span.start;
         let at = start.byte_offset().unwrap_or(self.seen);
@@ -360,8 +369,8 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// `<<`. A merged key replaces what stands before it and is replaced by what comes after: yaml.v2's order, not the
-    /// specification's. Of several mappings the first has the last word.
+    /// `<<`. A merged key replaces what stands before it and is replaced by what comes after:
+    /// yaml.v2's order, not the specification's. Of several mappings the first has the last word.
     fn merge(&mut self, map: &mut Mapping, node: Node) -> Result<(), YamlError> {
         let values = match node.value {
             Value::Seq(values) if !node.is_alias => values,

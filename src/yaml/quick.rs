@@ -1,13 +1,14 @@
-//! The fast way from a document to its value: block mappings and lists of the strict subset that [`super::cursor`] knows, which is
-//! what nearly every Chart.yaml and values.yaml is made of. Anything else, and anything that is wrong, is left to the full
-//! reader, which alone has errors.
+//! The fast way from a document to its value: block mappings and lists of the strict subset that
+//! [`super::cursor`] knows, which is what nearly every Chart.yaml and values.yaml is made of.
+//! Anything else, and anything that is wrong, is left to the full reader, which alone has errors.
 
 use super::cursor::{Cursor, Fallback, FastResult};
 use super::span::Scalar;
 use super::{Duplicates, Value, scalar};
 use crate::limits::Limits;
 
-/// Collections within each other; the full reader goes on by itself where this one would by recursion.
+/// Collections within each other; the full reader goes on by itself where this one would by
+/// recursion.
 const DEEPEST: usize = 32;
 
 /// The value of a document that is one mapping in block style.
@@ -151,8 +152,8 @@ pub(crate) fn text(text: &str, place: &Scalar) -> FastResult<String> {
     }
 }
 
-/// A literal block as the cursor passes it: a header without a number, then lines of which the first that is not blank has the
-/// margin of all.
+/// A literal block as the cursor passes it: a header without a number, then lines of which the
+/// first that is not blank has the margin of all.
 fn literal(block: &str) -> String {
     let (header, body) = block.split_once('\n').unwrap_or((block, ""));
     let is_blank = |line: &str| line.bytes().all(|byte| matches!(byte, b' ' | b'\r'));

@@ -1,5 +1,6 @@
-//! Go's idea of a scalar: which plain text is a bool, a number, a null or a timestamp to yaml.v2, and how Go prints a number
-//! again. The reader resolves with it; the writer quotes whatever it would resolve to anything but a string.
+//! Go's idea of a scalar: which plain text is a bool, a number, a null or a timestamp to yaml.v2,
+//! and how Go prints a number again. The reader resolves with it; the writer quotes whatever it
+//! would resolve to anything but a string.
 
 use super::{
     Value, YamlError,

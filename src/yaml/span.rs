@@ -1,5 +1,6 @@
-//! Scalars of a document, and lists of them in brackets, passed over by a [`Cursor`]: of each it is told where it stands and in
-//! which style, and its text only by whom it is asked for ([`super::quick::text`]).
+//! Scalars of a document, and lists of them in brackets, passed over by a [`Cursor`]: of each it is
+//! told where it stands and in which style, and its text only by whom it is asked for
+//! ([`super::quick::text`]).
 
 use super::cursor::{Cursor, Fallback, FastResult};
 use memchr::{memchr, memchr3};
@@ -16,12 +17,14 @@ pub(crate) enum Scalar {
     Folded(Range<usize>),
     /// Within quotes, on one line, and nothing in it escaped.
     Quoted(Range<usize>),
-    /// Anything else that is a string: its text with quotes or header, to be decoded by the full reader.
+    /// Anything else that is a string: its text with quotes or header, to be decoded by the full
+    /// reader.
     Complex(Range<usize>),
 }
 
 impl Cursor<'_> {
-    /// Reads a scalar behind a key or dash, whose block is indented by `parent`, and goes to the next line.
+    /// Reads a scalar behind a key or dash, whose block is indented by `parent`, and goes to the
+    /// next line.
     pub(crate) fn scalar(&mut self, parent: isize) -> FastResult<Scalar> {
         self.at += self.spaces(self.at);
         if self.ends_here()? {
@@ -201,7 +204,8 @@ impl Cursor<'_> {
                         return Err(Fallback);
                     }
                     if spaces < wanted || !inside {
-                        // Between its own margin and that of the block around stands nothing, not even a comment.
+                        // Between its own margin and that of the block around stands nothing, not
+                        // even a comment.
                         if inside {
                             return Err(Fallback);
                         }
@@ -222,7 +226,8 @@ impl Cursor<'_> {
         Ok(Scalar::Complex(start..end))
     }
 
-    /// Reads a list in brackets on one line, of words that mean the same in brackets and out; `None` where there is no bracket.
+    /// Reads a list in brackets on one line, of words that mean the same in brackets and out;
+    /// `None` where there is no bracket.
     pub(crate) fn flow_list(&mut self) -> FastResult<Option<Vec<Scalar>>> {
         let at = self.at + self.spaces(self.at);
         if self.bytes.get(at) != Some(&b'[') {

@@ -1,5 +1,5 @@
-//! How libyaml's emitter writes a scalar: which quotes, where it folds, what it escapes. The rules, odd ones included, decide bytes
-//! that are hashed and signed.
+//! How libyaml's emitter writes a scalar: which quotes, where it folds, what it escapes. The rules,
+//! odd ones included, decide bytes that are hashed and signed.
 
 use super::scalar::{self, Scalar, Timestamps};
 
@@ -124,7 +124,8 @@ impl Out {
         self.token_written();
     }
 
-    /// A long text that [`is_word`], folded as [`Self::flow`] folds: at single spaces beyond the width.
+    /// A long text that [`is_word`], folded as [`Self::flow`] folds: at single spaces beyond the
+    /// width.
     fn words(&mut self, text: &str, indent: isize) {
         self.separate();
         let bytes = text.as_bytes();
@@ -182,7 +183,8 @@ impl Out {
 
     /// The inside of a double-quoted scalar.
     fn double_quoted(&mut self, text: &str, context: Context, indent: isize) {
-        // libyaml looks for a byte-order mark at the start of the text whichever character it is at.
+        // libyaml looks for a byte-order mark at the start of the text whichever character it is
+        // at.
         let escape_all = text.starts_with('\u{feff}');
         let (mut first, mut after_space) = (true, false);
         let mut rest = text.chars().peekable();
@@ -317,7 +319,8 @@ impl Out {
     }
 }
 
-/// Whether a text is plain at first sight, of the characters that every byte is one of, whatever stands around it.
+/// Whether a text is plain at first sight, of the characters that every byte is one of, whatever
+/// stands around it.
 fn is_word(text: &str) -> bool {
     let bytes = text.as_bytes();
     let ([first, ..], [.., last]) = (bytes, bytes) else { return false };
@@ -346,7 +349,8 @@ fn style(text: &str, context: Context) -> Style {
     if shape.plain() { Style::Plain } else { quote }
 }
 
-/// Whether a plain scalar of this text is read as a string, by yaml.v2 and by readers that still know sexagesimal numbers.
+/// Whether a plain scalar of this text is read as a string, by yaml.v2 and by readers that still
+/// know sexagesimal numbers.
 fn is_string(text: &str) -> bool {
     // A version: no number and no time has two points.
     if text.starts_with(|first: char| first.is_ascii_digit())

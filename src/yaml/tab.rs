@@ -1,10 +1,11 @@
-//! Where a tab may not stand. The scanner follows YAML 1.2 and takes tabs that libyaml, and so Helm, refuses; a chart must not pass
-//! here and fail there.
+//! Where a tab may not stand. The scanner follows YAML 1.2 and takes tabs that libyaml, and so
+//! Helm, refuses; a chart must not pass here and fail there.
 
 use memchr::{memchr, memrchr2};
 
-/// The first tab between two events of block context, the bytes `seen` and `at`, where libyaml takes only spaces: at the start of a
-/// line, be it blank or a comment, and after `-`, `?` or the `:` that opens a line.
+/// The first tab between two events of block context, the bytes `seen` and `at`, where libyaml
+/// takes only spaces: at the start of a line, be it blank or a comment, and after `-`, `?` or the
+/// `:` that opens a line.
 pub(super) fn misplaced(text: &str, seen: usize, at: usize) -> Option<usize> {
     memchr(b'\t', text.get(seen..at)?.as_bytes())?;
     let line_start = memrchr2(b'\n', b'\r', &text.as_bytes()[..seen]).map_or(0, |at| at + 1);
@@ -30,8 +31,8 @@ pub(super) fn misplaced(text: &str, seen: usize, at: usize) -> Option<usize> {
     None
 }
 
-/// Whether a block scalar starts with a tab where its indentation is to be found. `header` is the text in front of its first
-/// character, `|` or `>` included.
+/// Whether a block scalar starts with a tab where its indentation is to be found. `header` is the
+/// text in front of its first character, `|` or `>` included.
 pub(super) fn starts_block_scalar(header: &str, content: &str) -> bool {
     let line = header.trim_end().rsplit(['\n', '\r']).next().unwrap_or_default();
     let indicators = line.split('#').next().and_then(|line| line.rsplit(['|', '>']).next());
@@ -39,8 +40,9 @@ pub(super) fn starts_block_scalar(header: &str, content: &str) -> bool {
         && !indicators.is_some_and(|text| text.contains(|c: char| c.is_ascii_digit()))
 }
 
-/// The text with the tabs that indent the lines of one flow collection made spaces. To libyaml they are blanks in there; the
-/// scanner refuses those that stand left of the block around. `start` is where the collection opens.
+/// The text with the tabs that indent the lines of one flow collection made spaces. To libyaml they
+/// are blanks in there; the scanner refuses those that stand left of the block around. `start` is
+/// where the collection opens.
 pub(super) fn blanks_in_flow(text: &str, start: usize) -> String {
     enum Within {
         Flow,

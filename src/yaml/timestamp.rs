@@ -1,6 +1,8 @@
-//! What yaml.v2 takes for a timestamp. To a reader it is a string all the same, so only yes or no is asked, never the time.
+//! What yaml.v2 takes for a timestamp. To a reader it is a string all the same, so only yes or no
+//! is asked, never the time.
 
-/// Whether yaml.v2 takes `text` for a timestamp: Go's `time.Parse` with four layouts, its leniencies included.
+/// Whether yaml.v2 takes `text` for a timestamp: Go's `time.Parse` with four layouts, its
+/// leniencies included.
 pub(super) fn is_timestamp(text: &str) -> bool {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     if digits != 4 || text.as_bytes().get(4) != Some(&b'-') {

@@ -1,5 +1,5 @@
-//! Passing over what a document holds, by a [`Cursor`], without making values of it: lists, bools, and whatever may be
-//! anything. What the lists' items are is for the caller.
+//! Passing over what a document holds, by a [`Cursor`], without making values of it: lists, bools,
+//! and whatever may be anything. What the lists' items are is for the caller.
 
 use super::cursor::{Cursor, Fallback, FastResult};
 use super::span::Scalar;
@@ -7,11 +7,12 @@ use super::{Value, scalar};
 use crate::limits::Limits;
 use std::collections::HashSet;
 
-/// Mappings and lists within each other, where anything may stand. One level of them is a few stack frames.
+/// Mappings and lists within each other, where anything may stand. One level of them is a few stack
+/// frames.
 pub(crate) const DEEPEST: usize = 32;
 
-/// Whether a document is one mapping in block style, which JSON could hold. The full reader knows more of them, and says what
-/// is wrong with the rest.
+/// Whether a document is one mapping in block style, which JSON could hold. The full reader knows
+/// more of them, and says what is wrong with the rest.
 pub(super) fn is_mapping(bytes: &[u8], limits: &Limits) -> bool {
     let walk = |text| -> FastResult<bool> {
         let mut cursor = Cursor::new(text)?;
@@ -24,8 +25,8 @@ pub(super) fn is_mapping(bytes: &[u8], limits: &Limits) -> bool {
     is_within(bytes, limits) && str::from_utf8(bytes).is_ok_and(|text| walk(text) == Ok(true))
 }
 
-/// Whether a document is so short that no limit of its nodes needs to be looked at: none of them but the last takes less than
-/// a byte.
+/// Whether a document is so short that no limit of its nodes needs to be looked at: none of them
+/// but the last takes less than a byte.
 pub(crate) fn is_within(bytes: &[u8], limits: &Limits) -> bool {
     bytes.len() < limits.yaml_nodes && limits.yaml_depth > DEEPEST
 }
@@ -85,8 +86,8 @@ impl<'t> Cursor<'t> {
         if self.indent > column { Err(Fallback) } else { Ok(()) }
     }
 
-    /// Goes to the first key of the mapping that is the value of a key indented by `column`, and says how far it is indented;
-    /// nothing where the mapping is empty, or not there.
+    /// Goes to the first key of the mapping that is the value of a key indented by `column`, and
+    /// says how far it is indented; nothing where the mapping is empty, or not there.
     pub(crate) fn open_map(&mut self, column: isize) -> FastResult<Option<isize>> {
         if self.empty_map()? || !self.open_block(column)? {
             return Ok(None);

@@ -99,8 +99,8 @@ fn every_fixture_inflates_to_the_tar_of_helm() {
     assert_eq!(compared, charts.count(), "each fixture has its line in the table");
 }
 
-/// A package is the same bytes in every release built from one Cargo.lock: when this fails after an update of
-/// zlib-rs, the change belongs in the changelog.
+/// A package is the same bytes in every release built from one Cargo.lock: when this fails after an
+/// update of zlib-rs, the change belongs in the changelog.
 #[test]
 fn a_package_is_the_same_bytes_everywhere() {
     for (name, hex) in [

@@ -1,5 +1,5 @@
-//! How a client says who it is: nothing before it is asked, then what is asked for, and no more than that; where credentials
-//! come from. Logging in and out is in [`super::auth_login`].
+//! How a client says who it is: nothing before it is asked, then what is asked for, and no more
+//! than that; where credentials come from. Logging in and out is in [`super::auth_login`].
 
 use crate::{
     faults::{Bench, noise, run, tag, user},

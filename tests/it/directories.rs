@@ -1,5 +1,5 @@
-//! Chart directories that are odd or bad, as Helm 4.2.4 was seen to judge them, and where we are stricter:
-//! symbolic links that leave the chart or lead back into it.
+//! Chart directories that are odd or bad, as Helm 4.2.4 was seen to judge them, and where we are
+//! stricter: symbolic links that leave the chart or lead back into it.
 
 use chartferry::{
     Error, ErrorKind,

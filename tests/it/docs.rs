@@ -1,5 +1,6 @@
-//! What the documentation says is true: every `console` block of README.md and docs/ runs, in order, a page in one
-//! place; its tables of variables and exit codes are those of the program; its links lead somewhere.
+//! What the documentation says is true: every `console` block of README.md and docs/ runs, in
+//! order, a page in one place; its tables of variables and exit codes are those of the program; its
+//! links lead somewhere.
 
 use crate::support::{
     Test,
@@ -108,8 +109,8 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// Where the commands of one page run: two charts in the folder, an open registry at what the page calls
-/// `localhost:5000`, and one at `localhost:5001` that knows ann.
+/// Where the commands of one page run: two charts in the folder, an open registry at what the page
+/// calls `localhost:5000`, and one at `localhost:5001` that knows ann.
 struct Page {
     test: Test,
     open: Daemon,
@@ -152,7 +153,8 @@ impl Page {
         Self { test, open, guarded, started: Vec::new(), exported: Vec::new() }
     }
 
-    /// Runs a page's commands, notes what is not as the page says, and gives the number of commands.
+    /// Runs a page's commands, notes what is not as the page says, and gives the number of
+    /// commands.
     fn run(&mut self, page: &Path, text: &str, untrue: &mut Vec<String>) -> usize {
         let mut commands = 0;
         for block in text.split("```console\n").skip(1) {
@@ -196,7 +198,8 @@ impl Page {
 }
 
 impl Page {
-    /// A server that the page starts and that stays to the end of the page, on whatever port is free.
+    /// A server that the page starts and that stays to the end of the page, on whatever port is
+    /// free.
     fn server(&mut self, command: &str, expected: &str) -> Result<(), String> {
         let line = self.addressed(command);
         let words: Vec<&str> = line.split(' ').collect();
@@ -238,8 +241,8 @@ impl Page {
     }
 }
 
-/// Whether text is what a pattern says, in which `…` stands for anything within a line, and as a line of its own for
-/// any lines.
+/// Whether text is what a pattern says, in which `…` stands for anything within a line, and as a
+/// line of its own for any lines.
 fn matches(pattern: &str, text: &str) -> bool {
     fn lines(pattern: &[&str], text: &[&str]) -> bool {
         match pattern.split_first() {

@@ -1,6 +1,6 @@
-//! What may go wrong on the way to and from a registry, one row a fault, with a chart and with a plain blob as the payload.
-//! `cargo test --test it faults -- --nocapture` prints the table. Waits run on a clock of their own; only a stall
-//! is waited out, at a hundredth of a second's scale.
+//! What may go wrong on the way to and from a registry, one row a fault, with a chart and with a
+//! plain blob as the payload. `cargo test --test it faults -- --nocapture` prints the table. Waits
+//! run on a clock of their own; only a stall is waited out, at a hundredth of a second's scale.
 
 use crate::support::{
     fault::{Act, Fault, FaultRegistry},

@@ -1,4 +1,5 @@
-//! The program killed amid a download, and run again: it goes on where it was, and nothing lies beside the target.
+//! The program killed amid a download, and run again: it goes on where it was, and nothing lies
+//! beside the target.
 
 use crate::{
     faults::noise,

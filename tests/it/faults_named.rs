@@ -1,5 +1,6 @@
-//! What must not pass, and how it is said: damage that stays, answers of others than registries, addresses that must not
-//! be followed; and what the user hears of what was healed. Requests are counted here too.
+//! What must not pass, and how it is said: damage that stays, answers of others than registries,
+//! addresses that must not be followed; and what the user hears of what was healed. Requests are
+//! counted here too.
 
 use crate::{
     faults::{Bench, noise, run, tag},

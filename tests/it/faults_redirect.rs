@@ -1,4 +1,5 @@
-//! Redirects from https to plain http: which are followed, when the user allows it, and what goes along.
+//! Redirects from https to plain http: which are followed, when the user allows it, and what goes
+//! along.
 
 use crate::{
     faults::{Bench, noise, run, tag, user},

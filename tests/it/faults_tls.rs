@@ -1,4 +1,5 @@
-//! TLS and plain HTTP: whom we trust, as whom we come, and how a host of this machine is found to speak without.
+//! TLS and plain HTTP: whom we trust, as whom we come, and how a host of this machine is found to
+//! speak without.
 
 use crate::{
     faults::{Bench, run, tag, user},

@@ -1,5 +1,5 @@
-//! Uploads that must find another way: in chunks, in a new session, at another address; and lists of referrers on registries
-//! that keep none.
+//! Uploads that must find another way: in chunks, in a new session, at another address; and lists
+//! of referrers on registries that keep none.
 
 use crate::{
     faults::{Bench, noise, run, tag},

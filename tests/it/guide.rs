@@ -1,6 +1,6 @@
-//! The chart commands of the guide this product was commissioned from, in its order, as a CI job runs them: no
-//! terminal, a registry that wants a password, one working folder throughout. `helm chart` and `helm` are spelled
-//! `chartferry`; `$REGISTRY` stands for the registry's host.
+//! The chart commands of the guide this product was commissioned from, in its order, as a CI job
+//! runs them: no terminal, a registry that wants a password, one working folder throughout.
+//! `helm chart` and `helm` are spelled `chartferry`; `$REGISTRY` stands for the registry's host.
 
 use crate::support::{
     Outcome, Test,
@@ -97,7 +97,8 @@ fn ci_cd_integration() {
     let sha = "3d21ec53a331a6f037a91c368710b99387d012c1";
     let credentials = "--registry-config registry.json --username myuser --password $PASSWORD";
     job.line(&format!("helm chart push $REGISTRY/mychart:{sha} {credentials}"));
-    // Credentials on the command line are used, not kept: a later job logs in, and names the same file.
+    // Credentials on the command line are used, not kept: a later job logs in, and names the same
+    // file.
     job.run("helm chart push $REGISTRY/mychart:1.0.0 --registry-config registry.json", "").fails(6);
     job.login("helm registry login $REGISTRY -u myuser --registry-config registry.json");
     job.line("helm chart push $REGISTRY/mychart:1.0.0 --registry-config registry.json");

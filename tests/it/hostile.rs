@@ -1,5 +1,5 @@
-//! Every archive of `charts-fixtures/hostile`: the right sentence, the right kind of error, nothing written, and
-//! for the bombs little memory.
+//! Every archive of `charts-fixtures/hostile`: the right sentence, the right kind of error, nothing
+//! written, and for the bombs little memory.
 
 use chartferry::{
     Error, ErrorKind,
@@ -119,11 +119,13 @@ fn names_are_cleaned_of_what_a_terminal_obeys() {
     assert_eq!(chart.metadata.name, "a b[31m");
 }
 
-/// How much a process of this test binary may take in all: what the test binary itself takes, and the reading.
+/// How much a process of this test binary may take in all: what the test binary itself takes, and
+/// the reading.
 #[cfg(target_os = "linux")]
 const MOST: u64 = 64 * 1024;
 
-/// Each bomb is read and expanded by a process of its own, which says how much memory it took at most.
+/// Each bomb is read and expanded by a process of its own, which says how much memory it took at
+/// most.
 #[cfg(target_os = "linux")]
 #[test]
 fn bombs_go_off_in_little_memory() {

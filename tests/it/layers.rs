@@ -1,7 +1,7 @@
-//! The order of the rooms: each may use those before it in [`ROOMS`], never those after it. Read from the text of
-//! `src`, so that a wrong arrow fails here and not in a review. The length of files is held here too, and that advice is worded by
-//! the command line alone.
-//! It judges only what the paths say; what a room does with what it may use is the compiler's affair.
+//! The order of the rooms: each may use those before it in [`ROOMS`], never those after it. Read
+//! from the text of `src`, so that a wrong arrow fails here and not in a review. The length of
+//! files is held here too, and that advice is worded by the command line alone. It judges only what
+//! the paths say; what a room does with what it may use is the compiler's affair.
 
 use std::{
     collections::BTreeSet,
@@ -40,7 +40,8 @@ const FORBIDDEN: [(&str, &str, &str); 2] = [
     ("server", "mirror", "a server is an end of a mirror, not a part of it"),
 ];
 
-/// Literals below the command line that look like a flag or a command of ours, each with its reason.
+/// Literals below the command line that look like a flag or a command of ours, each with its
+/// reason.
 const NO_ADVICE: [(&str, &str, &str); 5] = [
     ("client/museum.rs", "--max-upload-size", "the server's flag, in ChartMuseum as in ours"),
     ("mirror/sink/museum.rs", "--allow-overwrite", "a flag of ChartMuseum, for its operator"),
@@ -425,7 +426,8 @@ fn character(text: &str) -> usize {
     }
 }
 
-/// Length of the raw string literal that `text` opens with (`r"…"`, `br#"…"#`, …); nothing for any other word.
+/// Length of the raw string literal that `text` opens with (`r"…"`, `br#"…"#`, …); nothing for any
+/// other word.
 fn raw_string(text: &str) -> usize {
     let opening = text.trim_start_matches(['b', 'c']);
     let Some(hashes) = opening.strip_prefix('r') else { return 0 };
@@ -451,8 +453,8 @@ fn without_tests(code: &str) -> String {
     kept
 }
 
-/// Length of what a `#[cfg(test)]` at the start of `code` is on: an item, to its `;` or closing brace, or a field, to
-/// its comma or the end of what holds it.
+/// Length of what a `#[cfg(test)]` at the start of `code` is on: an item, to its `;` or closing
+/// brace, or a field, to its comma or the end of what holds it.
 fn item(code: &str) -> usize {
     let (mut depth, mut generics, mut before) = (0_usize, 0_usize, ' ');
     for (at, c) in code.char_indices().skip("#[cfg(test)]".len()) {

@@ -1,4 +1,5 @@
-//! What proves something, in a URL or before a host, is printed by no command: jobs' logs are read by many.
+//! What proves something, in a URL or before a host, is printed by no command: jobs' logs are read
+//! by many.
 
 use crate::support::{Test, daemon::Daemon, web::Web};
 use std::{fs, io::Read};

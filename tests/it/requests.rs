@@ -1,4 +1,5 @@
-//! How many requests a verb costs: every one is a round trip that a user waits for, and some registries count them.
+//! How many requests a verb costs: every one is a round trip that a user waits for, and some
+//! registries count them.
 
 use crate::support::{Test, daemon::Daemon, proxy::Proxy};
 

@@ -1,5 +1,5 @@
-//! The stores by their traits: one specification for the disk, an image layout and memory; then what only each of them
-//! promises. The commit protocol is tested beside its code.
+//! The stores by their traits: one specification for the disk, an image layout and memory; then
+//! what only each of them promises. The commit protocol is tested beside its code.
 
 use crate::support::{Test, peers};
 use chartferry::{
@@ -350,8 +350,8 @@ async fn damaged_content_is_never_handed_over() {
     integrity(layout.fetch_manifest(&by_tag("1.0.0")).await.map(drop));
 }
 
-/// Entries as other tools write them: without annotations, with `null`s, by whole references, with fields we do not
-/// know. All of it stays as it was when we add to it.
+/// Entries as other tools write them: without annotations, with `null`s, by whole references, with
+/// fields we do not know. All of it stays as it was when we add to it.
 #[tokio::test]
 async fn a_layout_of_another_tool_is_read_and_keeps_what_it_says() {
     let root = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Which certificates are trusted: a server's own by its bytes, what can be read of the files of others, and errors that name
-//! what is wrong.
+//! Which certificates are trusted: a server's own by its bytes, what can be read of the files of
+//! others, and errors that name what is wrong.
 
 use crate::{
     faults::{Bench, run, tag},

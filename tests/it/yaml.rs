@@ -1,4 +1,5 @@
-//! YAML against what sigs.k8s.io/yaml read and wrote, and against itself: what is written is read back as what it was.
+//! YAML against what sigs.k8s.io/yaml read and wrote, and against itself: what is written is read
+//! back as what it was.
 
 use chartferry::{
     ErrorKind, json,
@@ -30,7 +31,8 @@ const EXOTIC: [(&str, &str); 14] = [
     ("brackets after the root", "Go stops reading at the end of a scalar or flow collection"),
 ];
 
-/// Errors that both report, in other words: Go prints its own types, or the scanner notices something else first.
+/// Errors that both report, in other words: Go prints its own types, or the scanner notices
+/// something else first.
 const WORDED_OTHERWISE: [&str; 19] = [
     "scalar [",
     "scalar {",
@@ -146,7 +148,8 @@ fn from_json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// Go leaves the line out or counts it otherwise (from 0 in its parser, from 1 in its scanner); ours is right.
+/// Go leaves the line out or counts it otherwise (from 0 in its parser, from 1 in its scanner);
+/// ours is right.
 fn without_place(message: &str) -> String {
     let message = message.rsplit_once(" (").map_or(message, |(message, _)| message);
     match message.split_once("yaml: line ") {
@@ -343,7 +346,8 @@ fn many_keys_take_no_more_than_their_share_of_time() {
     );
 }
 
-/// Values that a document can be. Texts are of characters that have a meaning to YAML somewhere, and of any.
+/// Values that a document can be. Texts are of characters that have a meaning to YAML somewhere,
+/// and of any.
 fn value() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
         "[-?:,\\[\\]{}#&*!|>'\"%@` a\n\t.0-9yn~=<\\\\]{0,12}",

@@ -1,5 +1,6 @@
-//! Blocks of bytes to pieces of a deflate stream, by one thread or several: a piece depends on its block and on
-//! nothing else. Where blocks begin and end, and what is round them, is [`crate::archive::gzip`]'s business.
+//! Blocks of bytes to pieces of a deflate stream, by one thread or several: a piece depends on its
+//! block and on nothing else. Where blocks begin and end, and what is round them, is
+//! [`crate::archive::gzip`]'s business.
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 use std::{

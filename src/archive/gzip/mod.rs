@@ -1,6 +1,7 @@
-//! The gzip stream round a chart: written as Helm writes it, in blocks that several threads can deflate at
-//! once and whose bytes depend on the input alone; read with every member, checksum and trailing byte judged.
-//! What is inside the stream is [`super::tar::reader`]'s and [`super::write`]'s business.
+//! The gzip stream round a chart: written as Helm writes it, in blocks that several threads can
+//! deflate at once and whose bytes depend on the input alone; read with every member, checksum and
+//! trailing byte judged. What is inside the stream is [`super::tar::reader`]'s and
+//! [`super::write`]'s business.
 
 pub(super) mod deflate;
 
@@ -13,15 +14,15 @@ use std::{
     num::NonZeroUsize,
 };
 
-/// What Helm 4.3.1 puts before the deflate stream: no time, no level, system unknown; the extra field `rr` of
-/// 40 bytes and the comment `Helm`. No reader looks at either, but with them an archive of ours differs from
-/// Helm's in the deflate stream alone.
+/// What Helm 4.3.1 puts before the deflate stream: no time, no level, system unknown; the extra
+/// field `rr` of 40 bytes and the comment `Helm`. No reader looks at either, but with them an
+/// archive of ours differs from Helm's in the deflate stream alone.
 const HEADER: &[u8] =
     b"\x1f\x8b\x08\x14\0\0\0\0\0\xff\x2c\0rr\x28\0aHR0cHM6Ly95b3V0dS5iZS96OVV6MWljandyTQo=Helm\0";
 
-/// Input bytes of one block. Each block is deflated by itself, after the last 32 KiB of the block before it as
-/// a dictionary, so that blocks can be worked on at once. It costs nothing: 177 public charts come to 15.937 MB
-/// in blocks, to 15.940 MB without, and to 15.938 MB by Helm.
+/// Input bytes of one block. Each block is deflated by itself, after the last 32 KiB of the block
+/// before it as a dictionary, so that blocks can be worked on at once. It costs nothing: 177 public
+/// charts come to 15.937 MB in blocks, to 15.940 MB without, and to 15.938 MB by Helm.
 const BLOCK: usize = 256 * 1024;
 
 /// How far back a deflate stream can refer.
@@ -43,7 +44,8 @@ pub(super) struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Writes the header. With one thread, or for what fits one block, everything is done by the caller's.
+    /// Writes the header. With one thread, or for what fits one block, everything is done by the
+    /// caller's.
     pub(super) fn new(mut out: W, threads: NonZeroUsize) -> io::Result<Self> {
         out.write_all(HEADER)?;
         Ok(Self {
@@ -117,15 +119,16 @@ pub(super) fn reader<R: Read>(input: R) -> Reader<R> {
     BufReader::with_capacity(BUFFER, MultiGzDecoder::new(input))
 }
 
-/// Inflates streams that are in memory whole, one after the other, with one state and into one buffer: for a small archive
-/// setting these up is most of the work.
+/// Inflates streams that are in memory whole, one after the other, with one state and into one
+/// buffer: for a small archive setting these up is most of the work.
 #[derive(Debug)]
 pub(super) struct Inflater {
     state: Decompress,
     out: Vec<u8>,
 }
 
-/// Bytes inflated in memory. Nearly every chart has less; what has more is worth a reader of its own.
+/// Bytes inflated in memory. Nearly every chart has less; what has more is worth a reader of its
+/// own.
 const WHOLE: usize = 1024 * 1024;
 
 impl Inflater {
@@ -133,8 +136,8 @@ impl Inflater {
         Self { state: Decompress::new(false), out: Vec::new() }
     }
 
-    /// What a stream holds that is one member, right from its first byte to its last, and not large. Whatever else it is,
-    /// [`reader`] says.
+    /// What a stream holds that is one member, right from its first byte to its last, and not
+    /// large. Whatever else it is, [`reader`] says.
     pub(super) fn inflate(&mut self, stream: &[u8]) -> Option<&[u8]> {
         let body = without_header(stream)?;
         let (body, trailer) = body.split_at_checked(body.len().checked_sub(8)?)?;
@@ -192,8 +195,8 @@ impl fmt::Display for BadHeader {
 
 impl std::error::Error for BadHeader {}
 
-/// Says what is wrong with a gzip stream in Go's words, which are Helm's. An error of the reader beneath
-/// passes as what it is.
+/// Says what is wrong with a gzip stream in Go's words, which are Helm's. An error of the reader
+/// beneath passes as what it is.
 pub(super) fn error(error: io::Error) -> Error {
     let error = match error.downcast::<Error>() {
         Ok(ours) => return ours,

@@ -1,5 +1,6 @@
-//! Files to a chart, as Helm's loader judges them: which file is what, what must parse, what a subchart is.
-//! Files come one by one, in any order, from an archive or a directory; only what is asked for is held.
+//! Files to a chart, as Helm's loader judges them: which file is what, what must parse, what a
+//! subchart is. Files come one by one, in any order, from an archive or a directory; only what is
+//! asked for is held.
 
 use super::{
     budget::Budget,
@@ -33,8 +34,8 @@ pub(crate) struct ChartBuilder<D> {
     has_old_lock: bool,
     files: Vec<File<D>>,
     subcharts: BTreeMap<Box<str>, Subchart<D>>,
-    /// The first fault of Chart.yaml, and the first of another file: Helm tells them in this order, once it
-    /// has seen all files.
+    /// The first fault of Chart.yaml, and the first of another file: Helm tells them in this order,
+    /// once it has seen all files.
     faults: [Option<Error>; 2],
 }
 
@@ -232,7 +233,8 @@ impl<D> ChartBuilder<D> {
     /// The chart, once every file is in.
     ///
     /// # Errors
-    /// The fault that Helm would tell: of Chart.yaml, of another file, of the metadata, of a subchart.
+    /// The fault that Helm would tell: of Chart.yaml, of another file, of the metadata, of a
+    /// subchart.
     pub(crate) fn finish(self, limits: &Limits) -> Result<Chart<D>> {
         let Self { metadata, modified, requirements, lock, has_old_lock, files, subcharts, faults } =
             self;

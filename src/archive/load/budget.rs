@@ -8,8 +8,9 @@ pub(crate) struct Budget<'a> {
     pub(crate) limits: &'a Limits,
     entries: u64,
     held: u64,
-    /// Inflated bytes of archives within archives: content, headers, padding and what follows the end. All of them
-    /// share it, at every depth: were it one an archive, a thousand small ones would inflate to a hundred gigabytes.
+    /// Inflated bytes of archives within archives: content, headers, padding and what follows the
+    /// end. All of them share it, at every depth: were it one an archive, a thousand small ones
+    /// would inflate to a hundred gigabytes.
     pub(crate) nested: Allowance,
     /// How many archives we are in.
     pub(crate) nesting: usize,

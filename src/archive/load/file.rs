@@ -1,5 +1,5 @@
-//! A file on its way into a chart, and the documents that must parse for it to be one. What they come to is
-//! [`super::assemble`]'s business.
+//! A file on its way into a chart, and the documents that must parse for it to be one. What they
+//! come to is [`super::assemble`]'s business.
 
 use super::{assemble::LoadContext, retain::Retain};
 use crate::{
@@ -73,7 +73,8 @@ impl Item<'_> {
     }
 }
 
-/// Every document of values.yaml must be a mapping, or nothing. (Helm merges them; that is a template's need.)
+/// Every document of values.yaml must be a mapping, or nothing. (Helm merges them; that is a
+/// template's need.)
 pub(crate) fn check_values(bytes: &[u8], limits: &Limits) -> Result<()> {
     if yaml::is_mapping(bytes, limits) {
         return Ok(());
@@ -96,8 +97,9 @@ pub(crate) fn check_values(bytes: &[u8], limits: &Limits) -> Result<()> {
     Ok(())
 }
 
-/// Dependencies of charts for Helm 2. Helm lets the file say anything that Chart.yaml can, its name and version
-/// included, so that a chart is not what its Chart.yaml says; we take the dependencies alone.
+/// Dependencies of charts for Helm 2. Helm lets the file say anything that Chart.yaml can, its name
+/// and version included, so that a chart is not what its Chart.yaml says; we take the dependencies
+/// alone.
 pub(crate) fn read_requirements(
     metadata: &mut Metadata,
     bytes: &[u8],

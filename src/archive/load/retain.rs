@@ -1,5 +1,5 @@
-//! How the content of a chart's files is held: in memory, or where it lies until it is written. What of a
-//! chart is held, is [`crate::archive::Keep`]'s business.
+//! How the content of a chart's files is held: in memory, or where it lies until it is written.
+//! What of a chart is held, is [`crate::archive::Keep`]'s business.
 
 use crate::{Error, Result, archive::Content};
 use bytes::Bytes;
@@ -25,8 +25,8 @@ pub(crate) trait Retain {
     fn file(&mut self, path: &Path, size: u64, content: Option<Bytes>) -> Result<Self::Data>;
 }
 
-/// All of a stream of at most `size` bytes, which the limits allow. Read into the whole of it at once, a large file is inflated
-/// where it stays.
+/// All of a stream of at most `size` bytes, which the limits allow. Read into the whole of it at
+/// once, a large file is inflated where it stays.
 pub(crate) fn read_whole(size: u64, content: &mut dyn Read) -> Result<Vec<u8>> {
     let mut data = vec![0; usize::try_from(size).unwrap_or(0)];
     let mut filled = 0;
@@ -73,8 +73,8 @@ impl Retain for Memory {
     }
 }
 
-/// Files on disk stay there; what comes out of subcharts' archives is held in memory up to a bound, and then
-/// set aside in a file without a name.
+/// Files on disk stay there; what comes out of subcharts' archives is held in memory up to a bound,
+/// and then set aside in a file without a name.
 #[derive(Debug)]
 pub(crate) struct Spill {
     directory: Option<PathBuf>,
@@ -82,8 +82,8 @@ pub(crate) struct Spill {
     file: Option<(Arc<Mutex<File>>, u64)>,
 }
 
-/// Bytes of subcharts' files held in memory before they are set aside. The largest public chart with all its
-/// subcharts inflates to 9 MB.
+/// Bytes of subcharts' files held in memory before they are set aside. The largest public chart
+/// with all its subcharts inflates to 9 MB.
 const HELD: u64 = 12 * 1024 * 1024;
 
 impl Spill {

@@ -1,5 +1,5 @@
-//! One header block of a tar stream, its numbers and names as Go reads them. What headers come to together is
-//! [`super::reader`]'s business, writing them [`super::header_write`]'s.
+//! One header block of a tar stream, its numbers and names as Go reads them. What headers come to
+//! together is [`super::reader`]'s business, writing them [`super::header_write`]'s.
 
 use super::reader::invalid;
 use crate::Result;
@@ -39,9 +39,9 @@ impl Raw {
     }
 }
 
-/// The name behind its prefix, where the format has one. `star` archives have a shorter prefix; GNU archives
-/// have none, but Go before 1.8 wrote one there, and Go still reads it when the fields that stand in its place
-/// are no numbers.
+/// The name behind its prefix, where the format has one. `star` archives have a shorter prefix; GNU
+/// archives have none, but Go before 1.8 wrote one there, and Go still reads it when the fields
+/// that stand in its place are no numbers.
 fn with_prefix(name: Vec<u8>, header: &Header) -> Result<Vec<u8>> {
     let bytes = header.as_bytes();
     let magic = &bytes[257..263];
@@ -105,10 +105,12 @@ pub(crate) fn natural(size: i64) -> Result<u64> {
     u64::try_from(size).map_err(|_| invalid("a size is negative"))
 }
 
-/// The sum of the header's bytes, its own field taken as spaces; some old writers took bytes as signed.
+/// The sum of the header's bytes, its own field taken as spaces; some old writers took bytes as
+/// signed.
 fn checksum(bytes: &[u8; BLOCK], field: &[u8]) -> Result<()> {
     let expected = octal_checksum(field)?;
-    // The sum of all, and of what the field holds instead of spaces: without a question for every byte.
+    // The sum of all, and of what the field holds instead of spaces: without a question for every
+    // byte.
     let spaces = field.len() as i64 * i64::from(b' ');
     let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
     let unsigned = i64::from(sum(bytes)) - i64::from(sum(field)) + spaces;

@@ -1,5 +1,5 @@
-//! Tar headers byte for byte as Go's `archive/tar` writes them for Helm: USTAR, and a PAX header before it only
-//! where USTAR cannot say it. Reading headers is [`super::reader`]'s business.
+//! Tar headers byte for byte as Go's `archive/tar` writes them for Helm: USTAR, and a PAX header
+//! before it only where USTAR cannot say it. Reading headers is [`super::reader`]'s business.
 
 use tar::{EntryType, Header};
 
@@ -118,7 +118,8 @@ fn ascii(name: &str) -> String {
     name.chars().filter(char::is_ascii).collect()
 }
 
-/// A name that does not fit is cut, and never so that it ends in a slash: old readers would see a directory.
+/// A name that does not fit is cut, and never so that it ends in a slash: old readers would see a
+/// directory.
 fn put_name(field: &mut [u8; NAME], name: &str) {
     let length = name.len().min(NAME);
     field[..length].copy_from_slice(&name.as_bytes()[..length]);

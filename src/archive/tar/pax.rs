@@ -1,9 +1,11 @@
-//! PAX records: what a tar stream says of the entry behind them. Only what a chart's file can need is taken.
+//! PAX records: what a tar stream says of the entry behind them. Only what a chart's file can need
+//! is taken.
 
 use super::reader::invalid;
 use crate::Result;
 
-/// What PAX records say about the entry behind them. The last of equal keys counts; an empty value is none.
+/// What PAX records say about the entry behind them. The last of equal keys counts; an empty value
+/// is none.
 #[derive(Default)]
 pub(crate) struct Records {
     pub(crate) path: Option<Vec<u8>>,

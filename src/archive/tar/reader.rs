@@ -1,6 +1,7 @@
-//! The entries of a tar stream, read as Go's `archive/tar` reads them, because what Helm sees in an archive is
-//! what Go makes of it; two readers that disagree on an archive are two charts. Every header, long name and
-//! PAX record is bounded. Which entries a chart may hold is [`crate::archive::read`]'s business.
+//! The entries of a tar stream, read as Go's `archive/tar` reads them, because what Helm sees in an
+//! archive is what Go makes of it; two readers that disagree on an archive are two charts. Every
+//! header, long name and PAX record is bounded. Which entries a chart may hold is
+//! [`crate::archive::read`]'s business.
 
 use super::{
     header_read::{Raw, natural, until_nul},
@@ -23,7 +24,8 @@ const BLOCK: usize = 512;
 /// Bytes of one PAX header or long name. Go stops at the same number.
 const SPECIAL: u64 = MIB;
 
-/// A tar stream, at its start, between two entries, or within one; reading it yields the entry's content.
+/// A tar stream, at its start, between two entries, or within one; reading it yields the entry's
+/// content.
 #[derive(Debug)]
 pub(crate) struct Tape<R> {
     input: R,
@@ -86,18 +88,20 @@ pub(crate) enum Kind {
 }
 
 impl<R: BufRead> Tape<R> {
-    /// The stream's start. What is no content may be as much as `limits` allow for content: with 64 Ki entries
-    /// of two blocks each no honest archive comes near.
+    /// The stream's start. What is no content may be as much as `limits` allow for content: with 64
+    /// Ki entries of two blocks each no honest archive comes near.
     pub(crate) fn new(input: R, limits: &Limits) -> Self {
         Self::with_overhead(input, limits.chart_bytes, crate::archive::read::too_large)
     }
 
-    /// The start of a stream that is no chart's: what is no content may be `limit` bytes, and more is refused so.
+    /// The start of a stream that is no chart's: what is no content may be `limit` bytes, and more
+    /// is refused so.
     pub(crate) fn with_overhead(input: R, limit: u64, refuse: fn(u64) -> Error) -> Self {
         Self::within(input, Allowance::new(limit, refuse))
     }
 
-    /// The start of a stream whose bytes that are no content come out of `overhead`, which others spend from too.
+    /// The start of a stream whose bytes that are no content come out of `overhead`, which others
+    /// spend from too.
     pub(crate) fn within(input: R, overhead: Allowance) -> Self {
         Self { input, content: 0, padding: 0, overhead }
     }
@@ -137,7 +141,8 @@ impl<R: BufRead> Tape<R> {
         }
     }
 
-    /// Reads on behind the last entry to the end of the stream, so that its checksum is known to be right.
+    /// Reads on behind the last entry to the end of the stream, so that its checksum is known to be
+    /// right.
     pub(crate) fn finish(&mut self) -> Result<()> {
         loop {
             let length = self.input.fill_buf().map_err(gzip::error)?.len();
@@ -158,7 +163,8 @@ impl<R: BufRead> Tape<R> {
         } else {
             0
         };
-        // Go turns an old archive's directory, told by its slash, into a typed one, and those are empty.
+        // Go turns an old archive's directory, told by its slash, into a typed one, and those are
+        // empty.
         let size = if raw.flag == 0 && slash { 0 } else { size };
         let kind = match raw.flag {
             _ if records.sparse => Kind::Other("sparse file"),
@@ -182,8 +188,8 @@ impl<R: BufRead> Tape<R> {
         Ok(Entry { name, size, modified: records.modified.unwrap_or(raw.modified), kind })
     }
 
-    /// The next header that is not zero; `None` where Go sees the end: nothing more, one zero block and
-    /// nothing more, or two zero blocks.
+    /// The next header that is not zero; `None` where Go sees the end: nothing more, one zero block
+    /// and nothing more, or two zero blocks.
     fn header(&mut self) -> Result<Option<Header>> {
         let mut header = Header::new_old();
         if !self.block(header.as_mut_bytes())? {

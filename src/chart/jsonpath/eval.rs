@@ -5,13 +5,15 @@ use crate::json;
 use serde_json::Value;
 use std::{borrow::Cow, cmp::Ordering};
 
-/// A path that leads nowhere, or a step that cannot be made. Helm drops the reason, and with it all output.
+/// A path that leads nowhere, or a step that cannot be made. Helm drops the reason, and with it all
+/// output.
 #[derive(Debug)]
 pub(super) struct Nowhere;
 
 type Result<T> = std::result::Result<T, Nowhere>;
 
-/// A value on the way. `None` is what a range works on that has nothing to go through, or a null of its list.
+/// A value on the way. `None` is what a range works on that has nothing to go through, or a null of
+/// its list.
 type Item<'a> = Option<Cow<'a, Value>>;
 
 /// The whole text, or nothing.
@@ -63,7 +65,8 @@ fn all(pieces: &[Piece], root: &Item<'_>, out: &mut String) -> Result<()> {
             Some(Word::Range) => {
                 let body = &pieces[at..];
                 let end = end(body);
-                // A range that nothing ends has everything behind it for a body, and then that comes once more.
+                // A range that nothing ends has everything behind it for a body, and then that
+                // comes once more.
                 let body = &body[..end.unwrap_or(body.len())];
                 for item in &found {
                     // What is null in a list is nothing within a range.
@@ -234,7 +237,8 @@ fn equal(left: &Value, right: &Value) -> Result<bool> {
     }
 }
 
-/// Only what is of one type can be compared, and a whole number of a template is another type than the floats of the values.
+/// Only what is of one type can be compared, and a whole number of a template is another type than
+/// the floats of the values.
 fn order(left: &Value, right: &Value) -> Result<Ordering> {
     match (left, right) {
         (Value::String(left), Value::String(right)) => Ok(left.cmp(right)),

@@ -1,6 +1,8 @@
-//! The JSONPath templates of kubectl and of `helm show values --jsonpath`: `{.image.tag}`, `{range .list[*]}{@}{end}`. They are
-//! not RFC 9535. The dialect is that of k8s.io/client-go/util/jsonpath, as Helm 4.3.2 and 3.22 were seen to print it; the
-//! recorded table is testdata/chart/jsonpath.txt. Where Go walks a mapping in random order, entries come by their keys.
+//! The JSONPath templates of kubectl and of `helm show values --jsonpath`: `{.image.tag}`,
+//! `{range .list[*]}{@}{end}`. They are not RFC 9535. The dialect is that of
+//! k8s.io/client-go/util/jsonpath, as Helm 4.3.2 and 3.22 were seen to print it; the recorded table
+//! is testdata/chart/jsonpath.txt. Where Go walks a mapping in random order, entries come by their
+//! keys.
 
 use crate::{Error, Result, json};
 use serde_json::Value;
@@ -74,7 +76,8 @@ impl Template {
         })
     }
 
-    /// What the template makes of `values`. Nothing at all when one of its paths leads nowhere, as in Helm.
+    /// What the template makes of `values`. Nothing at all when one of its paths leads nowhere, as
+    /// in Helm.
     pub fn render(&self, values: &Value) -> String {
         eval::render(&self.0, values).unwrap_or_default()
     }
@@ -100,7 +103,8 @@ mod tests {
     use crate::{chart::values, limits::Limits};
 
     const VALUES: &[u8] = include_bytes!("../../../testdata/chart/jsonpath.yaml");
-    /// A line each: template and output, both as JSON text; `error` and the reason where the template is refused.
+    /// A line each: template and output, both as JSON text; `error` and the reason where the
+    /// template is refused.
     const GOLDEN: &str = include_str!("../../../testdata/chart/jsonpath.txt");
 
     #[test]

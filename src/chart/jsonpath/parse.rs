@@ -195,7 +195,8 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The sides of a comparison: the operator is the first run of `!<>=` that has something on both sides.
+/// The sides of a comparison: the operator is the first run of `!<>=` that has something on both
+/// sides.
 fn sides(text: &str) -> Option<(&str, &str, &str)> {
     let is_operator = |c| matches!(c, '!' | '<' | '>' | '=');
     let start = text.find(is_operator).filter(|start| *start > 0)?;
@@ -242,7 +243,8 @@ fn inside(text: &str) -> Result<Vec<Piece>> {
     Ok(vec![Piece::Slice(Slice { from, to, step })])
 }
 
-/// A string without its quotes, its escapes replaced as in Go; `None` for one that Go does not know, and for what is no UTF-8.
+/// A string without its quotes, its escapes replaced as in Go; `None` for one that Go does not
+/// know, and for what is no UTF-8.
 fn unquote(text: &str, quote: char) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;

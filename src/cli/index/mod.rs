@@ -1,4 +1,5 @@
-//! `index DIR`: a folder of archives to an index.yaml. A registry's namespace to one is [`registry`].
+//! `index DIR`: a folder of archives to an index.yaml. A registry's namespace to one is
+//! [`registry`].
 
 pub(super) mod registry;
 
@@ -21,7 +22,8 @@ use std::{path::PathBuf, time::SystemTime};
 
 #[derive(Debug, Args)]
 pub(super) struct IndexArgs {
-    /// Folder with chart archives, and with folders of them; or a namespace of a registry, `oci://host/ns`
+    /// Folder with chart archives, and with folders of them; or a namespace of a registry,
+    /// `oci://host/ns`
     #[arg(value_name = "DIR")]
     pub(super) folder: PathBuf,
     /// What stands before the archives' names in their URLs

@@ -1,4 +1,5 @@
-//! `index oci://host/ns`: the charts of a registry's namespace to an index.yaml, from manifests and configs alone.
+//! `index oci://host/ns`: the charts of a registry's namespace to an index.yaml, from manifests and
+//! configs alone.
 
 use super::IndexArgs;
 use crate::{

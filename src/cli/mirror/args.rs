@@ -16,7 +16,8 @@ use crate::{
 use clap::{Args, ValueEnum};
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
-/// Versions under way at once. An upload is five requests in a row; on a line of 100 ms this carries 120 a second.
+/// Versions under way at once. An upload is five requests in a row; on a line of 100 ms this
+/// carries 120 a second.
 pub(super) const AT_ONCE: usize = 64;
 /// What `mirror --help` ends with.
 const EXAMPLES: &str = r#"Examples:
@@ -58,8 +59,8 @@ goes with it too. Sources, destination and selection are in the file alone.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct MirrorArgs {
-    /// Sources, then the destination: `https://…`, a name of `repo list`, a folder, `oci://HOST/NAMESPACE`, `layout:DIR`, a
-    /// bundle
+    /// Sources, then the destination: `https://…`, a name of `repo list`, a folder,
+    /// `oci://HOST/NAMESPACE`, `layout:DIR`, a bundle
     #[arg(value_name = "SRC|DST", required_unless_present = "file")]
     pub(super) ends: Vec<String>,
     /// Take sources, destination and all the rest from a YAML file, or from stdin with `-`
@@ -107,7 +108,8 @@ pub(in crate::cli) struct MirrorArgs {
     /// Tag `v1.2.3` as `1.2.3` too
     #[arg(long)]
     pub(super) alias_without_v: bool,
-    /// Package charts anew whose dependencies point at a source, so that they point at the destination
+    /// Package charts anew whose dependencies point at a source, so that they point at the
+    /// destination
     #[arg(long)]
     pub(super) rewrite_dependencies: bool,
     /// Another address for dependencies, beside the sources' own
@@ -143,7 +145,8 @@ pub(in crate::cli) struct MirrorArgs {
     /// Look at the destination now: list its tags, and send again what is missing
     #[arg(long)]
     pub(super) look: bool,
-    /// Look at the destination when the last look is older than this, such as `7d`; `24h` by default
+    /// Look at the destination when the last look is older than this, such as `7d`; `24h` by
+    /// default
     #[arg(long, value_name = "AGE", value_parser = span)]
     pub(super) look_every: Option<Duration>,
     /// Count a tag that is there and not recorded as equal, without comparing it

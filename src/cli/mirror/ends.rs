@@ -1,5 +1,5 @@
-//! What SRC and DST mean, and how each side is reached: by flags of its own, by the hosts of `mirror.yaml`, by stored
-//! credentials.
+//! What SRC and DST mean, and how each side is reached: by flags of its own, by the hosts of
+//! `mirror.yaml`, by stored credentials.
 
 use super::{Settings, SourceSettings, file::HostEntry};
 use crate::{
@@ -327,7 +327,8 @@ impl Ends<'_> {
             .or_else(|| hosts.iter().find(|entry| entry.host == bare))
     }
 
-    /// The secret for a host. It is for one port alone, the usual one when the file names none: another may be anybody's.
+    /// The secret for a host. It is for one port alone, the usual one when the file names none:
+    /// another may be anybody's.
     fn secret_of(&self, host: &str) -> Result<Option<Credential>> {
         let entry = self.settings.hosts.iter().find(|entry| usual(&entry.host) == usual(host));
         if let Some(entry) = entry {
@@ -382,7 +383,8 @@ fn usual(host: &str) -> &str {
     host.strip_suffix(":443").or_else(|| host.strip_suffix(":80")).unwrap_or(host)
 }
 
-/// Waits for one host are told now and then: with many requests put off at once each would be a line.
+/// Waits for one host are told now and then: with many requests put off at once each would be a
+/// line.
 fn seldom(notify: EventSink) -> EventSink {
     let told: Mutex<HashMap<String, Instant>> = Mutex::default();
     EventSink::new(move |notice| {

@@ -1,5 +1,6 @@
-//! `mirror.yaml`: a whole mirror in a file. Its schema is in `docs/mirror.md`; what it does not know is refused. Its texts may
-//! name variables of the environment, which are put in once the YAML is read: no value becomes syntax.
+//! `mirror.yaml`: a whole mirror in a file. Its schema is in `docs/mirror.md`; what it does not
+//! know is refused. Its texts may name variables of the environment, which are put in once the YAML
+//! is read: no value becomes syntax.
 
 use super::schema;
 use crate::{

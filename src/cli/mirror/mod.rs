@@ -170,7 +170,8 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
     }
 }
 
-/// One source after the other. One that fails does not stop the others, and is an error only if it is alone.
+/// One source after the other. One that fails does not stop the others, and is an error only if it
+/// is alone.
 async fn every(ends: &Ends<'_>, options: &Options, args: &MirrorArgs) -> Result<Vec<Report>> {
     let sink = ends.sink().await?;
     if let Some(template) = &ends.settings.template {
@@ -380,7 +381,8 @@ fn exit(reports: &[Report], failed: &Mutex<Vec<Exit>>) -> Exit {
     if has(Verdict::Missing) { Exit::NotFound } else { Exit::Ok }
 }
 
-/// The part that an indexed job of Kubernetes gives this pod. It counts from 0 and does not say how many there are.
+/// The part that an indexed job of Kubernetes gives this pod. It counts from 0 and does not say how
+/// many there are.
 fn shard_of_job(run: &Run) -> Result<Shard> {
     let number = |name: &str| -> Result<Option<u32>> {
         run.env

@@ -1,5 +1,5 @@
-//! What `mirror.yaml` may hold, key by key, so that what is wrong in it is said by its path and by what is expected
-//! there. Types and ranges are judged here; what a text means, where it is used.
+//! What `mirror.yaml` may hold, key by key, so that what is wrong in it is said by its path and by
+//! what is expected there. Types and ranges are judged here; what a text means, where it is used.
 
 use crate::{Error, Result, oci::Registry};
 use serde_json::{Map, Value as Json};

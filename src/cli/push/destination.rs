@@ -124,7 +124,8 @@ pub(crate) fn refuse_address(folder: Option<&PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Whether a text looks like `HOST[:PORT]/PATH` rather than a path: a port, or a dot in what a path follows.
+/// Whether a text looks like `HOST[:PORT]/PATH` rather than a path: a port, or a dot in what a path
+/// follows.
 pub(crate) fn is_host(text: &str) -> bool {
     let (first, path) =
         text.split_once('/').map_or((text, None), |(first, path)| (first, Some(path)));

@@ -42,13 +42,14 @@ use std::{
     sync::atomic::Ordering,
 };
 
-/// Charts pushed side by side. Registries count requests, not connections; 8 hides a round trip of 100 ms.
+/// Charts pushed side by side. Registries count requests, not connections; 8 hides a round trip of
+/// 100 ms.
 const AT_ONCE: usize = 8;
 
 #[derive(Debug, Args)]
 pub(super) struct PushArgs {
-    /// Archives, chart sources, `repo/chart` or `https://….tgz`, then `oci://host/namespace` or `layout:DIR`; or one
-    /// `host/ns/name:tag`
+    /// Archives, chart sources, `repo/chart` or `https://….tgz`, then `oci://host/namespace` or
+    /// `layout:DIR`; or one `host/ns/name:tag`
     #[arg(required = true, value_name = "CHART|DESTINATION")]
     items: Vec<String>,
     /// Version or range of a chart of a repository
@@ -72,7 +73,8 @@ pub(super) struct PushArgs {
     /// Order of chart and provenance in the manifest
     #[arg(long, value_enum, default_value_t = OrderArg::ChartFirst)]
     layer_order: OrderArg,
-    /// Which time the manifest says that the chart was created at: `file`, `archive`, `now`, or a time in RFC 3339
+    /// Which time the manifest says that the chart was created at: `file`, `archive`, `now`, or a
+    /// time in RFC 3339
     #[arg(long, value_name = "SOURCE|TIME", default_value = "file")]
     created_from: CreatedFrom,
     /// Annotation of the manifest
@@ -117,7 +119,8 @@ enum OrderArg {
 /// The source of a manifest's `org.opencontainers.image.created`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CreatedFrom {
-    /// The archive's file, or the newest file of a source. A chart of a repository has the time of its index.
+    /// The archive's file, or the newest file of a source. A chart of a repository has the time of
+    /// its index.
     File,
     /// The Chart.yaml in the archive.
     Archive,

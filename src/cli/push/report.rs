@@ -1,4 +1,5 @@
-//! Finished pushes: Helm's two lines or fields for a script on stdout, notes and warnings on stderr.
+//! Finished pushes: Helm's two lines or fields for a script on stdout, notes and warnings on
+//! stderr.
 
 use crate::{
     Result,

@@ -1,4 +1,5 @@
-//! The flags of `serve` that ChartMuseum has too, under its names, and what they mean. What they do is the server's.
+//! The flags of `serve` that ChartMuseum has too, under its names, and what they mean. What they do
+//! is the server's.
 
 use crate::{
     Error, Result,
@@ -15,7 +16,8 @@ use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "ChartMuseum API")]
 pub(crate) struct MuseumArgs {
-    /// How many segments a namespace has, 0 for the root alone; default: any number, as long as it has charts
+    /// How many segments a namespace has, 0 for the root alone; default: any number, as long as it
+    /// has charts
     #[arg(long, value_name = "N", conflicts_with = "depth_dynamic")]
     depth: Option<usize>,
     /// Namespaces of any depth, each of which is there, with charts or without
@@ -45,7 +47,8 @@ pub(crate) struct MuseumArgs {
     /// Refuse more files than these in a namespace
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_storage_objects: usize,
-    /// Refuse uploads with a longer body; default: 20971520 for the ChartMuseum API, no such bound for the registry API
+    /// Refuse uploads with a longer body; default: 20971520 for the ChartMuseum API, no such bound
+    /// for the registry API
     #[arg(long, value_name = "BYTES")]
     max_upload_size: Option<u64>,
     /// Form field of a chart, beside `chart`
@@ -85,7 +88,8 @@ pub(crate) struct MuseumArgs {
     /// Public key or certificate of the issuer, in PEM
     #[arg(long, value_name = "FILE")]
     auth_cert_path: Option<PathBuf>,
-    /// Where a token's claims list the allowed actions, in JMESPath; `$NAMESPACE` and `$ACCESS_ENTRY_TYPE` may stand in it
+    /// Where a token's claims list the allowed actions, in JMESPath; `$NAMESPACE` and
+    /// `$ACCESS_ENTRY_TYPE` may stand in it
     #[arg(long, value_name = "EXPRESSION", requires = "bearer_auth")]
     auth_actions_search_path: Option<String>,
     /// Artifact Hub's id of the repository, or `NAMESPACE=ID`; again for more
@@ -154,7 +158,8 @@ impl MuseumArgs {
         limits
     }
 
-    /// The flags that were given and do not hold for the registry API, each with what it leaves open there.
+    /// The flags that were given and do not hold for the registry API, each with what it leaves
+    /// open there.
     pub(crate) fn of_one_api(&self) -> impl Iterator<Item = String> {
         let closed = "`--disable-api` closes `/api` only: charts can still be pushed to `/v2`; \
                       `--htpasswd FILE --anonymous-pull` lets only users push";

@@ -1,5 +1,6 @@
-//! ChartMuseum's flags that `serve` takes so that an old command line can stay: those that say where it listens and where
-//! its folder is, those that mean nothing here, and those for stores that are not there.
+//! ChartMuseum's flags that `serve` takes so that an old command line can stay: those that say
+//! where it listens and where its folder is, those that mean nothing here, and those for stores
+//! that are not there.
 
 use crate::{Error, Result, cli::Run};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};

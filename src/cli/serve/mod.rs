@@ -1,4 +1,5 @@
-//! `serve`: an OCI registry and a chart repository on a folder, or a chart repository over a registry elsewhere.
+//! `serve`: an OCI registry and a chart repository on a folder, or a chart repository over a
+//! registry elsewhere.
 
 pub(super) mod chartmuseum;
 pub(super) mod flags;
@@ -128,7 +129,8 @@ pub(super) fn serve(run: &Run, args: ServeArgs) -> Result<Exit> {
         for warning in args.museum.of_one_api() {
             run.talk.warn(&warning);
         }
-        // The store first: whoever holds its lock may well hold the port too, and the lock says why.
+        // The store first: whoever holds its lock may well hold the port too, and the lock says
+        // why.
         let disk = Disk::open(&root, Durability::Full).map_err(|error| archives(&root, error))?;
         let bound = server::bind(disk, config).await?;
         output::println(format!("Listening on {}", bound.url()))?;

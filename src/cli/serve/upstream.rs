@@ -1,4 +1,5 @@
-//! The flags of `serve --upstream`, and the registry they name. What is done with it is the server's.
+//! The flags of `serve --upstream`, and the registry they name. What is done with it is the
+//! server's.
 
 use super::flags::shared;
 use crate::{
@@ -22,7 +23,8 @@ use std::{
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Upstream")]
 pub(crate) struct UpstreamArgs {
-    /// Serve the charts of a registry elsewhere, `oci://host/ns`, as a chart repository; nothing is stored here
+    /// Serve the charts of a registry elsewhere, `oci://host/ns`, as a chart repository; nothing is
+    /// stored here
     #[arg(long, value_name = "OCI-URL", conflicts_with = "storage")]
     pub(crate) upstream: Option<String>,
     /// As whom uploads and deletions are done there
@@ -69,7 +71,8 @@ const MAX_CLIENTS: usize = 256;
 const MAX_SECRET: u64 = 64 * 1024;
 
 impl UpstreamArgs {
-    /// What the user should know of uploads and deletions that need no user here and are the server's own there.
+    /// What the user should know of uploads and deletions that need no user here and are the
+    /// server's own there.
     pub(crate) fn of_everyone(&self, config: &Config) -> Option<&'static str> {
         let everyone = matches!(config.access, Access::Everyone);
         (self.upstream.is_some() && self.upstream_auth == UpstreamAuth::Config && everyone).then_some(
@@ -125,7 +128,8 @@ impl UpstreamArgs {
     }
 }
 
-/// The registry by the credentials of a request, and by no others: a request without any is tried without any.
+/// The registry by the credentials of a request, and by no others: a request without any is tried
+/// without any.
 fn passed_on(options: Options, remote: Remote) -> Writes<Remote> {
     let clients: Mutex<HashMap<Option<Sent>, Client>> = Mutex::default();
     Writes::AsSent(Arc::new(move |sent: Option<Sent>| {

@@ -1,5 +1,6 @@
-//! How the program was called: from a shell, or by Helm as its plugin `chart`. In a plugin's messages commands are named as
-//! the user writes them there: the program itself need not be on the search path.
+//! How the program was called: from a shell, or by Helm as its plugin `chart`. In a plugin's
+//! messages commands are named as the user writes them there: the program itself need not be on the
+//! search path.
 
 use super::env::Env;
 

@@ -25,9 +25,10 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// The two streams of a run. Cheap to clone; lines from several threads do not mix. URLs are written without what proves
-/// something: whoever reads a job's log may not be whom a signed URL was given to. Control characters are escaped: much of
-/// what is said are words of a registry or of a chart.
+/// The two streams of a run. Cheap to clone; lines from several threads do not mix. URLs are
+/// written without what proves something: whoever reads a job's log may not be whom a signed URL
+/// was given to. Control characters are escaped: much of what is said are words of a registry or of
+/// a chart.
 #[derive(Clone, Debug)]
 pub(crate) struct Talk {
     format: LogFormat,
@@ -153,7 +154,8 @@ impl Talk {
         }
     }
 }
-/// A text of several lines with all but the first indented: a line that a server wrote must not look like one of ours.
+/// A text of several lines with all but the first indented: a line that a server wrote must not
+/// look like one of ours.
 fn indented(text: &str, by: &str) -> String {
     text.replace('\n', &format!("\n{by}"))
 }

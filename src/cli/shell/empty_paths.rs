@@ -1,11 +1,12 @@
-//! Empty values of path flags: scripts write `--ca-file "$CA"` whether or not `CA` is set, and Helm takes an empty path
-//! for none. Clap refuses an empty path, so such a flag is left out before clap sees it.
+//! Empty values of path flags: scripts write `--ca-file "$CA"` whether or not `CA` is set, and Helm
+//! takes an empty path for none. Clap refuses an empty path, so such a flag is left out before clap
+//! sees it.
 
 use clap::builder::ValueParser;
 use std::{any::TypeId, collections::BTreeSet, ffi::OsString, path::PathBuf};
 
-/// The arguments without optional path flags whose value is empty. A flag that takes a path in one command and something
-/// else in another is kept.
+/// The arguments without optional path flags whose value is empty. A flag that takes a path in one
+/// command and something else in another is kept.
 pub(crate) fn without_empty_paths(
     command: impl FnOnce() -> clap::Command,
     args: impl IntoIterator<Item = OsString>,

@@ -151,8 +151,8 @@ impl Env {
         self.text(name).or_else(|| self.text(&name.to_ascii_lowercase()))
     }
 
-    /// The proxy for http URLs. In a CGI environment the client that asks can set `HTTP_PROXY` by a header (httpoxy), so only
-    /// the lower-case variable counts there.
+    /// The proxy for http URLs. In a CGI environment the client that asks can set `HTTP_PROXY` by a
+    /// header (httpoxy), so only the lower-case variable counts there.
     pub fn http_proxy(&self) -> Option<String> {
         match self.raw("REQUEST_METHOD") {
             Some(_) => self.text("http_proxy"),

@@ -110,7 +110,8 @@ pub(crate) fn of(path: &str) -> &'static [&'static str] {
     EXAMPLES.iter().find(|(name, _)| *name == path).map_or(&[], |(_, lines)| lines)
 }
 
-/// A command with the examples of all commands below it. `called` is how the command itself is called.
+/// A command with the examples of all commands below it. `called` is how the command itself is
+/// called.
 pub(crate) fn added(mut command: Command, called: &str) -> Command {
     // The commands below a command are defined when it is built.
     command.build();

@@ -1,4 +1,5 @@
-//! Exit codes: the one place where a kind of failure becomes a number. `docs/exit-codes.md` says the same.
+//! Exit codes: the one place where a kind of failure becomes a number. `docs/exit-codes.md` says
+//! the same.
 
 use crate::{Error, ErrorKind};
 use std::process::ExitCode;

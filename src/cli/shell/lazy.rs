@@ -1,4 +1,5 @@
-//! Definitions of flags that are built only for the command that runs. All of them together are most of a start.
+//! Definitions of flags that are built only for the command that runs. All of them together are
+//! most of a start.
 
 use clap::{
     ArgMatches, Args, Command, FromArgMatches, Subcommand, builder::Resettable, error::Error,
@@ -8,7 +9,8 @@ use clap::{
 #[derive(Debug)]
 pub(crate) struct Lazy<T>(pub(crate) T);
 
-/// Adds the flags and keeps the command's own description: clap's derive puts that of the flags in its place.
+/// Adds the flags and keeps the command's own description: clap's derive puts that of the flags in
+/// its place.
 fn described(command: Command, add: impl FnOnce(Command) -> Command) -> Command {
     let about = command.get_about().cloned().map_or(Resettable::Reset, Resettable::Value);
     let long_about = command.get_long_about().cloned();

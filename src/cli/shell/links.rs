@@ -16,7 +16,8 @@ impl LinkArgs {
         if self.allow_outside_links { Outside::Follow } else { Outside::Refuse }
     }
 
-    /// Links out of a chart that is only looked at: left out with a warning unless the user allows them.
+    /// Links out of a chart that is only looked at: left out with a warning unless the user allows
+    /// them.
     pub(crate) fn leniently(self) -> Outside {
         if self.allow_outside_links { Outside::Follow } else { Outside::Skip }
     }

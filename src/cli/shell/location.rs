@@ -1,4 +1,5 @@
-//! What a location on the command line means: a path, a saved reference, a registry, a URL, an image layout.
+//! What a location on the command line means: a path, a saved reference, a registry, a URL, an
+//! image layout.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -48,7 +49,8 @@ impl LayoutReference {
             Some((rest, digest)) => (rest, Some(format!("sha{digest}").parse::<Digest>()?)),
             None => (text, None),
         };
-        // A path may hold a colon; the part after the last one is a tag only if no folder has the whole name.
+        // A path may hold a colon; the part after the last one is a tag only if no folder has the
+        // whole name.
         let (folder, tag) = match rest.rsplit_once(':') {
             Some((folder, tag)) if !tag.contains(['/', '\\']) && !Path::new(rest).is_dir() => {
                 (folder, Some(Tag::from_version(tag)?))
@@ -67,8 +69,8 @@ impl LayoutReference {
     }
 }
 
-/// Decides what a bare location is: an existing path; else a saved reference; else a registry, if its first segment
-/// looks like one; else `repo/chart`.
+/// Decides what a bare location is: an existing path; else a saved reference; else a registry, if
+/// its first segment looks like one; else `repo/chart`.
 pub(crate) async fn resolve(run: &Run, text: &str) -> Result<Location> {
     if let Some(rest) = text.strip_prefix("layout:") {
         return LayoutReference::parse(rest).map(Location::Layout);
@@ -117,8 +119,8 @@ pub(crate) fn in_repository(run: &Run, name: &str, chart: &str) -> Result<Locati
     Ok(Location::Chart { repository: Box::new(repository), chart: chart.to_owned() })
 }
 
-/// Whether `text` is written as `repo/chart`: two names, the first of which is no registry's, and no tag. Of more segments,
-/// or with a tag, the first is a host that happens to have no dot.
+/// Whether `text` is written as `repo/chart`: two names, the first of which is no registry's, and
+/// no tag. Of more segments, or with a tag, the first is a host that happens to have no dot.
 pub(crate) fn is_in_repository(text: &str) -> bool {
     let mut segments = text.split('/');
     let (first, chart, rest) = (segments.next(), segments.next(), segments.next());

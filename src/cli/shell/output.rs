@@ -1,4 +1,5 @@
-//! What is printed and where: data to stdout, talk to stderr. A reader that goes away is no failure.
+//! What is printed and where: data to stdout, talk to stderr. A reader that goes away is no
+//! failure.
 
 use crate::{Error, Result, quote::printable};
 use serde::Serialize;
@@ -30,14 +31,15 @@ pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Data as stdout gets it: byte for byte in a file or pipe. On a terminal its control characters are escaped, since most
-/// of it comes from charts and registries of strangers.
+/// Data as stdout gets it: byte for byte in a file or pipe. On a terminal its control characters
+/// are escaped, since most of it comes from charts and registries of strangers.
 fn shown(data: &[u8], is_terminal: bool) -> Cow<'_, [u8]> {
     if !is_terminal {
         return Cow::Borrowed(data);
     }
     let text = String::from_utf8_lossy(data);
-    // Files of other systems end their lines so, and a terminal shows nothing else for it than for a line feed.
+    // Files of other systems end their lines so, and a terminal shows nothing else for it than for
+    // a line feed.
     let lines: Vec<_> = text.split("\r\n").map(printable).collect();
     if lines.iter().all(|line| matches!(line, Cow::Borrowed(_))) && matches!(text, Cow::Borrowed(_))
     {

@@ -1,4 +1,5 @@
-//! Progress of a long job: a bar on a terminal, elsewhere a line every 15 seconds. A job that ends sooner says nothing.
+//! Progress of a long job: a bar on a terminal, elsewhere a line every 15 seconds. A job that ends
+//! sooner says nothing.
 
 use super::{console::Talk, output::stderr_is_terminal};
 use crate::cli::Run;

@@ -1,4 +1,5 @@
-//! The flags of every command that speaks to a registry, and the client that they and the environment make.
+//! The flags of every command that speaks to a registry, and the client that they and the
+//! environment make.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -137,7 +138,8 @@ impl TransportArgs {
     /// The client's options, with stored credentials.
     ///
     /// # Errors
-    /// `Denied` for a file of `--registry-config` that is not there: a mistyped name would only show as a 401 else.
+    /// `Denied` for a file of `--registry-config` that is not there: a mistyped name would only
+    /// show as a 401 else.
     pub(crate) fn options(&self, run: &Run) -> Result<Options> {
         if let Some(named) = run.global.registry_config.as_ref().filter(|named| !named.exists()) {
             let named = named.display();
@@ -153,7 +155,8 @@ impl TransportArgs {
     pub(crate) fn options_to_write(&self, run: &Run) -> Result<Options> {
         let env = &run.env;
         if let Some(named) = &run.global.registry_config {
-            // Stored files are read when they are needed; one that is named should be good, as for Helm.
+            // Stored files are read when they are needed; one that is named should be good, as for
+            // Helm.
             CredentialSource::Helm(named.clone()).check()?;
         }
         let mut options = Options {

@@ -1,5 +1,5 @@
-//! Charts of chart repositories on the command line: the flags that say how a repository is reached, and a chart found
-//! and fetched.
+//! Charts of chart repositories on the command line: the flags that say how a repository is
+//! reached, and a chart found and fetched.
 
 use super::remote::RemoteArgs;
 use crate::{
@@ -175,8 +175,8 @@ pub(crate) async fn fetch(run: &Run, located: &Located, provenance: Provenance) 
 
 /// The opener of repositories for a command with these flags.
 ///
-/// The name and the password of the flags are for the repository. A registry that its index names gets them only with
-/// `--pass-credentials`.
+/// The name and the password of the flags are for the repository. A registry that its index names
+/// gets them only with `--pass-credentials`.
 fn opener(run: &Run, chart_repository: &RepositoryArgs, remote: &RemoteArgs) -> Result<Opener> {
     let trust = remote.transport.options(run)?.trust;
     let client = match chart_repository.pass_credentials {
@@ -199,14 +199,16 @@ pub(crate) fn with_client(run: &Run, client: Client, trust: crate::client::Trust
         },
         cache: Some(env.blob_cache().join("configs")),
         limits: Limits::default(),
-        // A Chart.yaml, an index or a list of repositories may name any host, and none of those is meant.
+        // A Chart.yaml, an index or a list of repositories may name any host, and none of those is
+        // meant.
         token: None,
         mismatch: OnMismatch::default(),
         museum_token: None,
     }
 }
 
-/// The opener with the tokens of ChartMuseum's users: `HELM_REPO_ACCESS_TOKEN`, and Codefresh's for `cm://`.
+/// The opener with the tokens of ChartMuseum's users: `HELM_REPO_ACCESS_TOKEN`, and Codefresh's for
+/// `cm://`.
 ///
 /// Only `museum`, `cm-push` and the getter use it. Their user names the server itself.
 pub(crate) fn with_museum_tokens(run: &Run, opener: Opener) -> Opener {

@@ -29,11 +29,12 @@ impl Printed {
 
 /// Prints all results and returns how the command ended.
 ///
-/// In JSON and YAML the document is an array with an element an input, whatever their number; a failed input has `status:
-/// failed`, `kind` and `error`. `done` is the verb in the past tense.
+/// In JSON and YAML the document is an array with an element an input, whatever their number; a
+/// failed input has `status: failed`, `kind` and `error`. `done` is the verb in the past tense.
 ///
 /// # Errors
-/// The error of the only input; `Partial` where some of several inputs failed, `Invalid` where all did.
+/// The error of the only input; `Partial` where some of several inputs failed, `Invalid` where all
+/// did.
 pub(crate) fn conclude(
     run: &Run,
     format: Format,

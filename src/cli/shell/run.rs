@@ -60,13 +60,15 @@ impl Run {
         self.env.text("SOURCE_DATE_EPOCH").map(|text| text.parse().map_err(Error::from)).transpose()
     }
 
-    /// Runs what waits for a network on a runtime of one thread: it starts in 40 µs, several threads in 300.
+    /// Runs what waits for a network on a runtime of one thread: it starts in 40 µs, several
+    /// threads in 300.
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         wait_for(&mut tokio::runtime::Builder::new_current_thread(), work)
     }
 
-    /// The same with as many threads as there are processors, for work that lasts. The first signal calls `stop`, after which the
-    /// work ends by itself and has a report; a second one drops it where it stands.
+    /// The same with as many threads as there are processors, for work that lasts. The first signal
+    /// calls `stop`, after which the work ends by itself and has a report; a second one drops it
+    /// where it stands.
     pub(crate) fn block_on_stoppable<T>(
         &self,
         work: impl Future<Output = Result<T>>,
@@ -120,7 +122,8 @@ impl Run {
         });
     }
 
-    /// A service says what it does: a line a request, unless it is told to be quiet. What [`Run::log`] set up stays.
+    /// A service says what it does: a line a request, unless it is told to be quiet. What
+    /// [`Run::log`] set up stays.
     pub(crate) fn log_service(&self) {
         self.subscribe(match self.global.quiet {
             true => tracing::Level::WARN,
@@ -135,7 +138,8 @@ impl Run {
             .with_ansi(colour)
             .with_writer(std::io::stderr)
             .with_target(true);
-        // Below `trace` the connection pool's own messages would stand between the lines of each request.
+        // Below `trace` the connection pool's own messages would stand between the lines of each
+        // request.
         let ours = match level {
             tracing::Level::TRACE => Targets::new().with_default(level),
             _ => Targets::new().with_target(env!("CARGO_PKG_NAME"), level),

@@ -2,8 +2,9 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// A table as Helm prints it: cells padded to their column, joined by a tab; cells longer than `max_width` are cut,
-/// unless that is 0. Widths are those of a terminal, where some characters take two columns.
+/// A table as Helm prints it: cells padded to their column, joined by a tab; cells longer than
+/// `max_width` are cut, unless that is 0. Widths are those of a terminal, where some characters
+/// take two columns.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>], max_width: usize) -> String {
     let max_width = if max_width == 0 { usize::MAX } else { max_width };
     let header = header.iter().map(|cell| (*cell).to_owned()).collect();
@@ -32,8 +33,8 @@ fn width(text: &str) -> usize {
     text.split(char::is_control).map(UnicodeWidthStr::width).sum()
 }
 
-/// What a cell that is cut keeps: the character that reaches the room's end is the last, so that one stays however
-/// narrow the column, and a wide one may stand out.
+/// What a cell that is cut keeps: the character that reaches the room's end is the last, so that
+/// one stays however narrow the column, and a wide one may stand out.
 fn kept(cell: &str, room: usize) -> &str {
     let mut taken = 0;
     for (at, char) in cell.char_indices() {

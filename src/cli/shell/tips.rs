@@ -1,5 +1,5 @@
-//! What to do instead of flags that Helm and others have and this program has not. Clap's own tip, to pass the flag as a
-//! value, helps nobody here.
+//! What to do instead of flags that Helm and others have and this program has not. Clap's own tip,
+//! to pass the flag as a value, helps nobody here.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
@@ -110,7 +110,8 @@ fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
     }
 }
 
-/// The first words of a command line that are no flags, without a leading `chart`; aliases by their names.
+/// The first words of a command line that are no flags, without a leading `chart`; aliases by their
+/// names.
 fn verbs(words: &[&str]) -> String {
     let plain = words.iter().copied().filter(|word| !word.starts_with('-'));
     let plain = plain.skip_while(|word| *word == "chart").take(2).map(|word| match word {

@@ -1,4 +1,5 @@
-//! Errors in how a command line is written, as the parser found them: clap's text for a person, one object for a log.
+//! Errors in how a command line is written, as the parser found them: clap's text for a person, one
+//! object for a log.
 
 use super::{
     called::Caller,
@@ -25,7 +26,8 @@ pub(crate) fn report(error: &clap::Error, args: &[OsString], caller: Caller) -> 
     Exit::Usage.into()
 }
 
-/// The format that the arguments ask for. The parser has failed, so they are looked through as words.
+/// The format that the arguments ask for. The parser has failed, so they are looked through as
+/// words.
 fn log_format(args: &[OsString]) -> LogFormat {
     let words = args.iter().filter_map(|arg| arg.to_str());
     let values = words.clone().skip(1);

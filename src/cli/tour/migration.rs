@@ -1,4 +1,5 @@
-//! The tour's second half: a whole chart repository moves into the registry, and its users notice nothing.
+//! The tour's second half: a whole chart repository moves into the registry, and its users notice
+//! nothing.
 
 use super::{
     Chart,
@@ -7,7 +8,8 @@ use super::{
 };
 use crate::{Error, ErrorKind, Result};
 
-/// Moves the charts from a ChartMuseum of our own into the registry, and pulls them by the old way and the new.
+/// Moves the charts from a ChartMuseum of our own into the registry, and pulls them by the old way
+/// and the new.
 pub(crate) fn move_house(stage: &Stage, registry: &Server, charts: &[Chart]) -> Result<()> {
     stage.heading(
         "The move: here is an old chart repository, with ChartMuseum's API and the same charts",
@@ -40,7 +42,8 @@ pub(crate) fn move_house(stage: &Stage, registry: &Server, charts: &[Chart]) -> 
     stage.run(&["search".into(), "repo".into(), "new/".into()])?;
 
     stage.heading("By the old address and the new, the same bytes")?;
-    // Without a version, the name stands for its newest one: charts of several versions are left out.
+    // Without a version, the name stands for its newest one: charts of several versions are left
+    // out.
     let single = |chart: &&Chart| charts.iter().filter(|one| one.name == chart.name).count() == 1;
     let single: Vec<&Chart> = charts.iter().filter(single).collect();
     let mut bytes = 0;

@@ -1,4 +1,5 @@
-//! `tour`: the main job, end to end, on a registry of its own. Each step runs this very program as a user would.
+//! `tour`: the main job, end to end, on a registry of its own. Each step runs this very program as
+//! a user would.
 
 pub(super) mod migration;
 pub(super) mod samples;
@@ -19,7 +20,8 @@ use std::{
 
 #[derive(Debug, Args)]
 pub(super) struct TourArgs {
-    /// Folder of chart sources to carry around; default: `charts-fixtures` here, else a few small ones of our own
+    /// Folder of chart sources to carry around; default: `charts-fixtures` here, else a few small
+    /// ones of our own
     #[arg(long, value_name = "DIR")]
     charts: Option<PathBuf>,
 }

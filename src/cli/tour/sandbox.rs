@@ -1,4 +1,5 @@
-//! The tour's stage: a temporary folder, this program run in it, its output shown, its effects checked.
+//! The tour's stage: a temporary folder, this program run in it, its output shown, its effects
+//! checked.
 
 use crate::{Error, ErrorKind, Result, cli::shell::output};
 use std::{
@@ -83,7 +84,8 @@ impl Stage {
         fs::read(path).map_err(|error| Error::io("read", path, error))
     }
 
-    /// Runs this program with `args`, shows the command, its output and its time, and gives back its stdout.
+    /// Runs this program with `args`, shows the command, its output and its time, and gives back
+    /// its stdout.
     pub(crate) fn run(&self, args: &[String]) -> Result<String> {
         output::println(format!("$ chartferry {}", typed(args)))?;
         let start = Instant::now();

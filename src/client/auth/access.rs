@@ -1,4 +1,5 @@
-//! What a request is for: which registry and repository, to do what. From it follow the scopes a token must have.
+//! What a request is for: which registry and repository, to do what. From it follow the scopes a
+//! token must have.
 
 use super::scope::Scopes;
 use crate::{client::registry::host::Host, oci::RepositoryName};
@@ -31,7 +32,8 @@ pub enum Intent {
     AsNeeded,
     /// Reads are followed by writes: the first token is asked for both, which saves the second.
     Writing,
-    /// As [`Intent::Writing`], and what is sent is known not to be there: no blob is asked for before it is sent.
+    /// As [`Intent::Writing`], and what is sent is known not to be there: no blob is asked for
+    /// before it is sent.
     Filling,
 }
 

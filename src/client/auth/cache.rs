@@ -1,4 +1,5 @@
-//! What a registry has asked for, and what we hold for it: its challenge, looked-up credentials, tokens.
+//! What a registry has asked for, and what we hold for it: its challenge, looked-up credentials,
+//! tokens.
 
 use super::{
     access::{Access, Action},
@@ -31,8 +32,8 @@ pub(crate) struct State {
     tokens: Recent<TokenKey, Slot>,
 }
 
-/// A map that forgets what has not been used for longest, and so never holds more than [`REMEMBERED`] entries. Everything in it
-/// can be asked for again.
+/// A map that forgets what has not been used for longest, and so never holds more than
+/// [`REMEMBERED`] entries. Everything in it can be asked for again.
 #[derive(Debug)]
 pub(crate) struct Recent<K, V> {
     entries: HashMap<K, (u64, V)>,

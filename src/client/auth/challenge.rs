@@ -1,6 +1,7 @@
-//! `WWW-Authenticate`: a list of challenges, in one header or several, told apart from their own parameters only by
-//! the `=` that follows a parameter's name (RFC 9110, 11.6.1). It reads what registries send, not only what
-//! they should: odd characters are skipped, unknown schemes and parameters kept.
+//! `WWW-Authenticate`: a list of challenges, in one header or several, told apart from their own
+//! parameters only by the `=` that follows a parameter's name (RFC 9110, 11.6.1). It reads what
+//! registries send, not only what they should: odd characters are skipped, unknown schemes and
+//! parameters kept.
 
 /// One challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]

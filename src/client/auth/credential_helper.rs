@@ -1,6 +1,6 @@
-//! Credential helpers: programs named `docker-credential-…` that keep credentials for other programs. They are given a
-//! server's address on standard input and answer in JSON; what they say when they hold nothing is a fixed sentence on
-//! standard output.
+//! Credential helpers: programs named `docker-credential-…` that keep credentials for other
+//! programs. They are given a server's address on standard input and answer in JSON; what they say
+//! when they hold nothing is a fixed sentence on standard output.
 
 use super::{
     credentials::{Credential, TOKEN_USER},

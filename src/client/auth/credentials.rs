@@ -1,5 +1,6 @@
-//! Who we are to a registry, and where that is looked up: given outright, or stored in the files of Helm, Docker and
-//! Podman and the helpers that they name. Looking up is lazy: nothing here runs before a registry has asked.
+//! Who we are to a registry, and where that is looked up: given outright, or stored in the files of
+//! Helm, Docker and Podman and the helpers that they name. Looking up is lazy: nothing here runs
+//! before a registry has asked.
 
 use super::{
     credential_helper::{self, Helpers},
@@ -81,10 +82,11 @@ pub struct Given {
 /// A place where credentials are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialSource {
-    /// A file in Docker's format. Helm's, Docker's and Podman's all are; a missing one holds nothing.
+    /// A file in Docker's format. Helm's, Docker's and Podman's all are; a missing one holds
+    /// nothing.
     File(PathBuf),
-    /// Helm's own file: as [`CredentialSource::File`], and while it says nothing at all of credentials the system's helper is
-    /// asked, as Helm does.
+    /// Helm's own file: as [`CredentialSource::File`], and while it says nothing at all of
+    /// credentials the system's helper is asked, as Helm does.
     Helm(PathBuf),
     /// Docker's old `.dockercfg`, which is the `auths` of the others alone.
     Old(PathBuf),
@@ -113,8 +115,8 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// The places in the order in which they are asked: what was named for this purpose first, then Docker's, then
-    /// Podman's, then the oldest.
+    /// The places in the order in which they are asked: what was named for this purpose first, then
+    /// Docker's, then Podman's, then the oldest.
     pub fn places(&self) -> Vec<CredentialSource> {
         let below = |folder: &Option<PathBuf>, rest: &str| folder.as_ref().map(|f| f.join(rest));
         [
@@ -180,8 +182,9 @@ impl Keyring {
     /// The credential for a repository; for the registry as a whole without one.
     ///
     /// # Errors
-    /// Only when Helm's own file is there and cannot be read or understood. For the files of other tools, and for a helper that
-    /// is missing or fails, it gives a warning and asks the next place.
+    /// Only when Helm's own file is there and cannot be read or understood. For the files of other
+    /// tools, and for a helper that is missing or fails, it gives a warning and asks the next
+    /// place.
     pub(crate) async fn find(
         &self,
         registry: &Registry,

@@ -1,5 +1,6 @@
-//! Files of credentials in Docker's format, as Docker, Helm and Podman write them: which entry is for a registry or
-//! repository, and how one is added or taken away without touching what we do not know.
+//! Files of credentials in Docker's format, as Docker, Helm and Podman write them: which entry is
+//! for a registry or repository, and how one is added or taken away without touching what we do not
+//! know.
 
 use super::credentials::{Credential, Secret, TOKEN_USER};
 use crate::{
@@ -59,9 +60,10 @@ impl AuthFile {
         empty("auths") && empty("credHelpers") && self.store().is_none()
     }
 
-    /// What it says of a repository, or of a registry as a whole. An entry of its own for a path is meant for that path, so it
-    /// comes before the host's helper, that before the helper for all, and that before the file's entry for the host. An
-    /// empty entry only says that a helper has it.
+    /// What it says of a repository, or of a registry as a whole. An entry of its own for a path is
+    /// meant for that path, so it comes before the host's helper, that before the helper for all,
+    /// and that before the file's entry for the host. An empty entry only says that a helper has
+    /// it.
     pub(crate) fn find(
         &self,
         registry: &Registry,
@@ -112,7 +114,8 @@ impl AuthFile {
         Ok(())
     }
 
-    /// Takes away every entry of the registry as a whole, or of exactly one namespace; says whether there was one.
+    /// Takes away every entry of the registry as a whole, or of exactly one namespace; says whether
+    /// there was one.
     pub(crate) fn remove(
         &mut self,
         registry: &Registry,
@@ -186,8 +189,8 @@ pub(crate) fn key_beneath(registry: &Registry, namespace: &RepositoryName) -> St
     format!("{registry}/{namespace}")
 }
 
-/// How many segments of the repository's path a key names, if it fits at all: 0 for the registry as a whole.
-/// Keys may be hosts, hosts with a namespace (Podman), or addresses (old Docker).
+/// How many segments of the repository's path a key names, if it fits at all: 0 for the registry as
+/// a whole. Keys may be hosts, hosts with a namespace (Podman), or addresses (old Docker).
 fn match_key(key: &str, registry: &Registry, repository: Option<&RepositoryName>) -> Option<usize> {
     let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     let (host, path) = bare.split_once('/').unwrap_or((bare, ""));

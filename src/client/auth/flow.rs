@@ -1,6 +1,7 @@
-//! How a request comes to carry the right proof: nothing until the registry asks, then what it asks for, kept for the next
-//! request. Tokens are asked for by [`super::token`], credentials looked up by [`super::credentials`]; here is the order
-//! of things: first without, then with, once more with a new token, and for a read once more without.
+//! How a request comes to carry the right proof: nothing until the registry asks, then what it asks
+//! for, kept for the next request. Tokens are asked for by [`super::token`], credentials looked up
+//! by [`super::credentials`]; here is the order of things: first without, then with, once more with
+//! a new token, and for a read once more without.
 
 use super::{
     access::Access,
@@ -223,8 +224,8 @@ impl Client {
         })
     }
 
-    /// Asks for less after a refusal, or hands the refusal back: a read need not also be allowed to write, and
-    /// needs no credentials where the world may read.
+    /// Asks for less after a refusal, or hands the refusal back: a read need not also be allowed to
+    /// write, and needs no credentials where the world may read.
     fn lower(
         &self,
         ticket: &Access,

@@ -1,4 +1,5 @@
-//! Logging in and out: a credential is tried before it is stored, stored where Helm would store it, and taken away again.
+//! Logging in and out: a credential is tried before it is stored, stored where Helm would store it,
+//! and taken away again.
 
 use super::{
     challenge::Challenge,
@@ -125,7 +126,8 @@ impl Client {
         }
     }
 
-    /// A token for a login: by the grant for names and passwords where the service knows it, else as for any request.
+    /// A token for a login: by the grant for names and passwords where the service knows it, else
+    /// as for any request.
     async fn login_token(
         &self,
         registry: &Registry,
@@ -263,7 +265,8 @@ fn read(path: &Path) -> Result<AuthFile> {
         .map_err(|error| error.context(format!("cannot use `{}`", path.display())))
 }
 
-/// Replaces the file in one step, readable by its owner alone. A link is followed, so that it stays one.
+/// Replaces the file in one step, readable by its owner alone. A link is followed, so that it stays
+/// one.
 fn write(path: &Path, file: &AuthFile) -> Result<()> {
     let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let folder = target.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,4 +1,5 @@
-//! Credentials and tokens: found in configuration files and helpers, sent as challenges ask, cached for the client's lifetime.
+//! Credentials and tokens: found in configuration files and helpers, sent as challenges ask, cached
+//! for the client's lifetime.
 
 pub(super) mod access;
 pub(super) mod cache;

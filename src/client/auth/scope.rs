@@ -1,5 +1,6 @@
-//! What a token is asked for: `type:name:action,action`, in sets that can be joined. A registry's own scopes (from its
-//! challenge) and ours (from what we are about to do) become one sorted set, which is also what tokens are kept by.
+//! What a token is asked for: `type:name:action,action`, in sets that can be joined. A registry's
+//! own scopes (from its challenge) and ours (from what we are about to do) become one sorted set,
+//! which is also what tokens are kept by.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,5 +1,6 @@
-//! Tokens: where they may be asked for, how, and what the answer says. The flows are Docker's: a GET with a name
-//! and password, or a POST that changes a refresh token; a service that knows only one of them is asked by the other.
+//! Tokens: where they may be asked for, how, and what the answer says. The flows are Docker's: a
+//! GET with a name and password, or a POST that changes a refresh token; a service that knows only
+//! one of them is asked by the other.
 
 use super::{
     challenge::Challenge,
@@ -84,12 +85,13 @@ fn shown(text: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Refusal {
     Bad(&'static str),
-    /// An inner address, named by a registry that is not there. The text is the registry's `host[:port]` by that address.
+    /// An inner address, named by a registry that is not there. The text is the registry's
+    /// `host[:port]` by that address.
     Inner(String),
 }
 
-/// The guard against a registry that makes us ask inner hosts (SSRF), or send a password in clear text. A registry that is
-/// itself within a private network may have its token service there too.
+/// The guard against a registry that makes us ask inner hosts (SSRF), or send a password in clear
+/// text. A registry that is itself within a private network may have its token service there too.
 fn guard(realm: &str, registry: &Url, network: Network) -> Result<(Url, Names), Refusal> {
     let bad = Refusal::Bad;
     let mut url = registry.join(realm).map_err(|_| bad("which is no address"))?;
@@ -157,7 +159,8 @@ impl Token {
         Self { header: HeaderValue::from_static(text), fetched, lifetime }
     }
 
-    /// Whether it can still be used, and goes on to be for `needs`, as far as its whole life allows.
+    /// Whether it can still be used, and goes on to be for `needs`, as far as its whole life
+    /// allows.
     pub(crate) fn lasts(&self, now: SystemTime, needs: Duration) -> bool {
         // Our own clock at both ends: the service's may differ from it by hours.
         let age = now.duration_since(self.fetched).unwrap_or(Duration::MAX);
@@ -173,7 +176,8 @@ pub(crate) enum Grant {
     Refused(Response),
 }
 
-/// The least time a token lives, and the time when the answer does not say (Docker's token specification).
+/// The least time a token lives, and the time when the answer does not say (Docker's token
+/// specification).
 const LIFETIME: u64 = 60;
 /// The longest life of a token that is believed: a year.
 const LONGEST_LIFETIME: u64 = 366 * 24 * 3600;
@@ -214,7 +218,8 @@ impl Client {
         self.read_grant(answer)
     }
 
-    /// The grant for a name and password, which only a login asks for. `None` when the service does not know it.
+    /// The grant for a name and password, which only a login asks for. `None` when the service does
+    /// not know it.
     pub(crate) async fn grant_login(
         &self,
         realm: &Realm,
@@ -284,7 +289,8 @@ impl Client {
     }
 }
 
-/// The token of a token service's answer, and the seconds that it lasts. Of a key that comes twice the last counts.
+/// The token of a token service's answer, and the seconds that it lasts. Of a key that comes twice
+/// the last counts.
 pub(crate) fn token_of(reply: &serde_json::Map<String, Value>) -> Option<(&str, u64)> {
     let text = ["token", "access_token"]
         .into_iter()
@@ -294,8 +300,8 @@ pub(crate) fn token_of(reply: &serde_json::Map<String, Value>) -> Option<(&str, 
     Some((text, seconds.clamp(LIFETIME, LONGEST_LIFETIME)))
 }
 
-/// A request for a token. It follows no redirect to another origin: it carries a password or a refresh token, and the guard
-/// has looked at this origin only.
+/// A request for a token. It follows no redirect to another origin: it carries a password or a
+/// refresh token, and the guard has looked at this origin only.
 fn request(method: Method, url: Url, realm: &Realm) -> Request {
     Request::new(method, url).redirects(Redirects::HandOver).names(realm.names)
 }

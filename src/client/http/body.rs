@@ -1,4 +1,5 @@
-//! A request's body on its way out: in pieces, counted, so that a stall shows and progress can be told.
+//! A request's body on its way out: in pieces, counted, so that a stall shows and progress can be
+//! told.
 
 use super::message::{Payload, Report};
 use bytes::{Bytes, BytesMut};
@@ -37,7 +38,8 @@ impl UploadBody {
     }
 }
 
-/// Bytes that are handed over at a time; small enough that a stall shows, large enough to keep a gigabit busy.
+/// Bytes that are handed over at a time; small enough that a stall shows, large enough to keep a
+/// gigabit busy.
 const PIECE: usize = 256 * 1024;
 
 /// A body to send, and its length.

@@ -1,4 +1,5 @@
-//! How a connection failed: the libraries' errors sorted into [`TransportErrorKind`]s, and what the user is told of each.
+//! How a connection failed: the libraries' errors sorted into [`TransportErrorKind`]s, and what the
+//! user is told of each.
 
 use super::{network::Inner, retry::TransportErrorKind, tls::NoRoots};
 use crate::{
@@ -53,7 +54,8 @@ impl TransportError {
             } else if cause.is::<Inner>() {
                 (kind, remedy) = (TransportErrorKind::Local, Some(INNER.into()));
             } else if let Some(io) = cause.downcast_ref::<io::Error>() {
-                // A server that does not speak TLS may just close; a refused connection never gets so far.
+                // A server that does not speak TLS may just close; a refused connection never gets
+                // so far.
                 let ended = matches!(
                     io.kind(),
                     io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
@@ -173,7 +175,8 @@ fn of_tls(error: &rustls::Error) -> TransportErrorKind {
     }
 }
 
-/// Walks the causes. An `io::Error` hides the error it carries from `source`, so that one is looked at too.
+/// Walks the causes. An `io::Error` hides the error it carries from `source`, so that one is looked
+/// at too.
 fn visit(error: &(dyn StdError + 'static), look: &mut dyn FnMut(&(dyn StdError + 'static))) {
     look(error);
     if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {

@@ -1,4 +1,5 @@
-//! What goes out and what comes back, as values: a call that can be sent any number of times, and an answer read whole.
+//! What goes out and what comes back, as values: a call that can be sent any number of times, and
+//! an answer read whole.
 
 use super::{
     network::{Names, Network},
@@ -47,7 +48,8 @@ pub(crate) struct Request {
 pub(crate) enum Strangers {
     /// Follow it, without credentials.
     Follow,
-    /// Refuse it: the request changes something, and a stranger's word that it is done is worth nothing.
+    /// Refuse it: the request changes something, and a stranger's word that it is done is worth
+    /// nothing.
     Refuse,
 }
 

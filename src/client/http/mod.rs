@@ -1,5 +1,5 @@
-//! One request on the wire: connections, TLS, proxies, redirects, rate limits and the decision to try again. It knows nothing of
-//! registries.
+//! One request on the wire: connections, TLS, proxies, redirects, rate limits and the decision to
+//! try again. It knows nothing of registries.
 
 pub(super) mod body;
 pub(super) mod failure;

@@ -1,5 +1,5 @@
-//! Which network a host is in: this machine, a private network, or the world. A registry of the world must not make us ask
-//! hosts that only we can reach.
+//! Which network a host is in: this machine, a private network, or the world. A registry of the
+//! world must not make us ask hosts that only we can reach.
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::{
@@ -72,8 +72,8 @@ pub(crate) struct Inner {
     address: IpAddr,
 }
 
-/// Resolves names to outer addresses only. It looks at the addresses that are connected to, so a name that changes between
-/// two look-ups gains nothing.
+/// Resolves names to outer addresses only. It looks at the addresses that are connected to, so a
+/// name that changes between two look-ups gains nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OuterOnly;
 
@@ -129,7 +129,8 @@ mod tests {
         assert_eq!(Network::of(None), Network::Unknown);
     }
 
-    /// Security reading, by reading only: a name that resolves to an inner address passed the guard.
+    /// Security reading, by reading only: a name that resolves to an inner address passed the
+    /// guard.
     #[test]
     fn a_name_at_an_inner_address_is_not_asked() {
         let good = vec![address("192.0.2.1:0"), address("[2001:db8::1]:0")];

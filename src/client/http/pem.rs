@@ -1,4 +1,5 @@
-//! Certificates and keys in PEM files. One certificate that cannot be read does not spoil the others of its file.
+//! Certificates and keys in PEM files. One certificate that cannot be read does not spoil the
+//! others of its file.
 
 use crate::{Error, ErrorKind, Result, limits::PEM_BYTES};
 use rustls::{
@@ -21,8 +22,8 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 /// The certificates of a file. `skip` hears of those that cannot be read.
 ///
 /// # Errors
-/// `NotFound` or `Io` for a file that cannot be read, `Limit` for one that is too long, `Usage` when it holds no certificate
-/// that can be used.
+/// `NotFound` or `Io` for a file that cannot be read, `Limit` for one that is too long, `Usage`
+/// when it holds no certificate that can be used.
 pub(crate) fn certificates(
     path: &Path,
     skip: &dyn Fn(String),

@@ -1,5 +1,5 @@
-//! Which proxy, if any, stands before a host: the rules of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` as Go's tools
-//! (Helm among them) read them.
+//! Which proxy, if any, stands before a host: the rules of `HTTPS_PROXY`, `HTTP_PROXY` and
+//! `NO_PROXY` as Go's tools (Helm among them) read them.
 
 use super::redirect::host_of;
 use crate::Error;
@@ -14,11 +14,12 @@ pub struct Proxies {
     pub https: Option<String>,
     /// For `http` addresses.
     pub http: Option<String>,
-    /// For both, where they have none of their own; no Go tool reads it, so a value that cannot be used is skipped with a
-    /// warning.
+    /// For both, where they have none of their own; no Go tool reads it, so a value that cannot be
+    /// used is skipped with a warning.
     pub all: Option<String>,
-    /// Who is reached without: a comma-separated list of hosts (with all beneath them), `.suffix` or `*.suffix`
-    /// (only what is beneath), addresses, CIDR blocks, each with or without a port; or `*`.
+    /// Who is reached without: a comma-separated list of hosts (with all beneath them), `.suffix`
+    /// or `*.suffix` (only what is beneath), addresses, CIDR blocks, each with or without a port;
+    /// or `*`.
     pub except: Option<String>,
 }
 
@@ -131,7 +132,8 @@ fn proxy_url(text: &str) -> Option<Url> {
     (known && url.host_str().is_some_and(|host| !host.is_empty())).then_some(url)
 }
 
-/// The error for an address whose proxy cannot be used. A proxy's address may hold a password, so it is not repeated.
+/// The error for an address whose proxy cannot be used. A proxy's address may hold a password, so
+/// it is not repeated.
 pub(crate) fn unusable(url: &Url) -> Error {
     let variable = if url.scheme() == "http" { "HTTP_PROXY" } else { "HTTPS_PROXY" };
     Error::usage(format!("the proxy for `{}` is no http, https or socks5 address", host_of(url)))

@@ -1,8 +1,8 @@
-//! Where an answer points: redirects, upload sessions, next pages. Pure rules; they decide what may be followed and
-//! whether credentials come along.
+//! Where an answer points: redirects, upload sessions, next pages. Pure rules; they decide what may
+//! be followed and whether credentials come along.
 //!
-//! The rules close GHSA-vh4v-2xq2-g5cg and GHSA-jxpm-75mh-9fp7, in which clients carried credentials to another scheme,
-//! host or port.
+//! The rules close GHSA-vh4v-2xq2-g5cg and GHSA-jxpm-75mh-9fp7, in which clients carried
+//! credentials to another scheme, host or port.
 
 use url::Url;
 
@@ -21,7 +21,8 @@ pub(crate) enum Downgrade {
     /// It is refused.
     #[default]
     Refuse,
-    /// It is refused, and the error names the flag that allows it: a digest protects what is asked for.
+    /// It is refused, and the error names the flag that allows it: a digest protects what is asked
+    /// for.
     Offer,
     /// It is followed, without credentials.
     Follow,
@@ -40,7 +41,8 @@ pub(crate) enum BadLocation {
     Downgrade { host: String, to: Url },
 }
 
-/// Resolves `location`, which came in an answer from `from`. A name and password within it are dropped.
+/// Resolves `location`, which came in an answer from `from`. A name and password within it are
+/// dropped.
 pub(crate) fn follow(
     from: &Url,
     location: Option<&str>,
@@ -70,8 +72,8 @@ pub(crate) fn follow_with(
     Ok((to, credentials))
 }
 
-/// Whether credentials for `from` may go to `to`. Of the changes of an origin only one is harmless: the same host by TLS,
-/// both at their usual ports, as `http://` addresses of web servers redirect.
+/// Whether credentials for `from` may go to `to`. Of the changes of an origin only one is harmless:
+/// the same host by TLS, both at their usual ports, as `http://` addresses of web servers redirect.
 pub(crate) fn may_see(from: &Url, to: &Url) -> Credentials {
     let to_tls = (from.scheme(), to.scheme()) == ("http", "https")
         && from.host_str() == to.host_str()
@@ -93,8 +95,8 @@ pub(crate) fn host_of(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// An upload session's address with the digest that ends it. What the address already asks for stays as it is:
-/// sessions carry their state there.
+/// An upload session's address with the digest that ends it. What the address already asks for
+/// stays as it is: sessions carry their state there.
 pub(crate) fn with_digest(session: &Url, digest: &crate::oci::Digest) -> Url {
     let mut url = session.clone();
     let pair = format!("digest={}%3A{}", digest.algorithm().as_str(), digest.hex());
@@ -106,9 +108,10 @@ pub(crate) fn with_digest(session: &Url, digest: &crate::oci::Digest) -> Url {
     url
 }
 
-/// The next page that a `Link` header names (RFC 8288, `rel="next"`) in an answer of `from`, at the same origin as `from`.
-/// Only the query is taken: behind some proxies the rest names an inner host, or a path without the prefix under which
-/// the proxy has the registry, where another repository may be. A link without a query names its page by its path.
+/// The next page that a `Link` header names (RFC 8288, `rel="next"`) in an answer of `from`, at the
+/// same origin as `from`. Only the query is taken: behind some proxies the rest names an inner
+/// host, or a path without the prefix under which the proxy has the registry, where another
+/// repository may be. A link without a query names its page by its path.
 pub(crate) fn next_page<'a>(from: &Url, links: impl IntoIterator<Item = &'a str>) -> Option<Url> {
     let target = links.into_iter().find_map(next_target)?;
     let to = from.join(target).ok()?;

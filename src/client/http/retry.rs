@@ -1,5 +1,5 @@
-//! What to do after a try: one function from outcome to decision, and the count that ends it. It knows nothing of
-//! registries, requests or sleeping.
+//! What to do after a try: one function from outcome to decision, and the count that ends it. It
+//! knows nothing of registries, requests or sleeping.
 
 use crate::client::Clock;
 use std::time::{Duration, SystemTime};
@@ -70,8 +70,8 @@ pub(crate) enum Decision {
     Later,
     /// Try again after the wait the server asks for.
     AgainAfter(Duration),
-    /// Try again, a few times only: the registry may name an address that has not expired. A refusal behind a redirect
-    /// is final else.
+    /// Try again, a few times only: the registry may name an address that has not expired. A
+    /// refusal behind a redirect is final else.
     Renew,
 }
 
@@ -94,7 +94,8 @@ pub(crate) fn decide(outcome: Outcome<'_>, now: SystemTime) -> Decision {
             let secondary = status == 403 && body.contains("secondary rate limit");
             let transient =
                 matches!(status, 408 | 425 | 429 | 499 | 500 | 502 | 503 | 504 | 520..=527);
-            // Storage answers 400, 403 and 404 when a signed address has expired; the registry gives a new one.
+            // Storage answers 400, 403 and 404 when a signed address has expired; the registry
+            // gives a new one.
             let storage = from == Origin::Elsewhere && status >= 400;
             match asked {
                 Some(wait) if transient || secondary => Decision::AgainAfter(wait),
@@ -108,7 +109,8 @@ pub(crate) fn decide(outcome: Outcome<'_>, now: SystemTime) -> Decision {
     }
 }
 
-/// Both forms of `Retry-After`: seconds, or a date. A date that has passed, and zero, ask for no wait of their own.
+/// Both forms of `Retry-After`: seconds, or a date. A date that has passed, and zero, ask for no
+/// wait of their own.
 pub(crate) fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     let wait = if let Ok(seconds) = text.parse::<u64>() {
@@ -123,22 +125,25 @@ pub(crate) fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration>
 
 /// Tries without a new byte before we give up.
 const TRIES: u32 = 8;
-/// Times that a server may put off one request. With every third request put off and thousands of them, eight in a row
-/// happen to some; this many never do.
+/// Times that a server may put off one request. With every third request put off and thousands of
+/// them, eight in a row happen to some; this many never do.
 const PUT_OFF: u32 = 32;
-/// The same for a host that never answered in this run: a mistyped name should not cost half a minute.
+/// The same for a host that never answered in this run: a mistyped name should not cost half a
+/// minute.
 const TRIES_UNREACHED: u32 = 4;
-/// Tries at an address behind a redirect that refuses us. A cache on the way may give the expired address a second time.
+/// Tries at an address behind a redirect that refuses us. A cache on the way may give the expired
+/// address a second time.
 const TRIES_RENEWED: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// Bytes that must have gone or come beyond the most that had before, to count as progress. Progress grants all tries anew,
-/// so another side that takes or gives a byte at a time must not make any.
+/// Bytes that must have gone or come beyond the most that had before, to count as progress.
+/// Progress grants all tries anew, so another side that takes or gives a byte at a time must not
+/// make any.
 pub(crate) const PROGRESS: u64 = 64 * crate::limits::KIB;
 
-/// Whether a download that has come to `at` of `size` is well beyond `furthest`: by [`PROGRESS`], or near its end by a quarter of
-/// what was left.
+/// Whether a download that has come to `at` of `size` is well beyond `furthest`: by [`PROGRESS`],
+/// or near its end by a quarter of what was left.
 pub(crate) fn is_beyond(at: u64, furthest: u64, size: u64) -> bool {
     at > furthest && at - furthest >= PROGRESS.min(size.saturating_sub(furthest) / 4)
 }

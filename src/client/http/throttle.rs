@@ -1,6 +1,7 @@
-//! How fast a host may be asked. A `Retry-After` holds for every request to that host, not only for the one that was
-//! refused, so that nothing is sent inside the window it names. The number of requests in flight is halved when a host
-//! says that it has too many, and grows again while it does not; a rate may be set.
+//! How fast a host may be asked. A `Retry-After` holds for every request to that host, not only for
+//! the one that was refused, so that nothing is sent inside the window it names. The number of
+//! requests in flight is halved when a host says that it has too many, and grows again while it
+//! does not; a rate may be set.
 
 use super::{failure::Failure, message::text, retry::parse_retry_after};
 use crate::{
@@ -25,7 +26,8 @@ pub struct RateLimit {
 }
 
 impl Default for RateLimit {
-    /// 64 in flight: at 100 ms a request that is 640 a second, which few registries give one client.
+    /// 64 in flight: at 100 ms a request that is 640 a second, which few registries give one
+    /// client.
     fn default() -> Self {
         Self { at_once: 64, per_second: None }
     }
@@ -183,8 +185,9 @@ impl Throttles {
     }
 }
 
-/// What a host says of its limit: `Allowance-Remaining: 7` (Docker Hub: `7;w=21600`) and `Allowance-Reset: 30`, or in the
-/// later drafts `Allowance: limit=100, remaining=7, reset=30` and `"default";r=7;t=30`.
+/// What a host says of its limit: `Allowance-Remaining: 7` (Docker Hub: `7;w=21600`) and
+/// `Allowance-Reset: 30`, or in the later drafts `Allowance: limit=100, remaining=7, reset=30` and
+/// `"default";r=7;t=30`.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Allowance {
     remaining: Option<u64>,

@@ -1,6 +1,6 @@
-//! Whom we trust and as whom we come: the TLS settings of a host. Roots are read only when a server shows its first
-//! certificate, so that plain HTTP, and a host that turns out to speak it, cost nothing (reading them takes 2 ms, 14 with
-//! a cold cache).
+//! Whom we trust and as whom we come: the TLS settings of a host. Roots are read only when a server
+//! shows its first certificate, so that plain HTTP, and a host that turns out to speak it, cost
+//! nothing (reading them takes 2 ms, 14 with a cold cache).
 
 use super::pem;
 use crate::{
@@ -46,8 +46,8 @@ pub struct Trust {
     pub system_file: Option<PathBuf>,
     /// Our own certificate and its key, PEM files.
     pub identity: Option<Identity>,
-    /// Folders laid out as Docker's `certs.d`: `HOST[:PORT]/*.crt` are trusted for that host, `*.cert` with the `*.key`
-    /// of the same name is our certificate there.
+    /// Folders laid out as Docker's `certs.d`: `HOST[:PORT]/*.crt` are trusted for that host,
+    /// `*.cert` with the `*.key` of the same name is our certificate there.
     pub host_folders: Vec<PathBuf>,
 }
 
@@ -75,7 +75,8 @@ impl HostTrust {
 }
 
 impl Trust {
-    /// What the folders say of `host[:port]`. Folders that cannot be read say nothing, as in Docker.
+    /// What the folders say of `host[:port]`. Folders that cannot be read say nothing, as in
+    /// Docker.
     pub(crate) fn of_host(&self, host: &str) -> HostTrust {
         let mut found = HostTrust::default();
         for folder in &self.host_folders {
@@ -98,8 +99,8 @@ impl Trust {
         found
     }
 
-    /// The configuration for a host. A file that its user named must be good; what others put into `certs.d` is skipped with
-    /// a warning where it cannot be used.
+    /// The configuration for a host. A file that its user named must be good; what others put into
+    /// `certs.d` is skipped with a warning where it cannot be used.
     pub(crate) fn config(&self, host: &HostTrust, notify: &EventSink) -> Result<ClientConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let skip = |text: String| notify.tell(ClientEvent::Skipped { text });
@@ -212,8 +213,9 @@ impl Lazy {
         }
     }
 
-    /// Whether a server's certificate is one that the user trusts by its bytes. Many are self-signed authorities (what
-    /// `openssl req -x509` makes), which path validation refuses as servers' certificates. Name and period still count.
+    /// Whether a server's certificate is one that the user trusts by its bytes. Many are
+    /// self-signed authorities (what `openssl req -x509` makes), which path validation refuses as
+    /// servers' certificates. Name and period still count.
     fn trusts_itself(
         &self,
         certificate: &CertificateDer<'_>,
@@ -224,7 +226,8 @@ impl Lazy {
         let itself = self.web_pki(std::iter::once(certificate.clone().into_owned()))?;
         match itself.verify_server_cert(certificate, &[], name, &[], now) {
             Ok(_) => {}
-            // The period is checked before the path. What is wrong with the path does not matter here.
+            // The period is checked before the path. What is wrong with the path does not matter
+            // here.
             Err(InvalidCertificate(Bad::UnknownIssuer | Bad::Other(_))) => {}
             Err(InvalidCertificate(
                 Bad::UnsupportedSignatureAlgorithmContext { .. }
@@ -236,7 +239,8 @@ impl Lazy {
         Ok(ServerCertVerified::assertion())
     }
 
-    /// The certificates of `SSL_CERT_FILE` that may be a server's own. What cannot be read was told when roots were loaded.
+    /// The certificates of `SSL_CERT_FILE` that may be a server's own. What cannot be read was told
+    /// when roots were loaded.
     fn is_named(&self, certificate: &CertificateDer<'_>) -> bool {
         self.extra.iter().any(|own| own == certificate)
             || self.system_file.as_ref().is_some_and(|file| {
@@ -301,8 +305,8 @@ impl ServerCertVerifier for Lazy {
     }
 }
 
-/// Believes any certificate, since the user said so; signatures are still checked, so that the connection is with
-/// whoever holds that certificate's key.
+/// Believes any certificate, since the user said so; signatures are still checked, so that the
+/// connection is with whoever holds that certificate's key.
 #[derive(Debug)]
 struct Anyone(Arc<CryptoProvider>);
 

@@ -1,5 +1,5 @@
-//! One request and its answer on the wire: time limits, redirects, the connections behind them. It knows nothing of
-//! registries, credentials or second tries.
+//! One request and its answer on the wire: time limits, redirects, the connections behind them. It
+//! knows nothing of registries, credentials or second tries.
 
 use super::{
     body::{UploadBody, outgoing},
@@ -101,7 +101,8 @@ impl StreamedResponse {
         Ok(self.with_body(body.freeze()))
     }
 
-    /// As much of the body as tells what is wrong. What breaks off or is too long is cut: the status says enough.
+    /// As much of the body as tells what is wrong. What breaks off or is too long is cut: the
+    /// status says enough.
     pub(crate) async fn read_refusal(mut self) -> Response {
         const ENOUGH: usize = 64 * 1024;
         let mut body = BytesMut::new();
@@ -121,7 +122,8 @@ impl StreamedResponse {
     }
 }
 
-/// How long we have waited for the bytes of an answer's body, our own work in between left out, and how many came.
+/// How long we have waited for the bytes of an answer's body, our own work in between left out, and
+/// how many came.
 #[derive(Clone, Copy, Debug)]
 struct Waited {
     /// Waiting that costs nothing.
@@ -148,7 +150,8 @@ impl Waited {
 /// The connections.
 pub(crate) struct Transport {
     common: reqwest::Client,
-    /// Hosts that have TLS settings of their own, or whose addresses are checked; `None` for those looked up that have not.
+    /// Hosts that have TLS settings of their own, or whose addresses are checked; `None` for those
+    /// looked up that have not.
     own: Mutex<HashMap<(String, Names, bool), Option<reqwest::Client>>>,
     trust: Trust,
     routes: Routes,
@@ -323,7 +326,8 @@ impl Transport {
         }
         let response = request.send();
         tokio::pin!(response);
-        // While the body goes out every `stall` must see a byte leave; then the answer has its own time.
+        // While the body goes out every `stall` must see a byte leave; then the answer has its own
+        // time.
         let response = loop {
             let before = going.sent();
             let (limit, kind) = if before < length {
@@ -362,8 +366,9 @@ impl Transport {
 
     /// The connections for a host; those with TLS settings of their own share none.
     ///
-    /// A host that is not the one that was asked does not see the client certificate of the flags: it would learn who the
-    /// user is, and could have itself served by what trusts that certificate.
+    /// A host that is not the one that was asked does not see the client certificate of the flags:
+    /// it would learn who the user is, and could have itself served by what trusts that
+    /// certificate.
     fn client(&self, url: &Url, names: Names, shown: Certificate) -> Result<reqwest::Client> {
         let hides = shown == Certificate::Hidden && self.trust.identity.is_some();
         let plain = url.scheme() != "https" || (self.trust.host_folders.is_empty() && !hides);
@@ -394,7 +399,8 @@ impl Transport {
     }
 }
 
-/// Connections to one host that are kept for the next request: as many as a mirror has requests in flight.
+/// Connections to one host that are kept for the next request: as many as a mirror has requests in
+/// flight.
 const IDLE: usize = 64;
 
 /// What a slow registry hashes and stores in a second, once it has the body.

@@ -1,4 +1,5 @@
-//! Hosts that refuse every connection: since when, and whether a request to one is worth another try.
+//! Hosts that refuse every connection: since when, and whether a request to one is worth another
+//! try.
 
 use std::{
     collections::HashMap,
@@ -11,7 +12,8 @@ use std::{
 pub(crate) struct Unreachable(Mutex<HashMap<String, SystemTime>>);
 
 impl Unreachable {
-    /// Notes a connection that `host` did not take, and returns how much of `patience` with it is left.
+    /// Notes a connection that `host` did not take, and returns how much of `patience` with it is
+    /// left.
     pub(crate) fn refuses(&self, host: &str, now: SystemTime, patience: Duration) -> Duration {
         let since = *self.hosts().entry(host.to_owned()).or_insert(now);
         // A clock that was set back counts as no time.

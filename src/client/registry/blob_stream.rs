@@ -1,5 +1,6 @@
-//! A blob of a registry, passed on as it comes: hashed on the way when it is read whole, gone on with where the connection
-//! broke. What is to be kept is fetched by [`super::download`], which hands nothing over before it has all.
+//! A blob of a registry, passed on as it comes: hashed on the way when it is read whole, gone on
+//! with where the connection broke. What is to be kept is fetched by [`super::download`], which
+//! hands nothing over before it has all.
 
 use super::{
     error_response,
@@ -28,7 +29,8 @@ use bytes::{Buf, Bytes};
 use futures_util::stream::{self, StreamExt};
 use std::ops::RangeInclusive;
 
-/// What to do when a registry says that a blob's bytes lie elsewhere, as those over object stores do.
+/// What to do when a registry says that a blob's bytes lie elsewhere, as those over object stores
+/// do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Redirects {
     /// Fetch them there.
@@ -136,8 +138,8 @@ impl Reading {
         }
     }
 
-    /// An answer must be what was asked for, or the whole of it: there is nobody behind us who could put it right. Says
-    /// how many of its bytes come before those that are wanted.
+    /// An answer must be what was asked for, or the whole of it: there is nobody behind us who
+    /// could put it right. Says how many of its bytes come before those that are wanted.
     fn check(&self, answer: &StreamedResponse, act: &str) -> Result<u64> {
         let registry = self.repository.registry();
         let length: Option<u64> =

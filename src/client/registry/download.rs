@@ -1,5 +1,6 @@
-//! Blobs from a registry: streamed, hashed as they come, resumed where they broke off, and handed over only whole and
-//! right. A file that was begun is kept in the cache folder, so that the next run goes on from there.
+//! Blobs from a registry: streamed, hashed as they come, resumed where they broke off, and handed
+//! over only whole and right. A file that was begun is kept in the cache folder, so that the next
+//! run goes on from there.
 
 use super::{
     error_response,
@@ -76,7 +77,8 @@ impl Repository {
         let ticket = self.ticket(Action::Read);
         let url = self.url(&format!("blobs/{}", blob.digest))?;
         let mut tries = Tries::default();
-        // Only what lies well beyond all that was reached before is progress: a server that makes us start over again makes none.
+        // Only what lies well beyond all that was reached before is progress: a server that makes
+        // us start over again makes none.
         let mut furthest = partial.len();
         // What came whole and was wrong is asked for once more, past any cache.
         let mut damaged = false;
@@ -187,7 +189,8 @@ impl Repository {
                         blob.size
                     )));
                 }
-                // The whole blob, though a part was asked for: what we have is passed over, unless it is another's.
+                // The whole blob, though a part was asked for: what we have is passed over, unless
+                // it is another's.
                 let etag = strong(&answer);
                 if partial.etag().is_some() && etag.is_some() && partial.etag() != etag {
                     partial.restart()?;
@@ -205,7 +208,8 @@ impl Repository {
                         0
                     }
                     _ => {
-                        // A part that is not the one asked for is worth nothing, and the next may be no better.
+                        // A part that is not the one asked for is worth nothing, and the next may
+                        // be no better.
                         partial.restart()?;
                         return Err(garbled("it sends another part than was asked for".to_owned()));
                     }

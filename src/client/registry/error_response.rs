@@ -1,5 +1,5 @@
-//! What a refusing answer means: the registry's own words, the kind of failure, and the remedy where one is known. What a
-//! registry is, is told from how it answers, never from its name.
+//! What a refusing answer means: the registry's own words, the kind of failure, and the remedy
+//! where one is known. What a registry is, is told from how it answers, never from its name.
 
 use crate::{
     Error, ErrorKind,
@@ -48,8 +48,8 @@ pub(crate) fn codes(answer: &Response) -> Vec<String> {
     codes.filter(|code| !code.is_empty()).collect()
 }
 
-/// Whether the body is a web page. Without a body the type says nothing: some registries call every answer HTML.
-/// Nor is JSON a page, whatever its type.
+/// Whether the body is a web page. Without a body the type says nothing: some registries call every
+/// answer HTML. Nor is JSON a page, whatever its type.
 pub(crate) fn is_page(answer: &Response) -> bool {
     let body = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);
     let body = body.trim_ascii_start();
@@ -63,7 +63,8 @@ pub(crate) fn is_page_head(answer: &Response) -> bool {
     is_html(&answer.headers)
 }
 
-/// Whether an answer to a write says that it is done: a status of success, no web page, no error document under it.
+/// Whether an answer to a write says that it is done: a status of success, no web page, no error
+/// document under it.
 pub(crate) fn is_success(answer: &Response) -> bool {
     answer.status.is_success() && !is_page(answer) && entries(answer).is_empty()
 }
@@ -89,7 +90,8 @@ pub(crate) fn words(answer: &Response) -> Option<String> {
     (!clean.trim().is_empty()).then_some(clean)
 }
 
-/// Whether a 404 was said by a registry about what was asked, and not by whatever else sits at that address.
+/// Whether a 404 was said by a registry about what was asked, and not by whatever else sits at that
+/// address.
 pub(crate) fn is_definite_not_found(answer: &Response) -> bool {
     if answer.status.as_u16() != 404 || answer.from == Origin::Elsewhere || is_page(answer) {
         return false;
@@ -186,8 +188,8 @@ pub(crate) fn repository_of(url: &url::Url) -> String {
     folder.trim_end_matches("index.yaml").trim_end_matches('/').to_owned()
 }
 
-/// The error for an answer, with the redirect that led to it if that was to another origin: the refusal may be for lack of the
-/// credentials that were given for the first.
+/// The error for an answer, with the redirect that led to it if that was to another origin: the
+/// refusal may be for lack of the credentials that were given for the first.
 pub(crate) fn behind_redirect(error: Error, asked: &url::Url, answer: &Response) -> Error {
     let Some(there) = redirected(asked, answer) else { return error };
     let kind = error.kind();

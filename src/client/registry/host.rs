@@ -1,4 +1,5 @@
-//! What is known of one registry while a client lives: how it is spoken to, what it can and cannot do, and what it said.
+//! What is known of one registry while a client lives: how it is spoken to, what it can and cannot
+//! do, and what it said.
 
 use crate::{
     Error, Result,
@@ -149,7 +150,8 @@ impl Host {
         url
     }
 
-    /// Whether a request to `url` may carry the credentials for this registry, and its answer count as the registry's.
+    /// Whether a request to `url` may carry the credentials for this registry, and its answer count
+    /// as the registry's.
     pub(crate) fn credentials_for(&self, url: &Url) -> Credentials {
         self.url("").map_or(Credentials::Drop, |own| may_see(&own, &self.in_its_scheme(url)))
     }
@@ -186,7 +188,8 @@ impl Host {
         Some(self.body_cap.load(Ordering::Relaxed)).filter(|cap| *cap > 0)
     }
 
-    /// A body of this size was refused as too large: half of it is tried next. Says whether there is a half.
+    /// A body of this size was refused as too large: half of it is tried next. Says whether there
+    /// is a half.
     pub(crate) fn refused_body(&self, size: u64) -> bool {
         let half = size / 2;
         if half < SMALLEST_CHUNK {
@@ -205,7 +208,8 @@ impl Host {
         warned.len() < 32 && warned.insert(text.to_owned())
     }
 
-    /// Whether we pushed this ourselves, so that a not-found can only be a registry that lags behind.
+    /// Whether we pushed this ourselves, so that a not-found can only be a registry that lags
+    /// behind.
     pub(crate) fn holds(&self, name: &RepositoryName, target: &TagOrDigest) -> bool {
         locked(&self.pushed).contains(&(name.clone(), target.clone()))
     }

@@ -46,8 +46,8 @@ impl Client {
         Ok(self.lawful::<RepositoryName>(&ticket.host, "repository", listed))
     }
 
-    /// What of a list can be a `T`, such as the name of a repository. The rest is a stranger's text, which is left out and told
-    /// of once.
+    /// What of a list can be a `T`, such as the name of a repository. The rest is a stranger's
+    /// text, which is left out and told of once.
     fn lawful<T: FromStr>(
         &self,
         host: &Host,
@@ -118,8 +118,8 @@ impl Client {
     }
 }
 
-/// A list that may be `null`, as registries write an empty one. One that is not there at all is an error: the document is
-/// no list, and an error under 200 is not an empty repository.
+/// A list that may be `null`, as registries write an empty one. One that is not there at all is an
+/// error: the document is no list, and an error under 200 is not an empty repository.
 fn list_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }

@@ -1,5 +1,5 @@
-//! Manifests of a remote repository: fetched, resolved, pushed and deleted, each compared with what the registry says of
-//! it and with what we know.
+//! Manifests of a remote repository: fetched, resolved, pushed and deleted, each compared with what
+//! the registry says of it and with what we know.
 
 use super::{error_response, request::Trouble};
 use crate::{
@@ -51,7 +51,8 @@ impl Repository {
                 }
                 Err(error) if damaged => return Err(error.context(format!("cannot {act}"))),
                 Err(_) => {
-                    // A cache on the way may hold a damaged copy; it is asked to fetch its own again, once.
+                    // A cache on the way may hold a damaged copy; it is asked to fetch its own
+                    // again, once.
                     damaged = true;
                     call = call.header("cache-control", "no-cache");
                 }
@@ -103,8 +104,8 @@ impl Repository {
             {
                 return Ok(None);
             }
-            // 404 of we know not whom, 405 of a registry without HEAD, 400 of GitLab's to a HEAD by digest: the body of
-            // a GET tells.
+            // 404 of we know not whom, 405 of a registry without HEAD, 400 of GitLab's to a HEAD by
+            // digest: the body of a GET tells.
             400 | 404 | 405 | 501 => {}
             _ => return Err(error_response::from_registry(self.registry(), &act, &answer)),
         }
@@ -219,9 +220,10 @@ pub(crate) fn check_digest(registry: &Registry, ours: &Digest, answer: &Response
     }
 }
 
-/// The content coding of an answer, if it says one. Digests are over the bytes as they are stored, so an answer compressed on
-/// its way is another's bytes. Yet storage keeps codings that were never applied (`aws-chunked`, `utf-8`): bytes that fit
-/// their digest are taken, whatever the header says.
+/// The content coding of an answer, if it says one. Digests are over the bytes as they are stored,
+/// so an answer compressed on its way is another's bytes. Yet storage keeps codings that were never
+/// applied (`aws-chunked`, `utf-8`): bytes that fit their digest are taken, whatever the header
+/// says.
 pub(crate) fn coding(headers: &::http::HeaderMap) -> Option<&str> {
     let coding = text(headers, "content-encoding")?.trim();
     (!coding.is_empty() && !coding.eq_ignore_ascii_case("identity")).then_some(coding)

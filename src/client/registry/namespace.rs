@@ -1,5 +1,5 @@
-//! A namespace of a registry as a store of many repositories: the namespace is its root, so the repository `demo` of
-//! `oci://host/charts` is `charts/demo` to the registry.
+//! A namespace of a registry as a store of many repositories: the namespace is its root, so the
+//! repository `demo` of `oci://host/charts` is `charts/demo` to the registry.
 
 use crate::{
     Advice, Error, Result,
@@ -100,8 +100,8 @@ impl Catalog for Remote {
         Ok(names)
     }
 
-    /// The name below the namespace of what the registry calls `full`; `None` for what lies outside of it, or is not
-    /// shown.
+    /// The name below the namespace of what the registry calls `full`; `None` for what lies outside
+    /// of it, or is not shown.
     fn name_within(&self, full: &str) -> Option<RepositoryName> {
         let rest = match &self.prefix {
             None => full,

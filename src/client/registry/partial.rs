@@ -1,6 +1,6 @@
-//! A blob on its way in: what has come so far, its hash, and where it is put. In the cache folder it is
-//! `partial-ALGORITHM-HEX`, which a later run takes up again after hashing what is there (2 GB/s); two runs at once do
-//! not share one, since the file is locked.
+//! A blob on its way in: what has come so far, its hash, and where it is put. In the cache folder
+//! it is `partial-ALGORITHM-HEX`, which a later run takes up again after hashing what is there (2
+//! GB/s); two runs at once do not share one, since the file is locked.
 
 use crate::{
     Error, Result,
@@ -238,8 +238,8 @@ fn lock(path: &Path) -> Result<Option<File>> {
     Ok(None)
 }
 
-/// Whether the file is the one at `path`. Between opening and locking, the process that held it may have finished and
-/// renamed it: what is locked then is another's finished download.
+/// Whether the file is the one at `path`. Between opening and locking, the process that held it may
+/// have finished and renamed it: what is locked then is another's finished download.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -1,8 +1,8 @@
-//! What speaks of a manifest: by the registry's own list, or, where it keeps none, by an index under a tag made of the
-//! subject's digest (distribution-spec, "referrers tag schema").
+//! What speaks of a manifest: by the registry's own list, or, where it keeps none, by an index
+//! under a tag made of the subject's digest (distribution-spec, "referrers tag schema").
 //!
-//! The index has no lock, and clients that write it at once overwrite each other; so after writing it is read again
-//! until our entry is in it.
+//! The index has no lock, and clients that write it at once overwrite each other; so after writing
+//! it is read again until our entry is in it.
 
 use super::{error_response, manifest::Fetched};
 use crate::{
@@ -46,7 +46,8 @@ impl Referrers for Repository {
 }
 
 impl Repository {
-    /// The manifests that the registry itself lists as referrers of a digest; `None` when it keeps no such lists.
+    /// The manifests that the registry itself lists as referrers of a digest; `None` when it keeps
+    /// no such lists.
     ///
     /// # Errors
     /// When it does not answer, or not as the specification says.
@@ -96,7 +97,8 @@ impl Repository {
         Err(Error::new(ErrorKind::Limit, format!("cannot {act}: the list does not end")))
     }
 
-    /// The index under the subject's tag, if it is one. Some registries answer that tag with the subject itself.
+    /// The index under the subject's tag, if it is one. Some registries answer that tag with the
+    /// subject itself.
     async fn index(&self, subject: &Digest) -> Result<Option<Fetched>> {
         let tag = tag_of(subject)?;
         match self.get_manifest(&TagOrDigest::Tag(tag)).await {
@@ -108,14 +110,16 @@ impl Repository {
         }
     }
 
-    /// Sees to it that a pushed manifest is found from its subject. `answer` is what the registry said to the push.
+    /// Sees to it that a pushed manifest is found from its subject. `answer` is what the registry
+    /// said to the push.
     pub(crate) async fn register(
         &self,
         manifest: &Manifest,
         subject: &Descriptor,
         answer: &Response,
     ) -> Result<()> {
-        // Some say that they took note of the subject and yet keep no list, so that is looked at too.
+        // Some say that they took note of the subject and yet keep no list, so that is looked at
+        // too.
         if text(&answer.headers, "oci-subject").is_some()
             && (self.host.lists_referrers(&self.name)
                 || self.listed(&subject.digest, None).await?.is_some())

@@ -1,5 +1,6 @@
-//! A request from beginning to end: in the scheme the host speaks, with the proof it asks for, and again where the retry
-//! policy says so. Blobs have loops of their own, since for them progress counts.
+//! A request from beginning to end: in the scheme the host speaks, with the proof it asks for, and
+//! again where the retry policy says so. Blobs have loops of their own, since for them progress
+//! counts.
 
 use super::{
     error_response,
@@ -69,8 +70,8 @@ pub(crate) enum Trouble {
 }
 
 impl Client {
-    /// One try, with what the host asks for. A URL of another origin, such as that of an upload session or of a next page,
-    /// is asked without credentials, and its 401 is not the registry's.
+    /// One try, with what the host asks for. A URL of another origin, such as that of an upload
+    /// session or of a next page, is asked without credentials, and its 401 is not the registry's.
     pub(crate) async fn ask(&self, ticket: &Access, call: &Request) -> Result<Reply, Failure> {
         if ticket.host.credentials_for(&call.url) == Credentials::Drop {
             return self.ask_elsewhere(call).await;
@@ -188,7 +189,8 @@ impl Client {
                 if call.finals.contains(&full.status.as_u16()) {
                     return trouble.into_answer(act);
                 }
-                // Only registries give a new address; here a refusal is one wherever a redirect led.
+                // Only registries give a new address; here a refusal is one wherever a redirect
+                // led.
                 full.from = Origin::Registry;
             }
             if !self.pause_for(&host, reach, &mut tries, act, &trouble).await? {
@@ -214,7 +216,8 @@ impl Client {
         }
     }
 
-    /// After a try that did not do: waits and says `true`, or says `false` when there is no further try.
+    /// After a try that did not do: waits and says `true`, or says `false` when there is no further
+    /// try.
     ///
     /// # Errors
     /// When the host asks for a longer wait than is allowed.
@@ -272,9 +275,9 @@ impl Client {
         Ok(true)
     }
 
-    /// One exchange in the scheme the host speaks. A host of this machine is tried with TLS first; when it answers in
-    /// plain text it is spoken to so from then on. No proof has gone out by then: none is sent before the
-    /// host has asked.
+    /// One exchange in the scheme the host speaks. A host of this machine is tried with TLS first;
+    /// when it answers in plain text it is spoken to so from then on. No proof has gone out by
+    /// then: none is sent before the host has asked.
     async fn speak(
         &self,
         host: &Host,

@@ -1,5 +1,5 @@
-//! The cache folder, swept: downloads that nobody takes up again, files of killed runs, configs that nobody asked for in a
-//! long time. What another process writes is locked or young, and stays.
+//! The cache folder, swept: downloads that nobody takes up again, files of killed runs, configs
+//! that nobody asked for in a long time. What another process writes is locked or young, and stays.
 
 use std::{
     fs::{self, DirEntry, File},
@@ -9,7 +9,8 @@ use std::{
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// What is swept: the folder below the cache, how a file's name begins, and the age from which it goes.
+/// What is swept: the folder below the cache, how a file's name begins, and the age from which it
+/// goes.
 const KINDS: [(&str, &str, Duration); 3] = [
     // A download that broke off is taken up by the next run, which comes within days or not at all.
     ("", "partial-", Duration::from_secs(7 * 24 * 3600)),
@@ -19,8 +20,8 @@ const KINDS: [(&str, &str, Duration); 3] = [
     ("configs", "", Duration::from_secs(90 * 24 * 3600)),
 ];
 
-/// Entries of one folder that are looked at in one run, so that a folder of any size costs a fraction of a second. What is
-/// left is swept by later runs.
+/// Entries of one folder that are looked at in one run, so that a folder of any size costs a
+/// fraction of a second. What is left is swept by later runs.
 const LOOKED_AT: usize = 10_000;
 
 /// Sweeps the cache folder. Nothing that fails here matters.

@@ -1,6 +1,6 @@
-//! Blobs to a registry. Small ones are tried in one request where the registry knows how, the rest as a session and one
-//! PUT, and where that keeps failing, or a body is too large for what stands before the registry, in chunks.
-//! Everything can be sent again from its source.
+//! Blobs to a registry. Small ones are tried in one request where the registry knows how, the rest
+//! as a session and one PUT, and where that keeps failing, or a body is too large for what stands
+//! before the registry, in chunks. Everything can be sent again from its source.
 
 use super::{
     error_response,
@@ -61,7 +61,8 @@ impl Push for Repository {
         self.put_manifest(manifest, tag).await
     }
 
-    /// Opens an upload and cancels it: of all that a registry can be asked, this alone tells who may push.
+    /// Opens an upload and cancels it: of all that a registry can be asked, this alone tells who
+    /// may push.
     async fn may_push(&self) -> Result<()> {
         let nothing = Descriptor::of(media::EMPTY, b"");
         let body = Body::Bytes(Bytes::new());
@@ -201,7 +202,8 @@ impl Upload<'_> {
             };
             if let Trouble::Refused(full) = &trouble {
                 match full.status.as_u16() {
-                    // Too large for the registry or a proxy before it (413 and 520), or for one request (416).
+                    // Too large for the registry or a proxy before it (413 and 520), or for one
+                    // request (416).
                     413 | 416 | 520 if !chunked && repository.host.refused_body(self.blob.size) => {
                         continue;
                     }
@@ -380,8 +382,9 @@ impl Upload<'_> {
         Ok(Session { url, credentials, least })
     }
 
-    /// Whether a session at `url` sees the registry's credentials: it is the registry's own address, and the registry
-    /// itself named it. `answer.url` may be another host's, to which the registry redirected.
+    /// Whether a session at `url` sees the registry's credentials: it is the registry's own
+    /// address, and the registry itself named it. `answer.url` may be another host's, to which the
+    /// registry redirected.
     pub(crate) fn credentials_for(&self, url: &Url, answer: &Response) -> Credentials {
         match answer.from {
             Origin::Registry => self.repository.host.credentials_for(url),
@@ -396,8 +399,8 @@ impl Upload<'_> {
         Ok(())
     }
 
-    /// Refuses an answer that is below 400 and yet no success of a registry: a redirect that turns an upload into a
-    /// read, a web page, an error document.
+    /// Refuses an answer that is below 400 and yet no success of a registry: a redirect that turns
+    /// an upload into a read, a web page, an error document.
     pub(crate) fn taken(&self, answer: &Response) -> Result<()> {
         if error_response::is_success(answer) {
             return Ok(());

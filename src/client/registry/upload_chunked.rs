@@ -1,5 +1,6 @@
-//! A blob in chunks: each that arrives is progress, so a large blob gets through where one PUT never would. Registries
-//! disagree about what they have received; what to believe is in [`Chunks::settle_offset`].
+//! A blob in chunks: each that arrives is progress, so a large blob gets through where one PUT
+//! never would. Registries disagree about what they have received; what to believe is in
+//! [`Chunks::settle_offset`].
 
 use super::{
     host::Capability as Known,
@@ -20,8 +21,8 @@ use ::http::Method;
 /// What is asked for at most by a registry that wants large chunks.
 const MOST: u64 = 1024 * MIB;
 
-/// How often an upload may get out of step with its registry, in all its sessions together. A registry that always says
-/// that it has less than was sent would otherwise go on for ever.
+/// How often an upload may get out of step with its registry, in all its sessions together. A
+/// registry that always says that it has less than was sent would otherwise go on for ever.
 const STUMBLES: u32 = 16;
 
 /// How far a blob has come in all sessions of its upload.
@@ -64,8 +65,8 @@ impl<'a, 'b> Chunks<'a, 'b> {
         Self { upload, offset: 0, deaf: false, course }
     }
 
-    /// One session from its first chunk to its last. Faults are got over as long as the session lives; what ends it
-    /// comes back, for the caller to begin another.
+    /// One session from its first chunk to its last. Faults are got over as long as the session
+    /// lives; what ends it comes back, for the caller to begin another.
     pub(crate) async fn run(mut self, tries: &mut Tries) -> Result<(), Setback> {
         let upload = self.upload;
         let (client, host) = (&upload.repository.client, &upload.repository.host);
@@ -149,9 +150,10 @@ impl<'a, 'b> Chunks<'a, 'b> {
             .report(upload.report(self.offset))
     }
 
-    /// How far the registry is after a chunk. If it says less than we sent, its session is asked; if that says the same we
-    /// believe it and send the rest again; if that is refused as out of step, both answers were stale (they are,
-    /// on registries that count only closed parts) and our own count goes on: the digest at the end decides.
+    /// How far the registry is after a chunk. If it says less than we sent, its session is asked;
+    /// if that says the same we believe it and send the rest again; if that is refused as out of
+    /// step, both answers were stale (they are, on registries that count only closed parts) and our
+    /// own count goes on: the digest at the end decides.
     async fn settle_offset(
         &mut self,
         session: &mut Session,

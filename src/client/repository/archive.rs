@@ -1,6 +1,6 @@
-//! An archive from a classic repository: streamed into memory or a file, hashed as it comes, resumed where the server
-//! knows how. Its bytes are taken as they are; no content coding is undone, since servers name the archive's own gzip
-//! as one.
+//! An archive from a classic repository: streamed into memory or a file, hashed as it comes,
+//! resumed where the server knows how. Its bytes are taken as they are; no content coding is
+//! undone, since servers name the archive's own gzip as one.
 
 use super::index::HttpRepository;
 use crate::{

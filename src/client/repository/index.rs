@@ -1,8 +1,8 @@
-//! A classic chart repository over HTTP: its index, archives and provenance files. What an index says is
-//! [`crate::index`]'s business; here are the requests, and who gets to see the credentials.
+//! A classic chart repository over HTTP: its index, archives and provenance files. What an index
+//! says is [`crate::index`]'s business; here are the requests, and who gets to see the credentials.
 //!
-//! Credentials go to the repository's own scheme, host and port, and elsewhere only when asked to; never along a redirect
-//! to another origin.
+//! Credentials go to the repository's own scheme, host and port, and elsewhere only when asked to;
+//! never along a redirect to another origin.
 
 use crate::{
     Advice, Error, ErrorKind, Result,
@@ -48,7 +48,8 @@ pub enum Credentials {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Options {
-    /// Its URL, without `index.yaml`. A name and password within it count as credential when none is given.
+    /// Its URL, without `index.yaml`. A name and password within it count as credential when none
+    /// is given.
     pub url: String,
     /// Who we are.
     pub credential: Option<Credential>,
@@ -104,7 +105,8 @@ pub enum Signed {
     Found(Bytes),
     /// The server says that there is none.
     Absent,
-    /// Something else, in a few words: a web page, or a refusal. Hosts answer so for any path they do not know.
+    /// Something else, in a few words: a web page, or a refusal. Hosts answer so for any path they
+    /// do not know.
     Unusable(String),
 }
 
@@ -131,8 +133,8 @@ impl Client {
     /// A classic repository.
     ///
     /// # Errors
-    /// `Usage` for what is no `http://` or `https://` URL, `Denied` for a credential that no header can carry, and what
-    /// is wrong with certificates.
+    /// `Usage` for what is no `http://` or `https://` URL, `Denied` for a credential that no header
+    /// can carry, and what is wrong with certificates.
     pub fn chart_repository(&self, options: Options) -> Result<HttpRepository> {
         let url = parse(&options.url)?;
         let credential = options.credential.or_else(|| user_of(&url));
@@ -185,7 +187,8 @@ impl HttpRepository {
             }),
         };
         let encoding = header("content-encoding").unwrap_or_default().to_ascii_lowercase();
-        // The bytes say more than the header, which storage keeps as it was once given: no YAML or JSON begins as gzip does.
+        // The bytes say more than the header, which storage keeps as it was once given: no YAML or
+        // JSON begins as gzip does.
         let bytes = match encoding.trim() {
             coding if answer.body.starts_with(b"\x1f\x8b") && !coding.is_empty() => {
                 let body = answer.body;
@@ -206,11 +209,12 @@ impl HttpRepository {
         Ok(Fetched::Index { bytes, validators })
     }
 
-    /// A chart's archive, by its absolute URL as [`crate::index::url`] makes it, up to `cap` bytes. Its digest is told,
-    /// not judged.
+    /// A chart's archive, by its absolute URL as [`crate::index::url`] makes it, up to `cap` bytes.
+    /// Its digest is told, not judged.
     ///
     /// # Errors
-    /// `NotFound` when the other side says so, `Limit` beyond the cap, and whatever else it says, in Helm's words.
+    /// `NotFound` when the other side says so, `Limit` beyond the cap, and whatever else it says,
+    /// in Helm's words.
     pub async fn archive(&self, url: &str, cap: u64) -> Result<Archive> {
         self.fetch_archive(parse(url)?, cap).await
     }
@@ -232,8 +236,8 @@ impl HttpRepository {
         }
     }
 
-    /// The provenance file at an absolute URL, judged by its first line. The archive beside it was not refused, so a server
-    /// that refuses this path, or answers something else, has none.
+    /// The provenance file at an absolute URL, judged by its first line. The archive beside it was
+    /// not refused, so a server that refuses this path, or answers something else, has none.
     ///
     /// # Errors
     /// `Denied` where credentials are asked for, and failures of the server.
@@ -294,10 +298,12 @@ impl HttpRepository {
     }
 }
 
-/// Whether a `Last-Modified` tells one version of a file from the next. A file may change twice within one second, so the date
-/// must be at least one second before the answer's own `Date` (RFC 9110, 8.8.2.2).
+/// Whether a `Last-Modified` tells one version of a file from the next. A file may change twice
+/// within one second, so the date must be at least one second before the answer's own `Date` (RFC
+/// 9110, 8.8.2.2).
 ///
-/// Without a `Date` our own clock is asked, which may differ from the server's by the minute that the RFC allows for.
+/// Without a `Date` our own clock is asked, which may differ from the server's by the minute that
+/// the RFC allows for.
 fn is_strong_date(modified: &str, date: Option<&str>, now: Timestamp) -> bool {
     let read = |text: &str| Some(rfc2822::parse(text).ok()?.timestamp().as_second());
     let Some(modified) = read(modified) else { return false };

@@ -1,7 +1,8 @@
-//! The fast reader: one strict scan over the text of an index, every key of every entry known and there once, every value
-//! of a kind that its field takes, and nothing decoded but the few texts by which one chooses a version. An entry that
-//! it is not sure of is read by the full reader, alone; a document that it is not sure of, as a whole. It never refuses
-//! anything and never warns: that is left to the full reader too, so the two cannot disagree about what is wrong.
+//! The fast reader: one strict scan over the text of an index, every key of every entry known and
+//! there once, every value of a kind that its field takes, and nothing decoded but the few texts by
+//! which one chooses a version. An entry that it is not sure of is read by the full reader, alone;
+//! a document that it is not sure of, as a whole. It never refuses anything and never warns: that
+//! is left to the full reader too, so the two cannot disagree about what is wrong.
 
 mod shape;
 

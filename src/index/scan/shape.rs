@@ -1,5 +1,6 @@
-//! What may stand in an entry, field by field, and the scan of what is not kept: keys and kinds are judged, values are
-//! passed over. How one passes over a list or a mapping is [`crate::yaml::walk`]'s business.
+//! What may stand in an entry, field by field, and the scan of what is not kept: keys and kinds are
+//! judged, values are passed over. How one passes over a list or a mapping is
+//! [`crate::yaml::walk`]'s business.
 
 use super::{Fallback, FastResult, Scalar, Scan, strict};
 use crate::yaml::cursor::Cursor;
@@ -149,7 +150,8 @@ fn alias(cursor: &mut Cursor<'_>, column: isize) -> FastResult<()> {
     if cursor.text[range].bytes().all(allowed) { Ok(()) } else { Err(Fallback) }
 }
 
-/// A text of the metadata. Beside it Helm takes a number for a text; in it, an index with one is refused.
+/// A text of the metadata. Beside it Helm takes a number for a text; in it, an index with one is
+/// refused.
 pub(super) fn word(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Scalar> {
     let scalar = cursor.scalar(column)?;
     strict(cursor.text, scalar)

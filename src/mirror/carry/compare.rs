@@ -1,5 +1,5 @@
-//! How what lies at a version's place compares with its source: by digests, manifests and provenance files, without the
-//! archive.
+//! How what lies at a version's place compares with its source: by digests, manifests and
+//! provenance files, without the archive.
 
 use super::work::{Carrier, Job};
 use crate::{
@@ -100,7 +100,8 @@ impl Carrier {
         Compared { likeness, provenance, origin: self.origin(seen.manifest) }
     }
 
-    /// What a tag of a registry was seen to lead to. Other sources say by their lists what they have.
+    /// What a tag of a registry was seen to lead to. Other sources say by their lists what they
+    /// have.
     fn origin(&self, manifest: Option<Digest>) -> Option<Digest> {
         manifest.filter(|_| matches!(self.source, Source::Registry(_)))
     }

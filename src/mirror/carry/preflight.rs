@@ -1,4 +1,5 @@
-//! What a run says before it begins: names that lead to nothing, and charts that a template puts in one place.
+//! What a run says before it begins: names that lead to nothing, and charts that a template puts in
+//! one place.
 
 use crate::mirror::{
     candidate::{Candidate, ChartVersion},
@@ -38,7 +39,8 @@ impl Run<'_> {
         self.remark(remarks);
     }
 
-    /// Counts what is no chart, and what is attached to charts and left behind. `attached` are those that have tags.
+    /// Counts what is no chart, and what is attached to charts and left behind. `attached` are
+    /// those that have tags.
     pub(crate) fn leave(&mut self, wanted: &[Wanted], attached: usize) {
         let others: HashSet<&ChartVersion> = self
             .report

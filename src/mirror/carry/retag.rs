@@ -1,5 +1,6 @@
-//! Tags that have moved at a registry as source, which its lists do not show: of each version that is remembered, what its
-//! tag leads to now. One request a version. And what its lists do not show either: when versions were made.
+//! Tags that have moved at a registry as source, which its lists do not show: of each version that
+//! is remembered, what its tag leads to now. One request a version. And what its lists do not show
+//! either: when versions were made.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -17,7 +18,8 @@ use futures_util::{StreamExt, TryStreamExt};
 const UNSEEN: &str = "what its tag leads to cannot be seen";
 
 impl Run<'_> {
-    /// Asks what the tags of remembered versions lead to. A version whose tag cannot be seen has failed, and is taken out.
+    /// Asks what the tags of remembered versions lead to. A version whose tag cannot be seen has
+    /// failed, and is taken out.
     ///
     /// # Errors
     /// When no tag can be seen.

@@ -1,5 +1,5 @@
-//! The second tag of a version: `1.2.3` beside `v1.2.3`. It is given where nothing else has it, also to a version that an
-//! earlier run carried without one.
+//! The second tag of a version: `1.2.3` beside `v1.2.3`. It is given where nothing else has it,
+//! also to a version that an earlier run carried without one.
 
 use super::work::{Carrier, Done, Job, Stop};
 use crate::mirror::{

@@ -1,5 +1,5 @@
-//! One version carried: fetched, judged against its index and against what the destination holds, put, and recorded. It
-//! knows nothing of the other versions but which places are theirs.
+//! One version carried: fetched, judged against its index and against what the destination holds,
+//! put, and recorded. It knows nothing of the other versions but which places are theirs.
 
 use super::{
     compare::{Comparison, Existing},
@@ -101,8 +101,8 @@ pub(crate) struct Fetched {
 pub(crate) enum Failed {
     /// Nothing.
     Alone,
-    /// They may fail for the same reason: a destination that refuses us. A source that refuses one archive is no such
-    /// reason: object stores that may not be listed do that for what is gone.
+    /// They may fail for the same reason: a destination that refuses us. A source that refuses one
+    /// archive is no such reason: object stores that may not be listed do that for what is gone.
     Perhaps,
     /// They may, since an end cannot be reached.
     Unreachable,
@@ -112,7 +112,8 @@ pub(crate) enum Failed {
 pub(crate) enum Stop {
     /// It cannot be: this will be the same next time.
     Refused(Outcome, String),
-    /// Its place holds another chart. The reason, the digest of the source's archive, and what is there.
+    /// Its place holds another chart. The reason, the digest of the source's archive, and what is
+    /// there.
     Taken(String, Digest, Box<Existing>),
     /// It could not be.
     Failed(Error),
@@ -171,7 +172,8 @@ impl Carrier {
         }
     }
 
-    /// What is no chart at the source, and never was: an image, another artifact. That is no failure.
+    /// What is no chart at the source, and never was: an image, another artifact. That is no
+    /// failure.
     pub(crate) async fn other(&self, job: &Job) -> Option<Done> {
         if job.was.is_some_and(Outcome::is_placed) {
             return None;
@@ -203,7 +205,8 @@ impl Carrier {
         {
             match self.source.referrers(&job.candidate, origin).await {
                 Ok(Some(number)) => record.attached = number,
-                // What has no lists has tags for them, and those are counted. What fails here is no loss of the chart.
+                // What has no lists has tags for them, and those are counted. What fails here is no
+                // loss of the chart.
                 Ok(None) | Err(_) => self.listless.store(true, Ordering::Relaxed),
             }
         }
@@ -331,7 +334,8 @@ impl Carrier {
         }
     }
 
-    /// Fetches a version and judges it: it must be the chart that its index says, in the bytes that its index says.
+    /// Fetches a version and judges it: it must be the chart that its index says, in the bytes that
+    /// its index says.
     pub(crate) async fn fetch(
         &self,
         job: &Job,

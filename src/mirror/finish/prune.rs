@@ -1,5 +1,5 @@
-//! What vanished at the source, and whether it may be removed: only what a state says was carried, never more than a guard
-//! allows, and nothing at all when the source's list may not be whole.
+//! What vanished at the source, and whether it may be removed: only what a state says was carried,
+//! never more than a guard allows, and nothing at all when the source's list may not be whole.
 
 use crate::{Advice, Error, ErrorKind, Result};
 use std::{fmt, str::FromStr};

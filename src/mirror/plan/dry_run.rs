@@ -1,5 +1,5 @@
-//! A dry run: what would come of each version, as far as manifests and indexes say it. No archive is fetched, and nothing is
-//! put.
+//! A dry run: what would come of each version, as far as manifests and indexes say it. No archive
+//! is fetched, and nothing is put.
 
 use super::{Action, Wanted};
 use crate::{

@@ -1,5 +1,5 @@
-//! What is to be done with each version. Pure: from what the source lists, what is remembered and what the sink says it
-//! has, to one action a version.
+//! What is to be done with each version. Pure: from what the source lists, what is remembered and
+//! what the sink says it has, to one action a version.
 
 pub(super) mod dry_run;
 pub mod needs;
@@ -36,7 +36,8 @@ pub enum Action {
     Keep,
     /// It is recorded as in step, and gets a second tag.
     Name,
-    /// Nothing: its place is taken, and a list says its digest, or presence counts as equal. That is recorded.
+    /// Nothing: its place is taken, and a list says its digest, or presence counts as equal. That
+    /// is recorded.
     Adopt,
     /// Nothing: it is recorded as refused, and neither it nor the policy has changed.
     Still,
@@ -88,7 +89,8 @@ pub struct Trusted {
     pub memory: RecordUse,
     /// Lists of what is there.
     pub presence: Presence,
-    /// The rules by which archives may be packed anew on the way, so that they lose their provenance.
+    /// The rules by which archives may be packed anew on the way, so that they lose their
+    /// provenance.
     pub shape: Option<Fingerprint>,
 }
 
@@ -159,7 +161,8 @@ fn action(
                 Action::Adopt
             }
             (Some(_), _) if presence == Presence::Listed => Action::Look,
-            // What a settled run did not leave, and a list that says another digest, are worth a look.
+            // What a settled run did not leave, and a list that says another digest, are worth a
+            // look.
             (Some(Some(_)), _) if candidate.digest.is_some() => Action::Look,
             (Some(_), Some(state)) if state.header.settled => Action::Look,
             (Some(_), _) => Action::Adopt,
@@ -213,7 +216,8 @@ fn has_changed(wanted: &Wanted, record: &Record, present: &Present) -> bool {
     }
 }
 
-/// Whether a line says of its archive what it said when the record was made. Times are no part of that.
+/// Whether a line says of its archive what it said when the record was made. Times are no part of
+/// that.
 pub fn is_same(candidate: &Candidate, record: &Record) -> bool {
     if let (Some(now), Some(then)) = (&candidate.origin, &record.origin) {
         return now == then;
@@ -233,7 +237,8 @@ pub fn essence(candidate: &Candidate) -> Option<Fingerprint> {
     candidate.essence.filter(|_| candidate.digest.is_none())
 }
 
-/// What is recorded and the source no longer lists. `listed` is all that it lists, whatever is selected.
+/// What is recorded and the source no longer lists. `listed` is all that it lists, whatever is
+/// selected.
 pub fn vanished<'s>(state: &'s State, listed: &HashSet<ChartVersion>) -> Vec<&'s Record> {
     state
         .records()

@@ -1,5 +1,5 @@
-//! What the selected charts need: the charts that they depend on, which a source may have too, and which of them a
-//! destination holds once dependencies point at it.
+//! What the selected charts need: the charts that they depend on, which a source may have too, and
+//! which of them a destination holds once dependencies point at it.
 
 use crate::{
     Result,
@@ -74,8 +74,9 @@ impl Need {
     }
 }
 
-/// Adds to what is selected what it needs, at any depth: of each chart the newest version of the source that fits. What
-/// is selected already and fits is enough. Warns of what the source does not have.
+/// Adds to what is selected what it needs, at any depth: of each chart the newest version of the
+/// source that fits. What is selected already and fits is enough. Warns of what the source does not
+/// have.
 ///
 /// # Errors
 /// When the source does not say what a version needs.
@@ -139,7 +140,8 @@ fn some(names: &BTreeSet<String>) -> String {
     }
 }
 
-/// Dependencies that a run has pointed at its destination, with the charts that have them. Copies are one.
+/// Dependencies that a run has pointed at its destination, with the charts that have them. Copies
+/// are one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pointed(Arc<Mutex<BTreeMap<Need, BTreeSet<String>>>>);
 
@@ -152,7 +154,8 @@ impl Pointed {
         }
     }
 
-    /// Warns of those that the destination does not hold, once everything was put. One list a chart.
+    /// Warns of those that the destination does not hold, once everything was put. One list a
+    /// chart.
     pub(crate) async fn warnings(&self, sink: &Sink) -> Vec<String> {
         let all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let mut known: HashMap<String, Vec<String>> = HashMap::new();

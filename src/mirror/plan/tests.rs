@@ -279,8 +279,9 @@ fn outcomes() -> impl Strategy<Value = Option<Outcome>> {
 }
 
 proptest! {
-    /// Whatever is remembered and wherever it lies: what is recorded as in step and unchanged is left alone, what is
-    /// there is never simply sent over, and planning the result again leaves nothing to do.
+    /// Whatever is remembered and wherever it lies: what is recorded as in step and unchanged is
+    /// left alone, what is there is never simply sent over, and planning the result again leaves
+    /// nothing to do.
     #[test]
     fn plans_are_safe_and_converge(
         versions in prop::collection::vec((outcomes(), any::<bool>(), 0_u8..3), 1..20),

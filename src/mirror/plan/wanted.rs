@@ -1,5 +1,5 @@
-//! Which of a source's versions are wanted, where they belong, and which of them are work: what is in step already is settled
-//! here. How one decides is [`crate::mirror::plan`]'s business.
+//! Which of a source's versions are wanted, where they belong, and which of them are work: what is
+//! in step already is settled here. How one decides is [`crate::mirror::plan`]'s business.
 
 use super::{Action, Presence, RecordUse, Trusted, Wanted};
 use crate::{
@@ -175,7 +175,8 @@ impl Run<'_> {
                 action,
                 provenance,
                 second,
-                // What is about to be compared because a policy says so is seen at its place, not in a list.
+                // What is about to be compared because a policy says so is seen at its place, not
+                // in a list.
                 listed: listed.filter(|_| !compared),
                 ours: ours.cloned(),
                 was: known.as_ref().map(|known| known.outcome),
@@ -236,7 +237,8 @@ impl Run<'_> {
         Ok(jobs)
     }
 
-    /// A version of whose record nothing is to be done. `seen` says whether a list of this run has it.
+    /// A version of whose record nothing is to be done. `seen` says whether a list of this run has
+    /// it.
     pub(crate) fn kept(&self, known: &Record, seen: bool) -> Told {
         let status = match known.outcome {
             Outcome::Skipped => Status::Skipped,

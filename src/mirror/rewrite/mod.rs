@@ -1,5 +1,6 @@
-//! Dependencies that point at the repositories that are left behind: a chart is packaged anew with the addresses of where
-//! it goes. The archive is another one then, so its provenance file, which speaks of the old one, is left out.
+//! Dependencies that point at the repositories that are left behind: a chart is packaged anew with
+//! the addresses of where it goes. The archive is another one then, so its provenance file, which
+//! speaks of the old one, is left out.
 
 use super::{candidate::Payload, plan::needs::Need};
 use crate::{

@@ -1,5 +1,6 @@
-//! Artifact Hub's repository metadata: in a registry a small artifact beside each chart, under a tag of its own, as
-//! Artifact Hub's guide for Helm charts in OCI registries has it pushed; in a folder a file beside index.yaml.
+//! Artifact Hub's repository metadata: in a registry a small artifact beside each chart, under a
+//! tag of its own, as Artifact Hub's guide for Helm charts in OCI registries has it pushed; in a
+//! folder a file beside index.yaml.
 
 use crate::{
     ErrorKind, Result,

@@ -1,5 +1,6 @@
-//! A bundle: a layout in a folder beside the file, packed into it when everything is there. What is in the file already
-//! is taken over before the first change; a run that was killed leaves the folder, and the next one goes on with it.
+//! A bundle: a layout in a folder beside the file, packed into it when everything is there. What is
+//! in the file already is taken over before the first change; a run that was killed leaves the
+//! folder, and the next one goes on with it.
 
 use super::{Held, Naming, Putting, Stored, Target, layout, registry};
 use crate::{
@@ -205,7 +206,8 @@ impl Bundle {
         left.as_ref().is_some_and(|store| layout::lists(store, place) == Some(false))
     }
 
-    /// Whether a run was cut short, so that the file is to be written though nothing more is carried.
+    /// Whether a run was cut short, so that the file is to be written though nothing more is
+    /// carried.
     pub(super) fn is_unfinished(&self) -> bool {
         self.work.join("oci-layout").exists()
     }

@@ -1,5 +1,5 @@
-//! A ChartMuseum, by its API: archive and provenance in one upload, what is there by its index. It has no place for
-//! states.
+//! A ChartMuseum, by its API: archive and provenance in one upload, what is there by its index. It
+//! has no place for states.
 
 use super::{Held, Naming, Putting, Stored, Target};
 use crate::{

@@ -1,5 +1,5 @@
-//! A folder: archives, their `.prov`, and an index.yaml that is brought up to date at the end. States lie beside them, in
-//! files that begin with a dot.
+//! A folder: archives, their `.prov`, and an index.yaml that is brought up to date at the end.
+//! States lie beside them, in files that begin with a dot.
 
 use super::{Held, Naming, Putting, Stored, Target, artifact_hub};
 use crate::{

@@ -1,5 +1,5 @@
-//! An image layout of many charts: its entries are called `NAME:TAG`. States lie beside its index, in files that begin
-//! with a dot.
+//! An image layout of many charts: its entries are called `NAME:TAG`. States lie beside its index,
+//! in files that begin with a dot.
 
 use super::{Held, Naming, Putting, Stored, Target, artifact_hub, folder, registry};
 use crate::{
@@ -29,11 +29,13 @@ pub struct Layout {
     batch: Arc<Batch>,
 }
 
-/// Manifests that wait to be listed: the list is one file, so those that come side by side are listed together.
+/// Manifests that wait to be listed: the list is one file, so those that come side by side are
+/// listed together.
 #[derive(Debug, Default)]
 struct Batch {
     waiting: Mutex<Vec<(RepositoryName, Manifest, Option<Tag>)>>,
-    /// Held while the list is written, by whoever writes it. It holds what went wrong, once something has.
+    /// Held while the list is written, by whoever writes it. It holds what went wrong, once
+    /// something has.
     writing: tokio::sync::Mutex<Option<String>>,
 }
 
@@ -79,7 +81,8 @@ impl Layout {
         Ok(Listed { store: self.store.repository(&name), name, batch: Arc::clone(&self.batch) })
     }
 
-    /// Whether what was put at a place is no longer listed, as after a loss of power or by another's hand.
+    /// Whether what was put at a place is no longer listed, as after a loss of power or by
+    /// another's hand.
     pub(super) fn has_lost(&self, place: &Target) -> bool {
         lists(&self.store, place) == Some(false)
     }
@@ -184,8 +187,8 @@ impl Push for Listed {
     }
 }
 
-/// Makes the layout of a path for a time, off the executor's threads. It outlives a kill, and not a loss of power: who
-/// packs it judges every byte.
+/// Makes the layout of a path for a time, off the executor's threads. It outlives a kill, and not a
+/// loss of power: who packs it judges every byte.
 ///
 /// # Errors
 /// `Conflict` when the folder holds other things.

@@ -1,5 +1,6 @@
-//! Where charts go. Each kind says where a version would lie, what is there, and takes, shows and removes one version at
-//! a time. A new kind is a file beside these and a variant here; the engine does not know it.
+//! Where charts go. Each kind says where a version would lie, what is there, and takes, shows and
+//! removes one version at a time. A new kind is a file beside these and a variant here; the engine
+//! does not know it.
 
 mod artifact_hub;
 pub mod bundle;
@@ -142,7 +143,8 @@ impl Sink {
         }
     }
 
-    /// Where charts that lie here are found by others, as a dependency says it; none where only this machine sees them.
+    /// Where charts that lie here are found by others, as a dependency says it; none where only
+    /// this machine sees them.
     pub fn address(&self) -> Option<String> {
         match self {
             Self::Registry(_) | Self::Museum(_) => Some(self.identity().to_owned()),
@@ -150,7 +152,8 @@ impl Sink {
         }
     }
 
-    /// The group of a chart that a dependency says is found at an address; none for an address that is not here.
+    /// The group of a chart that a dependency says is found at an address; none for an address that
+    /// is not here.
     pub fn group_at(&self, address: &str, chart: &str) -> Option<String> {
         match self {
             Self::Registry(sink) => sink.group_at(address, chart),
@@ -190,7 +193,8 @@ impl Sink {
         }
     }
 
-    /// Every name in a group, with the digest of its archive where the list says it. One request, or a page of it.
+    /// Every name in a group, with the digest of its archive where the list says it. One request,
+    /// or a page of it.
     ///
     /// # Errors
     /// When it cannot be listed; a group that does not exist is empty.
@@ -247,7 +251,8 @@ impl Sink {
         }
     }
 
-    /// Whether every run sees what is here, as [`Sink::has_lost`] does, so that a record needs no other look.
+    /// Whether every run sees what is here, as [`Sink::has_lost`] does, so that a record needs no
+    /// other look.
     pub fn is_seen(&self) -> bool {
         matches!(self, Self::Folder(_) | Self::Layout(_))
     }
@@ -315,7 +320,8 @@ impl Sink {
         }
     }
 
-    /// Whether an earlier run was cut short, so that [`Sink::finish`] is due though nothing more is to be done.
+    /// Whether an earlier run was cut short, so that [`Sink::finish`] is due though nothing more is
+    /// to be done.
     pub fn is_unfinished(&self) -> bool {
         match self {
             Self::Bundle(sink) => sink.is_unfinished(),
@@ -333,7 +339,8 @@ impl Sink {
         }
     }
 
-    /// Whether what was put at a place is surely no longer there, as this machine's files show without a question.
+    /// Whether what was put at a place is surely no longer there, as this machine's files show
+    /// without a question.
     pub fn has_lost(&self, place: &Target) -> bool {
         match self {
             Self::Folder(sink) => sink.has_lost(place),
@@ -353,7 +360,8 @@ impl Sink {
             Self::Layout(sink) => sink.recall(key).await,
             Self::Bundle(_) | Self::Museum(_) => Ok(None),
             Self::Registry(sink) => sink.recall(key).await.map_err(|error| {
-                // The first request to it: who reads the error knows the destination, and not yet our states.
+                // The first request to it: who reads the error knows the destination, and not yet
+                // our states.
                 match error.kind() {
                     ErrorKind::Network => error.context(format!(
                         "the destination `{}` cannot be reached",

@@ -43,7 +43,8 @@ pub struct Options {
     pub template: Option<Template>,
     /// Where states are kept; [`STATE_REPOSITORY`] in the namespace without one.
     pub state: Option<(Host, RepositoryName)>,
-    /// A command that makes a repository which is not there: run by `/bin/sh`, with `$REGISTRY` and `$REPOSITORY`.
+    /// A command that makes a repository which is not there: run by `/bin/sh`, with `$REGISTRY` and
+    /// `$REPOSITORY`.
     pub create: Option<String>,
     /// How manifests are made.
     pub composing: Composing,
@@ -115,7 +116,8 @@ impl Registry {
         needs::group_below(&self.identity, self.options.registry.as_str(), address, chart)
     }
 
-    /// The repository, for a caller who knows what is there: no blob is asked for before it is sent.
+    /// The repository, for a caller who knows what is there: no blob is asked for before it is
+    /// sent.
     fn repository(&self, group: &str) -> Result<Repository> {
         let name: RepositoryName = group.parse()?;
         let repository = self.options.client.repository(&self.options.registry, &name);
@@ -294,7 +296,8 @@ pub fn held(manifest: &Manifest) -> Held {
     let config = manifest.document().config.as_ref().map(|config| config.media_type.as_str());
     let image = matches!(config, Some(media::IMAGE_CONFIG | media::DOCKER_IMAGE_CONFIG));
     match chart::find(manifest) {
-        // An image of one layer; a chart that was stored as an image is none that we would leave in its place.
+        // An image of one layer; a chart that was stored as an image is none that we would leave in
+        // its place.
         Ok(found) if !(image && found.foreign.is_some()) => Held::Chart {
             content: found.content.digest.clone(),
             manifest: Some(manifest.digest().clone()),
@@ -304,7 +307,8 @@ pub fn held(manifest: &Manifest) -> Held {
     }
 }
 
-/// Puts a chart into any repository that holds manifests: blobs side by side, then the manifest under its tag.
+/// Puts a chart into any repository that holds manifests: blobs side by side, then the manifest
+/// under its tag.
 ///
 /// # Errors
 /// What the repository says; `Integrity` when it stored something else.

@@ -1,5 +1,5 @@
-//! What single registries want otherwise than the rest: repositories that must be made first (ECR, Artifact Registry),
-//! names of two parts (Docker Hub), packages that begin private (GHCR).
+//! What single registries want otherwise than the rest: repositories that must be made first (ECR,
+//! Artifact Registry), names of two parts (Docker Hub), packages that begin private (GHCR).
 
 use crate::{
     Advice, Error, ErrorKind, Result,

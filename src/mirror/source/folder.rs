@@ -1,5 +1,5 @@
-//! A folder: its index.yaml if it has one, else its archives, each of which is read whole to list it, since its own
-//! Chart.yaml says what it is. Archives and their `.prov` lie in it.
+//! A folder: its index.yaml if it has one, else its archives, each of which is read whole to list
+//! it, since its own Chart.yaml says what it is. Archives and their `.prov` lie in it.
 
 use super::{CacheValidator, Listed, Listing, Peek, repository};
 use crate::{
@@ -126,7 +126,8 @@ impl Folder {
         Ok(Listing::Charts(listed))
     }
 
-    /// The file below the folder that an entry's URL means: its path, or of an address on the web its last part.
+    /// The file below the folder that an entry's URL means: its path, or of an address on the web
+    /// its last part.
     fn file_of(&self, url: &str) -> Option<String> {
         let path = match url.split_once("://") {
             Some((_, rest)) => rest.split(['?', '#']).next()?.rsplit('/').next()?,

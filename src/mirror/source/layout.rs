@@ -173,8 +173,8 @@ impl Layout {
         })))
     }
 
-    /// What is no chart: an artifact that has a tag is listed as a version, so that it is counted; what is attached to
-    /// another manifest is counted by itself.
+    /// What is no chart: an artifact that has a tag is listed as a version, so that it is counted;
+    /// what is attached to another manifest is counted by itself.
     fn beside(&self, entry: &Descriptor, manifest: &Manifest, error: Error) -> Result<Entry> {
         if sink::registry::is_chart(manifest) {
             return Err(error);

@@ -1,5 +1,6 @@
-//! Where charts come from. Each kind lists what it has, without fetching any of it, and fetches one version at a time.
-//! A new kind is a file beside these and a variant here; the engine does not know it.
+//! Where charts come from. Each kind lists what it has, without fetching any of it, and fetches one
+//! version at a time. A new kind is a file beside these and a variant here; the engine does not
+//! know it.
 
 pub mod folder;
 pub mod layout;
@@ -112,8 +113,8 @@ impl Peek {
     }
 }
 
-/// Whether a tag holds what belongs to a chart, and is no version of it: a signature, an attestation, a list of referrers, Artifact
-/// Hub's metadata.
+/// Whether a tag holds what belongs to a chart, and is no version of it: a signature, an
+/// attestation, a list of referrers, Artifact Hub's metadata.
 pub(super) fn is_attached(tag: &str) -> bool {
     registry::of_others(tag)
 }
@@ -124,7 +125,8 @@ fn refused(error: Error) -> Error {
 }
 
 impl Source {
-    /// What it is called in reports and in the key of its state: an address without secrets, a path.
+    /// What it is called in reports and in the key of its state: an address without secrets, a
+    /// path.
     pub fn identity(&self) -> &str {
         match self {
             Self::Folder(source) => source.identity(),
@@ -172,7 +174,8 @@ impl Source {
     /// Fetches one version, and says what its tag led to where there are tags.
     ///
     /// # Errors
-    /// `NotFound` when the source definitely no longer has it; `Invalid` when what it has is no chart.
+    /// `NotFound` when the source definitely no longer has it; `Invalid` when what it has is no
+    /// chart.
     pub async fn fetch(
         &self,
         candidate: &Candidate,
@@ -198,7 +201,8 @@ impl Source {
         }
     }
 
-    /// What a version is, if it is no chart at all but an artifact of another kind. One request of a registry.
+    /// What a version is, if it is no chart at all but an artifact of another kind. One request of
+    /// a registry.
     ///
     /// # Errors
     /// When the source does not say.
@@ -210,8 +214,8 @@ impl Source {
         }
     }
 
-    /// How many referrers a manifest has by the source's own lists; none where it keeps no lists. One request, of registries
-    /// alone.
+    /// How many referrers a manifest has by the source's own lists; none where it keeps no lists.
+    /// One request, of registries alone.
     ///
     /// # Errors
     /// When the source does not say.
@@ -222,7 +226,8 @@ impl Source {
         }
     }
 
-    /// The digest of the manifest that another version's own tag leads to, in the repository of this one. One request.
+    /// The digest of the manifest that another version's own tag leads to, in the repository of
+    /// this one. One request.
     ///
     /// # Errors
     /// When the source does not say.
@@ -233,8 +238,8 @@ impl Source {
         }
     }
 
-    /// The charts that a version depends on: by its entry in the source's index, else by its config, which is two requests,
-    /// or by its archive in a folder.
+    /// The charts that a version depends on: by its entry in the source's index, else by its
+    /// config, which is two requests, or by its archive in a folder.
     ///
     /// # Errors
     /// When the source does not say.
@@ -277,8 +282,8 @@ impl Source {
         }
     }
 
-    /// The digest of the manifest that a version's tag leads to; none where there are no tags, or not this one any
-    /// more. One request.
+    /// The digest of the manifest that a version's tag leads to; none where there are no tags, or
+    /// not this one any more. One request.
     ///
     /// # Errors
     /// When the source does not say.

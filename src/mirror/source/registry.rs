@@ -1,5 +1,5 @@
-//! A namespace of a registry: the repositories it says it has, or those that are named, and every tag of each. What a tag
-//! holds is seen when it is fetched.
+//! A namespace of a registry: the repositories it says it has, or those that are named, and every
+//! tag of each. What a tag holds is seen when it is fetched.
 
 use super::{
     CacheValidator, Listed, Listing, Peek,
@@ -254,7 +254,8 @@ impl Registry {
         Ok(repository.listed_referrers(of).await?.map(|list| list.len()))
     }
 
-    /// Where a version's manifest is: what its tag was seen to lead to, so that all of a run speaks of one thing.
+    /// Where a version's manifest is: what its tag was seen to lead to, so that all of a run speaks
+    /// of one thing.
     fn place_of(&self, candidate: &Candidate) -> Result<(Repository, TagOrDigest)> {
         let (repository, tag) = self.tag_of(candidate)?;
         Ok((repository, candidate.origin.clone().map_or(tag, TagOrDigest::Digest)))
@@ -303,8 +304,8 @@ fn unlisted(error: Error, registry: &Host) -> Error {
         .with_advice(Advice::Unlisted { refused_by })
 }
 
-/// Tags that others keep beside charts: `sha256-HEX.sig`, `.att`, `.sbom`, the list of referrers itself, and Artifact Hub's
-/// metadata.
+/// Tags that others keep beside charts: `sha256-HEX.sig`, `.att`, `.sbom`, the list of referrers
+/// itself, and Artifact Hub's metadata.
 pub(super) fn of_others(tag: &str) -> bool {
     let hex = tag.strip_prefix("sha256-").map(|rest| rest.split('.').next().unwrap_or(rest));
     tag == ARTIFACT_HUB

@@ -1,5 +1,5 @@
-//! A classic repository or ChartMuseum, read through its index.yaml alone: one conditional GET to list it, one GET for an
-//! archive, one for its provenance.
+//! A classic repository or ChartMuseum, read through its index.yaml alone: one conditional GET to
+//! list it, one GET for an archive, one for its provenance.
 
 use super::{CacheValidator, Listed, Listing, Peek};
 use crate::{
@@ -183,8 +183,8 @@ impl Repository {
         if self.options.provenance == Ask::Nothing {
             return Ok(None);
         }
-        // Object stores that must not be listed refuse what is not there. The archive beside it was not refused, so
-        // neither are we.
+        // Object stores that must not be listed refuse what is not there. The archive beside it was
+        // not refused, so neither are we.
         let why = match self.options.repository.signed(&provenance_url(url)).await {
             Ok(Signed::Found(bytes)) => return Ok(Some(bytes)),
             Ok(Signed::Absent) => return Ok(None),
@@ -278,7 +278,8 @@ pub(super) fn listed(index: &Index, base: &str, seen: CacheValidator) -> Result<
 
 fn candidate(chart: &str, line: &Line, base: &str) -> Result<Candidate> {
     let said = line.listed_digest();
-    // Of an archive in a registry it may be the manifest's, so it says nothing of the archive before both are there.
+    // Of an archive in a registry it may be the manifest's, so it says nothing of the archive
+    // before both are there.
     let in_registry = line.urls().any(|url| url.starts_with("oci://"));
     let digest = said
         .digest()

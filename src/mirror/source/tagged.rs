@@ -1,5 +1,5 @@
-//! Which of a repository's tags are versions of its chart, and which only other names of one: `latest`, `1.2`. Whether a tag
-//! still leads where it led is not asked here.
+//! Which of a repository's tags are versions of its chart, and which only other names of one:
+//! `latest`, `1.2`. Whether a tag still leads where it led is not asked here.
 
 use super::registry::{ARTIFACT_HUB, of_others};
 use crate::{
@@ -49,7 +49,8 @@ pub(super) struct Sorted {
     pub(super) attached: usize,
 }
 
-/// Sorts a repository's tags. One request for each that is no whole version; two for `v1.2.3` where `1.2.3` is there.
+/// Sorts a repository's tags. One request for each that is no whole version; two for `v1.2.3` where
+/// `1.2.3` is there.
 pub(super) async fn sort(
     repository: &Repository,
     tags: &[String],
@@ -89,7 +90,8 @@ pub(super) async fn sort(
     Ok(sorted)
 }
 
-/// What a tag leads to; none where that is nothing that can be read, which is found, and told, when it is fetched.
+/// What a tag leads to; none where that is nothing that can be read, which is found, and told, when
+/// it is fetched.
 pub(super) async fn see(
     repository: &Repository,
     tag: &Tag,
@@ -111,7 +113,8 @@ pub(super) async fn see(
     }
 }
 
-/// The version that a manifest says its chart has: by its annotation, which costs nothing, or its config.
+/// The version that a manifest says its chart has: by its annotation, which costs nothing, or its
+/// config.
 async fn said(
     repository: &Repository,
     manifest: &Manifest,
@@ -137,7 +140,8 @@ fn bare(version: &str) -> String {
     short.filter(|short| short.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(version).into()
 }
 
-/// Of tags such as `v1.2.3` and `1.2.3` of one manifest, those that are not the version it says it has.
+/// Of tags such as `v1.2.3` and `1.2.3` of one manifest, those that are not the version it says it
+/// has.
 async fn second_names(repository: &Repository, tags: &[String]) -> Result<HashSet<String>> {
     let mut seconds = HashSet::new();
     for tag in tags {

@@ -1,5 +1,5 @@
-//! Where states are kept on this machine: a file that a run appends to as it goes and writes anew at its end. A kill at any
-//! moment leaves what was acknowledged before it.
+//! Where states are kept on this machine: a file that a run appends to as it goes and writes anew
+//! at its end. A kill at any moment leaves what was acknowledged before it.
 
 use super::{Header, Record, State};
 use crate::{Error, ErrorKind, Result, ops::chart_bytes::write_file, quote::without_proof};
@@ -81,7 +81,8 @@ impl Ledger {
     }
 }
 
-/// Whether a header that was kept leads to the same places as that of this run. Earlier ones have queries as they were given.
+/// Whether a header that was kept leads to the same places as that of this run. Earlier ones have
+/// queries as they were given.
 pub(crate) fn same_ends(kept: &Header, now: &Header) -> bool {
     without_proof(&kept.source) == now.source
         && without_proof(&kept.destination) == now.destination

@@ -1,8 +1,8 @@
-//! What a run remembers for the next one: how the source's index looked, and of each version what became of it. Pure;
-//! where it is kept is the business of `ledger` and of the sinks.
+//! What a run remembers for the next one: how the source's index looked, and of each version what
+//! became of it. Pure; where it is kept is the business of `ledger` and of the sinks.
 //!
-//! Written as lines of JSON: a header, then one record a version. A later line replaces an earlier one, so that a
-//! run can append as it goes, and a last line that was cut by a kill is no harm.
+//! Written as lines of JSON: a header, then one record a version. A later line replaces an earlier
+//! one, so that a run can append as it goes, and a last line that was cut by a kill is no harm.
 
 pub(super) mod file;
 
@@ -17,7 +17,8 @@ use std::{collections::BTreeMap, fmt, io::Read};
 
 /// The form this program writes and reads.
 const FORMAT: u32 = 1;
-/// How far a state may unpack: names and outcomes repeat, digests do not, so real ones unpack to about three times.
+/// How far a state may unpack: names and outcomes repeat, digests do not, so real ones unpack to
+/// about three times.
 const RATIO: u64 = 8;
 
 /// Under which name the state of one source and shard is kept. It is also a legal tag.
@@ -53,19 +54,22 @@ pub struct Header {
     pub source: String,
     /// The destination's identity.
     pub destination: String,
-    /// Of how versions are named at the destination. With another, nothing recorded lies where it would.
+    /// Of how versions are named at the destination. With another, nothing recorded lies where it
+    /// would.
     pub naming: Fingerprint,
     /// Of what was selected. With another, the same index means something else.
     pub selection: Fingerprint,
-    /// Of how mismatches and conflicts are dealt with. With another, what was refused is tried again.
+    /// Of how mismatches and conflicts are dealt with. With another, what was refused is tried
+    /// again.
     pub policy: Fingerprint,
     /// How the index looked.
     pub seen: CacheValidator,
-    /// The last time at which every selected version was looked for at the destination, in Unix time. None in the
-    /// states of older programs.
+    /// The last time at which every selected version was looked for at the destination, in Unix
+    /// time. None in the states of older programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked: Option<i64>,
-    /// What is to be said on every run while nothing changes: patterns that fit no chart, and the like.
+    /// What is to be said on every run while nothing changes: patterns that fit no chart, and the
+    /// like.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
     /// Of how many charts the selected versions were.
@@ -77,16 +81,18 @@ pub struct Header {
     /// How many tags of the source were other names of versions.
     #[serde(default, skip_serializing_if = "is_none")]
     pub aliases: usize,
-    /// How many signatures and other referrers of the selected versions were left behind at the source.
+    /// How many signatures and other referrers of the selected versions were left behind at the
+    /// source.
     #[serde(default, skip_serializing_if = "is_none")]
     pub attached: usize,
     /// How many that are recorded had vanished at the source, and were not removed.
     #[serde(default)]
     pub vanished: usize,
-    /// Whether the run came to its end and all that was selected has a record: only then is an unchanged index
-    /// all there is to know.
+    /// Whether the run came to its end and all that was selected has a record: only then is an
+    /// unchanged index all there is to know.
     pub settled: bool,
-    /// When the selection means something else though nothing changed: the day a version is old enough. Unix time.
+    /// When the selection means something else though nothing changed: the day a version is old
+    /// enough. Unix time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revisit: Option<i64>,
 }
@@ -135,7 +141,8 @@ impl Outcome {
         matches!(self, Self::Held | Self::Present)
     }
 
-    /// Whether something that was looked at lies in its place: the version itself, or another chart that was left alone.
+    /// Whether something that was looked at lies in its place: the version itself, or another chart
+    /// that was left alone.
     pub fn is_placed(self) -> bool {
         self.is_in_step() || self == Self::Skipped
     }
@@ -170,7 +177,8 @@ pub struct Record {
     /// The name it has at its place, where that is not the one its index entry would have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named: Option<String>,
-    /// The rules by which its archive may have been packed anew; none where archives were carried as they are.
+    /// The rules by which its archive may have been packed anew; none where archives were carried
+    /// as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Fingerprint>,
     /// The second tag that was given to it.
@@ -303,8 +311,8 @@ impl State {
         line(&Text::Forget(std::borrow::Cow::Borrowed(id)))
     }
 
-    /// Whether another state says nothing that this one does not: how the index looked and when to look again are worth
-    /// no request.
+    /// Whether another state says nothing that this one does not: how the index looked and when to
+    /// look again are worth no request.
     pub fn says_as_much_as(&self, other: &Self) -> bool {
         let of = |header: &Header| Header {
             seen: CacheValidator::default(),

@@ -1,5 +1,6 @@
-//! Compares the archives in a bundle with what their manifests, configs and names say. A blob's digest proves that it is the
-//! blob which the manifest lists, not that it is the chart which the manifest describes.
+//! Compares the archives in a bundle with what their manifests, configs and names say. A blob's
+//! digest proves that it is the blob which the manifest lists, not that it is the chart which the
+//! manifest describes.
 
 use crate::{
     Error, Result,
@@ -25,7 +26,8 @@ struct Listed {
     config: Option<Digest>,
     title: Option<String>,
     version: Option<String>,
-    /// The repository's last segment and the tag, which may differ from the chart without being wrong.
+    /// The repository's last segment and the tag, which may differ from the chart without being
+    /// wrong.
     reference: (Option<String>, Option<String>),
 }
 
@@ -38,7 +40,8 @@ struct Identity {
     version: String,
 }
 
-/// Compares archives and configs, as they come out of a bundle in any order, with their descriptions.
+/// Compares archives and configs, as they come out of a bundle in any order, with their
+/// descriptions.
 #[derive(Default)]
 pub(crate) struct Charts {
     listed: Vec<Listed>,
@@ -80,10 +83,12 @@ impl Charts {
         self.contents.contains(digest) || self.configs.contains(digest)
     }
 
-    /// Reads an archive or a config and compares an archive with its manifest. Other blobs are left alone. It blocks.
+    /// Reads an archive or a config and compares an archive with its manifest. Other blobs are left
+    /// alone. It blocks.
     ///
     /// # Errors
-    /// `Invalid` or `Limit` for an archive that is no good chart, or that is another chart than its manifest says.
+    /// `Invalid` or `Limit` for an archive that is no good chart, or that is another chart than its
+    /// manifest says.
     pub(crate) fn read(&self, part: &Part, limits: &Limits) -> Result<()> {
         let digest = &part.digest;
         if self.configs.contains(digest) {
@@ -113,8 +118,9 @@ impl Charts {
         Ok(())
     }
 
-    /// Compares the configs that were read with the archives that were read. Returns a sentence for each chart whose repository
-    /// or tag is called otherwise than the chart: any registry may hold such, so it is no error.
+    /// Compares the configs that were read with the archives that were read. Returns a sentence for
+    /// each chart whose repository or tag is called otherwise than the chart: any registry may hold
+    /// such, so it is no error.
     ///
     /// # Errors
     /// `Invalid` for a config that describes another chart.

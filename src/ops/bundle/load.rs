@@ -1,5 +1,5 @@
-//! `bundle load`: a bundle's charts into a registry, an image layout or a folder. What is there, what is missing and what
-//! is in the way is found out first; only then is anything written.
+//! `bundle load`: a bundle's charts into a registry, an image layout or a folder. What is there,
+//! what is missing and what is in the way is found out first; only then is anything written.
 
 use super::{blobs_of, charts::Charts, listed};
 use crate::{
@@ -121,10 +121,11 @@ enum Verdict {
 /// Loads a bundle, with what its bases hold, into `to`.
 ///
 /// # Errors
-/// `NotFound`, before anything is written, when blobs are neither in the bundles nor at the destination: a delta
-/// without its base; `Conflict`, before anything is written, when a version is there as another chart and `existing`
-/// refuses that; `Invalid`, before a version is named there, for an archive that is another chart than its manifest or
-/// config says; what the destination says.
+/// `NotFound`, before anything is written, when blobs are neither in the bundles nor at the
+/// destination: a delta without its base; `Conflict`, before anything is written, when a version is
+/// there as another chart and `existing` refuses that; `Invalid`, before a version is named there,
+/// for an archive that is another chart than its manifest or config says; what the destination
+/// says.
 pub async fn load(
     bundle: &Bundle,
     bases: &[Bundle],

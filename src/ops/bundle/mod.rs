@@ -1,4 +1,5 @@
-//! What saving and loading bundles share: what a delta stands on, and a list of names that fits a line.
+//! What saving and loading bundles share: what a delta stands on, and a list of names that fits a
+//! line.
 
 pub(super) mod charts;
 pub(super) mod load;
@@ -17,7 +18,8 @@ pub use load::{LoadOptions, Loaded, Only, To, load};
 pub use save::{Chosen, Insist, SaveOptions, Saved, save};
 pub use verify::{Verified, verify};
 
-/// Names in an error's line; the rest is counted. Five references of registries fill two lines of a terminal.
+/// Names in an error's line; the rest is counted. Five references of registries fill two lines of a
+/// terminal.
 const NAMED: usize = 5;
 
 /// What the receiver of a delta has: the blobs that need not travel again.

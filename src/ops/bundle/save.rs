@@ -1,5 +1,5 @@
-//! `bundle save`: chosen charts from anywhere into one file, the same bytes for the same content whatever the order in
-//! which they were named or came.
+//! `bundle save`: chosen charts from anywhere into one file, the same bytes for the same content
+//! whatever the order in which they were named or came.
 
 use super::{Base, blobs_of, listed};
 use crate::{
@@ -25,7 +25,8 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// Manifests and blobs fetched side by side. Blobs in memory have 4 MiB at most, so this is what bounds it.
+/// Manifests and blobs fetched side by side. Blobs in memory have 4 MiB at most, so this is what
+/// bounds it.
 const AT_ONCE: usize = 12;
 
 /// What to do with what is no chart.
@@ -81,7 +82,8 @@ pub struct Saved {
 /// Saves a bundle. The file is there whole, or not at all.
 ///
 /// # Errors
-/// `NotFound` when nothing was chosen; `Conflict` when two charts would have one name; what the repositories say.
+/// `NotFound` when nothing was chosen; `Conflict` when two charts would have one name; what the
+/// repositories say.
 pub async fn save<R: Fetch + Clone + Send + 'static>(
     chosen: Vec<Chosen<R>>,
     file: &Path,
@@ -154,7 +156,8 @@ struct Plan<R> {
     blobs: Vec<(R, Descriptor)>,
 }
 
-/// Everything in the order in which it will lie in the file: entries by name, manifests and blobs by digest.
+/// Everything in the order in which it will lie in the file: entries by name, manifests and blobs
+/// by digest.
 fn plan<R>(
     found: Vec<(Chosen<R>, Found)>,
     options: &SaveOptions,

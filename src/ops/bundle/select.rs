@@ -1,5 +1,5 @@
-//! What `bundle save` is asked for: references, ranges of versions, globs of names, whole namespaces; and what of a
-//! registry or a layout that comes to.
+//! What `bundle save` is asked for: references, ranges of versions, globs of names, whole
+//! namespaces; and what of a registry or a layout that comes to.
 
 use super::{Chosen, Insist};
 use crate::{
@@ -21,7 +21,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 /// Repositories listed side by side.
 const AT_ONCE: usize = 16;
 
-/// Charts of a registry that are wanted: `HOST/PATH[:TAG|:RANGE][@DIGEST]`, where `PATH` may be a glob.
+/// Charts of a registry that are wanted: `HOST/PATH[:TAG|:RANGE][@DIGEST]`, where `PATH` may be a
+/// glob.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     registry: Registry,
@@ -109,7 +110,8 @@ impl Pattern {
         }
     }
 
-    /// Repositories, each with its name in the bundle: what of its path stands below the namespace, or its last part.
+    /// Repositories, each with its name in the bundle: what of its path stands below the namespace,
+    /// or its last part.
     async fn repositories(&self, client: &Client) -> Result<Vec<(RepositoryName, RepositoryName)>> {
         if !self.is_glob() && self.versions != Versions::All {
             let full: RepositoryName = self.path.parse()?;

@@ -1,5 +1,5 @@
-//! `bundle verify`: whether a bundle holds every byte of every chart that it lists, and whether its archives are these
-//! charts. Opening the bundle has compared each blob with its digest.
+//! `bundle verify`: whether a bundle holds every byte of every chart that it lists, and whether its
+//! archives are these charts. Opening the bundle has compared each blob with its digest.
 
 use super::{blobs_of, charts::Charts, listed};
 use crate::{Advice, Error, Result, error::Context as _, limits::Limits, store::bundle::Bundle};
@@ -18,11 +18,12 @@ pub struct Verified {
     pub others: Vec<String>,
 }
 
-/// Verifies an opened bundle, together with the bases of a delta. It reads the bundle once more, and blocks.
+/// Verifies an opened bundle, together with the bases of a delta. It reads the bundle once more,
+/// and blocks.
 ///
 /// # Errors
-/// `NotFound` when something is missing: of a delta only when a base was given; `Invalid` when it lists what is no chart, or
-/// an archive is another chart than its manifest or its config says.
+/// `NotFound` when something is missing: of a delta only when a base was given; `Invalid` when it
+/// lists what is no chart, or an archive is another chart than its manifest or its config says.
 pub fn verify(bundle: &Bundle, bases: &[Bundle], limits: &Limits) -> Result<Verified> {
     let sources: Vec<&Bundle> = std::iter::once(bundle).chain(bases).collect();
     let mut held = HashSet::new();

@@ -1,4 +1,5 @@
-//! Locked dependencies brought into a chart's `charts/`: first all into a folder of its own, then at once into place.
+//! Locked dependencies brought into a chart's `charts/`: first all into a folder of its own, then
+//! at once into place.
 
 use super::{
     Event, Options,
@@ -32,8 +33,8 @@ impl Folder {
     /// The `charts/` of the chart in `chart`.
     ///
     /// # Errors
-    /// `Invalid` when it is a link: archives would be written and deleted where it leads (as CVE-2025-53547 for the lock),
-    /// and .helmignore can hide it from the rules for links.
+    /// `Invalid` when it is a link: archives would be written and deleted where it leads (as
+    /// CVE-2025-53547 for the lock), and .helmignore can hide it from the rules for links.
     pub(crate) fn of(chart: &Path) -> Result<Self> {
         let charts = chart.join("charts");
         let is_link =
@@ -50,7 +51,8 @@ impl Folder {
     }
 }
 
-/// Brings every locked dependency into `charts/`: first all into a folder of its own, then at once into place.
+/// Brings every locked dependency into `charts/`: first all into a folder of its own, then at once
+/// into place.
 pub(crate) async fn download(
     options: &Options<'_>,
     known: &Known<'_>,
@@ -104,8 +106,8 @@ pub(crate) async fn download(
     delete_outdated(charts, &fresh, wanted, &options.limits)
 }
 
-/// Archives the chart of a `file://` repository. Unlike packaging it does not ask whether that chart's own
-/// dependencies are there; neither does Helm.
+/// Archives the chart of a `file://` repository. Unlike packaging it does not ask whether that
+/// chart's own dependencies are there; neither does Helm.
 fn archive_folder(folder: &Path, staging: &Path, options: &package::Options) -> Result<()> {
     let chart = dir::open(folder, Some(staging), options.outside, &options.limits)?;
     let path = staging.join(format!("{}-{}.tgz", chart.metadata.name, chart.metadata.version));
@@ -166,8 +168,8 @@ const INCOMING: &str = "incoming";
 struct Arrived(BTreeMap<PathBuf, String>);
 
 impl Arrived {
-    /// Moves what `one` brought from `incoming` to `staging`. A chart's loader takes only `.tgz` files of charts/, so an
-    /// archive of another name is named by its chart.
+    /// Moves what `one` brought from `incoming` to `staging`. A chart's loader takes only `.tgz`
+    /// files of charts/, so an archive of another name is named by its chart.
     ///
     /// # Errors
     /// `Conflict` when another dependency brought a file of that name with other bytes.
@@ -231,8 +233,8 @@ fn is_tgz(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "tgz")
 }
 
-/// Deletes every archive of `charts/` that was not just saved, as Helm does: unless it cannot be read, or its chart is a
-/// dependency without repository.
+/// Deletes every archive of `charts/` that was not just saved, as Helm does: unless it cannot be
+/// read, or its chart is a dependency without repository.
 fn delete_outdated(
     charts: &Path,
     fresh: &BTreeSet<PathBuf>,

@@ -1,5 +1,5 @@
-//! `dependency list`: what Chart.yaml asks for, and whether it is in `charts/`. Only looks; bringing things there is
-//! [`crate::ops::dependency`]'s business.
+//! `dependency list`: what Chart.yaml asks for, and whether it is in `charts/`. Only looks;
+//! bringing things there is [`crate::ops::dependency`]'s business.
 
 use crate::{
     Error, Result,

@@ -1,5 +1,6 @@
-//! `dependency update` and `build`: brings what Chart.yaml asks for into `charts/` and writes the lock. From folders,
-//! registries and chart repositories; each is asked with the credentials and TLS settings of the caller. Flow and texts of helm.md 3.13.
+//! `dependency update` and `build`: brings what Chart.yaml asks for into `charts/` and writes the
+//! lock. From folders, registries and chart repositories; each is asked with the credentials and
+//! TLS settings of the caller. Flow and texts of helm.md 3.13.
 
 pub(super) mod download;
 pub mod list;
@@ -101,7 +102,8 @@ impl std::fmt::Debug for Options<'_> {
 /// Resolves every dependency anew, downloads, and writes the lock if it changed.
 ///
 /// # Errors
-/// `Invalid` for a bad range or a lock that is a link, `NotFound` for what cannot be had, and what a registry says.
+/// `Invalid` for a bad range or a lock that is a link, `NotFound` for what cannot be had, and what
+/// a registry says.
 pub async fn update(options: &Options<'_>) -> Result<()> {
     let chart = load(options)?;
     let mut wanted: Vec<Dependency> =
@@ -155,7 +157,8 @@ pub async fn build(options: &Options<'_>) -> Result<()> {
     download(options, &known, &charts, &locked, &wanted).await
 }
 
-/// The chart's metadata and lock. Links that lead out of it are of no concern here: nothing is written through them.
+/// The chart's metadata and lock. Links that lead out of it are of no concern here: nothing is
+/// written through them.
 fn load(options: &Options<'_>) -> Result<Chart> {
     dir::load_with(options.chart, Keep::Nothing, dir::Outside::Skip, &options.limits)
 }

@@ -1,5 +1,6 @@
-//! The chart repositories that dependencies come from: aliases replaced by URLs, those that nobody configured given a name
-//! in the cache, all of them refreshed, and a chart found in them. Order and texts are Helm's (helm.md 3.13).
+//! The chart repositories that dependencies come from: aliases replaced by URLs, those that nobody
+//! configured given a name in the cache, all of them refreshed, and a chart found in them. Order
+//! and texts are Helm's (helm.md 3.13).
 
 use super::{Event, Options};
 use crate::{
@@ -125,8 +126,8 @@ impl<'a> Known<'a> {
         .with_advice(Advice::AddDependencyRepository))
     }
 
-    /// Fetches the indexes of those that nobody configured, then of all that somebody did. One that cannot be had is
-    /// told; whether it is needed shows later.
+    /// Fetches the indexes of those that nobody configured, then of all that somebody did. One that
+    /// cannot be had is told; whether it is needed shows later.
     pub(crate) async fn refresh(&self) {
         if self.options.repositories.refresh == Refresh::No {
             return;

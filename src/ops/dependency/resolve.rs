@@ -53,7 +53,8 @@ pub(crate) async fn resolve(
             let reference = registry_reference(one)?;
             let place = (options.connect)(&reference)?;
             let all = place.tags().await.map_err(|error| explain(one, error))?;
-            // Helm leaves the range in the lock when no tag fits; then the download fails with a stranger error.
+            // Helm leaves the range in the lock when no tag fits; then the download fails with a
+            // stranger error.
             let fitting = tags::fitting(&all, &one.version, &constraint);
             match fitting.first() {
                 None => None,
@@ -92,7 +93,8 @@ pub(crate) async fn resolve(
     )))
 }
 
-/// The error of a registry, with the hint that fits a `repository` which ends in the chart's name already.
+/// The error of a registry, with the hint that fits a `repository` which ends in the chart's name
+/// already.
 pub(crate) fn explain(one: &Dependency, error: Error) -> Error {
     let named = one.repository.trim_end_matches('/').strip_suffix(&one.name);
     let Some(namespace) = named.and_then(|rest| rest.strip_suffix('/')) else { return error };

@@ -1,4 +1,5 @@
-//! A folder's archives: found as Helm's globs find them, read by several threads, each whole and once.
+//! A folder's archives: found as Helm's globs find them, read by several threads, each whole and
+//! once.
 
 use super::{
     Created, Depth, Format, Known, Options, Way,
@@ -63,7 +64,8 @@ impl Found {
         self.folder.url(base, &self.file())
     }
 
-    /// Its URL in an index with that base. A registry has tags instead of files: `oci://HOST/NAMESPACE/NAME:TAG`.
+    /// Its URL in an index with that base. A registry has tags instead of files:
+    /// `oci://HOST/NAMESPACE/NAME:TAG`.
     fn address(&self, base: &str, metadata: &Metadata) -> String {
         match Tag::from_version(&metadata.version) {
             Ok(tag) if base.starts_with("oci://") => {
@@ -172,8 +174,8 @@ fn list(
     Ok(())
 }
 
-/// The stamps of the files of a folder, in their order. Asking for one takes 1 to 3 µs, and there may be 40,000: where nothing
-/// has changed, that is all the time there is to save.
+/// The stamps of the files of a folder, in their order. Asking for one takes 1 to 3 µs, and there
+/// may be 40,000: where nothing has changed, that is all the time there is to save.
 fn stamps(folder: &Folder, files: &[OsString]) -> Vec<Option<Stamp>> {
     /// Files for which another thread, which takes 50 µs to start, is worth it.
     const WORTH: usize = 512;
@@ -327,8 +329,9 @@ impl Default for Desk {
 }
 
 impl Desk {
-    /// Reads a file to its end, or as much of it as there is room for. One that had `size` bytes a moment ago and gives as many
-    /// and no more, though more would fit, is not asked again whether that was all.
+    /// Reads a file to its end, or as much of it as there is room for. One that had `size` bytes a
+    /// moment ago and gives as many and no more, though more would fit, is not asked again whether
+    /// that was all.
     fn fill<'d>(bytes: &'d mut [u8], file: &mut File, size: u64) -> io::Result<&'d [u8]> {
         let mut filled = 0;
         while filled < bytes.len() {

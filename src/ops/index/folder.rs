@@ -1,5 +1,6 @@
-//! A folder that archives lie in: how they are asked for and opened, and what their URLs have in common. There may be 40,000 of
-//! them, so that going the whole way to each would be a good part of the work.
+//! A folder that archives lie in: how they are asked for and opened, and what their URLs have in
+//! common. There may be 40,000 of them, so that going the whole way to each would be a good part of
+//! the work.
 
 use super::sidecar::Stamp;
 use crate::index::url;
@@ -24,7 +25,8 @@ const WORTH: usize = 16;
 pub(super) const HELD: usize = 64;
 
 impl Folder {
-    /// The folder at `place`, in which there are so many archives. It is held open while `left` says that one more may be.
+    /// The folder at `place`, in which there are so many archives. It is held open while `left`
+    /// says that one more may be.
     pub(super) fn new(place: PathBuf, name: String, archives: usize, left: &mut usize) -> Self {
         #[cfg(unix)]
         let handle = if archives >= WORTH && *left > 0 {

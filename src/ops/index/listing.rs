@@ -1,5 +1,5 @@
-//! An index while it is put together: one piece of text an entry, put in order and written one after the other, so that no
-//! index is ever in memory twice.
+//! An index while it is put together: one piece of text an entry, put in order and written one
+//! after the other, so that no index is ever in memory twice.
 
 use super::{Created, Format, Options};
 use crate::{

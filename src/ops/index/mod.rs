@@ -1,5 +1,5 @@
-//! `index`: a folder's archives to an index.yaml as `helm repo index` writes it, reading only those that changed since the
-//! last time. What an index looks like is [`crate::index`]'s business.
+//! `index`: a folder's archives to an index.yaml as `helm repo index` writes it, reading only those
+//! that changed since the last time. What an index looks like is [`crate::index`]'s business.
 
 use crate::{
     Advice, Error, ErrorKind, Result,
@@ -30,7 +30,8 @@ mod sidecar;
 pub struct Options {
     /// What stands before the archives' names in their URLs; nothing makes them relative.
     pub url: String,
-    /// An index whose entries are added where the folder has no such version. One that is not there is written, empty.
+    /// An index whose entries are added where the folder has no such version. One that is not there
+    /// is written, empty.
     pub merge: Option<PathBuf>,
     /// How index.yaml is written.
     pub format: Format,
@@ -77,9 +78,11 @@ pub enum Format {
 /// Which time an entry says it was created at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
-    /// When its archive was first indexed here: the present for one that is new or holds something else than before.
+    /// When its archive was first indexed here: the present for one that is new or holds something
+    /// else than before.
     Now,
-    /// When the Chart.yaml in its archive was modified. The index is then as new as the newest of them.
+    /// When the Chart.yaml in its archive was modified. The index is then as new as the newest of
+    /// them.
     Archive,
     /// The same for all, the index included.
     At(Time),
@@ -123,8 +126,8 @@ pub struct Report {
     pub reused: usize,
     /// Archives left out, and why.
     pub skipped: Vec<(String, String)>,
-    /// Versions of the index to merge that are left out, and why: Helm looks a version up as a range, and takes `1.2` for
-    /// there if 1.2.5 is.
+    /// Versions of the index to merge that are left out, and why: Helm looks a version up as a
+    /// range, and takes `1.2` for there if 1.2.5 is.
     pub left_out: Vec<(String, String)>,
     /// What the user should know though the index is right.
     pub warnings: Vec<String>,
@@ -139,12 +142,13 @@ pub enum Outcome {
     Unchanged,
 }
 
-/// Indexes `folder`: every `*.tgz` in it and in the folders that `depth` names, whole, as Helm's loader judges it. index.yaml
-/// appears complete or not at all, and stays untouched while nothing but its own time would change. What was found is kept
-/// in `.chartferry-index` beside it.
+/// Indexes `folder`: every `*.tgz` in it and in the folders that `depth` names, whole, as Helm's
+/// loader judges it. index.yaml appears complete or not at all, and stays untouched while nothing
+/// but its own time would change. What was found is kept in `.chartferry-index` beside it.
 ///
 /// # Errors
-/// `Io`; what is wrong with the index to merge, in Helm's words; with [`Strictness::Strict`] the archives that are no charts.
+/// `Io`; what is wrong with the index to merge, in Helm's words; with [`Strictness::Strict`] the
+/// archives that are no charts.
 pub fn index(folder: &Path, options: &Options) -> Result<Report> {
     let path = folder.join("index.yaml");
     let found = archives::find(folder, options)?;
@@ -294,8 +298,8 @@ struct Known<'s> {
     url: String,
     /// The present, as it is written.
     now: String,
-    /// Whether the index is as it was left, so that its entries can be taken over as they are. Of any other only the times are
-    /// taken: whoever wrote it said when a version was first there.
+    /// Whether the index is as it was left, so that its entries can be taken over as they are. Of
+    /// any other only the times are taken: whoever wrote it said when a version was first there.
     untouched: bool,
 }
 
@@ -410,7 +414,8 @@ fn merge_into(listing: &mut Listing, merge: &Path, options: &Options) -> Result<
     Ok(merged)
 }
 
-/// A limit that a folder's own files hit is theirs alone; any other failure to read is the machine's.
+/// A limit that a folder's own files hit is theirs alone; any other failure to read is the
+/// machine's.
 fn is_its_own(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Limit)
 }

@@ -1,5 +1,6 @@
-//! `.chartferry-index`: what was found in a folder the last time, so that what has not changed since need not be read again.
-//! It is a cache: one that is missing, damaged or of another version costs time and nothing else.
+//! `.chartferry-index`: what was found in a folder the last time, so that what has not changed
+//! since need not be read again. It is a cache: one that is missing, damaged or of another version
+//! costs time and nothing else.
 
 use super::{
     Outcome, Report,
@@ -20,8 +21,8 @@ const NAME: &str = ".chartferry-index";
 const MAGIC: &str = "chartferry-index 2";
 /// Lines before the records.
 const HEAD: usize = 5;
-/// How long a file must have been at rest before its times vouch for it: twice the coarsest tick of a file system's clock on
-/// Linux. One that is younger could change again within the same tick.
+/// How long a file must have been at rest before its times vouch for it: twice the coarsest tick of
+/// a file system's clock on Linux. One that is younger could change again within the same tick.
 const AT_REST: Duration = Duration::from_millis(20);
 
 /// What vouches for a file's content without reading it.
@@ -103,7 +104,8 @@ impl Stamp {
     }
 }
 
-/// Numbers of 64 bits are written and read several times as fast as those of 128, and any time until the year 2262 is one.
+/// Numbers of 64 bits are written and read several times as fast as those of 128, and any time
+/// until the year 2262 is one.
 fn number(out: &mut String, number: i128, end: char) {
     use std::fmt::Write as _;
     let written = match i64::try_from(number) {
@@ -147,8 +149,8 @@ pub(super) struct Head {
     pub(super) versions: usize,
 }
 
-/// What was found, and what came of it. Its records stay text until one is asked for: where nothing has changed, making
-/// 40,000 of them would be most of the work.
+/// What was found, and what came of it. Its records stay text until one is asked for: where nothing
+/// has changed, making 40,000 of them would be most of the work.
 #[derive(Clone, Debug)]
 pub(super) struct Sidecar {
     pub(super) head: Head,

@@ -1,5 +1,5 @@
-//! `package`: chart directories to `.tgz` archives, many at once, each appearing under its name only when it is
-//! complete. What an archive looks like is [`crate::archive::write`]'s business.
+//! `package`: chart directories to `.tgz` archives, many at once, each appearing under its name
+//! only when it is complete. What an archive looks like is [`crate::archive::write`]'s business.
 
 pub(super) mod chart_source;
 
@@ -79,8 +79,8 @@ impl Options {
 /// A chart that was packaged, and where to.
 #[derive(Clone, Debug)]
 pub struct Saved {
-    /// The archive's path, as Helm prints it: under the destination as it was given, or absolute if that
-    /// was `.`.
+    /// The archive's path, as Helm prints it: under the destination as it was given, or absolute if
+    /// that was `.`.
     pub path: PathBuf,
     /// What was packaged.
     pub package: Packaged,
@@ -97,9 +97,9 @@ pub struct Progress<'a> {
     pub source: &'a Path,
 }
 
-/// Packages the chart directories `sources` into `destination`, which is created: one result for each source, in
-/// their order. An archive of the same name is replaced; of two sources of one name, the later wins. A source
-/// that fails does not keep others from being packaged.
+/// Packages the chart directories `sources` into `destination`, which is created: one result for
+/// each source, in their order. An archive of the same name is replaced; of two sources of one
+/// name, the later wins. A source that fails does not keep others from being packaged.
 pub fn package(
     sources: &[PathBuf],
     destination: &Path,
@@ -133,12 +133,12 @@ pub fn package(
     queue.into_inner().unwrap_or_else(PoisonError::into_inner).done
 }
 
-/// Packages the chart directory `source` into `out`. What comes out of its subcharts' archives is set aside in
-/// `aside`, if there is much of it.
+/// Packages the chart directory `source` into `out`. What comes out of its subcharts' archives is
+/// set aside in `aside`, if there is much of it.
 ///
 /// # Errors
-/// Helm's, in its order: what keeps the chart from being loaded, `--version` that is none, dependencies that are
-/// missing in charts/, what keeps it from being saved.
+/// Helm's, in its order: what keeps the chart from being loaded, `--version` that is none,
+/// dependencies that are missing in charts/, what keeps it from being saved.
 pub fn package_to<W: Write>(
     source: &Path,
     out: W,

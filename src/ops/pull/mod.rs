@@ -1,5 +1,5 @@
-//! Pull: a reference to a chart's bytes. One GET of the manifest, one of each blob that is wanted; everything by
-//! digest once the tag is resolved.
+//! Pull: a reference to a chart's bytes. One GET of the manifest, one of each blob that is wanted;
+//! everything by digest once the tag is resolved.
 
 use super::{
     chart_bytes::{ChartBytes, write_file},
@@ -39,7 +39,8 @@ pub struct Pulled {
     pub manifest: Manifest,
     /// What it was asked for by, after a range was resolved.
     pub target: TagOrDigest,
-    /// The digest of the manifest that the target leads to: the chart's own, or that of the index which holds it.
+    /// The digest of the manifest that the target leads to: the chart's own, or that of the index
+    /// which holds it.
     pub root: Digest,
     /// The `.tgz`'s descriptor.
     pub content: Descriptor,
@@ -76,8 +77,9 @@ impl Pulled {
         self.manifest.document().annotations.get(media::CREATED).and_then(|text| file_time(text))
     }
 
-    /// The name to save the archive under, from the last segment of its repository: `NAME-VERSION.tgz`, or
-    /// `NAME-TAG.tgz` for a tag that is no version, or Helm's `NAME@sha256-HEX.tgz` for a digest.
+    /// The name to save the archive under, from the last segment of its repository:
+    /// `NAME-VERSION.tgz`, or `NAME-TAG.tgz` for a tag that is no version, or Helm's
+    /// `NAME@sha256-HEX.tgz` for a digest.
     pub fn file_name(&self, name: &str) -> String {
         match &self.target {
             TagOrDigest::Digest(digest) => {
@@ -99,8 +101,8 @@ impl Pulled {
     }
 }
 
-/// An RFC 3339 time, as manifests and indexes write it, for the file that is saved: a push takes it from there again, so
-/// that a chart that was pulled and pushed keeps its manifest's digest.
+/// An RFC 3339 time, as manifests and indexes write it, for the file that is saved: a push takes it
+/// from there again, so that a chart that was pulled and pushed keeps its manifest's digest.
 pub fn file_time(created: &str) -> Option<SystemTime> {
     let time = created.parse::<jiff::Timestamp>().ok()?;
     // Go's zero time stands for none; no chart is older than 1970.
@@ -111,8 +113,8 @@ pub fn file_time(created: &str) -> Option<SystemTime> {
 /// Pulls a chart. `name` is the repository as the user knows it, `host/ns/name`.
 ///
 /// # Errors
-/// `NotFound` with the near misses for a tag that is not there; `Integrity` when tag and digest disagree; `Invalid` for
-/// what is no chart.
+/// `NotFound` with the near misses for a tag that is not there; `Integrity` when tag and digest
+/// disagree; `Invalid` for what is no chart.
 pub async fn pull<R: Fetch + Tags + Resolve>(
     repository: &R,
     name: &str,
@@ -195,8 +197,8 @@ pub struct Saved {
     pub digest: Digest,
 }
 
-/// Saves a pulled chart in `folder`, replacing an archive of the same name as Helm does. The archive's file gets the time
-/// at which the manifest says that it was created.
+/// Saves a pulled chart in `folder`, replacing an archive of the same name as Helm does. The
+/// archive's file gets the time at which the manifest says that it was created.
 ///
 /// # Errors
 /// `Io`, naming the path.

@@ -142,7 +142,8 @@ async fn a_layer_beyond_the_limit_is_not_fetched() {
     let store = Memory::new();
     let config = blob(&store, media::CHART_CONFIG, "{}").await;
     let huge = Descriptor::new(media::CHART_CONTENT, Digest::sha256(b"never read"), u64::MAX);
-    // The store takes only what it has; the lie is told in a manifest that names a blob by its digest.
+    // The store takes only what it has; the lie is told in a manifest that names a blob by its
+    // digest.
     blob(&store, media::CHART_CONTENT, "never read").await;
     store.push_manifest(&image(config, vec![huge]), Some(&tag("1.0.0"))).await.expect("pushed");
     assert_eq!(go(&store, "1.0.0").await.expect_err("limit").kind(), ErrorKind::Limit);

@@ -1,4 +1,5 @@
-//! What a tag holds that is to be pushed to: the same chart, one to repair, another, or no chart at all.
+//! What a tag holds that is to be pushed to: the same chart, one to repair, another, or no chart at
+//! all.
 
 use super::{Options, Outgoing};
 use crate::{
@@ -52,7 +53,8 @@ pub(crate) async fn compare<R: Fetch>(
     if found.foreign.is_some() {
         return Ok(Likeness::Repair);
     }
-    // A provenance file speaks of the exact archive, so a new one is a change, and a lost one is not noticed here.
+    // A provenance file speaks of the exact archive, so a new one is a change, and a lost one is
+    // not noticed here.
     if provenance
         .is_some_and(|ours| found.provenance.is_none_or(|theirs| theirs.digest != ours.digest))
     {

@@ -1,5 +1,5 @@
-//! Push: a chart's bytes to a tag. It looks before it sends, sends nothing that is there, refuses to replace another
-//! chart, and reads back what it stored.
+//! Push: a chart's bytes to a tag. It looks before it sends, sends nothing that is there, refuses
+//! to replace another chart, and reads back what it stored.
 
 pub(super) mod compare;
 pub mod prepare;
@@ -54,7 +54,8 @@ pub struct Options {
     pub order: chart::LayerOrder,
     /// Annotations of the user's.
     pub annotations: BTreeMap<String, String>,
-    /// Pauses before a read back that did not show our manifest is tried again. GHCR lags by a few seconds.
+    /// Pauses before a read back that did not show our manifest is tried again. GHCR lags by a few
+    /// seconds.
     pub lag: Vec<Duration>,
     /// Caps.
     pub limits: Limits,
@@ -86,7 +87,8 @@ pub struct Outgoing {
     pub provenance: Option<Bytes>,
     /// When it was made, RFC 3339 in UTC.
     pub created: Option<String>,
-    /// The config and manifest it already has, to be sent as they are: a saved chart goes on unchanged.
+    /// The config and manifest it already has, to be sent as they are: a saved chart goes on
+    /// unchanged.
     pub ready: Option<(Bytes, Manifest)>,
     /// What the user may want to know of the source that was packaged.
     pub notes: Vec<String>,
@@ -144,7 +146,8 @@ pub struct Report {
 /// Pushes `chart` under `tag`; `name` is the repository as the user knows it.
 ///
 /// # Errors
-/// `Conflict` when the tag holds another chart or no chart; `Integrity` when the registry stored something else.
+/// `Conflict` when the tag holds another chart or no chart; `Integrity` when the registry stored
+/// something else.
 pub async fn push<R: Fetch + Push>(
     repository: &R,
     name: &str,
@@ -184,7 +187,8 @@ pub async fn push<R: Fetch + Push>(
     let existing = match repository.fetch_manifest(&target).await {
         Ok(existing) => Some(existing),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
-        // Credentials that may only push: what is there cannot be seen. Skipping needs to know, pushing does not.
+        // Credentials that may only push: what is there cannot be seen. Skipping needs to know,
+        // pushing does not.
         Err(error) if error.kind() == ErrorKind::Denied && options.existing != Existing::Skip => {
             None
         }

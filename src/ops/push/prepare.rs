@@ -1,5 +1,5 @@
-//! A chart on this machine made ready to be pushed: an archive judged and hashed in one pass, or a source packaged first,
-//! as small as fits memory or in a temporary file.
+//! A chart on this machine made ready to be pushed: an archive judged and hashed in one pass, or a
+//! source packaged first, as small as fits memory or in a temporary file.
 
 use super::Outgoing;
 use crate::{
@@ -31,7 +31,8 @@ pub enum Beside {
     Leave,
 }
 
-/// Prepares an archive. It is inflated whole and judged as Helm's loader judges it, and hashed on the way.
+/// Prepares an archive. It is inflated whole and judged as Helm's loader judges it, and hashed on
+/// the way.
 ///
 /// # Errors
 /// `NotFound` with Helm's `FILE: no such file`; whatever is wrong with the archive.
@@ -112,8 +113,8 @@ fn provenance_beside(path: &Path, limits: &Limits) -> Result<Option<Bytes>> {
     Ok(Some(bytes.into()))
 }
 
-/// Prepares what was fetched from a chart repository: judged as an archive on this machine is. `listed` is when its index
-/// says that it was made.
+/// Prepares what was fetched from a chart repository: judged as an archive on this machine is.
+/// `listed` is when its index says that it was made.
 ///
 /// # Errors
 /// Whatever is wrong with the archive.
@@ -195,7 +196,8 @@ pub async fn from_store<R: Fetch>(
     from_manifest(repository, found, limits).await
 }
 
-/// The same for what a tag or digest was found to lead to: a chart's manifest, or an index with one chart in it.
+/// The same for what a tag or digest was found to lead to: a chart's manifest, or an index with one
+/// chart in it.
 ///
 /// # Errors
 /// As [`from_store`].
@@ -291,7 +293,8 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
-/// What is written goes to memory, or to a temporary file once it is too large, and is hashed on the way.
+/// What is written goes to memory, or to a temporary file once it is too large, and is hashed on
+/// the way.
 struct Spool {
     cap: u64,
     memory: Vec<u8>,

@@ -1,5 +1,6 @@
-//! The entry of an index that stands for a chart in a registry: from its manifest and its config, two small GETs, never
-//! from the archive. What serves, writes or searches an index over a registry makes its entries here.
+//! The entry of an index that stands for a chart in a registry: from its manifest and its config,
+//! two small GETs, never from the archive. What serves, writes or searches an index over a registry
+//! makes its entries here.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -13,8 +14,8 @@ use crate::{
 use bytes::Bytes;
 use std::borrow::Cow;
 
-/// Which blob holds a chart's metadata. Only Helm's own config does; other artifacts with a chart in them say what they
-/// are by their annotations.
+/// Which blob holds a chart's metadata. Only Helm's own config does; other artifacts with a chart
+/// in them say what they are by their annotations.
 ///
 /// # Errors
 /// `Invalid` for what is no chart, saying what it is.
@@ -23,8 +24,8 @@ pub fn config(manifest: &Manifest) -> Result<Option<&Descriptor>> {
     Ok(found.config.filter(|config| config.media_type == media::CHART_CONFIG))
 }
 
-/// The entry of a chart with this manifest and the config that [`config`] names. `urls` is left empty: where the archive
-/// is found is the caller's to say.
+/// The entry of a chart with this manifest and the config that [`config`] names. `urls` is left
+/// empty: where the archive is found is the caller's to say.
 ///
 /// # Errors
 /// `Invalid` for what is no chart, or a config that is no chart's metadata.
@@ -60,8 +61,8 @@ pub fn entry(manifest: &Manifest, config: Option<&[u8]>, limits: &Limits) -> Res
     })
 }
 
-/// JSON in the spelling that a YAML reader takes for the same: JSON lets strings hold characters that YAML 1.1 refuses, or
-/// takes for the end of a line.
+/// JSON in the spelling that a YAML reader takes for the same: JSON lets strings hold characters
+/// that YAML 1.1 refuses, or takes for the end of a line.
 fn as_yaml(json: &[u8]) -> Cow<'_, [u8]> {
     let special = |c: char| {
         matches!(
@@ -88,7 +89,8 @@ fn as_yaml(json: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Whether a tag is a version's own: the one that a push of it makes. Any other is an alias, and may move to another version.
+/// Whether a tag is a version's own: the one that a push of it makes. Any other is an alias, and
+/// may move to another version.
 pub fn is_own_tag(tag: &Tag, version: &str) -> bool {
     Tag::from_version(version).as_ref() == Ok(tag)
 }

@@ -1,5 +1,6 @@
-//! What an index says of an archive, and what becomes of it: which addresses a client follows, and whether the bytes are
-//! those that the entry names. One rule for `pull`, `show`, `push`, `dependency`, `resolve` and `mirror`.
+//! What an index says of an archive, and what becomes of it: which addresses a client follows, and
+//! whether the bytes are those that the entry names. One rule for `pull`, `show`, `push`,
+//! `dependency`, `resolve` and `mirror`.
 
 use super::namespace;
 use crate::{
@@ -32,7 +33,8 @@ pub struct Entry<'a> {
     pub version: &'a str,
 }
 
-/// The absolute address of `reference`, one of an entry's URLs, in the index of the repository at `base`.
+/// The absolute address of `reference`, one of an entry's URLs, in the index of the repository at
+/// `base`.
 ///
 /// # Errors
 /// Helm's text for what is no URL, and as [`follow`].
@@ -42,11 +44,13 @@ pub fn address(base: &str, reference: &str, entry: Entry<'_>) -> Result<String> 
     follow(&url, entry)
 }
 
-/// The address that a client follows for an entry's absolute URL. An `oci://` URL without tag and digest gets the entry's
-/// version as tag: Quay's indexes list `oci://HOST/NAMESPACE/NAME` for every version.
+/// The address that a client follows for an entry's absolute URL. An `oci://` URL without tag and
+/// digest gets the entry's version as tag: Quay's indexes list `oci://HOST/NAMESPACE/NAME` for
+/// every version.
 ///
 /// # Errors
-/// `Invalid` for an address that no client can follow, which is the repository's fault and not the user's.
+/// `Invalid` for an address that no client can follow, which is the repository's fault and not the
+/// user's.
 pub fn follow(url: &str, entry: Entry<'_>) -> Result<String> {
     let Entry { chart, version } = entry;
     match url.split_once("://").map_or("", |(scheme, _)| scheme) {
@@ -119,8 +123,9 @@ pub struct Mismatch {
     pub found: Digest,
 }
 
-/// Compares an archive with the digest that its entry gives. `content` is the archive's own digest, `manifests` are those of
-/// the manifests that led to it in a registry: each pins the archive as well.
+/// Compares an archive with the digest that its entry gives. `content` is the archive's own digest,
+/// `manifests` are those of the manifests that led to it in a registry: each pins the archive as
+/// well.
 ///
 /// # Errors
 /// `Io` when the archive must be read again for a SHA-512 and cannot be.

@@ -1,6 +1,6 @@
-//! Where a chart of a chart repository is: `repo/chart` by a configured repository's cached index, a name by the index of
-//! a URL (`--repo`), and an archive's own URL. The archive is checked against the digest, the name and the version that the
-//! index says; Helm does not do that.
+//! Where a chart of a chart repository is: `repo/chart` by a configured repository's cached index,
+//! a name by the index of a URL (`--repo`), and an archive's own URL. The archive is checked
+//! against the digest, the name and the version that the index says; Helm does not do that.
 
 use super::{
     Files,
@@ -37,8 +37,8 @@ pub struct Located {
     pub version: String,
     /// Where its archive is.
     pub url: String,
-    /// Where it is as well: other URLs of the entry, and entries of the same version with the same digest. They are tried in
-    /// turn when the first has nothing, or other bytes.
+    /// Where it is as well: other URLs of the entry, and entries of the same version with the same
+    /// digest. They are tried in turn when the first has nothing, or other bytes.
     pub others: Vec<String>,
     /// The digest that the index gives for its archive.
     pub digest: ListedDigest,
@@ -162,7 +162,8 @@ pub async fn in_repository(
     Ok(located)
 }
 
-/// An archive by its own URL, with the settings of the configured repository that it lies in, if there is one.
+/// An archive by its own URL, with the settings of the configured repository that it lies in, if
+/// there is one.
 ///
 /// # Errors
 /// A file of repositories that cannot be read.
@@ -259,12 +260,13 @@ fn located(
 }
 
 impl Located {
-    /// Fetches the archive and checks it. When an address has nothing, another chart, or other bytes than the index lists,
-    /// the next one is tried.
+    /// Fetches the archive and checks it. When an address has nothing, another chart, or other
+    /// bytes than the index lists, the next one is tried.
     ///
     /// # Errors
-    /// `Integrity` when no address has what the index lists, unless the repository's [`OnMismatch`] takes other bytes all the
-    /// same; `Invalid` for another chart or version; and what the other side says.
+    /// `Integrity` when no address has what the index lists, unless the repository's [`OnMismatch`]
+    /// takes other bytes all the same; `Invalid` for another chart or version; and what the other
+    /// side says.
     pub async fn fetch(&self, provenance: Provenance) -> Result<Checked> {
         let mut failed = Vec::new();
         let mut unreached = None;
@@ -307,7 +309,8 @@ impl Located {
 }
 
 impl Located {
-    /// Refuses another chart than the index lists: it would be saved, pushed or read in that one's place.
+    /// Refuses another chart than the index lists: it would be saved, pushed or read in that one's
+    /// place.
     async fn identify(&self, url: &str, got: Got) -> Result<Got> {
         if self.chart.is_empty() {
             return Ok(got);
@@ -327,7 +330,8 @@ impl Located {
     }
 }
 
-/// Compares what came with the digest that the index lists. Hashing a large archive again is no work for the runtime.
+/// Compares what came with the digest that the index lists. Hashing a large archive again is no
+/// work for the runtime.
 async fn judge(got: Got, digest: ListedDigest) -> Result<(Got, Verdict)> {
     blocking(move || {
         let verdict = listed::compare(&digest, &got.archive, &got.digest, &got.manifests)?;

@@ -1,6 +1,6 @@
-//! The repositories that are configured on this machine: added, updated, listed and removed as Helm does it, on Helm's own
-//! files (helm.md 4.6). What a server says of its index's age is kept beside the cached index, in a file that Helm does
-//! not know.
+//! The repositories that are configured on this machine: added, updated, listed and removed as Helm
+//! does it, on Helm's own files (helm.md 4.6). What a server says of its index's age is kept beside
+//! the cached index, in a file that Helm does not know.
 
 pub mod entry;
 pub mod listed;
@@ -231,8 +231,8 @@ pub fn chosen(files: &Files, names: &[String], limits: &Limits) -> Result<Vec<Re
     Ok(all.into_iter().filter(|one| names.is_empty() || names.contains(&one.name)).collect())
 }
 
-/// Updates the cached indexes of repositories, many at once; what became of each is told. The URLs of those that failed
-/// come back.
+/// Updates the cached indexes of repositories, many at once; what became of each is told. The URLs
+/// of those that failed come back.
 pub async fn update(
     files: &Files,
     opener: &Opener,
@@ -336,8 +336,8 @@ const VALIDATORS: &str = "index.chartferry.json";
 /// Longest such file: two headers and a URL.
 const VALIDATORS_BYTES: u64 = 64 * 1024;
 
-/// What the server said of the cached index's age. It holds only for the very file that was written with it: Helm may
-/// have written another since.
+/// What the server said of the cached index's age. It holds only for the very file that was written
+/// with it: Helm may have written another since.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     url: String,
@@ -354,7 +354,8 @@ impl Kept {
         holds.then_some(Validators { etag: kept.etag, last_modified: kept.last_modified })
     }
 
-    /// Without the file the next update fetches the whole index, so a failure is none of the user's concern.
+    /// Without the file the next update fetches the whole index, so a failure is none of the user's
+    /// concern.
     fn save(path: &Path, index: &Path, url: &str, validators: Validators) {
         let stamp = stamp(index).filter(|_| !validators.is_empty());
         let Some((size, modified)) = stamp else {

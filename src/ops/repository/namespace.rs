@@ -1,6 +1,7 @@
-//! A namespace of a registry as a chart repository, without a server: `ocirepo://HOST/NS/index.yaml` is made from the
-//! registry's lists, manifests and configs, `ocirepo://HOST/NS/NAME-VERSION.tgz` is a chart's archive. Configs are kept in
-//! a folder by their digest, so that each is fetched once.
+//! A namespace of a registry as a chart repository, without a server:
+//! `ocirepo://HOST/NS/index.yaml` is made from the registry's lists, manifests and configs,
+//! `ocirepo://HOST/NS/NAME-VERSION.tgz` is a chart's archive. Configs are kept in a folder by their
+//! digest, so that each is fetched once.
 
 use super::entry;
 use crate::{
@@ -31,8 +32,8 @@ use std::{
 /// The scheme of these URLs.
 pub const SCHEME: &str = "ocirepo";
 
-/// Manifests and configs fetched side by side. A registry on the other side of a continent answers 64 at once in the
-/// time of one.
+/// Manifests and configs fetched side by side. A registry on the other side of a continent answers
+/// 64 at once in the time of one.
 const AT_ONCE: usize = 32;
 
 /// The time of an index without charts: Go's zero.
@@ -118,8 +119,8 @@ impl Namespace {
         Ok((Self::parse(client, &folder, cache, limits)?, file))
     }
 
-    /// The index of every chart that lies right in the namespace: one manifest a tag, and one config a chart that is not
-    /// known yet.
+    /// The index of every chart that lies right in the namespace: one manifest a tag, and one
+    /// config a chart that is not known yet.
     ///
     /// # Errors
     /// What the registry says; with a hint where it does not list its repositories.
@@ -128,8 +129,8 @@ impl Namespace {
         Ok(index::write::yaml(&charts, &generated).into())
     }
 
-    /// The same as entries, for an index elsewhere: the charts by name, their versions newest first, and the time of the
-    /// whole.
+    /// The same as entries, for an index elsewhere: the charts by name, their versions newest
+    /// first, and the time of the whole.
     ///
     /// # Errors
     /// As [`Self::index`].
@@ -159,14 +160,15 @@ impl Namespace {
                 Reverse(Version::parse_loose(&entry.metadata.version).ok())
             });
         }
-        // The newest chart's time stands for the clock, so that the same charts make the same index.
+        // The newest chart's time stands for the clock, so that the same charts make the same
+        // index.
         let times = charts.iter().flat_map(|(_, entries)| entries).map(|entry| &*entry.created);
         let generated = times.max().unwrap_or(NEVER).to_owned();
         Ok((charts, generated))
     }
 
-    /// Where an index says that the archive is. A tag that is not the version's own may lead elsewhere tomorrow: such a
-    /// version is named by its digest, which Helm follows too.
+    /// Where an index says that the archive is. A tag that is not the version's own may lead
+    /// elsewhere tomorrow: such a version is named by its digest, which Helm follows too.
     fn url(&self, urls: &Urls, shown: &Shown) -> String {
         let Shown { name, tag, manifest, entry } = shown;
         let (registry, prefix) = (&self.registry, &self.prefix);
@@ -228,7 +230,8 @@ impl Namespace {
         Ok(None)
     }
 
-    /// Where the chart of a file may be, the likeliest first: the repository, its name for people, the tag or digest.
+    /// Where the chart of a file may be, the likeliest first: the repository, its name for people,
+    /// the tag or digest.
     fn candidates(&self, file: &str) -> Vec<(AnyRepository, String, TagOrDigest)> {
         let stem = file.strip_suffix(".tgz").unwrap_or(file);
         let candidate = |(name, target): (&str, TagOrDigest)| {
@@ -356,7 +359,8 @@ impl Shown {
     }
 }
 
-/// Of several tags of one version, one: the version's own in the repository of the chart's name, as servers show it.
+/// Of several tags of one version, one: the version's own in the repository of the chart's name, as
+/// servers show it.
 fn one_of_each(found: impl Iterator<Item = Shown>) -> impl Iterator<Item = Shown> {
     let mut kept: BTreeMap<(String, String), Shown> = BTreeMap::new();
     for shown in found {
@@ -392,7 +396,8 @@ fn keep(path: &Path, bytes: &[u8]) -> Result<()> {
     write_file(path, |file| file.write_all(bytes))
 }
 
-/// Every way to divide `NAME-VERSION`, the likeliest first: a strict version as long as can be, then a loose one.
+/// Every way to divide `NAME-VERSION`, the likeliest first: a strict version as long as can be,
+/// then a loose one.
 fn divisions(stem: &str) -> Vec<(&str, &str)> {
     let all: Vec<(&str, &str)> = stem
         .match_indices('-')

@@ -1,5 +1,6 @@
-//! A chart repository, however it is reached: over HTTP, by the `cm://` of ChartMuseum's users, or as a namespace of a
-//! registry (`ocirepo://`). An entry's URL may lead elsewhere, into a registry too.
+//! A chart repository, however it is reached: over HTTP, by the `cm://` of ChartMuseum's users, or
+//! as a namespace of a registry (`ocirepo://`). An entry's URL may lead elsewhere, into a registry
+//! too.
 
 use super::{
     listed::OnMismatch,
@@ -41,8 +42,8 @@ pub enum MuseumScheme {
 /// What repositories are opened with.
 #[derive(Clone, Debug)]
 pub struct Opener {
-    /// The client: its trust and proxies hold for repositories without settings of their own, its credentials for
-    /// registries.
+    /// The client: its trust and proxies hold for repositories without settings of their own, its
+    /// credentials for registries.
     pub client: Client,
     /// TLS settings that a repository's own are put on top of.
     pub trust: Trust,
@@ -89,7 +90,8 @@ pub struct Got {
     pub manifests: Vec<Digest>,
     /// Its provenance, if it was asked for and is there.
     pub provenance: Option<Bytes>,
-    /// What the other side answered in the place of a provenance file, other than that there is none.
+    /// What the other side answered in the place of a provenance file, other than that there is
+    /// none.
     pub unsigned: Option<String>,
 }
 
@@ -155,7 +157,8 @@ impl Opener {
         options
     }
 
-    /// The client of a repository in a registry, `ocirepo://`: it comes with the repository's credentials and trust.
+    /// The client of a repository in a registry, `ocirepo://`: it comes with the repository's
+    /// credentials and trust.
     ///
     /// # Errors
     /// `Io` when a file of certificates cannot be read.
@@ -361,8 +364,8 @@ pub fn beside(url: &str) -> String {
     format!("{path}.prov{query}")
 }
 
-/// The name of a chart's archive: `NAME-VERSION.tgz`. A URL's last part may be any name that an index likes, such as
-/// `Makefile`.
+/// The name of a chart's archive: `NAME-VERSION.tgz`. A URL's last part may be any name that an
+/// index likes, such as `Makefile`.
 ///
 /// # Errors
 /// `Invalid` for a name that cannot be a file's.
@@ -374,7 +377,8 @@ pub fn archive_name(chart: &Metadata) -> Result<String> {
     Ok(name)
 }
 
-/// The name of the file that a URL leads to, fit to be written; `NAME-VERSION.tgz` for a chart in a registry.
+/// The name of the file that a URL leads to, fit to be written; `NAME-VERSION.tgz` for a chart in a
+/// registry.
 ///
 /// # Errors
 /// `Usage` when there is none.

@@ -1,5 +1,6 @@
-//! `search repo`: the charts of all configured repositories, found and ordered as Helm does (helm.md 4.7). Of what is
-//! printed nothing differs, so the order of ties is Helm's where Helm has one.
+//! `search repo`: the charts of all configured repositories, found and ordered as Helm does
+//! (helm.md 4.7). Of what is printed nothing differs, so the order of ties is Helm's where Helm has
+//! one.
 
 use crate::{
     Error, Result,

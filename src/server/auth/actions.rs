@@ -1,5 +1,5 @@
-//! Where in a token's claims the allowed actions stand: ChartMuseum's list of entries, or what a JMESPath expression finds
-//! instead. Whether the token is good is [`super::issuer`]'s business.
+//! Where in a token's claims the allowed actions stand: ChartMuseum's list of entries, or what a
+//! JMESPath expression finds instead. Whether the token is good is [`super::issuer`]'s business.
 
 use crate::{Error, Result};
 use serde::Deserialize;
@@ -14,14 +14,16 @@ const ACCESS_ENTRY_TYPE: &str = "$ACCESS_ENTRY_TYPE";
 /// Where the actions that a token allows in a namespace are found.
 #[derive(Clone, Debug, Default)]
 pub enum ActionsPath {
-    /// In the claim `access`: `access[?name=='$NAMESPACE' && type=='$ACCESS_ENTRY_TYPE'].actions[]`.
+    /// In the claim `access`:
+    /// `access[?name=='$NAMESPACE' && type=='$ACCESS_ENTRY_TYPE'].actions[]`.
     #[default]
     Access,
     /// Where a JMESPath expression says.
     Search(Search),
 }
 
-/// A JMESPath expression in which `$NAMESPACE` and `$ACCESS_ENTRY_TYPE` stand for themselves until a request comes.
+/// A JMESPath expression in which `$NAMESPACE` and `$ACCESS_ENTRY_TYPE` stand for themselves until
+/// a request comes.
 #[derive(Clone, Debug)]
 pub struct Search(String);
 
@@ -35,7 +37,8 @@ impl ActionsPath {
             return Ok(Self::Access);
         }
         let search = Search(expression.to_owned());
-        // A namespace can be in quotes or not; one that fits everywhere tells whether the rest is right.
+        // A namespace can be in quotes or not; one that fits everywhere tells whether the rest is
+        // right.
         jmespath::compile(&search.in_namespace("repo")).map_err(|error| {
             Error::usage(format!("`{expression}` is no JMESPath expression"))
                 .with_source(error)
@@ -64,7 +67,8 @@ impl Search {
 
     /// Whether what is found is a list with that action in it. Everything else allows nothing.
     fn finds(&self, claims: &Value, namespace: &str, action: &str) -> bool {
-        // Put into the expression, a quote would end the text it stands in: who asks would write the rule.
+        // Put into the expression, a quote would end the text it stands in: who asks would write
+        // the rule.
         if namespace.contains(['\'', '"', '`', '\\', '$']) {
             return false;
         }

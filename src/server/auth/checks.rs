@@ -1,6 +1,6 @@
-//! Bounds on password checks. A check costs tens of milliseconds of a processor, so somebody who guesses could take every
-//! processor, and fill an endless queue that everybody else waits in. Whether a password is right is
-//! [`super::htpasswd`]'s business.
+//! Bounds on password checks. A check costs tens of milliseconds of a processor, so somebody who
+//! guesses could take every processor, and fill an endless queue that everybody else waits in.
+//! Whether a password is right is [`super::htpasswd`]'s business.
 
 use std::{
     collections::HashMap,
@@ -10,17 +10,20 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Checks that run or wait at once. At 50 ms a check and two processors, the last one waits two seconds.
+/// Checks that run or wait at once. At 50 ms a check and two processors, the last one waits two
+/// seconds.
 const MOST: usize = 64;
 /// Of those, the ones that clients without a recent failure have for themselves.
 const KEPT: usize = 16;
 /// Checks of one client that run or wait at once. A proxy is one client, with many users behind it.
 const MOST_OF_CLIENT: usize = 16;
-/// Checks of one user name from one client that run or wait at once: a user has one password, perhaps an old one too.
+/// Checks of one user name from one client that run or wait at once: a user has one password,
+/// perhaps an old one too.
 const MOST_OF_USER: usize = 2;
 /// How long a failure counts as recent.
 const RECENT: Duration = Duration::from_secs(60);
-/// Clients that are remembered for a failure. A thousand bytes each would be 10 MB; they have about a hundred.
+/// Clients that are remembered for a failure. A thousand bytes each would be 10 MB; they have about
+/// a hundred.
 const MOST_REMEMBERED: usize = 10_000;
 
 /// Why a password was not checked. The client may come again after a second.

@@ -1,4 +1,5 @@
-//! Users and their passwords from an htpasswd file: bcrypt hashes only, read again when the file changes.
+//! Users and their passwords from an htpasswd file: bcrypt hashes only, read again when the file
+//! changes.
 
 use super::checks::{Busy, Checks};
 use crate::{Error, Result, store::blocking};
@@ -41,7 +42,8 @@ struct Inner {
     checks: Checks,
     /// Checks under way: requests that come together with the same credentials wait for one check.
     pending: Mutex<HashMap<[u8; 32], Check>>,
-    /// Keys the digests of passwords that were verified, so that memory holds nothing to guess from elsewhere.
+    /// Keys the digests of passwords that were verified, so that memory holds nothing to guess from
+    /// elsewhere.
     key: RandomState,
 }
 
@@ -51,7 +53,8 @@ type Check = Shared<BoxFuture<'static, Verdict>>;
 struct State {
     stamp: Stamp,
     hashes: Arc<HashMap<String, String>>,
-    /// What was verified, by user: bcrypt takes tens of milliseconds, and every request of a client comes with it.
+    /// What was verified, by user: bcrypt takes tens of milliseconds, and every request of a client
+    /// comes with it.
     verified: HashMap<String, [u8; 32]>,
 }
 
@@ -68,7 +71,8 @@ impl Htpasswd {
     /// Reads the file.
     ///
     /// # Errors
-    /// `Invalid`, with the number of the line, when one is no `user:hash` or its hash is not bcrypt's.
+    /// `Invalid`, with the number of the line, when one is no `user:hash` or its hash is not
+    /// bcrypt's.
     pub fn open(path: &Path) -> Result<Self> {
         let stamp = stamp(path)?;
         let hashes = Arc::new(read(path)?);
@@ -81,9 +85,9 @@ impl Htpasswd {
         })))
     }
 
-    /// Judges a name and a password that came from the address `client`. A password that was right before is recognised
-    /// at once; any other costs one bcrypt, also for a user that does not exist, so that time tells nothing. How many of
-    /// these run or wait is bounded.
+    /// Judges a name and a password that came from the address `client`. A password that was right
+    /// before is recognised at once; any other costs one bcrypt, also for a user that does not
+    /// exist, so that time tells nothing. How many of these run or wait is bounded.
     pub async fn verify(&self, user: &str, password: &str, client: Option<IpAddr>) -> Verdict {
         self.reload();
         let digest = self.digest(user, password);
@@ -105,7 +109,8 @@ impl Htpasswd {
                     };
                     let (this, user) = (self.clone(), user.to_owned());
                     let password = password.to_owned();
-                    // A task of its own: a client that hangs up frees its place only once the processor is free.
+                    // A task of its own: a client that hangs up frees its place only once the
+                    // processor is free.
                     let task = tokio::spawn(async move {
                         let verdict = match place.turn().await {
                             Some(_turn) => this.check(&user, password, digest, &hashes).await,
@@ -162,7 +167,8 @@ impl Htpasswd {
             Ok(hashes) => {
                 let before = std::mem::replace(&mut state.hashes, Arc::new(hashes));
                 let now = Arc::clone(&state.hashes);
-                // Users whose line is the same stay known: not all of them must be checked again at once.
+                // Users whose line is the same stay known: not all of them must be checked again at
+                // once.
                 state.verified.retain(|user, _| now.get(user) == before.get(user));
                 tracing::info!(path = %self.0.path.display(), "users were read again");
             }

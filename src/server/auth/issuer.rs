@@ -1,5 +1,6 @@
-//! Tokens of an issuer elsewhere, as ChartMuseum takes them: JSON web tokens signed with RS256, whose claims say what
-//! may be done in which namespace: where, [`ActionsPath`] knows. Whom a server serves is [`crate::server::Access`]'s business.
+//! Tokens of an issuer elsewhere, as ChartMuseum takes them: JSON web tokens signed with RS256,
+//! whose claims say what may be done in which namespace: where, [`ActionsPath`] knows. Whom a
+//! server serves is [`crate::server::Access`]'s business.
 
 use super::{
     Anonymous,
@@ -91,7 +92,8 @@ impl Issuer {
         Self(Arc::new(Inner { realm, service, key, anonymous: *anonymous, actions }))
     }
 
-    /// Whether an `Authorization` header is good for `action` in `namespace`; without an action, for being somebody.
+    /// Whether an `Authorization` header is good for `action` in `namespace`; without an action,
+    /// for being somebody.
     pub(crate) fn allows(
         &self,
         authorization: Option<&str>,
@@ -114,8 +116,8 @@ impl Issuer {
         Claims { issuer: self.clone(), claims }
     }
 
-    /// Whether claims allow `action` in `namespace`. No token can name the namespace `repo`, since a token means the root
-    /// by it: with ChartMuseum, a token of either is good for both.
+    /// Whether claims allow `action` in `namespace`. No token can name the namespace `repo`, since
+    /// a token means the root by it: with ChartMuseum, a token of either is good for both.
     fn grants(&self, claims: &Value, namespace: &str, action: &str) -> bool {
         namespace != ROOT && self.0.actions.allows(claims, named(namespace), action)
     }
@@ -188,7 +190,8 @@ fn public_key(pem: &[u8]) -> Option<Vec<u8>> {
         return rsa_key(&key);
     }
     let certificate = CertificateDer::from_pem_slice(pem).ok()?;
-    // Certificate ::= SEQUENCE { tbs SEQUENCE { [0] version, serial, algorithm, issuer, validity, subject, key, … } … }
+    // Certificate ::= SEQUENCE { tbs SEQUENCE { [0] version, serial, algorithm, issuer, validity,
+    // subject, key, … } … }
     let (_, outer, _) = der(&certificate)?;
     let (_, mut tbs, _) = der(outer)?;
     let (tag, _, rest) = der(tbs)?;
@@ -202,7 +205,8 @@ fn public_key(pem: &[u8]) -> Option<Vec<u8>> {
     rsa_key(&tbs[..tbs.len() - rest.len()])
 }
 
-/// The bit string of `SubjectPublicKeyInfo ::= SEQUENCE { algorithm, BIT STRING }`, if the algorithm is rsaEncryption.
+/// The bit string of `SubjectPublicKeyInfo ::= SEQUENCE { algorithm, BIT STRING }`, if the
+/// algorithm is rsaEncryption.
 fn rsa_key(info: &[u8]) -> Option<Vec<u8>> {
     const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
     let (0x30, inner, _) = der(info)? else { return None };

@@ -1,6 +1,7 @@
-//! Who may do what: nobody is asked, users of an htpasswd file, holders of tokens of our own, or those that ChartMuseum's
-//! flags name. Answers a challenge where credentials are missing or wrong; wrong ones are refused even where none are
-//! needed, but by ChartMuseum's flags, which never look at what they do not need.
+//! Who may do what: nobody is asked, users of an htpasswd file, holders of tokens of our own, or
+//! those that ChartMuseum's flags name. Answers a challenge where credentials are missing or wrong;
+//! wrong ones are refused even where none are needed, but by ChartMuseum's flags, which never look
+//! at what they do not need.
 
 pub(super) mod actions;
 pub(super) mod checks;
@@ -57,7 +58,8 @@ impl OneUser {
         Sha256::digest(format!("{user}:{password}")).into()
     }
 
-    /// Whether credentials are the user's. Digests are compared, so that time tells nothing of the password.
+    /// Whether credentials are the user's. Digests are compared, so that time tells nothing of the
+    /// password.
     fn is(&self, user: &str, password: &str) -> bool {
         let given = Self::digest(user, password);
         self.0.0.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
@@ -204,8 +206,8 @@ impl Access {
         }
     }
 
-    /// Lets a request of the ChartMuseum API pass, to `pull` or `push` in a namespace, and says as whom. Classic clients
-    /// know no tokens of ours, so their users may come by HTTP Basic.
+    /// Lets a request of the ChartMuseum API pass, to `pull` or `push` in a namespace, and says as
+    /// whom. Classic clients know no tokens of ours, so their users may come by HTTP Basic.
     pub(super) async fn admit(
         &self,
         head: &Parts,
@@ -265,7 +267,8 @@ impl Access {
 }
 
 impl Access {
-    /// Which repositories a list shows to the sender of a request. Our own tokens have a scope for the whole list.
+    /// Which repositories a list shows to the sender of a request. Our own tokens have a scope for
+    /// the whole list.
     pub(super) fn catalog(&self, headers: &HeaderMap) -> Reader {
         match self {
             Self::Tokens(_) => Reader::Everything,
@@ -304,7 +307,8 @@ fn authorization(headers: &HeaderMap) -> Option<&str> {
 
 const BASIC: &str = "Basic realm=\"chartferry\"";
 
-/// The namespace of a route, as ChartMuseum's tokens name it: what stands before the chart's own name.
+/// The namespace of a route, as ChartMuseum's tokens name it: what stands before the chart's own
+/// name.
 fn namespace(route: &Route) -> &str {
     match route {
         Route::Base | Route::Catalog => "",

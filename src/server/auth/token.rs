@@ -1,5 +1,6 @@
-//! A small token service: it gives tokens that expire to the users of an htpasswd file, and to others for reading if
-//! they may. So a registry can be used by Bearer alone, and clients' token flows meet a real server.
+//! A small token service: it gives tokens that expire to the users of an htpasswd file, and to
+//! others for reading if they may. So a registry can be used by Bearer alone, and clients' token
+//! flows meet a real server.
 
 use super::{
     Anonymous, basic,
@@ -114,7 +115,8 @@ impl Tokens {
         Router::new().route("/token", get(by_get).post(by_post)).with_state(self.clone())
     }
 
-    /// Whether a token is good for `action` on `resource`, or for entering when there is none; and whose it is.
+    /// Whether a token is good for `action` on `resource`, or for entering when there is none; and
+    /// whose it is.
     pub(crate) fn allows(
         &self,
         token: &str,

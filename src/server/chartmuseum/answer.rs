@@ -1,5 +1,5 @@
-//! Answers as ChartMuseum words them: JSON with its content type, `{"error": …}` for what is refused. What happened is
-//! said by those who call.
+//! Answers as ChartMuseum words them: JSON with its content type, `{"error": …}` for what is
+//! refused. What happened is said by those who call.
 
 use crate::{
     Error, ErrorKind,

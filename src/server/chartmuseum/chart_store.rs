@@ -1,5 +1,6 @@
-//! How a chart of the museum lies in the store: as a tag of the repository `NAMESPACE/NAME`, or, when no registry can name
-//! it, among what the store keeps beside its repositories. Who may put what there is decided before.
+//! How a chart of the museum lies in the store: as a tag of the repository `NAMESPACE/NAME`, or,
+//! when no registry can name it, among what the store keeps beside its repositories. Who may put
+//! what there is decided before.
 
 use super::{answer::Denial, intake::Received, provenance::Provenance};
 use crate::{
@@ -89,8 +90,9 @@ impl<C: Catalog> ChartStore<C> {
         self.0.catalog()
     }
 
-    /// Stores a chart and shows it. Acknowledged, it outlives a loss of power. Before it is stored it is read back by the
-    /// rules of the next start, which has no more than the manifest and the config.
+    /// Stores a chart and shows it. Acknowledged, it outlives a loss of power. Before it is stored
+    /// it is read back by the rules of the next start, which has no more than the manifest and the
+    /// config.
     pub(super) async fn put(
         &self,
         namespace: &str,
@@ -161,8 +163,8 @@ impl<C: Catalog> ChartStore<C> {
         Ok(item)
     }
 
-    /// Adds a provenance file to a chart that is there, or replaces its own: the manifest is composed anew, and the tag
-    /// moves to it.
+    /// Adds a provenance file to a chart that is there, or replaces its own: the manifest is
+    /// composed anew, and the tag moves to it.
     pub(super) async fn sign(
         &self,
         namespace: &str,
@@ -282,7 +284,8 @@ impl<C: Catalog> ChartStore<C> {
         Ok(layer.map(|layer| (store, layer)))
     }
 
-    /// The provenance file that was put aside under this name. It stays there until [`Self::forget_aside`].
+    /// The provenance file that was put aside under this name. It stays there until
+    /// [`Self::forget_aside`].
     pub(super) async fn read_aside(
         &self,
         namespace: &str,
@@ -293,8 +296,8 @@ impl<C: Catalog> ChartStore<C> {
         store.fetch_blob(&layer, limits.provenance_bytes).await.map(Some)
     }
 
-    /// Removes the provenance file that was put aside under this name, for its chart is stored with it. If that fails, the
-    /// file stays without use, and the log says so.
+    /// Removes the provenance file that was put aside under this name, for its chart is stored with
+    /// it. If that fails, the file stays without use, and the log says so.
     pub(super) async fn forget_aside(&self, namespace: &str, file: &str) {
         let Some(store) = self.catalog().loose() else { return };
         match store.delete(&TagOrDigest::Tag(loose_tag(namespace, file))).await {
@@ -381,7 +384,8 @@ impl<C: Catalog> ChartStore<C> {
         Ok(Location::Loose(store, loose_tag(namespace, &format!("{name}-{version}.tgz"))))
     }
 
-    /// Shows what no registry can name, as it was left. Damaged entries are left out, with a line in the log.
+    /// Shows what no registry can name, as it was left. Damaged entries are left out, with a line
+    /// in the log.
     ///
     /// # Errors
     /// What the store says when it cannot tell what there is.

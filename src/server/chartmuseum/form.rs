@@ -35,8 +35,8 @@ fn content_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
 }
 
-/// The files of a form: of each field the first, in the order in which they are judged. What cannot be read as a form
-/// has no files.
+/// The files of a form: of each field the first, in the order in which they are judged. What cannot
+/// be read as a form has no files.
 pub(super) async fn receive(
     headers: &HeaderMap,
     body: &mut Body,

@@ -1,5 +1,5 @@
-//! Answers made of whole charts in memory. Their memory is bounded until the last byte has gone, and so is the time in
-//! which a client may take them.
+//! Answers made of whole charts in memory. Their memory is bounded until the last byte has gone,
+//! and so is the time in which a client may take them.
 
 use super::answer::Denial;
 use axum::body::Body;
@@ -9,9 +9,11 @@ use http::StatusCode;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-/// Charts that are read whole at once: each may take [`crate::limits::Limits::chart_bytes`], beside [`HELD`].
+/// Charts that are read whole at once: each may take [`crate::limits::Limits::chart_bytes`], beside
+/// [`HELD`].
 const READERS: usize = 2;
-/// Memory for charts that wait to be sent, in units of [`UNIT`]: two of the largest, or many small ones.
+/// Memory for charts that wait to be sent, in units of [`UNIT`]: two of the largest, or many small
+/// ones.
 const HELD: usize = 256;
 /// The least that one answer counts for.
 const UNIT: usize = 1024 * 1024;
@@ -40,9 +42,10 @@ impl Room {
         Self { readers, held }
     }
 
-    /// What `read` makes of a chart, and the right to hold it. `read` gets the right to read, and gives it back together
-    /// with what it read and the bytes that this takes: nobody knows them before. A request that has to wait for room drops
-    /// what it read meanwhile, and reads it again.
+    /// What `read` makes of a chart, and the right to hold it. `read` gets the right to read, and
+    /// gives it back together with what it read and the bytes that this takes: nobody knows them
+    /// before. A request that has to wait for room drops what it read meanwhile, and reads it
+    /// again.
     pub(super) async fn hold<T, F>(&self, read: impl Fn(Slot) -> F) -> Result<(T, Slot), Denial>
     where
         F: Future<Output = Result<(Slot, T, usize), Denial>>,
@@ -59,8 +62,9 @@ impl Room {
         }
     }
 
-    /// A body of pieces that are made as the client takes them. The slot is given back with the last of them, or when the
-    /// client has taken too long: its connection then ends before the answer does.
+    /// A body of pieces that are made as the client takes them. The slot is given back with the
+    /// last of them, or when the client has taken too long: its connection then ends before the
+    /// answer does.
     pub(super) fn body(
         pieces: impl Iterator<Item = Bytes> + Send + 'static,
         length: usize,

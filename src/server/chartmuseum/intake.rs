@@ -1,4 +1,5 @@
-//! Bodies in: received with a bound on their length, hashed as they come, and held in memory only while they are small.
+//! Bodies in: received with a bound on their length, hashed as they come, and held in memory only
+//! while they are small.
 
 use super::answer::Denial;
 use crate::{
@@ -79,7 +80,8 @@ impl Intake {
     }
 }
 
-/// The frames of a body, which may have `cap` bytes in all. What is left of it after an error is the caller's to drain.
+/// The frames of a body, which may have `cap` bytes in all. What is left of it after an error is
+/// the caller's to drain.
 pub(super) fn frames(
     body: &mut Body,
     stall: Duration,

@@ -1,5 +1,6 @@
-//! Whether the registry behind a bridge lets a client push, asked before the client's body is read: nothing is received or
-//! inflated for somebody whom the registry refuses. The upload itself is asked for again, in its own repository.
+//! Whether the registry behind a bridge lets a client push, asked before the client's body is read:
+//! nothing is received or inflated for somebody whom the registry refuses. The upload itself is
+//! asked for again, in its own repository.
 
 use super::{ChartMuseum, answer::Denial};
 use crate::{
@@ -58,8 +59,8 @@ impl Leave {
 }
 
 impl<C: Catalog> ChartMuseum<C> {
-    /// Asks the registry whether it takes a push into a namespace from the sender of this request. A server that pushes as
-    /// itself has asked for credentials by its own rules before.
+    /// Asks the registry whether it takes a push into a namespace from the sender of this request.
+    /// A server that pushes as itself has asked for credentials by its own rules before.
     pub(super) async fn ask_leave(&self, namespace: &str, head: &Parts) -> Result<(), Denial> {
         if matches!(self.writes, Writes::AsServer) {
             return Ok(());
@@ -74,8 +75,8 @@ impl<C: Catalog> ChartMuseum<C> {
             match asked {
                 Err(error) if error.kind() == ErrorKind::Denied => refused = Some(error),
                 Err(error) if error.kind() == ErrorKind::Network => return Err(error.into()),
-                // A registry whose repositories are made beforehand says that there is none; it has looked at the
-                // credentials by then.
+                // A registry whose repositories are made beforehand says that there is none; it has
+                // looked at the credentials by then.
                 _ => {
                     self.leave.add(key);
                     return Ok(());

@@ -1,5 +1,5 @@
-//! What the API says of charts: all of them by pages, one chart's versions, one version by a range, its templates and
-//! values.
+//! What the API says of charts: all of them by pages, one chart's versions, one version by a range,
+//! its templates and values.
 
 use super::{
     ChartMuseum,
@@ -192,8 +192,8 @@ impl<C: Catalog> ChartMuseum<C> {
             .ok_or_else(|| Denial::not_found(format!("no chart version found for {name}-{asked}")))
     }
 
-    /// A version by its file's name, however that is cut in two, where no chart has that name. ChartMuseum's clients cut
-    /// `mychart2-0.1.0-SNAPSHOT-1.tgz` at its last dash.
+    /// A version by its file's name, however that is cut in two, where no chart has that name.
+    /// ChartMuseum's clients cut `mychart2-0.1.0-SNAPSHOT-1.tgz` at its last dash.
     pub(super) fn by_file_name(&self, namespace: &str, name: &str, version: &str) -> Option<Found> {
         let view = self.shelf.view();
         if view.versions(namespace, name).is_some() {
@@ -202,8 +202,9 @@ impl<C: Catalog> ChartMuseum<C> {
         view.file(namespace, &format!("{name}-{version}.tgz")).map(|stored| stored.found)
     }
 
-    /// Reads a version's archive whole and gives the parts that `take` picks, with the right to hold their bytes. Few are read
-    /// at a time: each may need as much memory as a chart may be large.
+    /// Reads a version's archive whole and gives the parts that `take` picks, with the right to
+    /// hold their bytes. Few are read at a time: each may need as much memory as a chart may be
+    /// large.
     async fn open<T: Send + 'static>(
         &self,
         namespace: &str,
@@ -323,8 +324,8 @@ fn piece(mut parts: vec::IntoIter<Part>, size: usize) -> (String, vec::IntoIter<
     (text, parts)
 }
 
-/// Those who write entries as JSON. It costs a processor some milliseconds an entry: the threads that answer other requests
-/// are never kept by it.
+/// Those who write entries as JSON. It costs a processor some milliseconds an entry: the threads
+/// that answer other requests are never kept by it.
 #[derive(Clone, Debug)]
 pub(super) struct Converters(Arc<Semaphore>);
 

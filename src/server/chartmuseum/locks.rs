@@ -1,4 +1,5 @@
-//! Whose turn it is to change what: of two uploads of one version at once, one is told that it is there.
+//! Whose turn it is to change what: of two uploads of one version at once, one is told that it is
+//! there.
 
 use super::options::Options;
 use std::{
@@ -7,8 +8,8 @@ use std::{
 };
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Locks, chosen by what is to be changed, so that their number is bounded. So many that four clients hardly ever wait for
-/// each other by chance.
+/// Locks, chosen by what is to be changed, so that their number is bounded. So many that four
+/// clients hardly ever wait for each other by chance.
 const LOCKS: usize = 1024;
 
 /// The turns of a museum.

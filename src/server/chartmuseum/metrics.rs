@@ -1,5 +1,6 @@
-//! ChartMuseum's metrics under their names, in Prometheus' text format 0.0.4, which has the summaries that OpenMetrics
-//! libraries leave out. Every label has few values: routes instead of paths, and hosts and namespaces up to a number.
+//! ChartMuseum's metrics under their names, in Prometheus' text format 0.0.4, which has the
+//! summaries that OpenMetrics libraries leave out. Every label has few values: routes instead of
+//! paths, and hosts and namespaces up to a number.
 
 use crate::server::index_view::View;
 use std::{

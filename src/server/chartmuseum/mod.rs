@@ -1,6 +1,6 @@
-//! The ChartMuseum API over the store that the registry serves too: what is uploaded here is a chart artifact there, and
-//! the other way round. The index and what it is made of are [`super::index_view`]'s business, who may do what is
-//! [`super::Access`]'s.
+//! The ChartMuseum API over the store that the registry serves too: what is uploaded here is a
+//! chart artifact there, and the other way round. The index and what it is made of are
+//! [`super::index_view`]'s business, who may do what is [`super::Access`]'s.
 
 mod answer;
 mod chart_store;
@@ -120,7 +120,8 @@ pub(super) fn router<C: Catalog>(
     Router::new().fallback(serve::<C>).with_state(Arc::new(museum))
 }
 
-/// As many as there are processors: more would only make each slower, and the runtime's threads are for others too.
+/// As many as there are processors: more would only make each slower, and the runtime's threads are
+/// for others too.
 fn judges() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from).max(2)
 }
@@ -165,7 +166,8 @@ async fn serve<C: Catalog>(
     response
 }
 
-/// What Go's server answers where a `%` is followed by no two hexadecimal digits, before ChartMuseum sees it.
+/// What Go's server answers where a `%` is followed by no two hexadecimal digits, before
+/// ChartMuseum sees it.
 fn malformed() -> Response {
     (StatusCode::BAD_REQUEST, "400 Bad Request").into_response()
 }
@@ -256,7 +258,8 @@ impl<C: Catalog> ChartMuseum<C> {
         }
     }
 
-    /// The museum for somebody who changes what is in it: where the store says who may, by their own credentials.
+    /// The museum for somebody who changes what is in it: where the store says who may, by their
+    /// own credentials.
     fn writer(self: &Arc<Self>, head: &Parts) -> Result<Arc<Self>, Denial> {
         let Writes::AsSent(way) = &self.writes else { return Ok(Arc::clone(self)) };
         let shelf = self.shelf.by_way_of(way(Sent::of(&head.headers))?);

@@ -1,4 +1,5 @@
-//! What of ChartMuseum's flags a server was started with. Who may do what is [`crate::server::Access`].
+//! What of ChartMuseum's flags a server was started with. Who may do what is
+//! [`crate::server::Access`].
 
 use crate::server::index_view::{Format, Settings};
 use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf};
@@ -9,7 +10,8 @@ use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf};
 pub struct Options {
     /// Which namespaces there are.
     pub depth: Depth,
-    /// A path that stands before every other: empty, or `/` and at least one segment, without `/` at its end.
+    /// A path that stands before every other: empty, or `/` and at least one segment, without `/`
+    /// at its end.
     pub context_path: String,
     /// Which routes below `/api` there are.
     pub api: Api,
@@ -90,7 +92,8 @@ pub enum Metrics {
 /// How far ChartMuseum's oddities go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compat {
-    /// `HEAD` is answered wherever `GET` is, with the same status and headers; limits count forms too.
+    /// `HEAD` is answered wherever `GET` is, with the same status and headers; limits count forms
+    /// too.
     #[default]
     Improved,
     /// As ChartMuseum does it.

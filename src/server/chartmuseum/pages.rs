@@ -1,5 +1,5 @@
-//! The pages for people: the welcome, one's own instead, and the static files beside it. The page shows nothing of what
-//! is stored; see `view` for that.
+//! The pages for people: the welcome, one's own instead, and the static files beside it. The page
+//! shows nothing of what is stored; see `view` for that.
 
 use super::{
     ChartMuseum,

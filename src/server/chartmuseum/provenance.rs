@@ -1,4 +1,5 @@
-//! Which chart a provenance file belongs to, as ChartMuseum reads it. Whether its signature is good is `verify`'s affair.
+//! Which chart a provenance file belongs to, as ChartMuseum reads it. Whether its signature is good
+//! is `verify`'s affair.
 
 use bytes::Bytes;
 

@@ -1,5 +1,5 @@
-//! Paths to routes, as ChartMuseum finds them: the namespace stands before or, below `/api`, after the first segment and
-//! has as many segments as the depth says.
+//! Paths to routes, as ChartMuseum finds them: the namespace stands before or, below `/api`, after
+//! the first segment and has as many segments as the depth says.
 
 use super::options::{Api, Compat, Depth, Options};
 use http::Method;

@@ -1,5 +1,5 @@
-//! Uploads: a chart by itself, a provenance file by itself, or both in a form. What is wrong with them, and whether what
-//! is there gives way, is judged here in ChartMuseum's order and words.
+//! Uploads: a chart by itself, a provenance file by itself, or both in a form. What is wrong with
+//! them, and whether what is there gives way, is judged here in ChartMuseum's order and words.
 
 use super::{
     ChartMuseum,
@@ -108,7 +108,8 @@ impl<C: Catalog> ChartMuseum<C> {
         self.store(namespace, Files { charts, provenances, force, words }).await
     }
 
-    /// Stores what may be stored. It goes on when the client goes away, so that store and index stay in step.
+    /// Stores what may be stored. It goes on when the client goes away, so that store and index
+    /// stay in step.
     async fn store(self: &Arc<Self>, namespace: &str, files: Files) -> Result<Response, Denial> {
         let (this, namespace) = (Arc::clone(self), namespace.to_owned());
         unbroken(async move { this.commit(&namespace, files).await }).await?;
@@ -142,7 +143,8 @@ impl<C: Catalog> ChartMuseum<C> {
                 found => new += usize::from(!found),
             }
         }
-        // ChartMuseum does not count forms. Clients send forms, ours too, so the limit would hold for nobody.
+        // ChartMuseum does not count forms. Clients send forms, ours too, so the limit would hold
+        // for nobody.
         if words == Words::Plain || self.options.compat == Compat::Improved {
             self.room_for(namespace, new)?;
         }
@@ -189,8 +191,9 @@ impl<C: Catalog> ChartMuseum<C> {
         Ok(Provenance::parse(bytes))
     }
 
-    /// The version that is there, if it is. Names and versions may have dashes, so that another chart may have the same
-    /// file: of two such charts the second is refused, whatever the query says.
+    /// The version that is there, if it is. Names and versions may have dashes, so that another
+    /// chart may have the same file: of two such charts the second is refused, whatever the query
+    /// says.
     fn there(&self, namespace: &str, chart: &Judged) -> Result<Option<Found>, Denial> {
         let metadata = &chart.metadata;
         let found = self.shelf.view().find(namespace, &metadata.name, &metadata.version);
@@ -211,7 +214,8 @@ impl<C: Catalog> ChartMuseum<C> {
         })
     }
 
-    /// Stores a chart that may be stored, with its provenance or what waited for it, and lets the oldest go.
+    /// Stores a chart that may be stored, with its provenance or what waited for it, and lets the
+    /// oldest go.
     async fn keep(
         &self,
         namespace: &str,
@@ -265,7 +269,8 @@ impl<C: Catalog> ChartMuseum<C> {
         Ok(())
     }
 
-    /// Takes away a chart's oldest versions as long as there are too many; never the one that just came.
+    /// Takes away a chart's oldest versions as long as there are too many; never the one that just
+    /// came.
     async fn drop_oldest(&self, namespace: &str, name: &str, new: &str) -> Result<(), Denial> {
         let Some(most) = self.options.per_chart_limit else { return Ok(()) };
         let mut all = self.shelf.view().versions(namespace, name).unwrap_or_default();

@@ -1,6 +1,6 @@
-//! What was seen of a store, kept in a file, so that the next start need not see it again: one record a tag, appended as tags
-//! come and go, each with a check of its own. Nothing depends on it: what is damaged or was written under other settings
-//! is forgotten and looked up anew.
+//! What was seen of a store, kept in a file, so that the next start need not see it again: one
+//! record a tag, appended as tags come and go, each with a check of its own. Nothing depends on it:
+//! what is damaged or was written under other settings is forgotten and looked up anew.
 //!
 //! ```text
 //! chartferry view 3 <hash of the settings and of the program's version>\n
@@ -23,7 +23,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// A file of what was seen, or none. It never fails: trouble with it is told in the log, and costs time alone.
+/// A file of what was seen, or none. It never fails: trouble with it is told in the log, and costs
+/// time alone.
 #[derive(Debug, Default)]
 pub struct Cache(Option<Mutex<Store>>);
 
@@ -37,7 +38,8 @@ struct Store {
     seen: HashMap<(RepositoryName, Tag), Known>,
     /// Bytes that the file has.
     size: u64,
-    /// Bytes from which on it is written anew. Not before the start is over: what is live is known only then.
+    /// Bytes from which on it is written anew. Not before the start is over: what is live is known
+    /// only then.
     most: u64,
 }
 
@@ -80,8 +82,8 @@ impl Cache {
         Self(None)
     }
 
-    /// The file at `path`, which is made if it is not there. The process that has it open has it alone; another one
-    /// goes without.
+    /// The file at `path`, which is made if it is not there. The process that has it open has it
+    /// alone; another one goes without.
     pub fn open(path: &Path, settings: &Settings) -> Self {
         match Store::open(path, settings) {
             Ok(store) => Self(Some(Mutex::new(store))),
@@ -119,8 +121,8 @@ impl Cache {
         seen.into_iter().map(|((repository, tag), known)| (repository, tag, known)).collect()
     }
 
-    /// Notes what a tag is on, or that it is gone. Writes the file anew when more than half of it is of no use: `live` says
-    /// then what there is.
+    /// Notes what a tag is on, or that it is gone. Writes the file anew when more than half of it
+    /// is of no use: `live` says then what there is.
     pub(super) fn note(
         &self,
         repository: &RepositoryName,
@@ -136,7 +138,8 @@ impl Cache {
         }
     }
 
-    /// After the start: forgets what nobody asked for, and writes the file anew when more than half of it is of no use.
+    /// After the start: forgets what nobody asked for, and writes the file anew when more than half
+    /// of it is of no use.
     pub(super) fn settle(&self, live: impl FnOnce() -> Live) {
         let Some(mut store) = self.store() else { return };
         store.seen = HashMap::new();
@@ -241,7 +244,8 @@ impl Store {
         }
     }
 
-    /// Written over in place: the file is locked, and a crash in between costs what it holds and no more.
+    /// Written over in place: the file is locked, and a crash in between costs what it holds and no
+    /// more.
     fn rewrite(&mut self, live: &Live) -> Result<()> {
         let path = self.path.clone();
         let fail = |error| Error::io("write cache", &path, error);
@@ -264,7 +268,8 @@ impl Store {
     }
 }
 
-/// The first line. Texts that other settings or another version of this program would have made are of no use.
+/// The first line. Texts that other settings or another version of this program would have made are
+/// of no use.
 fn mark(settings: &Settings) -> String {
     let made_by = format!("{}\n{settings:?}", env!("CARGO_PKG_VERSION"));
     format!("chartferry view 3 {}\n", Digest::sha256(made_by.as_bytes()).hex())

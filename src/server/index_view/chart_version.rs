@@ -1,5 +1,5 @@
-//! One version of a chart as the index shows it: its texts, made once, and where its bytes lie. An item never changes; a
-//! version that is pushed anew is a new item.
+//! One version of a chart as the index shows it: its texts, made once, and where its bytes lie. An
+//! item never changes; a version that is pushed anew is a new item.
 
 use super::Format;
 use crate::{
@@ -12,7 +12,8 @@ use crate::{
 };
 use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
-/// One version of a chart. It is not bound to a manifest: what only the museum can hold is an item too.
+/// One version of a chart. It is not bound to a manifest: what only the museum can hold is an item
+/// too.
 #[derive(Clone, Debug)]
 pub struct Item {
     /// The chart's name, as Chart.yaml has it.
@@ -51,8 +52,8 @@ impl Item {
         Err(Error::new(ErrorKind::Limit, message))
     }
 
-    /// The entry as one line of JSON. Where the index is YAML it is made anew at each call: a second copy of every entry
-    /// would be the larger one, for JSON writes `<` in six bytes.
+    /// The entry as one line of JSON. Where the index is YAML it is made anew at each call: a
+    /// second copy of every entry would be the larger one, for JSON writes `<` in six bytes.
     ///
     /// # Errors
     /// None for an entry that was read back when it was added.
@@ -96,8 +97,8 @@ impl Origin {
         }
     }
 
-    /// Which of several origins of one version is shown: the one in the repository of the chart's name, under the
-    /// version's own tag. The same everywhere, so that replicas agree.
+    /// Which of several origins of one version is shown: the one in the repository of the chart's
+    /// name, under the version's own tag. The same everywhere, so that replicas agree.
     pub(super) fn rank<'a>(&'a self, item: &Item) -> (u8, u8, &'a str, &'a str) {
         match self {
             Self::Museum => (0, 0, "", ""),

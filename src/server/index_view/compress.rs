@@ -1,5 +1,5 @@
-//! Text compressed in parts that are joined later: gzip as one member of many blocks, zstd as frames one after another. So a
-//! change costs the compression of its part, not of the whole.
+//! Text compressed in parts that are joined later: gzip as one member of many blocks, zstd as
+//! frames one after another. So a change costs the compression of its part, not of the whole.
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress};

@@ -1,6 +1,7 @@
-//! Tags that could not be looked at although their list could. A few of them must not make everything else count as out of
-//! date: a config that a registry answers with 500 for ever would do so for ever. Many of them at once look like a
-//! registry that is ill, and count until they have failed twice.
+//! Tags that could not be looked at although their list could. A few of them must not make
+//! everything else count as out of date: a config that a registry answers with 500 for ever would
+//! do so for ever. Many of them at once look like a registry that is ill, and count until they have
+//! failed twice.
 
 use crate::oci::{RepositoryName, Tag};
 use std::{
@@ -10,7 +11,8 @@ use std::{
 
 /// Looks in a row after which a tag is set aside.
 const ENOUGH: u32 = 2;
-/// A tag that was set aside is looked at once in so many rounds: each look may be a request that is tried again.
+/// A tag that was set aside is looked at once in so many rounds: each look may be a request that is
+/// tried again.
 const SELDOM: u32 = 10;
 /// So many failures beside what is known are the tags' own fault.
 const FEW: usize = 4;
@@ -69,7 +71,8 @@ impl Doubts {
         self.all().values().any(|count| *count < ENOUGH)
     }
 
-    /// Whether the failures mean that the store is out of reach, when so many tags are known besides.
+    /// Whether the failures mean that the store is out of reach, when so many tags are known
+    /// besides.
     pub(super) fn count(&self, known: usize) -> bool {
         let open = self.all().values().filter(|count| **count < ENOUGH).count();
         open > 0 && (known == 0 || open > FEW)

@@ -1,5 +1,6 @@
-//! Keeps a view in step with a store: told of a tag, it looks what the tag is on and puts the chart there into the view, or
-//! takes it out. It never holds an archive: an entry is made of the manifest and the config, two small reads a version.
+//! Keeps a view in step with a store: told of a tag, it looks what the tag is on and puts the chart
+//! there into the view, or takes it out. It never holds an archive: an entry is made of the
+//! manifest and the config, two small reads a version.
 
 use super::{
     View,
@@ -32,11 +33,11 @@ use tokio::sync::OnceCell;
 /// How a follower finds out that a tag has moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookCost {
-    /// Looking costs next to nothing, and nobody but us writes: each tag is looked up at the start, and when we are
-    /// told of it.
+    /// Looking costs next to nothing, and nobody but us writes: each tag is looked up at the start,
+    /// and when we are told of it.
     Near,
-    /// Looking costs a request: what was seen once is believed until we are told otherwise, or it is gone from the list
-    /// of tags.
+    /// Looking costs a request: what was seen once is believed until we are told otherwise, or it
+    /// is gone from the list of tags.
     Far,
 }
 
@@ -56,8 +57,8 @@ pub(super) struct Inner {
     pub(super) cache: Cache,
     /// How often somebody has told of a tag, and it was looked at.
     told: AtomicU64,
-    /// Who changes a tag, or looks what it is on, does it alone. Chosen by the tag's name, so that their number is
-    /// bounded.
+    /// Who changes a tag, or looks what it is on, does it alone. Chosen by the tag's name, so that
+    /// their number is bounded.
     turns: Vec<tokio::sync::Mutex<()>>,
     pub(super) filled: OnceCell<()>,
     pub(super) fresh: super::poll::Freshness,
@@ -114,9 +115,9 @@ impl<C: Catalog> Follower<C> {
         self.inner.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nobody else is at this tag. Who holds a turn may change the tag, and says then what has become of
-    /// it. The whole of that belongs in a task of its own: a client who hangs up in between must not leave the view
-    /// behind the store.
+    /// Waits until nobody else is at this tag. Who holds a turn may change the tag, and says then
+    /// what has become of it. The whole of that belongs in a task of its own: a client who hangs up
+    /// in between must not leave the view behind the store.
     pub async fn turn(&self, repository: &RepositoryName, tag: &Tag) -> Turn<'_, C> {
         let mut hasher = DefaultHasher::new();
         (repository, tag).hash(&mut hasher);
@@ -138,7 +139,8 @@ impl<C: Catalog> Follower<C> {
         self.memory().tag(repository, tag).map(|known| known.manifest.clone())
     }
 
-    /// Looks again at every tag that was on a manifest, or on an index whose chart it is, as after its deletion.
+    /// Looks again at every tag that was on a manifest, or on an index whose chart it is, as after
+    /// its deletion.
     ///
     /// # Errors
     /// As [`Self::refresh`].
@@ -157,8 +159,9 @@ impl<C: Catalog> Follower<C> {
 
     async fn look(&self, repository: &RepositoryName, tag: &Tag) -> Result<Look> {
         match self.look_closely(repository, tag).await {
-            // Damage on this machine stays until somebody mends it. The tag is remembered as absent, so that the view
-            // sees it when a push mends it, or at the start after it was mended by hand.
+            // Damage on this machine stays until somebody mends it. The tag is remembered as
+            // absent, so that the view sees it when a push mends it, or at the start after it was
+            // mended by hand.
             Err(error)
                 if self.inner.sight == LookCost::Near && error.kind() == ErrorKind::Integrity =>
             {
@@ -224,7 +227,8 @@ impl<C: Catalog> Follower<C> {
         Ok(Look::Now(Some(Known { manifest: digest, item: item.map(Arc::new), through })))
     }
 
-    /// What is known of a manifest and cannot have changed. An index stays the same when the chart that it lists is deleted.
+    /// What is known of a manifest and cannot have changed. An index stays the same when the chart
+    /// that it lists is deleted.
     fn known(&self, repository: &RepositoryName, manifest: &Digest) -> Option<Known> {
         self.memory().manifest(repository, manifest).filter(|known| known.through.is_empty())
     }
@@ -248,8 +252,8 @@ impl<C: Catalog> Follower<C> {
     /// What the index says of the chart that a manifest of a repository holds.
     ///
     /// # Errors
-    /// `Invalid` when the manifest holds no chart, or one that Helm refuses; `Limit` when its entry is longer than
-    /// [`Limits::entry_bytes`].
+    /// `Invalid` when the manifest holds no chart, or one that Helm refuses; `Limit` when its entry
+    /// is longer than [`Limits::entry_bytes`].
     pub fn item(
         &self,
         repository: &RepositoryName,
@@ -268,8 +272,8 @@ impl<C: Catalog> Follower<C> {
         Ok(item)
     }
 
-    /// How often it was told of a tag until now: what was read of the store since then is believed only as long as
-    /// this is the same.
+    /// How often it was told of a tag until now: what was read of the store since then is believed
+    /// only as long as this is the same.
     pub(super) fn told(&self) -> u64 {
         self.inner.told.load(Ordering::SeqCst)
     }
@@ -349,7 +353,8 @@ impl<C: Catalog> Turn<'_, C> {
         self.look().await
     }
 
-    /// Takes what the cache has of the tag, if it was on `manifest` when [`Follower::told`] said `since`; looks else.
+    /// Takes what the cache has of the tag, if it was on `manifest` when [`Follower::told`] said
+    /// `since`; looks else.
     ///
     /// # Errors
     /// As [`Self::refresh`].
@@ -378,7 +383,8 @@ impl<C: Catalog> Turn<'_, C> {
         Ok(())
     }
 
-    /// The tag has been put on this manifest, whose chart has this entry: nothing need be read again.
+    /// The tag has been put on this manifest, whose chart has this entry: nothing need be read
+    /// again.
     ///
     /// # Errors
     /// As [`Follower::item`].
@@ -410,7 +416,8 @@ impl<C: Catalog> Turn<'_, C> {
     }
 }
 
-/// Whether an error says that something is no chart, for good; everything else may be over the next time.
+/// Whether an error says that something is no chart, for good; everything else may be over the next
+/// time.
 fn is_no_chart(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Limit)
 }

@@ -1,5 +1,6 @@
-//! The index of one namespace at one moment: joined, and compressed, when it is first asked for, once for everybody who
-//! asks before the next change. What has not changed since is not compressed again.
+//! The index of one namespace at one moment: joined, and compressed, when it is first asked for,
+//! once for everybody who asks before the next change. What has not changed since is not compressed
+//! again.
 
 use super::{
     Format, Settings,
@@ -192,8 +193,8 @@ impl Index {
         frames.into()
     }
 
-    /// What stands before the charts: as Helm writes it, but that Helm sorts the charts of an index in YAML so that `a9`
-    /// comes before `a10`. Nobody depends on it.
+    /// What stands before the charts: as Helm writes it, but that Helm sorts the charts of an index
+    /// in YAML so that `a9` comes before `a10`. Nobody depends on it.
     fn head(&self) -> String {
         match self.settings.format {
             Format::Yaml if self.parts.is_empty() => "apiVersion: v1\nentries: {}\n".to_owned(),
@@ -212,7 +213,8 @@ impl Index {
         }
     }
 
-    /// What stands after them: `serverInfo` too, from which clients of the ChartMuseum API learn its context path.
+    /// What stands after them: `serverInfo` too, from which clients of the ChartMuseum API learn
+    /// its context path.
     fn foot(&self) -> String {
         let path = &self.settings.context_path;
         match self.settings.format {

@@ -1,12 +1,12 @@
-//! What a chart repository shows, in memory, over a store: the charts of every namespace, and the index of each. [`View`]
-//! knows no store: a [`Follower`] keeps it in step with one.
+//! What a chart repository shows, in memory, over a store: the charts of every namespace, and the
+//! index of each. [`View`] knows no store: a [`Follower`] keeps it in step with one.
 //!
-//! A version that comes or goes costs the logarithm of their number: its lines in the index are made once, when it comes,
-//! and joined when somebody asks. Two views with the same charts give the same index under the same ETag, whatever
-//! happened before.
+//! A version that comes or goes costs the logarithm of their number: its lines in the index are
+//! made once, when it comes, and joined when somebody asks. Two views with the same charts give the
+//! same index under the same ETag, whatever happened before.
 //!
-//! A namespace is what stands before a chart's name: `team/charts` for the repository `team/charts/demo`, and the empty
-//! text for charts at the root.
+//! A namespace is what stands before a chart's name: `team/charts` for the repository
+//! `team/charts/demo`, and the empty text for charts at the root.
 
 mod cache;
 mod chart_version;
@@ -39,11 +39,11 @@ use std::{
 /// How indexes are written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Before every entry's URL, without a slash at its end; empty for URLs relative to the index. The namespace is
-    /// put between.
+    /// Before every entry's URL, without a slash at its end; empty for URLs relative to the index.
+    /// The namespace is put between.
     pub chart_url: String,
-    /// Where the server lies below its host, such as `/charts`; empty for the root. It is written into the index, and
-    /// into absolute URLs.
+    /// Where the server lies below its host, such as `/charts`; empty for the root. It is written
+    /// into the index, and into absolute URLs.
     pub context_path: String,
     /// YAML or JSON.
     pub format: Format,
@@ -117,8 +117,8 @@ impl View {
         &self.0.settings
     }
 
-    /// A version as it will stand in the index of `namespace`: the entry's URLs are set here, its digest is the
-    /// archive's.
+    /// A version as it will stand in the index of `namespace`: the entry's URLs are set here, its
+    /// digest is the archive's.
     pub fn item(
         &self,
         namespace: &str,
@@ -154,8 +154,8 @@ impl View {
         }
     }
 
-    /// Adds a version, or replaces what came from the same origin. Of several origins of one version one is shown, by
-    /// the same rule everywhere.
+    /// Adds a version, or replaces what came from the same origin. Of several origins of one
+    /// version one is shown, by the same rule everywhere.
     pub fn put(&self, namespace: &str, origin: Origin, item: Arc<Item>) {
         let mut all = self.0.namespaces.write().unwrap_or_else(PoisonError::into_inner);
         all.entry(namespace.into()).or_default().put(origin, item);
@@ -176,8 +176,8 @@ impl View {
         self.all().get(namespace)?.find(name, version).cloned()
     }
 
-    /// Everything in the store that says it is this version, the one shown first: all of it must go for the version to
-    /// be gone.
+    /// Everything in the store that says it is this version, the one shown first: all of it must go
+    /// for the version to be gone.
     pub fn origins(&self, namespace: &str, name: &str, version: &str) -> Vec<Found> {
         let all = self.all();
         all.get(namespace).map(|found| found.origins(name, version)).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! The charts of one namespace, and what follows from them as they come and go: their order, a hash of all of them,
-//! the latest of their dates. Every change costs the logarithm of their number.
+//! The charts of one namespace, and what follows from them as they come and go: their order, a hash
+//! of all of them, the latest of their dates. Every change costs the logarithm of their number.
 
 use super::{
     Settings,
@@ -26,7 +26,8 @@ pub(super) struct Namespace {
 #[derive(Debug, Default)]
 struct Kept {
     index: Option<Arc<Index>>,
-    /// By the name that each begins with; the first begins with the empty one. A part that has changed is `None`.
+    /// By the name that each begins with; the first begins with the empty one. A part that has
+    /// changed is `None`.
     parts: BTreeMap<Arc<str>, Option<Arc<Part>>>,
 }
 
@@ -59,10 +60,12 @@ enum Presence {
     Gone,
 }
 
-/// Whether a chart begins a part of the index, which is made and compressed by itself. About one in 32 does; which ones
-/// depends on their names alone, so that a chart that comes or goes moves no other's border.
+/// Whether a chart begins a part of the index, which is made and compressed by itself. About one in
+/// 32 does; which ones depends on their names alone, so that a chart that comes or goes moves no
+/// other's border.
 fn begins_part(name: &str) -> bool {
-    // FNV-1a, the same in every process; by itself it hardly moves some bits for names that differ in their end alone.
+    // FNV-1a, the same in every process; by itself it hardly moves some bits for names that differ
+    // in their end alone.
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
@@ -73,7 +76,8 @@ fn begins_part(name: &str) -> bool {
 #[derive(Debug, Default)]
 struct Chart(BTreeMap<VersionOrder, Version>);
 
-/// One version: everything that says it is this one, best first. The first is shown. Never empty in a chart.
+/// One version: everything that says it is this one, best first. The first is shown. Never empty in
+/// a chart.
 #[derive(Debug, Default)]
 struct Version(Vec<Found>);
 
@@ -184,8 +188,8 @@ impl Namespace {
         version.map(|version| version.0.clone()).unwrap_or_default()
     }
 
-    /// The version whose archive is called `NAME-VERSION`. Names and versions may both have dashes; the shortest name
-    /// that fits is it.
+    /// The version whose archive is called `NAME-VERSION`. Names and versions may both have dashes;
+    /// the shortest name that fits is it.
     pub(super) fn by_stem(&self, stem: &str) -> Option<&Found> {
         stem.match_indices('-').find_map(|(at, _)| self.find(&stem[..at], &stem[at + 1..]))
     }
@@ -233,8 +237,8 @@ fn date(item: &Item) -> Option<jiff::Timestamp> {
     item.created.parse().ok()
 }
 
-/// A hash of a set of items that does not depend on the order in which they came: the sum of their own, each of which is
-/// a SHA-256 taken as four numbers.
+/// A hash of a set of items that does not depend on the order in which they came: the sum of their
+/// own, each of which is a SHA-256 taken as four numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sum([u64; 4]);
 

@@ -1,5 +1,6 @@
-//! When a follower looks at its store: once at the start, at all of it, and where nobody tells us of changes again and again,
-//! at the lists of tags. What cannot be asked keeps the state it had, and answers say so then.
+//! When a follower looks at its store: once at the start, at all of it, and where nobody tells us
+//! of changes again and again, at the lists of tags. What cannot be asked keeps the state it had,
+//! and answers say so then.
 
 use super::{
     doubts::Turn,
@@ -127,7 +128,8 @@ impl<C: Catalog> Follower<C> {
         );
     }
 
-    /// Looks once at every repository: at all its tags where that costs nothing, else at those that have come or gone.
+    /// Looks once at every repository: at all its tags where that costs nothing, else at those that
+    /// have come or gone.
     ///
     /// # Errors
     /// What the store says, when nothing could be looked at, or something could not be reached.
@@ -156,7 +158,8 @@ impl<C: Catalog> Follower<C> {
                 async move {
                     if let Err(error) = self.apart(&name).await {
                         tracing::warn!(repository = %name, error = error.chain(), "cannot look at it");
-                        // A registry that says no will say so the next time; it is no reason to show nothing.
+                        // A registry that says no will say so the next time; it is no reason to
+                        // show nothing.
                         if error.kind() != ErrorKind::Denied {
                             *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                         }
@@ -193,8 +196,9 @@ impl<C: Catalog> Follower<C> {
         let since = self.told();
         let known = self.memory().tags(repository);
         let store = self.catalog.repository(repository)?;
-        // What the cache knows need not be looked at one by one: a tag is written after all that it stands for, and taken
-        // away before any of it, so that a tag on the same manifest is the same chart.
+        // What the cache knows need not be looked at one by one: a tag is written after all that it
+        // stands for, and taken away before any of it, so that a tag on the same manifest is the
+        // same chart.
         let read = match self.inner.cache.keeps() && self.inner.sight == LookCost::Near {
             true => store.tags_on().await?,
             false => None,
@@ -214,12 +218,14 @@ impl<C: Catalog> Follower<C> {
         let far = self.inner.sight == LookCost::Far;
         let listed: BTreeSet<Tag> = listed
             .iter()
-            // Elsewhere a look costs a request, and Helm knows no chart under a tag that is no version.
+            // Elsewhere a look costs a request, and Helm knows no chart under a tag that is no
+            // version.
             .filter(|tag| !far || Version::parse_loose(&tag.replace('_', "+")).is_ok())
             .filter_map(|tag| tag.parse().ok())
             .collect();
         let wanted: Vec<Tag> = if far {
-            // A tag that is gone from the list is asked for too: it may have come while the list was on its way.
+            // A tag that is gone from the list is asked for too: it may have come while the list
+            // was on its way.
             listed.symmetric_difference(&known).cloned().collect()
         } else {
             listed.union(&known).cloned().collect()

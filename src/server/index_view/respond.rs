@@ -1,5 +1,5 @@
-//! An index as the answer to a request: conditions, codings, HEAD. Where it lies, and whether a namespace without charts has
-//! one, is the router's affair.
+//! An index as the answer to a request: conditions, codings, HEAD. Where it lies, and whether a
+//! namespace without charts has one, is the router's affair.
 
 use super::{
     Follower, View,
@@ -10,9 +10,9 @@ use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 
 impl<C: Catalog> Follower<C> {
-    /// The index of a namespace as the answer to a `GET` or `HEAD`; an empty one where there are no charts. While the
-    /// store cannot be asked it is the last one known, with a warning. Whoever asks before the follower is ready gets
-    /// what is known by then.
+    /// The index of a namespace as the answer to a `GET` or `HEAD`; an empty one where there are no
+    /// charts. While the store cannot be asked it is the last one known, with a warning. Whoever
+    /// asks before the follower is ready gets what is known by then.
     pub(in crate::server) async fn index(&self, namespace: &str, head: &Parts) -> Response {
         let mut response = respond(self.view(), namespace, head).await;
         if self.trouble().is_some() {

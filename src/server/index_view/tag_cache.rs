@@ -1,4 +1,5 @@
-//! What a follower knows of its store: which tag of which repository is on which manifest, and which of those are charts.
+//! What a follower knows of its store: which tag of which repository is on which manifest, and
+//! which of those are charts.
 
 use super::{
     cache::Live,
@@ -20,7 +21,8 @@ pub(super) struct Known {
     pub(super) manifest: Digest,
     /// The chart that it holds, if it holds one.
     pub(super) item: Option<Arc<Item>>,
-    /// The manifests below an index that lead to the chart. Empty where the tag is on the chart's own manifest.
+    /// The manifests below an index that lead to the chart. Empty where the tag is on the chart's
+    /// own manifest.
     pub(super) through: Vec<Digest>,
 }
 
@@ -31,8 +33,8 @@ pub(super) struct TagCache(HashMap<RepositoryName, RepositoryTags>);
 #[derive(Debug, Default)]
 struct RepositoryTags {
     tags: BTreeMap<Tag, Known>,
-    /// The manifests of these tags and how many of them are on each: what is known of a manifest need not be fetched for
-    /// another tag.
+    /// The manifests of these tags and how many of them are on each: what is known of a manifest
+    /// need not be fetched for another tag.
     manifests: HashMap<Digest, (Known, usize)>,
 }
 

@@ -57,8 +57,8 @@ impl std::fmt::Debug for Bound {
 /// Takes the address of `config` for a registry over `disk`.
 ///
 /// # Errors
-/// `Usage` when the address is not this machine's own and nobody is asked for credentials, unless the configuration
-/// says that this is meant; `Network` when the address cannot be had.
+/// `Usage` when the address is not this machine's own and nobody is asked for credentials, unless
+/// the configuration says that this is meant; `Network` when the address cannot be had.
 pub async fn bind(disk: Disk, config: Config) -> Result<Bound> {
     let (listener, address) = listen(&config).await?;
     let (tls, drain, rest) = (config.tls.clone(), config.drain, config.upload_rest);

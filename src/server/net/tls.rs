@@ -1,5 +1,5 @@
-//! A certificate and its key from PEM files, ready to be shown to clients; and whose certificates those must show, if they
-//! must.
+//! A certificate and its key from PEM files, ready to be shown to clients; and whose certificates
+//! those must show, if they must.
 
 use crate::{Error, Result};
 use rustls::{
@@ -42,7 +42,8 @@ impl Tls {
         Self::with(certificate, key, verifier, Clients::Anyone)
     }
 
-    /// The same, for clients that show a certificate signed by one of the authorities in a file, and for no others.
+    /// The same, for clients that show a certificate signed by one of the authorities in a file,
+    /// and for no others.
     ///
     /// # Errors
     /// As [`Self::open`].

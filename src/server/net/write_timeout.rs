@@ -1,5 +1,6 @@
-//! A connection whose other side must take what it is sent: one that reads nothing for too long is given up, or it
-//! would hold a file and memory for ever. Silence in the other direction is bounded where requests are read.
+//! A connection whose other side must take what it is sent: one that reads nothing for too long is
+//! given up, or it would hold a file and memory for ever. Silence in the other direction is bounded
+//! where requests are read.
 
 use std::{
     future::Future,

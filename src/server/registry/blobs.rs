@@ -97,13 +97,14 @@ pub(crate) fn body(blob: &StoredBlob, start: u64, length: u64) -> Result<Body, R
         let buffer = Vec::with_capacity(length as usize);
         return Ok(Body::from(read(file, buffer, length).map_err(fail)?.1));
     }
-    // The answer's head names the length: a file that turns out shorter breaks the connection, never the content.
+    // The answer's head names the length: a file that turns out shorter breaks the connection,
+    // never the content.
     let parts = stream::try_unfold((file, length), |(file, left)| async move {
         if left == 0 {
             return Ok::<_, io::Error>(None);
         }
-        // Allocated here and not on the thread that reads: an allocator keeps what other threads free for the one
-        // that allocated, and that one may never come back for it.
+        // Allocated here and not on the thread that reads: an allocator keeps what other threads
+        // free for the one that allocated, and that one may never come back for it.
         let buffer = Vec::with_capacity(left.min(BUFFER) as usize);
         let (file, bytes) = blocking(move || read(file, buffer, left.min(BUFFER))).await?;
         let left = left - bytes.len() as u64;

@@ -95,8 +95,8 @@ impl Registry {
     }
 }
 
-/// An index of descriptors that lie in files, and its length. A short one is read here; of a long one a part is in memory
-/// at a time, however slowly the client takes it.
+/// An index of descriptors that lie in files, and its length. A short one is read here; of a long
+/// one a part is in memory at a time, however slowly the client takes it.
 fn pieces(files: &[StoredBlob]) -> Result<(u64, Body), Refusal> {
     let start = format!(r#"{{"schemaVersion":2,"mediaType":"{}","manifests":["#, media::INDEX);
     let mut pieces = vec![Piece::Text(start.clone().into())];

@@ -54,7 +54,8 @@ pub fn router(disk: Disk, config: Config) -> Router {
     router_with(disk, config, charts)
 }
 
-/// What keeps the index of the charts in `disk`. Nobody else writes there: the store's lock is ours.
+/// What keeps the index of the charts in `disk`. Nobody else writes there: the store's lock is
+/// ours.
 pub(super) fn charts(disk: &Disk, config: &Config) -> Follower<Disk> {
     let settings = config.museum.settings();
     let cache = Cache::open(&disk.root().join(CHARTS_CACHE), &settings);
@@ -178,8 +179,8 @@ impl Registry {
     }
 }
 
-/// Brings the index to what has become of a tag, or of all tags of a manifest. What was asked for is done by now: a failure
-/// is for the log.
+/// Brings the index to what has become of a tag, or of all tags of a manifest. What was asked for
+/// is done by now: a failure is for the log.
 pub(super) async fn changed(
     charts: &Follower<Disk>,
     repository: &RepositoryName,
@@ -194,7 +195,8 @@ pub(super) async fn changed(
     }
 }
 
-/// Does work of several steps to its end, even when the client hangs up in between. A panic there goes on here.
+/// Does work of several steps to its end, even when the client hangs up in between. A panic there
+/// goes on here.
 pub(super) async fn unbroken<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> T {

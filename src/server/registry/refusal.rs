@@ -1,4 +1,5 @@
-//! What the server says when it does not do what was asked: status, the specification's code, and a JSON body.
+//! What the server says when it does not do what was asked: status, the specification's code, and a
+//! JSON body.
 
 use crate::{Error, ErrorKind, store::disk::repository::MissingContent};
 use axum::{

@@ -1,4 +1,5 @@
-//! Paths under `/v2/` to routes. Repository names contain slashes, so the path is read from its end.
+//! Paths under `/v2/` to routes. Repository names contain slashes, so the path is read from its
+//! end.
 
 use super::refusal::{Code, Refusal};
 use crate::oci::{Digest, RepositoryName, TagOrDigest};

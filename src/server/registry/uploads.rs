@@ -1,5 +1,5 @@
-//! Blobs in: the four ways of the specification (in one request, POST then PUT, in chunks, as a stream), mounting, and
-//! cancelling. Bytes go to disk as they come, hashed on the way.
+//! Blobs in: the four ways of the specification (in one request, POST then PUT, in chunks, as a
+//! stream), mounting, and cancelling. Bytes go to disk as they come, hashed on the way.
 
 use super::{
     DIGEST_HEADER, Query, Registry,
@@ -26,7 +26,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use std::time::{Duration, SystemTime};
 
-/// How much of a body is gathered before it is handed to the disk, while the next is being received.
+/// How much of a body is gathered before it is handed to the disk, while the next is being
+/// received.
 const BATCH: usize = 512 * 1024;
 /// How long a session may rest once too many are open.
 const SHORT_REST: Duration = Duration::from_secs(60);
@@ -74,7 +75,8 @@ pub(crate) async fn start(
     commit(&repository, upload, digest).await
 }
 
-/// Whether one more session may be opened. Where there are too many, those that rest are given up before their time.
+/// Whether one more session may be opened. Where there are too many, those that rest are given up
+/// before their time.
 fn has_room(disk: &Disk, most: usize) -> StoreResult<bool> {
     if disk.count_uploads()? < most {
         return Ok(true);
@@ -114,7 +116,8 @@ pub(crate) async fn finish(
     body: &mut Body,
 ) -> Result<Response, Refusal> {
     let upload = take(&repository, id).await?;
-    // The order of chunks is judged before the digest, so that a client can go on after either mistake.
+    // The order of chunks is judged before the digest, so that a client can go on after either
+    // mistake.
     let length = chunk_length(&repository, &upload, &head.headers)?;
     let digest = query.value("digest").ok_or_else(|| {
         Refusal::bad_request(Code::DigestInvalid, "the parameter `digest` is missing")
@@ -132,7 +135,8 @@ pub(crate) async fn cancel(repository: Repository, id: &str) -> Result<Response,
     Ok(response)
 }
 
-/// Takes a blob from where the client may read it. Where it may not, the client hears the same as where there is nothing.
+/// Takes a blob from where the client may read it. Where it may not, the client hears the same as
+/// where there is nothing.
 async fn mount(
     repository: &Repository,
     digest: &Digest,
@@ -161,7 +165,8 @@ async fn take(repository: &Repository, id: &str) -> Result<Upload, Refusal> {
     blocking(move || repository.upload(&wanted)).await?.ok_or_else(|| unknown(id))
 }
 
-/// The length that a `Content-Range` announces, if there is one; it must begin where the session ends.
+/// The length that a `Content-Range` announces, if there is one; it must begin where the session
+/// ends.
 fn chunk_length(
     repository: &Repository,
     upload: &Upload,
@@ -196,7 +201,8 @@ fn parse_content_range(text: &str) -> Option<(u64, u64)> {
     Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
 }
 
-/// Appends the body to the session. What arrived before a failure stays, for the client to go on from.
+/// Appends the body to the session. What arrived before a failure stays, for the client to go on
+/// from.
 async fn receive(
     registry: &Registry,
     upload: Upload,

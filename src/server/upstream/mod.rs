@@ -1,5 +1,6 @@
-//! A server over a store that is elsewhere: a chart repository, and the ChartMuseum API, of what a registry holds. There is no
-//! store on this machine; which registry it is, and how it is spoken to, whoever starts the server brings along.
+//! A server over a store that is elsewhere: a chart repository, and the ChartMuseum API, of what a
+//! registry holds. There is no store on this machine; which registry it is, and how it is spoken
+//! to, whoever starts the server brings along.
 
 pub(super) mod notify;
 pub(super) mod pending_tags;
@@ -77,8 +78,8 @@ impl<C> fmt::Debug for Writes<C> {
 }
 
 impl<C: Catalog> Upstream<C> {
-    /// Serves `catalog`, looking for new tags `every` so often. What was seen is kept in the folder `cache`, if there is
-    /// one, for the next start.
+    /// Serves `catalog`, looking for new tags `every` so often. What was seen is kept in the folder
+    /// `cache`, if there is one, for the next start.
     pub fn new(catalog: C, config: &Config, every: Duration, cache: Option<&Path>) -> Self {
         let settings = config.museum.settings();
         let cache = cache.map_or_else(Cache::none, |folder| {
@@ -100,7 +101,8 @@ impl<C: Catalog> Upstream<C> {
         Self { writes, ..self }
     }
 
-    /// Notifications must bring this secret. Without one they are taken only where nobody needs credentials.
+    /// Notifications must bring this secret. Without one they are taken only where nobody needs
+    /// credentials.
     #[must_use]
     pub fn with_secret(self, secret: NotifySecret) -> Self {
         Self { secret: Some(secret), ..self }

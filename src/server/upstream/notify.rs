@@ -1,6 +1,7 @@
-//! `POST /notify`: a registry tells that tags have come or gone, in the format of the distribution project's webhooks. The
-//! bridge does not trust an event: it looks the tag up in the registry. Each look costs requests, so a server that asks
-//! anybody for credentials takes no notification without a secret.
+//! `POST /notify`: a registry tells that tags have come or gone, in the format of the distribution
+//! project's webhooks. The bridge does not trust an event: it looks the tag up in the registry.
+//! Each look costs requests, so a server that asks anybody for credentials takes no notification
+//! without a secret.
 
 use super::pending_tags::{Late, Pushed};
 use crate::{
@@ -28,7 +29,8 @@ use tokio::sync::Semaphore;
 const MAX_BODY: usize = 1024 * 1024;
 /// How long its body may stay silent.
 const STALL: Duration = Duration::from_secs(10);
-/// Tags of one notification that are looked at. Tags beyond them wait for the next look at the lists.
+/// Tags of one notification that are looked at. Tags beyond them wait for the next look at the
+/// lists.
 const LOOKS: usize = 100;
 /// Notifications that are looked at together, and how long another one waits for its turn.
 const TOGETHER: usize = 8;
@@ -44,8 +46,8 @@ impl NotifySecret {
         Self(Sha256::digest(text.as_bytes()).into())
     }
 
-    /// Whether a request brings it, as `Authorization: Bearer SECRET` or by itself. Hashes are compared, so that time
-    /// tells nothing.
+    /// Whether a request brings it, as `Authorization: Bearer SECRET` or by itself. Hashes are
+    /// compared, so that time tells nothing.
     fn is_in(&self, headers: &HeaderMap) -> bool {
         let Some(text) = headers.get(header::AUTHORIZATION).and_then(|text| text.to_str().ok())
         else {

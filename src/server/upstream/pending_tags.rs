@@ -1,6 +1,7 @@
-//! Tags that an event named and the registry does not show yet. The distribution project's registry sends its event before
-//! it links the tag, so that who looks at once finds the tag absent, or on what it was on before. They are looked at again
-//! a few times, in the background; after that they are left to the look at the lists.
+//! Tags that an event named and the registry does not show yet. The distribution project's registry
+//! sends its event before it links the tag, so that who looks at once finds the tag absent, or on
+//! what it was on before. They are looked at again a few times, in the background; after that they
+//! are left to the look at the lists.
 
 use crate::{
     digest::Digest,

@@ -1,8 +1,10 @@
-//! Bundles: an OCI image layout in one tar file, for places that no network reaches. The tar is the layout's own files
-//! and nothing else (`oci-layout`, `index.json`, `blobs/<algorithm>/<hex>`), in an order that equal content makes equal,
-//! with zstd round it or plain. A delta lists all its charts too, and leaves out the blobs that its base has.
+//! Bundles: an OCI image layout in one tar file, for places that no network reaches. The tar is the
+//! layout's own files and nothing else (`oci-layout`, `index.json`, `blobs/<algorithm>/<hex>`), in
+//! an order that equal content makes equal, with zstd round it or plain. A delta lists all its
+//! charts too, and leaves out the blobs that its base has.
 //!
-//! [`Writer`] writes one, [`Bundle`] reads one. Which charts go in and where they go is `ops::bundle`'s business.
+//! [`Writer`] writes one, [`Bundle`] reads one. Which charts go in and where they go is
+//! `ops::bundle`'s business.
 
 pub(super) mod read;
 pub(super) mod scan;

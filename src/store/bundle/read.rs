@@ -1,6 +1,6 @@
-//! Reading a bundle without trusting it: names, kinds, sizes and digests are judged on the way, nothing is ever
-//! unpacked by the names it brings, and what stays in memory is bounded. It is read whole before anything of it is used,
-//! and again when its blobs are.
+//! Reading a bundle without trusting it: names, kinds, sizes and digests are judged on the way,
+//! nothing is ever unpacked by the names it brings, and what stays in memory is bounded. It is read
+//! whole before anything of it is used, and again when its blobs are.
 
 use super::{
     Entry, INDEX, MARK,
@@ -26,8 +26,8 @@ use std::{
 
 const BUFFER: usize = 256 * 1024;
 
-/// Inflated bytes for each of the file's. JSON comes to a tenth, tar's padding to less; ours holds archives that were
-/// compressed before.
+/// Inflated bytes for each of the file's. JSON comes to a tenth, tar's padding to less; ours holds
+/// archives that were compressed before.
 const RATIO: u64 = 400;
 
 /// A bundle that was read through and found whole. Clones are the same bundle.
@@ -88,7 +88,8 @@ impl Bundle {
     /// Reads a bundle through.
     ///
     /// # Errors
-    /// `NotFound` where nothing is; `Invalid` for what is no bundle; `Integrity` for a blob that is not what its name says; `Limit`.
+    /// `NotFound` where nothing is; `Invalid` for what is no bundle; `Integrity` for a blob that is
+    /// not what its name says; `Limit`.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self> {
         if !path.exists() {
             return Err(Error::not_found(format!("there is no bundle `{}`", path.display())));
@@ -230,8 +231,8 @@ fn walk(
     tape.finish()
 }
 
-/// A name without a leading `./` and a closing `/`; a name that leads elsewhere is refused, though nothing is ever
-/// written by it.
+/// A name without a leading `./` and a closing `/`; a name that leads elsewhere is refused, though
+/// nothing is ever written by it.
 fn clean(name: &[u8]) -> Result<String> {
     let text = std::str::from_utf8(name)
         .map_err(|_| Error::invalid("the name of a member is not UTF-8"))?;

@@ -1,4 +1,5 @@
-//! The first way through a bundle: what it lists, which of its blobs are manifests, and that each is what its name says.
+//! The first way through a bundle: what it lists, which of its blobs are manifests, and that each
+//! is what its name says.
 
 use super::{
     BASE, Entry, INDEX, MARK,
@@ -33,7 +34,8 @@ pub(crate) struct Survey<'a> {
     mark: bool,
     index: Option<(Index, Digest)>,
     listed: HashSet<Digest>,
-    /// What is, or may be, a manifest: until the index is known, everything small that looks like JSON.
+    /// What is, or may be, a manifest: until the index is known, everything small that looks like
+    /// JSON.
     documents: HashMap<Digest, Bytes>,
     held: u64,
     blobs: HashMap<Digest, u64>,

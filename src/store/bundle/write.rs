@@ -1,4 +1,5 @@
-//! Writing a bundle: equal content gives equal bytes, and a blob that is not what its descriptor says is not written.
+//! Writing a bundle: equal content gives equal bytes, and a blob that is not what its descriptor
+//! says is not written.
 
 use super::{BASE, Entry, INDEX, MARK, MARK_TEXT, zstd::Compressor};
 use crate::{
@@ -62,7 +63,8 @@ impl<W: Write> Write for Out<W> {
     }
 }
 
-/// A bundle being written. First what it lists, then its blobs; the caller gives those in the order of their digests.
+/// A bundle being written. First what it lists, then its blobs; the caller gives those in the order
+/// of their digests.
 pub struct Writer<W: Write> {
     out: Out<W>,
     buffer: Vec<u8>,
@@ -75,7 +77,8 @@ impl<W: Write> std::fmt::Debug for Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a bundle that lists `entries`. `base` is the digest of the `index.json` of what a delta stands on.
+    /// Begins a bundle that lists `entries`. `base` is the digest of the `index.json` of what a
+    /// delta stands on.
     ///
     /// # Errors
     /// `Io`.
@@ -101,7 +104,8 @@ impl<W: Write> Writer<W> {
     /// Writes a blob.
     ///
     /// # Errors
-    /// `Io`; `Integrity` when the source has not the size and digest it is said to have: the bundle is then lost.
+    /// `Io`; `Integrity` when the source has not the size and digest it is said to have: the bundle
+    /// is then lost.
     pub fn blob(&mut self, blob: &Descriptor, source: &BlobSource) -> Result<()> {
         self.head(&path(&blob.digest), blob.size)?;
         verify::copy(blob, source, |part| self.out.write_all(part).map_err(failed))?;

@@ -1,6 +1,6 @@
-//! Zstandard round a bundle: written in frames of one size, each by itself, so that memory is bounded and equal input
-//! gives equal bytes; read with every frame, checksum and window judged. What is inside is
-//! [`super::write`]'s and [`super::read`]'s business.
+//! Zstandard round a bundle: written in frames of one size, each by itself, so that memory is
+//! bounded and equal input gives equal bytes; read with every frame, checksum and window judged.
+//! What is inside is [`super::write`]'s and [`super::read`]'s business.
 
 use crate::{Error, ErrorKind};
 use ruzstd::{
@@ -9,16 +9,18 @@ use ruzstd::{
 };
 use std::io::{self, Cursor, Read, Write};
 
-/// Input bytes of one frame: one block, beyond which the encoder finds no match anyway. Frames stand side by side in a
-/// file as well as one: `zstd` and `tar` take them so.
+/// Input bytes of one frame: one block, beyond which the encoder finds no match anyway. Frames
+/// stand side by side in a file as well as one: `zstd` and `tar` take them so.
 const FRAME: usize = 128 << 10;
 
-/// A frame is left as it is when two of its bytes are equal by a chance of less than one in this many: in noise it is one
-/// in 256, in JSON one in 20. Archives of charts are noise; the encoder would spend a second on 12 MB of them and gain
-/// nothing (57 MB of JSON, to a tenth; 370 MB left as they are).
+/// A frame is left as it is when two of its bytes are equal by a chance of less than one in this
+/// many: in noise it is one in 256, in JSON one in 20. Archives of charts are noise; the encoder
+/// would spend a second on 12 MB of them and gain nothing (57 MB of JSON, to a tenth; 370 MB left
+/// as they are).
 const DENSE: u64 = 150;
 
-/// Largest window a frame may ask its reader to keep. `zstd -19` asks for 8 MiB, `zstd --ultra -21` for 64.
+/// Largest window a frame may ask its reader to keep. `zstd -19` asks for 8 MiB, `zstd --ultra -21`
+/// for 64.
 const WINDOW: u64 = 64 << 20;
 
 const MAGIC: u32 = 0xFD2F_B528;
@@ -44,8 +46,8 @@ impl<W: Write> Compressor<W> {
         Ok(self.out)
     }
 
-    /// One frame: compressed, or as it is where that is smaller. The encoder panics on the errors of its reader and
-    /// writer, and memory has none.
+    /// One frame: compressed, or as it is where that is smaller. The encoder panics on the errors
+    /// of its reader and writer, and memory has none.
     fn write_frame(&mut self) -> io::Result<()> {
         let level = match is_dense(&self.frame) {
             true => CompressionLevel::Uncompressed,
@@ -60,7 +62,8 @@ impl<W: Write> Compressor<W> {
     }
 }
 
-/// Whether nothing is to be gained, by the counts of the bytes alone. In whole numbers, so that every machine decides alike.
+/// Whether nothing is to be gained, by the counts of the bytes alone. In whole numbers, so that
+/// every machine decides alike.
 fn is_dense(bytes: &[u8]) -> bool {
     let mut counts = [0_u64; 256];
     for byte in bytes {
@@ -139,7 +142,8 @@ impl<R: Read> Expander<R> {
         Err(damaged("it ends within a frame"))
     }
 
-    /// A frame's header, whole, its window within bounds: the decoder itself trusts the first one it meets.
+    /// A frame's header, whole, its window within bounds: the decoder itself trusts the first one
+    /// it meets.
     fn header(&mut self) -> io::Result<Vec<u8>> {
         let mut header = MAGIC.to_le_bytes().to_vec();
         let descriptor = self.take(&mut header, 1)?[0];

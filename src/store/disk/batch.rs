@@ -1,6 +1,7 @@
-//! Many files put in place together, by the commit protocol of [`super::commit`] with its flushes side by side. One after
-//! another each flush waits for a commit of the file system's own journal; together they share it, with one another and
-//! with those of other requests. What is written and where is the stores' business.
+//! Many files put in place together, by the commit protocol of [`super::commit`] with its flushes
+//! side by side. One after another each flush waits for a commit of the file system's own journal;
+//! together they share it, with one another and with those of other requests. What is written and
+//! where is the stores' business.
 
 use super::commit::{Durability, Removed, Step, Writer};
 use crate::{Error, Result};
@@ -101,7 +102,8 @@ impl<'w> Batch<'w> {
         self.side_by_side(&files, |staged| self.writer.sync_file(&staged.file, &staged.unfinished))
     }
 
-    /// Puts the files of one turn in place, in the order in which they were staged, and makes that reach the disk.
+    /// Puts the files of one turn in place, in the order in which they were staged, and makes that
+    /// reach the disk.
     pub(crate) fn place(&mut self, turn: Turn) -> Result<()> {
         let mut rest = Vec::new();
         for staged in std::mem::take(&mut self.staged) {

@@ -1,6 +1,6 @@
-//! The commit protocol of the stores on disk: data, `fdatasync`, rename, directory `fsync`, and only then the
-//! reference. A crash at any point leaves at most bytes that nothing refers to, never a reference to missing bytes.
-//! What is written and where is the stores' business.
+//! The commit protocol of the stores on disk: data, `fdatasync`, rename, directory `fsync`, and
+//! only then the reference. A crash at any point leaves at most bytes that nothing refers to, never
+//! a reference to missing bytes. What is written and where is the stores' business.
 
 use crate::{Error, Result};
 use std::{
@@ -18,11 +18,12 @@ pub enum Durability {
     /// Files and directories reach the disk before a write is acknowledged.
     #[default]
     Full,
-    /// Files do; the directory entries follow when the file system likes. Enough where a lost write is done again.
+    /// Files do; the directory entries follow when the file system likes. Enough where a lost write
+    /// is done again.
     File,
-    /// Nothing is forced until a layout's index is written, which makes everything before it reach the disk at once. A
-    /// loss of power loses what was written since; the next writer of the layout finds that out. On Linux only:
-    /// elsewhere it is [`Self::Full`].
+    /// Nothing is forced until a layout's index is written, which makes everything before it reach
+    /// the disk at once. A loss of power loses what was written since; the next writer of the
+    /// layout finds that out. On Linux only: elsewhere it is [`Self::Full`].
     Late,
     /// Nothing is forced. Survives a crash of the process, not of the machine.
     None,
@@ -39,7 +40,8 @@ pub(crate) enum Step {
     Remove,
 }
 
-/// Looks at every step before it is taken; an error stops it there, as a full disk or a crash would.
+/// Looks at every step before it is taken; an error stops it there, as a full disk or a crash
+/// would.
 #[cfg(test)]
 pub(crate) type Seam = std::sync::Arc<dyn Fn(Step, &Path) -> io::Result<()> + Send + Sync>;
 
@@ -59,7 +61,8 @@ impl std::fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// A writer that keeps unfinished files in `temporary`, a directory on the file system of all its targets.
+    /// A writer that keeps unfinished files in `temporary`, a directory on the file system of all
+    /// its targets.
     pub(crate) fn new(durability: Durability, temporary: PathBuf) -> Self {
         let durability = match durability {
             Durability::Late if !cfg!(target_os = "linux") => Durability::Full,
@@ -73,8 +76,8 @@ impl Writer {
         }
     }
 
-    /// Makes everything that was written late reach the disk, and returns a writer of what may name it now. `root` is any
-    /// directory of the file system.
+    /// Makes everything that was written late reach the disk, and returns a writer of what may name
+    /// it now. `root` is any directory of the file system.
     pub(crate) fn catch_up(&self, root: &Path) -> Result<Self> {
         if self.durability != Durability::Late {
             return Ok(self.clone());
@@ -85,12 +88,14 @@ impl Writer {
         Ok(Self { durability: Durability::Full, ..self.clone() })
     }
 
-    /// Writes a whole small file, or replaces it: readers see the old content or the new, never a part.
+    /// Writes a whole small file, or replaces it: readers see the old content or the new, never a
+    /// part.
     pub(crate) fn write(&self, path: &Path, content: &[u8]) -> Result<()> {
         let unfinished = self.unfinished();
         let result = self.fill(&unfinished, content).and_then(|()| self.rename(&unfinished, path));
         if result.is_err() {
-            // The first failure is the one to report; start-up empties the directory of unfinished files.
+            // The first failure is the one to report; start-up empties the directory of unfinished
+            // files.
             let _ = fs::remove_file(&unfinished);
         }
         result
@@ -105,8 +110,8 @@ impl Writer {
         result
     }
 
-    /// Writes a small file that says what it says by being there: its content may be lost with the power, its name may
-    /// not. One that is there already stays.
+    /// Writes a small file that says what it says by being there: its content may be lost with the
+    /// power, its name may not. One that is there already stays.
     pub(crate) fn mark(&self, path: &Path, content: &[u8]) -> Result<()> {
         self.create_parent(path)?;
         let create = || match File::create_new(path) {
@@ -237,7 +242,8 @@ impl Writer {
     }
 }
 
-/// A flush under way. Its failure is said only once, and here: the last flush of the file would not repeat it.
+/// A flush under way. Its failure is said only once, and here: the last flush of the file would not
+/// repeat it.
 #[derive(Debug)]
 pub(crate) struct Ahead(JoinHandle<io::Result<()>>);
 
@@ -265,8 +271,9 @@ pub(crate) fn is_unfinished(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.ends_with(UNFINISHED))
 }
 
-/// 128 bits in lower-case hex, never the same twice: a name for a session or an unfinished file. `RandomState` is
-/// seeded from the system and keyed anew each time, so the next one cannot be told from the last.
+/// 128 bits in lower-case hex, never the same twice: a name for a session or an unfinished file.
+/// `RandomState` is seeded from the system and keyed anew each time, so the next one cannot be told
+/// from the last.
 pub(crate) fn unique() -> String {
     let half = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", half(), half())
@@ -283,7 +290,8 @@ fn sync_directory(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// One call for all files: a flush of each waits for the disk's own cache, 4 ms for each of 110,000 files.
+/// One call for all files: a flush of each waits for the disk's own cache, 4 ms for each of 110,000
+/// files.
 #[cfg(target_os = "linux")]
 fn sync_file_system(root: &Path) -> io::Result<()> {
     Ok(rustix::fs::syncfs(File::open(root)?)?)

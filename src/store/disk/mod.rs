@@ -1,5 +1,6 @@
-//! The content store on disk: blobs by digest, shared by all repositories, and small files that say which repository
-//! has what. One file a tag and one a referrer, so that concurrent writers cannot lose each other's entries.
+//! The content store on disk: blobs by digest, shared by all repositories, and small files that say
+//! which repository has what. One file a tag and one a referrer, so that concurrent writers cannot
+//! lose each other's entries.
 //!
 //! ```text
 //! VERSION  LOCK
@@ -13,7 +14,8 @@
 //! uploads/<session>/{data,meta}                 an upload: its bytes; its algorithm and repository
 //! tmp/                                          unfinished small files
 //! ```
-//! No component of a repository's name can begin with `_`, so names and these directories never meet.
+//! No component of a repository's name can begin with `_`, so names and these directories never
+//! meet.
 
 pub(super) mod batch;
 pub(super) mod commit;
@@ -42,7 +44,8 @@ use upload_session::Sessions;
 const VERSION: &str = "VERSION";
 const VERSION_TEXT: &str = "chartferry store 1\n";
 const LOCK: &str = "LOCK";
-/// Sessions are beside the repositories: one that ends leaves no empty repository behind, and no list walks through it.
+/// Sessions are beside the repositories: one that ends leaves no empty repository behind, and no
+/// list walks through it.
 const UPLOADS: &str = "uploads";
 
 /// A content store on disk. Clones are the same store.
@@ -56,8 +59,9 @@ pub(super) struct Inner {
     pub(super) writer: Writer,
     pub(super) tag_case: TagCase,
     pub(super) sessions: Sessions,
-    /// Who takes references away holds one of these alone, who adds them shares it: a manifest is never added while
-    /// a blob it needs is leaving. Chosen by the repository's name, so that their number is bounded.
+    /// Who takes references away holds one of these alone, who adds them shares it: a manifest is
+    /// never added while a blob it needs is leaving. Chosen by the repository's name, so that their
+    /// number is bounded.
     guards: [RwLock<()>; 64],
 }
 
@@ -171,8 +175,9 @@ impl Disk {
         Ok(())
     }
 
-    /// Visits the directories of other repositories until it is told to stop: first those below `near`, then those that
-    /// share most of the segments of its name with it; in byte order where that is the same.
+    /// Visits the directories of other repositories until it is told to stop: first those below
+    /// `near`, then those that share most of the segments of its name with it; in byte order where
+    /// that is the same.
     pub(super) fn visit_near(
         &self,
         near: &RepositoryName,
@@ -245,7 +250,8 @@ impl Disk {
     }
 }
 
-/// The directories in `directory` that have a repository's name, of which `prefix` is the beginning.
+/// The directories in `directory` that have a repository's name, of which `prefix` is the
+/// beginning.
 fn children(prefix: &str, directory: &Path) -> Result<Vec<(RepositoryName, PathBuf)>> {
     let mut found = Vec::new();
     for entry in read_directory(directory)? {
@@ -291,8 +297,8 @@ pub(super) fn open_regular(path: &Path) -> Result<io::Result<File>> {
     Ok(File::open(path))
 }
 
-/// The start of a file that is known to be short, or `None` when there is none. At a server's start it is read once a tag:
-/// each call to the system counts.
+/// The start of a file that is known to be short, or `None` when there is none. At a server's start
+/// it is read once a tag: each call to the system counts.
 pub(super) fn read_start<'b>(path: &Path, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>> {
     let fail = |error| Error::io("read", path, error);
     let mut file = match File::open(path) {
@@ -304,8 +310,8 @@ pub(super) fn read_start<'b>(path: &Path, buffer: &'b mut [u8]) -> Result<Option
     Ok(Some(&buffer[..length]))
 }
 
-/// A repository `a` that was never pushed to may be a directory on the way to `a/b`; asking a plain file for its
-/// children is absence too.
+/// A repository `a` that was never pushed to may be a directory on the way to `a/b`; asking a plain
+/// file for its children is absence too.
 pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
@@ -349,7 +355,8 @@ fn read_version(root: &Path) -> Result<Option<()>> {
     }
 }
 
-/// The lock of a store. Closing its file would not do: a program that is being started may still have it open.
+/// The lock of a store. Closing its file would not do: a program that is being started may still
+/// have it open.
 #[derive(Debug)]
 struct Lock(File);
 
@@ -379,8 +386,8 @@ fn lock(root: &Path) -> Result<Lock> {
     }
 }
 
-/// Removes the sessions of earlier versions, which were within the repositories, and the repositories that have nothing
-/// else.
+/// Removes the sessions of earlier versions, which were within the repositories, and the
+/// repositories that have nothing else.
 fn remove_old_uploads(directory: &Path) -> Result<()> {
     for entry in read_directory(directory)? {
         let entry = entry.map_err(|error| Error::io("read directory", directory, error))?;

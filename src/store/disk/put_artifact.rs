@@ -1,5 +1,6 @@
-//! An artifact put into a repository on disk whole: blobs, manifest and tags in three flushes instead of one after another
-//! for each file. [`super::repository`] says what a repository is made of.
+//! An artifact put into a repository on disk whole: blobs, manifest and tags in three flushes
+//! instead of one after another for each file. [`super::repository`] says what a repository is made
+//! of.
 
 use super::{
     batch::{Batch, Mode, Turn},
@@ -13,13 +14,14 @@ use crate::{
 use std::{collections::BTreeMap, fs, sync::PoisonError};
 
 impl Repository {
-    /// Stores blobs, the manifest that names them, and tags on it: first the data reaches the disk, then the names of the
-    /// blobs, then the record of the manifest and, after it, the tags, so that a crash never leaves a manifest without
-    /// what it names.
+    /// Stores blobs, the manifest that names them, and tags on it: first the data reaches the disk,
+    /// then the names of the blobs, then the record of the manifest and, after it, the tags, so
+    /// that a crash never leaves a manifest without what it names.
     ///
     /// # Errors
     /// `Integrity` when a blob is not what its descriptor says; `Invalid` with a
-    /// [`MissingContent`](super::repository::MissingContent) as its source; `Io`. Nothing is visible then but blobs.
+    /// [`MissingContent`](super::repository::MissingContent) as its source; `Io`. Nothing is
+    /// visible then but blobs.
     pub fn put_artifact(
         &self,
         blobs: &[(Descriptor, BlobSource)],

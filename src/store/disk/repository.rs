@@ -1,5 +1,5 @@
-//! One repository of the store on disk: which blobs, manifests, tags and referrers it has. Every call blocks on the
-//! disk; `local` puts the asynchronous traits over it.
+//! One repository of the store on disk: which blobs, manifests, tags and referrers it has. Every
+//! call blocks on the disk; `local` puts the asynchronous traits over it.
 
 use super::{
     Disk,
@@ -77,7 +77,8 @@ pub enum Mounted {
     NotThere,
 }
 
-/// A manifest names content that its repository does not have: the source of the error that refuses it.
+/// A manifest names content that its repository does not have: the source of the error that refuses
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the repository does not have `{0}`")]
 pub struct MissingContent(pub Digest);
@@ -117,8 +118,8 @@ impl Repository {
         let Some(marker) = read_file(&self.blob_marker(digest))? else { return Ok(None) };
         let path = self.disk.blob_path(digest);
         let Ok(metadata) = fs::metadata(&path) else { return Ok(None) };
-        // A blob that lost bytes to a crash without durability is no blob: who has it may push it again. A marker
-        // that lost its own says nothing about the blob.
+        // A blob that lost bytes to a crash without durability is no blob: who has it may push it
+        // again. A marker that lost its own says nothing about the blob.
         let noted = std::str::from_utf8(&marker).ok().and_then(|size| size.parse::<u64>().ok());
         let whole = noted.is_none_or(|size| size == metadata.len());
         Ok(whole.then_some(StoredBlob { path, size: metadata.len() }))
@@ -139,8 +140,9 @@ impl Repository {
         self.mark_blob(digest, blob.size).map(|()| Mounted::Yes)
     }
 
-    /// Makes a blob of another repository one of this one. Takes it from the repository with the nearest name that has the
-    /// blob and that `may_pull` allows; at most `most` repositories are looked at.
+    /// Makes a blob of another repository one of this one. Takes it from the repository with the
+    /// nearest name that has the blob and that `may_pull` allows; at most `most` repositories are
+    /// looked at.
     pub fn mount_nearest(
         &self,
         digest: &Digest,
@@ -196,11 +198,12 @@ impl Repository {
         Ok(bytes.map(|bytes| StoredManifest { descriptor, bytes: bytes.into() }))
     }
 
-    /// Stores a manifest by `digest`, which its bytes must have, lists it as a referrer of its subject, and moves
-    /// `tags` to it, in this order.
+    /// Stores a manifest by `digest`, which its bytes must have, lists it as a referrer of its
+    /// subject, and moves `tags` to it, in this order.
     ///
     /// # Errors
-    /// `Integrity` when the bytes have another digest; `Invalid` with a [`MissingContent`] as its source.
+    /// `Integrity` when the bytes have another digest; `Invalid` with a [`MissingContent`] as its
+    /// source.
     pub fn put_manifest(
         &self,
         manifest: &Manifest,
@@ -233,8 +236,8 @@ impl Repository {
         })
     }
 
-    /// What is kept of a manifest beside its bytes, and where: its record, and its entry among the referrers of its
-    /// subject.
+    /// What is kept of a manifest beside its bytes, and where: its record, and its entry among the
+    /// referrers of its subject.
     pub(crate) fn entries(&self, manifest: &Manifest, digest: &Digest) -> Vec<(PathBuf, Vec<u8>)> {
         let referrer = Descriptor { digest: digest.clone(), ..manifest.as_referrer() };
         let record = Record {
@@ -298,8 +301,8 @@ impl Repository {
         Ok(referrers)
     }
 
-    /// The referrers of `subject` after `after`, as the files that they are: nothing is read but their sizes, and what they
-    /// are where only those of `artifact_type` are wanted.
+    /// The referrers of `subject` after `after`, as the files that they are: nothing is read but
+    /// their sizes, and what they are where only those of `artifact_type` are wanted.
     pub fn page_of_referrers(
         &self,
         subject: &Digest,
@@ -374,8 +377,9 @@ impl Repository {
         read_file(&path)?.map(|bytes| parse(&path, &bytes)).transpose()
     }
 
-    /// Refuses a manifest that cannot be pulled as it is: everything that it needs must be here or coming, but for what is
-    /// by definition elsewhere and its subject; and what is here must have the size that the manifest says.
+    /// Refuses a manifest that cannot be pulled as it is: everything that it needs must be here or
+    /// coming, but for what is by definition elsewhere and its subject; and what is here must have
+    /// the size that the manifest says.
     pub(crate) fn require_content(
         &self,
         document: &Document,

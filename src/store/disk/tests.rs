@@ -1,5 +1,5 @@
-//! The commit protocol under a seam that sees every step: what order they are taken in, and what is left when any one
-//! of them fails or is the last.
+//! The commit protocol under a seam that sees every step: what order they are taken in, and what is
+//! left when any one of them fails or is the last.
 
 use super::{
     Disk, Inner,
@@ -151,7 +151,8 @@ async fn every_step_comes_after_those_it_rests_on() {
     let record = references.join("manifests/sha256").join(manifest(None).digest().hex());
     let tag = references.join("tags/1.0.0");
     let rename = at(Step::Rename, &blob);
-    // Each reference begins only when what it rests on has its name, and its directory has reached the disk.
+    // Each reference begins only when what it rests on has its name, and its directory has reached
+    // the disk.
     let mut then = rename;
     for place in [&blob, &marker, &record, &tag] {
         let named = at(if place == &marker { Step::Write } else { Step::Rename }, place);
@@ -195,8 +196,8 @@ async fn less_durability_takes_fewer_steps() {
     assert_eq!(count(Durability::None).await, (0, 0));
 }
 
-/// The process ends before each step in turn: nothing after it happens, and another process opens the store. What was
-/// flushed makes no difference to the end of a process, so nothing is.
+/// The process ends before each step in turn: nothing after it happens, and another process opens
+/// the store. What was flushed makes no difference to the end of a process, so nothing is.
 #[tokio::test]
 async fn a_crash_at_any_step_leaves_no_reference_to_missing_bytes() {
     crash(push).await;
@@ -239,7 +240,8 @@ async fn whole(repository: &Repository) {
             repository.fetch_manifest(&TagOrDigest::Tag(tag)).await.expect("tagged manifest");
         let referrers = repository.referrers(manifest.digest(), None).await.expect("referrers");
         for referrer in referrers {
-            // An entry may be there a moment before its record would have been: it is never listed without one.
+            // An entry may be there a moment before its record would have been: it is never listed
+            // without one.
             let target = TagOrDigest::Digest(referrer.digest);
             manifests.push(repository.fetch_manifest(&target).await.expect("referrer"));
         }

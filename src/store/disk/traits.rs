@@ -1,4 +1,5 @@
-//! The traits of this room over a repository on disk. What may take long leaves the executor's threads.
+//! The traits of this room over a repository on disk. What may take long leaves the executor's
+//! threads.
 
 use super::{
     commit::Removed,

@@ -1,6 +1,6 @@
-//! Uploads to the store on disk: bytes appended and hashed as they come, then verified and moved to their place. A
-//! session outlives its connection and the process, after which its hash is computed again from the file; an upload
-//! in one go leaves nothing when it ends early.
+//! Uploads to the store on disk: bytes appended and hashed as they come, then verified and moved to
+//! their place. A session outlives its connection and the process, after which its hash is computed
+//! again from the file; an upload in one go leaves nothing when it ends early.
 
 use super::{
     Disk,
@@ -19,8 +19,8 @@ use std::{
     time::SystemTime,
 };
 
-/// One request's hold on an upload. Whoever takes a session next ends this hold: a client that lost its connection
-/// goes on at once, though the server has not yet noticed.
+/// One request's hold on an upload. Whoever takes a session next ends this hold: a client that lost
+/// its connection goes on at once, though the server has not yet noticed.
 #[derive(Debug)]
 pub struct Upload {
     repository: Repository,
@@ -32,8 +32,8 @@ pub struct Upload {
     file: Option<File>,
 }
 
-/// How much is appended before it is flushed beside the rest of the transfer: the flush that the client waits for has
-/// then no more than this to do, however long the blob was.
+/// How much is appended before it is flushed beside the rest of the transfer: the flush that the
+/// client waits for has then no more than this to do, however long the blob was.
 const FLUSH: u64 = 32 * 1024 * 1024;
 
 impl Repository {
@@ -63,14 +63,16 @@ impl Repository {
         Ok(Upload::new(self, data, directory, session, 0, Some(file)))
     }
 
-    /// Begins an upload in one go, of content that will go by a digest of `algorithm`. Dropped, it leaves nothing.
+    /// Begins an upload in one go, of content that will go by a digest of `algorithm`. Dropped, it
+    /// leaves nothing.
     pub fn start_whole(&self, algorithm: Algorithm) -> Result<Upload> {
         let data = self.disk.writable()?.unfinished();
         let (session, file) = (Session::new(algorithm, self.name()), Some(create(&data)?));
         Ok(Upload::new(self, data, None, session, 0, file))
     }
 
-    /// Takes over the session `id`, from this process or an earlier one. Reads what is there if it must be hashed.
+    /// Takes over the session `id`, from this process or an earlier one. Reads what is there if it
+    /// must be hashed.
     pub fn upload(&self, id: &str) -> Result<Option<Upload>> {
         let Some(session) = self.session(id)? else { return Ok(None) };
         let turn = {
@@ -182,8 +184,8 @@ impl Upload {
         self.session.size.load(Ordering::Acquire)
     }
 
-    /// Appends bytes. Blocks on the disk. When they cannot be written the session is given up at once, so that a
-    /// full disk gets its space back.
+    /// Appends bytes. Blocks on the disk. When they cannot be written the session is given up at
+    /// once, so that a full disk gets its space back.
     ///
     /// # Errors
     /// `Conflict` when another request has taken the session over; `Io`.
@@ -220,11 +222,12 @@ impl Upload {
         Ok(())
     }
 
-    /// Verifies that the content has `digest` and makes it a blob of the repository; the session ends either way.
-    /// Blocks on the disk.
+    /// Verifies that the content has `digest` and makes it a blob of the repository; the session
+    /// ends either way. Blocks on the disk.
     ///
     /// # Errors
-    /// `Integrity` when the content has another digest; `Conflict` when another request has taken over; `Io`.
+    /// `Integrity` when the content has another digest; `Conflict` when another request has taken
+    /// over; `Io`.
     pub fn finish(mut self, digest: &Digest) -> Result<()> {
         let result = self.try_finish(digest);
         if !result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Conflict) {

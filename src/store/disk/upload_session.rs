@@ -1,5 +1,5 @@
-//! Upload sessions as this process knows them: how much is there, and its hash so far. One of an earlier process is
-//! known again from its files.
+//! Upload sessions as this process knows them: how much is there, and its hash so far. One of an
+//! earlier process is known again from its files.
 
 use super::{
     commit::Ahead,
@@ -45,7 +45,8 @@ pub(crate) struct State {
     pub(crate) flushed: u64,
 }
 
-/// SHA-256 always, so that content is kept once whatever it is called; the other algorithm if it was asked for.
+/// SHA-256 always, so that content is kept once whatever it is called; the other algorithm if it
+/// was asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Hashers {
     pub(crate) sha256: Hasher,
@@ -82,14 +83,16 @@ pub(crate) fn lock(session: &Session) -> MutexGuard<'_, State> {
     session.state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The algorithm and the repository of a session, from its files. `None` for one that is not there or not whole.
+/// The algorithm and the repository of a session, from its files. `None` for one that is not there
+/// or not whole.
 pub(crate) fn read_meta(directory: &Path) -> Result<Option<(Algorithm, RepositoryName)>> {
     let Some(meta) = read_file(&directory.join(META))? else { return Ok(None) };
     let parts = std::str::from_utf8(&meta).ok().and_then(|text| text.trim_end().split_once(' '));
     Ok(parts.and_then(|(algorithm, name)| Some((algorithm.parse().ok()?, name.parse().ok()?))))
 }
 
-/// A session of an earlier process, if it is one of `repository`: as long as its file, hashed again.
+/// A session of an earlier process, if it is one of `repository`: as long as its file, hashed
+/// again.
 pub(crate) fn revive(directory: &Path, repository: &RepositoryName) -> Result<Option<Session>> {
     let Some((algorithm, name)) = read_meta(directory)? else { return Ok(None) };
     if name != *repository {

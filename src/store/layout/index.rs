@@ -1,5 +1,6 @@
-//! The `index.json` of an image layout, with whatever other tools put into it kept as it was. A layout is one repository
-//! and its names are tags, or it holds many, and a name is `NAME:TAG`: a [`Scope`] says which is meant.
+//! The `index.json` of an image layout, with whatever other tools put into it kept as it was. A
+//! layout is one repository and its names are tags, or it holds many, and a name is `NAME:TAG`: a
+//! [`Scope`] says which is meant.
 
 use super::ref_name::RefName;
 use crate::oci::{
@@ -15,8 +16,9 @@ use std::{
 /// The whole layout as one repository, or one repository in it.
 pub(crate) type Scope<'a> = Option<&'a RepositoryName>;
 
-/// A layout's index: the document as it is, and its entries as descriptors. Every lookup and every change takes the same
-/// time however long the list is: mirrors list tens of thousands of versions one by one.
+/// A layout's index: the document as it is, and its entries as descriptors. Every lookup and every
+/// change takes the same time however long the list is: mirrors list tens of thousands of versions
+/// one by one.
 #[derive(Debug)]
 pub(crate) struct Index {
     document: Map<String, Value>,

@@ -1,7 +1,8 @@
-//! The journal of a layout's index: changes that `index.json` does not have yet, one a line, so that a run that lists
-//! tens of thousands of manifests does not write the whole list anew for each. Our own readers see both files as one
-//! list; other tools see the changes when the index is next written. A file whose name begins with a dot is no part of
-//! a layout, so they leave it alone.
+//! The journal of a layout's index: changes that `index.json` does not have yet, one a line, so
+//! that a run that lists tens of thousands of manifests does not write the whole list anew for
+//! each. Our own readers see both files as one list; other tools see the changes when the index is
+//! next written. A file whose name begins with a dot is no part of a layout, so they leave it
+//! alone.
 
 use super::index::{Index, Listing};
 use crate::{
@@ -112,7 +113,8 @@ pub(crate) fn replay(file: &File, path: &Path, most: u64, index: &mut Index) -> 
     }
     let mut whole = 0;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        // A writer that was killed leaves a part of its last line: nothing after it was acknowledged.
+        // A writer that was killed leaves a part of its last line: nothing after it was
+        // acknowledged.
         let Some(text) = line.strip_suffix(b"\n") else { break };
         let Ok(change) = serde_json::from_slice::<Change>(text) else { break };
         if change.apply(index).is_err() {
@@ -134,7 +136,8 @@ pub(crate) fn listed(root: &Path, most: u64) -> Result<Vec<Descriptor>> {
     Ok(index.descriptors().cloned().collect())
 }
 
-/// Appends changes after the `whole` bytes that are good, and makes them reach the disk. Gives the journal's new length.
+/// Appends changes after the `whole` bytes that are good, and makes them reach the disk. Gives the
+/// journal's new length.
 ///
 /// # Errors
 /// `Io`.

@@ -1,5 +1,6 @@
-//! What a layout lists, kept in memory for as long as its files are the ones that were read. A layout of tens of
-//! thousands of versions has an index of many megabytes: reading it for each of them would take the square of the time.
+//! What a layout lists, kept in memory for as long as its files are the ones that were read. A
+//! layout of tens of thousands of versions has an index of many megabytes: reading it for each of
+//! them would take the square of the time.
 
 use super::{
     index::Index,
@@ -120,9 +121,9 @@ impl List {
         outcome
     }
 
-    /// Changes the list by lines of the journal. The caller holds the layout's lock, and writes the list whole when the
-    /// journal has become long: now and then, so that all writing together is a small multiple of the list, and reading
-    /// it stays cheap.
+    /// Changes the list by lines of the journal. The caller holds the layout's lock, and writes the
+    /// list whole when the journal has become long: now and then, so that all writing together is a
+    /// small multiple of the list, and reading it stays cheap.
     pub(crate) fn note(
         &self,
         root: &Path,

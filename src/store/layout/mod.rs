@@ -1,6 +1,7 @@
-//! OCI image layouts, as other tools write and read them: `oci-layout`, `index.json`, `blobs/<algorithm>/<hex>`. A
-//! layout is one repository, and an entry's name, its `org.opencontainers.image.ref.name`, is a tag; or it holds many,
-//! and an entry's name is `NAME:TAG`.
+//! OCI image layouts, as other tools write and read them: `oci-layout`, `index.json`,
+//! `blobs/<algorithm>/<hex>`. A layout is one repository, and an entry's name, its
+//! `org.opencontainers.image.ref.name`, is a tag; or it holds many, and an entry's name is
+//! `NAME:TAG`.
 
 pub(super) mod index;
 pub(super) mod journal;
@@ -145,8 +146,8 @@ impl Layout {
         Self { repository: Some(name.clone()), ..self.clone() }
     }
 
-    /// Lists many manifests at once, each by its name. Their blobs are there already; the index, which is one file, is
-    /// written once and not once a manifest.
+    /// Lists many manifests at once, each by its name. Their blobs are there already; the index,
+    /// which is one file, is written once and not once a manifest.
     ///
     /// # Errors
     /// `Io`.
@@ -167,9 +168,9 @@ impl Layout {
         .await
     }
 
-    /// Notes many manifests in the journal of the index. Their blobs are there already: a manifest without them is listed no
-    /// more once this process has ended early. The others are listed whatever becomes of it; [`Self::settle`] writes the
-    /// index, for tools that read it alone.
+    /// Notes many manifests in the journal of the index. Their blobs are there already: a manifest
+    /// without them is listed no more once this process has ended early. The others are listed
+    /// whatever becomes of it; [`Self::settle`] writes the index, for tools that read it alone.
     ///
     /// # Errors
     /// `Io`.
@@ -196,8 +197,8 @@ impl Layout {
         Ok(())
     }
 
-    /// Takes a tag away, and the manifest with it where no other name leads to it. Noted in the journal, as by
-    /// [`Self::note_manifests`]. A tag or manifest that is not there is no error.
+    /// Takes a tag away, and the manifest with it where no other name leads to it. Noted in the
+    /// journal, as by [`Self::note_manifests`]. A tag or manifest that is not there is no error.
     ///
     /// # Errors
     /// `Io`.
@@ -206,7 +207,8 @@ impl Layout {
         blocking(move || {
             let repository = this.repository.as_ref().map(ToString::to_string);
             this.note(vec![Change::RemoveTag { repository, tag: tag.to_string() }])?;
-            // It stays listed without a name, as in a registry; but here nobody would ever take it away.
+            // It stays listed without a name, as in a registry; but here nobody would ever take it
+            // away.
             let Some(digest) = manifest else { return Ok(()) };
             if this.look(|index| index.names(&digest))? {
                 return Ok(());
@@ -235,7 +237,8 @@ impl Layout {
         !journal::exists(&self.root)
     }
 
-    /// Whether the layout lists a tag, of this repository if it is one of many. Reads the index only when it has changed.
+    /// Whether the layout lists a tag, of this repository if it is one of many. Reads the index
+    /// only when it has changed.
     ///
     /// # Errors
     /// When the index cannot be read.
@@ -273,7 +276,8 @@ impl Layout {
         self.rewrite(change)
     }
 
-    /// The same under a lock that the caller holds. The index is written after everything that it lists is on disk.
+    /// The same under a lock that the caller holds. The index is written after everything that it
+    /// lists is on disk.
     fn rewrite<T>(&self, change: impl FnOnce(&mut Index) -> Result<T>) -> Result<T> {
         let writer = self.writer.catch_up(&self.root)?;
         self.list.rewrite(&self.root, self.limits.layout_index_bytes, &writer, change)
@@ -288,8 +292,8 @@ impl Layout {
         }
     }
 
-    /// Takes off the list what the journal of a run that ended early names and the disk does not have: the journal may
-    /// have reached the disk before the content did when the power went.
+    /// Takes off the list what the journal of a run that ended early names and the disk does not
+    /// have: the journal may have reached the disk before the content did when the power went.
     fn judge_noted(&self) -> Result<()> {
         let noted = journal::listed(&self.root, self.limits.layout_index_bytes)?;
         let lost: Vec<Digest> = noted
@@ -324,7 +328,8 @@ impl Layout {
         check_blob(self.blob_path(&blob.digest), blob).is_ok()
     }
 
-    /// The lock is on `oci-layout`, which is never replaced. It is held as long as the file is open.
+    /// The lock is on `oci-layout`, which is never replaced. It is held as long as the file is
+    /// open.
     fn lock(&self) -> Result<File> {
         let path = self.root.join(MARK);
         let lock = open_regular(&path)?.map_err(|error| Error::io("open", &path, error))?;
@@ -447,7 +452,8 @@ impl Layout {
     }
 }
 
-/// Takes away what a killed writer left. Others may be writing now, but none lets a file rest for so long.
+/// Takes away what a killed writer left. Others may be writing now, but none lets a file rest for
+/// so long.
 fn sweep(root: &Path) {
     let Ok(entries) = fs::read_dir(root) else { return };
     for entry in entries.filter_map(Result::ok).filter(|entry| is_unfinished(&entry.file_name())) {

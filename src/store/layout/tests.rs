@@ -1,4 +1,5 @@
-//! A layout's journal: many manifests are listed without the list being written for each, and none is lost.
+//! A layout's journal: many manifests are listed without the list being written for each, and none
+//! is lost.
 
 use super::*;
 use crate::store::disk::commit::Step;
@@ -179,7 +180,8 @@ async fn what_a_loss_of_power_took_is_listed_no_more_and_written_anew() {
     for version in ["1.0.0", "1.1.0", "1.2.0"] {
         note(&layout, "demo", version).await;
     }
-    // The journal reached the disk, and of two manifests not even as much as their names or their content.
+    // The journal reached the disk, and of two manifests not even as much as their names or their
+    // content.
     let zeroed = manifest("demo 1.0.0");
     let place = layout.blob_path(zeroed.digest());
     let size = fs::metadata(&place).expect("manifest").len();

@@ -43,8 +43,9 @@ fn holding(name: &str, count: usize, inner: &[u8]) -> Vec<u8> {
     archive(&files, 0)
 }
 
-/// Finding 6: each archive in charts/ had 100 MiB of its own for what is no content, so that 389 KB inflated to 98 GiB and, by
-/// one more level, 1 MB to 274 GiB. All of them share one budget, at every depth.
+/// Finding 6: each archive in charts/ had 100 MiB of its own for what is no content, so that 389 KB
+/// inflated to 98 GiB and, by one more level, 1 MB to 274 GiB. All of them share one budget, at
+/// every depth.
 #[test]
 fn archives_in_archives_inflate_to_no_more_than_one_budget() {
     let yaml = chart_yaml("inner");
@@ -85,7 +86,8 @@ fn linked(charts: &str, ignore: &str) -> Test {
     test
 }
 
-/// Finding 18: archives were written and deleted where `charts` leads, which .helmignore hides from the rule for links.
+/// Finding 18: archives were written and deleted where `charts` leads, which .helmignore hides from
+/// the rule for links.
 #[test]
 fn a_charts_folder_that_is_a_link_leads_no_write_out_of_the_chart() {
     for (charts, ignore) in [("../victim", "charts\n"), ("../victim", ""), (".", "charts\n")] {
@@ -108,7 +110,8 @@ fn a_charts_folder_that_is_a_link_leads_no_write_out_of_the_chart() {
     }
 }
 
-/// Finding 18, a relative: an exported folder is written over file by file, and a link in it leads elsewhere.
+/// Finding 18, a relative: an exported folder is written over file by file, and a link in it leads
+/// elsewhere.
 #[test]
 fn a_link_in_an_exported_folder_leads_no_write_out_of_it() {
     let test = Test::new();
@@ -130,7 +133,8 @@ fn a_link_in_an_exported_folder_leads_no_write_out_of_it() {
     test.run(export).stderr_has("`out/demo` is no directory").fails(4);
 }
 
-/// Finding 18, a relative: .helmignore was read through a link before any link was judged, and a faulty line of it is printed.
+/// Finding 18, a relative: .helmignore was read through a link before any link was judged, and a
+/// faulty line of it is printed.
 #[test]
 fn a_helmignore_that_leads_out_of_the_chart_is_not_read() {
     let test = Test::new();

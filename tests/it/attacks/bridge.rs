@@ -1,4 +1,5 @@
-//! `serve --upstream`: who may make it work, and what one bad tag of the registry does to the others.
+//! `serve --upstream`: who may make it work, and what one bad tag of the registry does to the
+//! others.
 
 use crate::{
     registry::wire::{self, Answer},
@@ -29,7 +30,8 @@ fn send(server: &Daemon, method: &str, path: &str, as_whom: &str, body: &[u8]) -
     wire::send(server.address().parse().unwrap(), method, path, headers, body)
 }
 
-/// Finding 7: what nobody had been let in for was received and inflated before the registry was asked.
+/// Finding 7: what nobody had been let in for was received and inflated before the registry was
+/// asked.
 #[test]
 fn the_registry_is_asked_before_a_body_is_read() {
     let root = tempfile::tempdir().unwrap();
@@ -60,7 +62,8 @@ fn the_registry_is_asked_before_a_body_is_read() {
     assert_eq!(catalog["repositories"], serde_json::json!(["ns/up"]));
 }
 
-/// Finding 8: anybody could have a bridge with users ask its registry, for as many tags as fit a megabyte.
+/// Finding 8: anybody could have a bridge with users ask its registry, for as many tags as fit a
+/// megabyte.
 #[test]
 fn notifications_without_a_secret_are_refused_where_others_need_credentials_and_bounded() {
     let root = tempfile::tempdir().unwrap();
@@ -95,7 +98,8 @@ fn notifications_without_a_secret_are_refused_where_others_need_credentials_and_
     assert!(asked.len() <= 100, "{}", asked.len());
 }
 
-/// Finding 14: values and templates of a chart whose layer had any size were fetched whole onto the bridge's disk.
+/// Finding 14: values and templates of a chart whose layer had any size were fetched whole onto the
+/// bridge's disk.
 #[test]
 fn a_chart_that_says_it_is_huge_is_not_fetched_by_a_bridge() {
     const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

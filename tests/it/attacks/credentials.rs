@@ -1,4 +1,5 @@
-//! Attacks on what proves who we are: tokens and passwords that hosts of a stranger's choice would collect.
+//! Attacks on what proves who we are: tokens and passwords that hosts of a stranger's choice would
+//! collect.
 
 use crate::{
     classic::{archive, entry},
@@ -26,7 +27,8 @@ fn sent(web: &Web) -> Vec<String> {
     seen.iter().filter_map(|seen| seen.header("authorization").map(str::to_owned)).collect()
 }
 
-/// Finding 3: `HELM_REPO_ACCESS_TOKEN` and Codefresh's token went to every host that a stranger's Chart.yaml names.
+/// Finding 3: `HELM_REPO_ACCESS_TOKEN` and Codefresh's token went to every host that a stranger's
+/// Chart.yaml names.
 #[test]
 fn tokens_of_chartmuseum_go_to_no_other_repository() {
     let (test, web) = (Test::new(), Web::start());
@@ -92,7 +94,8 @@ fn a_repositorys_password_does_not_go_to_a_registry_of_its_index() {
     assert_eq!(sent(&registry), ["Basic YW5uOlBBU1NXT1JE"]);
 }
 
-/// Finding 5: `dependency update --username` sent the password to every registry of a stranger's Chart.yaml.
+/// Finding 5: `dependency update --username` sent the password to every registry of a stranger's
+/// Chart.yaml.
 #[test]
 fn one_dependency_of_several_does_not_get_the_password_of_another() {
     let (test, good, evil) = (Test::new(), greedy(), greedy());
@@ -117,7 +120,8 @@ fn one_dependency_of_several_does_not_get_the_password_of_another() {
     assert_eq!(sent(&good), ["Basic YW5uOlBBU1NXT1JE"]);
 }
 
-/// Finding 13: a token service repeated the password, in the body of its redirect, to another origin.
+/// Finding 13: a token service repeated the password, in the body of its redirect, to another
+/// origin.
 #[test]
 fn a_token_service_does_not_pass_the_password_on() {
     let (test, registry, other) = (Test::new(), Web::start(), Web::start());
@@ -150,7 +154,8 @@ fn a_token_service_may_move_within_its_origin() {
     assert_eq!(asked[..3], ["GET /v2/", "POST /token", "POST /new"], "{asked:?}");
 }
 
-/// By reading: a host of mirror.yaml without a port got its password at every port, where another service may listen.
+/// By reading: a host of mirror.yaml without a port got its password at every port, where another
+/// service may listen.
 #[test]
 fn the_password_of_a_host_goes_to_its_usual_port_alone() {
     let (test, web) = (Test::new(), Web::start());

@@ -19,7 +19,8 @@ fn serve(url: &str, path: &str, bytes: &[u8]) -> Web {
     web
 }
 
-/// Finding 19: the last part of an index's URL named the file, so that an index could replace a Makefile or a `.bashrc`.
+/// Finding 19: the last part of an index's URL named the file, so that an index could replace a
+/// Makefile or a `.bashrc`.
 #[test]
 fn an_index_names_no_file() {
     let test = Test::new();

@@ -1,5 +1,5 @@
-//! Attacks that failed when they were tried, kept so: who may do what, names that lead elsewhere, tokens that nobody
-//! signed, and requests that no client would send.
+//! Attacks that failed when they were tried, kept so: who may do what, names that lead elsewhere,
+//! tokens that nobody signed, and requests that no client would send.
 
 use super::jwt::{access, bearer, issuer, signed, unsigned};
 use crate::registry::{IMAGE, Server, bytes, wire};
@@ -334,7 +334,8 @@ fn random_requests_are_answered_and_break_nothing() {
         let mut answer = Vec::new();
         let _ = std::io::Read::read_to_end(&mut stream, &mut answer);
         let status = answer.get(9..12).map(|code| String::from_utf8_lossy(code).into_owned());
-        // A file with another ending than a chart's, and a provenance file that is none, are 500 as with ChartMuseum.
+        // A file with another ending than a chart's, and a provenance file that is none, are 500 as
+        // with ChartMuseum.
         let ending = path.starts_with("/charts/") || path.starts_with("/api/prov");
         let broken = status.as_deref().is_some_and(|code| code.starts_with('5')) && !ending;
         // Where a request panics, its connection ends without an answer.

@@ -1,5 +1,5 @@
-//! Attacks by another chart under a trusted one's name: an index, a tag or a bundle says one chart, the archive holds
-//! another.
+//! Attacks by another chart under a trusted one's name: an index, a tag or a bundle says one chart,
+//! the archive holds another.
 
 use crate::support::{Test, daemon::Daemon, web::Web};
 

@@ -1,5 +1,5 @@
-//! Attacks that a security reading confirmed, a test each, named after the attack. The module's name is the part of the
-//! program under attack; each test's comment gives the finding's number.
+//! Attacks that a security reading confirmed, a test each, named after the attack. The module's
+//! name is the part of the program under attack; each test's comment gives the finding's number.
 
 mod archive;
 mod bridge;

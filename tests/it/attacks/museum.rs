@@ -1,4 +1,5 @@
-//! The ChartMuseum API and the index: uploads that stop it, or fill its memory; answers that stay in it.
+//! The ChartMuseum API and the index: uploads that stop it, or fill its memory; answers that stay
+//! in it.
 
 use crate::{
     registry::wire::{self, Answer},
@@ -41,8 +42,8 @@ fn get(server: &Daemon, path: &str) -> Answer {
     send(server, "GET", path, b"")
 }
 
-/// Findings 1 and 17: what JSON may hold and YAML may not was accepted, and ended the next start; of a chart that a registry
-/// can name it made the index lose the version.
+/// Findings 1 and 17: what JSON may hold and YAML may not was accepted, and ended the next start;
+/// of a chart that a registry can name it made the index lose the version.
 #[test]
 fn an_upload_with_control_characters_is_shown_after_the_next_start() {
     let root = tempfile::tempdir().unwrap();
@@ -65,7 +66,8 @@ fn an_upload_with_control_characters_is_shown_after_the_next_start() {
     get(&server, "/evil/charts/Upper-1.0.0.tgz").expect(200);
 }
 
-/// Finding 1: one damaged entry among those that no registry can name answered every namespace with 503.
+/// Finding 1: one damaged entry among those that no registry can name answered every namespace with
+/// 503.
 #[test]
 fn a_damaged_entry_is_left_out_and_the_others_are_shown() {
     let root = tempfile::tempdir().unwrap();
@@ -157,7 +159,8 @@ fn provenance_without_charts_counts_as_stored_objects() {
     assert_eq!(post(&server, "1.2.0"), 507);
 }
 
-/// Of finding 22: what came in a form was not counted, so that a client that sends forms had no limit.
+/// Of finding 22: what came in a form was not counted, so that a client that sends forms had no
+/// limit.
 #[test]
 fn a_chart_in_a_form_counts_as_stored_object() {
     let form = |server: &Daemon, version: &str| {
@@ -178,7 +181,8 @@ fn a_chart_in_a_form_counts_as_stored_object() {
     }
 }
 
-/// Finding 16: one damaged config made every index stale, and was read anew every ten seconds; alone it answered 503.
+/// Finding 16: one damaged config made every index stale, and was read anew every ten seconds;
+/// alone it answered 503.
 #[test]
 fn a_damaged_config_or_tag_makes_nothing_else_stale() {
     for alone in [false, true] {
@@ -221,7 +225,8 @@ fn find(folder: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {
     })
 }
 
-/// Finding 9: an answer of templates stayed in memory, as base64 in JSON, for every client that did not read it.
+/// Finding 9: an answer of templates stayed in memory, as base64 in JSON, for every client that did
+/// not read it.
 #[test]
 fn templates_are_sent_in_pieces_and_idle_clients_keep_nobody_else_waiting() {
     let server = Daemon::chartferry([]);

@@ -76,7 +76,8 @@ fn a_mount_without_a_source_reads_no_other_namespace() {
             send(&all, "DELETE", &blob, b"").expect(202);
         }
     }
-    // What was deleted in every repository is nobody's to mount, though its bytes may still lie there.
+    // What was deleted in every repository is nobody's to mount, though its bytes may still lie
+    // there.
     send(&all, "DELETE", &format!("/v2/secret/x/blobs/{secret}"), b"").expect(202);
     send(&all, "POST", &format!("{UPLOADS}?mount={secret}"), b"").expect(202);
 }
@@ -188,7 +189,8 @@ fn flags_that_guard_charts_hold_for_the_registry_api() {
     }
 }
 
-/// Finding 11: a version that is there under another tag is not to be replaced by one under its own.
+/// Finding 11: a version that is there under another tag is not to be replaced by one under its
+/// own.
 #[test]
 fn a_version_cannot_be_replaced_through_another_tag() {
     let test = Test::new();
@@ -419,7 +421,8 @@ fn a_list_of_repositories_shows_what_a_token_may_pull() {
     }
 }
 
-/// By reading: the root is called `repo` in a token, so a namespace of that name would share its tokens.
+/// By reading: the root is called `repo` in a token, so a namespace of that name would share its
+/// tokens.
 #[test]
 fn a_token_of_the_root_opens_no_namespace_called_repo() {
     let server = with(Access::Issuer(issuer(Anonymous::Refused)));

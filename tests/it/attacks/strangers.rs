@@ -1,4 +1,5 @@
-//! Attacks by pointing elsewhere and by names: redirects of what changes something, and lists with lines of a stranger.
+//! Attacks by pointing elsewhere and by names: redirects of what changes something, and lists with
+//! lines of a stranger.
 
 use crate::{
     faults::{Bench, run, tag, user},
@@ -75,7 +76,8 @@ fn a_refusal_of_another_origin_says_that_no_credentials_were_sent_there() {
     });
 }
 
-/// Names of a list went raw into messages, where they could look like lines of ours; one that is no name ended a mirror.
+/// Names of a list went raw into messages, where they could look like lines of ours; one that is no
+/// name ended a mirror.
 #[test]
 fn a_list_holds_no_lines_of_a_stranger() {
     run(async {

@@ -19,7 +19,8 @@ use chartferry::{
 
 const KIB: usize = 1 << 10;
 
-/// A registry that asks for a name and password, and a client that has them and has sent them before.
+/// A registry that asks for a name and password, and a client that has them and has sent them
+/// before.
 async fn guarded() -> (FaultRegistry, Bench) {
     let registry =
         FaultRegistry::start(Setup { auth: Auth::Basic, page: 1, ..Setup::default() }).await;
@@ -58,7 +59,8 @@ fn assert_learnt_nothing(stranger: &FaultRegistry, what: &str) {
     }
 }
 
-/// Finding 4: the session's address was compared with that of the answer, which is another host's after a redirect.
+/// Finding 4: the session's address was compared with that of the answer, which is another host's
+/// after a redirect.
 #[test]
 fn an_upload_session_of_another_host_sees_no_credentials() {
     for chunks in [false, true] {
@@ -162,7 +164,8 @@ fn the_next_page_on_another_host_sees_no_credentials() {
     });
 }
 
-/// Relative of finding 4: a login took the challenge of the host that `/v2/` redirects to for the registry's.
+/// Relative of finding 4: a login took the challenge of the host that `/v2/` redirects to for the
+/// registry's.
 #[test]
 fn a_login_believes_no_challenge_of_another_host() {
     run(async {

@@ -1,4 +1,5 @@
-//! Where an index says that its archives are, and whether they are what it lists: one rule for every command.
+//! Where an index says that its archives are, and whether they are what it lists: one rule for
+//! every command.
 
 use super::{add, archive, entry, test_with_repository};
 use crate::support::{

@@ -1,4 +1,5 @@
-//! `getter CERT KEY CA URL`, as Helm calls it, and the schemes `cm://` and `ocirepo://` in our own verbs.
+//! `getter CERT KEY CA URL`, as Helm calls it, and the schemes `cm://` and `ocirepo://` in our own
+//! verbs.
 
 use super::{archive, test_with_repository};
 use crate::support::{

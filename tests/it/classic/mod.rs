@@ -1,4 +1,5 @@
-//! Chart repositories: kept, searched, pulled from, depended on, uploaded to, and seen through Helm's getter.
+//! Chart repositories: kept, searched, pulled from, depended on, uploaded to, and seen through
+//! Helm's getter.
 
 mod addresses;
 mod dependency;
@@ -16,7 +17,8 @@ use crate::support::{
 };
 use chartferry::digest::Digest;
 
-/// A repository with `demo` 1.0.0, 1.1.0 and 2.0.0-rc.1 and `other` 0.1.0: `[WEB]` in what is printed.
+/// A repository with `demo` 1.0.0, 1.1.0 and 2.0.0-rc.1 and `other` 0.1.0: `[WEB]` in what is
+/// printed.
 pub(crate) fn test_with_repository() -> (Test, Web) {
     let (mut test, web) = (Test::new(), Web::start());
     test.call(web.address(), "[WEB]");

@@ -6,7 +6,8 @@ use crate::support::{
     web::{File, Seen, Web},
 };
 
-/// The archive in the form of an upload, which is the whole form: servers such as GitLab take nothing but a form.
+/// The archive in the form of an upload, which is the whole form: servers such as GitLab take
+/// nothing but a form.
 fn chart_of(seen: &Seen) -> Vec<u8> {
     let kind = seen.header("content-type").unwrap();
     let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();
@@ -57,7 +58,8 @@ fn an_archive_goes_as_it_is_to_where_the_index_says() {
     assert_eq!((seen[0].header("x-token"), seen[0].header("authorization")), (Some("t"), None));
 }
 
-/// A host that knows no such path answers 200 with its start page; nothing has been stored or deleted.
+/// A host that knows no such path answers 200 with its start page; nothing has been stored or
+/// deleted.
 #[test]
 fn only_a_museums_own_answer_is_a_success() {
     let (test, web) = museum();

@@ -1,4 +1,5 @@
-//! `repo/chart`, `--repo` and URLs where a chart is asked for; the index's digest held against what comes.
+//! `repo/chart`, `--repo` and URLs where a chart is asked for; the index's digest held against what
+//! comes.
 
 use super::{add, archive, entry, test_with_repository};
 use crate::support::web::{File, Web};
@@ -105,7 +106,8 @@ fn a_provenance_is_taken_where_there_is_one() {
         .stderr_has("verification not found for x/demo: failed to fetch http://[WEB]/charts/demo-1.1.0.tgz.prov : 404 Not Found")
         .writes(["demo-1.1.0.tgz"])
         .succeeds();
-    // The archive was not refused, so a refusal here is that of a server which hides what is not there.
+    // The archive was not refused, so a refusal here is that of a server which hides what is not
+    // there.
     for (answer, why) in [
         (File::Status(400, "no"), "400 Bad Request"),
         (File::Status(403, "no"), "403 Forbidden"),

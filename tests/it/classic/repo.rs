@@ -1,4 +1,5 @@
-//! `repo add|update|list|remove`: Helm's words, Helm's files, and no byte of an index that is already here.
+//! `repo add|update|list|remove`: Helm's words, Helm's files, and no byte of an index that is
+//! already here.
 
 use super::{add, test_with_repository};
 use crate::support::{

@@ -1,4 +1,5 @@
-//! The client of classic repositories and museums where the connection fails: what is asked again, and when.
+//! The client of classic repositories and museums where the connection fails: what is asked again,
+//! and when.
 
 use crate::{
     faults::{Bench, noise, run},

@@ -1,5 +1,5 @@
-//! `index` beside `helm repo index`: the same text but for the times, fewer archives read, and the file left alone when
-//! nothing changed. What Helm reads of an index is held beside the reader.
+//! `index` beside `helm repo index`: the same text but for the times, fewer archives read, and the
+//! file left alone when nothing changed. What Helm reads of an index is held beside the reader.
 
 use crate::support::{Run, Test, source_tree};
 use serde_json::Value;

@@ -1,5 +1,6 @@
-//! What stands before a server: it writes down each request with its answer's status, may answer itself, and tells
-//! somebody when so many have come. Requests and answers of a connection alternate; nothing is pipelined.
+//! What stands before a server: it writes down each request with its answer's status, may answer
+//! itself, and tells somebody when so many have come. Requests and answers of a connection
+//! alternate; nothing is pipelined.
 
 use chartferry::client::VirtualClock;
 use std::{

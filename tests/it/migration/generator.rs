@@ -1,5 +1,5 @@
-//! A repository with every trap that real repositories hold, the same each time. What each is and where it was met is in
-//! the comments of [`traps`]; ordinary versions fill up the number.
+//! A repository with every trap that real repositories hold, the same each time. What each is and
+//! where it was met is in the comments of [`traps`]; ordinary versions fill up the number.
 
 use crate::support::web::{File, Web};
 use chartferry::digest::Digest;
@@ -11,7 +11,8 @@ use std::fmt::Write as _;
 pub(super) enum Fate {
     /// It is carried, byte for byte.
     Carried,
-    /// It is listed with a reason that holds this, or dropped by the index's reader with a warning that does.
+    /// It is listed with a reason that holds this, or dropped by the index's reader with a warning
+    /// that does.
     Refused(&'static str),
 }
 
@@ -118,7 +119,8 @@ impl Version {
 fn traps(other: &str, registry: &str) -> Vec<Version> {
     let far = format!("1.0.0-{}", "x".repeat(130));
     vec![
-        // A plus in a version becomes an underscore in a tag, and must come back (helm #10166, #13368).
+        // A plus in a version becomes an underscore in a tag, and must come back (helm #10166,
+        // #13368).
         plain("plus", "1.0.0+build.7").signed(),
         plain("plus", "1.0.0+k3s1"),
         plain("plus", "1.0.0"),
@@ -129,7 +131,8 @@ fn traps(other: &str, registry: &str) -> Vec<Version> {
         // Loose versions that Helm takes.
         plain("loose", "1"),
         plain("loose", "1.2"),
-        // The same version twice, first the older entry; and twice alike (ChartMuseum's five-entry check).
+        // The same version twice, first the older entry; and twice alike (ChartMuseum's five-entry
+        // check).
         with("twice", "1.0.0", "description: the older\n")
             .listed(|listed| listed.created = Some("2020-01-01T00:00:00Z".into()))
             .refused("listed twice"),
@@ -284,7 +287,8 @@ impl Generated {
 }
 
 impl Version {
-    /// Its address in the index, and the name of its file below `/charts`. Two archives of one name lie in two files.
+    /// Its address in the index, and the name of its file below `/charts`. Two archives of one name
+    /// lie in two files.
     fn address(&self) -> (String, String) {
         let file = match &self.listed.created {
             Some(created) if self.chart == "twice" => format!("{}-{}", &created[..4], self.file()),

@@ -1,5 +1,5 @@
-//! Killed with no warning, twenty times, at moments that a seed picks among the requests: the next run goes on, sends no
-//! manifest again that was acknowledged, and the end is right.
+//! Killed with no warning, twenty times, at moments that a seed picks among the requests: the next
+//! run goes on, sends no manifest again that was acknowledged, and the end is right.
 
 use super::{Migration, front::Passed};
 use std::{
@@ -27,7 +27,8 @@ fn is_manifest(passed: &Passed) -> bool {
 }
 
 impl Migration {
-    /// Runs until `requests` have come to the registry, and kills it there; false when it came to its end before.
+    /// Runs until `requests` have come to the registry, and kills it there; false when it came to
+    /// its end before.
     fn killed_after(&self, requests: usize, flags: &[&str]) -> bool {
         let slot: Arc<Mutex<Option<Child>>> = Arc::default();
         let held = Arc::clone(&slot);

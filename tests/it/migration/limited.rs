@@ -1,6 +1,7 @@
-//! A registry that answers every third request with 429: nothing is lost, and nothing is sent inside the window that it
-//! named. The clock is virtual: waiting takes no time. Each request is written down twice: where it goes out, since a client
-//! can keep to a window only from when it has heard of it, and where it comes in, so that none goes out unseen.
+//! A registry that answers every third request with 429: nothing is lost, and nothing is sent
+//! inside the window that it named. The clock is virtual: waiting takes no time. Each request is
+//! written down twice: where it goes out, since a client can keep to a window only from when it has
+//! heard of it, and where it comes in, so that none goes out unseen.
 
 use super::{
     Fate, Migration,
@@ -20,11 +21,12 @@ use std::{
     time::Duration,
 };
 
-/// Turns that others have while one waits: enough for answers that are under way to come in, and for what is ready to go out
-/// to go.
+/// Turns that others have while one waits: enough for answers that are under way to come in, and
+/// for what is ready to go out to go.
 const TURNS: usize = 200;
 
-/// What the client said of its requests to the front, in order: a status where an answer had come, and the time.
+/// What the client said of its requests to the front, in order: a status where an answer had come,
+/// and the time.
 type Said = Vec<(Option<u16>, Duration)>;
 
 fn carry(place: &Migration, at_once: usize) -> (mirror::Report, Said) {
@@ -86,7 +88,8 @@ fn inside(said: &Said) -> usize {
     count
 }
 
-/// Requests that came in after a 429 had gone out and before its window was over, on the server's side.
+/// Requests that came in after a 429 had gone out and before its window was over, on the server's
+/// side.
 fn crossed(passed: &[Passed]) -> usize {
     let mut open = Duration::ZERO;
     let mut count = 0;
@@ -124,6 +127,7 @@ fn one_at_a_time_nothing_is_lost_and_no_window_is_entered() {
 #[test]
 fn many_at_once_nothing_is_lost_and_nothing_goes_out_inside_a_window() {
     let passed = keeps_to_the_windows(60, 16);
-    // Fifteen others were on their way when the first 429 came; each halves how many are let out at a time.
+    // Fifteen others were on their way when the first 429 came; each halves how many are let out at
+    // a time.
     assert!(crossed(&passed) <= 15 + 7 + 3 + 1, "{} crossed a 429", crossed(&passed));
 }

@@ -1,5 +1,5 @@
-//! Whole migrations: a generated repository with every trap that real ones hold, carried from one kind of place to the
-//! next and compared byte by byte, through kills, shards and rate limits.
+//! Whole migrations: a generated repository with every trap that real ones hold, carried from one
+//! kind of place to the next and compared byte by byte, through kills, shards and rate limits.
 
 mod ends;
 mod front;
@@ -18,7 +18,8 @@ use front::Front;
 use generator::{Fate, Generated};
 use std::{collections::BTreeMap, path::Path};
 
-/// The generated repository on the web, a registry behind a front that writes down, and a place to run in.
+/// The generated repository on the web, a registry behind a front that writes down, and a place to
+/// run in.
 struct Migration {
     test: Test,
     web: Web,

@@ -1,4 +1,5 @@
-//! Registries that are not as others: those that make no repository by a push, and those that answer no HEAD.
+//! Registries that are not as others: those that make no repository by a push, and those that
+//! answer no HEAD.
 
 use super::{Migration, front::Lie};
 

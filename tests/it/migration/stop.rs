@@ -1,4 +1,5 @@
-//! Asked to end by a signal: nothing new is begun, what was done is remembered, reported and measured, and the next run goes on.
+//! Asked to end by a signal: nothing new is begun, what was done is remembered, reported and
+//! measured, and the next run goes on.
 
 use super::{Migration, front::Passed};
 use std::{
@@ -6,7 +7,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Runs until `requests` have come to the registry, sends a signal, and gives exit code, standard output and standard error.
+/// Runs until `requests` have come to the registry, sends a signal, and gives exit code, standard
+/// output and standard error.
 fn signalled(place: &Migration, signal: &'static str, flags: &[&str]) -> (i32, String, String) {
     let id: Arc<Mutex<Option<u32>>> = Arc::default();
     let held = Arc::clone(&id);

@@ -1,5 +1,5 @@
-//! Tags of a registry that are no versions but other names of them, charts behind an index, and versions that only their
-//! manifests date.
+//! Tags of a registry that are no versions but other names of them, charts behind an index, and
+//! versions that only their manifests date.
 
 use super::{Mirrored, archive, count, moved::push, policies::put_image, runs, told};
 use crate::registry::wire::{index, retag, untag};

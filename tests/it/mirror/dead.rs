@@ -1,4 +1,5 @@
-//! A host that dies in the middle of a run is given up after ten seconds. The clock is virtual: waiting takes no time.
+//! A host that dies in the middle of a run is given up after ten seconds. The clock is virtual:
+//! waiting takes no time.
 
 use super::archive;
 use crate::support::{daemon::Daemon, proxy::Proxy, web::Web};
@@ -16,7 +17,8 @@ use std::time::Duration;
 const VERSIONS: usize = 60;
 const AT_ONCE: usize = 8;
 
-/// The report of a mirror whose source or destination dies after so many requests, and how long the run has waited.
+/// The report of a mirror whose source or destination dies after so many requests, and how long the
+/// run has waited.
 fn mirror(source: usize, destination: usize) -> (Report, Duration) {
     let web = Web::start();
     let mut index = "apiVersion: v1\nentries:\n  demo:\n".to_owned();

@@ -1,4 +1,5 @@
-//! Dependencies: those that point at the destination and are not there, and those that are selected with their charts.
+//! Dependencies: those that point at the destination and are not there, and those that are selected
+//! with their charts.
 
 use super::{Mirrored, runs};
 use flate2::{Compression, write::GzEncoder};

@@ -1,4 +1,5 @@
-//! What is not as the records say: found, told and put right, wherever somebody asks for more than a list of tags.
+//! What is not as the records say: found, told and put right, wherever somebody asks for more than
+//! a list of tags.
 
 use super::{Mirrored, archive, count, runs, told};
 use crate::support::web::File;

@@ -1,4 +1,5 @@
-//! What a mirror advises when something stands in its way: each text with the run that a user would meet it in.
+//! What a mirror advises when something stands in its way: each text with the run that a user would
+//! meet it in.
 
 use super::{Mirrored, archive};
 use crate::support::{

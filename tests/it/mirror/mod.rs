@@ -1,4 +1,5 @@
-//! Mirrors from a repository on the web to a registry, each run a process of its own, every request counted at both ends.
+//! Mirrors from a repository on the web to a registry, each run a process of its own, every request
+//! counted at both ends.
 
 mod aliases;
 mod budget;
@@ -87,7 +88,8 @@ impl Mirrored {
         bytes
     }
 
-    /// Puts a version in the repository whose archive is `bytes`, and whose index speaks of `indexed`.
+    /// Puts a version in the repository whose archive is `bytes`, and whose index speaks of
+    /// `indexed`.
     pub(super) fn add_as(&self, name: &str, version: &str, bytes: &[u8], indexed: Option<&[u8]>) {
         self.web.file(&format!("/{name}-{version}.tgz"), bytes);
         self.entries.borrow_mut().push(Entry {
@@ -226,7 +228,8 @@ pub(super) fn count(requests: &[String], shape: &str) -> usize {
     requests.iter().filter(|request| *request == shape).count()
 }
 
-/// What the report says of each version there is something to say of: `status chart version: reason`.
+/// What the report says of each version there is something to say of:
+/// `status chart version: reason`.
 pub(super) fn told(report: &Value) -> Vec<String> {
     report["versions"]
         .as_array()

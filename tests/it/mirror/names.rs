@@ -1,4 +1,5 @@
-//! Where charts go and what ends are called: names of sources, folders of any depth, names in upper case, ends that are not there.
+//! Where charts go and what ends are called: names of sources, folders of any depth, names in upper
+//! case, ends that are not there.
 
 use super::{Mirrored, archive, runs};
 use crate::support::{Test, daemon::Daemon, web::Web};
@@ -96,7 +97,8 @@ fn a_name_in_upper_case_comes_with_the_template_that_mends_it() {
 fn a_destination_that_cannot_be_reached_is_named_first() {
     let test = Test::new();
     test.file("in/a-1.0.0.tgz", archive("a", "1.0.0", "one"));
-    // A port that was free a moment ago, and that nobody is given again while we hold on to its twin.
+    // A port that was free a moment ago, and that nobody is given again while we hold on to its
+    // twin.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);

@@ -1,4 +1,5 @@
-//! What lies in a source's namespace beside charts: other artifacts are counted, signatures and referrers are counted and warned of.
+//! What lies in a source's namespace beside charts: other artifacts are counted, signatures and
+//! referrers are counted and warned of.
 
 use super::{Mirrored, archive, moved::push, policies::put_image, runs, told};
 use crate::registry::wire::{retag, send};
@@ -7,7 +8,8 @@ use serde_json::{Value, json};
 
 const KIND: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// Puts an artifact of no chart's kind, which may speak of another manifest. Under its digest without a tag.
+/// Puts an artifact of no chart's kind, which may speak of another manifest. Under its digest
+/// without a tag.
 fn artifact(place: &Mirrored, repository: &str, tag: Option<&str>, subject: Option<&str>) {
     let address = place.registry.address().parse().unwrap();
     let empty = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";

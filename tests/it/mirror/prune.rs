@@ -1,4 +1,5 @@
-//! What vanished at the source: removed only when asked, only what was carried, never more than allowed.
+//! What vanished at the source: removed only when asked, only what was carried, never more than
+//! allowed.
 
 use super::{Mirrored, count, told};
 

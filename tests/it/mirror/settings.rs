@@ -1,4 +1,5 @@
-//! A mirror in a file: from stdin, with variables, with flags beside it, and described by the binary alone.
+//! A mirror in a file: from stdin, with variables, with flags beside it, and described by the
+//! binary alone.
 
 use super::Mirrored;
 use crate::support::Test;

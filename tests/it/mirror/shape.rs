@@ -1,4 +1,5 @@
-//! Options that decide what a destination must hold are part of the record: whoever changes them gets it, or a conflict.
+//! Options that decide what a destination must hold are part of the record: whoever changes them
+//! gets it, or a conflict.
 
 use super::{Mirrored, archive, count, told};
 

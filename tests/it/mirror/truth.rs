@@ -1,4 +1,5 @@
-//! What a mirror says of the destination is what it has seen there: looks, skipped conflicts, both sides of a check.
+//! What a mirror says of the destination is what it has seen there: looks, skipped conflicts, both
+//! sides of a check.
 
 use super::{Mirrored, archive, count, told};
 use crate::registry::wire::untag;

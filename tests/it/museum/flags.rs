@@ -1,4 +1,5 @@
-//! A ChartMuseum's command line, given to `serve`: what is honoured, what is told to mean nothing, and what is refused.
+//! A ChartMuseum's command line, given to `serve`: what is honoured, what is told to mean nothing,
+//! and what is refused.
 
 use super::{ask, recording::fixture, send};
 use crate::support::{Test, daemon::Daemon};

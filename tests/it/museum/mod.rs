@@ -1,4 +1,5 @@
-//! The ChartMuseum API of `serve`: what the real one answered, replayed; and what it does that the real one cannot.
+//! The ChartMuseum API of `serve`: what the real one answered, replayed; and what it does that the
+//! real one cannot.
 
 mod flags;
 mod recording;

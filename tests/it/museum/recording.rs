@@ -1,4 +1,5 @@
-//! Recorded exchanges with the real ChartMuseum, and the deviations from them, as they lie in `testdata/chartmuseum`.
+//! Recorded exchanges with the real ChartMuseum, and the deviations from them, as they lie in
+//! `testdata/chartmuseum`.
 
 use serde::Deserialize;
 use std::{
@@ -102,7 +103,8 @@ pub(super) fn deviations() -> Vec<Deviation> {
 }
 
 impl Recording {
-    /// Its flags, with the folder of the fixtures in its place, without those about ChartMuseum's own storage.
+    /// Its flags, with the folder of the fixtures in its place, without those about ChartMuseum's
+    /// own storage.
     pub(super) fn flags(&self) -> Vec<String> {
         let fixtures = folder().join("fixtures");
         let own = ["--disable-statefiles", "--enforce-semver2"];

@@ -1,5 +1,6 @@
-//! Every recorded exchange, asked of `serve` and compared field by field: status, headers that mean something, body. Where
-//! we answer otherwise, `deviations.json` says what and why, and `docs/museum.md` tells it to users.
+//! Every recorded exchange, asked of `serve` and compared field by field: status, headers that mean
+//! something, body. Where we answer otherwise, `deviations.json` says what and why, and
+//! `docs/museum.md` tells it to users.
 
 use super::recording::{Deviation, Exchange, deviations, folder, recordings};
 use crate::{
@@ -33,7 +34,8 @@ fn every_deviation_is_in_the_guide() {
     }
 }
 
-/// By which rules `serve` answers. With the improvements, what `HEAD` says is compared with what `GET` says.
+/// By which rules `serve` answers. With the improvements, what `HEAD` says is compared with what
+/// `GET` says.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Strict,

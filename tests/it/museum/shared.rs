@@ -1,5 +1,5 @@
-//! One store, two APIs: what comes or goes by one is there or gone by the other, and nothing of the registry's that is no
-//! chart is touched.
+//! One store, two APIs: what comes or goes by one is there or gone by the other, and nothing of the
+//! registry's that is no chart is touched.
 
 use super::{ask, chart, recording::fixture, send};
 use crate::support::daemon::Daemon;

@@ -1,4 +1,5 @@
-//! Uploads that the recordings cannot show: many at once, large ones, clients that go away; and who is let in where.
+//! Uploads that the recordings cannot show: many at once, large ones, clients that go away; and who
+//! is let in where.
 
 use super::{ask, chart, recording::fixture, send};
 use crate::{

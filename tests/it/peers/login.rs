@@ -1,4 +1,5 @@
-//! helm, oras and crane log in to `serve`, and push and pull there; so do we, with the credentials they left.
+//! helm, oras and crane log in to `serve`, and push and pull there; so do we, with the credentials
+//! they left.
 
 use crate::support::{
     Test,

@@ -1,5 +1,6 @@
-//! Against the real tools: helm 4 and 3, oras, crane, distribution 2.8 and 3. They are ignored unless asked for,
-//! because the tools must be there (`peers/install`); an absent one is a failure, never a skip.
+//! Against the real tools: helm 4 and 3, oras, crane, distribution 2.8 and 3. They are ignored
+//! unless asked for, because the tools must be there (`peers/install`); an absent one is a failure,
+//! never a skip.
 
 use crate::support::{Test, daemon::Daemon, list, peers, source_tree};
 use std::{
@@ -15,7 +16,8 @@ mod registries;
 mod repositories;
 mod show;
 
-/// The charts that every comparison runs over: each folder of charts-fixtures, the hostile ones apart.
+/// The charts that every comparison runs over: each folder of charts-fixtures, the hostile ones
+/// apart.
 fn fixtures() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(source_tree("charts-fixtures"))
         .unwrap()
@@ -32,7 +34,8 @@ fn name_of(fixture: &Path) -> &str {
     fixture.file_name().unwrap().to_str().unwrap()
 }
 
-/// Packages with helm every fixture that helm can package, into the place's folder `helm`; gives the archives by name.
+/// Packages with helm every fixture that helm can package, into the place's folder `helm`; gives
+/// the archives by name.
 fn helm_archives(test: &Test) -> Vec<String> {
     let helm = peers::find("helm");
     for fixture in fixtures() {

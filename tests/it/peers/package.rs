@@ -56,7 +56,8 @@ fn compare_packages(date: Option<&str>) {
 struct Members {
     /// Those of the chart itself, in their order.
     own: Vec<Member>,
-    /// Those of its subcharts, sorted: helm writes subcharts in an order that changes from run to run.
+    /// Those of its subcharts, sorted: helm writes subcharts in an order that changes from run to
+    /// run.
     subcharts: Vec<Member>,
     /// What follows the last member.
     end: Vec<u8>,

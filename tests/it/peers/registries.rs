@@ -1,5 +1,5 @@
-//! `push` and `pull` with helm at the other end, through three registries: the archive comes out as it went in,
-//! and the manifests say the same.
+//! `push` and `pull` with helm at the other end, through three registries: the archive comes out as
+//! it went in, and the manifests say the same.
 
 use super::{helm_archives, name_and_version, registries};
 use crate::support::{Test, daemon::Daemon, peers};

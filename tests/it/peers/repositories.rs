@@ -124,7 +124,8 @@ fn a_registry_is_a_repository_for_helm_3_and_helm_4() {
         assert_eq!(found, ["x/demo 1.1.0", "x/demo 1.0.0", "x/other 0.1.0"]);
         run(&["pull", "x/demo"]);
         assert_eq!(test.read("demo-1.1.0.tgz"), test.read("made/demo-1.1.0.tgz"));
-        // A version without a tag of its own is named by its digest, and Helm's file with it: by us, and in the registry.
+        // A version without a tag of its own is named by its digest, and Helm's file with it: by
+        // us, and in the registry.
         let address = registry.address();
         let digest = Digest::sha256(&retag(&address, "ns/other", "0.1.0", "0"));
         untag(&address, "ns/other", "0.1.0");

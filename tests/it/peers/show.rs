@@ -1,4 +1,5 @@
-//! `show`: the very bytes helm prints, from a source, from an archive of helm's, and from a registry.
+//! `show`: the very bytes helm prints, from a source, from an archive of helm's, and from a
+//! registry.
 
 use super::{fixtures, helm_archives, name_and_version, name_of};
 use crate::support::{Test, daemon::Daemon, peers};
@@ -42,7 +43,8 @@ fn a_chart_in_a_registry_is_shown_without_a_word_more() {
         let (name, version) = name_and_version(&test, &path);
         let reference = format!("{to}/{name}");
         for part in PARTS {
-            // Of a chart in a registry, helm prints `Pulled:` and `Digest:` before it: what we compare with is the file.
+            // Of a chart in a registry, helm prints `Pulled:` and `Digest:` before it: what we
+            // compare with is the file.
             let theirs = test.run_program(&helm, ["show", part, &path]).any_stderr().any_stdout();
             let theirs = theirs.succeeds();
             let ours = test

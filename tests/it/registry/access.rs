@@ -1,4 +1,5 @@
-//! Who may do what: nobody asked, users of an htpasswd file, readers without a name, holders of tokens; and HTTPS.
+//! Who may do what: nobody asked, users of an htpasswd file, readers without a name, holders of
+//! tokens; and HTTPS.
 
 use super::{EMPTY, IMAGE, Server, bytes, descriptor, wire};
 use crate::faults_tls::Issuer;

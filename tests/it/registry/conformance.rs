@@ -1,5 +1,5 @@
-//! What the official conformance suite checks (distribution-spec, `conformance` of 2026-08-31, profile `dev` with
-//! sparse manifests), as tests of our own, those of blobs in
+//! What the official conformance suite checks (distribution-spec, `conformance` of 2026-08-31,
+//! profile `dev` with sparse manifests), as tests of our own, those of blobs in
 //! [`super::conformance_blobs`]: its 1032 checks pass too, but need Go and a network to get it.
 
 use super::{EMPTY, IMAGE, INDEX, Server, bytes, descriptor, digest};

@@ -1,4 +1,5 @@
-//! What the official conformance suite checks of blobs, as tests of our own; the rest is in [`super::conformance`].
+//! What the official conformance suite checks of blobs, as tests of our own; the rest is in
+//! [`super::conformance`].
 
 use super::{Server, bytes, digest, wire::Answer};
 use chartferry::oci::{Digest, digest::Algorithm};

@@ -1,5 +1,6 @@
-//! What many clients at once, clients that go away, full disks and sudden ends do to a registry: nothing that was
-//! acknowledged is lost, nothing that was not is shown, nothing is left lying about.
+//! What many clients at once, clients that go away, full disks and sudden ends do to a registry:
+//! nothing that was acknowledged is lost, nothing that was not is shown, nothing is left lying
+//! about.
 
 use super::{EMPTY, IMAGE, Server, bytes, count_files, descriptor, wire};
 use crate::support::daemon::Daemon;
@@ -361,7 +362,8 @@ fn what_was_acknowledged_outlives_any_kill() {
     assert_eq!(count_files(&root.path().join("tmp")), 0);
 }
 
-/// A limit on the size of files stands in for a full disk: writing fails in mid-body, in the kernel.
+/// A limit on the size of files stands in for a full disk: writing fails in mid-body, in the
+/// kernel.
 #[test]
 fn a_disk_that_is_full_refuses_the_upload_and_no_other() {
     let root = tempfile::tempdir().unwrap();

@@ -1,5 +1,6 @@
-//! The registry over real sockets, by raw requests: what the specification asks of it, who may do what, and what it
-//! does when clients, disks and processes fail. How the real tools get on with it is in `peers`.
+//! The registry over real sockets, by raw requests: what the specification asks of it, who may do
+//! what, and what it does when clients, disks and processes fail. How the real tools get on with it
+//! is in `peers`.
 
 mod access;
 mod conformance;

@@ -1,5 +1,5 @@
-//! HTTP by hand: one request a connection, written as given and read to its end, so that a test sees exactly what was
-//! said and can say what no client library would.
+//! HTTP by hand: one request a connection, written as given and read to its end, so that a test
+//! sees exactly what was said and can say what no client library would.
 
 use serde_json::Value;
 use std::{
@@ -135,7 +135,8 @@ pub(crate) fn read(mut stream: impl Read, method: &str) -> Answer {
     answer
 }
 
-/// Gives what one tag of a repository leads to another tag too, as `crane tag` does; gives its manifest.
+/// Gives what one tag of a repository leads to another tag too, as `crane tag` does; gives its
+/// manifest.
 #[track_caller]
 pub(crate) fn retag(address: &str, repository: &str, from: &str, to: &str) -> Vec<u8> {
     let address = address.parse().unwrap();
@@ -146,7 +147,8 @@ pub(crate) fn retag(address: &str, repository: &str, from: &str, to: &str) -> Ve
     found.body
 }
 
-/// Puts an image index with nothing in it but what a tag leads to under another tag; gives the digest of the former.
+/// Puts an image index with nothing in it but what a tag leads to under another tag; gives the
+/// digest of the former.
 #[track_caller]
 pub(crate) fn index(address: &str, repository: &str, of: &str, tag: &str) -> String {
     let address = address.parse().unwrap();

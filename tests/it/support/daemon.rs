@@ -1,4 +1,5 @@
-//! Servers as processes of their own: started on a free port, known by the address they print, ended when dropped.
+//! Servers as processes of their own: started on a free port, known by the address they print,
+//! ended when dropped.
 
 use super::{Test, peers};
 use std::{
@@ -15,7 +16,8 @@ use std::{
     time::Duration,
 };
 
-/// How long a server may take to say where it listens. A bound for a broken one; nothing waits it out.
+/// How long a server may take to say where it listens. A bound for a broken one; nothing waits it
+/// out.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server.
@@ -82,7 +84,8 @@ impl Daemon {
         Self::distribution(&peers::find("distribution"), "")
     }
 
-    /// One of them by its name, which tells a URL of every event, in the configuration of docs/bridge.md.
+    /// One of them by its name, which tells a URL of every event, in the configuration of
+    /// docs/bridge.md.
     pub(crate) fn distribution_telling(name: &str, url: &str) -> Self {
         let more = format!(
             "notifications:\n  endpoints:\n    - name: chartferry\n      url: {url}\n      headers:\n        \

@@ -1,5 +1,6 @@
-//! A registry that fails as it is told: HTTP/1.1 by hand over TCP or TLS, so that connections can be reset, cut, stalled and
-//! lied on at any byte. What it answers when it is not failing is in [`super::fault_registry`].
+//! A registry that fails as it is told: HTTP/1.1 by hand over TCP or TLS, so that connections can
+//! be reset, cut, stalled and lied on at any byte. What it answers when it is not failing is in
+//! [`super::fault_registry`].
 
 use super::fault_registry::{Answer, Registry, Setup};
 use bytes::{Bytes, BytesMut};
@@ -154,7 +155,8 @@ struct Shared {
 }
 
 impl FaultRegistry {
-    /// Starts one behind a proxy: it is asked in plain text, and for a tunnel answers as the TLS server at its end.
+    /// Starts one behind a proxy: it is asked in plain text, and for a tunnel answers as the TLS
+    /// server at its end.
     pub(crate) async fn start_proxy(setup: Setup, tls: TlsAcceptor) -> Self {
         Self::listen(setup, Front::Proxy(tls)).await
     }
@@ -218,7 +220,8 @@ impl FaultRegistry {
         self.shared.lock().unwrap().faults.push(fault);
     }
 
-    /// Every request, as `METHOD /path?query -> status`, and forgets them. A broken answer's status is 0.
+    /// Every request, as `METHOD /path?query -> status`, and forgets them. A broken answer's status
+    /// is 0.
     pub(crate) fn seen(&self) -> Vec<String> {
         self.take()
             .iter()
@@ -393,7 +396,8 @@ async fn serve(stream: TcpStream, front: Front, shared: &Mutex<Shared>) -> io::R
     }
 }
 
-/// Waits until the other side's system has taken what was written: a reset throws away what it has not.
+/// Waits until the other side's system has taken what was written: a reset throws away what it has
+/// not.
 async fn drained(stream: &mut Stream) -> io::Result<()> {
     let Stream::Plain(stream) = stream else { return Ok(()) };
     for _ in 0..64 {

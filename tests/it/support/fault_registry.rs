@@ -1,5 +1,6 @@
-//! A small registry in memory, as strict as a real one about uploads and ranges, with what a test wants to vary: how it asks
-//! who is there, what it can do, what it holds. Its own token service is part of it.
+//! A small registry in memory, as strict as a real one about uploads and ranges, with what a test
+//! wants to vary: how it asks who is there, what it can do, what it holds. Its own token service is
+//! part of it.
 
 use super::fault::{Fault, Request};
 use base64::{Engine as _, engine::general_purpose::STANDARD};

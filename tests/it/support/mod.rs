@@ -1,6 +1,6 @@
-//! A place to run commands in, as a user would: a temporary home and working folder, nothing of the caller's
-//! environment, and every effect of a run checked unless the test says it does not matter. Registries to run
-//! against are in [`daemon`]; the real tools of others are in [`peers`].
+//! A place to run commands in, as a user would: a temporary home and working folder, nothing of the
+//! caller's environment, and every effect of a run checked unless the test says it does not matter.
+//! Registries to run against are in [`daemon`]; the real tools of others are in [`peers`].
 
 // A test binary uses what it uses; each of these is for several modules.
 #![allow(dead_code)]
@@ -61,7 +61,8 @@ impl Test {
         self
     }
 
-    /// Copies a folder or file of the source tree, such as `charts-fixtures/plain`, into the working folder.
+    /// Copies a folder or file of the source tree, such as `charts-fixtures/plain`, into the
+    /// working folder.
     pub(crate) fn copy(&self, from: impl AsRef<Path>, name: &str) -> &Self {
         copy_tree(&source_tree(from), &self.path(name));
         self
@@ -173,8 +174,8 @@ impl Expected {
     }
 }
 
-/// One run, and what must come of it. Unless told otherwise: nothing printed, nothing written to the working folder,
-/// nothing left in the folder for temporary files.
+/// One run, and what must come of it. Unless told otherwise: nothing printed, nothing written to
+/// the working folder, nothing left in the folder for temporary files.
 #[must_use = "a run runs when it is told how it ends: `.succeeds()` or `.fails(code)`"]
 pub(crate) struct Run<'a> {
     test: &'a Test,
@@ -317,8 +318,8 @@ impl Run<'_> {
             .spawn()
             .unwrap_or_else(|error| panic!("`{}`: {error}", self.program.display()));
         let (mut pipe, input) = (child.stdin.take().unwrap(), self.stdin.clone());
-        // In a thread of its own, so that a program that answers before it has read all cannot lock with us.
-        // One that does not read at all is free to do so: the broken pipe is no failure.
+        // In a thread of its own, so that a program that answers before it has read all cannot lock
+        // with us. One that does not read at all is free to do so: the broken pipe is no failure.
         let writer = thread::spawn(move || drop(pipe.write_all(&input)));
         let output = child.wait_with_output().unwrap();
         writer.join().unwrap();
@@ -364,7 +365,8 @@ pub(crate) fn source_tree(path: impl AsRef<Path>) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Copies a file or a folder with all that is in it; links stay links, and times of change are kept.
+/// Copies a file or a folder with all that is in it; links stay links, and times of change are
+/// kept.
 pub(crate) fn copy_tree(from: &Path, to: &Path) {
     let metadata = fs::symlink_metadata(from)
         .unwrap_or_else(|error| panic!("cannot copy `{}`: {error}", from.display()));

@@ -1,5 +1,5 @@
-//! The real tools of others, which `peers/install` installs. One that is absent is a failure: the tests that
-//! need them are ignored by default and never pass without having asked.
+//! The real tools of others, which `peers/install` installs. One that is absent is a failure: the
+//! tests that need them are ignored by default and never pass without having asked.
 
 use std::{
     env,

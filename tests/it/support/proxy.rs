@@ -1,5 +1,6 @@
-//! A proxy that counts requests: plain TCP to one server, reading along just enough of HTTP/1.1 to know where each
-//! request begins. It changes nothing and breaks nothing, except that one may die; other faults are injected elsewhere.
+//! A proxy that counts requests: plain TCP to one server, reading along just enough of HTTP/1.1 to
+//! know where each request begins. It changes nothing and breaks nothing, except that one may die;
+//! other faults are injected elsewhere.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -23,7 +24,8 @@ impl Proxy {
         Self::mortal(server, usize::MAX)
     }
 
-    /// Starts one that dies after so many requests: it drops every connection and refuses all later ones.
+    /// Starts one that dies after so many requests: it drops every connection and refuses all later
+    /// ones.
     pub(crate) fn mortal(server: &str, requests: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

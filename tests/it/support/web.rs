@@ -1,5 +1,6 @@
-//! A web server for classic repositories: files in memory, validators, basic credentials, redirects, and every request
-//! written down. Blocking, a thread a connection, so that programs can be run against it.
+//! A web server for classic repositories: files in memory, validators, basic credentials,
+//! redirects, and every request written down. Blocking, a thread a connection, so that programs can
+//! be run against it.
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,5 @@
-//! Charts behind an image index: in the index.yaml, the API and the archives of `serve` and of `serve --upstream`, until
-//! something on the way to them is deleted or moved.
+//! Charts behind an image index: in the index.yaml, the API and the archives of `serve` and of
+//! `serve --upstream`, until something on the way to them is deleted or moved.
 
 use super::{entries, push, serve::Bridge};
 use crate::{
@@ -153,7 +153,8 @@ fn a_store_shows_such_a_chart_until_something_on_the_way_to_it_goes() {
         let index = repository.ask("GET", &format!("manifests/{tag}"), "", b"").expect(200).json();
         index["manifests"][at]["digest"].as_str().unwrap().to_owned()
     };
-    // Another tag of the same index: one of them goes, and the version stays. So it does when an image goes.
+    // Another tag of the same index: one of them goes, and the version stays. So it does when an
+    // image goes.
     wire::retag(&address, "ns/a", "1.2.0", "stable");
     wire::retag(&address, "ns/a", "1.2.0", "newest");
     repository.delete("1.2.0");

@@ -75,7 +75,8 @@ fn helm_builds_dependencies_from_our_own_index_whoever_pushed() {
 fn what_a_registry_tells_of_is_shown_within_seconds_though_it_links_the_tag_later() {
     for name in ["distribution", "docker-registry"] {
         let test = Test::new();
-        // The registry must know where to tell before there is anybody: a relay between them is there first.
+        // The registry must know where to tell before there is anybody: a relay between them is
+        // there first.
         let relay = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/notify", relay.local_addr().unwrap());
         let registry = Daemon::distribution_telling(name, &url);

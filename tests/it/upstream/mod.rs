@@ -1,4 +1,5 @@
-//! Charts of a registry elsewhere, shown to those who need an index.yaml: as a file, and by `serve --upstream`.
+//! Charts of a registry elsewhere, shown to those who need an index.yaml: as a file, and by
+//! `serve --upstream`.
 
 use crate::support::Test;
 use chartferry::{index::Index, limits::Limits};

@@ -1,5 +1,5 @@
-//! `login` and `logout` as a user meets them: pages before registries, tokens without names, namespaces, helpers that fail, and
-//! files that are not there.
+//! `login` and `logout` as a user meets them: pages before registries, tokens without names,
+//! namespaces, helpers that fail, and files that are not there.
 
 use crate::{
     classic::archive,
@@ -152,7 +152,8 @@ fn proxies_are_read_as_go_reads_them() {
         variables.iter().fold(run, |run, (name, value)| run.env(name, *value)).anything().outcome();
         assert_eq!(!proxy.take().is_empty(), used, "{variables:?}");
     }
-    // One that cannot be used matters only where it is needed, and then it is named without its password.
+    // One that cannot be used matters only where it is needed, and then it is named without its
+    // password.
     let bad = "socks://u:s3cret@localhost:1";
     let pull = |url: &str| test.run(["pull", "demo", "--repo", url]);
     pull(&web.url()).env("HTTP_PROXY", bad).stderr_has("not found").fails(5);

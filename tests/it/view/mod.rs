@@ -1,5 +1,5 @@
-//! One store, two protocols: what comes or goes by the registry API is at once in the index, what comes or goes by the
-//! ChartMuseum API is at once in the registry.
+//! One store, two protocols: what comes or goes by the registry API is at once in the index, what
+//! comes or goes by the ChartMuseum API is at once in the registry.
 
 use crate::{
     registry::wire::{self, Answer},
@@ -74,7 +74,8 @@ fn what_is_pushed_to_the_registry_is_at_once_in_the_index() {
     let archive = shop.get("/ns/charts/a-1.0.1+b.1.tgz").expect(200);
     assert_eq!(archive.body, shop.test.read("a-1.0.1+b.1.tgz"));
 
-    // Another tag of the same chart is no other version; a tag that moves is not another one either.
+    // Another tag of the same chart is no other version; a tag that moves is not another one
+    // either.
     let manifest = shop.get("/v2/ns/a/manifests/1.0.0").expect(200);
     let kind = [("content-type", manifest.header("content-type").unwrap())];
     shop.ask("PUT", "/v2/ns/a/manifests/stable", &kind, &manifest.body).expect(201);

@@ -1,4 +1,5 @@
-//! Followers over stores on disk: what is pushed is seen, what is deleted is not, and what was seen is not read again.
+//! Followers over stores on disk: what is pushed is seen, what is deleted is not, and what was seen
+//! is not read again.
 
 use super::*;
 use crate::{
@@ -185,7 +186,8 @@ async fn the_next_start_reads_only_what_is_new() {
     );
 }
 
-/// What was seen of one tag, pushed again and again, grew without end; only a start made it smaller.
+/// What was seen of one tag, pushed again and again, grew without end; only a start made it
+/// smaller.
 #[tokio::test]
 async fn the_file_of_what_was_seen_grows_with_what_is_live_alone() {
     const TEXT: usize = 200 * 1024;
