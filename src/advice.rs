@@ -36,7 +36,7 @@ pub enum Advice {
     /// Follow `first`; if that does not help, `otherwise`.
     Else {
         /// The more likely remedy.
-        first: Box<Advice>,
+        first: Box<Self>,
         /// The other remedy.
         otherwise: String,
     },
@@ -118,7 +118,7 @@ pub enum Advice {
         /// The side that failed.
         side: Side,
         /// The advice, as for a command with one remote.
-        advice: Box<Advice>,
+        advice: Box<Self>,
     },
 }
 
