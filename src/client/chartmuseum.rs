@@ -3,8 +3,10 @@
 
 use super::{
     Client,
-    http::message::{Patience, Payload, Request, Response, Strangers},
-    registry::error_response,
+    http::{
+        error_response,
+        message::{Patience, Payload, Request, Response, Strangers},
+    },
     repository::index::{self, Archive, Body, Fetched},
 };
 use crate::{

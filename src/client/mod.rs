@@ -48,21 +48,20 @@ pub mod repository;
 pub use auth::{
     access::Intent,
     challenge::Challenge,
-    credentials::{Credential, CredentialSource, Given, Keyring, Secret, Surroundings},
+    credential::{Credential, Secret},
+    credentials::{CredentialSource, Given, Keyring, Surroundings},
     login::{Probe, Removed},
 };
 pub use clock::{Clock, VirtualClock};
 pub use event::{ClientEvent, EventSink, Way};
 pub use http::{
+    message::Redirects,
     proxy::Proxies,
     throttle::RateLimit,
     tls::{Identity, Trust, Verification},
 };
 pub use options::{HttpRedirects, Options, Persistence, PlainHosts, Scheme};
-pub use registry::{
-    blob_stream::Redirects,
-    namespace::{Remote, Shown},
-};
+pub use registry::namespace::{Remote, Shown};
 
 use auth::access::{Access, Action};
 use http::{transport::Transport, unreachable::Unreachable};

@@ -15,6 +15,7 @@ pub mod extra;
 pub mod finish;
 mod give_up;
 pub mod metrics;
+mod mismatch;
 mod options;
 pub mod plan;
 pub mod report;

@@ -43,11 +43,11 @@ const FORBIDDEN: [(&str, &str, &str); 2] = [
 /// Literals below the command line that look like a flag or a command of ours, each with its
 /// reason.
 const NO_ADVICE: [(&str, &str, &str); 5] = [
-    ("client/museum.rs", "--max-upload-size", "the server's flag, in ChartMuseum as in ours"),
-    ("mirror/sink/museum.rs", "--allow-overwrite", "a flag of ChartMuseum, for its operator"),
-    ("mirror/state.rs", "chartferry wrote it", "the program's name in a sentence"),
-    ("server/view/cache.rs", "chartferry view 3", "the first line of a file"),
-    ("store/disk.rs", "chartferry store 1", "the first line of a file"),
+    ("client/chartmuseum.rs", "--max-upload-size", "the server's flag, in ChartMuseum as in ours"),
+    ("mirror/sink/chartmuseum.rs", "--allow-overwrite", "a flag of ChartMuseum, for its operator"),
+    ("mirror/state/mod.rs", "chartferry wrote it", "the program's name in a sentence"),
+    ("server/index_view/cache.rs", "chartferry view 3", "the first line of a file"),
+    ("store/disk/mod.rs", "chartferry store 1", "the first line of a file"),
 ];
 
 /// Lines of a source file, its tests apart, beyond which it must be divided.
@@ -212,11 +212,11 @@ fn the_reader_of_paths_sees_what_it_must_see() {
     }
 }
 
-fn src() -> PathBuf {
+pub(crate) fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-fn sources() -> Vec<PathBuf> {
+pub(crate) fn sources() -> Vec<PathBuf> {
     fn walk(dir: &Path, into: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
@@ -235,7 +235,7 @@ fn sources() -> Vec<PathBuf> {
 }
 
 /// A module that holds only tests: `tests.rs`, or a file in a folder `tests`.
-fn is_test(file: &Path) -> bool {
+pub(crate) fn is_test(file: &Path) -> bool {
     file.file_stem().is_some_and(|stem| stem == "tests")
         || file.parent().and_then(Path::file_name).is_some_and(|folder| folder == "tests")
 }
@@ -346,7 +346,7 @@ fn pieces(text: &str) -> Vec<(Piece, &str)> {
 }
 
 /// The code with comments, strings and characters blanked; lines stay where they are.
-fn without_comments(text: &str) -> String {
+pub(crate) fn without_comments(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     for (piece, text) in pieces(text) {
         match piece {
@@ -441,7 +441,7 @@ fn raw_string(text: &str) -> usize {
 }
 
 /// The code, comments already blanked, without its `#[cfg(test)]` items.
-fn without_tests(code: &str) -> String {
+pub(crate) fn without_tests(code: &str) -> String {
     let mut kept = String::with_capacity(code.len());
     let mut rest = code;
     while let Some(at) = rest.find("#[cfg(test)]") {

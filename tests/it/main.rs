@@ -8,6 +8,7 @@ mod attacks;
 mod auth;
 mod auth_login;
 mod bundle;
+mod circles;
 mod classic;
 mod directories;
 mod docs;

@@ -4,7 +4,8 @@
 use super::{
     access::{Access, Action},
     challenge::Challenge,
-    credentials::{Credential, Found},
+    credential::Credential,
+    credentials::Found,
     scope::Scopes,
     token::{Realm, Token},
 };

@@ -3,7 +3,7 @@
 //! when they hold nothing is a fixed sentence on standard output.
 
 use super::{
-    credentials::{Credential, TOKEN_USER},
+    credential::{Credential, TOKEN_USER},
     docker_config::key_of,
 };
 use crate::{Error, ErrorKind, Result, oci::Registry};

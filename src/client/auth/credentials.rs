@@ -3,6 +3,7 @@
 //! before a registry has asked.
 
 use super::{
+    credential::{Credential, Secret},
     credential_helper::{self, Helpers},
     docker_config::{AuthFile, Hit},
 };
@@ -13,62 +14,10 @@ use crate::{
     oci::{Registry, RepositoryName},
 };
 use std::{
-    fmt, io,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
-
-/// A text that must not be shown.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides `text`.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
-
-/// What proves who we are.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Credential {
-    /// A name and a password.
-    Basic {
-        /// The name.
-        username: String,
-        /// The password, or what stands for one.
-        password: Secret,
-    },
-    /// A refresh token, to be changed for short-lived ones (`identitytoken` in the files).
-    Identity(Secret),
-    /// A token that is sent as it is (`registrytoken` in the files).
-    Bearer(Secret),
-}
-
-/// The name under which helpers and files keep an identity token.
-pub(crate) const TOKEN_USER: &str = "<token>";
-
-impl Credential {
-    /// From a name and a secret as helpers give them.
-    pub(crate) fn from_pair(username: String, secret: String) -> Self {
-        if username == TOKEN_USER || username.is_empty() {
-            Self::Identity(Secret(secret))
-        } else {
-            Self::Basic { username, password: Secret(secret) }
-        }
-    }
-}
 
 /// A credential that the user gave outright.
 #[derive(Clone, Debug)]
@@ -122,7 +71,7 @@ impl Surroundings {
         [
             self.helm_file.clone().map(CredentialSource::Helm),
             self.auth_file.clone().map(CredentialSource::File),
-            self.docker_document.clone().map(|text| CredentialSource::Inline(Secret(text))),
+            self.docker_document.clone().map(|text| CredentialSource::Inline(Secret::new(text))),
             below(&self.docker_folder, "config.json").map(CredentialSource::File),
             below(&self.runtime_folder, "containers/auth.json").map(CredentialSource::File),
             below(&self.config_folder, "containers/auth.json").map(CredentialSource::File),

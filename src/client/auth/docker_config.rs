@@ -2,7 +2,7 @@
 //! for a registry or repository, and how one is added or taken away without touching what we do not
 //! know.
 
-use super::credentials::{Credential, Secret, TOKEN_USER};
+use super::credential::{Credential, Secret, TOKEN_USER};
 use crate::{
     Error, Result,
     oci::{Registry, RepositoryName},

@@ -6,11 +6,12 @@
 use super::{
     access::Access,
     cache::{Asks, Slot, TokenKey, Widened, learn},
-    credentials::{Credential, Found, Kept, TOKEN_USER},
+    credential::{Credential, basic, secret_header},
+    credentials::{Found, Kept},
     token::{self, Grant, Realm},
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Result,
     client::{
         Client,
         event::ClientEvent,
@@ -21,7 +22,6 @@ use crate::{
     },
 };
 use ::http::{HeaderValue, StatusCode};
-use base64::{Engine, engine::general_purpose::STANDARD};
 use std::{sync::Arc, time::Duration};
 
 /// A proof for one request.
@@ -259,24 +259,4 @@ impl AuthAttempts {
 
 fn take(progress: &mut Progress) -> bool {
     std::mem::replace(progress, Progress::Done) == Progress::Open
-}
-
-/// A Basic header. An identity token has no name of its own.
-pub(crate) fn basic(credential: &Credential) -> Result<HeaderValue> {
-    let pair = match credential {
-        Credential::Basic { username, password } => format!("{username}:{}", password.expose()),
-        Credential::Identity(token) | Credential::Bearer(token) => {
-            format!("{TOKEN_USER}:{}", token.expose())
-        }
-    };
-    secret_header(&format!("Basic {}", STANDARD.encode(pair)))
-}
-
-/// A header that is kept out of logs.
-pub(crate) fn secret_header(text: &str) -> Result<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| {
-        Error::new(ErrorKind::Denied, "the credential holds characters that no header can carry")
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -3,9 +3,9 @@
 
 use super::{
     challenge::Challenge,
-    credentials::{Credential, CredentialSource, read_file},
+    credential::{Credential, basic, secret_header},
+    credentials::{CredentialSource, read_file},
     docker_config::{AuthFile, key_beneath, key_of},
-    flow::{basic, secret_header},
     scope::Scopes,
     token::{self, Grant, Realm},
 };
@@ -15,10 +15,10 @@ use crate::{
         Client,
         event::ClientEvent,
         http::{
+            error_response,
             message::{Authorized, Request, Response},
             retry::Origin,
         },
-        registry::error_response,
     },
     oci::{Registry, RepositoryName},
 };

@@ -4,6 +4,7 @@
 pub(super) mod access;
 pub(super) mod cache;
 pub(super) mod challenge;
+pub(super) mod credential;
 pub(super) mod credential_helper;
 pub(super) mod credentials;
 pub(super) mod docker_config;

@@ -4,8 +4,7 @@
 
 use super::{
     challenge::Challenge,
-    credentials::Credential,
-    flow::{basic, secret_header},
+    credential::{Credential, basic, secret_header},
     scope::Scopes,
 };
 use crate::{
@@ -14,11 +13,11 @@ use crate::{
     client::{
         Client,
         http::{
-            message::{Authorized, Payload, Request, Response, text},
+            error_response,
+            message::{Authorized, Payload, Redirects, Request, Response, text},
             network::{Names, Network, is_inner as is_inner_address},
             redirect::host_of,
         },
-        registry::{blob_stream::Redirects, error_response},
     },
     oci::Registry,
 };

@@ -6,11 +6,21 @@ use super::{
     redirect::Downgrade,
     retry::Origin,
 };
-use crate::client::registry::blob_stream::Redirects;
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
 use bytes::Bytes;
 use std::{fmt, path::Path, sync::Arc};
 use url::Url;
+
+/// What to do when a registry says that a blob's bytes lie elsewhere, as those over object stores
+/// do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Redirects {
+    /// Fetch them there.
+    #[default]
+    Follow,
+    /// Tell whoever asks.
+    HandOver,
+}
 
 /// Whether a host sees the client certificate of the flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

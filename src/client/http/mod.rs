@@ -2,6 +2,7 @@
 //! try again. It knows nothing of registries.
 
 pub(super) mod body;
+pub(crate) mod error_response;
 pub(super) mod failure;
 pub(super) mod message;
 pub(super) mod network;

@@ -3,8 +3,9 @@
 
 use super::{
     body::{UploadBody, outgoing},
+    error_response::repository_of,
     failure::{Failure, TransportError},
-    message::{Authorized, Certificate, Patience, Request, Response, Strangers, text},
+    message::{Authorized, Certificate, Patience, Redirects, Request, Response, Strangers, text},
     network::{Names, Network, OuterOnly},
     proxy::{Route, Routes, SKIPPED, unusable},
     redirect::{BadLocation, Credentials, Downgrade, follow_with, host_of},
@@ -17,7 +18,6 @@ use crate::{
     client::{
         Options,
         event::{ClientEvent, EventSink},
-        registry::{blob_stream::Redirects, error_response::repository_of},
     },
     limits,
     quote::without_proof,

@@ -3,7 +3,6 @@
 //! hands nothing over before it has all.
 
 use super::{
-    error_response,
     manifest::{coded, coding},
     request::{Reply, Trouble},
 };
@@ -13,6 +12,7 @@ use crate::{
         Repository,
         auth::access::Action,
         http::{
+            error_response,
             failure::{Failure, TransportError},
             message::{Request, text},
             redirect::follow,
@@ -28,17 +28,6 @@ use ::http::Method;
 use bytes::{Buf, Bytes};
 use futures_util::stream::{self, StreamExt};
 use std::ops::RangeInclusive;
-
-/// What to do when a registry says that a blob's bytes lie elsewhere, as those over object stores
-/// do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Redirects {
-    /// Fetch them there.
-    #[default]
-    Follow,
-    /// Tell whoever asks.
-    HandOver,
-}
 
 impl StreamBlob for Repository {
     async fn open_blob(

@@ -3,7 +3,6 @@
 //! run goes on from there.
 
 use super::{
-    error_response,
     manifest::coded,
     partial::{Partial, Sink},
     request::{Reply, Trouble},
@@ -16,6 +15,7 @@ use crate::{
         auth::access::Action,
         event::{ClientEvent, TOLD_EVERY, Way},
         http::{
+            error_response,
             failure::{Failure, TransportError},
             message::{Request, is_html, text},
             retry::{TransportErrorKind, Tries, is_beyond},

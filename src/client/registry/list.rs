@@ -1,13 +1,13 @@
 //! Lists of a registry, page by page: tags and repositories.
 
-use super::{error_response, host::Host};
+use super::host::Host;
 use crate::{
     Error, ErrorKind, Result,
     client::{
         Client, Repository,
         auth::access::{Access, Action, Intent},
         event::ClientEvent,
-        http::{message::Request, redirect::next_page},
+        http::{error_response, message::Request, redirect::next_page},
     },
     limits::MIB,
     oci::{Registry, RepositoryName, Tag, TagOrDigest},

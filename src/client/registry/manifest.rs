@@ -1,13 +1,14 @@
 //! Manifests of a remote repository: fetched, resolved, pushed and deleted, each compared with what
 //! the registry says of it and with what we know.
 
-use super::{error_response, request::Trouble};
+use super::request::Trouble;
 use crate::{
     Error, ErrorKind, Result,
     client::{
         Repository,
         auth::access::Action,
         http::{
+            error_response,
             message::{Payload, Request, Response, Strangers, text},
             retry::Tries,
         },

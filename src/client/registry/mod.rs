@@ -2,7 +2,6 @@
 
 pub(super) mod blob_stream;
 pub(super) mod download;
-pub(super) mod error_response;
 pub(super) mod host;
 pub(super) mod list;
 pub(super) mod manifest;

@@ -4,13 +4,14 @@
 //! The index has no lock, and clients that write it at once overwrite each other; so after writing
 //! it is read again until our entry is in it.
 
-use super::{error_response, manifest::Fetched};
+use super::manifest::Fetched;
 use crate::{
     Error, ErrorKind, Result,
     client::{
         Repository,
         auth::access::Action,
         http::{
+            error_response,
             message::{Request, Response, text},
             redirect::next_page,
         },

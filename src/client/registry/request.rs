@@ -2,10 +2,7 @@
 //! again where the retry policy says so. Blobs have loops of their own, since for them progress
 //! counts.
 
-use super::{
-    error_response,
-    host::{Host, HostScheme},
-};
+use super::host::{Host, HostScheme};
 use crate::{
     Error, ErrorKind, Result,
     client::{
@@ -16,6 +13,7 @@ use crate::{
         },
         event::ClientEvent,
         http::{
+            error_response,
             failure::{Failure, TransportError},
             message::{Authorized, Request, Response},
             redirect::{Credentials, host_of},

@@ -3,7 +3,6 @@
 //! before the registry, in chunks. Everything can be sent again from its source.
 
 use super::{
-    error_response,
     host::Capability as Known,
     manifest::check_digest,
     request::{Reply, Trouble},
@@ -16,6 +15,7 @@ use crate::{
         auth::access::{Action, Intent},
         event::{ClientEvent, TOLD_EVERY, Way},
         http::{
+            error_response,
             failure::Failure,
             message::{Patience, Payload, Report, Request, Response, text},
             redirect::{Credentials, follow, with_digest},

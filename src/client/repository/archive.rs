@@ -7,6 +7,7 @@ use crate::{
     Error, ErrorKind, Result,
     client::{
         http::{
+            error_response,
             failure::{Failure, TransportError},
             message::{Request, is_html, text},
             redirect::host_of,
@@ -14,7 +15,6 @@ use crate::{
             transport::StreamedResponse,
         },
         registry::{
-            error_response,
             partial::temporary,
             request::{Reply, Trouble, reply},
         },

@@ -9,16 +9,13 @@ use crate::{
     advice::Service,
     client::{
         Client, Trust,
-        auth::{
-            credentials::{Credential, Secret},
-            flow::{basic, secret_header},
-        },
+        auth::credential::{Credential, Secret, basic, secret_header},
         http::{
+            error_response,
             message::{Certificate, Request, Response, text},
             redirect::same_origin,
             transport::Transport,
         },
-        registry::error_response,
     },
     store::blocking,
 };

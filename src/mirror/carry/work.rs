@@ -8,10 +8,10 @@ use super::{
 use crate::{
     Error, ErrorKind,
     digest::Digest,
-    index::ListedDigest,
     mirror::{
         budget::Budget,
         candidate::{Ask, Candidate, Payload, Provenance},
+        mismatch::mismatch,
         plan::{Action, Known, essence, needs::Pointed},
         report::{Status, Told},
         run::{OnConflict, OnMismatch, Options},
@@ -19,10 +19,7 @@ use crate::{
         source::Source,
         state::{Outcome, Record},
     },
-    ops::{
-        push::Verify,
-        repository::listed::{Mismatch, Verdict, compare},
-    },
+    ops::push::Verify,
     store::blocking,
 };
 use std::{
@@ -552,26 +549,6 @@ fn taken_by_other(what: &str) -> Stop {
 
 pub(crate) fn other_taker(what: &str) -> String {
     format!("its place holds {what}, not a chart; that is never overwritten")
-}
-
-/// How the bytes differ from what the index says of them, if they do.
-///
-/// # Errors
-/// `Io` when the archive must be read again to compare it.
-pub(crate) fn mismatch(candidate: &Candidate, payload: &Payload) -> Result<Option<String>, Error> {
-    let listed = match (&candidate.listed, &candidate.digest) {
-        (ListedDigest::Missing, Some(digest)) => &ListedDigest::Digest(digest.clone()),
-        (listed, _) => listed,
-    };
-    let manifests: Vec<Digest> =
-        payload.ready.iter().map(|(_, manifest)| manifest.digest().clone()).collect();
-    let verdict = compare(listed, &payload.archive, &payload.content.digest, &manifests)?;
-    Ok(match verdict {
-        Verdict::Differs(Mismatch { listed, found }) => {
-            Some(format!("the index says {listed}, its archive has {found}"))
-        }
-        Verdict::Equal | Verdict::Missing | Verdict::Odd(_) => None,
-    })
 }
 
 /// What is known of the provenance file after a fetch.

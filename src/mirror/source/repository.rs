@@ -17,7 +17,7 @@ use crate::{
     mirror::{
         at,
         candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
-        carry::work::mismatch,
+        mismatch::mismatch,
     },
     oci::{Descriptor, Reference, TagOrDigest, media},
     ops::{chart_bytes::ChartBytes, pull::chart_of, push::prepare, repository::listed::follow},

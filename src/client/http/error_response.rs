@@ -1,14 +1,14 @@
 //! What a refusing answer means: the registry's own words, the kind of failure, and the remedy
 //! where one is known. What a registry is, is told from how it answers, never from its name.
 
+use super::{
+    message::{Authorized, Response, is_html, text},
+    redirect::{Credentials, host_of, may_see},
+    retry::Origin,
+};
 use crate::{
     Error, ErrorKind,
     advice::{Advice, LogIn, Service},
-    client::http::{
-        message::{Authorized, Response, is_html, text},
-        redirect::{Credentials, host_of, may_see},
-        retry::Origin,
-    },
     oci::Registry,
 };
 use serde::Deserialize;
