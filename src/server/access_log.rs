@@ -1,7 +1,7 @@
 //! One line a request: who asked for what and what came of it, never with credentials. Each request
 //! has an id, its own or a new one, which the client gets back.
 
-use super::registry::header_value;
+use super::net::response::header_value;
 use crate::store::unique;
 use axum::{extract::Request, response::Response};
 use http::{HeaderName, HeaderValue, header};

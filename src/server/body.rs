@@ -1,7 +1,7 @@
 //! Request bodies: read with a bound on silence and a least rate, and drained with a bound on
 //! length when they are not wanted.
 
-use super::registry::refusal::{Code, Refusal};
+use super::net::refusal::{Code, Refusal};
 use crate::limits;
 use axum::{BoxError, body::Body};
 use bytes::Bytes;

@@ -5,7 +5,7 @@ use super::{
     auth::parent,
     chartmuseum::{Api, Options, Overwrite, Turns},
     index_view::{Follower, Found, View},
-    registry::refusal::{Code, Refusal},
+    net::refusal::{Code, Refusal},
 };
 use crate::{
     oci::{Digest, Manifest, Tag, TagOrDigest, chart},

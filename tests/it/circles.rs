@@ -263,7 +263,10 @@ fn paths(code: &str) -> Vec<Path> {
     let mut found = Vec::new();
     for head in ["crate::", "super::", "self::"] {
         for (at, _) in code.match_indices(head) {
-            if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') {
+            let before = &code[..at];
+            if before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
+                || before.ends_with("pub(in ")
+            {
                 continue;
             }
             let end = code[at..]

@@ -11,11 +11,11 @@ pub(super) mod token;
 
 use super::{
     access_log::Peer,
-    registry::{
-        header_value,
+    net::{
         refusal::{Code, Refusal},
-        route::Route,
+        response::header_value,
     },
+    registry::route::Route,
 };
 use crate::oci::RepositoryName;
 use base64::{Engine, prelude::BASE64_STANDARD};

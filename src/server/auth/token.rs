@@ -10,9 +10,9 @@ use crate::{
     server::{
         access_log::Peer,
         body::frame,
-        registry::{
-            json_answer,
+        net::{
             refusal::{Code, Refusal},
+            response::json_answer,
         },
     },
     store::unique,

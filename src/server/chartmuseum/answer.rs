@@ -5,7 +5,7 @@ use crate::{
     Error, ErrorKind,
     server::{
         auth::{Barred, LATER},
-        registry::refusal::is_full,
+        net::refusal::is_full,
     },
 };
 use axum::{

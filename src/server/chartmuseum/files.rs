@@ -8,10 +8,8 @@ use crate::{
     oci::Descriptor,
     server::{
         index_view::Origin,
-        registry::{
-            blobs::{self, Range, parse_range},
-            header_value,
-        },
+        net::response::header_value,
+        registry::blobs::{self, Range, parse_range},
     },
     store::{Catalog, Opened, StreamBlob},
 };

@@ -27,7 +27,7 @@ use super::{
     auth::Access,
     body::drain,
     index_view::Follower,
-    registry::unbroken,
+    net::response::unbroken,
     upstream::{Sent, Writes},
 };
 use crate::{limits::Limits, store::Catalog};

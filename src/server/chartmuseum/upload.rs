@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     archive::{self, Keep},
-    server::{index_view::Found, registry::unbroken},
+    server::{index_view::Found, net::response::unbroken},
     store::{Catalog, blocking},
 };
 use axum::{body::Body, response::Response};

@@ -5,7 +5,7 @@ use super::{
     Follower, View,
     index::{Coding, Index, names},
 };
-use crate::{server::registry::header_value, store::Catalog};
+use crate::{server::net::response::header_value, store::Catalog};
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 

@@ -1,5 +1,7 @@
-//! Listening: sockets, TLS, time limits of writes.
+//! The server's side of HTTP: TLS, time limits of writes, queries, parts of responses.
 
-pub(super) mod listen;
+pub(super) mod query;
+pub(super) mod refusal;
+pub(super) mod response;
 pub(super) mod tls;
 pub(super) mod write_timeout;

@@ -1,12 +1,12 @@
 //! Blobs out: whole or a range, streamed from the store's own file.
 
-use super::{
-    DIGEST_HEADER, header_value,
-    refusal::{Code, Refusal},
-};
 use crate::{
     Error,
     oci::Digest,
+    server::net::{
+        refusal::{Code, Refusal},
+        response::{DIGEST_HEADER, header_value},
+    },
     store::{
         Removed, blocking,
         disk::repository::{Repository, StoredBlob},

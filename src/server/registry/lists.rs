@@ -1,15 +1,15 @@
 //! The lists of a registry, in pages: repositories, tags, referrers.
 
-use super::{
-    Query, Registry,
-    blobs::body,
-    header_value, json_answer,
-    refusal::{Code, Refusal},
-};
+use super::{Registry, blobs::body};
 use crate::{
     Error,
     limits::REFERRERS_PAGE,
     oci::{Digest, RepositoryName, Tag, media},
+    server::net::{
+        query::Query,
+        refusal::{Code, Refusal},
+        response::{header_value, json_answer},
+    },
     store::{blocking, disk::repository::StoredBlob},
 };
 use axum::{body::Body, response::Response};

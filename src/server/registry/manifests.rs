@@ -1,15 +1,17 @@
 //! Manifests in and out, by tag or digest, in the very bytes that were pushed.
 
-use super::{
-    DIGEST_HEADER, Query, Registry,
-    blobs::accepted,
-    changed, header_value,
-    refusal::{Code, Refusal},
-    unbroken,
-};
+use super::{Registry, blobs::accepted, changed};
 use crate::{
     oci::{Manifest, Tag, TagOrDigest},
-    server::{auth::parent, body::frame},
+    server::{
+        auth::parent,
+        body::frame,
+        net::{
+            query::Query,
+            refusal::{Code, Refusal},
+            response::{DIGEST_HEADER, header_value, unbroken},
+        },
+    },
     store::{
         Removed, blocking,
         disk::repository::{Repository, StoredManifest},

@@ -1,9 +1,8 @@
-//! The registry API: which request goes where, and what its answers share.
+//! The registry API: the router, and the state that its handlers share.
 
 pub(super) mod blobs;
 pub(super) mod lists;
 pub(super) mod manifests;
-pub(super) mod refusal;
 pub(super) mod route;
 pub(super) mod uploads;
 
@@ -14,6 +13,11 @@ use super::{
     body::drain,
     chartmuseum,
     index_view::{Cache, Follower, LookCost, View},
+    net::{
+        query::Query,
+        refusal::{Code, Refusal},
+        response::json_answer,
+    },
     rules::Rules,
     upstream::Writes,
 };
@@ -31,12 +35,9 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
-use refusal::{Code, Refusal};
 use route::Route;
 use serde_json::json;
 use std::sync::Arc;
-
-pub(super) const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// A registry over one store.
 #[derive(Debug)]
@@ -195,34 +196,6 @@ pub(super) async fn changed(
     }
 }
 
-/// Does work of several steps to its end, even when the client hangs up in between. A panic there
-/// goes on here.
-pub(super) async fn unbroken<T: Send + 'static>(
-    work: impl Future<Output = T> + Send + 'static,
-) -> T {
-    match tokio::spawn(work).await {
-        Ok(value) => value,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is going away, and this task with it.
-            Err(_) => std::future::pending().await,
-        },
-    }
-}
-
-/// A header of text that was parsed by grammars without control characters.
-pub(super) fn header_value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-pub(super) fn json_answer(value: &serde_json::Value) -> Response {
-    let mut response = Response::new(Body::from(crate::json::to_vec(value)));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
 fn method_not_allowed(route: &Route, method: &Method) -> Refusal {
     let allowed = match route {
         Route::Base | Route::Catalog | Route::Tags(_) | Route::Referrers(..) => "GET, HEAD",
@@ -234,26 +207,4 @@ fn method_not_allowed(route: &Route, method: &Method) -> Refusal {
     let message = format!("`{method}` does not apply here");
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, message)
         .with(header::ALLOW, HeaderValue::from_static(allowed))
-}
-
-/// The parameters after `?`, decoded.
-#[derive(Debug, Default)]
-pub(super) struct Query(Vec<(String, String)>);
-
-impl Query {
-    fn parse(text: Option<&str>) -> Self {
-        Self(
-            url::form_urlencoded::parse(text.unwrap_or_default().as_bytes()).into_owned().collect(),
-        )
-    }
-
-    /// The first parameter of that name.
-    pub(super) fn value(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Every parameter of that name.
-    pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
 }

@@ -1,8 +1,10 @@
 //! Paths under `/v2/` to routes. Repository names contain slashes, so the path is read from its
 //! end.
 
-use super::refusal::{Code, Refusal};
-use crate::oci::{Digest, RepositoryName, TagOrDigest};
+use crate::{
+    oci::{Digest, RepositoryName, TagOrDigest},
+    server::net::refusal::{Code, Refusal},
+};
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 

@@ -1,17 +1,20 @@
 //! Blobs in: the four ways of the specification (in one request, POST then PUT, in chunks, as a
 //! stream), mounting, and cancelling. Bytes go to disk as they come, hashed on the way.
 
-use super::{
-    DIGEST_HEADER, Query, Registry,
-    blobs::accepted,
-    header_value,
-    refusal::{Code, Refusal},
-};
+use super::{Registry, blobs::accepted};
 use crate::{
     Result as StoreResult,
     limits::MOUNT_SOURCES,
     oci::{Digest, RepositoryName, digest::Algorithm},
-    server::{auth::Reader, body::frame},
+    server::{
+        auth::Reader,
+        body::frame,
+        net::{
+            query::Query,
+            refusal::{Code, Refusal},
+            response::{DIGEST_HEADER, header_value},
+        },
+    },
     store::{
         blocking,
         disk::{

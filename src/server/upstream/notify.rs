@@ -8,7 +8,7 @@ use crate::{
     Result,
     digest::Digest,
     oci::{RepositoryName, Tag},
-    server::{auth::Access, body::frame, index_view::Follower, registry::unbroken},
+    server::{auth::Access, body::frame, index_view::Follower, net::response::unbroken},
     store::Catalog,
     version::Version,
 };

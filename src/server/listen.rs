@@ -1,15 +1,15 @@
 //! A router on a socket: connections, time-outs, and an end that waits for what is under way.
 
-use super::{tls::Clients, write_timeout::Impatient};
+use super::{
+    Access, Config, Open, Tls, Upstream,
+    access_log::Peer,
+    body::{Pace, Paced},
+    net::{tls::Clients, write_timeout::Impatient},
+    origin::Origins,
+    registry::{charts, router_with},
+};
 use crate::{
     Advice, Error, ErrorKind, Result,
-    server::{
-        Access, Config, Open, Tls, Upstream,
-        access_log::Peer,
-        body::{Pace, Paced},
-        origin::Origins,
-        registry::{charts, router_with},
-    },
     store::{Catalog, disk::Disk},
 };
 use axum::{Router, body::Body};

@@ -1,0 +1,35 @@
+//! Parts of responses that the APIs share.
+
+use axum::{body::Body, response::Response};
+use http::{HeaderName, HeaderValue, header};
+
+/// The header with the digest of a blob or a manifest.
+pub(crate) const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// Does work of several steps to its end, even when the client hangs up in between. A panic there
+/// goes on here.
+pub(crate) async fn unbroken<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
+    match tokio::spawn(work).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is going away, and this task with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// A header of text that was parsed by grammars without control characters.
+pub(crate) fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+pub(crate) fn json_answer(value: &serde_json::Value) -> Response {
+    let mut response = Response::new(Body::from(crate::json::to_vec(value)));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
