@@ -10,7 +10,7 @@ pub mod layout;
 pub mod registry;
 mod registry_quirks;
 
-use super::{at, candidate::Payload, state::Key};
+use super::{candidate::Payload, side::at, state::Key};
 use crate::{
     Advice, Error, ErrorKind, Result,
     advice::{Service, Side},

@@ -9,9 +9,9 @@ pub mod repository;
 mod tagged;
 
 use super::{
-    at,
     candidate::{Ask, Candidate, Fingerprint, Payload},
     plan::needs::Need,
+    side::at,
 };
 use crate::{
     Error, Result,

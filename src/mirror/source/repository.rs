@@ -15,9 +15,9 @@ use crate::{
     json,
     limits::Limits,
     mirror::{
-        at,
         candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
         mismatch::mismatch,
+        side::at,
     },
     oci::{Descriptor, Reference, TagOrDigest, media},
     ops::{chart_bytes::ChartBytes, pull::chart_of, push::prepare, repository::listed::follow},
