@@ -1,4 +1,4 @@
-//! How much may be held in memory at once: archives on their way, all together.
+//! The memory budget for archives in transit, shared by all of them.
 
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -13,7 +13,7 @@ pub(super) struct Budget {
     most: u32,
 }
 
-/// A part of the budget; it goes back when dropped.
+/// A reservation in the budget. Dropping it frees the bytes.
 #[derive(Debug)]
 pub(super) struct Reserved {
     permit: Option<OwnedSemaphorePermit>,

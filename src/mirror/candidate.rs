@@ -1,5 +1,4 @@
-//! What a source has to offer: one version of one chart, as its index says it, before anything of
-//! it was fetched.
+//! A candidate: one version of one chart, as the source's index describes it before any download.
 
 use crate::{
     digest::Digest,
@@ -74,7 +73,7 @@ impl<'de> Deserialize<'de> for Fingerprint {
     }
 }
 
-/// What is known of a version's provenance file at its source.
+/// The state of a version's provenance file at its source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provenance {
@@ -90,27 +89,27 @@ pub enum Provenance {
 /// A version that a source lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Which.
+    /// The chart and its version.
     pub id: ChartVersion,
-    /// When it was made, as the source writes it; empty when it does not say.
+    /// The creation time, as the source writes it. Empty if the source gives none.
     pub created: String,
-    /// The digest the source says its archive has. Never believed, only compared.
+    /// The archive's digest according to the source. It is only compared, never trusted.
     pub digest: Option<Digest>,
     /// The digest as an index gives it, which may be a SHA-512, or a manifest's. Other sources have
     /// `digest` alone.
     pub listed: ListedDigest,
-    /// Where its archive is, in the source's own way: resolved addresses of a repository, a file's
-    /// name in a folder, `repository:tag` of a registry.
+    /// The archive's locations in the source's own form: resolved URLs of a repository, a file name
+    /// in a folder, or `repository:tag` of a registry.
     pub urls: Vec<String>,
-    /// Whether it is marked as deprecated.
+    /// `true` if the source marks it as deprecated.
     pub deprecated: bool,
-    /// Of its line in the index as it stands.
+    /// The fingerprint of its unchanged line in the index.
     pub fingerprint: Fingerprint,
-    /// Of what its line says, times apart. Only where the line has no digest to compare instead.
+    /// The fingerprint of its line without times. Set only if the line has no digest to compare.
     pub essence: Option<Fingerprint>,
-    /// The digest of the manifest that its tag leads to at a registry, once somebody has looked.
+    /// The digest of the manifest that its tag refers to in a registry, once resolved.
     pub origin: Option<Digest>,
-    /// What the source's listing already says of its provenance file.
+    /// The state of its provenance file according to the source's listing.
     pub provenance: Provenance,
 }
 
@@ -121,16 +120,16 @@ impl Candidate {
     }
 }
 
-/// What was fetched of a version: archive judged and hashed, provenance, and the manifest it
-/// already has if it comes from where there are manifests.
+/// The downloaded parts of a version: the validated and hashed archive, its provenance, and its
+/// manifest if the source has manifests.
 pub type Payload = Outgoing;
 
-/// Whether a version's provenance file is asked for.
+/// A choice between requesting a version's provenance file and skipping it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// It is.
+    /// Request the provenance file.
     Provenance,
-    /// It is known that there is none, or nobody wants it.
+    /// Skip the request, because the file is known to be missing or is not wanted.
     Nothing,
 }
 

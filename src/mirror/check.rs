@@ -1,5 +1,5 @@
-//! A check: everything is looked at and nothing is changed but the memory of what differs, so that
-//! the next run looks there again instead of believing an older record.
+//! A check compares every version and changes nothing except the record of differences. The next
+//! run then looks at those places again instead of trusting an older record.
 
 use super::{
     candidate::Provenance,
@@ -71,7 +71,7 @@ impl Run<'_> {
             self.options.listener.tell(Event::Done(0));
             let known = before.as_ref().and_then(|state| state.find(&done.told.id));
             if matches!(done.told.status, Status::Drift | Status::Missing) {
-                // What is not there and was never said to be is found without a mark.
+                // A version that is missing and was never recorded needs no mark.
                 marked |= done.taken || known.is_some();
                 self.after.forget(&done.told.id);
             }
@@ -108,8 +108,8 @@ impl Run<'_> {
 }
 
 impl Carrier {
-    /// Compares what is there with what the record or the index says, or with the source where
-    /// neither does; changes nothing. `known` is the digest that the record says.
+    /// Compares the destination with the record or the index, or with the source if neither has a
+    /// digest. Changes nothing. `known` is the recorded digest.
     pub(super) async fn check(self: Arc<Self>, job: Job, known: Option<Digest>) -> Done {
         let of = |status, reason: String| {
             let mut done = self.done(&job, status, None);
@@ -193,7 +193,7 @@ impl Carrier {
             expected.extend(job.candidate.digest.clone());
         }
         if expected.is_empty() {
-            // Neither a record nor a list says what should be there: the archive does.
+            // Without a record or a list that has a digest, the archive is the reference.
             let mut reserved = self.budget.reserve().await;
             expected.push(self.fetch(job, &mut reserved).await?.payload.content.digest);
         }
@@ -212,8 +212,8 @@ impl Carrier {
         Ok((ours, lacks))
     }
 
-    /// What a place lacks beside its archive, by what is known of the source without a question on
-    /// the web.
+    /// Describes the files that a place lacks beside its archive, by the known state of the source,
+    /// without a network request.
     async fn lacks(&self, job: &Job, there: &ExistingProvenance) -> Result<Option<String>, Error> {
         if job.provenance != Provenance::There || self.options.rewrite.is_some() {
             return Ok(None);
@@ -233,7 +233,7 @@ impl Carrier {
     }
 }
 
-/// How what lies beside an archive differs from the source's provenance file.
+/// Returns the difference between the destination's provenance file and the source's.
 fn lost(ours: &Digest, there: &ExistingProvenance) -> Option<&'static str> {
     match Comparison::of_provenance(Some(ours), there) {
         Comparison::Lacks(_) => Some("its provenance file is not there"),

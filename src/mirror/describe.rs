@@ -1,4 +1,4 @@
-//! Artifact Hub's repository metadata, put beside charts once they are carried.
+//! Artifact Hub's repository metadata, stored beside the copied charts.
 
 use super::{
     candidate::ChartVersion,
@@ -9,8 +9,8 @@ use super::{
 use bytes::Bytes;
 use std::collections::{BTreeSet, HashSet};
 
-/// Puts it beside the charts that got something, by the report, or beside all; and says where it
-/// could not be put.
+/// Stores the metadata beside the charts that the report lists as changed, or beside all charts.
+/// Warns about each place that it could not write.
 pub(super) async fn describe(
     sink: &Sink,
     metadata: &Bytes,

@@ -1,6 +1,6 @@
-//! The other side of a check: what lies at the destination and is not at the source. Of the charts
-//! that the source lists and of those that the state knows, every tag or file is listed; other
-//! repositories of a namespace are not looked at.
+//! The reverse side of a check: content of the destination that the source does not have. It lists
+//! every tag or file of the charts that the source lists or the state knows. It skips other
+//! repositories of a namespace.
 
 use super::{
     candidate::ChartVersion,
@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 const LISTS: usize = 32;
 
 impl Run<'_> {
-    /// Reports what lies beside the versions that the source lists. `listed` is all that it lists,
-    /// whatever is selected.
+    /// Reports destination content that the source does not list. `listed` has everything that the
+    /// source lists, whatever is selected.
     pub(super) async fn extras(&mut self, listed: &HashSet<ChartVersion>) {
         let naming = |id: &ChartVersion| {
             let (repo, chart, version) = (self.source.name(), &*id.chart, &*id.version);

@@ -1,4 +1,4 @@
-//! When a run gives up: nothing has succeeded so far, or an end has stopped answering.
+//! The rules for giving up: no version has succeeded yet, or an end no longer responds.
 
 use super::{carry::work::Failed, options::Options};
 use std::time::{Duration, Instant};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 /// After so many failures for a reason that others may share, without one success, the rest is not
 /// tried.
 const HOPELESS: usize = 64;
-/// So many connections are refused in a row before an end counts as gone.
+/// The number of connections refused in a row after which an end counts as unreachable.
 const REFUSED: usize = 8;
 
-/// What a run has learnt from its failures.
+/// The failures of a run so far.
 #[derive(Debug)]
 pub(super) struct GiveUp {
     at_once: usize,

@@ -1,10 +1,10 @@
-//! Mirror: whole repositories carried from one place to another, exactly, and again for nothing.
-//! Plan, run, report.
+//! Mirror copies whole repositories from one place to another, byte for byte. A repeated run
+//! transfers nothing. The steps are plan, run and report.
 //!
-//! A [`Source`] lists [`Candidate`]s; selection and shard leave some; the plan compares them with
-//! the [`State`] of the last run and with what the [`Sink`] says it has; the run fetches, judges,
-//! compares and puts what is missing; the report says what became of each. Kinds of sources and
-//! sinks are files of their own; nothing else knows them.
+//! A [`Source`] lists [`Candidate`]s, and the selection and the shard reduce them. The plan
+//! compares them with the last run's [`State`] and with the [`Sink`]'s lists. The run downloads,
+//! validates, compares and stores the missing versions. The report gives the result of each
+//! version. Each kind of source and sink has its own file; no other module knows them.
 
 mod budget;
 pub mod candidate;

@@ -1,4 +1,4 @@
-//! How a mirror is run, and what it tells on its way.
+//! Options of a mirror run, and the events that it reports.
 
 use super::{
     candidate::Fingerprint, finish::prune::Guard, report::Mode, rewrite::Rules, select::Selection,
@@ -19,32 +19,32 @@ use std::{
     time::Duration,
 };
 
-/// How long a record is good without a look. A lost tag is put back within a day, for one list of
-/// tags a chart.
+/// The default time for which a record is valid without a look at the destination: 24 h. A lost tag
+/// is restored within a day, at the cost of one tag list per chart.
 pub const LOOK_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long an end may refuse every connection before a run gives up: a registry that restarts
-/// behind a load balancer is away for less.
+/// The default time for which an end may refuse every connection before a run gives up: 10 s. A
+/// registry that restarts behind a load balancer needs less.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 pub use crate::ops::repository::listed::OnMismatch;
 
-/// What is done when the destination holds other bytes of the same version.
+/// The action if the destination has different bytes for the same version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnConflict {
-    /// It is refused.
+    /// Refuse the version.
     #[default]
     Fail,
-    /// It is left as it is and reported.
+    /// Keep the destination's version and report it.
     Skip,
-    /// It is replaced and reported.
+    /// Replace the destination's version and report it.
     Overwrite,
 }
 
-/// Whether a version gets a second name.
+/// The rule for a version's second name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Alias {
-    /// It does not.
+    /// No second name.
     #[default]
     None,
     /// `v1.2.3` is also `1.2.3`, where nothing else is.
@@ -63,7 +63,7 @@ impl Alias {
     }
 }
 
-/// How a version is compared whose place is taken and of which no record speaks.
+/// The comparison for a version without a record whose place is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
     /// By its manifest or its file: one request a version.
@@ -73,7 +73,7 @@ pub enum Trust {
     Tags,
 }
 
-/// Which versions a report lists by name.
+/// The versions that a report lists by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
     /// Those that were changed, refused or failed, and the like.
@@ -83,40 +83,40 @@ pub enum Detail {
     Every,
 }
 
-/// Where the state is kept.
+/// The location of the state.
 #[derive(Clone, Debug, Default)]
 pub struct Remembering {
     /// A file on this machine, beside what is kept at the destination.
     pub file: Option<PathBuf>,
-    /// What is done with what an earlier run left.
+    /// The use of an earlier run's state.
     pub earlier: Earlier,
 }
 
-/// What is done with what an earlier run left.
+/// The use of an earlier run's state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Earlier {
-    /// It is believed.
+    /// Trust the state.
     #[default]
     Use,
-    /// It is believed, but what was refused is tried again.
+    /// Trust the state, but retry refused versions.
     Retry,
-    /// It is not looked at; a new state replaces it.
+    /// Ignore the state; a new one replaces it.
     Ignore,
 }
 
-/// What a run tells on its way.
+/// An event of a run in progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// So many versions are to be carried.
+    /// The number of versions to copy.
     Planned(usize),
     /// One is done, and so many bytes of it were put.
     Done(u64),
-    /// One could not be carried.
+    /// A version failed.
     Failed,
 }
 
-/// Who hears what a run tells. Cheap to clone.
+/// The receiver of a run's events. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Listener(Option<Arc<dyn Fn(Event) + Send + Sync>>);
 
@@ -139,8 +139,8 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// What lies where at a destination, as far as the runs over several sources have seen, so that a
-/// later one does not take an earlier one's chart for its own. Cheap to clone; copies are one.
+/// The content of a destination, as far as runs over several sources have seen it. It keeps a later
+/// run from taking an earlier run's chart for its own. Clones share the data and are cheap.
 #[derive(Clone, Debug, Default)]
 pub struct Placed {
     held: Arc<Mutex<HashMap<Target, Option<Digest>>>>,
@@ -149,12 +149,12 @@ pub struct Placed {
 }
 
 impl Placed {
-    /// Notes what lies at a place; nobody has looked where there is no digest.
+    /// Records the content of a place. `None` means that the digest is unknown.
     pub(super) fn note(&self, place: Target, content: Option<Digest>) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(place, content);
     }
 
-    /// What was noted of a place.
+    /// Returns the recorded content of a place.
     pub(super) fn find(&self, place: &Target) -> Option<Option<Digest>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).get(place).cloned()
     }
@@ -164,22 +164,22 @@ impl Placed {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner).extend(places);
     }
 
-    /// Whether a source lists a version of this place.
+    /// Reports whether a source lists a version for this place.
     pub(super) fn is_claimed(&self, place: &str) -> bool {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner).contains(place)
     }
 }
 
-/// How a mirror is run.
+/// Options of a mirror run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What is to be done.
+    /// The kind of run.
     pub mode: Mode,
-    /// Which versions.
+    /// The selected versions.
     pub selection: Selection,
-    /// Which part of them.
+    /// The part of the selection that this run handles.
     pub shard: Shard,
-    /// Bytes that are not what the index says.
+    /// The action if bytes differ from the index.
     pub mismatch: OnMismatch,
     /// Versions that are there in other bytes.
     pub conflict: OnConflict,
@@ -189,44 +189,44 @@ pub struct Options {
     pub trust: Trust,
     /// The versions that the report lists by name.
     pub detail: Detail,
-    /// How long a record is good without a look at the destination: after it, the tags of every
-    /// chart are listed. Zero looks in every run.
+    /// The time for which a record is valid without a look at the destination. After it, the run
+    /// lists the tags of every chart. Zero looks in every run.
     pub look_every: Duration,
     /// New addresses for charts' dependencies.
     pub rewrite: Option<Rules>,
     /// Artifact Hub's repository metadata, to be put beside each chart.
     pub artifact_hub: Option<Bytes>,
-    /// Whether what vanished is removed, and how much of it at most.
+    /// The limit on removals of vanished versions. `None` removes nothing.
     pub prune: Option<Guard>,
-    /// Where the state is kept.
+    /// The location and use of the state.
     pub remembering: Remembering,
-    /// Of the template and whatever else decides where versions lie.
+    /// The fingerprint of the template and of all other options that decide the places of versions.
     pub naming: Fingerprint,
     /// Versions under way at once.
     pub at_once: usize,
     /// Bytes of archives in memory at once.
     pub memory: u64,
-    /// How often a state is left at the destination while the run goes on.
+    /// The interval at which a run writes its state to the destination.
     pub checkpoint: Duration,
     /// The time, for ages.
     pub now: Timestamp,
-    /// How long an end may refuse every connection before the rest is not tried. The client tries
-    /// each request again for some seconds, so this is more than one version's bad luck.
+    /// The time for which an end may refuse every connection before the run stops trying. The
+    /// client retries each request for some seconds, so this exceeds one version's bad luck.
     pub patience: Duration,
-    /// Who hears what happens.
+    /// The receiver of events.
     pub listener: Listener,
     /// The text of advice in reports; that of [`Advice`]'s `Display` by default.
     pub advise: fn(&Advice) -> String,
-    /// Who may ask the run to end.
+    /// The handle that asks the run to end.
     pub stop: Stop,
-    /// What runs with copies of these options found or put at the destination.
+    /// The destination content that runs with clones of these options found or stored.
     pub placed: Placed,
-    /// Caps.
+    /// The limits on sizes and counts.
     pub limits: Limits,
 }
 
 impl Options {
-    /// The rules by which archives are packed anew on the way; none where they keep their bytes.
+    /// Returns the fingerprint of the rules for repackaging. `None` if archives keep their bytes.
     pub(super) fn shape(&self) -> Option<Fingerprint> {
         self.rewrite.as_ref().map(|rules| Fingerprint::of(format!("{rules:?}").as_bytes()))
     }

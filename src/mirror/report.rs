@@ -1,46 +1,46 @@
-//! What a run came to: counts, and by name every version there is something to say of. Its JSON is
-//! the schema of `docs/mirror.md`.
+//! The report of a run: counts, and each notable version by name. Its JSON follows the schema in
+//! `docs/mirror.md`.
 
 use super::{candidate::ChartVersion, shard::Shard, state::Outcome};
 use crate::{digest::Digest, quote::without_proof};
 use serde::Serialize;
 
-/// What was to be done.
+/// The kind of run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Bring the destination in step.
     #[default]
     Run,
-    /// Say what would be done; no archive is fetched.
+    /// Report the planned actions without downloading archives.
     DryRun,
     /// Compare what is there, one request a version, and change nothing.
     Check,
 }
 
-/// What became of a version in this run.
+/// The result for a version in this run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
-    /// It is there: this run has seen it.
+    /// Present: this run has seen it.
     InStep,
-    /// It was there when an earlier run looked, within the time that a record is good.
+    /// Present when an earlier run looked, and the record is still valid.
     Recorded,
-    /// Another chart lies in its place and was left there, as `--on-conflict skip` asks.
+    /// Skipped: the place has a different chart, which `--on-conflict skip` keeps.
     Skipped,
-    /// It was put.
+    /// Copied to the destination.
     Sent,
-    /// It was put in the place of another chart of its name.
+    /// Copied over a different chart of its name.
     Replaced,
-    /// It vanished at the source and was removed.
+    /// Removed, because it vanished at the source.
     Pruned,
-    /// It would be put.
+    /// To be copied.
     Planned,
-    /// It would be put in the place of another.
+    /// To be copied over a different chart.
     WouldReplace,
-    /// Its place is taken, and its archive alone would tell by what.
+    /// To be compared: its place is taken, and only its archive can show the content.
     ToCompare,
-    /// It would be removed.
+    /// To be removed.
     WouldPrune,
     /// A check found something else in its place.
     Drift,
@@ -48,30 +48,30 @@ pub enum Status {
     Missing,
     /// A check found it at the destination, and the source does not have it.
     Extra,
-    /// It is an artifact of another kind, which is left behind.
+    /// Skipped, because it is a different kind of artifact.
     Other,
-    /// It cannot be carried; `outcome` says of what kind the reason is.
+    /// Refused for good; `outcome` gives the kind of reason.
     Refused,
-    /// It could not be carried this time.
+    /// Failed in this run.
     Failed,
 }
 
-/// A version there is something to say of.
+/// A version in the report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Told {
     /// The chart and its version.
     #[serde(flatten)]
     pub id: ChartVersion,
-    /// What became of it.
+    /// The result for the version.
     pub status: Status,
-    /// Where it lies, or would.
+    /// The place of the version at the destination, real or planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// Of what kind a refusal is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
-    /// Why, or what else there is to say.
+    /// The reason, or another remark.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The innermost cause of a failure, which others may share.
@@ -109,7 +109,7 @@ impl Told {
     }
 }
 
-/// How many versions came to what.
+/// The number of versions per result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
@@ -150,9 +150,9 @@ pub struct Counts {
     pub missing: usize,
     /// That are at the destination alone; no part of those that were selected.
     pub extra: usize,
-    /// That cannot be carried.
+    /// Versions that are refused for good.
     pub refused: usize,
-    /// That could not be carried this time.
+    /// Versions that failed in this run.
     pub failed: usize,
     /// That were not begun, or not ended, when the run was interrupted.
     pub not_tried: usize,
@@ -207,29 +207,30 @@ pub struct Report {
     pub source: String,
     /// The destination.
     pub destination: String,
-    /// Which part of the work this was.
+    /// The shard that this run handled.
     pub shard: String,
-    /// What was to be done.
+    /// The kind of run.
     pub mode: Mode,
-    /// Whether the source said that nothing has changed since the last run.
+    /// `true` if the source reported no change since the last run.
     pub unchanged: bool,
     /// The last time at which every selected version was looked for at the destination; RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_looked: Option<String>,
-    /// How long ago that was, in seconds.
+    /// The age of the last look at the destination, in seconds.
     #[serde(skip)]
     pub looked_ago: u64,
-    /// How long it took.
+    /// The duration of the run, in seconds.
     pub seconds: f64,
     /// Bytes of the archives that were put.
     pub bytes: u64,
     /// Of how many charts the selected versions are.
     pub charts: usize,
-    /// How many came to what.
+    /// The number of versions per result.
     pub counts: Counts,
-    /// Every version there is something to say of, by chart and version.
+    /// The notable versions, by chart and version.
     pub versions: Vec<Told>,
-    /// How many recorded versions have vanished at the source and are still at the destination.
+    /// The number of recorded versions that vanished at the source and are still at the
+    /// destination.
     pub vanished: usize,
     /// Why vanished versions were not removed though that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -240,10 +241,10 @@ pub struct Report {
     /// Why the source is not mirrored at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What was asked for by name and does not exist, a sentence each.
+    /// The requested names that do not exist, one sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
-    /// What the user should know.
+    /// The warnings for the user, one sentence each.
     pub warnings: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! A run over one source: list, select, plan, carry side by side, prune, remember, report.
+//! A run over one source: list, select, plan, copy in parallel, prune, record, report.
 
 use super::{
     budget::Budget,
@@ -36,8 +36,9 @@ pub use super::options::{
 /// Runs a mirror of one source.
 ///
 /// # Errors
-/// When the source cannot be listed, or the destination cannot be reached at all. What goes wrong
-/// with single versions is in the report.
+///
+/// Fails if the source cannot be listed, or the destination cannot be reached at all. The report
+/// has the failures of single versions.
 pub async fn run(source: &Source, sink: &Sink, options: &Options) -> Result<Report> {
     let start = Instant::now();
     let mut run = tokio::select! {
@@ -50,7 +51,7 @@ pub async fn run(source: &Source, sink: &Sink, options: &Options) -> Result<Repo
     };
     match ended {
         Some(ended) => ended?,
-        // What is under way is dropped where it stands.
+        // Transfers in progress are dropped.
         None if run.begun || options.mode != Mode::Run => run.cut().await,
         None => return Err(interrupted()),
     }
@@ -70,16 +71,16 @@ pub(super) struct Run<'a> {
     pub(super) options: &'a Options,
     pub(super) key: Key,
     pub(super) ledger: Option<Ledger>,
-    /// What the last run left, if it led to the same places.
+    /// The state of the last run, if it had the same source and destination.
     pub(super) before: Option<State>,
-    /// What this run will leave.
+    /// The state that this run writes.
     pub(super) after: State,
     pub(super) report: Report,
     pub(super) checkpoint: Option<tokio::task::JoinHandle<Result<()>>>,
     pub(super) last_checkpoint: Instant,
-    /// Whether anything may have been carried.
+    /// `true` once a version may have been copied.
     pub(super) begun: bool,
-    /// Versions that are still to be carried.
+    /// The number of versions still to copy.
     pub(super) open: usize,
 }
 
@@ -160,7 +161,7 @@ impl<'a> Run<'a> {
         let enough = self.options.detail == Detail::Notable
             && seen.is_some_and(|state| !self.is_look_due(state));
         let seen = seen.map(|state| state.header.seen.clone());
-        // A list of tags does not say that nothing has changed.
+        // An unchanged list of tags does not prove that nothing has changed.
         let enough = seen.as_ref().filter(|_| enough && self.source.tags() == Tags::Immutable);
         let listed = match self.source.list(enough).await? {
             Listing::Unchanged => return self.unchanged(),
@@ -239,8 +240,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Ends a run that was asked to: what was carried is listed and remembered, and nothing more is
-    /// done.
+    /// Ends a run that was asked to stop: it reports and records the copied versions, and does no
+    /// more.
     async fn end_early(&mut self) -> Result<()> {
         self.stopped();
         if self.options.mode != Mode::Run {
@@ -253,7 +254,7 @@ impl<'a> Run<'a> {
         self.settle().await
     }
 
-    /// Whether an unchanged source would mean that there is nothing to do.
+    /// Reports whether an unchanged source means that there is nothing to do.
     fn tells_all(&self, state: &State) -> bool {
         let (then, now) = (&state.header, &self.after.header);
         self.options.mode != Mode::Check
@@ -266,8 +267,8 @@ impl<'a> Run<'a> {
             && (self.options.prune.is_none() || then.vanished == 0)
     }
 
-    /// Whether the destination is to be looked at because the last look is too long ago, or was at
-    /// other versions. The files of a folder are seen in every run.
+    /// Reports whether a look at the destination is due: the last one is too old, or covered other
+    /// versions. Every run sees the files of a folder.
     pub(super) fn is_look_due(&self, state: &State) -> bool {
         let (then, now) = (&state.header, &self.after.header);
         let every = self.options.look_every;
@@ -314,7 +315,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Carries everything that is left to do, side by side.
+    /// Copies all remaining versions in parallel.
     async fn carry(&mut self, jobs: Vec<Job>, wanted: &[Wanted]) -> Result<()> {
         if jobs.is_empty() {
             return Ok(());
@@ -401,7 +402,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Notes for later sources of this run what lies where.
+    /// Records the place's content for later sources of this run.
     pub(super) fn place(&self, record: &Record) {
         if let Some(place) = place_of(record, self.source, self.sink)
             && record.outcome.is_placed()
@@ -410,7 +411,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Counts a version, and keeps it if there is something to say of it.
+    /// Counts a version, and adds it to the report if it is notable.
     pub(super) fn tell(&mut self, told: Told) {
         let plain = matches!(told.status, Status::InStep | Status::Recorded);
         if plain && told.reason.is_none() && self.options.detail == Detail::Notable {
@@ -429,7 +430,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Where a recorded version lies.
+/// Returns the place of a recorded version.
 pub(super) fn place_of(record: &Record, source: &Source, sink: &Sink) -> Option<Target> {
     let version = record.named.as_deref().unwrap_or(&record.id.version);
     let naming = Naming { repo: source.name(), chart: &record.id.chart, version };
@@ -457,14 +458,14 @@ fn believed(mut state: State, source: &Source, sink: &Sink) -> Option<State> {
     Some(state)
 }
 
-/// What is known of a version, by its line as it is now.
+/// Returns the record of a version, updated from its current line.
 pub(super) fn renewed(known: Record, job: &Job) -> Record {
     let now = record(job, known.outcome);
     let origin = now.origin.or(known.origin);
     Record { line: now.line, index: now.index, essence: now.essence, origin, ..known }
 }
 
-/// A refusal of an earlier run, said again.
+/// Repeats the refusal of an earlier run.
 pub(super) fn still(record: &Record, place: Option<String>) -> Told {
     Told {
         place,
@@ -477,7 +478,7 @@ pub(super) fn still(record: &Record, place: Option<String>) -> Told {
     }
 }
 
-/// What decides whether a refusal would be one again.
+/// Returns the fingerprint of the options that decide a refusal.
 fn policy(options: &Options) -> Fingerprint {
     let Options { mismatch, conflict, alias, rewrite, artifact_hub, trust, .. } = options;
     let mut text = format!("{mismatch:?} {conflict:?} {alias:?}");

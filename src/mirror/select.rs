@@ -1,5 +1,5 @@
-//! Which versions are carried: by name, by range, by age, by number. Pure; the time comes in from
-//! outside.
+//! The selection of versions by name, range, age and number. It is pure: the caller passes the
+//! time.
 
 use super::candidate::{Candidate, Fingerprint};
 use crate::{Error, Result, chart::glob::Glob, constraint::Constraint, version::Version};
@@ -27,7 +27,7 @@ enum Kind {
 }
 
 impl Pattern {
-    /// Whether it takes this name.
+    /// Reports whether the pattern matches a name.
     pub fn takes(&self, name: &str) -> bool {
         match &self.kind {
             // Its syntax was tried when it was parsed.
@@ -65,14 +65,14 @@ impl fmt::Debug for Pattern {
     }
 }
 
-/// What is wanted of the charts that a pattern takes.
+/// The rule for the charts that a pattern matches.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Which charts.
+    /// The charts that the rule applies to.
     pub name: Pattern,
-    /// Which of their versions; all without.
+    /// The range of versions. `None` selects all.
     pub versions: Option<Constraint>,
-    /// How many of those, newest first; all without.
+    /// The number of those versions, newest first. `None` selects all.
     pub latest: Option<usize>,
 }
 
@@ -94,36 +94,36 @@ impl FromStr for Rule {
     }
 }
 
-/// Whether a class of versions is carried.
+/// The choice for a class of versions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Class {
-    /// It is.
+    /// Select them.
     #[default]
     Take,
-    /// It is left out.
+    /// Leave them out.
     Skip,
 }
 
-/// Whether the charts that the selected ones depend on are selected too.
+/// The choice for the dependencies of selected charts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Needs {
-    /// No.
+    /// Leave them out.
     #[default]
     Leave,
     /// Yes: of each the newest version that fits, at any depth.
     Follow,
 }
 
-/// Which versions are carried. The default is all.
+/// The selection of versions. The default is all.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// The charts: the first rule that takes a name decides; without rules all are taken.
     pub rules: Vec<Rule>,
-    /// Charts that are left out whatever the rules say.
+    /// Charts that are left out, whatever the rules select.
     pub exclude: Vec<Pattern>,
-    /// Which versions, of charts whose rule does not say.
+    /// The range of versions for charts whose rule gives none.
     pub versions: Option<Constraint>,
-    /// How many, newest first, of charts whose rule does not say.
+    /// The number of versions, newest first, for charts whose rule gives none.
     pub latest: Option<usize>,
     /// Only what was made at this time or later.
     pub since: Option<Timestamp>,
@@ -131,9 +131,9 @@ pub struct Selection {
     pub min_age: Option<Duration>,
     /// Deprecated charts.
     pub deprecated: Class,
-    /// Prereleases.
+    /// The choice for prereleases.
     pub prereleases: Class,
-    /// What the selected charts depend on.
+    /// The choice for dependencies of the selected charts.
     pub needs: Needs,
 }
 
@@ -146,23 +146,23 @@ pub struct Unmatched<'s> {
     pub exclude: Vec<&'s str>,
 }
 
-/// What a selection leaves.
+/// The result of a selection.
 #[derive(Clone, Debug, Default)]
 pub struct Selected {
-    /// What is carried, charts by name, versions newest first.
+    /// The selected versions: charts by name, versions newest first.
     pub candidates: Vec<Candidate>,
-    /// How many versions were left out.
+    /// The number of versions left out.
     pub left_out: usize,
-    /// How many of those because they do not say when they were made.
+    /// The number of those left out because they have no creation time.
     pub undated: usize,
-    /// When the first of those that are too young is old enough. Unix time.
+    /// The time at which the first too young version is old enough. Unix time.
     pub revisit: Option<i64>,
     /// Versions that were listed twice with different digests.
     pub doubled: Vec<String>,
 }
 
 impl Selection {
-    /// What the selection means, so that a change of it shows.
+    /// Returns a fingerprint of the selection, to detect a change.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(format!("{self:?}").as_bytes())
     }
@@ -210,7 +210,7 @@ impl Selection {
         selected
     }
 
-    /// Whether it takes when a version was made to decide on it, and nobody has said so.
+    /// Reports whether the selection needs a version's creation time, and the list has none.
     pub fn asks_date(&self, candidate: &Candidate) -> bool {
         if self.since.is_none() && self.min_age.is_none() {
             return false;
@@ -224,7 +224,7 @@ impl Selection {
             .is_some_and(|rule| self.takes_kind(rule, version.as_ref(), candidate))
     }
 
-    /// Whether a chart is taken, and by which rule.
+    /// Returns the rule that selects a chart, if it is selected.
     fn takes_name(&self, name: &str) -> Option<Option<&Rule>> {
         if self.exclude.iter().any(|pattern| pattern.takes(name)) {
             return None;
@@ -235,7 +235,7 @@ impl Selection {
         self.rules.iter().find(|rule| rule.name.takes(name)).map(Some)
     }
 
-    /// Whether a version is taken, times aside.
+    /// Reports whether a version is selected, apart from times.
     fn takes_kind(
         &self,
         rule: Option<&Rule>,

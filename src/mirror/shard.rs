@@ -31,7 +31,8 @@ impl Shard {
         Ok(Self { number, count })
     }
 
-    /// Whether a version belongs to this part. Every version belongs to exactly one of `count`.
+    /// Reports whether a version belongs to this shard. Every version belongs to exactly one of
+    /// `count`.
     pub fn has(self, id: &ChartVersion) -> bool {
         if self.count == 1 {
             return true;
@@ -42,7 +43,7 @@ impl Shard {
         hash % u64::from(self.count) == u64::from(self.number - 1)
     }
 
-    /// Whether it is all there is.
+    /// Reports whether this is the only shard.
     pub fn is_whole(self) -> bool {
         self.count == 1
     }

@@ -12,15 +12,15 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// How long versions under way may take once a run is asked to end, and then how long its state
-/// may. Kubernetes kills a pod 30 s after SIGTERM.
+/// The time that versions in progress may take once a run is asked to end, and that its state may
+/// take afterwards: 10 s each. Kubernetes kills a pod 30 s after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Asks runs to end. Cheap to clone; copies are one.
 #[derive(Clone, Debug)]
 pub struct Stop {
     asked: Arc<watch::Sender<bool>>,
-    /// Whether versions may be under way.
+    /// `true` while versions may be in progress.
     carrying: Arc<AtomicBool>,
 }
 
@@ -31,12 +31,12 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// Asks.
+    /// Asks the run to end.
     pub fn ask(&self) {
         self.asked.send_replace(true);
     }
 
-    /// Whether somebody has asked.
+    /// Reports whether the run was asked to end.
     pub fn is_asked(&self) -> bool {
         *self.asked.borrow()
     }
@@ -55,12 +55,12 @@ impl Stop {
         }
     }
 
-    /// Says that versions are under way from now on.
+    /// Records that versions are in progress from now on.
     pub(super) fn carry(&self) {
         self.carrying.store(true, Ordering::Relaxed);
     }
 
-    /// Says that nothing is under way any more.
+    /// Records that nothing is in progress any more.
     pub(super) fn rest(&self) {
         self.carrying.store(false, Ordering::Relaxed);
     }
@@ -72,7 +72,7 @@ pub(super) fn interrupted() -> Error {
 }
 
 impl Run<'_> {
-    /// Says in the report that the run was asked to end.
+    /// Adds to the report that the run was asked to end.
     pub(super) fn stopped(&mut self) {
         self.report.counts.not_tried = self.open;
         self.report.stopped = Some(match self.open {

@@ -1,5 +1,5 @@
-//! How what lies at a version's place compares with its source: by digests, manifests and
-//! provenance files, without the archive.
+//! Comparison of a destination's content with the source by digests, manifests and provenance
+//! files, without the archive.
 
 use super::work::{Carrier, Job};
 use crate::{
@@ -7,30 +7,31 @@ use crate::{
     mirror::{candidate::Provenance, run::OnConflict, sink::ExistingProvenance, source::Source},
 };
 
-/// What lies at a version's place.
+/// The content that the destination has in a version's place.
 pub(crate) struct Existing {
     pub(crate) content: Digest,
     pub(crate) manifest: Option<Digest>,
     pub(crate) provenance: ExistingProvenance,
 }
 
-/// What a comparison with the source came to, and what it told of the source.
+/// The result of a comparison with the source, and the data that it found at the source.
 pub(crate) struct Compared {
     pub(crate) likeness: Comparison,
     pub(crate) provenance: Provenance,
     pub(crate) origin: Option<Digest>,
 }
 
-/// How what lies at a place compares with the source, as far as that is known without the archive.
+/// The likeness of a destination's content to the source, as far as it is known without the
+/// archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Comparison {
-    /// It is the same.
+    /// The same chart.
     Same,
-    /// It is the same chart without its provenance file.
+    /// The same chart without its provenance file. The text gives the reason.
     Lacks(String),
-    /// It is another.
+    /// A different chart. The text gives the reason.
     Other(String),
-    /// The archive alone tells.
+    /// Undecided: only the archive can show it.
     Unknown,
 }
 
@@ -40,7 +41,8 @@ impl Comparison {
         Self::Other(format!("its place holds {there}, and the source now has {ours}"))
     }
 
-    /// The provenance of the same chart, at the source and beside what lies there.
+    /// Compares the provenance file at the source with the one at the destination, for the same
+    /// chart.
     pub(crate) fn of_provenance(ours: Option<&Digest>, there: &ExistingProvenance) -> Self {
         match (ours, there) {
             (Some(_), ExistingProvenance::Nothing) => {
@@ -55,12 +57,12 @@ impl Comparison {
 }
 
 impl Carrier {
-    /// Whether what lies there is what the source says it has, archive and provenance.
+    /// Reports whether the destination's archive and provenance are those of the source.
     pub(crate) async fn is_there(&self, job: &Job, there: &Existing) -> Compared {
         let (provenance, origin) = (job.provenance, job.candidate.origin.clone());
         let known = |likeness| Compared { likeness, provenance, origin: origin.clone() };
         if self.options.rewrite.is_some() {
-            // Packed anew it is another archive than the source's; what came of it may be recorded.
+            // A repackaged archive differs from the source's; the record may have its digest.
             let ours = job.ours.as_ref().and_then(|record| record.content.as_ref());
             return known(match ours {
                 Some(ours) if *ours == there.content => Comparison::Same,
@@ -79,11 +81,12 @@ impl Carrier {
         if said.is_some() && (!asked || there.provenance == ExistingProvenance::Unknown) {
             return known(Comparison::Same);
         }
-        // A registry's manifest tells both without the archive; others only tell of provenance.
+        // A registry's manifest describes both files without the archive; other sources only show
+        // the provenance file.
         if said.is_none() && !matches!(self.source, Source::Registry(_)) {
             return known(Comparison::Unknown);
         }
-        // What stands in the way of a glimpse is found, and judged, when it is fetched.
+        // The download later finds and handles a failure of this glimpse.
         let Ok(seen) = self.source.glimpse(&job.candidate).await else {
             return known(Comparison::Unknown);
         };
@@ -100,8 +103,7 @@ impl Carrier {
         Compared { likeness, provenance, origin: self.origin(seen.manifest) }
     }
 
-    /// What a tag of a registry was seen to lead to. Other sources say by their lists what they
-    /// have.
+    /// Returns the digest that a registry's tag referred to. Other sources list their content.
     fn origin(&self, manifest: Option<Digest>) -> Option<Digest> {
         manifest.filter(|_| matches!(self.source, Source::Registry(_)))
     }

@@ -1,5 +1,5 @@
-//! What a run says before it begins: names that lead to nothing, and charts that a template puts in
-//! one place.
+//! Warnings before a run begins: names that match nothing, and charts that a template maps to one
+//! place.
 
 use crate::mirror::{
     candidate::{Candidate, ChartVersion},
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 const NAMED: usize = 10;
 
 impl Run<'_> {
-    /// Says what was asked for and is not among what the source lists.
+    /// Warns about requested charts that the source does not list.
     pub(crate) fn miss(&mut self, candidates: &[Candidate], absent: Vec<String>) {
         let (source, selection) = (self.source.identity(), &self.options.selection);
         let report = &mut self.report;
@@ -70,13 +70,13 @@ impl Run<'_> {
         }
     }
 
-    /// Says what is to be said again by runs that find nothing changed.
+    /// Adds warnings that later runs repeat while nothing changes.
     fn remark(&mut self, remarks: Vec<String>) {
         self.report.warnings.extend(remarks.iter().cloned());
         self.after.header.remarks.extend(remarks);
     }
 
-    /// Says that nothing is left to do, and which charts a template puts into one repository.
+    /// Warns if nothing is left to copy, and if a template maps several charts to one repository.
     pub(crate) fn mingle(&mut self, wanted: &[Wanted]) {
         let (left_out, whole) = (self.report.counts.left_out, self.options.shard.is_whole());
         if wanted.is_empty() && left_out > 0 && whole && self.report.missing.is_empty() {

@@ -1,6 +1,5 @@
-//! Tags that have moved at a registry as source, which its lists do not show: of each version that
-//! is remembered, what its tag leads to now. One request a version. And what its lists do not show
-//! either: when versions were made.
+//! Moved tags at a source registry, which its lists do not show. For each recorded version, one
+//! request resolves its tag. The lists do not show creation times either.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -18,11 +17,10 @@ use futures_util::{StreamExt, TryStreamExt};
 const UNSEEN: &str = "what its tag leads to cannot be seen";
 
 impl Run<'_> {
-    /// Asks what the tags of remembered versions lead to. A version whose tag cannot be seen has
-    /// failed, and is taken out.
+    /// Resolves the tags of recorded versions. A version whose tag cannot be resolved counts as
+    /// failed and is removed from the list.
     ///
-    /// # Errors
-    /// When no tag can be seen.
+    /// # Errors Fails if no tag can be resolved.
     pub(crate) async fn follow(&mut self, wanted: &mut Vec<Wanted>) -> Result<()> {
         let Some(before) = &self.before else { return Ok(()) };
         // A check trusts nobody.

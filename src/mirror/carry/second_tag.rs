@@ -1,5 +1,5 @@
-//! The second tag of a version: `1.2.3` beside `v1.2.3`. It is given where nothing else has it,
-//! also to a version that an earlier run carried without one.
+//! The second tag of a version: `1.2.3` beside `v1.2.3`. It is set only if the tag is free. A
+//! version that an earlier run copied without one gets it too.
 
 use super::work::{Carrier, Done, Job, Stop};
 use crate::mirror::{
@@ -16,7 +16,7 @@ pub(crate) struct Second {
     pub(crate) standing: Standing,
 }
 
-/// Who has a tag.
+/// The owner of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// Nobody, by a list of this run.
@@ -76,7 +76,7 @@ impl Carrier {
         Ok(done)
     }
 
-    /// Where a version lies, and the second tag that it lacks.
+    /// Returns the place of a version and the second tag that it lacks.
     fn second(&self, job: &Job, record: &Record) -> Option<(Target, String)> {
         let place = match &record.named {
             None => job.place.clone(),

@@ -1,5 +1,5 @@
-//! One version carried: fetched, judged against its index and against what the destination holds,
-//! put, and recorded. It knows nothing of the other versions but which places are theirs.
+//! The copy of one version: download, validation against the index, comparison with the
+//! destination, upload, and record. Of the other versions it only knows the claimed places.
 
 use super::{
     compare::{Comparison, Existing},
@@ -30,7 +30,7 @@ use std::{
     },
 };
 
-/// What all versions of a run share.
+/// The data that all versions of a run share.
 #[derive(Debug)]
 pub(crate) struct Carrier {
     pub(crate) source: Source,
@@ -39,80 +39,81 @@ pub(crate) struct Carrier {
     pub(crate) budget: Budget,
     /// The places that versions of the index have.
     pub(crate) places: Arc<HashSet<Target>>,
-    /// Whether a put was read back whole.
+    /// `true` once an upload was read back whole.
     pub(crate) read_back: AtomicBool,
-    /// Whether the source is known to keep no lists of referrers.
+    /// `true` once the source is known to keep no lists of referrers.
     pub(crate) listless: AtomicBool,
     /// Dependencies that point at the destination now.
     pub(crate) pointed: Pointed,
 }
 
-/// One version to carry.
+/// A version to copy.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) candidate: Candidate,
     pub(crate) place: Target,
     pub(crate) action: Action,
-    /// What is known of its provenance file.
+    /// The known state of its provenance file.
     pub(crate) provenance: Provenance,
     /// The second tag that it is to have.
     pub(crate) second: Option<Second>,
     /// The digest that a list gave for its place.
     pub(crate) listed: Option<Digest>,
-    /// Its record, where that says what the destination should hold now.
+    /// Its record, if the record describes the expected content of the destination.
     pub(crate) ours: Option<Record>,
-    /// What became of it in an earlier run.
+    /// The outcome of an earlier run.
     pub(crate) was: Option<Outcome>,
 }
 
-/// What became of it.
+/// The result for one version.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) told: Told,
-    /// What is to be remembered; nothing where another try is due.
+    /// The record to keep. `None` if a later run must try again.
     pub(crate) record: Option<Record>,
-    /// Whether a check found something else in its place.
+    /// `true` if a check found different content in its place.
     pub(crate) taken: bool,
     /// Bytes that were put.
     pub(crate) bytes: u64,
     pub(crate) warnings: Vec<String>,
-    /// Whether it failed, and what that says of the others.
+    /// The failure, if any, and its meaning for the other versions.
     pub(crate) failed: Option<Failed>,
-    /// Whether nothing that is put can be trusted.
+    /// `true` if no upload of this run can be trusted.
     pub(crate) fatal: bool,
 }
 
-/// What was fetched.
+/// The downloaded version.
 pub(crate) struct Fetched {
     pub(crate) payload: Payload,
-    /// How it differs from what its index says.
+    /// The difference from its index entry.
     mismatch: Option<String>,
-    /// What was changed on the way.
+    /// The changes that the run made to the chart.
     note: Option<String>,
     /// The digest of the manifest it had at its source.
     origin: Option<Digest>,
 }
 
-/// A failure, and what it says of the other versions.
+/// A failure, and its meaning for the other versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failed {
-    /// Nothing.
+    /// A failure of this version only.
     Alone,
-    /// They may fail for the same reason: a destination that refuses us. A source that refuses one
-    /// archive is no such reason: object stores that may not be listed do that for what is gone.
+    /// A failure that may affect others too, such as a destination that denies access. A source
+    /// that denies one archive does not count: object stores without list permission do so for
+    /// missing files.
     Perhaps,
     /// They may, since an end cannot be reached.
     Unreachable,
 }
 
-/// Why a version is not carried.
+/// The reason not to copy a version.
 pub(crate) enum Stop {
-    /// It cannot be: this will be the same next time.
+    /// A permanent refusal: the next run would decide the same.
     Refused(Outcome, String),
     /// Its place holds another chart. The reason, the digest of the source's archive, and what is
     /// there.
     Taken(String, Digest, Box<Existing>),
-    /// It could not be.
+    /// A failure of this run; a later one may succeed.
     Failed(Error),
     /// The source does not let us have it.
     Withheld(Error),
@@ -169,14 +170,14 @@ impl Carrier {
         }
     }
 
-    /// What is no chart at the source, and never was: an image, another artifact. That is no
-    /// failure.
+    /// Handles an artifact at the source that is no chart and never was, such as an image. That is
+    /// no failure.
     pub(crate) async fn other(&self, job: &Job) -> Option<Done> {
         if job.was.is_some_and(Outcome::is_placed) {
             return None;
         }
         let what = self.source.other(&job.candidate).await.ok().flatten()?;
-        // Where a chart lies in its place, a chart was carried from here.
+        // A chart in the destination's place shows that the source once had a chart here.
         if matches!(self.held(job).await, Ok(Held::Chart { .. })) {
             return None;
         }
@@ -210,9 +211,9 @@ impl Carrier {
         done
     }
 
-    /// A version that cannot be carried, remembered as such.
+    /// Records a version as refused and returns its result.
     async fn refused(&self, job: &Job, outcome: Outcome, reason: String) -> Done {
-        // A refusal is of what the tag leads to now, and no longer holds when it moves.
+        // A refusal applies to the manifest of the current tag and expires when the tag moves.
         let origin = match &job.candidate.origin {
             Some(origin) => Some(origin.clone()),
             None => self.source.origin(&job.candidate).await.ok().flatten(),
@@ -221,7 +222,7 @@ impl Carrier {
         Done { record: Some(record), ..self.done(job, Status::Refused, Some((outcome, reason))) }
     }
 
-    /// What lies at a version's place: by a list, where that says it, or by a look.
+    /// Returns the content of a version's place: from a list if it shows that, else by a request.
     pub(crate) async fn held(&self, job: &Job) -> Result<Held, Error> {
         match &job.listed {
             None => self.sink.look(&job.place).await,
@@ -268,7 +269,7 @@ impl Carrier {
         }
     }
 
-    /// Fetches what the line now speaks of, and compares it with what was carried.
+    /// Downloads the archive of the changed line, and compares it with the recorded copy.
     async fn compare(&self, job: &Job, known: &Known) -> Result<Done, Stop> {
         // What is to be replaced is looked at: somebody may have put an image there.
         let Some(content) =
@@ -331,8 +332,7 @@ impl Carrier {
         }
     }
 
-    /// Fetches a version and judges it: it must be the chart that its index says, in the bytes that
-    /// its index says.
+    /// Downloads a version and validates it: the name, version and bytes must match the index.
     pub(crate) async fn fetch(
         &self,
         job: &Job,
@@ -551,7 +551,7 @@ pub(crate) fn other_taker(what: &str) -> String {
     format!("its place holds {what}, not a chart; that is never overwritten")
 }
 
-/// What is known of the provenance file after a fetch.
+/// Returns the state of the provenance file after a download.
 fn asked(payload: &Payload) -> Provenance {
     match &payload.provenance {
         Some(_) => Provenance::There,

@@ -1,4 +1,4 @@
-//! How a run ends: what vanished is removed, and the state is left for the next run.
+//! The end of a run: it removes vanished versions and writes the state for the next run.
 
 pub mod prune;
 

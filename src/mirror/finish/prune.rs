@@ -1,10 +1,10 @@
-//! What vanished at the source, and whether it may be removed: only what a state says was carried,
-//! never more than a guard allows, and nothing at all when the source's list may not be whole.
+//! Removal of versions that vanished at the source. It removes only versions that a state records
+//! as copied, up to a limit, and none if the source's list may be incomplete.
 
 use crate::{Advice, Error, ErrorKind, Result};
 use std::{fmt, str::FromStr};
 
-/// How many versions may be removed in one run.
+/// The limit on removals in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guard {
     /// So many.

@@ -1,5 +1,5 @@
-//! A dry run: what would come of each version, as far as manifests and indexes say it. No archive
-//! is fetched, and nothing is put.
+//! A dry run: the expected result for each version, from manifests and indexes. It downloads no
+//! archive and stores nothing.
 
 use super::{Action, Wanted};
 use crate::{
@@ -20,7 +20,7 @@ use futures_util::StreamExt;
 use std::sync::Arc;
 
 impl Run<'_> {
-    /// Says what would be done, side by side.
+    /// Reports the planned actions, looking at several versions at once.
     pub(crate) async fn foresee(&mut self, jobs: Vec<Job>, wanted: &[Wanted]) -> Result<()> {
         let carrier = self.carrier(wanted);
         let mut told = futures_util::stream::iter(jobs)
@@ -40,7 +40,7 @@ impl Run<'_> {
 }
 
 impl Carrier {
-    /// What is not there: to be sent, if it is a chart.
+    /// Reports a missing version: to be copied if it is a chart.
     async fn planned(&self, job: &Job) -> Told {
         match self.other(job).await {
             Some(done) => done.told,
@@ -48,7 +48,7 @@ impl Carrier {
         }
     }
 
-    /// What is there: to be tagged, if it lacks its second tag and that is free.
+    /// Reports a present version: to be tagged if it lacks its second tag and that tag is free.
     async fn in_step_but_named(&self, job: &Job) -> Told {
         let told = self.done(job, Status::InStep, None).told;
         let second = job.second.as_ref().filter(|second| second.standing != Standing::Ours);

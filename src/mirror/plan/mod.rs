@@ -1,5 +1,5 @@
-//! What is to be done with each version. Pure: from what the source lists, what is remembered and
-//! what the sink says it has, to one action a version.
+//! The plan: one action for each version. It is pure and depends on the source's list, the state
+//! and the sink's lists.
 
 pub(super) mod dry_run;
 pub mod needs;
@@ -16,42 +16,42 @@ use std::{
     sync::Arc,
 };
 
-/// A version that was selected, and where it would lie.
+/// A selected version and its place.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     /// The version, as the source lists it.
     pub candidate: Candidate,
     /// Its place, or why it can have none.
     pub place: Result<Target, String>,
-    /// The place at which its record says that it lies, if it says so.
+    /// The place that its record gives, if any.
     pub lies: Option<Target>,
     /// Its second tag, if it is to have one.
     pub alias: Option<String>,
 }
 
-/// What is done with a version.
+/// The action for a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Nothing: it is recorded as in step.
     Keep,
-    /// It is recorded as in step, and gets a second tag.
+    /// Record it as in step, and give it a second tag.
     Name,
-    /// Nothing: its place is taken, and a list says its digest, or presence counts as equal. That
-    /// is recorded.
+    /// Only record it: its place is taken, and either a list shows its digest or presence counts as
+    /// equal.
     Adopt,
     /// Nothing: it is recorded as refused, and neither it nor the policy has changed.
     Still,
     /// Nothing can be: it has no place. The reason.
     Unplaced(String),
-    /// It is looked at, since somebody else has taken its place since we were last here.
+    /// Look at it, because its place has changed since the last run.
     Look,
-    /// It is fetched and compared with what is recorded, since its line says something new.
+    /// Download it and compare it with the record, because its line has changed.
     Compare(Known),
-    /// It is fetched and put.
+    /// Download it and store it.
     Send,
 }
 
-/// What is recorded of a version whose line has changed.
+/// The record of a version whose line has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     /// The digest of what the sink holds; nobody has looked where there is none.
@@ -60,41 +60,40 @@ pub struct Known {
     pub manifest: Option<Digest>,
 }
 
-/// How what is remembered may be used.
+/// The permitted use of the recorded state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordUse {
-    /// It was made under the same policy: what was refused then is refused now.
+    /// Use all of it: the policy is the same, so refused versions stay refused.
     Whole,
-    /// What was refused is tried again.
+    /// Retry refused versions.
     WithoutRefusals,
-    /// What was refused is tried again, and what is recorded as in step is looked at.
+    /// Retry refused versions, and look at versions that are recorded as in step.
     Compared,
 }
 
-/// What it says of a version without a record that its place is taken.
+/// The meaning of a taken place for a version without a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// That it is there.
     Equal,
-    /// Nothing, unless the list says its digest.
+    /// Unknown, unless the list shows its digest.
     Listed,
-    /// Nothing.
+    /// Always unknown.
     Compared,
 }
 
-/// How far records and lists are believed.
+/// The trust in records and lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trusted {
-    /// Records.
+    /// The permitted use of records.
     pub memory: RecordUse,
     /// Lists of what is there.
     pub presence: Presence,
-    /// The rules by which archives may be packed anew on the way, so that they lose their
-    /// provenance.
+    /// The fingerprint of the rules for repackaging. Repackaged archives lose their provenance.
     pub shape: Option<Fingerprint>,
 }
 
-/// The names in each group that was listed, with their digests where the list said them.
+/// The names in each listed group, with their digests if the list has them.
 pub type Present = HashMap<String, HashMap<String, Option<Digest>>>;
 
 /// The groups whose names must be known to plan: those of versions that are not recorded.
@@ -107,7 +106,7 @@ pub fn groups(wanted: &[Wanted], state: Option<&State>) -> BTreeSet<String> {
         .collect()
 }
 
-/// A record that says what is at the place, or that nothing was put there by intention.
+/// Reports whether a record describes the place's content, or an intended absence.
 fn is_final(record: &Record) -> bool {
     record.outcome.is_placed()
         || matches!(record.outcome, Outcome::Conflict | Outcome::Alias | Outcome::Other)
@@ -161,8 +160,7 @@ fn action(
                 Action::Adopt
             }
             (Some(_), _) if presence == Presence::Listed => Action::Look,
-            // What a settled run did not leave, and a list that says another digest, are worth a
-            // look.
+            // An unsettled place, or a list with a different digest, needs a look.
             (Some(Some(_)), _) if candidate.digest.is_some() => Action::Look,
             (Some(_), Some(state)) if state.header.settled => Action::Look,
             (Some(_), _) => Action::Adopt,
@@ -189,7 +187,7 @@ fn action(
         }
         Outcome::Skipped if same && memory == RecordUse::Whole => Action::Keep,
         Outcome::Skipped => Action::Look,
-        // What a tag leads to now is seen by its manifest, without its archive.
+        // The manifest shows the tag's current target without the archive.
         outcome if outcome.is_in_step() && candidate.origin.is_some() => Action::Look,
         outcome if outcome.is_in_step() => Action::Compare(Known {
             content: record.content.clone(),
@@ -203,7 +201,7 @@ fn action(
     }
 }
 
-/// Whether a list says that what is recorded is not there, or is another archive.
+/// Reports whether a list shows that a recorded version is missing or has a different archive.
 fn has_changed(wanted: &Wanted, record: &Record, present: &Present) -> bool {
     let Some(lies) = &wanted.lies else { return false };
     match present.get(&lies.group).map(|names| names.get(&lies.name)) {
@@ -216,8 +214,8 @@ fn has_changed(wanted: &Wanted, record: &Record, present: &Present) -> bool {
     }
 }
 
-/// Whether a line says of its archive what it said when the record was made. Times are no part of
-/// that.
+/// Reports whether a line describes the same archive as it did when the record was made. Times do
+/// not count.
 pub fn is_same(candidate: &Candidate, record: &Record) -> bool {
     if let (Some(now), Some(then)) = (&candidate.origin, &record.origin) {
         return now == then;
@@ -232,18 +230,18 @@ pub fn is_same(candidate: &Candidate, record: &Record) -> bool {
     }
 }
 
-/// What stands for the line where it has no digest.
+/// Returns the substitute for a line that has no digest.
 pub fn essence(candidate: &Candidate) -> Option<Fingerprint> {
     candidate.essence.filter(|_| candidate.digest.is_none())
 }
 
-/// What is recorded and the source no longer lists. `listed` is all that it lists, whatever is
-/// selected.
+/// Returns the recorded versions that the source no longer lists. `listed` has everything that it
+/// lists, whatever is selected.
 pub fn vanished<'s>(state: &'s State, listed: &HashSet<ChartVersion>) -> Vec<&'s Record> {
     state
         .records()
         .filter(|record| record.outcome.is_in_step() && !listed.contains(&record.id))
-        // What lies under another name may be listed under that one.
+        // A version stored under a different name may be listed under that name.
         .filter(|record| {
             let named = record.named.as_ref();
             !named
@@ -252,7 +250,7 @@ pub fn vanished<'s>(state: &'s State, listed: &HashSet<ChartVersion>) -> Vec<&'s
         .collect()
 }
 
-/// The places that are spoken for, so that what finds another name than its index's finds it free.
+/// Returns the claimed places, so that a version with a second name finds only free ones.
 pub fn places(wanted: &[Wanted]) -> Arc<HashSet<Target>> {
     Arc::new(wanted.iter().filter_map(|one| one.place.clone().ok()).collect())
 }

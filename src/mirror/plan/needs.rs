@@ -1,5 +1,5 @@
-//! What the selected charts need: the charts that they depend on, which a source may have too, and
-//! which of them a destination holds once dependencies point at it.
+//! Dependencies of the selected charts: those that the source has too, and those that a destination
+//! holds when rewritten dependencies refer to it.
 
 use crate::{
     Result,
@@ -26,7 +26,7 @@ use std::{
 /// One chart that another one depends on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Need {
-    /// Its repository as the chart says it.
+    /// The repository, as the chart gives it.
     pub repository: String,
     /// Its name.
     pub name: String,
@@ -35,7 +35,7 @@ pub struct Need {
 }
 
 impl Need {
-    /// What a chart's metadata says, but for charts that lie in the chart itself.
+    /// Returns the dependencies in a chart's metadata, except for charts inside the chart itself.
     pub(crate) fn all(metadata: &Metadata) -> Vec<Self> {
         let elsewhere =
             |repository: &str| !repository.is_empty() && !repository.starts_with("file:");
@@ -48,10 +48,11 @@ impl Need {
         all.collect()
     }
 
-    /// What the chart behind a manifest says in its config.
+    /// Returns the dependencies from the config of a manifest's chart.
     ///
     /// # Errors
-    /// `Invalid` when it is no chart; what the repository says.
+    ///
+    /// `Invalid` if it is no chart, and any error of the repository.
     pub(crate) async fn of_manifest<R: Fetch>(
         repository: &R,
         manifest: Manifest,
@@ -63,7 +64,7 @@ impl Need {
         Ok(Self::all(&entry::entry(&manifest, Some(&config), limits)?.metadata))
     }
 
-    /// Whether a version is one that it asks for.
+    /// Reports whether a version satisfies this dependency.
     fn takes(&self, version: &str) -> bool {
         if self.version == version {
             return true;
@@ -74,12 +75,13 @@ impl Need {
     }
 }
 
-/// Adds to what is selected what it needs, at any depth: of each chart the newest version of the
-/// source that fits. What is selected already and fits is enough. Warns of what the source does not
-/// have.
+/// Adds the dependencies of the selected charts, at any depth: for each chart, the newest matching
+/// version of the source. A selected version that matches is enough. Warns about charts that the
+/// source does not have.
 ///
 /// # Errors
-/// When the source does not say what a version needs.
+///
+/// Fails if the source does not return a version's dependencies.
 pub(crate) async fn follow(
     source: &Source,
     index: Option<&Index>,
@@ -163,7 +165,7 @@ impl Pointed {
         for (need, by) in all {
             let Some(group) = sink.group_at(&need.repository, &need.name) else { continue };
             if !known.contains_key(&group) {
-                // Whether it cannot be seen is said elsewhere, by what could not be put.
+                // The failure to store reports an unreadable group later.
                 let Ok(names) = sink.present(&group).await else { continue };
                 known.insert(group.clone(), names.into_keys().collect());
             }

@@ -54,7 +54,7 @@ fn present(places: &[(&Candidate, Option<Digest>)]) -> Present {
     present
 }
 
-/// The candidate with a line that says another time and nothing else.
+/// Returns the candidate with a line that differs only in its time.
 fn touched(candidate: &Candidate) -> Candidate {
     Candidate {
         created: "2030-01-01T00:00:00Z".into(),
@@ -279,9 +279,8 @@ fn outcomes() -> impl Strategy<Value = Option<Outcome>> {
 }
 
 proptest! {
-    /// Whatever is remembered and wherever it lies: what is recorded as in step and unchanged is
-    /// left alone, what is there is never simply sent over, and planning the result again leaves
-    /// nothing to do.
+    /// For any state and any destination: recorded and unchanged versions are skipped, and present
+    /// ones are never overwritten unseen. Planning the result again leaves nothing to do.
     #[test]
     fn plans_are_safe_and_converge(
         versions in prop::collection::vec((outcomes(), any::<bool>(), 0_u8..3), 1..20),

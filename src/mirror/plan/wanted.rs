@@ -1,5 +1,5 @@
-//! Which of a source's versions are wanted, where they belong, and which of them are work: what is
-//! in step already is settled here. How one decides is [`crate::mirror::plan`]'s business.
+//! The wanted versions of a source, their places, and the versions that need work. Versions in step
+//! are settled here. [`crate::mirror::plan`] makes each decision.
 
 use super::{Action, Presence, RecordUse, Trusted, Wanted};
 use crate::{
@@ -175,8 +175,7 @@ impl Run<'_> {
                 action,
                 provenance,
                 second,
-                // What is about to be compared because a policy says so is seen at its place, not
-                // in a list.
+                // A version that a policy compares is looked at in its place, not in a list.
                 listed: listed.filter(|_| !compared),
                 ours: ours.cloned(),
                 was: known.as_ref().map(|known| known.outcome),
@@ -237,7 +236,7 @@ impl Run<'_> {
         Ok(jobs)
     }
 
-    /// A version of whose record nothing is to be done. `seen` says whether a list of this run has
+    /// Reports a recorded version that needs no action. `seen` is `true` if a list of this run has
     /// it.
     pub(crate) fn kept(&self, known: &Record, seen: bool) -> Told {
         let status = match known.outcome {

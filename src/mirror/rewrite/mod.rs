@@ -1,6 +1,6 @@
-//! Dependencies that point at the repositories that are left behind: a chart is packaged anew with
-//! the addresses of where it goes. The archive is another one then, so its provenance file, which
-//! speaks of the old one, is left out.
+//! Rewritten dependencies: chartferry repackages a chart whose dependencies name old repositories,
+//! with the addresses of the destination. The new archive differs, so its old provenance file is
+//! omitted.
 
 use super::{candidate::Payload, plan::needs::Need};
 use crate::{
@@ -15,16 +15,16 @@ use crate::{
 use bytes::Bytes;
 use std::num::NonZeroUsize;
 
-/// Which addresses become which.
+/// The rules that map old addresses to new ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules(Vec<(String, String)>);
 
 /// A chart that was looked at.
 #[derive(Clone, Debug)]
 pub struct Rewritten {
-    /// It: as it was, or packaged anew.
+    /// The version, unchanged or repackaged.
     pub payload: Payload,
-    /// What was changed, and what that costs; nothing when it is as it was.
+    /// The changes and their cost. `None` if the version is unchanged.
     pub note: Option<String>,
     /// The dependencies that have another address now.
     pub pointed: Vec<Need>,
@@ -87,7 +87,7 @@ impl Rules {
         })
     }
 
-    /// Gives dependencies and lock their new addresses, and says each.
+    /// Sets the new addresses in dependencies and lock, and describes each change.
     fn change(&self, chart: &mut Chart<Content>) -> Result<(Vec<String>, Vec<Need>)> {
         let (mut changes, mut pointed) = (Vec::new(), Vec::new());
         let locked = chart.lock.as_ref().map(|lock| lock.dependencies.clone()).unwrap_or_default();
@@ -154,7 +154,7 @@ impl Rules {
     }
 }
 
-/// `OLD=NEW`.
+/// Parses `OLD=NEW`.
 impl std::str::FromStr for Rules {
     type Err = Error;
 

@@ -1,6 +1,6 @@
-//! Artifact Hub's repository metadata: in a registry a small artifact beside each chart, under a
-//! tag of its own, as Artifact Hub's guide for Helm charts in OCI registries has it pushed; in a
-//! folder a file beside index.yaml.
+//! Artifact Hub's repository metadata. In a registry it is a small artifact beside each chart, with
+//! a tag of its own, as Artifact Hub's guide for Helm charts in OCI registries describes. In a
+//! folder it is a file beside index.yaml.
 
 use crate::{
     ErrorKind, Result,
@@ -16,7 +16,7 @@ const TAG: &str = "artifacthub.io";
 const CONFIG: &str = "application/vnd.cncf.artifacthub.config.v1+yaml";
 /// The type of the one layer.
 const LAYER: &str = "application/vnd.cncf.artifacthub.repository-metadata.layer.v1.yaml";
-/// What the file is called wherever it is a file.
+/// The file name of the metadata.
 pub(super) const FILE: &str = "artifacthub-repo.yml";
 
 /// Puts the metadata beside a chart, unless it is there.

@@ -1,6 +1,6 @@
-//! A bundle: a layout in a folder beside the file, packed into it when everything is there. What is
-//! in the file already is taken over before the first change; a run that was killed leaves the
-//! folder, and the next one goes on with it.
+//! A bundle: a layout in a folder beside the file, packed into the file once it is complete.
+//! Existing content of the file is copied before the first change. A killed run leaves the folder,
+//! and the next run continues with it.
 
 use super::{Held, Naming, Putting, Stored, Target, layout, registry};
 use crate::{
@@ -38,11 +38,11 @@ pub struct Bundle {
     options: registry::Composing,
     earlier: Arc<OnceCell<Earlier>>,
     layout: Arc<OnceCell<layout::Layout>>,
-    /// What a killed run left, once somebody has looked.
+    /// The content of a killed run, once it was read.
     left: Arc<OnceLock<Option<Store>>>,
 }
 
-/// What the file has, by repository and tag.
+/// The content of the file, by repository and tag.
 #[derive(Debug)]
 struct Earlier {
     file: File,
@@ -146,7 +146,7 @@ impl Bundle {
         !self.is_unfinished() && !self.file.exists()
     }
 
-    /// What the file has, as long as nothing was changed.
+    /// Returns the content of the file, as long as nothing was changed.
     async fn earlier(&self) -> Result<Option<&Earlier>> {
         if self.is_unfinished() || !self.file.exists() {
             return Ok(None);
@@ -199,15 +199,15 @@ impl Bundle {
         self.layout().await?.delete(place, manifest).await
     }
 
-    /// Whether what a killed run put is no longer there, as after a loss of power.
+    /// Reports whether a killed run's content is gone, as after a loss of power.
     pub(super) fn has_lost(&self, place: &Target) -> bool {
         let open = || Store::open(&self.work).ok().filter(|_| self.is_unfinished());
         let left = self.left.get_or_init(open);
         left.as_ref().is_some_and(|store| layout::lists(store, place) == Some(false))
     }
 
-    /// Whether a run was cut short, so that the file is to be written though nothing more is
-    /// carried.
+    /// Reports whether a run was interrupted, so that the file must be written even if nothing more
+    /// is copied.
     pub(super) fn is_unfinished(&self) -> bool {
         self.work.join("oci-layout").exists()
     }

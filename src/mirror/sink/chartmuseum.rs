@@ -26,13 +26,13 @@ pub struct ChartMuseum {
     client: Client,
     identity: String,
     limits: Limits,
-    /// What its index listed when the run began.
+    /// The content of its index when the run began.
     listed: Arc<OnceCell<Names>>,
-    /// What was uploaded since.
+    /// The places uploaded since.
     uploaded: Arc<Mutex<HashSet<Target>>>,
 }
 
-/// Each chart's versions, with the digests of their archives where the index says them.
+/// Each chart's versions, with their archives' digests if the index has them.
 type Names = HashMap<String, HashMap<String, Option<Digest>>>;
 
 impl ChartMuseum {

@@ -1,5 +1,5 @@
-//! A folder: archives, their `.prov`, and an index.yaml that is brought up to date at the end.
-//! States lie beside them, in files that begin with a dot.
+//! A folder: archives, their `.prov` files, and an index.yaml that is updated at the end. States
+//! are in files beside them whose names begin with a dot.
 
 use super::{Held, Naming, Putting, Stored, Target, artifact_hub};
 use crate::{
@@ -24,18 +24,18 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// How a folder is written to.
+/// Options of a destination folder.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The folder; it is made when something is put.
     pub root: PathBuf,
     /// The path of an archive below it; `NAME-VERSION.tgz` without one.
     pub template: Option<Template>,
-    /// What stands before the archives' names in index.yaml; nothing makes them relative.
+    /// The prefix of the archives' names in index.yaml. If empty, they are relative.
     pub url: String,
     /// The present, for index.yaml.
     pub now: Time,
-    /// Caps.
+    /// The limits on sizes and counts.
     pub limits: Limits,
 }
 
@@ -44,9 +44,9 @@ pub struct Options {
 pub struct Folder {
     options: Arc<Options>,
     identity: String,
-    /// When what was put was made, by its path.
+    /// The creation time of each stored archive, by path.
     created: Arc<Mutex<BTreeMap<String, String>>>,
-    /// The folders in which nothing of killed runs lies any more.
+    /// The folders that no longer have leftovers of killed runs.
     swept: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
@@ -249,7 +249,7 @@ fn state_file(root: &Path, key: &Key) -> PathBuf {
     root.join(format!(".chartferry-mirror-{key}"))
 }
 
-/// The state that lies in a folder.
+/// Reads the state from a folder.
 pub(super) async fn recall(root: &Path, key: &Key, most: u64) -> Result<Option<Bytes>> {
     let path = state_file(root, key);
     blocking(move || {

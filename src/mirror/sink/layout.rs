@@ -1,5 +1,5 @@
-//! An image layout of many charts: its entries are called `NAME:TAG`. States lie beside its index,
-//! in files that begin with a dot.
+//! An image layout of many charts: its entries are named `NAME:TAG`. States are beside its index,
+//! in files whose names begin with a dot.
 
 use super::{Held, Naming, Putting, Stored, Target, artifact_hub, folder, registry};
 use crate::{
@@ -29,13 +29,12 @@ pub struct Layout {
     batch: Arc<Batch>,
 }
 
-/// Manifests that wait to be listed: the list is one file, so those that come side by side are
-/// listed together.
+/// Manifests that are waiting to be listed. The list is one file, so parallel additions are written
+/// together.
 #[derive(Debug, Default)]
 struct Batch {
     waiting: Mutex<Vec<(RepositoryName, Manifest, Option<Tag>)>>,
-    /// Held while the list is written, by whoever writes it. It holds what went wrong, once
-    /// something has.
+    /// The lock of the list, held during a write. It has the error of a failed write.
     writing: tokio::sync::Mutex<Option<String>>,
 }
 
@@ -81,8 +80,8 @@ impl Layout {
         Ok(Listed { store: self.store.repository(&name), name, batch: Arc::clone(&self.batch) })
     }
 
-    /// Whether what was put at a place is no longer listed, as after a loss of power or by
-    /// another's hand.
+    /// Reports whether a place's content is no longer listed, as after a loss of power or another
+    /// program's change.
     pub(super) fn has_lost(&self, place: &Target) -> bool {
         lists(&self.store, place) == Some(false)
     }
@@ -164,7 +163,7 @@ impl Push for Listed {
         self.store.push_blob(blob, source).await
     }
 
-    /// When this returns, the manifest is listed: by us, or by who wrote the list while we waited.
+    /// Stores a manifest and returns once it is listed, by this call or by a parallel one.
     async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
         let own = (self.name.clone(), manifest.clone(), tag.cloned());
         self.batch.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(own);
@@ -196,7 +195,7 @@ pub(super) async fn create(root: std::path::PathBuf) -> Result<Store> {
     blocking(move || Store::create_with(&root, Durability::None)).await
 }
 
-/// Whether a layout lists a place, if that can be seen.
+/// Reports whether a layout lists a place. `None` if that is unknown.
 pub(super) fn lists(store: &Store, place: &Target) -> Option<bool> {
     store.repository(&place.group.parse().ok()?).lists(&place.name.parse().ok()?).ok()
 }

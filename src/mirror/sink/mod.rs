@@ -1,6 +1,6 @@
-//! Where charts go. Each kind says where a version would lie, what is there, and takes, shows and
-//! removes one version at a time. A new kind is a file beside these and a variant here; the engine
-//! does not know it.
+//! Destinations of charts. Each kind computes a version's place and reads, stores and removes one
+//! version at a time. A new kind needs a file here and a variant below; the engine does not know
+//! it.
 
 mod artifact_hub;
 pub mod bundle;
@@ -36,7 +36,7 @@ pub enum Sink {
     Registry(registry::Registry),
 }
 
-/// What a place is made of; the names of a destination's template.
+/// The parts of a place: the names of a destination's template.
 #[derive(Clone, Debug, Serialize)]
 pub struct Naming<'a> {
     /// The source's short name.
@@ -47,10 +47,10 @@ pub struct Naming<'a> {
     pub version: &'a str,
 }
 
-/// Where a version lies in a sink.
+/// The place of a version in a sink.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Target {
-    /// What is listed at once: a repository of a registry; nothing in a folder.
+    /// The unit of listing: a repository of a registry. Empty in a folder.
     pub group: String,
     /// The name within: a tag, a file's name.
     pub name: String,
@@ -63,10 +63,10 @@ impl Target {
     }
 }
 
-/// What a sink holds at a place.
+/// The content of a place in a sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
-    /// Nothing.
+    /// No content.
     Nothing,
     /// A chart.
     Chart {
@@ -98,21 +98,21 @@ impl From<Option<Digest>> for ExistingProvenance {
     }
 }
 
-/// How a version is put.
+/// Options of storing a version.
 #[derive(Clone, Copy, Debug)]
 pub struct Putting<'a> {
-    /// How much is read back.
+    /// The part that is read back.
     pub verify: Verify,
     /// A second name for it.
     pub alias: Option<&'a str>,
 }
 
-/// What a put came to.
+/// The result of storing a version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
     /// The digest of the manifest, where there are manifests.
     pub manifest: Option<Digest>,
-    /// What the user should know.
+    /// The warnings for the user.
     pub warnings: Vec<String>,
 }
 
@@ -132,7 +132,7 @@ fn refused_by_museum(error: Error) -> Error {
 }
 
 impl Sink {
-    /// What it is called in reports: an address without secrets, a path.
+    /// Returns the name for reports: an address without secrets, or a path.
     pub fn identity(&self) -> &str {
         match self {
             Self::Bundle(sink) => sink.identity(),
@@ -143,8 +143,8 @@ impl Sink {
         }
     }
 
-    /// Where charts that lie here are found by others, as a dependency says it; none where only
-    /// this machine sees them.
+    /// Returns the address at which others find these charts, as a dependency gives it. `None` if
+    /// only this machine sees them.
     pub fn address(&self) -> Option<String> {
         match self {
             Self::Registry(_) | Self::Museum(_) => Some(self.identity().to_owned()),
@@ -152,8 +152,7 @@ impl Sink {
         }
     }
 
-    /// The group of a chart that a dependency says is found at an address; none for an address that
-    /// is not here.
+    /// Returns the group of a chart at a dependency's address. `None` if the address is elsewhere.
     pub fn group_at(&self, address: &str, chart: &str) -> Option<String> {
         match self {
             Self::Registry(sink) => sink.group_at(address, chart),
@@ -161,10 +160,11 @@ impl Sink {
         }
     }
 
-    /// Where a version would lie.
+    /// Returns the place of a version.
     ///
     /// # Errors
-    /// `Invalid` when it cannot lie anywhere, with the reason.
+    ///
+    /// `Invalid`, with the reason, if the version has no valid place.
     pub fn place(&self, naming: &Naming<'_>) -> Result<Target> {
         let place = match self {
             Self::Bundle(sink) => sink.place(naming),
@@ -193,11 +193,12 @@ impl Sink {
         }
     }
 
-    /// Every name in a group, with the digest of its archive where the list says it. One request,
-    /// or a page of it.
+    /// Returns every name in a group, with its archive's digest if the list has it. One request for
+    /// each page.
     ///
     /// # Errors
-    /// When it cannot be listed; a group that does not exist is empty.
+    ///
+    /// Fails if it cannot be listed. A group that does not exist is empty.
     pub async fn present(&self, group: &str) -> Result<HashMap<String, Option<Digest>>> {
         match self {
             Self::Bundle(sink) => sink.present(group).await,
@@ -208,10 +209,11 @@ impl Sink {
         }
     }
 
-    /// What lies at a place. One request.
+    /// Returns the content of a place. One request.
     ///
     /// # Errors
-    /// When that cannot be seen.
+    ///
+    /// Fails if the content cannot be read.
     pub async fn look(&self, place: &Target) -> Result<Held> {
         match self {
             Self::Bundle(sink) => sink.look(place).await,
@@ -222,10 +224,11 @@ impl Sink {
         }
     }
 
-    /// Stores a version at a place, whatever is there. Nothing is asked first.
+    /// Stores a version at a place, whatever it has. It makes no check first.
     ///
     /// # Errors
-    /// `Integrity` when the sink says that it stored something else.
+    ///
+    /// `Integrity` if the sink reports that it stored something else.
     pub async fn put(
         &self,
         place: &Target,
@@ -243,7 +246,7 @@ impl Sink {
         }
     }
 
-    /// Whether a version may have a second name here.
+    /// Reports whether a version may have a second name here.
     pub fn takes_tags(&self) -> bool {
         match self {
             Self::Bundle(_) | Self::Layout(_) | Self::Registry(_) => true,
@@ -251,16 +254,17 @@ impl Sink {
         }
     }
 
-    /// Whether every run sees what is here, as [`Sink::has_lost`] does, so that a record needs no
-    /// other look.
+    /// Reports whether every run sees the content, as [`Sink::has_lost`] does, so that a record
+    /// needs no other look.
     pub fn is_seen(&self) -> bool {
         matches!(self, Self::Folder(_) | Self::Layout(_))
     }
 
-    /// Gives what lies at a place a second tag. Two requests.
+    /// Gives the content of a place a second tag. Two requests.
     ///
     /// # Errors
-    /// `Usage` where there are no tags; when it cannot be read or tagged.
+    ///
+    /// `Usage` if there are no tags. Also fails if the content cannot be read or tagged.
     pub async fn tag(&self, place: &Target, alias: &str) -> Result<()> {
         match self {
             Self::Bundle(sink) => sink.tag(place, alias).await,
@@ -270,10 +274,11 @@ impl Sink {
         }
     }
 
-    /// Removes what lies at a place; `manifest` is what is known to lie there.
+    /// Removes the content of a place; `manifest` is its known digest.
     ///
     /// # Errors
-    /// When it cannot be removed. What is not there is none.
+    ///
+    /// Fails if it cannot be removed. Missing content is no error.
     pub async fn delete(&self, place: &Target, manifest: Option<&Digest>) -> Result<()> {
         match self {
             Self::Folder(sink) => sink.delete(place).await,
@@ -312,7 +317,7 @@ impl Sink {
         }
     }
 
-    /// What the user should know once everything was put.
+    /// Returns the final warning for the user, once everything is stored.
     pub fn remark(&self) -> Option<String> {
         match self {
             Self::Registry(sink) => sink.remark(),
@@ -320,8 +325,8 @@ impl Sink {
         }
     }
 
-    /// Whether an earlier run was cut short, so that [`Sink::finish`] is due though nothing more is
-    /// to be done.
+    /// Reports whether an earlier run was interrupted, so that [`Sink::finish`] is due even if
+    /// nothing else is to do.
     pub fn is_unfinished(&self) -> bool {
         match self {
             Self::Bundle(sink) => sink.is_unfinished(),
@@ -330,7 +335,8 @@ impl Sink {
         }
     }
 
-    /// Whether there is nothing at all here, as this machine's files show without a question.
+    /// Reports whether the destination is empty, according to files on this machine, without a
+    /// request.
     pub fn is_bare(&self) -> bool {
         match self {
             Self::Bundle(sink) => sink.is_bare(),
@@ -339,8 +345,8 @@ impl Sink {
         }
     }
 
-    /// Whether what was put at a place is surely no longer there, as this machine's files show
-    /// without a question.
+    /// Reports whether a place's content is surely gone, according to files on this machine,
+    /// without a request.
     pub fn has_lost(&self, place: &Target) -> bool {
         match self {
             Self::Folder(sink) => sink.has_lost(place),
@@ -373,10 +379,11 @@ impl Sink {
         }
     }
 
-    /// Leaves a state here for later runs.
+    /// Writes a state to the destination for later runs.
     ///
     /// # Errors
-    /// When it cannot be written. The mirror goes on without.
+    ///
+    /// Fails if it cannot be written. The mirror continues without it.
     pub async fn remember(&self, key: &Key, state: &[u8]) -> Result<()> {
         match self {
             Self::Folder(sink) => sink.remember(key, state).await,

@@ -27,10 +27,10 @@ use std::{
     },
 };
 
-/// What the repository of states is called in the destination's namespace.
+/// The name of the repository for states, in the destination's namespace.
 pub const STATE_REPOSITORY: &str = "chartferry-state";
 
-/// How a registry is written to.
+/// Options of a destination registry.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Speaks to it.
@@ -41,23 +41,23 @@ pub struct Options {
     pub namespace: Option<RepositoryName>,
     /// The path of a chart's repository below the namespace; its name without one.
     pub template: Option<Template>,
-    /// Where states are kept; [`STATE_REPOSITORY`] in the namespace without one.
+    /// The location of states. `None` means [`STATE_REPOSITORY`] in the namespace.
     pub state: Option<(Host, RepositoryName)>,
     /// A command that makes a repository which is not there: run by `/bin/sh`, with `$REGISTRY` and
     /// `$REPOSITORY`.
     pub create: Option<String>,
-    /// How manifests are made.
+    /// Options of composing manifests.
     pub composing: Composing,
 }
 
-/// How manifests are made and read back, wherever they lie.
+/// Options of composing and verifying manifests, for every kind of store.
 #[derive(Clone, Debug, Default)]
 pub struct Composing {
     /// Order of chart and provenance in new manifests.
     pub order: chart::LayerOrder,
     /// Pauses before a read back that did not show our manifest is tried again.
     pub lag: Vec<std::time::Duration>,
-    /// Caps.
+    /// The limits on sizes and counts.
     pub limits: Limits,
 }
 
@@ -66,7 +66,7 @@ pub struct Composing {
 pub struct Registry {
     options: Arc<Options>,
     identity: String,
-    /// Whether the state's repository is known to have the empty config.
+    /// `true` once the state's repository is known to have the empty config.
     prepared: Arc<AtomicBool>,
     creation: Arc<Creation>,
     /// Repositories that were not there, and whether a push has made them.
@@ -266,7 +266,7 @@ fn no_state(manifest: &Manifest) -> Error {
     Error::invalid(format!("it is {}, not a state of a mirror", chart::describe(manifest)))
 }
 
-/// What a repository holds under a place's tag.
+/// Returns the content of a place's tag in a repository.
 pub(super) async fn look<R: Fetch>(repository: &R, place: &Target) -> Result<Held> {
     let target = TagOrDigest::Tag(place.name.parse()?);
     match repository.fetch_manifest(&target).await {
@@ -286,12 +286,12 @@ pub(super) async fn tag<R: Fetch + Push>(
     repository.push_manifest(&manifest, Some(&alias.parse()?)).await
 }
 
-/// Whether a manifest holds a chart, rather than an image of one layer.
+/// Reports whether a manifest has a chart, rather than an image of one layer.
 pub(in crate::mirror) fn is_chart(manifest: &Manifest) -> bool {
     matches!(held(manifest), Held::Chart { .. })
 }
 
-/// What a manifest is to a mirror.
+/// Returns a mirror's view of a manifest.
 pub fn held(manifest: &Manifest) -> Held {
     let config = manifest.document().config.as_ref().map(|config| config.media_type.as_str());
     let image = matches!(config, Some(media::IMAGE_CONFIG | media::DOCKER_IMAGE_CONFIG));
@@ -307,11 +307,12 @@ pub fn held(manifest: &Manifest) -> Held {
     }
 }
 
-/// Puts a chart into any repository that holds manifests: blobs side by side, then the manifest
-/// under its tag.
+/// Stores a chart in any repository for manifests: blobs in parallel, then the manifest with its
+/// tag.
 ///
 /// # Errors
-/// What the repository says; `Integrity` when it stored something else.
+///
+/// Any error of the repository; `Integrity` if it stored something else.
 pub async fn put<R: Fetch + Push>(
     repository: &R,
     shown: &str,

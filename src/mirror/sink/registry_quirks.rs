@@ -1,5 +1,5 @@
-//! What single registries want otherwise than the rest: repositories that must be made first (ECR,
-//! Artifact Registry), names of two parts (Docker Hub), packages that begin private (GHCR).
+//! Special requirements of single registries: repositories to create before a push (ECR, Artifact
+//! Registry), names of two parts (Docker Hub), and packages that start private (GHCR).
 
 use crate::{
     Advice, Error, ErrorKind, Result,
@@ -16,7 +16,7 @@ use tokio::{process::Command, sync::OnceCell};
 /// Bytes of a command's complaint that are passed on.
 const COMPLAINT: usize = 2000;
 
-/// How repositories are made that must be there before a push.
+/// The creation of repositories that must exist before a push.
 #[derive(Debug, Default)]
 pub(super) struct Creation {
     /// Run by `/bin/sh`, with `$REGISTRY` and `$REPOSITORY`.
@@ -30,15 +30,17 @@ impl Creation {
         Self { command, tried: Mutex::default() }
     }
 
-    /// Whether a push failed since there is no such repository, and something can be done about it.
+    /// Reports whether a push failed because the repository does not exist, and a command can
+    /// create it.
     pub(super) fn is_due(&self, error: &Error) -> bool {
         self.command.is_some() && error.kind() == ErrorKind::NotFound
     }
 
-    /// Makes a repository; those who come later wait for the first.
+    /// Creates a repository. Parallel callers wait for the first.
     ///
     /// # Errors
-    /// What the command says on its standard error.
+    ///
+    /// The command's standard error.
     pub(super) async fn create(&self, registry: &Registry, repository: &str) -> Result<()> {
         let Some(command) = &self.command else { return Ok(()) };
         let cell = {
@@ -84,7 +86,7 @@ pub(super) fn check(registry: &Registry, name: &RepositoryName) -> Result<()> {
     Ok(())
 }
 
-/// Says what to do when a repository is not there and a push does not make it.
+/// Adds advice to an error if the repository does not exist and a push does not create it.
 pub(super) fn explain(registry: &Registry, repository: &str, error: Error) -> Error {
     if error.kind() != ErrorKind::NotFound {
         return error;
@@ -102,7 +104,7 @@ fn is_ecr(registry: &Registry) -> bool {
         && (host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"))
 }
 
-/// What its user should know after so many repositories were made by pushes.
+/// Returns the warning for the user after pushes created this many repositories.
 pub(super) fn remark(registry: &Registry, made: usize) -> Option<String> {
     (registry.host() == "ghcr.io" && made > 0).then(|| {
         format!(

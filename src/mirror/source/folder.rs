@@ -1,5 +1,6 @@
-//! A folder: its index.yaml if it has one, else its archives, each of which is read whole to list
-//! it, since its own Chart.yaml says what it is. Archives and their `.prov` lie in it.
+//! A folder as source. It lists index.yaml if there is one. Otherwise it reads every archive whole,
+//! because only Chart.yaml names the chart. The folder contains the archives and their `.prov`
+//! files.
 
 use super::{CacheValidator, Listed, Listing, Peek, repository};
 use crate::{
@@ -48,7 +49,7 @@ impl Folder {
         Self { provenance, ..self }
     }
 
-    /// Whether a file of the folder has provenance that is wanted.
+    /// Reports whether a file of the folder has provenance, and the run wants it.
     fn is_signed(&self, name: &str) -> bool {
         self.provenance == Ask::Provenance && self.root.join(format!("{name}.prov")).exists()
     }
@@ -116,7 +117,7 @@ impl Folder {
             };
             candidate.urls = files;
         }
-        // An index does not speak of provenance files, so it stays the same when one comes later.
+        // An index does not list provenance files, so a later file does not change it.
         let fingerprint = Fingerprint::join(signed.into_iter().chain([text]));
         if seen.is_some_and(|seen| seen.fingerprint == fingerprint) {
             return Ok(Listing::Unchanged);
@@ -214,7 +215,7 @@ impl Folder {
         Ok(Listing::Charts(listed))
     }
 
-    /// What a file that cannot be read is by its name: `NAME-VERSION.tgz`.
+    /// Returns the name and version of an unreadable file, by its name: `NAME-VERSION.tgz`.
     fn named(&self, file: &str) -> ChartVersion {
         let stem = file.strip_suffix(".tgz").unwrap_or(file);
         let cuts = stem.match_indices('-').map(|(at, _)| (&stem[..at], &stem[at + 1..]));

@@ -1,4 +1,4 @@
-//! An image layout of charts, whoever wrote it; and a bundle, which is one in a file.
+//! An image layout of charts from any tool, and a bundle, which is a layout in a file.
 
 use super::{CacheValidator, Listed, Listing, Peek, is_attached, registry::ARTIFACT_HUB};
 use crate::{
@@ -31,7 +31,7 @@ pub struct Layout {
     identity: String,
     name: String,
     limits: Limits,
-    /// Where a bundle was unpacked; it goes with the last copy of this.
+    /// The folder of an unpacked bundle. Dropping the last clone removes it.
     _folder: Option<Arc<tempfile::TempDir>>,
 }
 
@@ -57,7 +57,7 @@ impl Layout {
             .prefix("chartferry-bundle-")
             .tempdir()
             .map_err(|error| Error::io("create", "a temporary folder", error))?;
-        // It goes with this process.
+        // The folder is temporary and ends with this process.
         let store = Store::create_with(folder.path(), Durability::None)?;
         let (path, caps) = (file.to_owned(), limits.clone());
         let packed = blocking(move || Bundle::open(&path, &caps)).await?;
@@ -120,7 +120,7 @@ impl Layout {
         Ok(Listing::Charts(listed))
     }
 
-    /// What an entry is, by its manifest and config.
+    /// Returns the kind of an entry, by its manifest and config.
     async fn candidate(&self, entry: &Descriptor) -> Result<Entry> {
         let target = TagOrDigest::Digest(entry.digest.clone());
         let manifest = self.store.fetch_manifest(&target).await?;
@@ -173,8 +173,8 @@ impl Layout {
         })))
     }
 
-    /// What is no chart: an artifact that has a tag is listed as a version, so that it is counted;
-    /// what is attached to another manifest is counted by itself.
+    /// Handles an artifact that is no chart. If it has a tag, it is listed as a version, so that it
+    /// is counted. Artifacts attached to another manifest are counted separately.
     fn beside(&self, entry: &Descriptor, manifest: &Manifest, error: Error) -> Result<Entry> {
         if sink::registry::is_chart(manifest) {
             return Err(error);
@@ -234,17 +234,17 @@ impl Layout {
     }
 }
 
-/// What an entry of a layout is.
+/// The kind of an entry in a layout.
 enum Entry {
     /// A version of a chart, or another artifact that has a tag.
     Version(Box<Candidate>),
     /// A signature, an attestation or another referrer.
     Attached,
-    /// What Artifact Hub reads of a chart.
+    /// Artifact Hub's metadata of a chart.
     Metadata,
 }
 
-/// A file's or folder's name, without what says that it is a bundle.
+/// Returns the name of a file or folder, without the suffix of a bundle.
 fn stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let cut = [".tar.zst", ".tzst", ".tar"].iter().find_map(|end| name.strip_suffix(end));

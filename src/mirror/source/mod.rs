@@ -1,6 +1,6 @@
-//! Where charts come from. Each kind lists what it has, without fetching any of it, and fetches one
-//! version at a time. A new kind is a file beside these and a variant here; the engine does not
-//! know it.
+//! Sources of charts. Each kind lists its versions without downloading them, and downloads one
+//! version at a time. A new kind needs a file here and a variant below; the engine does not know
+//! it.
 
 pub mod folder;
 pub mod layout;
@@ -35,7 +35,7 @@ pub enum Source {
     Repository(repository::Repository),
 }
 
-/// What of a source's listing is worth remembering, to see next time that it is still the same.
+/// The data to recognise an unchanged listing of a source next time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CacheValidator {
@@ -49,51 +49,53 @@ pub struct CacheValidator {
     pub fingerprint: Fingerprint,
 }
 
-/// Whether a version may be put anew at its source without its listing showing it.
+/// The source's promise about a version's content: it is fixed, or may change without a change of
+/// the listing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tags {
-    /// It may: what each tag leads to is asked.
+    /// Tags may move: each run resolves each tag.
     #[default]
     Movable,
-    /// It may not, or that is for checks to find.
+    /// Tags do not move, or only checks look for it.
     Immutable,
 }
 
-/// What a source answers to being listed.
+/// The result of listing a source.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "a run has one")]
 pub enum Listing {
-    /// It is what was seen before.
+    /// The same listing as before.
     Unchanged,
-    /// It has these.
+    /// The current listing.
     Charts(Listed),
 }
 
-/// What a source has.
+/// The content of a source.
 #[derive(Clone, Debug, Default)]
 pub struct Listed {
-    /// How to recognise it.
+    /// The data to recognise this listing.
     pub seen: CacheValidator,
     /// Every version, in the source's order; a version may be listed twice.
     pub candidates: Vec<Candidate>,
-    /// What the user should know: entries that were dropped as Helm would drop them.
+    /// The warnings for the user: entries that were dropped as Helm would drop them.
     pub warnings: Vec<String>,
-    /// What was asked for by name and is not there, a sentence each.
+    /// The requested names that do not exist, one sentence each.
     pub absent: Vec<String>,
-    /// How many tags are other names of these, and left behind.
+    /// The number of skipped tags that are other names of these versions.
     pub aliases: usize,
-    /// How many tags are signatures, attestations and lists of referrers of these, and left behind.
+    /// The number of skipped tags for signatures, attestations and lists of referrers of these
+    /// versions.
     pub attached: usize,
-    /// The index that says all of it, where there is one.
+    /// The index of this listing, if there is one.
     pub index: Option<Index>,
     /// Why the list may be cut short, if it may: nothing is ever taken for vanished then.
     pub cut: Option<String>,
 }
 
-/// What a version has, seen without fetching its archive.
+/// The data of a version, without its archive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peek {
-    /// The digest of its archive, where a manifest says it.
+    /// The digest of its archive, if a manifest has it.
     pub content: Option<Digest>,
     /// The digest of its provenance file, if it has one.
     pub provenance: Option<Digest>,
@@ -102,7 +104,7 @@ pub struct Peek {
 }
 
 impl Peek {
-    /// What a manifest says.
+    /// Reads the data from a manifest.
     fn of(manifest: &Manifest) -> Result<Self> {
         let found = chart::find(manifest)?;
         Ok(Self {
@@ -113,8 +115,8 @@ impl Peek {
     }
 }
 
-/// Whether a tag holds what belongs to a chart, and is no version of it: a signature, an
-/// attestation, a list of referrers, Artifact Hub's metadata.
+/// Reports whether a tag belongs to a chart but is no version: a signature, an attestation, a list
+/// of referrers, Artifact Hub's metadata.
 pub(super) fn is_attached(tag: &str) -> bool {
     registry::of_others(tag)
 }
@@ -125,8 +127,7 @@ fn refused(error: Error) -> Error {
 }
 
 impl Source {
-    /// What it is called in reports and in the key of its state: an address without secrets, a
-    /// path.
+    /// Returns the name for reports and for the state's key: an address without secrets, or a path.
     pub fn identity(&self) -> &str {
         match self {
             Self::Folder(source) => source.identity(),
@@ -158,10 +159,11 @@ impl Source {
         self
     }
 
-    /// Lists it. With `seen` it may say that nothing has changed since.
+    /// Lists the source. With `seen`, it may report that nothing has changed since.
     ///
     /// # Errors
-    /// When it cannot be listed whole.
+    ///
+    /// Fails if the source cannot be listed completely.
     pub async fn list(&self, seen: Option<&CacheValidator>) -> Result<Listing> {
         match self {
             Self::Folder(source) => source.list(seen).await,
@@ -171,11 +173,11 @@ impl Source {
         }
     }
 
-    /// Fetches one version, and says what its tag led to where there are tags.
+    /// Downloads one version, and resolves its tag if there are tags.
     ///
     /// # Errors
-    /// `NotFound` when the source definitely no longer has it; `Invalid` when what it has is no
-    /// chart.
+    ///
+    /// `NotFound` if the source definitely no longer has it; `Invalid` if the content is no chart.
     pub async fn fetch(
         &self,
         candidate: &Candidate,
@@ -190,10 +192,11 @@ impl Source {
         Ok((payload?, None))
     }
 
-    /// Asks when a version was made, where no list says it: one request, of registries alone.
+    /// Requests a version's creation time if no list has it. One request, for registries only.
     ///
     /// # Errors
-    /// When the source does not answer. What it has no answer to stays without a date.
+    ///
+    /// Fails if the source does not respond. A version without a creation time stays without one.
     pub async fn date(&self, candidate: &mut Candidate) -> Result<()> {
         match self {
             Self::Registry(source) => source.date(candidate).await.map_err(refused),
@@ -201,11 +204,12 @@ impl Source {
         }
     }
 
-    /// What a version is, if it is no chart at all but an artifact of another kind. One request of
-    /// a registry.
+    /// Returns the kind of a version that is no chart but a different artifact. One request for a
+    /// registry.
     ///
     /// # Errors
-    /// When the source does not say.
+    ///
+    /// Any error of the source.
     pub async fn other(&self, candidate: &Candidate) -> Result<Option<String>> {
         match self {
             Self::Layout(source) => source.other(candidate).await,
@@ -214,11 +218,12 @@ impl Source {
         }
     }
 
-    /// How many referrers a manifest has by the source's own lists; none where it keeps no lists.
-    /// One request, of registries alone.
+    /// Returns the number of a manifest's referrers, by the source's own lists. `None` if it keeps
+    /// no lists. One request, for registries only.
     ///
     /// # Errors
-    /// When the source does not say.
+    ///
+    /// Any error of the source.
     pub async fn referrers(&self, candidate: &Candidate, of: &Digest) -> Result<Option<usize>> {
         match self {
             Self::Registry(source) => source.referrers(candidate, of).await.map_err(refused),
@@ -226,11 +231,12 @@ impl Source {
         }
     }
 
-    /// The digest of the manifest that another version's own tag leads to, in the repository of
-    /// this one. One request.
+    /// Returns the digest of the manifest for another version's tag, in the same repository. One
+    /// request.
     ///
     /// # Errors
-    /// When the source does not say.
+    ///
+    /// Any error of the source.
     pub async fn namesake(&self, candidate: &Candidate, version: &str) -> Result<Option<Digest>> {
         match self {
             Self::Registry(source) => source.namesake(candidate, version).await.map_err(refused),
@@ -238,11 +244,12 @@ impl Source {
         }
     }
 
-    /// The charts that a version depends on: by its entry in the source's index, else by its
-    /// config, which is two requests, or by its archive in a folder.
+    /// Returns the dependencies of a version, from its entry in the source's index. Otherwise it
+    /// reads the config, which takes two requests, or the archive in a folder.
     ///
     /// # Errors
-    /// When the source does not say.
+    ///
+    /// Any error of the source.
     pub async fn needs(&self, candidate: &Candidate, index: Option<&Index>) -> Result<Vec<Need>> {
         if let Some(index) = index {
             let versions = index.chart(&candidate.id.chart).map(|chart| chart.versions());
@@ -261,10 +268,11 @@ impl Source {
         }
     }
 
-    /// What a version has, without its archive. One request, or none.
+    /// Returns a version's data without its archive. One request at most.
     ///
     /// # Errors
-    /// When the source does not say; `Invalid` when what it has is no chart.
+    ///
+    /// Any error of the source; `Invalid` if the content is no chart.
     pub async fn glimpse(&self, candidate: &Candidate) -> Result<Peek> {
         match self {
             Self::Folder(source) => source.glimpse(candidate).await,
@@ -274,7 +282,7 @@ impl Source {
         }
     }
 
-    /// Whether its listing hides what was put anew.
+    /// Returns the guarantee that its listing gives for replaced versions.
     pub fn tags(&self) -> Tags {
         match self {
             Self::Registry(source) => source.tags(),
@@ -282,11 +290,12 @@ impl Source {
         }
     }
 
-    /// The digest of the manifest that a version's tag leads to; none where there are no tags, or
-    /// not this one any more. One request.
+    /// Returns the digest of the manifest for a version's tag. `None` if there are no tags, or the
+    /// tag no longer exists. One request.
     ///
     /// # Errors
-    /// When the source does not say.
+    ///
+    /// Any error of the source.
     pub async fn origin(&self, candidate: &Candidate) -> Result<Option<Digest>> {
         match self {
             Self::Registry(source) => source.origin(candidate).await.map_err(refused),
@@ -294,7 +303,7 @@ impl Source {
         }
     }
 
-    /// What the user should know once everything was fetched.
+    /// Returns the final warning for the user, once everything is downloaded.
     pub fn remark(&self) -> Option<String> {
         match self {
             Self::Repository(source) => source.remark(),

@@ -1,5 +1,5 @@
-//! A namespace of a registry: the repositories it says it has, or those that are named, and every
-//! tag of each. What a tag holds is seen when it is fetched.
+//! A namespace of a registry: the repositories in its catalog, or the named ones, and every tag of
+//! each. The content of a tag is known once it is downloaded.
 
 use super::{
     CacheValidator, Listed, Listing, Peek,
@@ -31,7 +31,7 @@ const AT_ONCE: usize = 16;
 /// The tag of Artifact Hub's metadata.
 pub(super) const ARTIFACT_HUB: &str = "artifacthub.io";
 
-/// How a registry is read.
+/// Options of a source registry.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Speaks to it.
@@ -42,9 +42,9 @@ pub struct Options {
     pub namespace: Option<RepositoryName>,
     /// The charts, by their names below the namespace; what the registry's catalogue lists without.
     pub charts: Vec<String>,
-    /// Whether its tags may move.
+    /// The guarantee for its tags.
     pub tags: super::Tags,
-    /// Caps.
+    /// The limits on sizes and counts.
     pub limits: Limits,
 }
 
@@ -203,7 +203,7 @@ impl Registry {
         Ok(Peek { manifest: Some(origin), ..seen })
     }
 
-    /// When a version was made, and what its tag leads to.
+    /// Sets a version's creation time and resolves its tag.
     pub(super) async fn date(&self, candidate: &mut Candidate) -> Result<()> {
         let (repository, TagOrDigest::Tag(tag)) = self.tag_of(candidate)? else { return Ok(()) };
         if let Some(seen) = tagged::see(&repository, &tag, &self.options.limits).await? {
@@ -254,8 +254,8 @@ impl Registry {
         Ok(repository.listed_referrers(of).await?.map(|list| list.len()))
     }
 
-    /// Where a version's manifest is: what its tag was seen to lead to, so that all of a run speaks
-    /// of one thing.
+    /// Returns the place of a version's manifest: the digest of its resolved tag, so that a whole
+    /// run uses the same manifest.
     fn place_of(&self, candidate: &Candidate) -> Result<(Repository, TagOrDigest)> {
         let (repository, tag) = self.tag_of(candidate)?;
         Ok((repository, candidate.origin.clone().map_or(tag, TagOrDigest::Digest)))

@@ -25,16 +25,16 @@ use crate::{
 };
 use std::sync::{Arc, OnceLock};
 
-/// How a repository is read.
+/// Options of a source repository.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Speaks to the registries that an index may point at.
     pub client: Client,
     /// The repository.
     pub repository: crate::client::repository::index::HttpRepository,
-    /// Whether it is asked for provenance files.
+    /// The choice for provenance files.
     pub provenance: Ask,
-    /// Caps.
+    /// The limits on sizes and counts.
     pub limits: Limits,
 }
 
@@ -44,7 +44,7 @@ pub struct Repository {
     options: Arc<Options>,
     identity: String,
     name: String,
-    /// What was answered in the place of a provenance file, the first time; it is said once.
+    /// The first response that was no provenance file. The run reports it once.
     unsigned: Arc<OnceLock<String>>,
 }
 
@@ -123,7 +123,7 @@ impl Repository {
                     other = other.or(Some(payload));
                 }
                 Ok(payload) => return Ok(payload),
-                // Another address may still have it; the first failure is the one that tells.
+                // Another address may still have it; the first failure is the one to report.
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
@@ -196,7 +196,7 @@ impl Repository {
         Ok(None)
     }
 
-    /// What the user should know once the run is over.
+    /// Returns the final warning for the user, once the run is over.
     pub(super) fn remark(&self) -> Option<String> {
         self.unsigned.get().map(|first| {
             format!(
@@ -278,8 +278,8 @@ pub(super) fn listed(index: &Index, base: &str, seen: CacheValidator) -> Result<
 
 fn candidate(chart: &str, line: &Line, base: &str) -> Result<Candidate> {
     let said = line.listed_digest();
-    // Of an archive in a registry it may be the manifest's, so it says nothing of the archive
-    // before both are there.
+    // For an archive in a registry, the digest may be the manifest's. It describes the archive only
+    // once both were downloaded.
     let in_registry = line.urls().any(|url| url.starts_with("oci://"));
     let digest = said
         .digest()

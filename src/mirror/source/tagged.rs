@@ -1,5 +1,5 @@
-//! Which of a repository's tags are versions of its chart, and which only other names of one:
-//! `latest`, `1.2`. Whether a tag still leads where it led is not asked here.
+//! The split of a repository's tags into versions of its chart and other names of them: `latest`,
+//! `1.2`. Moved tags are resolved elsewhere.
 
 use super::registry::{ARTIFACT_HUB, of_others};
 use crate::{
@@ -18,24 +18,24 @@ use std::collections::HashSet;
 /// Manifests looked at side by side.
 const AT_ONCE: usize = 16;
 
-/// A tag that stands for a version.
+/// A tag that is a version.
 #[derive(Clone, Debug)]
 pub(super) struct Tagged {
     pub(super) tag: Tag,
-    /// The version, by the tag or, where that is none, by what it leads to.
+    /// The version: the tag, or the version of the tag's chart if the tag is none.
     pub(super) version: String,
-    /// What was seen of it, where it was looked at.
+    /// The description of its chart, if it was read.
     pub(super) sight: Option<Described>,
 }
 
-/// What a manifest says of the chart behind it.
+/// The description of a chart, from its manifest.
 #[derive(Clone, Debug)]
 pub(super) struct Described {
-    /// The digest of what the tag leads to.
+    /// The digest of the tag's manifest.
     pub(super) origin: Digest,
-    /// When the chart was made; empty when it does not say.
+    /// The creation time of the chart. Empty if there is none.
     pub(super) created: String,
-    /// The version, where it holds a chart that says one.
+    /// The chart's version, if the manifest has one.
     version: Option<String>,
 }
 
@@ -90,8 +90,8 @@ pub(super) async fn sort(
     Ok(sorted)
 }
 
-/// What a tag leads to; none where that is nothing that can be read, which is found, and told, when
-/// it is fetched.
+/// Returns the description of a tag's chart. `None` if it cannot be read; the later download finds
+/// and reports that.
 pub(super) async fn see(
     repository: &Repository,
     tag: &Tag,
@@ -113,7 +113,7 @@ pub(super) async fn see(
     }
 }
 
-/// The version that a manifest says its chart has: by its annotation, which costs nothing, or its
+/// Returns a chart's version from its manifest: from its annotation, without a request, or from its
 /// config.
 async fn said(
     repository: &Repository,
@@ -130,7 +130,8 @@ async fn said(
     Ok(Some(entry.metadata.version))
 }
 
-/// Whether a tag is a version with all its numbers, `v` or not: only then is it believed to be one.
+/// Reports whether a tag is a version with all its numbers, with or without `v`. Only such tags
+/// count as versions.
 fn is_whole(tag: &Tag) -> bool {
     Version::parse_strict(&bare(&tag.to_version())).is_ok()
 }
@@ -140,8 +141,8 @@ fn bare(version: &str) -> String {
     short.filter(|short| short.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(version).into()
 }
 
-/// Of tags such as `v1.2.3` and `1.2.3` of one manifest, those that are not the version it says it
-/// has.
+/// Returns the second names among tags such as `v1.2.3` and `1.2.3` of one manifest: those that are
+/// not the chart's version.
 async fn second_names(repository: &Repository, tags: &[String]) -> Result<HashSet<String>> {
     let mut seconds = HashSet::new();
     for tag in tags {

@@ -1,5 +1,5 @@
-//! Where states are kept on this machine: a file that a run appends to as it goes and writes anew
-//! at its end. A kill at any moment leaves what was acknowledged before it.
+//! The state file on this machine. A run appends to it, and rewrites it at its end. A kill at any
+//! moment keeps the acknowledged records.
 
 use super::{Header, Record, State};
 use crate::{Error, ErrorKind, Result, ops::chart_bytes::write_file, quote::without_proof};
@@ -74,15 +74,15 @@ impl Ledger {
         }
     }
 
-    /// Writes the whole anew.
+    /// Rewrites the whole file.
     pub(crate) fn write(&mut self, state: &State) -> Result<()> {
         self.open = None;
         write_file(&self.path, |file| file.write_all(&state.to_text()))
     }
 }
 
-/// Whether a header that was kept leads to the same places as that of this run. Earlier ones have
-/// queries as they were given.
+/// Reports whether a recorded header has the same source and destination as this run. Older headers
+/// have queries as the user gave them.
 pub(crate) fn same_ends(kept: &Header, now: &Header) -> bool {
     without_proof(&kept.source) == now.source
         && without_proof(&kept.destination) == now.destination

@@ -1,8 +1,8 @@
-//! What a run remembers for the next one: how the source's index looked, and of each version what
-//! became of it. Pure; where it is kept is the business of `ledger` and of the sinks.
+//! The state of a run for the next one: the source's index, and the outcome of each version. It is
+//! pure; `ledger` and the sinks store it.
 //!
-//! Written as lines of JSON: a header, then one record a version. A later line replaces an earlier
-//! one, so that a run can append as it goes, and a last line that was cut by a kill is no harm.
+//! A state is written as lines of JSON: a header, then one record for each version. A later line
+//! replaces an earlier one, so a run can append. A last line that a kill cut short is no harm.
 
 pub(super) mod file;
 
@@ -17,8 +17,8 @@ use std::{collections::BTreeMap, fmt, io::Read};
 
 /// The form this program writes and reads.
 const FORMAT: u32 = 1;
-/// How far a state may unpack: names and outcomes repeat, digests do not, so real ones unpack to
-/// about three times.
+/// The limit on how far a state may unpack, as a multiple of its size. Names and outcomes repeat
+/// and digests do not, so real states unpack to about three times.
 const RATIO: u64 = 8;
 
 /// Under which name the state of one source and shard is kept. It is also a legal tag.
@@ -44,7 +44,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// What a state says of the run as a whole.
+/// The state of the run as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Header {
@@ -54,44 +54,43 @@ pub struct Header {
     pub source: String,
     /// The destination's identity.
     pub destination: String,
-    /// Of how versions are named at the destination. With another, nothing recorded lies where it
-    /// would.
+    /// The fingerprint of the naming rules at the destination. If it differs, no recorded version
+    /// is in its place.
     pub naming: Fingerprint,
     /// Of what was selected. With another, the same index means something else.
     pub selection: Fingerprint,
     /// Of how mismatches and conflicts are dealt with. With another, what was refused is tried
     /// again.
     pub policy: Fingerprint,
-    /// How the index looked.
+    /// The data to recognise an unchanged index.
     pub seen: CacheValidator,
     /// The last time at which every selected version was looked for at the destination, in Unix
     /// time. None in the states of older programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked: Option<i64>,
-    /// What is to be said on every run while nothing changes: patterns that fit no chart, and the
-    /// like.
+    /// The warnings that every run repeats while nothing changes, such as patterns that match no
+    /// chart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
     /// Of how many charts the selected versions were.
     #[serde(default)]
     pub charts: usize,
-    /// How many versions were selected.
+    /// The number of selected versions.
     #[serde(default)]
     pub selected: usize,
-    /// How many tags of the source were other names of versions.
+    /// The number of the source's tags that were other names of versions.
     #[serde(default, skip_serializing_if = "is_none")]
     pub aliases: usize,
-    /// How many signatures and other referrers of the selected versions were left behind at the
-    /// source.
+    /// The number of signatures and other referrers of the selected versions that were skipped.
     #[serde(default, skip_serializing_if = "is_none")]
     pub attached: usize,
-    /// How many that are recorded had vanished at the source, and were not removed.
+    /// The number of recorded versions that had vanished at the source and were not removed.
     #[serde(default)]
     pub vanished: usize,
-    /// Whether the run came to its end and all that was selected has a record: only then is an
-    /// unchanged index all there is to know.
+    /// `true` if the run was complete and every selected version has a record. Only then does an
+    /// unchanged index settle everything.
     pub settled: bool,
-    /// When the selection means something else though nothing changed: the day a version is old
+    /// The time at which the selection changes without any other change: the day a version is old
     /// enough. Unix time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revisit: Option<i64>,
@@ -103,25 +102,25 @@ fn is_none(number: &usize) -> bool {
     *number == 0
 }
 
-/// What became of a version.
+/// The outcome of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It is there, with the recorded digest.
+    /// Present, with the recorded digest.
     Held,
-    /// Its place was taken when we came, and nobody has looked by what.
+    /// Present when the run began, with unknown content.
     Present,
     /// Its place holds another chart, and was left alone because that was asked for.
     Skipped,
-    /// It is another name of a version that the source lists by itself, and is left behind.
+    /// Skipped, because it is another name of a version that the source lists.
     Alias,
-    /// It is an artifact of another kind, and no chart.
+    /// Skipped, because it is a different kind of artifact and no chart.
     Other,
-    /// Its archive is gone from the source.
+    /// Refused, because its archive no longer exists at the source.
     Gone,
-    /// Its archive is no chart, or another one than the index says.
+    /// Refused, because its archive is no chart, or a different one from the index's.
     Unfit,
-    /// Its archive is not what the index says.
+    /// Refused, because its archive differs from the index.
     Mismatch,
     /// Its place holds another chart.
     Conflict,
@@ -136,36 +135,36 @@ impl Record {
 }
 
 impl Outcome {
-    /// Whether the destination has the version, as far as we know.
+    /// Reports whether the destination has the version, as far as is known.
     pub fn is_in_step(self) -> bool {
         matches!(self, Self::Held | Self::Present)
     }
 
-    /// Whether something that was looked at lies in its place: the version itself, or another chart
-    /// that was left alone.
+    /// Reports whether its place has content that was looked at: the version itself, or a different
+    /// chart that was kept.
     pub fn is_placed(self) -> bool {
         self.is_in_step() || self == Self::Skipped
     }
 }
 
-/// What is known of one version.
+/// The record of one version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// Which.
+    /// The chart and its version.
     #[serde(flatten)]
     pub id: ChartVersion,
-    /// What became of it.
+    /// The outcome of the version.
     pub outcome: Outcome,
     /// Of its line in the index.
     pub line: Fingerprint,
     /// The digest its line gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<Digest>,
-    /// Of what its line said, where it gave no digest.
+    /// The fingerprint of its line, if the line gave no digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub essence: Option<Fingerprint>,
-    /// The digest of the manifest that its tag led to, where the source is a registry.
+    /// The digest of the manifest for its tag, if the source is a registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Digest>,
     /// The digest its archive really has.
@@ -177,20 +176,19 @@ pub struct Record {
     /// The name it has at its place, where that is not the one its index entry would have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named: Option<String>,
-    /// The rules by which its archive may have been packed anew; none where archives were carried
-    /// as they are.
+    /// The fingerprint of the rules for repackaging. `None` if archives were copied unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Fingerprint>,
     /// The second tag that was given to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
-    /// How many referrers its manifest had at the source.
+    /// The number of referrers that its manifest had at the source.
     #[serde(default, skip_serializing_if = "is_none")]
     pub attached: usize,
-    /// What is known of its provenance file.
+    /// The known state of its provenance file.
     #[serde(default)]
     pub provenance: Provenance,
-    /// Why it is not there, or what there is to say of it.
+    /// The reason for its absence, or another remark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -204,7 +202,7 @@ enum Text<'a> {
     Forget(std::borrow::Cow<'a, ChartVersion>),
 }
 
-/// What runs remember.
+/// The state that runs keep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// Of the whole.
@@ -218,10 +216,12 @@ impl State {
         Self { header: Header { format: FORMAT, ..header }, records: BTreeMap::new() }
     }
 
-    /// Reads what [`State::to_text`] and the lines appended to it say.
+    /// Parses the text of [`State::to_text`] and the lines appended to it.
     ///
     /// # Errors
-    /// `Invalid` for another form, or for what is no state. A cut last line is left out.
+    ///
+    /// `Invalid` for another format, or for text that is no state. An incomplete last line is
+    /// ignored.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let mut state = Self::default();
         let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').peekable();
@@ -311,8 +311,8 @@ impl State {
         line(&Text::Forget(std::borrow::Cow::Borrowed(id)))
     }
 
-    /// Whether another state says nothing that this one does not: how the index looked and when to
-    /// look again are worth no request.
+    /// Reports whether another state has no more than this one. The look of the index and the next
+    /// look's time do not justify a request.
     pub fn says_as_much_as(&self, other: &Self) -> bool {
         let of = |header: &Header| Header {
             seen: CacheValidator::default(),
@@ -326,7 +326,7 @@ impl State {
             })
     }
 
-    /// What is known of a version.
+    /// Returns the record of a version.
     pub fn find(&self, id: &ChartVersion) -> Option<&Record> {
         self.records.get(id)
     }
@@ -336,12 +336,12 @@ impl State {
         self.records.values()
     }
 
-    /// How many versions are known.
+    /// Returns the number of recorded versions.
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether none is.
+    /// Reports whether there is no record.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
