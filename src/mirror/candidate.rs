@@ -8,7 +8,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// One version of one chart, by the names its source gives them.
+/// One version of one chart, with the names that its source uses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ChartVersion {
     /// The chart.
@@ -18,7 +18,7 @@ pub struct ChartVersion {
 }
 
 impl ChartVersion {
-    /// This version of this chart.
+    /// Creates the pair of a chart and a version.
     pub fn new(chart: impl Into<String>, version: impl Into<String>) -> Self {
         Self { chart: chart.into(), version: version.into() }
     }
@@ -36,19 +36,19 @@ impl fmt::Display for ChartVersion {
 pub struct Fingerprint(u64);
 
 impl Fingerprint {
-    /// Of these bytes.
+    /// Returns the fingerprint of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         let hex = Digest::sha256(bytes);
         // A SHA-256 in hex has 64 digits.
         Self(u64::from_str_radix(&hex.hex()[..16], 16).unwrap_or_default())
     }
 
-    /// One that somebody else has made.
+    /// Wraps a fingerprint that was made elsewhere.
     pub const fn new(value: u64) -> Self {
         Self(value)
     }
 
-    /// Of several, in any order.
+    /// Returns the fingerprint of several fingerprints, in any order.
     pub fn join(all: impl IntoIterator<Item = Self>) -> Self {
         Self(all.into_iter().fold(0, |sum, one| sum.wrapping_add(one.0)))
     }
@@ -80,9 +80,9 @@ pub enum Provenance {
     /// Nobody has asked.
     #[default]
     Unasked,
-    /// There is one.
+    /// The file exists.
     There,
-    /// There is none: it was asked for and definitely not found.
+    /// The file definitely does not exist: a request found none.
     Missing,
 }
 

@@ -47,7 +47,7 @@ impl GiveUp {
         }
     }
 
-    /// Why the rest is not worth a try, if so.
+    /// Returns the reason to stop trying, if any.
     pub(super) fn is_lost(&self) -> Option<&'static str> {
         if !self.succeeded && self.hopeless >= HOPELESS.min(self.at_once) {
             return Some("nothing has succeeded");

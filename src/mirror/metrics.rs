@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 /// The last success of a run.
 const LAST_SUCCESS: &str = "chartferry_mirror_last_success_timestamp_seconds";
-/// Since when something is not as it should be.
+/// The time since which runs find versions missing, different, refused or failed.
 const OLDEST_DRIFT: &str = "chartferry_mirror_oldest_drift_timestamp_seconds";
 
 /// The metrics of some runs. `now` is Unix time. `before` is what this function gave for the last

@@ -66,17 +66,17 @@ impl Alias {
 /// The comparison for a version without a record whose place is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
-    /// By its manifest or its file: one request a version.
+    /// Compare its manifest or its file. One request for each version.
     #[default]
     Nothing,
-    /// Not at all: a tag that is there counts as equal.
+    /// Compare nothing: an existing tag counts as equal.
     Tags,
 }
 
 /// The versions that a report lists by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// Those that were changed, refused or failed, and the like.
+    /// Changed, refused and failed versions, and the like.
     #[default]
     Notable,
     /// Every selected version, with the digests at both ends.
@@ -110,7 +110,7 @@ pub enum Earlier {
 pub enum Event {
     /// The number of versions to copy.
     Planned(usize),
-    /// One is done, and so many bytes of it were put.
+    /// A version is done; the number of its bytes that were stored.
     Done(u64),
     /// A version failed.
     Failed,

@@ -68,7 +68,7 @@ pub struct Told {
     /// The place of the version at the destination, real or planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// Of what kind a refusal is.
+    /// The kind of a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// The reason, or another remark.
@@ -113,48 +113,48 @@ impl Told {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
-    /// That were selected, of this shard.
+    /// Selected versions of this shard.
     pub selected: usize,
-    /// That the selection left out.
+    /// Versions that the selection left out.
     pub left_out: usize,
     /// Tags of a registry that are other names of versions, and belong to no other number.
     pub aliases: usize,
-    /// That are there, as this run has seen.
+    /// Versions that this run saw at the destination.
     pub in_step: usize,
     /// Signatures, attestations and other referrers of the source's charts that were left behind;
     /// they belong to no other number.
     pub attached: usize,
     /// Tags of a registry that hold no chart, and belong to no other number.
     pub others: usize,
-    /// That were there when an earlier run looked.
+    /// Versions that an earlier run saw at the destination.
     pub recorded: usize,
-    /// In whose place another chart was left.
+    /// Versions skipped because their place has a different chart.
     pub skipped: usize,
-    /// That were put.
+    /// Versions copied.
     pub sent: usize,
-    /// That were put in the place of others.
+    /// Versions copied over different charts.
     pub replaced: usize,
-    /// That were removed.
+    /// Versions removed.
     pub pruned: usize,
-    /// That would be put.
+    /// Versions to be copied.
     pub planned: usize,
-    /// That would be put in the place of others.
+    /// Versions to be copied over different charts.
     pub would_replace: usize,
-    /// That would be fetched to be compared.
+    /// Versions to be downloaded for a comparison.
     pub to_compare: usize,
-    /// That would be removed.
+    /// Versions to be removed.
     pub would_prune: usize,
-    /// In whose place a check found something else.
+    /// Versions whose place has different content, found by a check.
     pub drift: usize,
-    /// That a check did not find.
+    /// Versions that a check did not find.
     pub missing: usize,
-    /// That are at the destination alone; no part of those that were selected.
+    /// Versions that only the destination has. They do not count as selected.
     pub extra: usize,
     /// Versions that are refused for good.
     pub refused: usize,
     /// Versions that failed in this run.
     pub failed: usize,
-    /// That were not begun, or not ended, when the run was interrupted.
+    /// Versions not started or not finished when the run was interrupted.
     pub not_tried: usize,
 }
 
@@ -187,15 +187,15 @@ impl Counts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// All that was selected is at the destination, or would be.
+    /// The destination has, or would have, every selected version.
     InStep,
     /// A check found a difference.
     Drift,
     /// Some of it is not.
     Partly,
-    /// None of it is.
+    /// No version succeeded.
     Failed,
-    /// All that exists is, but something that was asked for by name does not exist.
+    /// Every existing version succeeded, but a requested name does not exist.
     Missing,
 }
 
@@ -223,7 +223,7 @@ pub struct Report {
     pub seconds: f64,
     /// Bytes of the archives that were put.
     pub bytes: u64,
-    /// Of how many charts the selected versions are.
+    /// The number of charts among the selected versions.
     pub charts: usize,
     /// The number of versions per result.
     pub counts: Counts,
@@ -232,13 +232,13 @@ pub struct Report {
     /// The number of recorded versions that vanished at the source and are still at the
     /// destination.
     pub vanished: usize,
-    /// Why vanished versions were not removed though that was asked for.
+    /// The reason for which vanished versions were not removed although the user asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prune_refused: Option<String>,
-    /// Why the run ended early, if it was interrupted.
+    /// The reason for which the run ended early, if it was interrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
-    /// Why the source is not mirrored at all.
+    /// The reason for which the source is not mirrored at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The requested names that do not exist, one sentence each.

@@ -110,7 +110,7 @@ pub enum Needs {
     /// Leave them out.
     #[default]
     Leave,
-    /// Yes: of each the newest version that fits, at any depth.
+    /// Select the newest matching version of each, at any depth.
     Follow,
 }
 
@@ -125,9 +125,9 @@ pub struct Selection {
     pub versions: Option<Constraint>,
     /// The number of versions, newest first, for charts whose rule gives none.
     pub latest: Option<usize>,
-    /// Only what was made at this time or later.
+    /// The earliest creation time. `None` sets no bound.
     pub since: Option<Timestamp>,
-    /// Only what was made this long ago or longer.
+    /// The minimum age. `None` sets no bound.
     pub min_age: Option<Duration>,
     /// Deprecated charts.
     pub deprecated: Class,
@@ -140,9 +140,9 @@ pub struct Selection {
 /// Patterns that take no chart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unmatched<'s> {
-    /// Of those that choose.
+    /// The rules that match nothing.
     pub rules: Vec<&'s str>,
-    /// Of those that leave out.
+    /// The exclusions that match nothing.
     pub exclude: Vec<&'s str>,
 }
 
@@ -300,8 +300,7 @@ fn newest_first(a: &(Option<Version>, Candidate), b: &(Option<Version>, Candidat
     .then_with(|| a.1.id.version.cmp(&b.1.id.version))
 }
 
-/// Of a version that is listed twice, the one that was made last; of two of the same time, the
-/// first.
+/// Keeps one entry of each version that is listed twice: the latest, or of equal times the first.
 fn without_doubles(versions: Vec<Candidate>, doubled: &mut Vec<String>) -> Vec<Candidate> {
     let mut kept: Vec<Candidate> = Vec::with_capacity(versions.len());
     let mut at: BTreeMap<String, usize> = BTreeMap::new();

@@ -1,11 +1,11 @@
-//! One part of the work of several runs: which versions are its own follows from their names alone,
-//! so that the parts need not talk to each other.
+//! A shard: one part of the work of several runs. A hash of its name assigns each version to a
+//! shard, so the runs need no communication.
 
 use super::candidate::ChartVersion;
 use crate::{Error, Result, digest::Digest};
 use std::{fmt, str::FromStr};
 
-/// One of `count` parts, counted from 1. The default is the only one of one.
+/// Part `number` of `count` parts, counted from 1. The default is 1 of 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shard {
     number: u32,

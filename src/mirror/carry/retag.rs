@@ -13,7 +13,7 @@ use crate::{
 };
 use futures_util::{StreamExt, TryStreamExt};
 
-/// Why a version is not dealt with.
+/// The reason for a version whose tag could not be resolved.
 const UNSEEN: &str = "what its tag leads to cannot be seen";
 
 impl Run<'_> {

@@ -21,7 +21,7 @@ pub(crate) struct Second {
 pub(crate) enum Standing {
     /// Nobody, by a list of this run.
     Free,
-    /// This version, by its record.
+    /// The version itself, according to its record.
     Ours,
     /// Nobody has looked.
     Unknown,

@@ -102,7 +102,7 @@ pub(crate) enum Failed {
     /// that denies one archive does not count: object stores without list permission do so for
     /// missing files.
     Perhaps,
-    /// They may, since an end cannot be reached.
+    /// A failure that may affect others too, because an end is unreachable.
     Unreachable,
 }
 

@@ -7,9 +7,9 @@ use std::{fmt, str::FromStr};
 /// The limit on removals in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guard {
-    /// So many.
+    /// A fixed number of versions.
     Number(usize),
-    /// So many of a hundred that are recorded; always at least one.
+    /// A percentage of the recorded versions, at least one.
     Percent(u8),
 }
 
@@ -58,7 +58,7 @@ impl fmt::Display for Guard {
 /// Lists that are cut at the newest so many: those of package registries.
 const CUT_AT: [usize; 3] = [20, 300, 1000];
 
-/// Why nothing may be removed, if so.
+/// Returns the reason for which the run must not remove anything, if any.
 pub(crate) fn refusal(
     guard: Guard,
     listed: usize,

@@ -32,16 +32,16 @@ pub struct Wanted {
 /// The action for a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Nothing: it is recorded as in step.
+    /// Do nothing: it is recorded as in step.
     Keep,
     /// Record it as in step, and give it a second tag.
     Name,
     /// Only record it: its place is taken, and either a list shows its digest or presence counts as
     /// equal.
     Adopt,
-    /// Nothing: it is recorded as refused, and neither it nor the policy has changed.
+    /// Do nothing: it is recorded as refused, and neither it nor the policy has changed.
     Still,
-    /// Nothing can be: it has no place. The reason.
+    /// Fail: it has no place. The text gives the reason.
     Unplaced(String),
     /// Look at it, because its place has changed since the last run.
     Look,
@@ -74,7 +74,7 @@ pub enum RecordUse {
 /// The meaning of a taken place for a version without a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// That it is there.
+    /// Present and equal.
     Equal,
     /// Unknown, unless the list shows its digest.
     Listed,
@@ -116,7 +116,7 @@ fn record_of<'s>(wanted: &Wanted, state: Option<&'s State>) -> Option<&'s Record
     state.and_then(|state| state.find(&wanted.candidate.id))
 }
 
-/// One action for each version, in their order.
+/// Returns one action for each version, in their order.
 pub fn plan(
     wanted: &[Wanted],
     state: Option<&State>,
@@ -230,7 +230,7 @@ pub fn is_same(candidate: &Candidate, record: &Record) -> bool {
     }
 }
 
-/// Returns the substitute for a line that has no digest.
+/// Returns the fingerprint that replaces the digest of a line without one.
 pub fn essence(candidate: &Candidate) -> Option<Fingerprint> {
     candidate.essence.filter(|_| candidate.digest.is_none())
 }

@@ -31,12 +31,12 @@ pub struct Rewritten {
 }
 
 impl Rules {
-    /// These pairs of an old and a new address.
+    /// Creates rules from pairs of an old and a new address.
     pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
         Self(pairs.into_iter().map(|(old, new)| (bare(&old), bare(&new))).collect())
     }
 
-    /// These and others; of two for one address, these.
+    /// Adds other rules. If both have a rule for an address, these win.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);

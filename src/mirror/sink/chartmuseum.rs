@@ -36,7 +36,7 @@ pub struct ChartMuseum {
 type Names = HashMap<String, HashMap<String, Option<Digest>>>;
 
 impl ChartMuseum {
-    /// This ChartMuseum.
+    /// Creates a sink for a ChartMuseum.
     pub fn new(client: Client, limits: &Limits) -> Self {
         let identity = client.repository().url().trim_end_matches('/').to_owned();
         Self {

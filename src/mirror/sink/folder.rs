@@ -51,10 +51,11 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// This folder.
+    /// Creates a sink for a folder.
     ///
     /// # Errors
-    /// `Io` when the path cannot be made whole.
+    ///
+    /// `Io` if the path cannot be made absolute.
     pub fn new(options: Options) -> Result<Self> {
         let root = &options.root;
         let whole =

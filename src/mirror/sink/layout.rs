@@ -39,7 +39,7 @@ struct Batch {
 }
 
 impl Layout {
-    /// This layout.
+    /// Creates a sink for a layout.
     pub fn new(store: Store, template: Option<Template>, options: registry::Composing) -> Self {
         let identity = format!("layout:{}", store.root().display());
         Self { store, identity, template, options: Arc::new(options), batch: Arc::default() }
@@ -137,7 +137,7 @@ impl Layout {
     }
 }
 
-/// One repository of a layout, whose manifests are listed together with others'.
+/// A repository of a layout, whose manifests are listed together with those of others.
 struct Listed {
     store: Store,
     name: RepositoryName,

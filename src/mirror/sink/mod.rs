@@ -86,9 +86,9 @@ pub enum Held {
 pub enum ExistingProvenance {
     /// Nobody has looked.
     Unknown,
-    /// There is none.
+    /// The place has no provenance file.
     Nothing,
-    /// One with this digest.
+    /// The place has a provenance file with this digest.
     File(Digest),
 }
 

@@ -21,7 +21,7 @@ const COMPLAINT: usize = 2000;
 pub(super) struct Creation {
     /// Run by `/bin/sh`, with `$REGISTRY` and `$REPOSITORY`.
     pub(super) command: Option<String>,
-    /// One try for each repository.
+    /// The single attempt for each repository.
     tried: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
 }
 

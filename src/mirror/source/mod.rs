@@ -45,7 +45,7 @@ pub struct CacheValidator {
     /// Its `Last-Modified`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<String>,
-    /// Of its bytes.
+    /// The fingerprint of its bytes.
     pub fingerprint: Fingerprint,
 }
 
@@ -88,7 +88,7 @@ pub struct Listed {
     pub attached: usize,
     /// The index of this listing, if there is one.
     pub index: Option<Index>,
-    /// Why the list may be cut short, if it may: nothing is ever taken for vanished then.
+    /// The reason for which the list may be incomplete, if it may. Then nothing counts as vanished.
     pub cut: Option<String>,
 }
 

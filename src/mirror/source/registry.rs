@@ -57,7 +57,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// This namespace.
+    /// Creates a source for a namespace.
     pub fn new(options: Options) -> Self {
         let mut identity = format!("oci://{}", options.registry);
         if let Some(namespace) = &options.namespace {

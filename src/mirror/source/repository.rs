@@ -49,7 +49,7 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// This repository.
+    /// Creates a source for a repository.
     pub fn new(options: Options) -> Self {
         let identity = options.repository.url().trim_end_matches('/').to_owned();
         let rest = identity.split_once("://").map_or(identity.as_str(), |(_, rest)| rest);

@@ -57,10 +57,10 @@ pub struct Header {
     /// The fingerprint of the naming rules at the destination. If it differs, no recorded version
     /// is in its place.
     pub naming: Fingerprint,
-    /// Of what was selected. With another, the same index means something else.
+    /// The fingerprint of the selection. If it differs, the same index needs a new plan.
     pub selection: Fingerprint,
-    /// Of how mismatches and conflicts are dealt with. With another, what was refused is tried
-    /// again.
+    /// The fingerprint of the policies for mismatches and conflicts. If it differs, refused
+    /// versions are tried again.
     pub policy: Fingerprint,
     /// The data to recognise an unchanged index.
     pub seen: CacheValidator,
@@ -72,7 +72,7 @@ pub struct Header {
     /// chart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
-    /// Of how many charts the selected versions were.
+    /// The number of charts among the selected versions.
     #[serde(default)]
     pub charts: usize,
     /// The number of selected versions.
@@ -156,7 +156,7 @@ pub struct Record {
     pub id: ChartVersion,
     /// The outcome of the version.
     pub outcome: Outcome,
-    /// Of its line in the index.
+    /// The fingerprint of its line in the index.
     pub line: Fingerprint,
     /// The digest its line gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,7 +193,7 @@ pub struct Record {
     pub reason: Option<String>,
 }
 
-/// One line.
+/// A line of the state file.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Text<'a> {
@@ -205,7 +205,7 @@ enum Text<'a> {
 /// The state that runs keep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// Of the whole.
+    /// The state of the run as a whole.
     pub header: Header,
     records: BTreeMap<ChartVersion, Record>,
 }
