@@ -39,7 +39,7 @@ use std::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BundleCommand {
-    /// Save charts of registries and image layouts into one file
+    /// Save charts of registries and image layouts to one file
     Save(SaveArgs),
     /// Load a file's charts into a registry, an image layout or a folder
     Load(LoadArgs),
@@ -51,18 +51,19 @@ pub(super) enum BundleCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct SaveArgs {
-    /// The file to write: `.tar.zst`, or `.tar`
+    /// Write to this file: `.tar.zst`, or `.tar`
     file: PathBuf,
-    /// `oci://HOST/NAME[:TAG|:RANGE][@DIGEST]`, where NAME may be a glob; or `layout:DIR[:TAG]`
+    /// Save `oci://HOST/NAME[:TAG|:RANGE][@DIGEST]`, where NAME may be a glob; or
+    /// `layout:DIR[:TAG]`
     #[arg(value_name = "REF", required_unless_present = "all")]
     references: Vec<String>,
-    /// Every version of every chart below a namespace, or of one chart
+    /// Save every version of every chart below a namespace, or of one chart
     #[arg(long, value_name = "oci://HOST/NAMESPACE")]
     all: Vec<String>,
     /// Leave out what the receiver has: an earlier bundle, or the state file of a mirror
     #[arg(long, value_name = "BASE")]
     delta: Option<PathBuf>,
-    /// How to write the result
+    /// Write the result in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Output,
     #[command(flatten)]
@@ -71,23 +72,23 @@ pub(super) struct SaveArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct LoadArgs {
-    /// The file to read
+    /// Read this file
     file: PathBuf,
-    /// `oci://HOST/NAMESPACE`, `layout:DIR` or a folder
+    /// Load to `oci://HOST/NAMESPACE`, `layout:DIR` or a folder
     destination: String,
     /// Load only these charts: `NAME`, `GLOB` or `/REGEX/`, each with `@RANGE` if wanted
     #[arg(long, value_name = "PATTERN[@RANGE]")]
     chart: Vec<String>,
-    /// The bundle that a delta stands on, if the destination has it not yet
+    /// Use the base bundle of a delta, if the destination does not have it yet
     #[arg(long, value_name = "FILE")]
     base: Vec<PathBuf>,
-    /// Replace versions that hold another chart
+    /// Replace versions that are a different chart
     #[arg(long, visible_alias = "force")]
     overwrite: bool,
-    /// Leave versions that hold another chart as they are
+    /// Keep versions that are a different chart
     #[arg(long, conflicts_with = "overwrite")]
     skip_existing: bool,
-    /// How to write the result
+    /// Write the result in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Output,
     #[command(flatten)]
@@ -96,21 +97,21 @@ pub(super) struct LoadArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// The file to read
+    /// Read this file
     file: PathBuf,
-    /// How to write the list
+    /// Write the list in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Output,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// The file to read
+    /// Read this file
     file: PathBuf,
-    /// The bundle that a delta stands on
+    /// Use the base bundle of a delta
     #[arg(long, value_name = "FILE")]
     base: Vec<PathBuf>,
-    /// How to write the result
+    /// Write the result in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Output,
 }
@@ -187,7 +188,7 @@ async fn choose(
     parse(text)?.choose(&remote.client(run)?).await
 }
 
-/// How else a chart that is in no registry comes into a bundle.
+/// Returns the advice for adding a chart that is in no registry.
 fn other_way(text: &str) -> String {
     if Path::new(text).is_file() {
         return format!(
@@ -204,7 +205,7 @@ fn other_way(text: &str) -> String {
     }
 }
 
-/// What a delta stands on: a bundle, or the state file that a mirror left.
+/// Reads the base of a delta: a bundle, or the state file of a mirror.
 fn base(path: &Path) -> Result<Base> {
     let limits = Limits::default();
     let broken = match Bundle::open(path, &limits) {

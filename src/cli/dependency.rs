@@ -33,7 +33,7 @@ use std::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DependencyCommand {
-    /// List a chart's dependencies and whether they are there
+    /// List a chart's dependencies and their status
     #[command(visible_alias = "ls")]
     List(ListArgs),
     /// Bring charts/ up to date with Chart.yaml and write the lock
@@ -45,23 +45,23 @@ pub(super) enum DependencyCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// A chart's source or archive
+    /// Read this chart source or archive
     #[arg(default_value = ".")]
     chart: PathBuf,
-    /// Widest column; 0 is as wide as it takes
+    /// Cut columns at this width; 0 sets no limit
     #[arg(long, default_value_t = 80)]
     max_col_width: usize,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct UpdateArgs {
-    /// A chart's source
+    /// Read this chart source
     #[arg(default_value = ".")]
     chart: PathBuf,
     /// Do not fetch the indexes of chart repositories first
     #[arg(long)]
     skip_refresh: bool,
-    /// File with the public keys; ignored without `--verify`, as Helm does
+    /// Use the public keys in this file; ignored without `--verify`, as Helm does
     #[arg(long, value_name = "FILE", hide = true)]
     keyring: Option<PathBuf>,
     #[command(flatten)]
@@ -99,7 +99,7 @@ pub(super) fn dependency(run: &Run, command: DependencyCommand) -> Result<Exit> 
     Ok(Exit::Ok)
 }
 
-/// As Helm prints it: the table, and behind a blank line what does not belong.
+/// Lists dependencies as Helm prints them: the table, and after a blank line the unexpected files.
 fn list(args: &ListArgs) -> Result<()> {
     let report = list::list(&args.chart, &Limits::default())?;
     if report.rows.is_empty() {
@@ -117,7 +117,7 @@ fn list(args: &ListArgs) -> Result<()> {
     output::print(format!("{table}\n{warnings}"))
 }
 
-/// `package -u`: an update that says warnings only.
+/// Updates for `package -u`: it prints warnings only.
 pub(super) fn update_quietly(
     run: &Run,
     chart: &Path,
@@ -139,7 +139,7 @@ pub(super) fn update_quietly(
     })
 }
 
-/// How dependencies are reached and read.
+/// The settings for reaching and reading dependencies.
 struct Ways<'a> {
     remote: &'a RemoteArgs,
     refresh: Refresh,
@@ -197,10 +197,10 @@ fn work(
     })
 }
 
-/// The registry that `--username` and `--password` are for: the only one that the chart's
+/// Returns the registry that `--username` and `--password` are for: the only one that the chart's
 /// dependencies name. `None` without these flags.
 ///
-/// Whoever wrote Chart.yaml chose its hosts, so one among several must not collect the password of
+/// The author of Chart.yaml chose its hosts. So one of several hosts must not get the password for
 /// another.
 fn meant(chart: &Path, remote: &RemoteArgs) -> Result<Option<Registry>> {
     if remote.given()?.is_none() {

@@ -26,21 +26,22 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// A saved reference, `repo/chart`, `oci://…`, a .tgz, `https://….tgz` or `layout:DIR:tag`
+    /// Export a saved reference, `repo/chart`, `oci://…`, a .tgz, `https://….tgz` or
+    /// `layout:DIR:tag`
     location: String,
-    /// Folder to write DIR/NAME to
+    /// Write to the folder DIR/NAME
     #[arg(value_name = "DIR", conflicts_with = "destination")]
     folder: Option<PathBuf>,
-    /// The same as a flag
+    /// Write to the folder DIR/NAME, as the argument does
     #[arg(long, short = 'd', value_name = "DIR")]
     destination: Option<PathBuf>,
     /// Replace DIR/NAME if it exists
     #[arg(long)]
     overwrite: bool,
-    /// What becomes of an existing DIR/NAME without `--overwrite`.
+    /// The handling of an existing DIR/NAME without `--overwrite`.
     #[arg(skip = Existing::Refuse)]
     existing: Existing,
-    /// Version, range or tag
+    /// Use this version, range or tag
     #[arg(long)]
     version: Option<String>,
     #[command(flatten)]
@@ -118,7 +119,7 @@ pub(super) fn export(run: &Run, args: ExportArgs) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// Where the chart is. With `--repo` it is a name, which is no location of its own.
+/// Returns the location of the chart. With `--repo` it is a name, which is no location of its own.
 async fn location(run: &Run, args: &ExportArgs) -> Result<Location> {
     args.chart_repository.check()?;
     match &args.chart_repository.repo {

@@ -26,13 +26,13 @@ use std::io::{Read, Write};
 
 #[derive(Debug, Args)]
 pub(super) struct GetterArgs {
-    /// Client certificate (mTLS); may be empty
+    /// Use this client certificate (mTLS); may be empty
     certificate: String,
-    /// Its key; may be empty
+    /// Use this key of the certificate; may be empty
     key: String,
-    /// Certificates to trust; may be empty
+    /// Trust these certificates; may be empty
     authority: String,
-    /// What to get: an index.yaml, an archive or a provenance file
+    /// Get this URL: an index.yaml, an archive or a provenance file
     url: String,
 }
 

@@ -24,7 +24,7 @@ use std::{fmt::Write as _, fs::File, io::Read as _, path::Path, path::PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct LintArgs {
-    /// Charts' folders or archives
+    /// Lint these chart folders or archives
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Fail on warnings too
@@ -33,7 +33,7 @@ pub(super) struct LintArgs {
     /// Lint the charts within charts/ too
     #[arg(long)]
     with_subcharts: bool,
-    /// Put the values of a YAML file over the chart's before they are held against its schema
+    /// Put the values of a YAML file over the chart's before checking them against its schema
     #[arg(long, short = 'f', value_name = "FILE", value_delimiter = ',')]
     values: Vec<PathBuf>,
     /// Put a value over the chart's: `key1=val1,key2=val2`
@@ -42,17 +42,17 @@ pub(super) struct LintArgs {
     /// Put a value over the chart's, as text
     #[arg(long, value_name = "VALUES")]
     set_string: Vec<String>,
-    /// Do not hold values against values.schema.json
+    /// Do not check values against values.schema.json
     #[arg(long)]
     skip_schema_validation: bool,
-    /// How to write the result
+    /// Write the result in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
     links: LinkArgs,
 }
 
-/// As Helm prints it; the templates themselves are left to Helm.
+/// Lints charts and prints as Helm does. Rendering templates is left to Helm.
 pub(super) fn lint(run: &Run, args: &LintArgs) -> Result<Exit> {
     let options = args.options()?;
     let mut paths = args.paths.clone();
@@ -153,7 +153,7 @@ fn text(run: &Run, results: &[(&Path, Result<Report>)]) -> String {
     text
 }
 
-/// One chart of `-o json`.
+/// Returns one chart of `-o json`.
 fn value(path: &Path, result: &Result<Report>, is_good: bool) -> Value {
     let status = if is_good { "passed" } else { "failed" };
     match result {

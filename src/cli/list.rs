@@ -25,14 +25,14 @@ const MAX_COLUMN: usize = 60;
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// How to write the list
+    /// Write the list in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RemoveArgs {
-    /// Saved references
+    /// Remove these saved references
     #[arg(required = true, value_name = "REFERENCE")]
     references: Vec<String>,
 }
@@ -105,7 +105,7 @@ impl Row {
     }
 }
 
-/// How long ago, as the old Helm said it: `5 minutes`.
+/// Returns the age in Helm 2's words: `5 minutes`.
 fn age(seconds: i64) -> String {
     let (count, unit) = match seconds.max(0) {
         s if s < 60 => (s, "second"),

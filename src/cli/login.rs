@@ -18,13 +18,13 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 #[derive(Debug, Args)]
 pub(super) struct LoginArgs {
-    /// The registry, `host[:port]`; with a path, one namespace of it
+    /// Sign in to this registry, `host[:port]`; with a path, to one namespace of it
     #[arg(value_name = "HOST[/PATH]")]
     host: String,
-    /// User name; without one, a password that is given is an identity token
+    /// Use this user name; without one, a password is an identity token
     #[arg(long, short = 'u', value_name = "NAME")]
     username: Option<String>,
-    /// Password, or what stands for one
+    /// Use this password or token
     #[arg(long, short = 'p', value_name = "PASSWORD")]
     password: Option<String>,
     /// Read the password from stdin
@@ -36,7 +36,7 @@ pub(super) struct LoginArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct LogoutArgs {
-    /// The registry, `host[:port]`; with a path, one namespace of it
+    /// Sign out of this registry, `host[:port]`; with a path, of one namespace of it
     #[arg(value_name = "HOST[/PATH]")]
     host: String,
 }

@@ -42,7 +42,7 @@ mod show;
 mod tags;
 mod tour;
 
-/// Carries Helm charts and other OCI artifacts between chart repositories and OCI registries.
+/// Copies Helm charts and other OCI artifacts between chart repositories and OCI registries.
 #[derive(Debug, Parser)]
 #[command(name = "chartferry", version, about, max_term_width = 110)]
 struct Cli {
@@ -55,22 +55,22 @@ struct Cli {
 /// Flags of every command; the names are Helm's.
 #[derive(Clone, Debug, Args)]
 struct Global {
-    /// Log what happens on the wire
+    /// Log requests and responses
     #[arg(long, global = true, help_heading = "Global options")]
     debug: bool,
-    /// Print results, warnings and errors only
+    /// Print only results, warnings and errors
     #[arg(long, short = 'q', global = true, help_heading = "Global options")]
     quiet: bool,
-    /// How to write messages on stderr
+    /// Write messages on stderr in this format
     #[arg(long, global = true, value_enum, default_value_t, help_heading = "Global options")]
     log_format: LogFormat,
-    /// File with registry credentials, read before all others
+    /// Read registry credentials from this file before all others
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     registry_config: Option<PathBuf>,
-    /// File with chart repositories
+    /// Read chart repositories from this file
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     repository_config: Option<PathBuf>,
-    /// Folder with the repositories' cached indexes
+    /// Keep the repositories' cached indexes in this folder
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
     repository_cache: Option<PathBuf>,
 }
@@ -102,14 +102,14 @@ enum Command {
     Getter(Lazy<getter::GetterArgs>),
     /// Write the index.yaml of a folder of archives
     Index(Lazy<index::IndexArgs>),
-    /// Charts in one file, for places that no network reaches
+    /// Save charts to one file, for places without a network
     #[command(subcommand)]
     Bundle(Lazy<bundle::BundleCommand>),
     /// Copy whole repositories, byte for byte and incrementally
     Mirror(Lazy<Box<mirror::MirrorArgs>>),
     /// Run an OCI registry on a folder
     Serve(Lazy<Box<serve::ServeArgs>>),
-    /// Show what this program does, on a registry of its own in a temporary folder
+    /// Show this program at work, on a temporary registry of its own
     Tour(Lazy<tour::TourArgs>),
     /// Install chartferry as a Helm plugin, or remove it
     #[command(subcommand)]
@@ -120,7 +120,7 @@ enum Command {
     Man(Lazy<ManArgs>),
 }
 
-/// What is done with charts; each also works after `chart`.
+/// The commands for charts; each also works after `chart`.
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Package chart sources
@@ -128,10 +128,10 @@ enum Verb {
     /// Show a chart's Chart.yaml, values, README and CRDs
     #[command(subcommand, visible_alias = "inspect")]
     Show(Lazy<show::ShowCommand>),
-    /// Manage what a chart depends on
+    /// Manage a chart's dependencies
     #[command(subcommand, visible_aliases = ["dep", "dependencies"])]
     Dependency(Lazy<dependency::DependencyCommand>),
-    /// Look for faults in charts
+    /// Find faults in charts
     Lint(Lazy<lint::LintArgs>),
     /// Push charts to a registry or an image layout
     Push(Lazy<push::PushArgs>),
@@ -159,11 +159,11 @@ enum Verb {
     Version,
 }
 
-/// What follows `chart`. It is parsed on its own: every verb twice in one tree would cost each
-/// start half a mebibyte.
+/// The words after `chart`. They are parsed separately, because every command twice in one tree
+/// would cost each start 512 KiB.
 #[derive(Debug, Args)]
 struct ChartArgs {
-    /// A verb and its arguments
+    /// Run this command with its arguments
     #[arg(value_name = "VERB", trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<OsString>,
 }
@@ -188,17 +188,17 @@ enum RegistryCommand {
 
 #[derive(Debug, Args)]
 struct CompletionArgs {
-    /// The shell
+    /// Write the script for this shell
     shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Args)]
 struct ManArgs {
-    /// Folder for the pages; it is created
+    /// Write the pages to this folder, which is created
     folder: PathBuf,
 }
 
-/// Runs one command line and says how it ended.
+/// Runs one command line and returns its exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let env = Env::from_process();
@@ -259,7 +259,7 @@ fn parse(args: &[OsString], caller: Caller) -> Result<(Global, Command), clap::E
     Ok((inner.global.or(cli.global), Command::Verb(inner.verb)))
 }
 
-/// Whether the arguments ask for help, as far as words can tell.
+/// A request for help, as far as the arguments alone show it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Help {
     Asked,
@@ -277,7 +277,7 @@ fn parse_as<C: Parser>(words: Vec<OsString>, called: &str, help: Help) -> Result
 }
 
 impl Global {
-    /// These flags, and those that came before `chart`.
+    /// Merges these flags with those before `chart`.
     fn or(self, outer: Self) -> Self {
         Self {
             debug: self.debug || outer.debug,

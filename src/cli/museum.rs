@@ -55,24 +55,25 @@ pub(super) enum MuseumCommand {
 pub(super) struct CmPushArgs {
     #[command(flatten)]
     push: PushArgs,
-    /// Print Helm's major version, as the plugin does: it packages like Helm 3
+    /// Print Helm's major version, as the plugin does; it packages like Helm 3
     #[arg(long, exclusive = true)]
     check_helm_version: bool,
-    /// Accepted and ignored: the plugin reads no key without verification
+    /// Accept and ignore this: the plugin reads no key without verification
     #[arg(long, value_name = "FILE", hide = true)]
     keyring: Option<PathBuf>,
-    /// Accepted and ignored, as Helm 2 had them
+    /// Accept and ignore this, as in Helm 2
     #[arg(long, value_name = "DIR", hide = true)]
     home: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct PushArgs {
-    /// Archives and sources of charts, then a configured repository's name or a URL
-    // One list of words, because flags may stand between them.
+    /// Upload these archives and chart sources to the repository at the end, a configured name or a
+    /// URL
+    // One list of words, because flags may appear between them.
     #[arg(required = true, value_name = "CHART|REPO")]
     words: Vec<String>,
-    /// Replace a version that is there
+    /// Replace an existing version
     #[arg(long, short = 'f')]
     force: bool,
     /// Set the version; for sources
@@ -86,13 +87,13 @@ pub(super) struct PushArgs {
     dependency_update: bool,
     #[command(flatten)]
     mismatch: MismatchArgs,
-    /// Provenance file, instead of the one beside the archive
+    /// Use this provenance file instead of the one beside the archive
     #[arg(long, value_name = "FILE", conflicts_with = "no_prov")]
     prov: Option<PathBuf>,
     /// Send no provenance
     #[arg(long)]
     no_prov: bool,
-    /// How to write the result
+    /// Write the result in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
@@ -103,50 +104,50 @@ pub(super) struct PushArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct DeleteArgs {
-    /// The chart's name
+    /// Delete this chart
     name: String,
-    /// Its version
+    /// Delete this version
     version: String,
-    /// A configured repository's name or a URL
+    /// Use this server: a configured repository's name or a URL
     repository: String,
     #[command(flatten)]
     server: ServerArgs,
 }
 
-/// How the server is reached.
+/// The settings for reaching the server.
 #[derive(Clone, Debug, Args)]
 struct ServerArgs {
-    /// User name
+    /// Use this user name
     #[arg(long, short = 'u', value_name = "NAME", help_heading = "ChartMuseum")]
     username: Option<String>,
-    /// Password
+    /// Use this password
     #[arg(long, short = 'p', value_name = "PASSWORD", help_heading = "ChartMuseum")]
     password: Option<String>,
     /// Read the password from stdin
     #[arg(long, conflicts_with = "password", help_heading = "ChartMuseum")]
     password_stdin: bool,
-    /// Token, sent as `Authorization: Bearer`
+    /// Send this token as `Authorization: Bearer`
     #[arg(long, value_name = "TOKEN", help_heading = "ChartMuseum")]
     access_token: Option<String>,
-    /// Header that the token goes in instead
+    /// Send the token in this header instead
     #[arg(long, value_name = "NAME", help_heading = "ChartMuseum")]
     auth_header: Option<String>,
-    /// Path that the API lies under; the server's index says it otherwise
+    /// Use this path of the API; default: the one that the server's index gives
     #[arg(long, value_name = "PATH", help_heading = "ChartMuseum")]
     context_path: Option<String>,
     /// Do not verify the server's certificate
     #[arg(long, visible_alias = "insecure-skip-tls-verify", help_heading = "ChartMuseum")]
     insecure: bool,
-    /// Certificates to trust beside the system's
+    /// Trust these certificates beside the system's
     #[arg(long, value_name = "FILE", help_heading = "ChartMuseum")]
     ca_file: Option<PathBuf>,
-    /// Client certificate (mTLS)
+    /// Use this client certificate (mTLS)
     #[arg(long, value_name = "FILE", requires = "key_file", help_heading = "ChartMuseum")]
     cert_file: Option<PathBuf>,
-    /// Key of the client certificate
+    /// Use this key of the client certificate
     #[arg(long, value_name = "FILE", requires = "cert_file", help_heading = "ChartMuseum")]
     key_file: Option<PathBuf>,
-    /// Longest wait for an answer
+    /// Wait at most this long for a response
     #[arg(long, short = 't', value_name = "TIME", default_value = "2m0s", value_parser = seconds, help_heading = "ChartMuseum")]
     timeout: Duration,
 }
@@ -156,16 +157,16 @@ fn seconds(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_secs).or_else(|_| duration::parse(text))
 }
 
-/// Whose words tell of an upload.
+/// The wording for messages about an upload.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Words {
-    /// Ours.
+    /// The wording of chartferry.
     Own,
-    /// Those of `helm cm-push`, which scripts may look for.
+    /// The wording of `helm cm-push`, which scripts may search for.
     CmPush,
 }
 
-/// The plugin's answer to `--check-helm-version`. It tells Helm 2 from all later ones.
+/// The plugin's answer to `--check-helm-version`. It separates Helm 2 from all later versions.
 const HELM_VERSION: &str = "3";
 
 pub(super) fn cm_push(run: &Run, args: CmPushArgs) -> Result<Exit> {
@@ -183,8 +184,8 @@ pub(super) fn museum(run: &Run, command: MuseumCommand) -> Result<Exit> {
 }
 
 impl ServerArgs {
-    /// The server behind a configured name or a URL; flags come before variables, those before what
-    /// is configured.
+    /// Returns the server for a configured name or a URL. Flags take precedence over variables, and
+    /// variables over the configuration.
     fn museum(&self, run: &Run, repository: &str) -> Result<ChartMuseum> {
         let env = &run.env;
         let mut repository = configured(&run.repository_files(), repository)?;

@@ -19,10 +19,10 @@ use std::{path::PathBuf, sync::atomic::Ordering};
 
 #[derive(Debug, Args)]
 pub(super) struct PackageArgs {
-    /// Chart sources
+    /// Package these chart sources
     #[arg(value_name = "CHART_PATH")]
     paths: Vec<PathBuf>,
-    /// Folder for the archives; it is created
+    /// Write the archives to this folder, which is created
     #[arg(long, short = 'd', value_name = "DIR", default_value = ".")]
     destination: PathBuf,
     /// Set the chart's version
@@ -41,16 +41,16 @@ pub(super) struct PackageArgs {
     /// Sign the package; not supported yet
     #[arg(long, hide = true)]
     sign: bool,
-    /// Name of the key to sign with
+    /// Sign with the key of this name
     #[arg(long, value_name = "NAME", hide = true)]
     key: Option<String>,
-    /// File with the keys
+    /// Read the keys from this file
     #[arg(long, value_name = "FILE", hide = true)]
     keyring: Option<PathBuf>,
-    /// File with the key's passphrase
+    /// Read the key's passphrase from this file
     #[arg(long, value_name = "FILE", hide = true)]
     passphrase_file: Option<PathBuf>,
-    /// How to write the result
+    /// Write the result in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]

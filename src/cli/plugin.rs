@@ -1,7 +1,12 @@
-//! `plugin install|uninstall`: this program as Helm's plugins: `chart`, so that `helm chart push …`
-//! works again, and `chart-getter`, so that `helm repo add` takes `cm://` and `ocirepo://`. They
-//! are two, since a plugin with getters has no verb in Helm 4. Their files have the legacy form,
-//! which Helm 3 and 4 both load; one v1 file makes Helm 3 load no plugin at all (helm.md 6).
+//! `plugin install|uninstall`: this program as two Helm plugins.
+//!
+//! - `chart` makes `helm chart push …` work again.
+//!
+//! - `chart-getter` lets `helm repo add` take `cm://` and `ocirepo://`.
+//!
+//! They are two, because a plugin with getters has no command in Helm 4. Their files have the
+//! legacy format, which Helm 3 and 4 both load. One v1 file makes Helm 3 load no plugin at all
+//! (helm.md 6).
 
 use super::{
     Run,
@@ -21,18 +26,18 @@ use std::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PluginCommand {
-    /// Place the plugins `chart` and `chart-getter` in Helm's plugin folder
+    /// Install the plugins `chart` and `chart-getter` in Helm's plugin folder
     Install,
-    /// Remove them
+    /// Remove the plugins
     Uninstall,
 }
 
-/// One of the plugins.
+/// A plugin.
 #[derive(Clone, Copy, Debug)]
 struct Kind {
     /// Its name, and so Helm's verb.
     name: &'static str,
-    /// How it is called.
+    /// The command that the plugin runs.
     call: &'static str,
 }
 
@@ -72,8 +77,8 @@ pub(super) fn plugin(run: &Run, command: PluginCommand) -> Result<Exit> {
 }
 
 impl Kind {
-    /// The plugin's file. `command` is split at spaces before the variable is replaced, so a folder
-    /// with spaces works; a getter's command is looked for in the plugin's folder.
+    /// Returns the plugin's file. Helm splits `command` at spaces before it replaces the variable,
+    /// so a folder with spaces works. It searches a getter's command in the plugin's folder.
     fn manifest(self) -> String {
         let Self { name, call } = self;
         let version = env!("CARGO_PKG_VERSION");
@@ -170,8 +175,8 @@ fn uninstall(kind: Kind, folder: &Path) -> Result<()> {
     output::println(format!("Uninstalled plugin: {}", kind.name))
 }
 
-/// Whether [`install`] has placed what is in `folder`: a plugin of that very name and command, and
-/// a copy of this program. Others may speak of chartferry in theirs.
+/// Reports whether [`install`] created `folder`: it has a plugin of this name and command, and a
+/// copy of this program. Other plugins may mention chartferry too.
 fn is_ours(kind: Kind, folder: &Path) -> bool {
     manifest(folder, "name").is_some_and(|name| name == kind.name)
         && manifest(folder, "command")

@@ -40,29 +40,29 @@ use std::{
 
 #[derive(Debug, Args)]
 pub(super) struct PullArgs {
-    /// `oci://host/ns/name[:tag][@digest]`, `repo/chart`, `https://….tgz`, `layout:DIR[:tag]`; or
-    /// `host/ns/name:tag`, to save it here
+    /// Pull `oci://host/ns/name[:tag][@digest]`, `repo/chart`, `https://….tgz`, `layout:DIR[:tag]`;
+    /// or save `host/ns/name:tag` here
     #[arg(required = true, value_name = "REFERENCE")]
     references: Vec<String>,
-    /// Version, range or tag
+    /// Use this version, range or tag
     #[arg(long)]
     version: Option<String>,
-    /// Take prereleases too when no version is given
+    /// Include prereleases if no version is given
     #[arg(long)]
     devel: bool,
-    /// Folder to write to
+    /// Write to this folder
     #[arg(long, short = 'd', value_name = "DIR")]
     destination: Option<PathBuf>,
     /// Unpack the chart instead of keeping its archive
     #[arg(long)]
     untar: bool,
-    /// Folder to unpack to, within the destination
+    /// Unpack to this folder, within the destination
     #[arg(long, value_name = "DIR")]
     untardir: Option<PathBuf>,
-    /// Take the provenance file too
+    /// Pull the provenance file too
     #[arg(long)]
     prov: bool,
-    /// How to write the result
+    /// Write the result in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
@@ -76,7 +76,7 @@ pub(super) fn pull(run: &Run, args: PullArgs) -> Result<Exit> {
     refuse_address(args.destination.as_ref())?;
     let limits = Limits::default();
     let progress = Progress::start(run, "pulled", "charts", args.references.len());
-    // The store of saved charts has one writer, so what goes there goes in turn.
+    // The store of saved charts has one writer, so saves run one after another.
     let files = args.references.iter().all(|text| {
         args.wants_file()
             || text.contains("://")
@@ -168,9 +168,9 @@ async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<
     Ok(Printed::new(format!("Pulled: {pulled_as}\nDigest: {digest}\n"), fields))
 }
 
-/// Says that a registry has another chart, or another version, than its repository and tag are
-/// called. Any name is allowed there, so it is no error; the file is named after the reference, as
-/// with Helm.
+/// Warns if a registry's chart has a different name or version than its repository and tag.
+/// Registries allow any name, so it is no error. The file is named after the reference, as with
+/// Helm.
 fn warn_of_another(run: &Run, text: &str, name: &str, pulled: &Pulled, limits: &Limits) {
     let read = pulled
         .archive
@@ -180,7 +180,7 @@ fn warn_of_another(run: &Run, text: &str, name: &str, pulled: &Pulled, limits: &
         TagOrDigest::Tag(tag) => Some(tag.to_version()),
         TagOrDigest::Digest(_) => None,
     };
-    // A tag that is no version says nothing of the chart's.
+    // A tag that is no version does not identify the chart's version.
     let version = version.filter(|version| Version::parse_loose(version).is_ok());
     let other = match read {
         Ok(chart) => chart.metadata.other_than(name, version.as_deref().unwrap_or_default()),
@@ -191,7 +191,7 @@ fn warn_of_another(run: &Run, text: &str, name: &str, pulled: &Pulled, limits: &
     }
 }
 
-/// From a chart repository. Helm says nothing of it, so neither do we.
+/// Pulls from a chart repository. Helm prints nothing about it, and neither does chartferry.
 async fn from_repository(
     run: &Run,
     args: &PullArgs,
@@ -218,7 +218,7 @@ async fn from_repository(
     let file = place(run, args, folder, &name, &got.archive, created, limits)?;
     if args.prov {
         match &got.provenance {
-            // Unpacked, there is no archive that it could lie beside.
+            // An unpacked chart has no archive to put it beside.
             Some(_) if args.untar => {}
             Some(bytes) => {
                 let path = folder.join(format!("{name}.prov"));
@@ -244,7 +244,7 @@ async fn from_repository(
 }
 
 impl PullArgs {
-    /// Whether a flag shows that a file is wanted, whatever the reference looks like.
+    /// Reports whether a flag requests a file, whatever the reference looks like.
     fn wants_file(&self) -> bool {
         self.untar
             || self.prov

@@ -45,14 +45,14 @@ pub(super) enum RepoCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct AddArgs {
-    /// What to call it here
+    /// Name the repository like this
     name: String,
-    /// Where it is: `https://…`, `http://…`, `cm://…` or `ocirepo://registry/namespace`
+    /// Use this URL: `https://…`, `http://…`, `cm://…` or `ocirepo://registry/namespace`
     url: String,
-    /// User name
+    /// Use this user name
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
-    /// Password
+    /// Use this password
     #[arg(long, value_name = "PASSWORD")]
     password: Option<String>,
     /// Read the password from stdin
@@ -61,10 +61,10 @@ pub(super) struct AddArgs {
     /// Replace a repository of the same name
     #[arg(long)]
     force_update: bool,
-    /// What Helm once had; nothing is replaced without `--force-update`
+    /// Accept and ignore this flag of Helm; only `--force-update` replaces a repository
     #[arg(long, hide = true)]
     no_update: bool,
-    /// Take a repository that is known to be gone
+    /// Accept a repository that is known to be shut down
     #[arg(long)]
     allow_deprecated_repos: bool,
     /// Give the credentials to every host that the repository names
@@ -73,50 +73,50 @@ pub(super) struct AddArgs {
     /// Do not verify the repository's certificate
     #[arg(long)]
     insecure_skip_tls_verify: bool,
-    /// Certificates to trust beside the system's
+    /// Trust these certificates beside the system's
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// Client certificate (mTLS)
+    /// Use this client certificate (mTLS)
     #[arg(long, value_name = "FILE", requires = "key_file")]
     cert_file: Option<PathBuf>,
-    /// Key of the client certificate
+    /// Use this key of the client certificate
     #[arg(long, value_name = "FILE", requires = "cert_file")]
     key_file: Option<PathBuf>,
-    /// Longest wait for the index
+    /// Wait at most this long for the index
     #[arg(long, value_name = "TIME", default_value = "2m0s", value_parser = duration::parse)]
     timeout: Duration,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct UpdateArgs {
-    /// Repositories; all when none is named
+    /// Update these repositories; default: all
     names: Vec<String>,
-    /// Longest wait for an index
+    /// Wait at most this long for an index
     #[arg(long, value_name = "TIME", default_value = "2m0s", value_parser = duration::parse)]
     timeout: Duration,
-    /// What Helm 3 had; a failure always fails
+    /// Accept and ignore this flag of Helm 3; a failure always fails
     #[arg(long, hide = true)]
     fail_on_repo_update_fail: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// How to write the list
+    /// Write the list in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
-    /// Leave the heading out
+    /// Leave out the heading
     #[arg(long)]
     no_headers: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RemoveArgs {
-    /// Repositories
+    /// Remove these repositories
     #[arg(required = true)]
     names: Vec<String>,
 }
 
-/// How lists are written; Helm's names.
+/// The output format of lists, with Helm's names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// A table.
@@ -125,7 +125,7 @@ pub(super) enum Format {
     Table,
     /// One line of JSON.
     Json,
-    /// YAML.
+    /// A YAML document.
     Yaml,
 }
 
@@ -150,7 +150,7 @@ pub(super) fn repo(run: &Run, command: RepoCommand) -> Result<Exit> {
     }
 }
 
-/// What indexes are fetched with.
+/// Returns the opener for fetching indexes.
 pub(super) fn opener(run: &Run) -> Result<Opener> {
     let mut options: Options = TransportArgs::default().options(run)?;
     let talk = run.talk.clone();
@@ -256,7 +256,7 @@ pub(super) fn tell(run: &Run, event: &Event<'_>) {
 #[derive(Serialize)]
 struct Row<'r> {
     name: &'r str,
-    /// Without what would let somebody else in.
+    /// The URL without secrets.
     url: String,
 }
 

@@ -17,9 +17,9 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct SaveArgs {
-    /// A chart's source or archive
+    /// Save this chart source or archive
     path: PathBuf,
-    /// `[host/]namespace/name[:tag]`; without a tag, the chart's version
+    /// Save as `[host/]namespace/name[:tag]`; without a tag, the chart's version
     reference: String,
     #[command(flatten)]
     links: LinkArgs,

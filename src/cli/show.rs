@@ -29,28 +29,28 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ShowCommand {
-    /// Chart.yaml, values, README and CRDs
+    /// Show Chart.yaml, values, README and CRDs
     All(ShowArgs),
-    /// Chart.yaml
+    /// Show Chart.yaml
     Chart(ShowArgs),
-    /// values.yaml
+    /// Show values.yaml
     Values(ValuesArgs),
-    /// The README
+    /// Show the README
     Readme(ShowArgs),
-    /// The CRDs, of the chart and its subcharts
+    /// Show the CRDs of the chart and its subcharts
     #[command(visible_alias = "crd")]
     Crds(ShowArgs),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// A folder, a .tgz, a saved reference, `repo/chart`, `oci://…`, `https://….tgz` or
+    /// Show a folder, a .tgz, a saved reference, `repo/chart`, `oci://…`, `https://….tgz` or
     /// `layout:DIR:tag`
     location: String,
-    /// Version, range or tag
+    /// Use this version, range or tag
     #[arg(long)]
     version: Option<String>,
-    /// Take prereleases too when no version is given
+    /// Include prereleases if no version is given
     #[arg(long)]
     devel: bool,
     #[command(flatten)]
@@ -63,7 +63,7 @@ pub(super) struct ShowArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ValuesArgs {
-    /// Print what this template makes of the values, as kubectl writes templates: `{.image.tag}`
+    /// Print the values with this template, in kubectl's syntax: `{.image.tag}`
     #[arg(long, value_name = "TEMPLATE")]
     jsonpath: Option<String>,
     #[command(flatten)]
@@ -139,7 +139,7 @@ impl ShowArgs {
     }
 }
 
-/// How what is not on this machine is reached.
+/// The settings for reaching charts that are not on this machine.
 #[derive(Clone, Copy)]
 pub(super) struct Ways<'a> {
     pub(super) chart_repository: &'a RepositoryArgs,

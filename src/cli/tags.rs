@@ -28,9 +28,9 @@ use serde_json::json;
 
 #[derive(Debug, Args)]
 pub(super) struct TagsArgs {
-    /// `host/ns/name`, `oci://host/ns/name`, `repo/chart` or `layout:DIR`
+    /// List the tags of `host/ns/name`, `oci://host/ns/name`, `repo/chart` or `layout:DIR`
     reference: String,
-    /// How to write the list
+    /// Write the list in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
@@ -39,19 +39,19 @@ pub(super) struct TagsArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ResolveArgs {
-    /// `host/ns/name[:tag]`, `oci://…`, `repo/chart` or `layout:DIR[:tag]`; the newest version
-    /// without a tag
+    /// Resolve `host/ns/name[:tag]`, `oci://…`, `repo/chart` or `layout:DIR[:tag]`; default: the
+    /// newest version
     reference: String,
     /// Print the whole reference by digest
     #[arg(long, short = 'l')]
     full_reference: bool,
-    /// Version, range or tag
+    /// Use this version, range or tag
     #[arg(long)]
     version: Option<String>,
-    /// Take prereleases too when no version is given
+    /// Include prereleases if no version is given
     #[arg(long)]
     devel: bool,
-    /// How to write the result
+    /// Write the result in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
@@ -118,7 +118,7 @@ pub(super) fn tags(run: &Run, args: TagsArgs) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// What a reference leads to.
+/// The result of resolving a reference.
 struct Resolved {
     /// The reference by digest.
     full: String,
@@ -128,8 +128,8 @@ struct Resolved {
     version: Option<String>,
 }
 
-/// `resolve repo/chart`: the digest of the archive, as the index has it; the manifest's, where the
-/// index leads to a registry.
+/// Resolves `repo/chart`: returns the archive's digest from the index. If the index refers to a
+/// registry, returns the manifest's digest.
 async fn resolve_chart(
     run: &Run,
     args: &ResolveArgs,
@@ -149,7 +149,7 @@ async fn resolve_chart(
     }
     let digest = match located.digest.digest() {
         Some(digest) => digest.to_string(),
-        // Only the archive itself can tell.
+        // Only the archive itself has the digest.
         None => repository_flags::fetch(run, &located, Provenance::Leave).await?.digest.to_string(),
     };
     Ok(Resolved {
@@ -159,7 +159,7 @@ async fn resolve_chart(
     })
 }
 
-/// The digest that a tag, or the newest tag within a range, leads to.
+/// Returns the digest for a tag, or for the newest tag within a range.
 async fn resolve_registry(
     run: &Run,
     text: &str,

@@ -22,11 +22,11 @@ use std::{path::PathBuf, time::SystemTime};
 
 #[derive(Debug, Args)]
 pub(super) struct IndexArgs {
-    /// Folder with chart archives, and with folders of them; or a namespace of a registry,
+    /// Index this folder of chart archives and its subfolders, or a registry's namespace,
     /// `oci://host/ns`
     #[arg(value_name = "DIR")]
     pub(super) folder: PathBuf,
-    /// What stands before the archives' names in their URLs
+    /// Prefix the archives' names with this URL
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(super) url: String,
     /// Add the entries of this index
@@ -35,13 +35,13 @@ pub(super) struct IndexArgs {
     /// Write the index as JSON, under the same name
     #[arg(long)]
     pub(super) json: bool,
-    /// Which time an entry says it was created at
+    /// Take the creation times of entries from this source
     #[arg(long, value_enum, default_value_t, value_name = "SOURCE")]
     created_from: CreatedFrom,
-    /// Refuse archives that are no charts, and versions that are there twice
+    /// Refuse archives that are no charts, and duplicate versions
     #[arg(long)]
     strict: bool,
-    /// How to write the result
+    /// Write the result in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     pub(super) output: Format,
     #[command(flatten)]
@@ -50,12 +50,12 @@ pub(super) struct IndexArgs {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum CreatedFrom {
-    /// When an archive was first indexed here
+    /// Use the time when an archive was first indexed here
     #[default]
     Now,
-    /// When the Chart.yaml in the archive was modified
+    /// Use the time when the Chart.yaml in the archive was modified
     Archive,
-    /// The variable of that name
+    /// Use the variable of that name
     #[value(name = "SOURCE_DATE_EPOCH")]
     Epoch,
 }

@@ -27,13 +27,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What a registry needs beyond what a folder does.
+/// The flags for a registry in addition to those for a folder.
 #[derive(Debug, Args)]
 pub(crate) struct RegistryArgs {
-    /// Of a registry: the charts to list, where it does not say which it has
+    /// List these charts of a registry that does not list its own
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     charts: Vec<String>,
-    /// Of a registry: the file to write, `-` for stdout; default: index.yaml
+    /// Write the index of a registry to this file, `-` for stdout; default: index.yaml
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub(crate) struct RegistryArgs {
 }
 
 impl RegistryArgs {
-    /// None of it makes sense for a folder.
+    /// Refuses these flags for a folder.
     pub(crate) fn refuse(&self) -> Result<()> {
         if self.charts.is_empty() && self.out.is_none() {
             return Ok(());

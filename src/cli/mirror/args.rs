@@ -16,10 +16,10 @@ use crate::{
 use clap::{Args, ValueEnum};
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
-/// Versions under way at once. An upload is five requests in a row; on a line of 100 ms this
-/// carries 120 a second.
+/// The default number of versions in progress at once. An upload is five requests in a row. On a
+/// connection with 100 ms latency, 64 allow 120 versions a second.
 pub(super) const AT_ONCE: usize = 64;
-/// What `mirror --help` ends with.
+/// The end of `mirror --help`.
 const EXAMPLES: &str = r#"Examples:
   chartferry mirror https://charts.example.com oci://registry.example.com/charts
   chartferry mirror oci://registry.example.com/charts monday.tar.zst --chart 'nginx@>=15' --latest 3
@@ -59,97 +59,95 @@ goes with it too. Sources, destination and selection are in the file alone.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(in crate::cli) struct MirrorArgs {
-    /// Sources, then the destination: `https://…`, a name of `repo list`, a folder,
-    /// `oci://HOST/NAMESPACE`, `layout:DIR`, a bundle
+    /// Copy from these sources to the last one, the destination: `https://…`, a name of `repo
+    /// list`, a folder, `oci://HOST/NAMESPACE`, `layout:DIR`, a bundle
     #[arg(value_name = "SRC|DST", required_unless_present = "file")]
     pub(super) ends: Vec<String>,
-    /// Take sources, destination and all the rest from a YAML file, or from stdin with `-`
+    /// Read sources, destination and all other settings from a YAML file, or from stdin with `-`
     #[arg(long, short = 'f', value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
-    /// Only these charts: `NAME`, `GLOB` or `/REGEX/`, each with `@RANGE` if wanted
+    /// Copy only these charts: `NAME`, `GLOB` or `/REGEX/`, each with `@RANGE` if wanted
     #[arg(long, value_name = "PATTERN[@RANGE]", help_heading = "Selection")]
     pub(super) chart: Vec<String>,
-    /// Not these charts
+    /// Leave these charts out
     #[arg(long, value_name = "PATTERN", help_heading = "Selection")]
     pub(super) exclude: Vec<String>,
-    /// The charts of a registry that does not list them
+    /// Copy these charts of a registry that does not list its own
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Selection")]
     pub(super) charts: Vec<String>,
-    /// Of a source registry believe that its tags never move, and do not ask what each leads to
+    /// Assume that a source registry's tags never move, and do not resolve them again
     #[arg(long, help_heading = "Selection")]
     pub(super) immutable_tags: bool,
-    /// Only versions in a range
+    /// Copy only versions in a range
     #[arg(long, value_name = "RANGE", help_heading = "Selection")]
     pub(super) versions: Option<String>,
-    /// Only the newest versions of each chart
+    /// Copy only the newest versions of each chart
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Selection")]
     pub(super) latest: Option<usize>,
-    /// Only what was made on this day or later
+    /// Copy only versions created on this day or later
     #[arg(long, value_name = "DATE", help_heading = "Selection")]
     pub(super) since: Option<String>,
-    /// Only what was made this long ago or longer: `7d`, `36h`
+    /// Copy only versions created this long ago or longer: `7d`, `36h`
     #[arg(long, value_name = "AGE", help_heading = "Selection")]
     pub(super) min_age: Option<String>,
-    /// No deprecated charts
+    /// Leave deprecated charts out
     #[arg(long, help_heading = "Selection")]
     pub(super) skip_deprecated: bool,
-    /// No prereleases
+    /// Leave prereleases out
     #[arg(long, help_heading = "Selection")]
     pub(super) skip_prerelease: bool,
-    /// Select the charts that the selected ones need too, where the source has them
+    /// Select the charts that the selected ones need too, if the source has them
     #[arg(long, help_heading = "Selection")]
     pub(super) with_dependencies: bool,
     /// Leave out provenance files: ask no chart repository or folder for them
     #[arg(long)]
     pub(super) no_prov: bool,
-    /// Where a chart lies below the destination: `{{repo}}`, `{{chart}}`, `{{version}}`
+    /// Place each chart at this path below the destination: `{{repo}}`, `{{chart}}`, `{{version}}`
     #[arg(long, value_name = "TEMPLATE")]
     pub(super) template: Option<String>,
     /// Tag `v1.2.3` as `1.2.3` too
     #[arg(long)]
     pub(super) alias_without_v: bool,
-    /// Package charts anew whose dependencies point at a source, so that they point at the
-    /// destination
+    /// Repackage charts whose dependencies name a source, with the address of the destination
     #[arg(long)]
     pub(super) rewrite_dependencies: bool,
-    /// Another address for dependencies, beside the sources' own
+    /// Rewrite another address of dependencies, beside the sources' own
     #[arg(long, value_name = "OLD-URL=NEW-URL", value_parser = hinted::<Rules>, requires = "rewrite_dependencies")]
     pub(super) dependency_url: Vec<Rules>,
     /// Put Artifact Hub's repository metadata beside each chart
     #[arg(long, value_name = "FILE")]
     pub(super) artifacthub: Option<PathBuf>,
-    /// Make repositories that are not there: run by a shell, with $REGISTRY and $REPOSITORY
+    /// Create missing repositories with this shell command; it gets $REGISTRY and $REPOSITORY
     #[arg(long, value_name = "COMMAND")]
     pub(super) create_repository_command: Option<String>,
-    /// When an archive is not what its index says
+    /// Set the action for an archive that differs from its index
     #[arg(long, value_enum, value_name = "POLICY")]
     pub(super) on_digest_mismatch: Option<MismatchArg>,
-    /// When a version is there in other bytes
+    /// Set the action for a version that exists with different bytes
     #[arg(long, value_enum, value_name = "POLICY")]
     pub(super) on_conflict: Option<ConflictArg>,
-    /// Remove what vanished at the source
+    /// Remove versions that vanished at the source
     #[arg(long)]
     pub(super) prune: bool,
-    /// Refuse to remove more than this, a number or a part
+    /// Refuse to remove more than this, a number or a percentage
     #[arg(long, value_name = "N|N%", default_value_t, value_parser = hinted::<Guard>, requires = "prune")]
     pub(super) max_delete: Guard,
-    /// Carry one part of several, such as `1/4`
+    /// Copy one part of several, such as `1/4`
     #[arg(long, value_name = "I/N", value_parser = hinted::<Shard>)]
     pub(super) shard: Option<Shard>,
-    /// Say what would be done
+    /// Print the planned actions and change nothing
     #[arg(long, conflicts_with = "check")]
     pub(super) dry_run: bool,
     /// Compare both sides, and change nothing
     #[arg(long)]
     pub(super) check: bool,
-    /// Look at the destination now: list its tags, and send again what is missing
+    /// Look at the destination now: list its tags, and copy missing versions again
     #[arg(long)]
     pub(super) look: bool,
-    /// Look at the destination when the last look is older than this, such as `7d`; `24h` by
-    /// default
+    /// Look at the destination when the last look is older than this, such as `7d`; default: `24h`
     #[arg(long, value_name = "AGE", value_parser = span)]
     pub(super) look_every: Option<Duration>,
-    /// Count a tag that is there and not recorded as equal, without comparing it
+    /// Count an existing tag without a record as equal, without comparing it
     #[arg(long)]
     pub(super) trust_tags: bool,
     /// List every selected version in the report, with the digests of both sides
@@ -161,25 +159,25 @@ pub(in crate::cli) struct MirrorArgs {
     /// Keep the state in this repository instead of `chartferry-state`
     #[arg(long, value_name = "oci://REF", help_heading = "State")]
     pub(super) state_ref: Option<String>,
-    /// Do not believe the last state; list what is there
+    /// Ignore the last state and list the destination
     #[arg(long, help_heading = "State")]
     pub(super) ignore_state: bool,
-    /// Try again what was refused
+    /// Retry refused versions
     #[arg(long, conflicts_with = "ignore_state", help_heading = "State")]
     pub(super) retry: bool,
-    /// Versions under way at once; 64 by default
+    /// Copy this many versions at once; default: 64
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(super) concurrency: Option<usize>,
-    /// Most requests a second to each host
+    /// Send at most this many requests a second to each host
     #[arg(long, value_name = "N", value_parser = above_zero)]
     pub(super) rate: Option<f64>,
     /// Write the whole report to a file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(super) report_file: Option<PathBuf>,
-    /// Write what it came to for Prometheus; a dry run writes nothing
+    /// Write metrics for Prometheus to a file; a dry run writes none
     #[arg(long, value_name = "FILE")]
     pub(super) metrics_file: Option<PathBuf>,
-    /// How to write the report
+    /// Write the report in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     pub(super) output: Format,
     #[command(flatten)]
@@ -232,10 +230,10 @@ impl MirrorArgs {
     }
 }
 
-/// What holds for both sides.
+/// Flags for both sides.
 #[derive(Clone, Debug, Args)]
 pub(super) struct BothArgs {
-    /// Speak HTTP without TLS to registries
+    /// Use HTTP without TLS for registries
     #[arg(long, help_heading = "Both sides")]
     pub(super) plain_http: bool,
     /// Do not verify certificates
@@ -249,42 +247,42 @@ pub(super) struct BothArgs {
     pub(super) pass_credentials: bool,
 }
 
-/// How the sources are reached.
+/// Flags for the sources.
 #[derive(Clone, Debug, Args)]
 pub(super) struct FromArgs {
-    /// User name for the sources
+    /// Use this user name for the sources
     #[arg(long, value_name = "NAME", help_heading = "Sources")]
     pub(super) from_username: Option<String>,
-    /// Read their password from stdin
+    /// Read the sources' password from stdin
     #[arg(long, conflicts_with = "to_password_stdin", help_heading = "Sources")]
     pub(super) from_password_stdin: bool,
-    /// File with their credentials
+    /// Read the sources' credentials from this file
     #[arg(long, value_name = "FILE", help_heading = "Sources")]
     pub(super) from_registry_config: Option<PathBuf>,
-    /// Certificates to trust beside the system's
+    /// Trust these certificates beside the system's
     #[arg(long, value_name = "FILE", help_heading = "Sources")]
     pub(super) from_ca_file: Option<PathBuf>,
-    /// Speak HTTP without TLS to source registries
+    /// Use HTTP without TLS for source registries
     #[arg(long, help_heading = "Sources")]
     pub(super) from_plain_http: bool,
 }
 
-/// How the destination is reached.
+/// Flags for the destination.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ToArgs {
-    /// User name for the destination
+    /// Use this user name for the destination
     #[arg(long, value_name = "NAME", help_heading = "Destination")]
     pub(super) to_username: Option<String>,
-    /// Read its password from stdin
+    /// Read the destination's password from stdin
     #[arg(long, help_heading = "Destination")]
     pub(super) to_password_stdin: bool,
-    /// File with its credentials
+    /// Read the destination's credentials from this file
     #[arg(long, value_name = "FILE", help_heading = "Destination")]
     pub(super) to_registry_config: Option<PathBuf>,
-    /// Certificates to trust beside the system's
+    /// Trust these certificates beside the system's
     #[arg(long, value_name = "FILE", help_heading = "Destination")]
     pub(super) to_ca_file: Option<PathBuf>,
-    /// Speak HTTP without TLS to it
+    /// Use HTTP without TLS for the destination
     #[arg(long, help_heading = "Destination")]
     pub(super) to_plain_http: bool,
 }
@@ -294,9 +292,9 @@ pub(super) enum MismatchArg {
     /// Refuse the version; the default
     #[default]
     Fail,
-    /// Carry it and say so
+    /// Copy the version and warn
     Warn,
-    /// Carry it
+    /// Copy the version
     Accept,
 }
 
@@ -315,9 +313,9 @@ pub(super) enum ConflictArg {
     /// Refuse the version; the default
     #[default]
     Fail,
-    /// Leave what is there
+    /// Keep the existing version
     Skip,
-    /// Replace it
+    /// Replace the existing version
     Overwrite,
 }
 

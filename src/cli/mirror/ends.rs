@@ -1,5 +1,5 @@
-//! What SRC and DST mean, and how each side is reached: by flags of its own, by the hosts of
-//! `mirror.yaml`, by stored credentials.
+//! Resolution of SRC and DST. Each side takes its own flags, the hosts of `mirror.yaml` and stored
+//! credentials.
 
 use super::{Settings, SourceSettings, file::HostEntry};
 use crate::{
@@ -39,12 +39,12 @@ use std::{
 
 /// A password in a file: a token of a cloud is a few KiB.
 const MAX_SECRET: u64 = 64 * 1024;
-/// How often a wait for a host is told.
+/// The least time between two messages about waiting for a host.
 const SELDOM: Duration = Duration::from_secs(15);
 /// Pauses before a read back is tried again. GHCR lags by a few seconds.
 const LAG: [u64; 4] = [500, 1000, 2000, 4000];
 
-/// How one side is reached, as the flags say it.
+/// The settings of one side, from the flags.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Side {
     pub(super) username: Option<String>,
@@ -94,7 +94,7 @@ pub(super) struct Ends<'a> {
     /// The credentials of the flags, read once.
     pub(super) from: Option<Credential>,
     pub(super) to: Option<Credential>,
-    /// How the sources ended that could not be mirrored at all.
+    /// The exit codes of sources that could not be mirrored at all.
     pub(super) failed: Mutex<Vec<Exit>>,
 }
 
@@ -317,7 +317,7 @@ impl Ends<'_> {
         options.plain_hosts = PlainHosts::parse(&plain.join(","));
     }
 
-    /// What the file says of a host, by `host:port` or by host alone.
+    /// Returns the file's settings for a host, by `host:port` or by host alone.
     fn host(&self, host: &str) -> Option<&HostEntry> {
         let bare = host.rsplit_once(':').map_or(host, |(bare, _)| bare);
         let hosts = &self.settings.hosts;
@@ -383,8 +383,8 @@ fn usual(host: &str) -> &str {
     host.strip_suffix(":443").or_else(|| host.strip_suffix(":80")).unwrap_or(host)
 }
 
-/// Waits for one host are told now and then: with many requests put off at once each would be a
-/// line.
+/// Limits the messages about waiting for one host. With many requests throttled at once, each would
+/// print a line.
 fn seldom(notify: EventSink) -> EventSink {
     let told: Mutex<HashMap<String, Instant>> = Mutex::default();
     EventSink::new(move |notice| {
@@ -399,7 +399,7 @@ fn seldom(notify: EventSink) -> EventSink {
     })
 }
 
-/// Why a text that is neither an address nor there names no source.
+/// Returns the error for a text that names no source: neither an address nor an existing path.
 fn no_source(text: &str) -> Error {
     let kinds = "write a repository's address, a name of `chartferry repo list`, a folder, `oci://HOST/NAMESPACE`, \
                  `layout:DIR` or a bundle";
@@ -426,7 +426,7 @@ fn no_source(text: &str) -> Error {
     Error::not_found(what).with_hint(kinds)
 }
 
-/// Whether a path has the name of a bundle.
+/// Reports whether a path has the name of a bundle.
 fn is_bundle(text: &str) -> bool {
     Format::of(Path::new(text)).is_ok()
 }

@@ -32,7 +32,7 @@ pub(super) struct Document {
     pub(super) destination: DestinationEntry,
     #[serde(default)]
     pub(super) with_dependencies: bool,
-    /// No provenance files.
+    /// Leave out provenance files.
     #[serde(default)]
     pub(super) no_prov: bool,
     #[serde(default)]
@@ -58,7 +58,7 @@ pub(super) struct Document {
     pub(super) report_file: Option<PathBuf>,
 }
 
-/// One source.
+/// A source.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct SourceEntry {
@@ -88,7 +88,7 @@ pub(super) struct SourceEntry {
     skip_prerelease: bool,
 }
 
-/// `PATTERN[@RANGE]`, or the same with more to say.
+/// A chart: `PATTERN[@RANGE]`, or the same with more keys.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum ChartEntry {
@@ -141,7 +141,7 @@ pub(super) struct StateEntry {
     pub(super) reference: Option<String>,
 }
 
-/// How one host is reached. Secrets are never in the file itself.
+/// The settings of one host. The file itself never has secrets.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct HostEntry {
@@ -165,7 +165,7 @@ pub(super) struct HostEntry {
 /// The path that means standard input.
 pub(super) const STDIN: &str = "-";
 
-/// What the shell puts variables into itself.
+/// The key whose variables the shell expands itself.
 const FOR_A_SHELL: &str = "createRepositoryCommand";
 
 /// Gives the value of a variable of the environment, if it is set.
@@ -195,7 +195,7 @@ impl Document {
         })
     }
 
-    /// How old a look at the destination may be, if the file says so.
+    /// Returns the maximum age of a look at the destination, if the file sets one.
     pub(super) fn look_every(&self) -> Result<Option<Duration>> {
         self.look_every.as_deref().map(age).transpose().context(|| "`lookEvery`".to_owned())
     }
@@ -287,7 +287,7 @@ fn filled(text: &str, path: &str, variable: Variable<'_>) -> Result<String> {
 }
 
 impl SourceEntry {
-    /// What is taken of the source that is number `number` of the file.
+    /// Returns the selection for source number `number` of the file.
     pub(super) fn selection(&self, number: usize) -> Result<Selection> {
         let key = |key: &str| format!("`sources[{number}].{key}`");
         let mut rules = Vec::new();

@@ -1,4 +1,4 @@
-//! `mirror SRC... DST`: whole repositories carried elsewhere, and again for nothing.
+//! `mirror SRC... DST` copies whole repositories. A repeated run transfers nothing.
 
 use super::{
     Run,
@@ -49,7 +49,7 @@ mod file;
 mod report;
 mod schema;
 
-/// What a template is tried with.
+/// The sample names for checking a template.
 const SAMPLE: mirror::sink::Naming<'static> =
     mirror::sink::Naming { repo: "repo", chart: "chart", version: "1.0.0" };
 /// Bytes of a file of metrics: about 4 KiB a source, so a thousand sources.
@@ -57,7 +57,7 @@ const MAX_METRICS: u64 = 4 << 20;
 /// Bytes of a file for Artifact Hub: a name, some owners, some packages to leave out.
 const MAX_METADATA: u64 = 1 << 20;
 
-/// One source and what is taken of it.
+/// A source and its selection.
 #[derive(Clone, Debug)]
 struct SourceSettings {
     location: String,
@@ -67,7 +67,7 @@ struct SourceSettings {
     selection: Selection,
 }
 
-/// What flags or file say.
+/// The settings from flags or file.
 #[derive(Debug)]
 struct Settings {
     sources: Vec<SourceSettings>,
@@ -151,7 +151,7 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
     let stop = options.stop.clone();
     let (ended, signal) = run.block_on_stoppable(every(&ends, &options, &args), move || stop.ask());
     drop(progress);
-    // Whatever stopped the run, a monitor is told.
+    // The metrics file is written however the run ended.
     let (reports, stopped) = match ended {
         Ok(reports) => (reports, None),
         Err(error) => {
@@ -170,8 +170,8 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
     }
 }
 
-/// One source after the other. One that fails does not stop the others, and is an error only if it
-/// is alone.
+/// Mirrors one source after the other. If one fails, the others still run; it is an error only if
+/// it is the only source.
 async fn every(ends: &Ends<'_>, options: &Options, args: &MirrorArgs) -> Result<Vec<Report>> {
     let sink = ends.sink().await?;
     if let Some(template) = &ends.settings.template {
@@ -217,7 +217,7 @@ fn unmirrored(source: &str, destination: &str, options: &Options, error: &Error)
     }
 }
 
-/// Whether a file can be written when all is done.
+/// Checks that a file can be written at the end.
 fn writable(what: &str, path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let fail = |error| {
@@ -269,7 +269,7 @@ async fn one(
     mirror::run(&source, sink, &options).await
 }
 
-/// Where dependencies on a source are found afterwards, and what else was said.
+/// Returns the rules that point dependencies from a source to the destination, and any warnings.
 fn rules(source: &mirror::Source, sink: &mirror::Sink, urls: &[Rules]) -> Result<Rules> {
     let own = match sink.address() {
         Some(address) => {
@@ -342,7 +342,7 @@ fn tell(run: &Run, args: &MirrorArgs, settings: &Settings, reports: &[Report]) -
         write_file(path, |file| file.write_all(text.as_bytes()))?;
     }
     match args.output {
-        // Why a source is not mirrored was said on stderr.
+        // The reason why a source is not mirrored is on stderr already.
         Format::Text => output::print(
             reports
                 .iter()
@@ -357,7 +357,7 @@ fn tell(run: &Run, args: &MirrorArgs, settings: &Settings, reports: &[Report]) -
 fn exit(reports: &[Report], failed: &Mutex<Vec<Exit>>) -> Exit {
     let has = |verdict| reports.iter().any(|report| report.verdict() == verdict);
     let listed = reports.iter().all(|report| report.error.is_none());
-    // What a check found stands above what was known to be refused.
+    // A difference that a check finds outranks known refusals.
     if listed && has(Verdict::Drift) {
         return Exit::Drift;
     }
@@ -366,7 +366,7 @@ fn exit(reports: &[Report], failed: &Mutex<Vec<Exit>>) -> Exit {
         if !none {
             return Exit::Partial;
         }
-        // What all sources failed by is said as for one.
+        // A failure of all sources is reported like that of one.
         let failed = failed.lock().map(|failed| failed.clone()).unwrap_or_default();
         return match failed.first() {
             Some(first) if failed.len() == reports.len() && failed.iter().all(|e| e == first) => {
@@ -381,8 +381,8 @@ fn exit(reports: &[Report], failed: &Mutex<Vec<Exit>>) -> Exit {
     if has(Verdict::Missing) { Exit::NotFound } else { Exit::Ok }
 }
 
-/// The part that an indexed job of Kubernetes gives this pod. It counts from 0 and does not say how
-/// many there are.
+/// Returns the shard for this pod of an indexed Kubernetes job. The index counts from 0 and does
+/// not give the number of pods.
 fn shard_of_job(run: &Run) -> Result<Shard> {
     let number = |name: &str| -> Result<Option<u32>> {
         run.env

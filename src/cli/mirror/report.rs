@@ -1,4 +1,4 @@
-//! What a mirror came to, as text: a line a version there is something to say of, then the sum.
+//! The report of a mirror as text: a line for each notable version, then the totals.
 
 use crate::{
     cli::{shell::progress::duration, size},
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// Lines of one kind that are written out; the rest is in the JSON.
 const LINES: usize = 50;
 
-/// Failures with one cause that are told in one line.
+/// The least number of failures with one cause that share one line.
 const ALIKE: usize = 4;
 /// Versions named in that line.
 const NAMED: usize = 3;
@@ -47,7 +47,7 @@ pub(super) fn text(report: &Report) -> String {
         }
     }
     text.push_str(&failures(report));
-    // What was sent speaks for itself, unless there is something to say of it.
+    // A copied version needs no line, unless it has a remark.
     for told in report.versions.iter().filter(|told| told.status == Status::Sent) {
         if told.reason.is_some() {
             text.push_str(&line(told));
@@ -66,7 +66,7 @@ pub(super) fn text(report: &Report) -> String {
     text
 }
 
-/// What failed: a line each, or one line for many that have a cause in common.
+/// Returns the failures: a line for each, or one line for many with the same cause.
 fn failures(report: &Report) -> String {
     let mut causes: BTreeMap<&str, Vec<&Told>> = BTreeMap::new();
     for told in report.versions.iter().filter(|told| told.status == Status::Failed) {
@@ -93,7 +93,7 @@ fn failures(report: &Report) -> String {
     text
 }
 
-/// What can be done about refusals.
+/// Returns hints for refusals.
 fn hints(report: &Report) -> Vec<&'static str> {
     let refused = || report.versions.iter().filter(|told| told.status == Status::Refused);
     let has = |outcome| refused().any(|told| told.outcome == Some(outcome));

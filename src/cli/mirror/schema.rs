@@ -1,10 +1,10 @@
-//! What `mirror.yaml` may hold, key by key, so that what is wrong in it is said by its path and by
-//! what is expected there. Types and ranges are judged here; what a text means, where it is used.
+//! The schema of `mirror.yaml`, key by key. Errors name the path and the expected value. This
+//! module checks types and ranges; each user of a text checks its meaning.
 
 use crate::{Error, Result, oci::Registry};
 use serde_json::{Map, Value as Json};
 
-/// What a key may hold.
+/// The allowed value of a key.
 enum Shape {
     Text,
     Flag,
@@ -14,12 +14,12 @@ enum Shape {
     Rate,
     /// A number of versions, or a part: `10%`.
     Guard,
-    /// `HOST[:PORT]`.
+    /// A registry host, `HOST[:PORT]`.
     Host,
     /// One of these words.
     Word(&'static [&'static str]),
     List(&'static Self),
-    /// Its keys; those that must be there come with [`Need::Must`].
+    /// An object with these keys; required keys have [`Need::Must`].
     Keys(&'static [(&'static str, Need, Self)]),
     /// A text, or the keys.
     TextOr(&'static Self),

@@ -1,4 +1,4 @@
-//! Where charts are pushed: a registry's namespace, or an image layout.
+//! Destinations of a push: a registry's namespace, or an image layout.
 
 use crate::{
     Error, Result,
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const ARCHIVES: [&str; 10] =
     [".tgz", ".gz", ".zip", ".xz", ".txz", ".bz2", ".tbz", ".7z", ".rar", ".zst"];
 
-/// Where charts are pushed.
+/// The destination of a push.
 pub(crate) enum Destination {
     Registry(Registry, Option<RepositoryName>),
     Layout(PathBuf),
@@ -124,8 +124,8 @@ pub(crate) fn refuse_address(folder: Option<&PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Whether a text looks like `HOST[:PORT]/PATH` rather than a path: a port, or a dot in what a path
-/// follows.
+/// Reports whether a text looks like `HOST[:PORT]/PATH` rather than a path: it has a port, or a dot
+/// before a path.
 pub(crate) fn is_host(text: &str) -> bool {
     let (first, path) =
         text.split_once('/').map_or((text, None), |(first, path)| (first, Some(path)));

@@ -1,4 +1,4 @@
-//! What `helm chart push|pull` of Helm 3.0 to 3.6 did, over the store of saved charts (helm.md 7).
+//! `helm chart push|pull` of Helm 3.0 to 3.6, on the store of saved charts (helm.md 7).
 
 use super::{
     CreatedFrom, From,
@@ -143,7 +143,7 @@ async fn fetch_config(
     place.fetch_blob(config, limits.config_bytes).await
 }
 
-/// Where the chart of `push REF` is taken from, and when it was created.
+/// The chart of `push REF`, and its creation time.
 pub(crate) struct Source<'a> {
     pub(crate) chart: Option<&'a Path>,
     pub(crate) from: Option<From>,
@@ -151,7 +151,7 @@ pub(crate) struct Source<'a> {
     pub(crate) created: &'a CreatedFrom,
 }
 
-/// `push REF`: what REF means is looked for here, said, and pushed.
+/// Runs `push REF`: it finds the chart for REF, prints it, and pushes it.
 pub(crate) async fn push(
     run: &Run,
     remote: &RemoteArgs,

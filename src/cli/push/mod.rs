@@ -48,48 +48,48 @@ const AT_ONCE: usize = 8;
 
 #[derive(Debug, Args)]
 pub(super) struct PushArgs {
-    /// Archives, chart sources, `repo/chart` or `https://….tgz`, then `oci://host/namespace` or
+    /// Push archives, chart sources, `repo/chart` or `https://….tgz` to `oci://host/namespace` or
     /// `layout:DIR`; or one `host/ns/name:tag`
     #[arg(required = true, value_name = "CHART|DESTINATION")]
     items: Vec<String>,
-    /// Version or range of a chart of a repository
+    /// Use this version or range of a repository's chart
     #[arg(long)]
     version: Option<String>,
-    /// Take prereleases of it too when no version is given
+    /// Include prereleases of it if no version is given
     #[arg(long)]
     devel: bool,
-    /// Replace a version that holds another chart
+    /// Replace a version that is a different chart
     #[arg(long, visible_alias = "force")]
     overwrite: bool,
-    /// Leave a tag that exists as it is
+    /// Keep an existing tag as it is
     #[arg(long, conflicts_with = "overwrite")]
     skip_existing: bool,
     /// Send no provenance, and ask no repository for it
     #[arg(long)]
     no_prov: bool,
-    /// How to verify what was pushed
+    /// Verify the push in this way
     #[arg(long, value_enum, default_value_t = VerifyArg::Manifest)]
     verify: VerifyArg,
-    /// Order of chart and provenance in the manifest
+    /// Order chart and provenance in the manifest like this
     #[arg(long, value_enum, default_value_t = OrderArg::ChartFirst)]
     layer_order: OrderArg,
-    /// Which time the manifest says that the chart was created at: `file`, `archive`, `now`, or a
-    /// time in RFC 3339
+    /// Take the manifest's creation time from this source: `file`, `archive`, `now`, or a time in
+    /// RFC 3339
     #[arg(long, value_name = "SOURCE|TIME", default_value = "file")]
     created_from: CreatedFrom,
-    /// Annotation of the manifest
+    /// Add this annotation to the manifest
     #[arg(long, value_name = "KEY=VALUE")]
     annotation: Vec<String>,
     /// Write the digests to a file, one a line
     #[arg(long, value_name = "FILE")]
     digest_file: Option<PathBuf>,
-    /// With a reference alone: the chart to push
+    /// With a reference alone: push this chart
     #[arg(long, value_name = "PATH")]
     chart: Option<PathBuf>,
-    /// With a reference alone: where the chart is taken from
+    /// With a reference alone: take the chart from here
     #[arg(long, value_enum)]
     from: Option<From>,
-    /// How to write the result
+    /// Write the result in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
@@ -104,15 +104,15 @@ enum VerifyArg {
     Manifest,
     /// Read the manifest and every layer back
     Full,
-    /// Only compare the digests the registry answers
+    /// Only compare the digests in the registry's responses
     None,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum OrderArg {
-    /// The chart, then its provenance
+    /// Put the chart before its provenance
     ChartFirst,
-    /// By digest, as Helm
+    /// Order by digest, as Helm
     Helm,
 }
 
@@ -145,7 +145,7 @@ impl std::str::FromStr for CreatedFrom {
 }
 
 impl CreatedFrom {
-    /// Dates a chart that carries no manifest of its own.
+    /// Sets the creation time of a chart that has no manifest of its own.
     pub(super) fn date(&self, chart: &mut Outgoing, limits: &Limits) -> Result<()> {
         match self {
             Self::File => {}
@@ -156,14 +156,14 @@ impl CreatedFrom {
     }
 }
 
-/// Where the old `push REF` takes the chart from.
+/// The place from which the old `push REF` takes the chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum From {
-    /// The saved charts
+    /// Take a saved chart
     Store,
-    /// An archive in this folder
+    /// Take an archive in this folder
     Archive,
-    /// A chart's source: `.`, `./NAME` or `./charts/NAME`
+    /// Take a chart's source: `.`, `./NAME` or `./charts/NAME`
     Dir,
 }
 
@@ -299,14 +299,14 @@ async fn one(
     let (place, name) = destination.place(run, &args.remote, &chart.metadata.name)?;
     let pushed = op::push(&place, &name, &chart, &tag, options).await;
     let report = pushed.map_err(|error| match error.kind() {
-        // Which blob was the first to be refused says little.
+        // The blob that was refused first is of little interest.
         ErrorKind::Denied => error.context(format!("cannot push `{name}:{tag}`")),
         _ => error,
     })?;
     Ok(Told { name, report })
 }
 
-/// The error for a chart that lies in a registry already.
+/// Returns the error for a chart that is in a registry already.
 fn in_registry(text: &str) -> Error {
     let error = Error::usage(format!("`{text}` is in a registry; `push` sends charts from here"));
     let Ok(reference) = text.parse::<Reference>() else { return error };
@@ -321,14 +321,14 @@ fn in_registry(text: &str) -> Error {
 
 /// A chart that is not on this machine.
 enum Elsewhere<'a> {
-    /// `repo/chart`.
+    /// A chart of a configured repository, `repo/chart`.
     Repository { name: &'a str, chart: &'a str },
     /// An archive by its URL.
     Archive(&'a str),
 }
 
 impl<'a> Elsewhere<'a> {
-    /// What is there as a path is meant as one.
+    /// An existing path is a path.
     fn of(text: &'a str) -> Option<Self> {
         if text.contains("://") {
             return (!text.starts_with("oci://")).then_some(Self::Archive(text));
@@ -393,7 +393,7 @@ pub(super) fn prepare(
     prepare_with(run, path, Beside::Take, links, limits)
 }
 
-/// The same; `beside` says whether an archive's provenance goes with it.
+/// Prepares in the same way; `beside` decides whether to include an archive's provenance.
 fn prepare_with(
     run: &Run,
     path: &Path,

@@ -30,19 +30,19 @@ const AT_ONCE: usize = 16;
 
 #[derive(Debug, Args)]
 pub(super) struct SearchArgs {
-    /// `repo [KEYWORD…]`, or `oci://host/ns/name`
+    /// Search `repo [KEYWORD…]`, or list `oci://host/ns/name`
     #[arg(required = true, value_name = "WHAT")]
     words: Vec<String>,
     /// Show every version, not only the newest
     #[arg(long, short = 'l')]
     pub(super) versions: bool,
-    /// Only versions in a range
+    /// Show only versions in a range
     #[arg(long)]
     pub(super) version: Option<String>,
     /// Show prereleases too
     #[arg(long)]
     pub(super) devel: bool,
-    /// Widest column
+    /// Cut columns at this width
     #[arg(long, default_value_t = 50)]
     pub(super) max_col_width: usize,
     /// Take the keywords as a regular expression
@@ -51,7 +51,7 @@ pub(super) struct SearchArgs {
     /// Fail when nothing is found
     #[arg(long)]
     pub(super) fail_on_no_result: bool,
-    /// How to write the list
+    /// Write the list in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     pub(super) output: Format,
     #[command(flatten)]
@@ -131,7 +131,7 @@ struct Row {
     description: String,
 }
 
-/// The newest tag that leads to a chart; a repository may hold images beside charts.
+/// Returns the newest tag that refers to a chart; a repository may have images beside charts.
 async fn newest(place: &AnyRepository, name: &str, tags: &[String]) -> Result<Option<Row>> {
     let tags: Vec<Tag> = tags.iter().filter_map(|tag| tag.parse().ok()).collect();
     if tags.is_empty() {

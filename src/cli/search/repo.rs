@@ -74,7 +74,8 @@ fn row<'h>(hit: &Hit<'h>) -> Row<'h> {
     }
 }
 
-/// The cached index of each repository; one that cannot be read is told and left out, as Helm does.
+/// Returns the cached index of each repository. It skips an unreadable one with a warning, as Helm
+/// does.
 fn indexes(run: &Run) -> Result<Vec<(String, Index)>> {
     let (files, limits) = (run.repository_files(), Limits::default());
     let repositories = files.load(&limits)?.repositories;

@@ -1,5 +1,5 @@
-//! The flags of `serve` that ChartMuseum has too, under its names, and what they mean. What they do
-//! is the server's.
+//! The flags of `serve` that ChartMuseum has too, under its names, and their meaning. The server
+//! implements them.
 
 use crate::{
     Error, Result,
@@ -16,106 +16,106 @@ use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "ChartMuseum API")]
 pub(crate) struct MuseumArgs {
-    /// How many segments a namespace has, 0 for the root alone; default: any number, as long as it
-    /// has charts
+    /// Use namespaces of this many segments, 0 for the root alone; default: any number that has
+    /// charts
     #[arg(long, value_name = "N", conflicts_with = "depth_dynamic")]
     depth: Option<usize>,
-    /// Namespaces of any depth, each of which is there, with charts or without
+    /// Allow namespaces of any depth, with or without charts
     #[arg(long)]
     depth_dynamic: bool,
-    /// Path before every other, such as `/charts`
+    /// Serve below this path, such as `/charts`
     #[arg(long, value_name = "PATH")]
     context_path: Option<String>,
-    /// No routes below `/api`
+    /// Serve no routes below `/api`
     #[arg(long)]
     disable_api: bool,
-    /// No route that deletes
+    /// Serve no route that deletes
     #[arg(long)]
     disable_delete: bool,
-    /// A version that is there may be uploaded again
+    /// Allow another upload of an existing version
     #[arg(long)]
     allow_overwrite: bool,
-    /// A version that is there stays, also with `?force`
+    /// Keep an existing version, also with `?force`
     #[arg(long)]
     disable_force_overwrite: bool,
-    /// Absolute URL before those in the index
+    /// Prefix the index's URLs with this absolute URL
     #[arg(long, value_name = "URL")]
     chart_url: Option<String>,
-    /// Keep so many versions of a chart; the oldest goes first
+    /// Keep at most this many versions of a chart and remove the oldest; 0 keeps all
     #[arg(long, value_name = "N", default_value_t = 0)]
     per_chart_limit: usize,
-    /// Refuse more files than these in a namespace
+    /// Refuse more files than this in a namespace; 0 sets no limit
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_storage_objects: usize,
-    /// Refuse uploads with a longer body; default: 20971520 for the ChartMuseum API, no such bound
-    /// for the registry API
+    /// Refuse uploads with a longer body; default: 20971520 for the ChartMuseum API, no limit for
+    /// the registry API
     #[arg(long, value_name = "BYTES")]
     max_upload_size: Option<u64>,
-    /// Form field of a chart, beside `chart`
+    /// Accept this form field for a chart, beside `chart`
     #[arg(long, value_name = "NAME", default_value = "chart")]
     chart_post_form_field_name: String,
-    /// Form field of a provenance file, beside `prov`
+    /// Accept this form field for a provenance file, beside `prov`
     #[arg(long, value_name = "NAME", default_value = "prov")]
     prov_post_form_field_name: String,
-    /// Write index.yaml as JSON, which is read faster
+    /// Write index.yaml as JSON, which parses faster
     #[arg(long)]
     json_index: bool,
     /// Serve Prometheus metrics at `/metrics`, to everybody
     #[arg(long)]
     enable_metrics: bool,
-    /// User who may do everything, by HTTP Basic, in both APIs
+    /// Allow this user everything, by HTTP Basic, in both APIs
     #[arg(long, value_name = "USER", requires = "basic_auth_pass", conflicts_with = "htpasswd")]
     basic_auth_user: Option<String>,
-    /// The user's password; better in a file: `@FILE`
+    /// Use this password for the user; better in a file: `@FILE`
     #[arg(long, value_name = "PASSWORD", requires = "basic_auth_user")]
     basic_auth_pass: Option<String>,
     /// Let everybody read
     #[arg(long)]
     auth_anonymous_get: bool,
-    /// Take tokens of an issuer elsewhere (JWT with RS256), in both APIs
+    /// Accept tokens of an issuer elsewhere (JWT with RS256), in both APIs
     #[arg(
         long,
         requires_all = ["auth_realm", "auth_service", "auth_cert_path"],
         conflicts_with_all = ["htpasswd", "basic_auth_user"]
     )]
     bearer_auth: bool,
-    /// Where clients get tokens
+    /// Send clients to this URL for tokens
     #[arg(long, value_name = "URL")]
     auth_realm: Option<String>,
-    /// For whom the tokens are
+    /// Require tokens for this service
     #[arg(long, value_name = "NAME")]
     auth_service: Option<String>,
-    /// Public key or certificate of the issuer, in PEM
+    /// Verify tokens with this public key or certificate of the issuer, in PEM
     #[arg(long, value_name = "FILE")]
     auth_cert_path: Option<PathBuf>,
-    /// Where a token's claims list the allowed actions, in JMESPath; `$NAMESPACE` and
-    /// `$ACCESS_ENTRY_TYPE` may stand in it
+    /// Read the allowed actions from a token's claims with this JMESPath; it may use `$NAMESPACE`
+    /// and `$ACCESS_ENTRY_TYPE`
     #[arg(long, value_name = "EXPRESSION", requires = "bearer_auth")]
     auth_actions_search_path: Option<String>,
-    /// Artifact Hub's id of the repository, or `NAMESPACE=ID`; again for more
+    /// Set Artifact Hub's id of the repository, or `NAMESPACE=ID`; repeat for more
     #[arg(long, value_name = "ID")]
     artifact_hub_repo_id: Vec<String>,
-    /// `Access-Control-Allow-Origin` of the API
+    /// Send this `Access-Control-Allow-Origin` in the API
     #[arg(long, value_name = "ORIGIN")]
     cors_alloworigin: Option<String>,
-    /// Folder with an index.html, and a folder `static`, to show instead of the welcome
+    /// Show the index.html and the folder `static` of this folder instead of the welcome
     #[arg(long, value_name = "DIR")]
     web_template_path: Option<PathBuf>,
-    /// Whether ChartMuseum's oddities are reproduced
+    /// Choose whether to reproduce ChartMuseum's oddities
     #[arg(long, value_enum, value_name = "HOW", default_value_t = CompatArg::Improved)]
     compat: CompatArg,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum CompatArg {
-    /// `HEAD` is answered as `GET` is, and `--max-storage-objects` counts forms
+    /// Answer `HEAD` as `GET`, and count forms in `--max-storage-objects`
     Improved,
-    /// As ChartMuseum does it, oddities and all
+    /// Do as ChartMuseum does, oddities and all
     Strict,
 }
 
 impl MuseumArgs {
-    /// Whom ChartMuseum's flags let in; `None` when they do not say.
+    /// Returns the access that ChartMuseum's flags set. `None` if they set none.
     pub(crate) fn access(&self) -> Result<Option<Access>> {
         let anonymous = self.anonymous();
         if let (Some(user), Some(password)) = (&self.basic_auth_user, &self.basic_auth_pass) {
@@ -146,7 +146,7 @@ impl MuseumArgs {
         }
     }
 
-    /// What those without credentials may do.
+    /// Returns the rights of clients without credentials.
     pub(crate) fn anonymous(&self) -> Anonymous {
         if self.auth_anonymous_get { Anonymous::MayPull } else { Anonymous::Refused }
     }
@@ -168,7 +168,7 @@ impl MuseumArgs {
         given.into_iter().filter(|(given, _)| *given).map(|(_, text)| text.to_owned())
     }
 
-    /// How the ChartMuseum API behaves.
+    /// Returns the options of the ChartMuseum API.
     pub(crate) fn options(&self) -> Result<Options> {
         let defaults = Options::default();
         Ok(Options {
@@ -207,13 +207,13 @@ impl MuseumArgs {
     }
 }
 
-/// With a slash before and none behind, as ChartMuseum makes it.
+/// Returns the path with a leading slash and no trailing one, as ChartMuseum does.
 fn context_path(text: &str) -> String {
     let path = text.trim_matches('/');
     if path.is_empty() { String::new() } else { format!("/{path}") }
 }
 
-/// What stands before the URLs in the index.
+/// Returns the prefix of URLs in the index.
 fn chart_url(text: &str) -> Result<String> {
     let web = text.starts_with("http://") || text.starts_with("https://");
     if text.is_empty() || web && url::Url::parse(text).is_ok() {

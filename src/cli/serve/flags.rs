@@ -1,6 +1,5 @@
-//! ChartMuseum's flags that `serve` takes so that an old command line can stay: those that say
-//! where it listens and where its folder is, those that mean nothing here, and those for stores
-//! that are not there.
+//! ChartMuseum's flags that `serve` accepts so that an old command line works. They set its address
+//! and its folder, have no meaning here, or are for storage backends that do not exist here.
 
 use crate::{Error, Result, cli::Run};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};
@@ -12,16 +11,16 @@ use std::{
 #[derive(Debug, Args)]
 #[command(next_help_heading = "ChartMuseum API")]
 pub(crate) struct FlagArgs {
-    /// Port to listen on, at every address unless `--listen-host` names one
+    /// Listen on this port, at every address unless `--listen-host` names one
     #[arg(long, value_name = "PORT", conflicts_with = "listen")]
     port: Option<u16>,
-    /// Address to listen on, at port 8080 unless `--port` names another
+    /// Listen on this address, at port 8080 unless `--port` names another
     #[arg(long, value_name = "ADDR", conflicts_with = "listen")]
     listen_host: Option<IpAddr>,
-    /// The same as `--storage DIR`; `--storage local` may stand beside it
+    /// Store in this folder, like `--storage DIR`; also works with `--storage local`
     #[arg(long, value_name = "DIR", conflicts_with = "upstream")]
     storage_local_rootdir: Option<PathBuf>,
-    /// The same as `--log-format json`
+    /// Log as JSON, like `--log-format json`
     #[arg(long)]
     pub(crate) log_json: bool,
     #[command(flatten)]
@@ -31,11 +30,11 @@ pub(crate) struct FlagArgs {
 /// ChartMuseum's port.
 const PORT: u16 = 8080;
 
-/// What ChartMuseum's `--storage` takes beside `local`.
+/// The values of ChartMuseum's `--storage` beside `local`.
 const BACKENDS: [&str; 9] =
     ["amazon", "google", "oracle", "microsoft", "alibaba", "openstack", "baidu", "etcd", "tencent"];
 
-/// Those that mean nothing here, and whether they have a value.
+/// The flags without a meaning here; `true` if one takes a value.
 const IDLE: [(&str, bool); 11] = [
     ("always-regenerate-chart-index", false),
     ("cache-interval", true),
@@ -50,7 +49,7 @@ const IDLE: [(&str, bool); 11] = [
     ("write-timeout", true),
 ];
 
-/// Those of stores that are not there.
+/// The flags of storage backends that do not exist here.
 const OF_STORES: [&str; 37] = [
     "cache-redis-addr",
     "cache-redis-password",
@@ -93,7 +92,7 @@ const OF_STORES: [&str; 37] = [
 /// The only one of them without a value.
 const SWITCH: &str = "storage-amazon-force-path-style";
 
-/// Which flags were given that do nothing, and which that cannot be honoured.
+/// The given flags that have no effect, and those that cannot be honoured.
 #[derive(Debug, Default)]
 struct Others {
     idle: Vec<&'static str>,
@@ -101,7 +100,7 @@ struct Others {
 }
 
 impl FlagArgs {
-    /// Where to listen, if these flags say so.
+    /// Returns the address to listen on, if these flags set one.
     pub(crate) fn listen(&self) -> Option<SocketAddr> {
         if self.port.is_none() && self.listen_host.is_none() {
             return None;
@@ -110,10 +109,11 @@ impl FlagArgs {
         Some(SocketAddr::new(host, self.port.unwrap_or(PORT)))
     }
 
-    /// The folder of the store, given what `--storage` says.
+    /// Returns the folder of the store, given the value of `--storage`.
     ///
     /// # Errors
-    /// `Usage` when it is to be somewhere else than in a folder, or in two.
+    ///
+    /// `Usage` if the store is not a folder, or if two folders are given.
     pub(crate) fn storage(&self, storage: Option<&Path>) -> Result<Option<PathBuf>> {
         let named = storage.and_then(Path::to_str);
         if let Some(named) = named.filter(|named| BACKENDS.contains(named)) {
@@ -131,10 +131,11 @@ impl FlagArgs {
         }
     }
 
-    /// Says which flags do nothing, in one line.
+    /// Prints one warning that lists the ignored flags.
     ///
     /// # Errors
-    /// `Usage` for those without which something would be lost.
+    ///
+    /// `Usage` for flags whose loss would lose data.
     pub(crate) fn settle(&self, run: &Run) -> Result<()> {
         if let Some(flag) = self.others.of_stores.first() {
             let error = if flag.starts_with("cache-") {
@@ -154,7 +155,7 @@ impl FlagArgs {
     }
 }
 
-/// What to do with charts that lie elsewhere.
+/// The hint for charts stored elsewhere.
 const CARRY: &str = "let it store in a folder, and carry the charts here with `chartferry mirror` from the old server";
 
 fn elsewhere(flag: &str) -> Error {
@@ -164,7 +165,7 @@ fn elsewhere(flag: &str) -> Error {
     .with_hint(CARRY)
 }
 
-/// Why Redis is not asked, and what stands in its place.
+/// Returns the error for a Redis flag, with the reason and the replacement.
 pub(crate) fn shared(flag: &str) -> Error {
     Error::usage(format!("`--{flag}`: there is no cache in Redis"))
         .with_hint("leave it out: the index is kept in memory and never older than the store; for several servers use `--upstream`")

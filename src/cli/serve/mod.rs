@@ -25,28 +25,28 @@ use upstream::UpstreamArgs;
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Address and port; port 0 takes a free one
+    /// Listen on this address and port; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5000")]
     listen: SocketAddr,
-    /// Print the index of the charts at the root, as it would be served, and end
+    /// Print the index of the root's charts, as it would be served, and exit
     #[arg(long, conflicts_with = "upstream")]
     gen_index: bool,
-    /// Folder that holds everything; default: `chartferry/registry` in the user's data folder
+    /// Store everything in this folder; default: `chartferry/registry` in the user's data folder
     #[arg(long, value_name = "DIR")]
     storage: Option<PathBuf>,
-    /// File with the users and the bcrypt hashes of their passwords; read again when it changes
+    /// Read users and the bcrypt hashes of their passwords from this file, again when it changes
     #[arg(long, value_name = "FILE")]
     htpasswd: Option<PathBuf>,
     /// Let everybody read; only writing needs a user
     #[arg(long, requires = "htpasswd")]
     anonymous_pull: bool,
-    /// Certificate chain in PEM: serve HTTPS
+    /// Serve HTTPS with this certificate chain in PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
-    /// Key of the certificate in PEM
+    /// Use this key of the certificate, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Certificates of authorities in PEM: only clients with a certificate of theirs are served
+    /// Serve only clients with a certificate of these authorities, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_ca_cert: Option<PathBuf>,
     /// Listen beyond this machine although everybody may write
@@ -61,7 +61,7 @@ pub(super) struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// Whether ChartMuseum's flag asks for a log in JSON.
+    /// Reports whether ChartMuseum's flag requests a log in JSON.
     pub(super) fn log_json(&self) -> bool {
         self.flags.log_json
     }
@@ -100,7 +100,7 @@ pub(super) fn serve(run: &Run, args: ServeArgs) -> Result<Exit> {
     let storage = args.flags.storage(args.storage.as_deref())?;
     let config = args.config()?;
     let upstream = args.upstream.upstream(run, &config)?;
-    // A client's certificate stands for a user.
+    // A client's certificate counts as a user.
     if let Some(warning) = args.upstream.of_everyone(&config)
         && args.tls_ca_cert.is_none()
     {
@@ -129,8 +129,8 @@ pub(super) fn serve(run: &Run, args: ServeArgs) -> Result<Exit> {
         for warning in args.museum.of_one_api() {
             run.talk.warn(&warning);
         }
-        // The store first: whoever holds its lock may well hold the port too, and the lock says
-        // why.
+        // The store is opened first: the process that holds its lock may hold the port too, and the
+        // lock gives the reason.
         let disk = Disk::open(&root, Durability::Full).map_err(|error| archives(&root, error))?;
         let bound = server::bind(disk, config).await?;
         output::println(format!("Listening on {}", bound.url()))?;
@@ -156,7 +156,7 @@ fn archives(root: &Path, error: Error) -> Error {
     ))
 }
 
-/// Comes when the user or the system says that it is enough.
+/// Waits until the user or the system asks the server to stop.
 async fn stop() {
     #[cfg(unix)]
     {

@@ -1,5 +1,4 @@
-//! The flags of `serve --upstream`, and the registry they name. What is done with it is the
-//! server's.
+//! The flags of `serve --upstream`, and the registry that they name. The server implements them.
 
 use super::flags::shared;
 use crate::{
@@ -23,44 +22,44 @@ use std::{
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Upstream")]
 pub(crate) struct UpstreamArgs {
-    /// Serve the charts of a registry elsewhere, `oci://host/ns`, as a chart repository; nothing is
-    /// stored here
+    /// Serve the charts of a registry elsewhere, `oci://host/ns`, as a chart repository; store
+    /// nothing here
     #[arg(long, value_name = "OCI-URL", conflicts_with = "storage")]
     pub(crate) upstream: Option<String>,
-    /// As whom uploads and deletions are done there
+    /// Upload and delete there with these credentials
     #[arg(long, value_enum, value_name = "HOW", default_value_t, requires = "upstream")]
     upstream_auth: UpstreamAuth,
-    /// The charts to show, where the registry does not say which it has
+    /// Show these charts of a registry that does not list its own
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "upstream")]
     charts: Vec<String>,
-    /// Seconds between two looks at the lists of tags
+    /// Look at the lists of tags after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "upstream",
           value_parser = clap::value_parser!(u64).range(1..))]
     poll: u64,
-    /// Folder that keeps what was seen, for the next start
+    /// Keep the cache in this folder, for the next start
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Send clients to where the registry keeps an archive, when it says so
+    /// Redirect clients to an archive's storage, if the registry gives it
     #[arg(long, requires = "upstream")]
     redirect: bool,
-    /// File with the secret that `POST /notify` must bring
+    /// Require the secret in this file for `POST /notify`
     #[arg(long, value_name = "FILE", requires = "upstream")]
     notify_secret_file: Option<PathBuf>,
     #[command(flatten)]
     remote: RemoteArgs,
 }
 
-/// As whom uploads and deletions are done.
+/// The credentials for uploads and deletions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum UpstreamAuth {
-    /// As whoever asks for them: user and password of the request go to the registry
+    /// Use the user and password of each request
     #[default]
     Passthrough,
-    /// As this server, with its own credentials
+    /// Use the server's own credentials
     Config,
 }
 
-/// How long the registry gets for what a client waits for.
+/// The timeouts for the registry while a client waits.
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(30);
 /// Longest `Retry-After` of the registry that is waited out.
@@ -71,8 +70,8 @@ const MAX_CLIENTS: usize = 256;
 const MAX_SECRET: u64 = 64 * 1024;
 
 impl UpstreamArgs {
-    /// What the user should know of uploads and deletions that need no user here and are the
-    /// server's own there.
+    /// Returns the warning for uploads and deletions that need no user here and use the server's
+    /// own credentials there.
     pub(crate) fn of_everyone(&self, config: &Config) -> Option<&'static str> {
         let everyone = matches!(config.access, Access::Everyone);
         (self.upstream.is_some() && self.upstream_auth == UpstreamAuth::Config && everyone).then_some(

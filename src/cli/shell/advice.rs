@@ -9,10 +9,10 @@ use crate::advice::{
 /// The ways to name the user of a chart repository that the command which ran has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ReadBy {
-    /// None that this table has.
+    /// An unknown way: the command is not in this table.
     #[default]
     Unknown,
-    /// Flags.
+    /// The command's flags.
     Flags,
     /// Flags, or a configured repository.
     FlagsOrConfiguration,

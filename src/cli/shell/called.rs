@@ -1,10 +1,9 @@
-//! How the program was called: from a shell, or by Helm as its plugin `chart`. In a plugin's
-//! messages commands are named as the user writes them there: the program itself need not be on the
-//! search path.
+//! The caller of the program: a shell, or Helm for its plugin `chart`. Messages in a plugin name
+//! commands as the user writes them there, because the program need not be on the search path.
 
 use super::env::Env;
 
-/// Who called.
+/// The caller of the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Caller {
     /// A shell, or a script.
@@ -41,7 +40,7 @@ impl Caller {
         }
     }
 
-    /// What stands before the verbs of `chart`.
+    /// Returns the words before the commands of `chart`.
     pub(crate) fn chart(self) -> &'static str {
         match self {
             Self::Shell => "chartferry chart",

@@ -1,4 +1,4 @@
-//! Talk: what is said on stderr, for a person or a machine.
+//! Messages on stderr, for a person or a machine.
 
 use super::{
     advice::{ReadBy, render},
@@ -15,7 +15,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// How talk is written.
+/// The format of messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LogFormat {
     /// Lines for a person.
@@ -26,9 +26,8 @@ pub(crate) enum LogFormat {
 }
 
 /// The two streams of a run. Cheap to clone; lines from several threads do not mix. URLs are
-/// written without what proves something: whoever reads a job's log may not be whom a signed URL
-/// was given to. Control characters are escaped: much of what is said are words of a registry or of
-/// a chart.
+/// redacted, because readers of a job's log may not be entitled to a signed URL. Control characters
+/// are escaped, because registries and charts supply much of the text.
 #[derive(Clone, Debug)]
 pub(crate) struct Talk {
     format: LogFormat,
@@ -40,7 +39,7 @@ pub(crate) struct Talk {
     given: Arc<Mutex<HashSet<String>>>,
 }
 
-/// How much is said.
+/// The amount of messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Volume {
     /// Everything worth knowing.

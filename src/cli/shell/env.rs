@@ -134,7 +134,7 @@ impl Env {
         self.raw(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
-    /// Whether a variable says yes.
+    /// Reports whether a variable means yes.
     pub fn flag(&self, name: &str) -> bool {
         self.text(name).is_some_and(|value| {
             matches!(value.as_str(), "1" | "t" | "T" | "true" | "True" | "TRUE" | "yes")
@@ -187,12 +187,12 @@ impl Env {
         self.helm_home("HELM_CACHE_HOME", "XDG_CACHE_HOME", ".cache")
     }
 
-    /// Where charts are saved on this machine.
+    /// Returns the folder of charts saved on this machine.
     pub fn chart_store(&self) -> PathBuf {
         self.helm_data().join("chartferry")
     }
 
-    /// Where partly downloaded blobs are kept.
+    /// Returns the folder of partly downloaded blobs.
     pub fn blob_cache(&self) -> PathBuf {
         self.path("CHARTFERRY_CACHE").unwrap_or_else(|| self.helm_cache().join("chartferry"))
     }
@@ -244,14 +244,15 @@ impl Env {
         ]
     }
 
-    /// Where `serve` keeps its data when it is not told.
+    /// Returns the default folder for the data of `serve`.
     pub fn server_data(&self) -> PathBuf {
         self.path("XDG_DATA_HOME")
             .unwrap_or_else(|| self.home().join(".local/share"))
             .join("chartferry/registry")
     }
 
-    /// Where plugins go: the first folder of `HELM_PLUGINS`, else below Helm's data folder.
+    /// Returns the folder for plugins: the first of `HELM_PLUGINS`, else a folder below Helm's data
+    /// folder.
     pub fn plugins(&self) -> PathBuf {
         self.raw("HELM_PLUGINS")
             .and_then(|value| {

@@ -1,31 +1,31 @@
-//! Exit codes: the one place where a kind of failure becomes a number. `docs/exit-codes.md` says
-//! the same.
+//! Exit codes: the one place that maps a kind of failure to a number. `docs/exit-codes.md` lists
+//! the same codes.
 
 use crate::{Error, ErrorKind};
 use std::process::ExitCode;
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// All is well.
+    /// The run succeeded.
     Ok,
     /// Something failed.
     Failure,
-    /// With a check: the two sides differ.
+    /// A difference between the two sides, found by a check.
     Drift,
     /// Some of several inputs failed.
     Partial,
     /// Something else is there, and was not replaced.
     Conflict,
-    /// What was asked for does not exist.
+    /// A requested object does not exist.
     NotFound,
     /// Credentials are missing, wrong, or not enough.
     Denied,
-    /// Bytes are not what their digest says.
+    /// Content differs from its digest.
     Integrity,
     /// The command was not written as it must be. `EX_USAGE` of sysexits.h.
     Usage,
-    /// The user stopped it: 128 and the number of the signal, as shells say it.
+    /// The user stopped the run: 128 plus the number of the signal, as in shells.
     Interrupted,
     /// The system stopped it: 128 and the number of SIGTERM.
     Terminated,

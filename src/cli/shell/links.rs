@@ -5,13 +5,14 @@ use clap::Args;
 
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct LinkArgs {
-    /// Follow symbolic links that lead out of the chart's folder, as Helm does
+    /// Follow symbolic links that point outside the chart's folder, as Helm does
     #[arg(long)]
     allow_outside_links: bool,
 }
 
 impl LinkArgs {
-    /// Links out of a chart that is carried away: refused unless the user allows them.
+    /// Returns the policy for links out of a chart that leaves this machine: refused unless the
+    /// user allows them.
     pub(crate) fn strictly(self) -> Outside {
         if self.allow_outside_links { Outside::Follow } else { Outside::Refuse }
     }

@@ -1,5 +1,5 @@
-//! What a location on the command line means: a path, a saved reference, a registry, a URL, an
-//! image layout.
+//! The meaning of a location on the command line: a path, a saved reference, a registry, a URL or
+//! an image layout.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -12,20 +12,20 @@ use crate::{
 };
 use std::path::{Path, PathBuf};
 
-/// Where a chart is.
+/// The location of a chart.
 #[derive(Clone, Debug)]
 pub(crate) enum Location {
     /// A file or folder on this machine.
     Path(PathBuf),
-    /// In the store of saved charts.
+    /// A chart in the store of saved charts.
     Saved(SavedReference),
-    /// In a registry.
+    /// A chart in a registry.
     Registry(Reference),
-    /// In an OCI image layout.
+    /// A chart in an OCI image layout.
     Layout(LayoutReference),
     /// An archive behind a URL.
     Url(String),
-    /// In a configured chart repository.
+    /// A chart in a configured chart repository.
     Chart {
         /// The repository.
         repository: Box<RepositoryEntry>,
@@ -34,7 +34,7 @@ pub(crate) enum Location {
     },
 }
 
-/// `layout:DIR[:tag][@digest]`
+/// A reference to a layout, `layout:DIR[:tag][@digest]`.
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutReference {
     pub(crate) folder: PathBuf,
@@ -119,8 +119,8 @@ pub(crate) fn in_repository(run: &Run, name: &str, chart: &str) -> Result<Locati
     Ok(Location::Chart { repository: Box::new(repository), chart: chart.to_owned() })
 }
 
-/// Whether `text` is written as `repo/chart`: two names, the first of which is no registry's, and
-/// no tag. Of more segments, or with a tag, the first is a host that happens to have no dot.
+/// Reports whether `text` has the form `repo/chart`: two names without a tag, the first of which is
+/// no registry. If there are more segments or a tag, the first is a host without a dot.
 pub(crate) fn is_in_repository(text: &str) -> bool {
     let mut segments = text.split('/');
     let (first, chart, rest) = (segments.next(), segments.next(), segments.next());

@@ -1,4 +1,4 @@
-//! What all commands share: environment, messages, output, exit codes, tables, progress.
+//! Shared parts of all commands: environment, messages, output, exit codes, tables, progress.
 
 pub(super) mod advice;
 pub(super) mod called;

@@ -1,5 +1,4 @@
-//! What is printed and where: data to stdout, talk to stderr. A reader that goes away is no
-//! failure.
+//! Output of results on stdout and messages on stderr. A reader that closes the pipe is no failure.
 
 use crate::{Error, Result, quote::printable};
 use serde::Serialize;
@@ -8,15 +7,15 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-/// How results are written.
+/// The format of results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// For a person.
+    /// Text for a person.
     #[default]
     Text,
-    /// One JSON document.
+    /// A JSON document.
     Json,
-    /// One YAML document.
+    /// A YAML document.
     Yaml,
 }
 
@@ -26,13 +25,13 @@ pub(crate) fn now() -> String {
     now.round(jiff::Unit::Second).unwrap_or(now).to_string()
 }
 
-/// Whether a person reads stderr.
+/// Reports whether stderr is a terminal.
 pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Data as stdout gets it: byte for byte in a file or pipe. On a terminal its control characters
-/// are escaped, since most of it comes from charts and registries of strangers.
+/// Returns the data for stdout: unchanged for a file or pipe. On a terminal, control characters are
+/// escaped, because most data is from charts and registries of strangers.
 fn shown(data: &[u8], is_terminal: bool) -> Cow<'_, [u8]> {
     if !is_terminal {
         return Cow::Borrowed(data);

@@ -1,5 +1,5 @@
-//! Progress of a long job: a bar on a terminal, elsewhere a line every 15 seconds. A job that ends
-//! sooner says nothing.
+//! Progress of a long job: a bar on a terminal, otherwise a line every 15 seconds. A shorter job
+//! prints nothing.
 
 use super::{console::Talk, output::stderr_is_terminal};
 use crate::cli::Run;
@@ -12,14 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Off a terminal, how often a job says that it is alive.
+/// The interval of progress lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(15);
-/// On a terminal, how long a job must last before a bar appears: shorter ones would only flicker.
+/// The least duration of a job before a bar appears on a terminal. Shorter jobs would only flicker.
 const BAR_AFTER: Duration = Duration::from_millis(400);
-/// How often a bar is drawn.
+/// The interval at which a bar is drawn.
 const BAR_EVERY: Duration = Duration::from_millis(100);
 
-/// What a job has done so far; counted by the job, read by the line or bar.
+/// The counts of a job so far. The job adds to them, and the line or bar reads them.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     /// Items there are.
@@ -57,7 +57,7 @@ impl Progress {
         Self { counts, stop, thread }
     }
 
-    /// What the job counts in.
+    /// Returns the counts for the job to add to.
     pub(crate) fn counts(&self) -> Arc<Counts> {
         self.counts.clone()
     }
@@ -124,7 +124,7 @@ impl Job {
     }
 }
 
-/// `pushed 3 of 12 charts, 1 failed, 1.2 MiB, 153.6 KiB/s, 8 s, 16 s left`
+/// Returns a line such as `pushed 3 of 12 charts, 1 failed, 1.2 MiB, 153.6 KiB/s, 8 s, 16 s left`.
 fn line(
     verb: &str,
     noun: &str,
@@ -148,7 +148,7 @@ fn line(
         }
     }
     line.push_str(&format!(", {seconds} s"));
-    // What is left takes as long as what is done; before a tenth of a minute that says little.
+    // The estimate assumes a constant rate. Before 6 seconds it means little.
     if seconds >= 6 && items > 0 && items < total {
         let left = seconds.saturating_mul(total - items) / items;
         line.push_str(&format!(", {} left", duration(left)));
@@ -166,7 +166,7 @@ pub(crate) fn duration(seconds: u64) -> String {
     }
 }
 
-/// Waits, and says whether the job is over.
+/// Waits, and returns `true` once the job is over.
 fn wait(stop: &(Mutex<bool>, Condvar), pause: Duration) -> bool {
     let Ok(stopped) = stop.0.lock() else { return true };
     match stop.1.wait_timeout_while(stopped, pause, |stopped| !*stopped) {

@@ -23,13 +23,13 @@ use std::{
 /// Longest password read from stdin: a token of a cloud is a few KiB.
 const MAX_PASSWORD: u64 = 64 * 1024;
 
-/// Flags that say how a registry is reached; their names are Helm's.
+/// The flags for reaching a registry, with Helm's names.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RemoteArgs {
-    /// User name for the registry; without one, a password is an identity token
+    /// Use this user name for the registry; without one, a password is an identity token
     #[arg(long, value_name = "NAME", help_heading = "Registry")]
     pub(crate) username: Option<String>,
-    /// Password for the registry
+    /// Use this password for the registry
     #[arg(long, value_name = "PASSWORD", help_heading = "Registry")]
     pub(crate) password: Option<String>,
     /// Read the password from stdin
@@ -42,27 +42,27 @@ pub(crate) struct RemoteArgs {
     pub(crate) transport: TransportArgs,
     #[arg(skip)]
     client: OnceLock<Client>,
-    /// What was given, read from stdin once.
+    /// The given credentials, read from stdin once.
     #[arg(skip)]
     given: OnceLock<Option<(String, Secret)>>,
 }
 
-/// How a registry is reached, whoever asks.
+/// The settings for reaching a registry, for any user.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct TransportArgs {
-    /// Speak HTTP without TLS
+    /// Use HTTP without TLS
     #[arg(long, help_heading = "Registry")]
     pub(crate) plain_http: bool,
     /// Do not verify the registry's certificate
     #[arg(long, visible_alias = "insecure", help_heading = "Registry")]
     pub(crate) insecure_skip_tls_verify: bool,
-    /// Certificates to trust beside the system's
+    /// Trust these certificates beside the system's
     #[arg(long, value_name = "FILE", help_heading = "Registry")]
     pub(crate) ca_file: Option<PathBuf>,
-    /// Client certificate (mTLS)
+    /// Use this client certificate (mTLS)
     #[arg(long, value_name = "FILE", requires = "key_file", help_heading = "Registry")]
     pub(crate) cert_file: Option<PathBuf>,
-    /// Key of the client certificate
+    /// Use this key of the client certificate
     #[arg(long, value_name = "FILE", requires = "cert_file", help_heading = "Registry")]
     pub(crate) key_file: Option<PathBuf>,
 }
@@ -213,12 +213,12 @@ impl TransportArgs {
     }
 }
 
-/// What `--allow-http-redirects` means.
+/// Returns the policy for `--allow-http-redirects`.
 pub(crate) fn http_redirects(allowed: bool) -> HttpRedirects {
     if allowed { HttpRedirects::Blobs } else { HttpRedirects::Refuse }
 }
 
-/// What the client tells becomes talk; bytes that go by are counted.
+/// Returns the sink that prints the client's events as messages and counts transferred bytes.
 fn notify(run: &Run) -> EventSink {
     let (talk, counts) = (run.talk.clone(), Arc::clone(&run.counts));
     let seen: Mutex<HashMap<Digest, u64>> = Mutex::default();

@@ -1,5 +1,5 @@
-//! Charts of chart repositories on the command line: the flags that say how a repository is
-//! reached, and a chart found and fetched.
+//! Charts of chart repositories on the command line: the flags for reaching a repository, and
+//! finding and downloading a chart.
 
 use super::remote::RemoteArgs;
 use crate::{
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 /// Flags of verbs that take a chart of a repository; their names are Helm's.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RepositoryArgs {
-    /// URL of the chart repository that the chart is in
+    /// Use the chart repository at this URL
     #[arg(long, value_name = "URL", help_heading = "Chart repository")]
     pub(crate) repo: Option<String>,
     /// Give the credentials to every host that the repository names
@@ -35,15 +35,15 @@ pub(crate) struct RepositoryArgs {
     /// Verify the chart's provenance
     #[arg(long, hide = true)]
     verify: bool,
-    /// File with the public keys; ignored without `--verify`, as Helm does
+    /// Use the public keys in this file; ignored without `--verify`, as Helm does
     #[arg(long, value_name = "FILE", hide = true)]
     keyring: Option<PathBuf>,
 }
 
-/// What is done with an archive that is not the one its index lists. `mirror` has the same flag.
+/// The action for an archive that differs from the one in its index. `mirror` has the same flag.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct MismatchArgs {
-    /// What to do with an archive that has another digest than its index lists
+    /// Set the action for an archive whose digest differs from its index
     #[arg(
         long,
         value_name = "WHAT",
@@ -57,10 +57,10 @@ pub(crate) struct MismatchArgs {
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum MismatchArg {
-    /// Refuse it
+    /// Refuse the archive
     #[default]
     Fail,
-    /// Take it, with a warning
+    /// Use the archive, with a warning
     Warn,
 }
 
@@ -78,7 +78,7 @@ impl From<MismatchArgs> for OnMismatch {
 pub(crate) enum Chart<'a> {
     /// `repository/chart`, of a configured repository.
     Configured { repository: &'a RepositoryEntry, chart: &'a str },
-    /// By its name, with `--repo`.
+    /// A chart name with `--repo`.
     In { url: &'a str, chart: &'a str },
     /// An archive by its URL.
     Archive { url: &'a str },
@@ -96,7 +96,7 @@ impl RepositoryArgs {
         Ok(())
     }
 
-    /// What the flags say of a repository at `url`.
+    /// Returns the flags' settings for a repository at `url`.
     fn given(&self, remote: &RemoteArgs, url: &str) -> Result<RepositoryEntry> {
         let (username, password) = remote
             .given()?
@@ -148,7 +148,7 @@ impl RepositoryArgs {
     }
 }
 
-/// Fetches a located chart, and says what the user should know.
+/// Downloads a located chart, and prints its notes for the user.
 pub(crate) async fn fetch(run: &Run, located: &Located, provenance: Provenance) -> Result<Got> {
     for note in &located.notes {
         run.talk.warn(note);
@@ -222,7 +222,7 @@ pub(crate) fn with_museum_tokens(run: &Run, opener: Opener) -> Opener {
     }
 }
 
-/// A configured repository; where it says nothing, the flags do.
+/// Returns a configured repository, with the flags' settings for its empty fields.
 fn over(configured: &RepositoryEntry, given: RepositoryEntry) -> RepositoryEntry {
     let mut all = configured.clone();
     if all.username.is_empty() && all.password.is_empty() {
@@ -237,7 +237,7 @@ fn over(configured: &RepositoryEntry, given: RepositoryEntry) -> RepositoryEntry
     all
 }
 
-/// A path as it stands in repositories.yaml.
+/// Returns a path as repositories.yaml writes it.
 pub(crate) fn text(path: Option<&Path>) -> String {
     path.map(|path| path.display().to_string()).unwrap_or_default()
 }

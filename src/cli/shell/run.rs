@@ -1,4 +1,4 @@
-//! What a command has beside its own arguments: environment, talk, global flags.
+//! The context of a command: environment, messages, global flags.
 
 use super::{
     console::{LogFormat, Talk},
@@ -25,7 +25,7 @@ pub(crate) struct Run {
     pub(crate) env: Env,
     pub(crate) talk: Talk,
     pub(crate) global: Global,
-    /// What the command has done so far, for its progress.
+    /// The counts of the command so far, for its progress.
     pub(crate) counts: Arc<Counts>,
 }
 
@@ -66,9 +66,8 @@ impl Run {
         wait_for(&mut tokio::runtime::Builder::new_current_thread(), work)
     }
 
-    /// The same with as many threads as there are processors, for work that lasts. The first signal
-    /// calls `stop`, after which the work ends by itself and has a report; a second one drops it
-    /// where it stands.
+    /// Runs long work in the same way, with as many threads as processors. The first signal calls
+    /// `stop`; the work then ends by itself and has a report. A second signal drops the work.
     pub(crate) fn block_on_stoppable<T>(
         &self,
         work: impl Future<Output = Result<T>>,
@@ -92,7 +91,8 @@ impl Run {
         })
     }
 
-    /// How a command over several inputs ended. What failed was already said, each with its reason.
+    /// Returns the exit code of a command over several inputs. Each failure was already printed
+    /// with its reason.
     pub(crate) fn partly(
         &self,
         total: usize,
@@ -122,8 +122,8 @@ impl Run {
         });
     }
 
-    /// A service says what it does: a line a request, unless it is told to be quiet. What
-    /// [`Run::log`] set up stays.
+    /// Sets up the log of a service: one line for each request, unless `--quiet` is given. The
+    /// setup of [`Run::log`] is kept.
     pub(crate) fn log_service(&self) {
         self.subscribe(match self.global.quiet {
             true => tracing::Level::WARN,
@@ -138,7 +138,7 @@ impl Run {
             .with_ansi(colour)
             .with_writer(std::io::stderr)
             .with_target(true);
-        // Below `trace` the connection pool's own messages would stand between the lines of each
+        // Below `trace`, the connection pool's own messages would separate the lines of each
         // request.
         let ours = match level {
             tracing::Level::TRACE => Targets::new().with_default(level),
@@ -156,7 +156,7 @@ fn wait_for<T>(
     builder: &mut tokio::runtime::Builder,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    // The work is dropped where it stands, and with it its unfinished files.
+    // A signal drops the work, and with it its unfinished files.
     runtime(builder)?.block_on(async {
         tokio::select! {
             result = work => result,
@@ -172,9 +172,9 @@ fn runtime(builder: &mut tokio::runtime::Builder) -> Result<tokio::runtime::Runt
 /// A signal that asks the program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// Ctrl-C.
+    /// The signal of Ctrl-C.
     Interrupt,
-    /// What Kubernetes, systemd and CI send.
+    /// The signal that Kubernetes, systemd and CI send.
     Terminate,
 }
 

@@ -33,8 +33,8 @@ fn width(text: &str) -> usize {
     text.split(char::is_control).map(UnicodeWidthStr::width).sum()
 }
 
-/// What a cell that is cut keeps: the character that reaches the room's end is the last, so that
-/// one stays however narrow the column, and a wide one may stand out.
+/// Returns the part of a cell that a cut keeps. The character that reaches the limit is the last.
+/// So one character stays in the narrowest column, and a wide one may exceed it.
 fn kept(cell: &str, room: usize) -> &str {
     let mut taken = 0;
     for (at, char) in cell.char_indices() {

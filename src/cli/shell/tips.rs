@@ -1,5 +1,5 @@
-//! What to do instead of flags that Helm and others have and this program has not. Clap's own tip,
-//! to pass the flag as a value, helps nobody here.
+//! Tips for flags that Helm and others have and this program does not. Clap's own tip, to pass the
+//! flag as a value, does not help here.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;

@@ -36,7 +36,8 @@ fn log_format(args: &[OsString]) -> LogFormat {
     if asked || joined { LogFormat::Json } else { LogFormat::Text }
 }
 
-/// What clap says in its first paragraph, and its tips as the hint. Its usage line is for a person.
+/// Converts clap's first paragraph to an error, with its tips as the hint. Its usage line is for a
+/// person.
 fn as_error(text: &str) -> Error {
     let mut paragraphs = text.trim().split("\n\n");
     let first = paragraphs.next().unwrap_or_default();

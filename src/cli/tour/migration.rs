@@ -42,7 +42,7 @@ pub(crate) fn move_house(stage: &Stage, registry: &Server, charts: &[Chart]) -> 
     stage.run(&["search".into(), "repo".into(), "new/".into()])?;
 
     stage.heading("By the old address and the new, the same bytes")?;
-    // Without a version, the name stands for its newest one: charts of several versions are left
+    // Without a version, the name means the newest one, so charts with several versions are left
     // out.
     let single = |chart: &&Chart| charts.iter().filter(|one| one.name == chart.name).count() == 1;
     let single: Vec<&Chart> = charts.iter().filter(single).collect();

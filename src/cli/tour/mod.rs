@@ -20,8 +20,8 @@ use std::{
 
 #[derive(Debug, Args)]
 pub(super) struct TourArgs {
-    /// Folder of chart sources to carry around; default: `charts-fixtures` here, else a few small
-    /// ones of our own
+    /// Use the chart sources in this folder; default: `charts-fixtures` here, else a few small
+    /// samples
     #[arg(long, value_name = "DIR")]
     charts: Option<PathBuf>,
 }
@@ -184,7 +184,7 @@ fn archives(stage: &Stage) -> Result<Vec<Chart>> {
     Ok(all)
 }
 
-/// What was exported, packaged again, has the same files.
+/// Checks that a chart that was exported and packaged again has the same files.
 fn compare_export(stage: &Stage, chart: &Chart) -> Result<()> {
     stage.run(&[
         "package".into(),

@@ -114,7 +114,8 @@ impl Stage {
         Ok(stdout)
     }
 
-    /// This program on stage: nothing of the user's is read or written.
+    /// Returns this program's command for the sandbox, which reads and writes none of the user's
+    /// files.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         for (key, _) in std::env::vars_os() {
