@@ -25,8 +25,8 @@
 pub mod advice;
 pub mod archive;
 pub mod chart;
-#[doc(hidden)]
-pub mod cli;
+#[cfg(feature = "cli")]
+mod cli;
 pub mod client;
 pub mod constraint;
 pub mod digest;
@@ -38,6 +38,7 @@ pub mod mirror;
 pub mod oci;
 pub mod ops;
 mod quote;
+#[cfg(feature = "server")]
 pub mod server;
 pub mod store;
 pub mod template;
@@ -45,4 +46,7 @@ pub mod version;
 pub mod yaml;
 
 pub use advice::Advice;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use cli::{main as command_line, shell as command_line_parts};
 pub use error::{Error, ErrorKind, Result};

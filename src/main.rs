@@ -8,5 +8,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    chartferry::cli::main(std::env::args_os())
+    chartferry::command_line(std::env::args_os())
 }

@@ -50,6 +50,7 @@ pub(crate) fn is_print(c: char) -> bool {
 /// `\u001b`, which a JSON string may hold too. Line feeds and tabs stay; a carriage return does
 /// not, which some terminals take for a new line. So do letters of every script; the characters
 /// that reverse the order in which text is shown do not.
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "messages are for a terminal"))]
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let is_plain = |c: char| match c {
         '\n' | '\t' => true,

@@ -225,6 +225,7 @@ impl Field for Time {
 ///
 /// # Errors
 /// [`Fallback`] where only the full reader knows what it says.
+#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the server reads entries back"))]
 pub(super) fn read_fragment(text: &str) -> FastResult<Entry> {
     let mut cursor = Cursor::new(text)?;
     if !cursor.is_dash() {

@@ -76,6 +76,7 @@ pub(super) fn read_item(text: &[u8], limits: &Limits) -> FastResult<Option<Entry
 }
 
 /// The entry that [`super::write::fragment`] wrote, as it was given.
+#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the server reads entries back"))]
 pub(crate) fn fragment_entry(text: &str) -> Result<Entry> {
     if let Ok(entry) = read_fragment(text) {
         return Ok(entry);

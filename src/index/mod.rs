@@ -25,6 +25,7 @@ pub mod write;
 
 pub use entry::{Entry, Legacy};
 pub use find::is_range;
+#[cfg(feature = "server")]
 pub(crate) use full::fragment_entry;
 pub use line::Line;
 pub use listed::ListedDigest;

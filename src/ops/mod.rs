@@ -15,3 +15,16 @@ pub mod repository;
 pub mod saved;
 pub mod show;
 pub mod tags;
+
+pub use any_repository::AnyRepository;
+pub use chart_bytes::ChartBytes;
+pub use index::{Options as IndexOptions, Report as IndexReport, index};
+pub use lint::{Options as LintOptions, Report as LintReport};
+pub use package::{Options as PackageOptions, Packaged};
+pub use pull::{Provenance, Pulled, pull, save as save_pulled};
+pub use push::{
+    Existing, Options as PushOptions, Outgoing, Report as PushReport, Verify,
+    prepare::{Beside, from_archive, from_source},
+    push,
+};
+pub use tags::ChartRequest;

@@ -7,7 +7,7 @@ use crate::support::{
     daemon::{Daemon, htpasswd},
     peers, source_tree,
 };
-use chartferry::cli::shell::{env::VARIABLES, exit::Exit};
+use chartferry::command_line_parts::{env::VARIABLES, exit::Exit};
 use std::{
     fs,
     path::{Path, PathBuf},

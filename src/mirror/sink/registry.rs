@@ -50,6 +50,14 @@ pub struct Options {
     pub composing: Composing,
 }
 
+impl Options {
+    /// Options with the default of each: charts below `namespace` under their own names.
+    pub fn new(client: Client, registry: Host, namespace: Option<RepositoryName>) -> Self {
+        let composing = Composing::default();
+        Self { client, registry, namespace, template: None, state: None, create: None, composing }
+    }
+}
+
 /// Options of composing and verifying manifests, for every kind of store.
 #[derive(Clone, Debug, Default)]
 pub struct Composing {

@@ -3,7 +3,7 @@
 //! together they share it, with one another and with those of other requests. What is written and
 //! where is the stores' business.
 
-use super::commit::{Durability, Removed, Step, Writer};
+use super::commit::{Durability, Removed, Step, Writer, folder_of};
 use crate::{Error, Result};
 use std::{
     collections::BTreeSet,
@@ -136,7 +136,7 @@ impl<'w> Batch<'w> {
     }
 
     fn parent(&self, place: &Path) -> Result<PathBuf> {
-        let parent = place.parent().unwrap_or(Path::new("."));
+        let parent = folder_of(place).unwrap_or(Path::new("."));
         self.writer.create_directory(parent)?;
         Ok(parent.to_owned())
     }

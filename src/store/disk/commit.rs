@@ -204,7 +204,7 @@ impl Writer {
     }
 
     fn create_parent(&self, path: &Path) -> Result<()> {
-        path.parent().map_or(Ok(()), |parent| self.create_directory(parent))
+        folder_of(path).map_or(Ok(()), |parent| self.create_directory(parent))
     }
 
     /// A new path for an unfinished file.
@@ -221,7 +221,7 @@ impl Writer {
 
     /// Makes the directory that `path` is in reach the disk.
     pub(crate) fn sync_parent(&self, path: &Path) -> Result<()> {
-        let Some(parent) = path.parent() else { return Ok(()) };
+        let Some(parent) = folder_of(path) else { return Ok(()) };
         if self.durability != Durability::Full {
             return Ok(());
         }
@@ -301,4 +301,25 @@ fn sync_file_system(root: &Path) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn sync_file_system(_root: &Path) -> io::Result<()> {
     Ok(())
+}
+/// The folder that a path lies in; `.` for a bare name, whose parent is an empty path. `None` for
+/// the root.
+pub(super) fn folder_of(path: &Path) -> Option<&Path> {
+    let parent = path.parent()?;
+    Some(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folder_of;
+    use std::path::Path;
+
+    #[test]
+    fn a_bare_name_lies_in_the_working_folder() {
+        for (path, folder) in
+            [("store", Some(".")), ("a/store", Some("a")), ("/store", Some("/")), ("/", None)]
+        {
+            assert_eq!(folder_of(Path::new(path)), folder.map(Path::new), "{path}");
+        }
+    }
 }
