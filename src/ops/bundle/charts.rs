@@ -29,15 +29,17 @@ struct Listed {
     /// The repository's last segment and the tag, which may differ from the chart without being
     /// wrong.
     reference: (Option<String>, Option<String>),
+    /// What the name of its file in a folder says.
+    file: Option<Identity>,
 }
 
 /// A name and a version.
 #[derive(Clone, Debug, Deserialize)]
-struct Identity {
+pub(super) struct Identity {
     #[serde(default)]
-    name: String,
+    pub(super) name: String,
     #[serde(default)]
-    version: String,
+    pub(super) version: String,
 }
 
 /// Compares archives and configs, as they come out of a bundle in any order, with their
@@ -71,6 +73,7 @@ impl Charts {
                 repository.map(|name| name.last_segment().to_owned()),
                 entry.name.tag.as_ref().map(|tag| tag.to_version()),
             ),
+            file: None,
         };
         self.contents.insert(listed.content.clone());
         self.configs.extend(listed.config.clone());
@@ -78,17 +81,39 @@ impl Charts {
         Ok(())
     }
 
+    /// The same for a chart that becomes a file of a folder.
+    ///
+    /// # Errors
+    /// As [`Charts::add`].
+    pub(super) fn add_file(
+        &mut self,
+        entry: &Entry,
+        manifest: &Manifest,
+        file: Identity,
+    ) -> Result<()> {
+        self.add(entry, manifest)?;
+        if let Some(listed) = self.listed.last_mut() {
+            listed.file = Some(file);
+        }
+        Ok(())
+    }
+
+    /// The configs that say what a chart is.
+    pub(super) fn configs(&self) -> impl Iterator<Item = &Digest> {
+        self.configs.iter()
+    }
+
     /// Whether a blob is one that [`Charts::read`] compares.
     pub(crate) fn wants(&self, digest: &Digest) -> bool {
         self.contents.contains(digest) || self.configs.contains(digest)
     }
 
-    /// Reads an archive or a config and compares an archive with its manifest. Other blobs are left
-    /// alone. It blocks.
+    /// Reads an archive or a config and compares an archive with its manifest, with its config if
+    /// that was read before, and with the name of its file. Other blobs are left alone. It blocks.
     ///
     /// # Errors
-    /// `Invalid` or `Limit` for an archive that is no good chart, or that is another chart than its
-    /// manifest says.
+    /// `Invalid` or `Limit` for an archive that is no good chart, or that is another chart than
+    /// these say.
     pub(crate) fn read(&self, part: &Part, limits: &Limits) -> Result<()> {
         let digest = &part.digest;
         if self.configs.contains(digest) {
@@ -113,6 +138,13 @@ impl Charts {
             if let Some(other) = metadata.other_than(title, version) {
                 return Err(another(listed, "manifest", &other));
             }
+            self.compare_config(listed, &metadata)?;
+            if let Some(file) = &listed.file
+                && let Some(other) =
+                    metadata.other_than(&file.name, whole(&file.version).unwrap_or_default())
+            {
+                return Err(another(listed, "file's name", &other));
+            }
         }
         lock(&self.archives_read).insert(digest.clone(), metadata);
         Ok(())
@@ -125,21 +157,14 @@ impl Charts {
     /// # Errors
     /// `Invalid` for a config that describes another chart.
     pub(crate) fn finish(&self) -> Result<Vec<String>> {
-        let (archives, configs) = (lock(&self.archives_read), lock(&self.configs_read));
+        let archives = lock(&self.archives_read);
         let mut others = Vec::new();
         for listed in &self.listed {
             let Some(metadata) = archives.get(&listed.content) else { continue };
-            let config = listed.config.as_ref().and_then(|config| configs.get(config));
-            // Tools that push any file as a chart leave the config empty.
-            if let Some(config) = config.filter(|config| !config.name.is_empty())
-                && let Some(other) = metadata.other_than(&config.name, &config.version)
-            {
-                return Err(another(listed, "config", &other));
-            }
+            self.compare_config(listed, metadata)?;
             let (name, tag) = &listed.reference;
             let name = name.as_deref().unwrap_or(&metadata.name);
-            // A tag that is no whole version, such as `latest` or `1`, says nothing of the chart's.
-            let version = tag.as_deref().filter(|tag| Version::parse_strict(tag).is_ok());
+            let version = tag.as_deref().and_then(whole);
             if let Some(other) = metadata.other_than(name, version.unwrap_or_default()) {
                 others.push(format!(
                     "{} is not the chart that its reference names: {other}",
@@ -149,6 +174,25 @@ impl Charts {
         }
         Ok(others)
     }
+
+    fn compare_config(&self, listed: &Listed, metadata: &Metadata) -> Result<()> {
+        let configs = lock(&self.configs_read);
+        let config = listed.config.as_ref().and_then(|config| configs.get(config));
+        // Tools that push any file as a chart leave the config empty.
+        match config.filter(|config| !config.name.is_empty()) {
+            Some(config) => match metadata.other_than(&config.name, &config.version) {
+                Some(other) => Err(another(listed, "config", &other)),
+                None => Ok(()),
+            },
+            None => Ok(()),
+        }
+    }
+}
+
+/// A version that a tag says. One that is not whole, such as `latest` or `1`, says nothing of the
+/// chart's.
+fn whole(tag: &str) -> Option<&str> {
+    Version::parse_strict(tag).is_ok().then_some(tag)
 }
 
 fn another(listed: &Listed, what: &str, other: &str) -> Error {

@@ -1,7 +1,12 @@
 //! `bundle load`: a bundle's charts into a registry, an image layout or a folder. What is there,
 //! what is missing and what is in the way is found out first; only then is anything written.
 
-use super::{blobs_of, charts::Charts, listed};
+use super::{
+    blobs_of,
+    charts::{Charts, Identity},
+    listed,
+    names::{self, Names},
+};
 use crate::{
     Advice, Error, ErrorKind, Result,
     advice::Occupied,
@@ -20,7 +25,7 @@ use crate::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream, stream::FuturesUnordered};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     fs,
     io::Write,
     path::{Path, PathBuf},
@@ -123,9 +128,10 @@ enum Verdict {
 /// # Errors
 /// `NotFound`, before anything is written, when blobs are neither in the bundles nor at the
 /// destination: a delta without its base; `Conflict`, before anything is written, when a version is
-/// there as another chart and `existing` refuses that; `Invalid`, before a version is named there,
-/// for an archive that is another chart than its manifest or config says; what the destination
-/// says.
+/// there as another chart and `existing` refuses that, or when two charts would be one file of a
+/// folder; `Invalid`, before anything is written, for two manifests under one name; `Invalid`,
+/// before a version is named there, for an archive that is another chart than its manifest, its
+/// config or the name of its file says; what the destination says.
 pub async fn load(
     bundle: &Bundle,
     bases: &[Bundle],
@@ -161,7 +167,7 @@ pub async fn load(
         .with_advice(Advice::Overwrite(Occupied::Names)));
     }
     loaded.loaded = going.iter().map(|(item, _)| item.shown.clone()).collect();
-    let charts = charts(&going)?;
+    let charts = charts(&going, to)?;
     loaded.blobs = match to {
         To::Folder(folder) => {
             let written = fill(folder, &going, &sources, &charts, &options.limits).await?;
@@ -180,11 +186,13 @@ pub async fn load(
 }
 
 /// What the archives that are taken from the bundles are compared with.
-fn charts(going: &[(Box<Item>, Vec<Descriptor>)]) -> Result<Arc<Charts>> {
+fn charts(going: &[(Box<Item>, Vec<Descriptor>)], to: &To) -> Result<Arc<Charts>> {
     let mut charts = Charts::default();
     for (item, _) in going {
-        if let Some(manifest) = &item.manifest {
-            charts.add(&item.entry, manifest)?;
+        let Some(manifest) = &item.manifest else { continue };
+        match to {
+            To::Folder(_) => charts.add_file(&item.entry, manifest, file_identity(item))?,
+            _ => charts.add(&item.entry, manifest)?,
         }
     }
     Ok(Arc::new(charts))
@@ -219,6 +227,8 @@ fn lacking(bundle: &Bundle, missing: &[String]) -> Error {
 /// What the bundle lists, each once, under the name it gets.
 fn items(bundle: &Bundle, sources: &[&Bundle], to: &To, only: &Only) -> Result<Vec<Item>> {
     let mut items = Vec::new();
+    let mut names = Names::default();
+    let mut files = names::Files::default();
     let mut seen = HashSet::new();
     for (at, entry) in bundle.entries().iter().enumerate() {
         if matches!(only, Only::At(places) if !places.contains(&at)) {
@@ -230,13 +240,7 @@ fn items(bundle: &Bundle, sources: &[&Bundle], to: &To, only: &Only) -> Result<V
                 format!("`{}` cannot be loaded: {}", bundle.path().display(), entry.name)
             })?;
         }
-        let name = name_of(entry, manifest.as_ref()).ok_or_else(|| {
-            Error::invalid(format!(
-                "`{}` lists {} without saying of what chart it is",
-                bundle.path().display(),
-                entry.digest()
-            ))
-        })?;
+        let name = names.add(bundle, entry, manifest.as_ref())?;
         let name = match to {
             To::Registry { namespace: Some(namespace), .. } => namespace.join(name.as_str())?,
             _ => name,
@@ -252,26 +256,17 @@ fn items(bundle: &Bundle, sources: &[&Bundle], to: &To, only: &Only) -> Result<V
         };
         item.shown = shown(&item, to);
         // Tags of one chart are one file in a folder.
-        let key = match to {
-            To::Folder(_) => (item.shown.clone(), item.digest.to_string()),
-            _ => (item.name.to_string(), item.shown.clone()),
+        let is_new = match to {
+            To::Folder(_) => {
+                files.add(&item.shown, entry, item.manifest.as_ref())? == names::Taken::No
+            }
+            _ => seen.insert((item.name.to_string(), item.shown.clone())),
         };
-        if seen.insert(key) {
+        if is_new {
             items.push(item);
         }
     }
     Ok(items)
-}
-
-/// The chart's repository: as the bundle calls it, else the chart's own name.
-fn name_of(entry: &Entry, manifest: Option<&Manifest>) -> Option<RepositoryName> {
-    let said = |annotations: &BTreeMap<String, String>| annotations.get(media::TITLE)?.parse().ok();
-    entry
-        .name
-        .repository
-        .clone()
-        .or_else(|| said(&manifest?.document().annotations))
-        .or_else(|| said(&entry.manifest.annotations))
 }
 
 fn shown(item: &Item, to: &To) -> String {
@@ -286,17 +281,14 @@ fn shown(item: &Item, to: &To) -> String {
     }
 }
 
-/// `NAME-VERSION.tgz`, by what the manifest says of the chart, else by what the bundle calls it.
+/// `NAME-VERSION.tgz`.
 fn file_name(item: &Item) -> String {
-    let annotation = |key| Some(item.manifest.as_ref()?.document().annotations.get(key)?.as_str());
-    let safe = |text: &&str| !text.is_empty() && !text.contains(['/', '\\']) && *text != "..";
-    let name = annotation(media::TITLE).filter(safe).unwrap_or(item.name.last_segment());
-    let version = annotation(media::VERSION).filter(safe).map(str::to_owned);
-    let version = version.unwrap_or_else(|| match &item.tag {
-        Some(tag) => tag.to_version(),
-        None => item.digest.hex().to_owned(),
-    });
+    let Identity { name, version } = file_identity(item);
     format!("{name}-{version}.tgz")
+}
+
+fn file_identity(item: &Item) -> Identity {
+    names::of_file(&item.entry, &item.name, item.manifest.as_ref())
 }
 
 fn place(name: &RepositoryName, to: &To) -> Option<AnyRepository> {
@@ -524,6 +516,19 @@ async fn fill(
             files.entry(&blob.digest).or_default().insert(path);
         }
     }
+    // The configs first: they are not written, and an archive is compared with its own before it
+    // is.
+    let (mut parts, reading) = read(givers(sources, charts.configs()));
+    let comparing = async {
+        while let Some(part) = parts.recv().await {
+            judge_part(charts, &part, limits).await?;
+        }
+        drop(parts);
+        Ok::<(), Error>(())
+    };
+    let (compared, read_configs) = tokio::join!(comparing, reading);
+    compared?;
+    read_configs?;
     let (parts, reading) = read(givers(sources, files.keys().copied()));
     let writing = async {
         let mut parts = parts;

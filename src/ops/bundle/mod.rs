@@ -3,6 +3,7 @@
 
 pub(super) mod charts;
 pub(super) mod load;
+mod names;
 pub(super) mod save;
 pub mod select;
 pub(super) mod verify;

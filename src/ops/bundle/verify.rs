@@ -1,7 +1,7 @@
 //! `bundle verify`: whether a bundle holds every byte of every chart that it lists, and whether its
 //! archives are these charts. Opening the bundle has compared each blob with its digest.
 
-use super::{blobs_of, charts::Charts, listed};
+use super::{blobs_of, charts::Charts, listed, names::Names};
 use crate::{Advice, Error, Result, error::Context as _, limits::Limits, store::bundle::Bundle};
 use std::collections::HashSet;
 
@@ -23,15 +23,18 @@ pub struct Verified {
 ///
 /// # Errors
 /// `NotFound` when something is missing: of a delta only when a base was given; `Invalid` when it
-/// lists what is no chart, or an archive is another chart than its manifest or its config says.
+/// lists what is no chart, an entry without a name that can be given or two manifests under one
+/// name, or when an archive is another chart than its manifest or its config says.
 pub fn verify(bundle: &Bundle, bases: &[Bundle], limits: &Limits) -> Result<Verified> {
     let sources: Vec<&Bundle> = std::iter::once(bundle).chain(bases).collect();
     let mut held = HashSet::new();
     let mut lacking = Vec::new();
     let mut charts = Charts::default();
+    let mut names = Names::default();
     for entry in bundle.entries() {
-        let Some(manifest) = sources.iter().find_map(|source| source.manifest(entry.digest()))
-        else {
+        let manifest = sources.iter().find_map(|source| source.manifest(entry.digest()));
+        names.add(bundle, entry, manifest)?;
+        let Some(manifest) = manifest else {
             lacking.push(entry.name.to_string());
             continue;
         };

@@ -3,6 +3,7 @@
 use super::{chart, filled};
 use crate::support::{Test, daemon::Daemon};
 use chartferry::digest::Digest;
+use std::collections::BTreeMap;
 
 #[test]
 fn any_damage_is_found_before_anything_is_written() {
@@ -82,21 +83,34 @@ fn a_link_in_a_bundle_leads_nowhere() {
 
 /// A bundle of one chart, `lamp:1.0.0`, with these bytes for its archive and config.
 fn bundle(content: &[u8], config: &str, annotations: &str) -> Vec<u8> {
+    bundle_of(&[("lamp:1.0.0", content, config, annotations)])
+}
+
+/// A bundle of charts: the name of each, its archive, its config, and what its manifest says more.
+pub(super) fn bundle_of(charts: &[(&str, &[u8], &str, &str)]) -> Vec<u8> {
     const OCI: &str = "application/vnd.oci.image";
     const HELM: &str = "application/vnd.cncf.helm";
     let descriptor = |kind: &str, bytes: &[u8]| {
         let (digest, size) = (Digest::sha256(bytes), bytes.len());
         format!(r#""mediaType":"{kind}","digest":"{digest}","size":{size}"#)
     };
-    let manifest = format!(
-        r#"{{"schemaVersion":2,"config":{{{}}},"layers":[{{{}}}]{annotations}}}"#,
-        descriptor(&format!("{HELM}.config.v1+json"), config.as_bytes()),
-        descriptor(&format!("{HELM}.chart.content.v1.tar+gzip"), content),
-    );
-    let index = format!(
-        r#"{{"schemaVersion":2,"manifests":[{{{},"annotations":{{"org.opencontainers.image.ref.name":"lamp:1.0.0"}}}}]}}"#,
-        descriptor(&format!("{OCI}.manifest.v1+json"), manifest.as_bytes()),
-    );
+    let mut blobs: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut listed = Vec::new();
+    for (name, content, config, more) in charts {
+        let manifest = format!(
+            r#"{{"schemaVersion":2,"config":{{{}}},"layers":[{{{}}}]{more}}}"#,
+            descriptor(&format!("{HELM}.config.v1+json"), config.as_bytes()),
+            descriptor(&format!("{HELM}.chart.content.v1.tar+gzip"), content),
+        );
+        listed.push(format!(
+            r#"{{{},"annotations":{{"org.opencontainers.image.ref.name":"{name}"}}}}"#,
+            descriptor(&format!("{OCI}.manifest.v1+json"), manifest.as_bytes()),
+        ));
+        for blob in [content, config.as_bytes(), manifest.as_bytes()] {
+            blobs.insert(Digest::sha256(blob).hex().to_owned(), blob.to_vec());
+        }
+    }
+    let index = format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, listed.join(","));
     let mut tar = tar::Builder::new(Vec::new());
     let mut add = |name: String, bytes: &[u8]| {
         let mut header = tar::Header::new_ustar();
@@ -105,8 +119,8 @@ fn bundle(content: &[u8], config: &str, annotations: &str) -> Vec<u8> {
     };
     add("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#);
     add("index.json".to_owned(), index.as_bytes());
-    for blob in [content, config.as_bytes(), manifest.as_bytes()] {
-        add(format!("blobs/sha256/{}", Digest::sha256(blob).hex()), blob);
+    for (hex, blob) in blobs {
+        add(format!("blobs/sha256/{hex}"), &blob);
     }
     tar.into_inner().unwrap()
 }

@@ -4,6 +4,7 @@ mod choice;
 mod delta;
 mod folder;
 mod hostile;
+mod names;
 mod peers;
 mod round_trip;
 
