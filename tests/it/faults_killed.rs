@@ -19,7 +19,7 @@ use std::{
 };
 
 /// A registry on a thread of its own, which ends with the test's process.
-fn registry() -> FaultRegistry {
+pub(crate) fn registry() -> FaultRegistry {
     let (started, registry) = mpsc::channel();
     thread::spawn(move || {
         crate::faults::run(async {

@@ -15,7 +15,7 @@ use crate::{
         media,
     },
     ops::push::{self, read_back},
-    store::{BlobSource, Fetch, Push, Tags},
+    store::{BlobSource, Fetch, Push, Resolve, Tags},
     template::Template,
 };
 use bytes::Bytes;
@@ -185,16 +185,31 @@ impl Registry {
     pub(super) async fn delete(&self, place: &Target, manifest: Option<&Digest>) -> Result<()> {
         let repository = self.repository(&place.group)?;
         let tag = TagOrDigest::Tag(place.name.parse()?);
-        match (repository.delete(&tag).await, manifest) {
-            (Err(error), _) if error.kind() == ErrorKind::NotFound => Ok(()),
+        let deleted = match (repository.delete(&tag).await, manifest) {
             // Distribution 2 and others remove manifests only.
             (Err(error), Some(manifest)) if error.kind() == ErrorKind::Protocol => {
-                match repository.delete(&TagOrDigest::Digest(manifest.clone())).await {
-                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-                    other => other,
-                }
+                repository.delete(&TagOrDigest::Digest(manifest.clone())).await
             }
             (other, _) => other,
+        };
+        match deleted {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // 202 is a promise, and some registries keep what they promised to delete. What was said to
+        // be deleted is never tried again.
+        match repository.resolve(&tag).await {
+            Ok(None) => Ok(()),
+            Ok(Some(there)) => Err(Error::new(
+                ErrorKind::Protocol,
+                format!(
+                    "the registry accepted the removal, but `{tag}` still leads to {}",
+                    there.digest
+                ),
+            )),
+            // Credentials may delete and not read.
+            Err(error) if error.kind() == ErrorKind::Denied => Ok(()),
+            Err(error) => Err(error.context("the registry does not say whether it is gone")),
         }
     }
 

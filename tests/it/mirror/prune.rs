@@ -2,6 +2,10 @@
 //! allowed.
 
 use super::{Mirrored, count, told};
+use crate::support::{
+    fault::{Act, Fault},
+    fault_registry::Answer,
+};
 
 fn place(versions: usize) -> Mirrored {
     let place = Mirrored::new();
@@ -85,4 +89,34 @@ fn without_a_state_nobody_knows_what_was_carried() {
     let report = place.mirror(0, &["--prune", "--ignore-state"]);
     assert!(report["warnings"].to_string().contains("nothing is removed"), "{report:#}");
     assert_eq!(tags(&place).len(), 2);
+}
+
+/// Finding 4 of the client's rehearsal: a registry answers 202 to a DELETE and keeps the manifest.
+#[test]
+fn what_a_registry_keeps_is_not_removed_and_is_tried_again() {
+    let place = Mirrored::new();
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        place.add("demo", version);
+    }
+    place.publish();
+    let registry = crate::faults_killed::registry();
+    let destination = format!("oci://{}/charts", registry.address());
+    place.mirror_to(0, &destination, &[]);
+    place.retain(|entry| entry.version != "1.0.0");
+    place.publish();
+    registry.fail(Fault::new("DELETE /manifests/", Act::Instead(Answer::new(202, ""))).times(2));
+    for _ in 0..2 {
+        let report = place.mirror_to(3, &destination, &["--prune"]);
+        assert_eq!(told(&report), ["failed demo 1.0.0"]);
+        let reason = report["versions"][0]["reason"].as_str().unwrap();
+        assert!(reason.contains("but `1.0.0` still leads to sha256:"), "{reason}");
+        assert_eq!(report["counts"]["pruned"], 0);
+    }
+    registry.take();
+    let report = place.mirror_to(0, &destination, &["--prune"]);
+    assert_eq!(told(&report), ["pruned demo 1.0.0"]);
+    let looks = registry.take().into_iter().filter(|(request, _)| {
+        request.method == "HEAD" && request.target.ends_with("/demo/manifests/1.0.0")
+    });
+    assert_eq!(looks.count(), 1);
 }
