@@ -252,6 +252,16 @@ impl Selection {
         self.prereleases != Class::Skip || !version.is_some_and(Version::is_prerelease)
     }
 
+    /// Whether a selected version stays one when its archive says that it is `real`. Of a chart that
+    /// was selected as a dependency only that very version is wanted.
+    pub(crate) fn still_takes(&self, candidate: &Candidate, real: &str) -> bool {
+        let Some(rule) = self.takes_name(&candidate.id.chart) else { return false };
+        let takes = |version: &str| {
+            self.takes_kind(rule, Version::parse_loose(version).ok().as_ref(), candidate)
+        };
+        takes(&candidate.id.version) && takes(real)
+    }
+
     fn takes_version(
         &self,
         rule: Option<&Rule>,

@@ -361,6 +361,12 @@ impl Carrier {
         if let Some(other) = payload.metadata.other_than(listed, "") {
             return Err(Stop::Refused(Outcome::Unfit, other));
         }
+        // Chart.yaml wins over the index, but it brings in no version that nobody selected.
+        if let Some(other) = payload.metadata.other_than(listed, &job.candidate.id.version)
+            && !self.options.selection.still_takes(&job.candidate, &payload.metadata.version)
+        {
+            return Err(Stop::Refused(Outcome::Unfit, format!("{other}; that is not selected")));
+        }
         let mismatch = mismatch(&job.candidate, &payload)?;
         if let Some(reason) = &mismatch
             && self.options.mismatch == OnMismatch::Fail

@@ -112,12 +112,15 @@ impl Run<'_> {
         let same_policy =
             before.is_some_and(|state| state.header.policy == self.after.header.policy);
         self.after.header.looked = looked;
+        // What was refused for not being selected may be selected now.
+        let same_selection =
+            before.is_some_and(|state| state.header.selection == self.after.header.selection);
         let compared = self.options.conflict != OnConflict::Fail;
         let again = !same_policy || self.options.remembering.earlier == Earlier::Retry;
         let belief = Trusted {
             memory: match (again, compared) {
-                (false, _) => RecordUse::Whole,
-                (true, false) => RecordUse::WithoutRefusals,
+                (false, _) if same_selection => RecordUse::Whole,
+                (false, _) | (true, false) => RecordUse::WithoutRefusals,
                 (true, true) => RecordUse::Compared,
             },
             presence: match self.options.trust {

@@ -200,3 +200,31 @@ fn a_dry_run_and_a_conflict_show_the_place() {
     run.stdout_has("  refused demo 1.0.0 at oci://[REGISTRY]/charts/demo:1.0.0: its place holds ")
         .fails(3);
 }
+
+/// Finding 5 of the client's rehearsal: an index brought in a version that nobody selected.
+#[test]
+fn a_version_outside_of_the_selection_does_not_come_in_under_another() {
+    let place = Mirrored::new();
+    for (listed, real) in [("1.0.0", "6.6.6"), ("1.1.0", "1.1.1")] {
+        place.add_as("demo", listed, &archive("demo", real, "one"), None);
+    }
+    place.publish();
+    for flags in [&["--chart", "demo@<2"][..], &["--versions", "<2"]] {
+        let report = place.mirror(3, flags);
+        assert_eq!(told(&report)[..1], ["refused demo 1.0.0 (unfit)"], "{report:#}");
+        assert_eq!(
+            report["versions"][0]["reason"],
+            "its Chart.yaml says version `6.6.6`, not `1.0.0`; that is not selected"
+        );
+    }
+    let tags = |expected: &str| {
+        let reference = format!("oci://{}/charts/demo", place.registry.address());
+        let listed = place.test.run(["tags", reference.as_str()]).any_stdout().succeeds();
+        assert_eq!(listed.stdout, expected);
+    };
+    tags("1.1.1\n");
+    // Selected, it is copied under its own version, and so it is once it is selected.
+    let report = place.mirror(0, &[]);
+    assert_eq!(told(&report), ["sent demo 1.0.0"]);
+    tags("6.6.6\n1.1.1\n");
+}
