@@ -98,7 +98,7 @@ impl Files {
         if !same {
             let message = format!("{first} and {} would both be the file `{file}`", entry.name);
             return Err(Error::new(ErrorKind::Conflict, message)
-                .with_hint("load them into different folders, with `--chart NAME`"));
+                .with_hint("load each namespace into a folder of its own"));
         }
         if signed.is_none() && provenance.is_some() {
             *signed = provenance;
