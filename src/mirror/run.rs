@@ -36,7 +36,6 @@ pub use super::options::{
 /// Runs a mirror of one source.
 ///
 /// # Errors
-///
 /// Fails if the source cannot be listed, or the destination cannot be reached at all. The report
 /// has the failures of single versions.
 pub async fn run(source: &Source, sink: &Sink, options: &Options) -> Result<Report> {

@@ -10,12 +10,12 @@ use crate::{
 };
 use bytes::Bytes;
 
-/// One repository of a registry, of the store of saved charts, or an image layout.
+/// A repository of a registry, of the store of saved charts, or of an image layout.
 #[derive(Clone, Debug)]
 pub enum AnyRepository {
-    /// In a registry elsewhere.
+    /// A repository in a registry.
     Registry(client::Repository),
-    /// In a content store on this machine.
+    /// A repository in a content store on this machine.
     Disk(Repository),
     /// An OCI image layout.
     Layout(Box<layout::Layout>),

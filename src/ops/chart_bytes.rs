@@ -25,11 +25,11 @@ pub enum ChartBytes {
     File(BlobFile),
 }
 
-/// Refuses a blob that is too large to be a chart's archive. Every blob that is fetched into a file
-/// is judged so first: a registry may say any size, and send it.
+/// Refuses a blob that is too large to be a chart's archive. It checks every blob before a download
+/// to a file, because a registry may claim and send any size.
 ///
 /// # Errors
-/// `Limit`.
+/// `Limit` if the blob is too large.
 pub fn check_size(blob: &Descriptor, limits: &Limits) -> Result<()> {
     if blob.size <= limits.archive_bytes {
         return Ok(());
@@ -44,10 +44,10 @@ pub fn check_size(blob: &Descriptor, limits: &Limits) -> Result<()> {
 }
 
 impl ChartBytes {
-    /// Fetches a chart's archive, to memory or to a file by its size.
+    /// Downloads a chart's archive to memory, or to a file if it is large.
     ///
     /// # Errors
-    /// `Limit` before the first request if it is too large; what the store says.
+    /// `Limit` before the first request if it is too large; any error of the store.
     pub async fn fetch<R: Fetch>(
         repository: &R,
         blob: &Descriptor,
@@ -85,8 +85,8 @@ impl ChartBytes {
         self.save_dated(path, None)
     }
 
-    /// As [`ChartBytes::save`], and gives the file a modification time; by default the file
-    /// system's.
+    /// Saves as [`ChartBytes::save`] does, and sets the file's modification time. `None` keeps the
+    /// file system's time.
     ///
     /// # Errors
     /// As [`ChartBytes::save`].
@@ -119,7 +119,7 @@ pub fn write_file(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) 
     Ok(())
 }
 
-/// What the name of a file begins with that is being written.
+/// The prefix of an unfinished file's name.
 const UNFINISHED: &str = ".chartferry-new-";
 /// An unfinished file that is younger may not be locked yet.
 const TO_BE_LOCKED: Duration = Duration::from_secs(2);

@@ -1,5 +1,5 @@
-//! From what a tag leads to, to a chart: the chart's own manifest, the one chart among the images
-//! of an index, and the newest tag of several that leads to a chart.
+//! Resolution of a tag's manifest to a chart: the chart's own manifest, or the only chart among the
+//! images of an index. For several tags, it finds the newest that refers to a chart.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -9,11 +9,11 @@ use crate::{
 };
 use std::{cmp::Reverse, collections::HashSet};
 
-/// The chart's manifest itself, or the one chart in an index. Helm takes the last it sees; two are
-/// an error here.
+/// Returns the chart's manifest itself, or the only chart in an index. Helm takes the last chart of
+/// an index; here, two are an error.
 ///
 /// # Errors
-/// `Invalid` for an index with no chart in it, or with several; what the store says.
+/// `Invalid` for an index without a chart or with several; any error of the store.
 pub async fn chart_of<R: Fetch>(repository: &R, manifest: Manifest) -> Result<Manifest> {
     locate(repository, manifest).await.map(|located| located.manifest)
 }
@@ -28,11 +28,11 @@ pub struct Located {
     pub through: Vec<Digest>,
 }
 
-/// As [`chart_of`], with the way to the chart: deleting one of these manifests takes the chart
-/// away.
+/// Does the same as [`chart_of`] and returns the path to the chart. Deleting one of these manifests
+/// removes the chart.
 ///
 /// # Errors
-/// As [`chart_of`]; `NotFound` where the index holds no chart and one of its entries is missing.
+/// As [`chart_of`]; `NotFound` if the index has no chart and one of its entries is missing.
 pub async fn locate<R: Fetch>(repository: &R, manifest: Manifest) -> Result<Located> {
     if !manifest.is_index() {
         return Ok(Located { manifest, through: Vec::new() });
@@ -79,18 +79,18 @@ pub async fn locate<R: Fetch>(repository: &R, manifest: Manifest) -> Result<Loca
     found.pop().ok_or_else(|| missing.unwrap_or_else(|| chart::not_a_chart(&manifest)))
 }
 
-/// How likely an entry of an index is a chart, the likeliest first.
+/// The likelihood that an entry of an index is a chart, most likely first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// Its artifact type says so.
+    /// An entry whose artifact type is a chart's.
     Chart,
-    /// It has no platform, as ORAS and others write artifacts into an index.
+    /// An entry without a platform, as ORAS and others write artifacts to an index.
     Bare,
     /// Its platform is `unknown`, as attestations of images have it.
     Unknown,
-    /// It is an index again.
+    /// Another index.
     Index,
-    /// It has a platform, as images have.
+    /// An entry with a platform, as images have.
     Image,
 }
 
@@ -98,7 +98,7 @@ enum Rank {
 struct Entry {
     rank: Rank,
     digest: Digest,
-    /// The indexes below the first that lead to it.
+    /// The indexes between the first one and the manifest.
     through: Vec<Digest>,
 }
 
@@ -140,20 +140,20 @@ fn rank(entry: &Descriptor) -> Rank {
     }
 }
 
-/// The tag that leads to a chart, and what it leads to.
+/// A tag that refers to a chart, and its manifests.
 #[derive(Clone, Debug)]
 pub struct First {
     /// The tag.
     pub tag: Tag,
-    /// The manifest that the tag leads to: the chart's own, or an index.
+    /// The manifest for the tag: the chart's own, or an index.
     pub root: Manifest,
     /// The chart's manifest.
     pub manifest: Manifest,
-    /// The tags before it that lead to something else, one sentence each.
+    /// The earlier tags that refer to something else, one sentence each.
     pub passed: Vec<String>,
 }
 
-/// Whether a manifest that may hold a chart certainly does.
+/// The certainty that a manifest has a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Certainty {
     Chart,
@@ -167,12 +167,12 @@ fn certainty(manifest: &Manifest) -> Result<Certainty> {
     Ok(if image && found.foreign.is_some() { Certainty::PerhapsImage } else { Certainty::Chart })
 }
 
-/// The first of `tags` that leads to a chart. A repository may hold images beside charts; at most
-/// [`PASSED_TAGS`] of them are passed over.
+/// Returns the first of `tags` that refers to a chart. A repository may have images beside charts;
+/// at most [`PASSED_TAGS`] of them are skipped.
 ///
 /// # Errors
-/// `Invalid` when none does, saying what the first is; `NotFound` for a list without tags; what the
-/// store says.
+/// `Invalid` if no tag refers to a chart, with the kind of the first; `NotFound` for a list without
+/// tags; any error of the store.
 pub async fn first_chart<R: Fetch>(repository: &R, name: &str, tags: &[Tag]) -> Result<First> {
     let mut passed = Vec::new();
     let mut refused = None;
@@ -194,8 +194,8 @@ pub async fn first_chart<R: Fetch>(repository: &R, name: &str, tags: &[Tag]) -> 
             Ok((manifest, Certainty::Chart)) => {
                 return Ok(First { tag: tag.clone(), root, manifest, passed });
             }
-            // Only its bytes tell a chart under an image's types from an image. A certain chart is
-            // preferred.
+            // Only the bytes distinguish a chart with an image's types from an image. A certain
+            // chart is preferred.
             Ok((manifest, Certainty::PerhapsImage)) => {
                 let before = passed.clone();
                 passed.push(format!("passed over {name}:{tag}: it may be a container image"));

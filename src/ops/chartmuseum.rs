@@ -1,5 +1,5 @@
-//! Charts to a ChartMuseum and away from it. An archive goes as it is, with its provenance; a
-//! folder is packaged first.
+//! Uploads to a ChartMuseum and deletions there. An archive is sent unchanged, with its provenance;
+//! a folder is packaged first.
 
 use super::{
     package,
@@ -17,48 +17,48 @@ use crate::{
 use bytes::Bytes;
 use std::path::Path;
 
-/// What is sent, and how.
+/// Options of an upload.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How folders are packaged, and archives that are packaged again.
+    /// Options of packaging folders, and archives that are packaged again.
     pub package: package::Options,
-    /// What becomes of an archive when `package` has another version for it.
+    /// The handling of an archive if `package` sets a different version.
     pub archives: Archives,
-    /// Whether the provenance beside an archive goes with it.
+    /// The provenance to send with an archive.
     pub provenance: Provenance,
-    /// What to do where the version is there already.
+    /// The handling of an existing version.
     pub force: Force,
-    /// Caps.
+    /// The limits on sizes and counts.
     pub limits: Limits,
 }
 
-/// What becomes of an archive whose version is overridden.
+/// The handling of an archive whose version is overridden.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Archives {
-    /// It is refused: archives are sent byte for byte.
+    /// Refuse it: archives are sent byte for byte.
     #[default]
     AsTheyAre,
-    /// It is packaged again with that version, as `helm cm-push` does. Its provenance no longer
-    /// fits and is not sent.
+    /// Package it again with that version, as `helm cm-push` does. Its provenance no longer fits
+    /// and is not sent.
     Repackage,
 }
 
-/// Which provenance goes with an archive.
+/// The provenance to send with an archive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Provenance {
-    /// What lies beside it.
+    /// The file beside the archive.
     #[default]
     Beside,
-    /// This one.
+    /// This provenance file.
     Given(Bytes),
-    /// None.
+    /// No provenance.
     Leave,
 }
 
 /// A chart that the server has.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// `NAME-VERSION.tgz`.
+    /// The archive's name, `NAME-VERSION.tgz`.
     pub file: String,
     /// The chart's name.
     pub name: String,
@@ -68,16 +68,16 @@ pub struct Report {
     pub digest: crate::digest::Digest,
     /// Bytes of the archive.
     pub size: u64,
-    /// Whether a provenance went with it.
+    /// `true` if a provenance file was sent with it.
     pub provenance: bool,
-    /// Whether it was sent, or there already.
+    /// The result of the upload.
     pub status: Status,
 }
 
-/// What an upload found.
+/// The result of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It was sent.
+    /// The server saved the archive.
     Saved,
     /// The server had this very archive.
     Unchanged,
@@ -112,12 +112,12 @@ pub fn prepare(path: &Path, options: &Options) -> Result<Outgoing> {
     Ok(chart)
 }
 
-/// Uploads a chart. An upload whose answer was lost is sent again, so a version that is there with
-/// these very bytes is no conflict.
+/// Uploads a chart. If a response is lost, the upload is sent again. So an existing version with
+/// the same bytes is no conflict.
 ///
 /// # Errors
-/// `Conflict` when the server has another archive of this version and keeps it, and what it says
-/// otherwise.
+/// `Conflict` if the server has a different archive of this version and keeps it; any other error
+/// of the server.
 pub async fn upload(museum: &ChartMuseum, chart: Outgoing, force: Force) -> Result<Report> {
     let metadata = &chart.metadata;
     let report = Report {
@@ -161,7 +161,7 @@ pub async fn upload(museum: &ChartMuseum, chart: Outgoing, force: Force) -> Resu
 /// Deletes a version.
 ///
 /// # Errors
-/// `NotFound` when it was not there, and what the server says otherwise.
+/// `NotFound` if it does not exist; any other error of the server.
 pub async fn delete(museum: &ChartMuseum, name: &str, version: &str) -> Result<()> {
     match museum.delete(name, version).await? {
         Deleted::Yes => Ok(()),

@@ -22,12 +22,12 @@ use std::{
     path::{Path, PathBuf, absolute},
 };
 
-/// What lint says of one chart.
+/// The findings of lint for one chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// In Helm's order.
+    /// The findings in Helm's order.
     pub findings: Vec<Finding>,
-    /// How many templates the chart has. None of them is rendered.
+    /// The number of templates in the chart. None of them is rendered.
     pub templates: usize,
 }
 
@@ -38,12 +38,12 @@ impl Report {
     }
 }
 
-/// How to lint.
+/// Options of lint.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// What to do about symbolic links that lead out of a chart's folder.
+    /// The handling of symbolic links that point outside a chart's folder.
     pub outside: Outside,
-    /// Whether values are held against values.schema.json.
+    /// The choice for checking values against values.schema.json.
     pub schema: Schema,
     /// Values put over those of the chart before they are held against its schema; a null takes a
     /// key away.
@@ -52,13 +52,13 @@ pub struct Options {
     pub limits: Limits,
 }
 
-/// Whether values are held against values.schema.json.
+/// The choice for checking values against values.schema.json.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Schema {
-    /// They are.
+    /// Check the values.
     #[default]
     Check,
-    /// They are not: `--skip-schema-validation`.
+    /// Skip the check: `--skip-schema-validation`.
     Skip,
 }
 
@@ -148,7 +148,7 @@ fn is_archive(path: &Path) -> bool {
 
 /// A chart as the rules look at it.
 struct Source {
-    /// What findings call the chart.
+    /// The chart's name in findings.
     place: PathBuf,
     chart_yaml: Item<Vec<u8>>,
     values: Item<Vec<u8>>,
@@ -158,7 +158,7 @@ struct Source {
     chart: Result<Chart, String>,
 }
 
-/// What stands under a name.
+/// The content of a path.
 enum Item<F> {
     Missing,
     File(F),
@@ -218,9 +218,8 @@ fn folder(path: &Path, options: &Options) -> Result<Source> {
     })
 }
 
-/// A document of the chart in `root`, as it lies there, whatever `.helmignore` says. One that is a
-/// link out of the chart counts as empty, unless such links are followed: the rest of lint reports
-/// it.
+/// Returns a document of the chart in `root` unchanged, whatever `.helmignore` excludes. A link out
+/// of the chart counts as empty unless such links are followed; another rule reports it.
 fn document(root: &Path, name: &str, options: &Options) -> Result<Item<Vec<u8>>> {
     let path = root.join(name);
     let fail = |error| Error::io("read", &path, error);

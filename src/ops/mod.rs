@@ -1,4 +1,4 @@
-//! One verb, one file: options in, report out. An operation never prints.
+//! Operations: one command per file, from options to a report. An operation never prints.
 
 pub mod any_repository;
 pub mod bundle;

@@ -116,7 +116,7 @@ impl FromStr for SavedReference {
     }
 }
 
-/// Whether the first segment of a bare name is a registry: it has a `.` or a `:`, or is
+/// Reports whether the first segment of a bare name is a registry: it has a `.` or a `:`, or is
 /// `localhost`.
 pub fn is_registry(segment: &str) -> bool {
     segment == "localhost" || segment.contains(['.', ':'])
@@ -132,7 +132,7 @@ impl fmt::Display for SavedReference {
     }
 }
 
-/// How long a second process waits for the one that writes: a save takes milliseconds.
+/// The time that a second process waits for a writer: 20 s. A save takes milliseconds.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The store of saved charts.
@@ -147,7 +147,7 @@ impl SavedCharts {
         Self { root: root.into() }
     }
 
-    /// Where it is.
+    /// Returns the path of the store.
     pub fn root(&self) -> &Path {
         &self.root
     }

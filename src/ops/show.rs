@@ -1,9 +1,9 @@
-//! What a chart says of itself, byte for byte as `helm show` prints it.
+//! The content of a chart for `show`, byte for byte as `helm show` prints it.
 
 use crate::archive::{Chart, File};
 use bytes::Bytes;
 
-/// Which part of a chart to show.
+/// The part of a chart to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// All of the following, in this order.
@@ -18,8 +18,8 @@ pub enum Part {
     Crds,
 }
 
-/// The text of `part` of `chart`, which was read with [`crate::archive::Keep::Documents`] or more.
-/// What the chart does not have is left out, so the text may be empty.
+/// Returns the text of `part` of `chart`, which was read with [`crate::archive::Keep::Documents`]
+/// or more. Missing parts are omitted, so the text may be empty.
 pub fn show(chart: &Chart, part: Part) -> Vec<u8> {
     pieces(chart, part).concat()
 }

@@ -23,7 +23,7 @@ fn loose(tag: &str) -> Option<Version> {
     Version::parse_loose(&tag.replace('_', "+")).ok()
 }
 
-/// Whether prereleases count when no version is asked for.
+/// The choice for prereleases if no version is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Devel {
     /// Releases only.
@@ -33,7 +33,7 @@ pub enum Devel {
     Prereleases,
 }
 
-/// Which version of a chart is asked for.
+/// The requested version of a chart.
 #[derive(Clone, Debug, Default)]
 pub struct ChartRequest {
     /// The reference's own tag.
@@ -42,25 +42,25 @@ pub struct ChartRequest {
     pub digest: Option<Digest>,
     /// `--version`: a version, a range or a tag.
     pub version: Option<String>,
-    /// `--devel`.
+    /// The choice for prereleases, `--devel`.
     pub devel: Devel,
 }
 
-/// What to fetch.
+/// The tag or digest to download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// By what; the newest tag where a range was asked for.
+    /// The tag or digest to request; the newest tag if a range was given.
     pub target: TagOrDigest,
     /// The tag that must point at the digest, when both were given.
     pub agree: Option<Tag>,
-    /// All tags that a range takes, the newest first; none where no range was asked for. Tags may
-    /// lead to images, so the first that leads to a chart is meant
+    /// All tags within a range, newest first. Empty if no range was given. Tags may refer to
+    /// images, so the first that refers to a chart is used
     /// ([`super::chart_manifest::first_chart`]).
     fitting: Vec<Tag>,
 }
 
 impl Choice {
-    /// All tags that a range takes, the newest first; none where no range was asked for.
+    /// Returns all tags within a range, newest first. Empty if no range was given.
     pub fn fitting(&self) -> &[Tag] {
         &self.fitting
     }
@@ -139,8 +139,8 @@ pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &ChartRequest) 
     }
 }
 
-/// The tags that satisfy `constraint`, the newest first; a tag that is `exact` is the only one.
-/// Helm sees strict versions only; tags with a leading `v` come after them here.
+/// Returns the tags that satisfy `constraint`, newest first. A tag equal to `exact` is the only
+/// result. Helm considers strict versions only; here, tags with a leading `v` follow them.
 pub fn fitting(tags: &[String], exact: &str, constraint: &Constraint) -> Vec<Tag> {
     if let Some(tag) = tags.iter().find(|tag| tag.replace('_', "+") == exact)
         && (strict(tag).is_some() || with_v(tag).is_some())
@@ -154,7 +154,7 @@ pub fn fitting(tags: &[String], exact: &str, constraint: &Constraint) -> Vec<Tag
             .filter_map(|tag| Some((parse(tag)?, tag.parse().ok()?)))
             .filter(|(version, _)| constraint.matches(version))
             .collect();
-        // Stable, so that of equals the first of the list comes first.
+        // The sort is stable, so that the first of equal ones stays first.
         found.sort_by(|a, b| b.0.cmp(&a.0));
         found.into_iter().map(|(_, tag)| tag)
     };
@@ -203,7 +203,7 @@ fn newest_tags(sorted: &[String]) -> String {
     format!("the newest tags there are {}", quoted(&newest))
 }
 
-/// The error for a list without a tag that fits. Where the user gave no version, it names none.
+/// Returns the error for a list without a matching tag. If the user gave no version, it names none.
 fn no_version(name: &str, range: &str, given: bool, listed: &[String]) -> Error {
     if !given && !listed.iter().any(|tag| strict(tag).is_some()) {
         return Error::not_found(format!(
@@ -215,10 +215,10 @@ fn no_version(name: &str, range: &str, given: bool, listed: &[String]) -> Error 
     ))
 }
 
-/// Requires that the tag and the digest of a reference with both lead to the same.
+/// Requires that the tag and the digest of a reference with both refer to the same manifest.
 ///
 /// # Errors
-/// `Integrity` when they do not; `NotFound` with the near misses for a tag that is not there.
+/// `Integrity` if they differ; `NotFound`, with similar tags, for a tag that does not exist.
 pub async fn require_agreement<R: Tags + Resolve>(
     repository: &R,
     name: &str,

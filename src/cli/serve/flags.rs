@@ -112,7 +112,6 @@ impl FlagArgs {
     /// Returns the folder of the store, given the value of `--storage`.
     ///
     /// # Errors
-    ///
     /// `Usage` if the store is not a folder, or if two folders are given.
     pub(crate) fn storage(&self, storage: Option<&Path>) -> Result<Option<PathBuf>> {
         let named = storage.and_then(Path::to_str);
@@ -134,7 +133,6 @@ impl FlagArgs {
     /// Prints one warning that lists the ignored flags.
     ///
     /// # Errors
-    ///
     /// `Usage` for flags whose loss would lose data.
     pub(crate) fn settle(&self, run: &Run) -> Result<()> {
         if let Some(flag) = self.others.of_stores.first() {

@@ -51,7 +51,6 @@ impl Need {
     /// Returns the dependencies from the config of a manifest's chart.
     ///
     /// # Errors
-    ///
     /// `Invalid` if it is no chart, and any error of the repository.
     pub(crate) async fn of_manifest<R: Fetch>(
         repository: &R,
@@ -80,7 +79,6 @@ impl Need {
 /// source does not have.
 ///
 /// # Errors
-///
 /// Fails if the source does not return a version's dependencies.
 pub(crate) async fn follow(
     source: &Source,

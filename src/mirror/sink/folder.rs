@@ -54,7 +54,6 @@ impl Folder {
     /// Creates a sink for a folder.
     ///
     /// # Errors
-    ///
     /// `Io` if the path cannot be made absolute.
     pub fn new(options: Options) -> Result<Self> {
         let root = &options.root;

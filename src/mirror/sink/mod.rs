@@ -163,7 +163,6 @@ impl Sink {
     /// Returns the place of a version.
     ///
     /// # Errors
-    ///
     /// `Invalid`, with the reason, if the version has no valid place.
     pub fn place(&self, naming: &Naming<'_>) -> Result<Target> {
         let place = match self {
@@ -197,7 +196,6 @@ impl Sink {
     /// each page.
     ///
     /// # Errors
-    ///
     /// Fails if it cannot be listed. A group that does not exist is empty.
     pub async fn present(&self, group: &str) -> Result<HashMap<String, Option<Digest>>> {
         match self {
@@ -212,7 +210,6 @@ impl Sink {
     /// Returns the content of a place. One request.
     ///
     /// # Errors
-    ///
     /// Fails if the content cannot be read.
     pub async fn look(&self, place: &Target) -> Result<Held> {
         match self {
@@ -227,7 +224,6 @@ impl Sink {
     /// Stores a version at a place, whatever it has. It makes no check first.
     ///
     /// # Errors
-    ///
     /// `Integrity` if the sink reports that it stored something else.
     pub async fn put(
         &self,
@@ -263,7 +259,6 @@ impl Sink {
     /// Gives the content of a place a second tag. Two requests.
     ///
     /// # Errors
-    ///
     /// `Usage` if there are no tags. Also fails if the content cannot be read or tagged.
     pub async fn tag(&self, place: &Target, alias: &str) -> Result<()> {
         match self {
@@ -277,7 +272,6 @@ impl Sink {
     /// Removes the content of a place; `manifest` is its known digest.
     ///
     /// # Errors
-    ///
     /// Fails if it cannot be removed. Missing content is no error.
     pub async fn delete(&self, place: &Target, manifest: Option<&Digest>) -> Result<()> {
         match self {
@@ -382,7 +376,6 @@ impl Sink {
     /// Writes a state to the destination for later runs.
     ///
     /// # Errors
-    ///
     /// Fails if it cannot be written. The mirror continues without it.
     pub async fn remember(&self, key: &Key, state: &[u8]) -> Result<()> {
         match self {

@@ -82,7 +82,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// This namespace.
+    /// Creates a sink for a namespace.
     pub fn new(options: Options) -> Self {
         let mut identity = format!("oci://{}", options.registry);
         if let Some(namespace) = &options.namespace {
@@ -334,7 +334,6 @@ pub fn held(manifest: &Manifest) -> Held {
 /// tag.
 ///
 /// # Errors
-///
 /// Any error of the repository; `Integrity` if it stored something else.
 pub async fn put<R: Fetch + Push>(
     repository: &R,

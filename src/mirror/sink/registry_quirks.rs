@@ -39,7 +39,6 @@ impl Creation {
     /// Creates a repository. Parallel callers wait for the first.
     ///
     /// # Errors
-    ///
     /// The command's standard error.
     pub(super) async fn create(&self, registry: &Registry, repository: &str) -> Result<()> {
         let Some(command) = &self.command else { return Ok(()) };

@@ -162,7 +162,6 @@ impl Source {
     /// Lists the source. With `seen`, it may report that nothing has changed since.
     ///
     /// # Errors
-    ///
     /// Fails if the source cannot be listed completely.
     pub async fn list(&self, seen: Option<&CacheValidator>) -> Result<Listing> {
         match self {
@@ -176,7 +175,6 @@ impl Source {
     /// Downloads one version, and resolves its tag if there are tags.
     ///
     /// # Errors
-    ///
     /// `NotFound` if the source definitely no longer has it; `Invalid` if the content is no chart.
     pub async fn fetch(
         &self,
@@ -195,7 +193,6 @@ impl Source {
     /// Requests a version's creation time if no list has it. One request, for registries only.
     ///
     /// # Errors
-    ///
     /// Fails if the source does not respond. A version without a creation time stays without one.
     pub async fn date(&self, candidate: &mut Candidate) -> Result<()> {
         match self {
@@ -208,7 +205,6 @@ impl Source {
     /// registry.
     ///
     /// # Errors
-    ///
     /// Any error of the source.
     pub async fn other(&self, candidate: &Candidate) -> Result<Option<String>> {
         match self {
@@ -222,7 +218,6 @@ impl Source {
     /// no lists. One request, for registries only.
     ///
     /// # Errors
-    ///
     /// Any error of the source.
     pub async fn referrers(&self, candidate: &Candidate, of: &Digest) -> Result<Option<usize>> {
         match self {
@@ -235,7 +230,6 @@ impl Source {
     /// request.
     ///
     /// # Errors
-    ///
     /// Any error of the source.
     pub async fn namesake(&self, candidate: &Candidate, version: &str) -> Result<Option<Digest>> {
         match self {
@@ -248,7 +242,6 @@ impl Source {
     /// reads the config, which takes two requests, or the archive in a folder.
     ///
     /// # Errors
-    ///
     /// Any error of the source.
     pub async fn needs(&self, candidate: &Candidate, index: Option<&Index>) -> Result<Vec<Need>> {
         if let Some(index) = index {
@@ -271,7 +264,6 @@ impl Source {
     /// Returns a version's data without its archive. One request at most.
     ///
     /// # Errors
-    ///
     /// Any error of the source; `Invalid` if the content is no chart.
     pub async fn glimpse(&self, candidate: &Candidate) -> Result<Peek> {
         match self {
@@ -294,7 +286,6 @@ impl Source {
     /// tag no longer exists. One request.
     ///
     /// # Errors
-    ///
     /// Any error of the source.
     pub async fn origin(&self, candidate: &Candidate) -> Result<Option<Digest>> {
         match self {

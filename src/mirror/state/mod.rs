@@ -219,7 +219,6 @@ impl State {
     /// Parses the text of [`State::to_text`] and the lines appended to it.
     ///
     /// # Errors
-    ///
     /// `Invalid` for another format, or for text that is no state. An incomplete last line is
     /// ignored.
     pub fn parse(bytes: &[u8]) -> Result<Self> {

@@ -1,5 +1,5 @@
-//! Compares the archives in a bundle with what their manifests, configs and names say. A blob's
-//! digest proves that it is the blob which the manifest lists, not that it is the chart which the
+//! Comparison of a bundle's archives with their manifests, configs and names. A blob's digest
+//! proves that the manifest lists the blob. It does not prove that the blob is the chart which the
 //! manifest describes.
 
 use crate::{
@@ -42,8 +42,7 @@ pub(super) struct Identity {
     pub(super) version: String,
 }
 
-/// Compares archives and configs, as they come out of a bundle in any order, with their
-/// descriptions.
+/// A comparison of archives and configs with their descriptions. It accepts them in any order.
 #[derive(Default)]
 pub(crate) struct Charts {
     listed: Vec<Listed>,
@@ -117,7 +116,7 @@ impl Charts {
     pub(crate) fn read(&self, part: &Part, limits: &Limits) -> Result<()> {
         let digest = &part.digest;
         if self.configs.contains(digest) {
-            // A config that is no JSON says nothing of the chart.
+            // A config that is no JSON does not identify the chart.
             if let Ok(identity) = serde_json::from_reader(part.content.reader()?) {
                 lock(&self.configs_read).insert(digest.clone(), identity);
             }

@@ -1,5 +1,5 @@
-//! `bundle load`: a bundle's charts into a registry, an image layout or a folder. What is there,
-//! what is missing and what is in the way is found out first; only then is anything written.
+//! `bundle load`: copies a bundle's charts to a registry, an image layout or a folder. It first
+//! finds present, missing and conflicting versions, and only then writes.
 
 use super::{
     blobs_of,
@@ -38,10 +38,11 @@ const AT_ONCE: usize = 32;
 /// Blobs pushed side by side; each has 4 MiB of memory at most.
 const BLOBS_AT_ONCE: usize = 8;
 
-/// Where a bundle goes.
+/// The destination of a bundle.
 #[derive(Clone, Debug)]
 pub enum To {
-    /// A namespace of a registry: charts lie below it, under the names they have in the bundle.
+    /// A namespace of a registry. Charts are stored below it, with the names that they have in the
+    /// bundle.
     Registry {
         /// Speaks to it.
         client: Client,
@@ -56,30 +57,30 @@ pub enum To {
     Folder(PathBuf),
 }
 
-/// How to load.
+/// Options of loading.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
-    /// What to do with a version that is there and is another chart.
+    /// The handling of an existing version that is a different chart.
     pub existing: Existing,
-    /// Which of the bundle's entries.
+    /// The entries to load.
     pub only: Only,
     /// The present, for the index.yaml of a folder.
     pub now: Time,
-    /// Caps.
+    /// The limits on sizes and counts.
     pub limits: Limits,
 }
 
-/// Which entries of a bundle are loaded.
+/// The selection of a bundle's entries.
 #[derive(Clone, Debug, Default)]
 pub enum Only {
-    /// All.
+    /// All entries.
     #[default]
     All,
-    /// Those at these positions of [`Bundle::entries`].
+    /// The entries at these positions of [`Bundle::entries`].
     At(HashSet<usize>),
 }
 
-/// What was loaded.
+/// The result of loading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// Versions that are there now and were not before, by what they are called there.
@@ -113,17 +114,17 @@ impl Item {
     }
 }
 
-/// What there is to do for a version.
+/// The action for a version.
 enum Verdict {
     Present,
     Skip,
     Conflict,
     Missing,
-    /// It goes there, and these blobs of it have to be taken from the bundles.
+    /// Load the version; the bundles must supply these blobs.
     Load(Box<Item>, Vec<Descriptor>),
 }
 
-/// Loads a bundle, with what its bases hold, into `to`.
+/// Loads a bundle, with the content of its bases, into `to`.
 ///
 /// # Errors
 /// `NotFound`, before anything is written, when blobs are neither in the bundles nor at the
@@ -198,7 +199,7 @@ fn charts(going: &[(Box<Item>, Vec<Descriptor>)], to: &To) -> Result<Arc<Charts>
     Ok(Arc::new(charts))
 }
 
-/// Compares a blob with what its chart's manifest says, before it is written anywhere.
+/// Compares a blob with its chart's manifest before it is written anywhere.
 async fn judge_part(charts: &Arc<Charts>, part: &Part, limits: &Limits) -> Result<()> {
     if !charts.wants(&part.digest) {
         return Ok(());
@@ -224,7 +225,7 @@ fn lacking(bundle: &Bundle, missing: &[String]) -> Error {
     }
 }
 
-/// What the bundle lists, each once, under the name it gets.
+/// Returns the bundle's entries, each once, with its name at the destination.
 fn items(bundle: &Bundle, sources: &[&Bundle], to: &To, only: &Only) -> Result<Vec<Item>> {
     let mut items = Vec::new();
     let mut names = Names::default();
@@ -403,7 +404,7 @@ fn digest_of(path: &Path) -> Result<Option<Digest>> {
     }
 }
 
-/// Which bundle gives which blob: the first that has it.
+/// Maps each blob to the first bundle that has it.
 fn givers<'a>(
     sources: &[&'a Bundle],
     wanted: impl Iterator<Item = &'a Digest>,
@@ -419,7 +420,7 @@ fn givers<'a>(
     all
 }
 
-/// Reads the wanted blobs on a thread of its own; they come in the bundles' order.
+/// Reads the wanted blobs on a separate thread, in the bundles' order.
 fn read(
     givers: Vec<(Bundle, HashSet<Digest>)>,
 ) -> (mpsc::Receiver<Part>, impl Future<Output = Result<()>>) {
@@ -480,7 +481,7 @@ async fn send(
     Ok(sent)
 }
 
-/// Manifests come last: a name never speaks of what is not there.
+/// Stores manifests last, so that a name never refers to missing content.
 async fn name_all(going: &[(Box<Item>, Vec<Descriptor>)], to: &To) -> Result<()> {
     if going.is_empty() {
         return Ok(());
@@ -549,7 +550,7 @@ async fn fill(
     Ok(written)
 }
 
-/// Brings the folder's index.yaml up to date, with the times that the manifests say.
+/// Updates the folder's index.yaml, with the times in the manifests.
 async fn list(
     folder: &Path,
     going: &[(Box<Item>, Vec<Descriptor>)],

@@ -1,4 +1,4 @@
-//! What saving and loading bundles share: what a delta stands on, and a list of names that fits a
+//! Shared parts of saving and loading bundles: the base of a delta, and a list of names that fits a
 //! line.
 
 pub(super) mod charts;
@@ -23,7 +23,7 @@ pub use verify::{Verified, verify};
 /// terminal.
 const NAMED: usize = 5;
 
-/// What the receiver of a delta has: the blobs that need not travel again.
+/// The base of a delta: the blobs that its receiver already has.
 #[derive(Clone, Debug)]
 pub struct Base {
     /// Its name in the delta: the digest of its `index.json`, or of what else it is.

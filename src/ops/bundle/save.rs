@@ -1,5 +1,5 @@
-//! `bundle save`: chosen charts from anywhere into one file, the same bytes for the same content
-//! whatever the order in which they were named or came.
+//! `bundle save`: writes chosen charts from any source to one file. The same content gives the same
+//! bytes, in whatever order the charts were named or downloaded.
 
 use super::{Base, blobs_of, listed};
 use crate::{
@@ -29,42 +29,42 @@ use tokio::sync::mpsc;
 /// bounds it.
 const AT_ONCE: usize = 12;
 
-/// What to do with what is no chart.
+/// The handling of an artifact that is no chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Insist {
-    /// It was named, so it is an error.
+    /// Fail, because the user named it.
     Chart,
-    /// It came with the rest, so it is left out and reported.
+    /// Skip and report it, because a range or a namespace included it.
     Nothing,
 }
 
-/// One version that was chosen.
+/// A chosen version.
 #[derive(Clone, Debug)]
 pub struct Chosen<R> {
-    /// Where it is.
+    /// The repository that has it.
     pub repository: R,
-    /// What it is called there, for people.
+    /// The repository's name for people.
     pub shown: String,
     /// The repository it becomes in the bundle.
     pub name: RepositoryName,
-    /// By tag or digest.
+    /// The tag or digest of the version.
     pub target: TagOrDigest,
-    /// Whether it must be a chart.
+    /// The handling if it is no chart.
     pub insist: Insist,
 }
 
-/// How to save.
+/// Options of saving.
 #[derive(Clone, Debug, Default)]
 pub struct SaveOptions {
-    /// What is round the tar.
+    /// The compression of the tar.
     pub format: Format,
-    /// What the receiver has.
+    /// The base of a delta. `None` saves everything.
     pub base: Option<Base>,
-    /// Caps.
+    /// The limits on sizes and counts.
     pub limits: Limits,
 }
 
-/// What was saved.
+/// The result of saving.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
     /// Charts that the bundle lists.
@@ -75,15 +75,15 @@ pub struct Saved {
     pub left_out: usize,
     /// Bytes of the file.
     pub size: u64,
-    /// What was no chart, each with what it is.
+    /// The artifacts that are no charts, each with its kind.
     pub skipped: Vec<String>,
 }
 
-/// Saves a bundle. The file is there whole, or not at all.
+/// Saves a bundle. The file appears complete or not at all.
 ///
 /// # Errors
-/// `NotFound` when nothing was chosen; `Conflict` when two charts would have one name; what the
-/// repositories say.
+/// `NotFound` if nothing was chosen; `Conflict` if two charts would have one name; any error of the
+/// repositories.
 pub async fn save<R: Fetch + Clone + Send + 'static>(
     chosen: Vec<Chosen<R>>,
     file: &Path,
@@ -116,7 +116,7 @@ pub async fn save<R: Fetch + Clone + Send + 'static>(
 enum Found {
     Chart(Box<Manifest>),
     Other(String),
-    /// Of ours, and nobody's chart: what a mirror remembers there.
+    /// The state of a mirror, which is no chart.
     State,
 }
 
@@ -156,8 +156,7 @@ struct Plan<R> {
     blobs: Vec<(R, Descriptor)>,
 }
 
-/// Everything in the order in which it will lie in the file: entries by name, manifests and blobs
-/// by digest.
+/// Returns all content in the order of the file: entries by name, manifests and blobs by digest.
 fn plan<R>(
     found: Vec<(Chosen<R>, Found)>,
     options: &SaveOptions,
@@ -309,7 +308,7 @@ fn write(
                 written += 1;
             }
             if written < content.blobs {
-                // The other side says why.
+                // The other side has the reason.
                 return Err(Error::new(ErrorKind::Interrupted, "the bundle was not finished"));
             }
             writer.finish()?.flush().map_err(|error| Error::io("write", path, error))

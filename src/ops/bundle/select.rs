@@ -1,5 +1,5 @@
-//! What `bundle save` is asked for: references, ranges of versions, globs of names, whole
-//! namespaces; and what of a registry or a layout that comes to.
+//! The arguments of `bundle save`: references, ranges of versions, globs of names, whole
+//! namespaces. It resolves them to the charts of a registry or a layout.
 
 use super::{Chosen, Insist};
 use crate::{
@@ -30,7 +30,7 @@ pub struct Pattern {
     versions: Versions,
 }
 
-/// Which versions of a chart.
+/// The versions of a chart to save.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Versions {
     /// The newest release.
@@ -46,7 +46,7 @@ impl Pattern {
     /// Takes what follows `oci://`.
     ///
     /// # Errors
-    /// `Usage`, naming what is wrong.
+    /// `Usage`, with the reason.
     pub fn parse(text: &str) -> Result<Self> {
         let bare = text.strip_prefix("oci://").unwrap_or(text);
         let (rest, digest) = match bare.rsplit_once("@sha") {
@@ -69,10 +69,10 @@ impl Pattern {
         Ok(Self { registry: host.parse()?, path: path.trim_matches('/').to_owned(), versions })
     }
 
-    /// Every version of every chart below `HOST[/PATH]`, or of that one chart.
+    /// Selects every version of every chart below `HOST[/PATH]`, or of that one chart.
     ///
     /// # Errors
-    /// `Usage`, naming what is wrong.
+    /// `Usage`, with the reason.
     pub fn all(text: &str) -> Result<Self> {
         let bare = text.strip_prefix("oci://").unwrap_or(text).trim_end_matches('/');
         let (host, path) = bare.split_once('/').unwrap_or((bare, ""));
@@ -83,10 +83,10 @@ impl Pattern {
         self.path.contains(['*', '?', '['])
     }
 
-    /// What it comes to at its registry.
+    /// Returns the matching charts in the registry.
     ///
     /// # Errors
-    /// `NotFound` when nothing matches; what the registry says.
+    /// `NotFound` if nothing matches; any error of the registry.
     pub async fn choose(&self, client: &Client) -> Result<Vec<Chosen<AnyRepository>>> {
         let repositories = self.repositories(client).await?;
         let chosen: Vec<Vec<Chosen<AnyRepository>>> = stream::iter(repositories)
@@ -110,8 +110,8 @@ impl Pattern {
         }
     }
 
-    /// Repositories, each with its name in the bundle: what of its path stands below the namespace,
-    /// or its last part.
+    /// Returns the repositories, each with its name in the bundle: its path below the namespace, or
+    /// the last part of its path.
     async fn repositories(&self, client: &Client) -> Result<Vec<(RepositoryName, RepositoryName)>> {
         if !self.is_glob() && self.versions != Versions::All {
             let full: RepositoryName = self.path.parse()?;
@@ -241,7 +241,7 @@ impl Pattern {
     }
 }
 
-/// The newest tag that leads to a chart: a repository may hold images beside charts.
+/// Returns the newest tag that refers to a chart. A repository may have images beside charts.
 async fn newest<R: Fetch>(repository: &R, name: &str, listed: &[String]) -> Result<Vec<Tag>> {
     match &tags::fitting(listed, "*", &constraint("*")?)[..] {
         [] => Ok(Vec::new()),
@@ -261,10 +261,10 @@ fn constraint(text: &str) -> Result<Constraint> {
     })
 }
 
-/// Everything that a layout lists, or what of it has a tag.
+/// Returns all entries of a layout, or those with a matching tag.
 ///
 /// # Errors
-/// `NotFound` when nothing matches, `Invalid` when an entry does not say what it is.
+/// `NotFound` if nothing matches; `Invalid` if an entry does not have its name.
 pub fn of_layout(
     layout: &Layout,
     tag: Option<&Tag>,

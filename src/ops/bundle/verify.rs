@@ -5,7 +5,7 @@ use super::{blobs_of, charts::Charts, listed, names::Names};
 use crate::{Advice, Error, Result, error::Context as _, limits::Limits, store::bundle::Bundle};
 use std::collections::HashSet;
 
-/// What a bundle was found to hold.
+/// The result of verifying a bundle.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
     /// Charts that it lists.

@@ -211,7 +211,7 @@ impl Arrived {
     }
 }
 
-/// Whether two archives, each within the cap on archives, have the same bytes.
+/// Reports whether two archives, each within the limit on archives, have the same bytes.
 fn same_bytes(a: &Path, b: &Path) -> Result<bool> {
     let read = |path: &Path| fs::read(path).map_err(|error| Error::io("read", path, error));
     Ok(read(a)? == read(b)?)

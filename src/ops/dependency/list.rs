@@ -19,20 +19,20 @@ use std::{
 /// A declared dependency and its state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// As declared.
+    /// The dependency as declared.
     pub dependency: Dependency,
     /// Its state.
     pub status: Status,
 }
 
-/// What was found.
+/// The result of listing dependencies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// Where charts would be: the chart's `charts/`.
+    /// The expected folder of the charts: the chart's `charts/`.
     pub place: PathBuf,
-    /// One for each declared dependency, in the order of Chart.yaml.
+    /// One row for each declared dependency, in the order of Chart.yaml.
     pub rows: Vec<Row>,
-    /// What is in `charts/` and should not be, in Helm's words.
+    /// Unexpected content of `charts/`, in Helm's words.
     pub warnings: Vec<String>,
 }
 

@@ -27,33 +27,33 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What happens on the way, for the user.
+/// An event for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// So many dependencies are saved.
+    /// The number of dependencies to save.
     Saving(usize),
-    /// One is downloaded.
+    /// A dependency is being downloaded.
     Downloading {
         /// Its name.
         name: String,
-        /// From where.
+        /// The repository that has it.
         repository: String,
     },
     /// The same chart was downloaded a moment ago, for another alias.
     Already {
         /// Its name.
         name: String,
-        /// From where.
+        /// The repository that has it.
         repository: String,
     },
-    /// One has no repository: it must be in `charts/`.
+    /// A dependency has no repository, so it must be in `charts/`.
     Undeclared(String),
     /// The indexes of repositories that nobody configured are fetched.
     RefreshingUnmanaged,
     /// The indexes of all configured repositories are fetched.
     Refreshing,
-    /// They are there.
+    /// All indexes were downloaded.
     Refreshed,
     /// The index of one repository is there.
     Updated {
@@ -66,7 +66,7 @@ pub enum Event {
         shown: String,
         /// Its URL, when it has a name.
         url: Option<String>,
-        /// Why.
+        /// The reason for the failure.
         why: String,
     },
     /// Archives in `charts/` that are not needed are deleted.
@@ -75,21 +75,21 @@ pub enum Event {
     Warning(String),
 }
 
-/// What an update or a build works with.
+/// Options of an update or a build.
 pub struct Options<'a> {
     /// The chart's source.
     pub chart: &'a Path,
-    /// When the lock was made.
+    /// The creation time of the lock.
     pub generated: Time,
-    /// How folders of `file://` are packaged.
+    /// Options of packaging `file://` folders.
     pub package: package::Options,
-    /// How chart repositories are reached.
+    /// The settings for chart repositories.
     pub repositories: Repositories,
     /// Opens a repository of a registry.
     pub connect: &'a (dyn Fn(&Reference) -> Result<AnyRepository> + Sync),
     /// Hears what happens.
     pub tell: &'a (dyn Fn(Event) + Sync),
-    /// Caps.
+    /// The limits on sizes and counts.
     pub limits: Limits,
 }
 
@@ -99,11 +99,11 @@ impl std::fmt::Debug for Options<'_> {
     }
 }
 
-/// Resolves every dependency anew, downloads, and writes the lock if it changed.
+/// Resolves every dependency again, downloads it, and writes the lock if it changed.
 ///
 /// # Errors
-/// `Invalid` for a bad range or a lock that is a link, `NotFound` for what cannot be had, and what
-/// a registry says.
+/// `Invalid` for a bad range or a lock that is a link; `NotFound` for a dependency that is not
+/// available; any error of a registry.
 pub async fn update(options: &Options<'_>) -> Result<()> {
     let chart = load(options)?;
     let mut wanted: Vec<Dependency> =
@@ -125,10 +125,10 @@ pub async fn update(options: &Options<'_>) -> Result<()> {
     chart_bytes::write_file(&paths.0, |file| io::Write::write_all(file, lock.to_yaml().as_bytes()))
 }
 
-/// Downloads what the lock says; without a lock it is an update.
+/// Downloads the dependencies in the lock. Without a lock, it does an update.
 ///
 /// # Errors
-/// `Invalid` when the lock is out of step with Chart.yaml, and as [`update`].
+/// `Invalid` if the lock is out of sync with Chart.yaml, and the errors of [`update`].
 pub async fn build(options: &Options<'_>) -> Result<()> {
     let chart = load(options)?;
     let Some(lock) = chart.lock else { return update(options).await };
@@ -170,7 +170,7 @@ fn out_of_step(lock: &str, file: &str) -> Error {
     .with_advice(Advice::UpdateDependencies)
 }
 
-/// Where a chart's lock is.
+/// The path of a chart's lock.
 struct LockFile(PathBuf);
 
 impl LockFile {

@@ -1,6 +1,6 @@
-//! The chart repositories that dependencies come from: aliases replaced by URLs, those that nobody
-//! configured given a name in the cache, all of them refreshed, and a chart found in them. Order
-//! and texts are Helm's (helm.md 3.13).
+//! The chart repositories of dependencies. It replaces aliases by URLs, names unconfigured
+//! repositories in the cache, refreshes all indexes, and finds a chart in them. Order and texts are
+//! Helm's (helm.md 3.13).
 
 use super::{Event, Options};
 use crate::{
@@ -27,28 +27,28 @@ use std::{
     time::Duration,
 };
 
-/// How chart repositories are reached.
+/// The settings for chart repositories.
 #[derive(Clone, Debug)]
 pub struct Repositories {
     /// Helm's files.
     pub files: Files,
-    /// What they are opened with.
+    /// The opener of repositories.
     pub opener: Opener,
-    /// Whether their indexes are fetched first.
+    /// The choice between downloading their indexes first and using the cache.
     pub refresh: Refresh,
 }
 
-/// Whether indexes are fetched first.
+/// The choice between downloading indexes first and using the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Refresh {
-    /// They are.
+    /// Download the indexes first.
     #[default]
     Yes,
-    /// What is cached will do.
+    /// Use the cached indexes.
     No,
 }
 
-/// In front of the name of an index that nobody configured; Helm's.
+/// The prefix for the name of an unconfigured repository's index, as in Helm.
 const UNMANAGED: &str = "helm-manager-";
 /// Longest wait for one index. Helm's default.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -57,12 +57,12 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Known<'a> {
     options: &'a Options<'a>,
     configured: Vec<RepositoryEntry>,
-    /// Those of dependencies that nobody configured.
+    /// The repositories of dependencies that nobody configured.
     unmanaged: Vec<RepositoryEntry>,
     indexes: Mutex<HashMap<String, Arc<Index>>>,
 }
 
-/// Whether a dependency comes from a chart repository.
+/// Reports whether a dependency is in a chart repository.
 pub(crate) fn is_http(one: &Dependency) -> bool {
     let repository = one.repository.as_str();
     !repository.is_empty()
@@ -126,8 +126,8 @@ impl<'a> Known<'a> {
         .with_advice(Advice::AddDependencyRepository))
     }
 
-    /// Fetches the indexes of those that nobody configured, then of all that somebody did. One that
-    /// cannot be had is told; whether it is needed shows later.
+    /// Downloads the indexes of unconfigured repositories, then of all configured ones. It reports
+    /// each failure; a later step shows if the index is needed.
     pub(crate) async fn refresh(&self) {
         if self.options.repositories.refresh == Refresh::No {
             return;
@@ -183,7 +183,7 @@ impl<'a> Known<'a> {
         Ok(fits.map(|line| line.version().to_owned()))
     }
 
-    /// Where a locked dependency's archive is.
+    /// Locates a locked dependency's archive.
     ///
     /// # Errors
     /// `NotFound` with Helm's text.
@@ -271,7 +271,7 @@ fn undefined(missing: &[String]) -> Error {
     Error::not_found(text)
 }
 
-/// Whether two URLs are one repository's: only their paths are cleaned, as Helm does it.
+/// Reports whether two URLs are the same repository. Only their paths are cleaned, as in Helm.
 fn same(a: &str, b: &str) -> bool {
     cleaned(a) == cleaned(b)
 }

@@ -1,5 +1,5 @@
-//! Which version of each dependency Chart.yaml asks for means now, from folders, registries
-//! and chart repositories.
+//! Resolution of Chart.yaml's ranges to current versions, from folders, registries and chart
+//! repositories.
 
 use super::{
     Event, Options,

@@ -35,7 +35,7 @@ use std::{
 pub(super) struct Found {
     folder: Arc<Folder>,
     name: OsString,
-    /// How it is known again.
+    /// The stamp to recognise the unchanged file.
     pub(super) stamp: Stamp,
 }
 
@@ -53,7 +53,7 @@ impl Found {
         }
     }
 
-    /// Whether that is its path.
+    /// Reports whether the file has this path.
     pub(super) fn is_at(&self, path: &str) -> bool {
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
         folder == self.folder.name && file == self.file()
@@ -76,19 +76,19 @@ impl Found {
     }
 }
 
-/// What an archive holds.
+/// The content of an archive.
 #[derive(Debug)]
 pub(super) enum Archive {
     /// A chart.
     Chart {
         /// Its entry.
         item: Item,
-        /// When its Chart.yaml was modified.
+        /// The modification time of its Chart.yaml.
         modified: i64,
-        /// Of the whole file, as bare hex.
+        /// The digest of the whole file, as bare hex.
         digest: String,
     },
-    /// None that Helm would load.
+    /// A chart that Helm would not load, with the reason.
     Refused(String),
 }
 
@@ -196,7 +196,7 @@ fn stamps(folder: &Folder, files: &[OsString]) -> Vec<Option<Stamp>> {
     })
 }
 
-/// What each of the files holds, in their order, and whether it had to be read.
+/// Returns the content of each file, in their order, and whether it had to be read.
 pub(super) fn read(
     found: &[Found],
     known: &Known<'_>,
@@ -313,7 +313,7 @@ fn created(
     }
 }
 
-/// What a thread reads archives with.
+/// The buffers with which a thread reads archives.
 struct Desk {
     bytes: Box<[u8]>,
     reader: archive::read::Reader,
@@ -329,9 +329,8 @@ impl Default for Desk {
 }
 
 impl Desk {
-    /// Reads a file to its end, or as much of it as there is room for. One that had `size` bytes a
-    /// moment ago and gives as many and no more, though more would fit, is not asked again whether
-    /// that was all.
+    /// Reads a file to its end, or until the buffer is full. The file had `size` bytes a moment
+    /// ago. If it gives exactly that many and more would fit, no further read checks for the end.
     fn fill<'d>(bytes: &'d mut [u8], file: &mut File, size: u64) -> io::Result<&'d [u8]> {
         let mut filled = 0;
         while filled < bytes.len() {
@@ -354,7 +353,7 @@ fn load(found: &Found, options: &Options, desk: &mut Desk) -> Result<(Entry, i64
     let fail = |error| Error::io("read chart archive", found.folder.path(&found.name), error);
     let mut file = match found.folder.open(&found.name) {
         Ok(file) => file,
-        // Gone, or not ours to read: to Helm no chart.
+        // A missing or unreadable file is no chart to Helm.
         Err(error) => return Err(Error::invalid(fail(error).chain())),
     };
     let mut hasher = Algorithm::Sha256.hasher();

@@ -1,6 +1,5 @@
-//! A folder that archives lie in: how they are asked for and opened, and what their URLs have in
-//! common. There may be 40,000 of them, so that going the whole way to each would be a good part of
-//! the work.
+//! A folder of archives: opening the files, and the common part of their URLs. A folder may have
+//! 40,000 archives, so resolving each full path would be a good part of the work.
 
 use super::sidecar::Stamp;
 use crate::index::url;
@@ -25,8 +24,8 @@ const WORTH: usize = 16;
 pub(super) const HELD: usize = 64;
 
 impl Folder {
-    /// The folder at `place`, in which there are so many archives. It is held open while `left`
-    /// says that one more may be.
+    /// Opens the folder at `place`, which has this many archives. It stays open if `left` allows
+    /// one more open folder.
     pub(super) fn new(place: PathBuf, name: String, archives: usize, left: &mut usize) -> Self {
         #[cfg(unix)]
         let handle = if archives >= WORTH && *left > 0 {
@@ -48,7 +47,7 @@ impl Folder {
         }
     }
 
-    /// Where the file is.
+    /// Returns the path of a file.
     pub(super) fn path(&self, file: &OsStr) -> PathBuf {
         self.place.join(file)
     }
@@ -87,7 +86,7 @@ impl Folder {
     }
 }
 
-/// What stands around the names of a folder's files in their URLs.
+/// The prefix and suffix of a folder's file names in their URLs.
 #[derive(Debug)]
 struct Joined {
     base: String,
@@ -96,7 +95,7 @@ struct Joined {
 
 impl Joined {
     fn new(base: &str, folder: &str) -> Self {
-        /// Stands for any file.
+        /// A placeholder for any file.
         const FILE: &str = "chartferry-0.0.0-name.tgz";
         let text = url_of(base, folder, FILE);
         let around = text.split_once(FILE).filter(|(_, after)| !after.contains(FILE));

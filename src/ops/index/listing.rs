@@ -17,7 +17,7 @@ use std::{
     path::Path,
 };
 
-/// One entry as text.
+/// An entry as text.
 #[derive(Debug)]
 pub(super) struct Item {
     name: String,
@@ -41,7 +41,7 @@ impl Item {
         }
     }
 
-    /// The entry as it stands in an index in YAML that was written here.
+    /// Returns the entry in the text of a YAML index that this program wrote.
     pub(super) fn again(line: &Line) -> Option<Self> {
         let text = line.yaml().filter(|text| text.starts_with("  - ") && text.ends_with('\n'))?;
         Some(Self {
@@ -53,12 +53,12 @@ impl Item {
     }
 }
 
-/// What a listing has of a version.
+/// The match for a version in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Has {
     /// Neither it nor one that Helm takes for it.
     Nothing,
-    /// It, as it is written.
+    /// The version, exactly as written.
     Itself,
     /// Another version that Helm takes for it.
     Another(String),
@@ -74,7 +74,7 @@ pub(super) struct Listing {
 #[derive(Debug, Default)]
 struct Chart {
     items: Vec<Item>,
-    /// What is asked of them when indexes are merged.
+    /// The lookup data for merging indexes.
     asked: Option<Asked>,
 }
 
@@ -107,7 +107,7 @@ impl Listing {
         }
     }
 
-    /// How Helm finds the version here, which it looks up as a range: `1.2` is here if 1.2.5 is.
+    /// Returns Helm's match for the version, which Helm looks up as a range: `1.2` matches 1.2.5.
     pub(super) fn has(&mut self, name: &str, version: &str) -> Has {
         let Some(chart) = self.charts.get_mut(name) else { return Has::Nothing };
         let Ok(constraint) = Constraint::parse(version) else { return Has::Nothing };
@@ -148,7 +148,7 @@ impl Listing {
         }
     }
 
-    /// How many charts and versions there are.
+    /// Returns the number of charts and of versions.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.charts.len(), self.charts.values().map(|chart| chart.items.len()).sum())
     }
@@ -178,7 +178,7 @@ pub(super) struct Text<'l> {
 }
 
 impl Text<'_> {
-    /// Of everything but the time at which it is written.
+    /// Returns a digest of everything except the time at which it is written.
     pub(super) fn digest(&self) -> String {
         let mut hasher = Algorithm::Sha256.hasher();
         self.pieces("", &mut |piece| {
@@ -213,12 +213,12 @@ impl Text<'_> {
     }
 }
 
-/// Whether a file must be on the disk before it gets its name.
+/// The choice for flushing a file to disk before it gets its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sync {
-    /// It must.
+    /// Flush the file first.
     Now,
-    /// A crash may cost it.
+    /// Skip the flush: a crash may lose the file.
     Whenever,
 }
 

@@ -1,5 +1,5 @@
-//! `index`: a folder's archives to an index.yaml as `helm repo index` writes it, reading only those
-//! that changed since the last time. What an index looks like is [`crate::index`]'s business.
+//! `index`: writes a folder's archives to an index.yaml as `helm repo index` does. It reads only
+//! the archives that changed since the last time. [`crate::index`] defines the format of an index.
 
 use crate::{
     Advice, Error, ErrorKind, Result,
@@ -25,25 +25,25 @@ mod folder;
 mod listing;
 mod sidecar;
 
-/// How to index a folder.
+/// Options of indexing a folder.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What stands before the archives' names in their URLs; nothing makes them relative.
+    /// The prefix of the archives' names in their URLs. If empty, they are relative.
     pub url: String,
     /// An index whose entries are added where the folder has no such version. One that is not there
     /// is written, empty.
     pub merge: Option<PathBuf>,
-    /// How index.yaml is written.
+    /// The format of index.yaml.
     pub format: Format,
-    /// What its entries' times are.
+    /// The source of the entries' times.
     pub created: Created,
-    /// What becomes of archives that are no charts.
+    /// The handling of archives that are no charts.
     pub strictness: Strictness,
-    /// Which folders are looked into.
+    /// The folders to search.
     pub depth: Depth,
     /// The present.
     pub now: Time,
-    /// How many threads to work with. The index does not depend on it.
+    /// The number of threads. The index does not depend on it.
     pub threads: NonZeroUsize,
     /// The caps on what is read.
     pub limits: Limits,
@@ -66,7 +66,7 @@ impl Options {
     }
 }
 
-/// How an index is written. Its file is called index.yaml either way.
+/// The format of an index. The file's name is index.yaml in either format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Keys sorted.
@@ -75,31 +75,31 @@ pub enum Format {
     Json,
 }
 
-/// Which time an entry says it was created at.
+/// The source of an entry's creation time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
-    /// When its archive was first indexed here: the present for one that is new or holds something
-    /// else than before.
+    /// The time when its archive was first indexed here. For a new or changed archive, the present.
     Now,
-    /// When the Chart.yaml in its archive was modified. The index is then as new as the newest of
-    /// them.
+    /// The modification time of the Chart.yaml in its archive. The index is then as new as the
+    /// newest of them.
     Archive,
     /// The same for all, the index included.
     At(Time),
-    /// By the file's path below the folder, with `/`; as [`Created::Now`] for those not named.
+    /// The time for the file's path below the folder, with `/`. Files without one get
+    /// [`Created::Now`].
     Given(BTreeMap<String, String>),
 }
 
-/// What to do about an archive that is no chart, or a second one of a version.
+/// The handling of an archive that is no chart, or of a duplicate version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strictness {
-    /// Left out, as Helm does; of two of a version, both are listed.
+    /// Skip the archive, as Helm does; list both duplicates.
     Lenient,
-    /// Nothing is written.
+    /// Write nothing.
     Strict,
 }
 
-/// Which folders are looked into for archives.
+/// The folders to search for archives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
     /// The folder itself and those right below it, as `helm repo index` looks.
@@ -109,12 +109,12 @@ pub enum Depth {
     Every,
 }
 
-/// What was found and done.
+/// The result of indexing.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The index's path.
     pub path: PathBuf,
-    /// Whether it was written.
+    /// The outcome for the index file.
     pub outcome: Outcome,
     /// Charts in it.
     pub charts: usize,
@@ -129,26 +129,27 @@ pub struct Report {
     /// Versions of the index to merge that are left out, and why: Helm looks a version up as a
     /// range, and takes `1.2` for there if 1.2.5 is.
     pub left_out: Vec<(String, String)>,
-    /// What the user should know though the index is right.
+    /// The warnings for the user; the index is correct nevertheless.
     pub warnings: Vec<String>,
 }
 
-/// Whether the index was written.
+/// The outcome for the index file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was.
+    /// The index was written.
     Written,
-    /// It says already what it would say, times aside, and was not touched.
+    /// The index is up to date, apart from times, and was not touched.
     Unchanged,
 }
 
-/// Indexes `folder`: every `*.tgz` in it and in the folders that `depth` names, whole, as Helm's
-/// loader judges it. index.yaml appears complete or not at all, and stays untouched while nothing
-/// but its own time would change. What was found is kept in `.chartferry-index` beside it.
+/// Indexes `folder`: every `*.tgz` in it and in the folders that `depth` names. It reads each whole
+/// and validates it as Helm's loader does. index.yaml appears complete or not at all. It is not
+/// touched if only its own time would change. The results are kept in `.chartferry-index` beside
+/// it.
 ///
 /// # Errors
-/// `Io`; what is wrong with the index to merge, in Helm's words; with [`Strictness::Strict`] the
-/// archives that are no charts.
+/// `Io`. For the index to merge, Helm's error text. With [`Strictness::Strict`], the archives that
+/// are no charts.
 pub fn index(folder: &Path, options: &Options) -> Result<Report> {
     let path = folder.join("index.yaml");
     let found = archives::find(folder, options)?;
@@ -257,14 +258,14 @@ pub fn index(folder: &Path, options: &Options) -> Result<Report> {
     Ok(report)
 }
 
-/// How an archive's entry was come by.
+/// The origin of an archive's entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Read,
     Reused,
 }
 
-/// What in the options decides how the same archives are listed.
+/// Returns the options that decide how the same archives are listed.
 fn settings(options: &Options) -> String {
     let format = match options.format {
         Format::Yaml => "yaml",
@@ -279,27 +280,28 @@ fn settings(options: &Options) -> String {
     serde_json::json!([format, created, options.url, merge]).to_string()
 }
 
-/// How the index to merge is known again. The folder's own is the one that was written last.
+/// Returns the stamp of the index to merge. The folder's own index is the one that was written
+/// last.
 fn merge_stamp(options: &Options, path: &Path) -> Option<Stamp> {
     let merge = options.merge.as_deref()?;
     let same = matches!((merge.canonicalize(), path.canonicalize()), (Ok(a), Ok(b)) if a == b);
     if same { None } else { Stamp::of(merge) }
 }
 
-/// What is known of archives from the last run.
+/// The known archives of the last run.
 struct Known<'s> {
-    /// What the sidecar says of each file.
+    /// The sidecar's record of each file.
     records: HashMap<&'s str, Record<'s>>,
-    /// The index that is there, whoever wrote it.
+    /// The existing index, from any program.
     index: Option<Index>,
-    /// Where in the index the entry of a URL is.
+    /// The position in the index of a URL's entry.
     places: HashMap<String, (usize, usize)>,
     /// The base of the index's URLs.
     url: String,
     /// The present, as it is written.
     now: String,
-    /// Whether the index is as it was left, so that its entries can be taken over as they are. Of
-    /// any other only the times are taken: whoever wrote it said when a version was first there.
+    /// `true` if the index is unchanged since the last run, so that its entries can be reused. A
+    /// different index only supplies times: its author recorded when a version was first present.
     untouched: bool,
 }
 
@@ -315,7 +317,7 @@ impl<'s> Known<'s> {
         };
         let records = before.into_iter().flat_map(Sidecar::records);
         known.records = records.map(|record| (record.path, record)).collect();
-        // One that cannot be read is written anew.
+        // An unreadable index is rewritten.
         let index = fs::read(path).ok().map(Bytes::from);
         let index = index.and_then(|bytes| Index::read(bytes, "index.yaml", &options.limits).ok());
         let Some(index) = index else { return known };
@@ -330,7 +332,7 @@ impl<'s> Known<'s> {
         known
     }
 
-    /// What was recorded of a file that has not changed.
+    /// Returns the record of a file that has not changed.
     fn unchanged(&self, found: &Found) -> Option<&Record<'s>> {
         if self.records.is_empty() {
             return None;
@@ -368,14 +370,15 @@ fn refuse_skipped(skipped: &[(String, String)]) -> Result<()> {
         .with_advice(Advice::TolerateInvalid(Intolerable::Files)))
 }
 
-/// What became of an index that was merged.
+/// The result of merging an index.
 #[derive(Debug, Default)]
 struct Merged {
     warnings: Vec<String>,
     left_out: Vec<(String, String)>,
 }
 
-/// Adds what the index at `merge` has and the listing has not; says what of it was dropped.
+/// Adds the entries of the index at `merge` that the listing does not have. Returns the dropped
+/// ones.
 fn merge_into(listing: &mut Listing, merge: &Path, options: &Options) -> Result<Merged> {
     let mut merged = Merged::default();
     let bytes = match fs::read(merge) {

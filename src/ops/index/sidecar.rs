@@ -21,11 +21,12 @@ const NAME: &str = ".chartferry-index";
 const MAGIC: &str = "chartferry-index 2";
 /// Lines before the records.
 const HEAD: usize = 5;
-/// How long a file must have been at rest before its times vouch for it: twice the coarsest tick of
-/// a file system's clock on Linux. One that is younger could change again within the same tick.
+/// The time that a file must be unchanged before its times prove its content: 20 ms. That is twice
+/// the coarsest tick of a file system's clock on Linux. A younger file could change again within
+/// the same tick.
 const AT_REST: Duration = Duration::from_millis(20);
 
-/// What vouches for a file's content without reading it.
+/// The data that proves a file's content without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     size: u64,
@@ -79,12 +80,12 @@ impl Stamp {
         self.size
     }
 
-    /// Whether a file with the stamp `now` has not changed since this was taken.
+    /// Reports whether a file with the stamp `now` is unchanged since this stamp.
     pub(super) fn is_known(&self, now: &Self) -> bool {
         self == now && self.inode != Self::YOUNG
     }
 
-    /// In the place of an inode: its file had not been at rest.
+    /// The substitute for an inode if the file was too young.
     const YOUNG: u64 = u64::MAX;
 
     fn write(&self, out: &mut String) {
@@ -124,7 +125,7 @@ fn nanos(seconds: impl Into<i128>, nanos: impl Into<i128>) -> i128 {
     seconds.into() * 1_000_000_000 + nanos.into()
 }
 
-/// What was found of one file.
+/// The record of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record<'t> {
     /// Its path below the folder.
@@ -134,10 +135,10 @@ pub(super) struct Record<'t> {
     pub(super) content: Result<(&'t str, i64), &'t str>,
 }
 
-/// What came of the files that were found.
+/// The results for the indexed files.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
-    /// What was asked for.
+    /// The options of the run.
     pub(super) settings: String,
     /// The index that was merged.
     pub(super) merge: Option<Stamp>,
@@ -149,13 +150,13 @@ pub(super) struct Head {
     pub(super) versions: usize,
 }
 
-/// What was found, and what came of it. Its records stay text until one is asked for: where nothing
-/// has changed, making 40,000 of them would be most of the work.
+/// The sidecar: records and results. Its records stay text until one is requested. If nothing has
+/// changed, parsing 40,000 of them would be most of the work.
 #[derive(Clone, Debug)]
 pub(super) struct Sidecar {
     pub(super) head: Head,
     text: String,
-    /// Where in the text the records are, a line each.
+    /// The range of the text with the records, one line each.
     records: Range<usize>,
 }
 
@@ -198,13 +199,13 @@ impl Sidecar {
         Some(Self { head: head_of, text, records })
     }
 
-    /// What was found of each file, in the order in which they were listed.
+    /// Returns the record of each file, in the order of the listing.
     pub(super) fn records(&self) -> impl Iterator<Item = Record<'_>> {
         let lines = self.text[self.records.clone()].split('\n');
         lines.filter(|line| !line.is_empty()).map_while(Record::parse)
     }
 
-    /// Whether these files are just those that were found, unchanged.
+    /// Reports whether these files are exactly the recorded ones, unchanged.
     pub(super) fn covers(&self, found: &[Found]) -> bool {
         let mut found = found.iter();
         let all_known = self.records().all(|record| {
@@ -215,7 +216,7 @@ impl Sidecar {
         all_known && found.next().is_none()
     }
 
-    /// Whether all files were charts.
+    /// Reports whether all files were charts.
     pub(super) fn is_clean(&self) -> bool {
         self.records().all(|record| record.content.is_ok())
     }
@@ -226,7 +227,7 @@ impl Sidecar {
         settings.into_iter().nth(2)
     }
 
-    /// What to tell of a run that found nothing changed.
+    /// Returns the report of a run that found nothing changed.
     pub(super) fn report(&self, path: PathBuf) -> Report {
         let skipped = self.records().filter_map(|record| {
             let reason = record.content.err()?;
@@ -266,7 +267,8 @@ pub(super) fn save<'t>(
     })
 }
 
-/// Whether it is whole; nobody has a reason to forge what he could write.
+/// Returns a checksum against damage. Forgery is no concern: an attacker who can write the file
+/// needs none.
 fn checksum(text: &str) -> String {
     let mut sum = flate2::Crc::new();
     sum.update(text.as_bytes());

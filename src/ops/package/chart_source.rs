@@ -1,4 +1,4 @@
-//! A chart's source on its way to be packaged, judged as `helm package` judges it before it saves.
+//! A chart's source to be packaged, validated as `helm package` does before it saves.
 
 use super::Options;
 use crate::{
@@ -43,7 +43,7 @@ pub(crate) fn apply(chart: &mut Chart<Content>, options: &Options) -> Result<()>
     chart.metadata.require_dependencies(&subcharts)
 }
 
-/// Says in Helm's words that there is no chart.
+/// Fails with Helm's words if there is no chart.
 fn detect(source: &Path) -> Result<()> {
     if let Err(error) = fs::metadata(source) {
         let reason = reason(&error);

@@ -1,5 +1,5 @@
-//! `package`: chart directories to `.tgz` archives, many at once, each appearing under its name
-//! only when it is complete. What an archive looks like is [`crate::archive::write`]'s business.
+//! `package`: packages chart directories as `.tgz` archives, many at once. Each appears under its
+//! name only when it is complete. [`crate::archive::write`] defines the format of an archive.
 
 pub(super) mod chart_source;
 
@@ -28,7 +28,7 @@ use std::{
 };
 use tempfile::TempPath;
 
-/// What to make of charts' sources.
+/// Options of packaging.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Put in place of the chart's own version.
@@ -37,9 +37,9 @@ pub struct Options {
     pub app_version: Option<String>,
     /// The time of every file, in place of its own.
     pub epoch: Option<Epoch>,
-    /// What to do about symbolic links that lead out of a source; by default they are refused.
+    /// The handling of symbolic links that point outside a source. The default refuses them.
     pub outside: Outside,
-    /// How many threads to work with. The archives do not depend on it.
+    /// The number of threads. The archives do not depend on it.
     pub threads: NonZeroUsize,
     /// The caps on what is read.
     pub limits: Limits,
@@ -48,22 +48,22 @@ pub struct Options {
 /// A chart that was packaged.
 #[derive(Clone, Debug)]
 pub struct Packaged {
-    /// Its metadata, as it stands in the archive.
+    /// The metadata in the archive.
     pub metadata: Metadata,
     /// The archive's digest.
     pub digest: Digest,
     /// The archive's bytes.
     pub size: u64,
-    /// When the newest of its files was changed, in seconds since 1970.
+    /// The modification time of the newest of its files, in seconds since 1970.
     pub newest: i64,
-    /// What the user may want to know: symbolic links within the chart that were followed.
+    /// The notes for the user: symbolic links within the chart that were followed.
     pub notes: Vec<String>,
-    /// What the user should know though nothing is wrong.
+    /// The warnings for the user, although nothing is wrong.
     pub warnings: Vec<String>,
 }
 
 impl Options {
-    /// Nothing put in place, every thread there is, the usual caps.
+    /// Returns the default options: no overrides, one thread for each processor, the usual limits.
     pub fn new(epoch: Option<Epoch>) -> Self {
         Self {
             version: None,
@@ -82,16 +82,16 @@ pub struct Saved {
     /// The archive's path, as Helm prints it: under the destination as it was given, or absolute if
     /// that was `.`.
     pub path: PathBuf,
-    /// What was packaged.
+    /// The packaged chart.
     pub package: Packaged,
 }
 
-/// One more chart is done.
+/// The progress: one more chart is done.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a> {
-    /// How many are done, this one included; in no particular order.
+    /// The number of charts done, including this one. They finish in no particular order.
     pub done: usize,
-    /// How many there are.
+    /// The number of all charts.
     pub total: usize,
     /// The source of this one.
     pub source: &'a Path,
@@ -133,12 +133,12 @@ pub fn package(
     queue.into_inner().unwrap_or_else(PoisonError::into_inner).done
 }
 
-/// Packages the chart directory `source` into `out`. What comes out of its subcharts' archives is
-/// set aside in `aside`, if there is much of it.
+/// Packages the chart directory `source` into `out`. Large output from its subcharts' archives is
+/// stored in `aside`.
 ///
 /// # Errors
-/// Helm's, in its order: what keeps the chart from being loaded, `--version` that is none,
-/// dependencies that are missing in charts/, what keeps it from being saved.
+/// Helm's errors, in its order: the chart cannot be loaded, `--version` is invalid, dependencies
+/// are missing in charts/, the chart cannot be saved.
 pub fn package_to<W: Write>(
     source: &Path,
     out: W,

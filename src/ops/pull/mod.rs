@@ -22,10 +22,10 @@ use std::{
 
 pub use super::chart_manifest::chart_of;
 
-/// Whether the provenance is wanted.
+/// The choice for the provenance file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Provenance {
-    /// Not asked for.
+    /// Do not request it.
     #[default]
     Leave,
     /// Taken if it is there.
@@ -37,10 +37,9 @@ pub enum Provenance {
 pub struct Pulled {
     /// The manifest.
     pub manifest: Manifest,
-    /// What it was asked for by, after a range was resolved.
+    /// The requested tag or digest, after a range was resolved.
     pub target: TagOrDigest,
-    /// The digest of the manifest that the target leads to: the chart's own, or that of the index
-    /// which holds it.
+    /// The digest of the target's manifest: the chart's own, or the index that has it.
     pub root: Digest,
     /// The `.tgz`'s descriptor.
     pub content: Descriptor,
@@ -105,7 +104,7 @@ impl Pulled {
 /// from there again, so that a chart that was pulled and pushed keeps its manifest's digest.
 pub fn file_time(created: &str) -> Option<SystemTime> {
     let time = created.parse::<jiff::Timestamp>().ok()?;
-    // Go's zero time stands for none; no chart is older than 1970.
+    // Go's zero time means none; no chart is older than 1970.
     let seconds = u64::try_from(time.as_second()).ok()?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
@@ -113,8 +112,8 @@ pub fn file_time(created: &str) -> Option<SystemTime> {
 /// Pulls a chart. `name` is the repository as the user knows it, `host/ns/name`.
 ///
 /// # Errors
-/// `NotFound` with the near misses for a tag that is not there; `Integrity` when tag and digest
-/// disagree; `Invalid` for what is no chart.
+/// `NotFound`, with similar tags, for a tag that does not exist. `Integrity` if tag and digest
+/// disagree. `Invalid` if the artifact is no chart.
 pub async fn pull<R: Fetch + Tags + Resolve>(
     repository: &R,
     name: &str,
@@ -167,7 +166,7 @@ pub async fn pull<R: Fetch + Tags + Resolve>(
     Ok(Pulled { manifest, target, root, content, archive, provenance, warnings })
 }
 
-/// What a tag or digest leads to.
+/// Downloads the manifest of a tag or digest.
 async fn fetch<R: Fetch + Tags>(
     repository: &R,
     name: &str,
@@ -198,10 +197,10 @@ pub struct Saved {
 }
 
 /// Saves a pulled chart in `folder`, replacing an archive of the same name as Helm does. The
-/// archive's file gets the time at which the manifest says that it was created.
+/// archive's file gets the creation time in the manifest.
 ///
 /// # Errors
-/// `Io`, naming the path.
+/// `Io`, with the path.
 pub fn save(pulled: &Pulled, name: &str, folder: &Path) -> Result<Saved> {
     fs::create_dir_all(folder).map_err(|error| Error::io("create folder", folder, error))?;
     let archive = folder.join(pulled.file_name(name));

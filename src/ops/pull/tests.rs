@@ -1,4 +1,4 @@
-//! What a pull does with what others stored.
+//! Pulls of artifacts that other tools stored.
 
 use super::*;
 use crate::{
@@ -142,8 +142,8 @@ async fn a_layer_beyond_the_limit_is_not_fetched() {
     let store = Memory::new();
     let config = blob(&store, media::CHART_CONFIG, "{}").await;
     let huge = Descriptor::new(media::CHART_CONTENT, Digest::sha256(b"never read"), u64::MAX);
-    // The store takes only what it has; the lie is told in a manifest that names a blob by its
-    // digest.
+    // The store accepts only content that it has. A manifest in the test therefore names a blob
+    // by its digest.
     blob(&store, media::CHART_CONTENT, "never read").await;
     store.push_manifest(&image(config, vec![huge]), Some(&tag("1.0.0"))).await.expect("pushed");
     assert_eq!(go(&store, "1.0.0").await.expect_err("limit").kind(), ErrorKind::Limit);

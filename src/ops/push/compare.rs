@@ -1,5 +1,5 @@
-//! What a tag holds that is to be pushed to: the same chart, one to repair, another, or no chart at
-//! all.
+//! Comparison of a tag's content with the chart to push: the same chart, one to repair, a different
+//! one, or no chart.
 
 use super::{Options, Outgoing};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     store::Fetch,
 };
 
-/// How what is there relates to what is to be pushed.
+/// The relation of existing content to the chart to push.
 pub(crate) enum Likeness {
     Same,
     /// The same chart under a media type that clients may refuse.

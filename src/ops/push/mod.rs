@@ -19,10 +19,10 @@ use read_back::read_back;
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
 
-/// How a push is verified.
+/// The verification of a push.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verify {
-    /// Only the digest headers of the answers.
+    /// Check only the digest headers of the responses.
     None,
     /// The manifest is read back by tag and compared byte for byte.
     #[default]
@@ -31,10 +31,10 @@ pub enum Verify {
     Full,
 }
 
-/// What happens to a version's tag that holds another chart.
+/// The handling of an existing tag of a version that has a different chart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// Refused.
+    /// Refuse the push.
     #[default]
     Refuse,
     /// Replaced, and the digest that lost its tag is reported.
@@ -43,12 +43,12 @@ pub enum Existing {
     Skip,
 }
 
-/// How to push.
+/// Options of a push.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How to verify.
+    /// The verification after the push.
     pub verify: Verify,
-    /// What to do with a tag that is taken.
+    /// The handling of an existing tag.
     pub existing: Existing,
     /// Order of chart and provenance.
     pub order: chart::LayerOrder,
@@ -57,7 +57,7 @@ pub struct Options {
     /// Pauses before a read back that did not show our manifest is tried again. GHCR lags by a few
     /// seconds.
     pub lag: Vec<Duration>,
-    /// Caps.
+    /// The limits on sizes and counts.
     pub limits: Limits,
 }
 
@@ -85,38 +85,38 @@ pub struct Outgoing {
     pub content: Descriptor,
     /// Its `.prov`.
     pub provenance: Option<Bytes>,
-    /// When it was made, RFC 3339 in UTC.
+    /// The creation time, RFC 3339 in UTC.
     pub created: Option<String>,
-    /// The config and manifest it already has, to be sent as they are: a saved chart goes on
-    /// unchanged.
+    /// The existing config and manifest, to be sent unchanged, so that a saved chart keeps its
+    /// digest.
     pub ready: Option<(Bytes, Manifest)>,
-    /// What the user may want to know of the source that was packaged.
+    /// The notes for the user about the packaged source.
     pub notes: Vec<String>,
-    /// What the user should know of it though nothing is wrong.
+    /// The warnings for the user, although nothing is wrong.
     pub warnings: Vec<String>,
 }
 
-/// What became of a tag.
+/// The result for a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It did not exist and was pushed.
+    /// The tag did not exist and was pushed.
     Pushed,
-    /// It held this chart: nothing was sent.
+    /// The tag had this chart already; nothing was sent.
     Unchanged,
-    /// It held something else, which was left there because [`Existing::Skip`] asked for it.
+    /// The tag had other content, which [`Existing::Skip`] kept.
     Skipped,
-    /// It held something else and now holds this chart.
+    /// The tag had other content and now has this chart.
     Moved,
 }
 
-/// How far a push was verified.
+/// The extent to which a push was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verified {
-    /// As far as was asked for.
+    /// The push was verified to the requested extent.
     Yes,
-    /// Not at all: [`Verify::None`], or a tag that was skipped.
+    /// The push was not verified: [`Verify::None`], or a tag that was skipped.
     No,
     /// The credentials may push but not read.
     Unreadable,
@@ -135,11 +135,11 @@ pub struct Report {
     pub version: String,
     /// The archive that the tag now holds; none where a skipped tag holds no chart.
     pub archive: Option<Descriptor>,
-    /// What became of the tag.
+    /// The result for the tag.
     pub status: Status,
     /// The digest that just lost the tag.
     pub lost: Option<Digest>,
-    /// How far it was verified.
+    /// The extent to which it was verified.
     pub verified: Verified,
 }
 
@@ -230,7 +230,7 @@ pub async fn push<R: Fetch + Push>(
     Ok(report(manifest.digest(), status, lost, verified))
 }
 
-/// Sends config, chart and provenance side by side; the manifest comes after them.
+/// Sends config, chart and provenance in parallel, then the manifest.
 pub(crate) async fn send<R: Push>(
     repository: &R,
     chart: &Outgoing,

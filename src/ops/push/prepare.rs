@@ -21,13 +21,13 @@ use std::{
 };
 use tempfile::NamedTempFile;
 
-/// Whether the provenance beside an archive goes with it.
+/// The choice for the provenance beside an archive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Beside {
-    /// `FILE.prov` is taken if it is there, as Helm does.
+    /// Include `FILE.prov` if it exists, as Helm does.
     #[default]
     Take,
-    /// It is left.
+    /// Leave it out.
     Leave,
 }
 
@@ -87,7 +87,7 @@ pub fn from_archive(path: &Path, beside: Beside, limits: &Limits) -> Result<Outg
     Ok(Outgoing { metadata, archive, content, provenance, created, ready: None, notes, warnings })
 }
 
-/// Says which file an archive's error is about.
+/// Adds the file's name to an archive's error.
 fn in_file(path: &Path, error: Error) -> Error {
     error.context(format!("`{}` is no good chart archive", path.display()))
 }
@@ -113,11 +113,11 @@ fn provenance_beside(path: &Path, limits: &Limits) -> Result<Option<Bytes>> {
     Ok(Some(bytes.into()))
 }
 
-/// Prepares what was fetched from a chart repository: judged as an archive on this machine is.
-/// `listed` is when its index says that it was made.
+/// Prepares a chart from a chart repository and validates it like an archive on this machine.
+/// `listed` is its creation time in the index.
 ///
 /// # Errors
-/// Whatever is wrong with the archive.
+/// Any error of the archive.
 pub fn from_repository(got: Got, listed: &str, limits: &Limits) -> Result<Outgoing> {
     let judged = archive::read::read(got.archive.reader()?, Keep::Nothing, limits)?;
     Ok(Outgoing {
@@ -135,7 +135,7 @@ pub fn from_repository(got: Got, listed: &str, limits: &Limits) -> Result<Outgoi
 /// A time as indexes write it, in UTC and whole seconds, as manifests have it.
 pub fn created(text: &str) -> Option<String> {
     let seconds = text.parse::<jiff::Timestamp>().ok()?.as_second();
-    // Go's zero time stands for none.
+    // Go's zero time means none.
     rfc3339(Some(seconds).filter(|seconds| *seconds > -62_135_596_800)?)
 }
 
@@ -147,20 +147,20 @@ pub fn created_in(archive: &ChartBytes, limits: &Limits) -> Result<Option<String
     Ok(rfc3339(archive::read::read(archive.reader()?, Keep::Nothing, limits)?.modified))
 }
 
-/// Packages a chart's source for a push; nothing is left on disk.
+/// Packages a chart's source for a push. It leaves no files on disk.
 ///
 /// # Errors
-/// What packaging says.
+/// Any error of packaging.
 pub fn from_source(path: &Path, options: &package::Options, limits: &Limits) -> Result<Outgoing> {
     let (packaged, spool) =
         package::package_to(path, Spool::new(limits.memory_blob), None, options)?;
     outgoing(path, packaged, spool)
 }
 
-/// Packages an archive's chart again with the version of the options; nothing is left on disk.
+/// Packages an archive's chart again with the version of the options. It leaves no files on disk.
 ///
 /// # Errors
-/// Whatever is wrong with the archive, and what packaging says.
+/// Any error of the archive or of packaging.
 pub fn repackaged(path: &Path, options: &package::Options, limits: &Limits) -> Result<Outgoing> {
     let chart = archive::read::open(path, Keep::Everything, limits)
         .map_err(|error| in_file(path, error))?;
@@ -183,10 +183,10 @@ fn outgoing(path: &Path, packaged: package::Packaged, spool: Spool) -> Result<Ou
     })
 }
 
-/// Takes a chart out of a store to push it elsewhere as it is: the same manifest, the same digest.
+/// Reads a chart from a store, to push it elsewhere unchanged: the same manifest, the same digest.
 ///
 /// # Errors
-/// What the store says, and `Invalid` for what is no chart.
+/// Any error of the store; `Invalid` if the artifact is no chart.
 pub async fn from_store<R: Fetch>(
     repository: &R,
     target: &TagOrDigest,
@@ -196,7 +196,7 @@ pub async fn from_store<R: Fetch>(
     from_manifest(repository, found, limits).await
 }
 
-/// The same for what a tag or digest was found to lead to: a chart's manifest, or an index with one
+/// Does the same for the manifest of a tag or digest: a chart's manifest, or an index with one
 /// chart in it.
 ///
 /// # Errors
@@ -237,10 +237,10 @@ fn rfc3339(seconds: i64) -> Option<String> {
     jiff::Timestamp::from_second(seconds).ok().map(|time| time.to_string())
 }
 
-/// The saved manifest of an outgoing chart, for stores that keep it as a registry would.
+/// Saves the manifest of an outgoing chart in a store that keeps it as a registry would.
 ///
 /// # Errors
-/// What the store says.
+/// Any error of the store.
 pub async fn save<R: crate::store::Push>(
     repository: &R,
     chart: &Outgoing,
@@ -249,10 +249,10 @@ pub async fn save<R: crate::store::Push>(
     save_annotated(repository, chart, tag, &BTreeMap::new()).await
 }
 
-/// As [`save`], with annotations on top of the chart's.
+/// Saves as [`save`] does, with annotations on top of the chart's.
 ///
 /// # Errors
-/// What the store says.
+/// Any error of the store.
 pub async fn save_annotated<R: crate::store::Push>(
     repository: &R,
     chart: &Outgoing,
@@ -293,7 +293,7 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
-/// What is written goes to memory, or to a temporary file once it is too large, and is hashed on
+/// A buffer in memory that becomes a temporary file if it is too large. It hashes its content on
 /// the way.
 struct Spool {
     cap: u64,

@@ -1,4 +1,5 @@
-//! What was pushed, read back: the same bytes, not there yet, or something the registry made of it.
+//! Verification of a push by reading it back: the same bytes, not there yet, or changed by the
+//! registry.
 
 use super::{Verified, Verify};
 use crate::{

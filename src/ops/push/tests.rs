@@ -1,4 +1,4 @@
-//! What a push does with what is there, and with registries that are strange.
+//! Pushes over existing content, and to unusual registries.
 
 use super::{prepare, *};
 use crate::{
@@ -157,14 +157,14 @@ async fn a_saved_chart_goes_on_with_the_same_digest() {
     assert_eq!(&report.digest, saved.digest());
 }
 
-/// What a strange registry does with a manifest.
+/// The way in which an unusual registry handles a manifest.
 #[derive(Clone, Copy)]
 enum Strangeness {
-    /// It shows the tag only after so many reads.
+    /// Shows the tag only after this many reads.
     Lags(usize),
-    /// It gives back another manifest.
+    /// Returns a different manifest.
     Rewrites,
-    /// It lets nobody read.
+    /// Denies all reads.
     WriteOnly,
 }
 

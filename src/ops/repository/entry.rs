@@ -1,6 +1,5 @@
-//! The entry of an index that stands for a chart in a registry: from its manifest and its config,
-//! two small GETs, never from the archive. What serves, writes or searches an index over a registry
-//! makes its entries here.
+//! The index entry of a chart in a registry, from its manifest and its config: two small GETs,
+//! never the archive. All code that serves, writes or searches an index over a registry uses it.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -14,21 +13,21 @@ use crate::{
 use bytes::Bytes;
 use std::borrow::Cow;
 
-/// Which blob holds a chart's metadata. Only Helm's own config does; other artifacts with a chart
-/// in them say what they are by their annotations.
+/// Returns the blob with a chart's metadata. Only Helm's own config has it; other artifacts with a
+/// chart describe it in annotations.
 ///
 /// # Errors
-/// `Invalid` for what is no chart, saying what it is.
+/// `Invalid`, with the artifact's kind, if it is no chart.
 pub fn config(manifest: &Manifest) -> Result<Option<&Descriptor>> {
     let found = chart::find(manifest)?;
     Ok(found.config.filter(|config| config.media_type == media::CHART_CONFIG))
 }
 
-/// The entry of a chart with this manifest and the config that [`config`] names. `urls` is left
-/// empty: where the archive is found is the caller's to say.
+/// Returns the entry of a chart with this manifest and the config that [`config`] names. `urls`
+/// stays empty, because the caller knows the archive's location.
 ///
 /// # Errors
-/// `Invalid` for what is no chart, or a config that is no chart's metadata.
+/// `Invalid` if the artifact is no chart, or the config is no chart's metadata.
 pub fn entry(manifest: &Manifest, config: Option<&[u8]>, limits: &Limits) -> Result<Entry> {
     let content = chart::find(manifest)?.content;
     let annotations = &manifest.document().annotations;
@@ -73,7 +72,7 @@ fn as_yaml(json: &[u8]) -> Cow<'_, [u8]> {
     if json.iter().all(|byte| *byte < 0x7f) {
         return Cow::Borrowed(json);
     }
-    // In JSON they can stand in strings alone, where an escape is the same character.
+    // In JSON they occur only in strings, where an escape is the same character.
     match std::str::from_utf8(json) {
         Ok(text) if json.starts_with(b"{") && text.contains(special) => {
             let mut out = String::with_capacity(text.len() + 64);
@@ -89,16 +88,16 @@ fn as_yaml(json: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Whether a tag is a version's own: the one that a push of it makes. Any other is an alias, and
-/// may move to another version.
+/// Reports whether a tag is a version's own: the one that a push of it creates. Any other tag is an
+/// alias, and may move to another version.
 pub fn is_own_tag(tag: &Tag, version: &str) -> bool {
     Tag::from_version(version).as_ref() == Ok(tag)
 }
 
-/// Fetches what an entry is made of; `None` for what is no chart.
+/// Downloads the data of an entry. `None` if the artifact is no chart.
 ///
 /// # Errors
-/// What the store says.
+/// Any error of the store.
 pub async fn fetch<R: Fetch>(
     repository: &R,
     target: &TagOrDigest,

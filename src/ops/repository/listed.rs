@@ -1,6 +1,5 @@
-//! What an index says of an archive, and what becomes of it: which addresses a client follows, and
-//! whether the bytes are those that the entry names. One rule for `pull`, `show`, `push`,
-//! `dependency`, `resolve` and `mirror`.
+//! The rule for archives that an index lists: which addresses a client follows, and whether the
+//! bytes match the entry. `pull`, `show`, `push`, `dependency`, `resolve` and `mirror` share it.
 
 use super::namespace;
 use crate::{
@@ -12,7 +11,7 @@ use crate::{
 };
 use std::io::Read as _;
 
-/// What is done when a version's bytes are not what its index says.
+/// The action if a version's bytes differ from its index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnMismatch {
     /// The version is refused.
@@ -86,7 +85,7 @@ pub fn follow(url: &str, entry: Entry<'_>) -> Result<String> {
     }
 }
 
-/// What a comparison of an archive with its entry shows.
+/// The result of comparing an archive with its entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The archive, or the manifest that holds it, has the digest that the entry gives.
@@ -100,7 +99,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// What the user should know of an archive that is taken although it was not found equal.
+    /// Returns the warning for an archive that is used although it does not match.
     pub fn warning(&self, url: &str) -> Option<String> {
         match self {
             Self::Equal | Self::Missing => None,
@@ -123,12 +122,11 @@ pub struct Mismatch {
     pub found: Digest,
 }
 
-/// Compares an archive with the digest that its entry gives. `content` is the archive's own digest,
-/// `manifests` are those of the manifests that led to it in a registry: each pins the archive as
-/// well.
+/// Compares an archive with the digest in its entry. `content` is the archive's own digest.
+/// `manifests` are the digests of its manifests in a registry; each pins the archive as well.
 ///
 /// # Errors
-/// `Io` when the archive must be read again for a SHA-512 and cannot be.
+/// `Io` if the archive must be read again for a SHA-512 and cannot be.
 pub fn compare(
     listed: &ListedDigest,
     archive: &ChartBytes,

@@ -1,6 +1,6 @@
-//! Where a chart of a chart repository is: `repo/chart` by a configured repository's cached index,
-//! a name by the index of a URL (`--repo`), and an archive's own URL. The archive is checked
-//! against the digest, the name and the version that the index says; Helm does not do that.
+//! Location of a chart in a chart repository: `repo/chart` by a configured repository's cached
+//! index, a name by the index of a URL (`--repo`), or an archive's own URL. The archive is checked
+//! against the index's digest, name and version; Helm does not do that.
 
 use super::{
     Files,
@@ -19,12 +19,12 @@ use crate::{
 };
 use std::fmt;
 
-/// Which version of which chart.
+/// The version of a chart to find.
 #[derive(Clone, Debug, Default)]
 pub struct VersionRequest {
     /// A version or a range; empty for the newest.
     pub version: String,
-    /// Whether prereleases count where no version is said.
+    /// The choice for prereleases if no version is given.
     pub devel: Devel,
 }
 
@@ -35,16 +35,16 @@ pub struct Located {
     pub chart: String,
     /// Its version as the index writes it; empty for an archive by its own URL.
     pub version: String,
-    /// Where its archive is.
+    /// The URL of its archive.
     pub url: String,
-    /// Where it is as well: other URLs of the entry, and entries of the same version with the same
-    /// digest. They are tried in turn when the first has nothing, or other bytes.
+    /// The alternative URLs: other URLs of the entry, and entries of the same version with the same
+    /// digest. They are tried in turn if the first URL has no archive, or other bytes.
     pub others: Vec<String>,
     /// The digest that the index gives for its archive.
     pub digest: ListedDigest,
-    /// When its index says that it was made; empty where it does not.
+    /// The creation time in its index. Empty if there is none.
     pub created: String,
-    /// What the user should know.
+    /// The notes for the user.
     pub notes: Vec<String>,
     repository: ChartRepository,
 }
@@ -54,7 +54,7 @@ pub struct Located {
 pub struct Checked {
     /// The archive.
     pub got: Got,
-    /// How it compares with the digest that the index gives.
+    /// The result of comparing it with the digest in the index.
     pub verdict: Verdict,
     /// Addresses that failed before this one, and why.
     pub failed: Vec<String>,
@@ -123,7 +123,7 @@ pub fn cached(files: &Files, opener: &Opener, repository: &RepositoryEntry) -> R
 /// Finds `chart` in the index of a repository that need not be configured.
 ///
 /// # Errors
-/// `NotFound` with Helm's texts, and what the other side says.
+/// `NotFound` with Helm's texts, and any error of the server.
 pub async fn in_repository(
     opener: &Opener,
     repository: &RepositoryEntry,
@@ -162,11 +162,11 @@ pub async fn in_repository(
     Ok(located)
 }
 
-/// An archive by its own URL, with the settings of the configured repository that it lies in, if
-/// there is one.
+/// Locates an archive by its own URL, with the settings of its configured repository, if there is
+/// one.
 ///
 /// # Errors
-/// A file of repositories that cannot be read.
+/// Fails if the file of repositories cannot be read.
 pub fn by_url(
     files: &Files,
     opener: &Opener,
@@ -195,13 +195,13 @@ pub fn by_url(
     })
 }
 
-/// Whether a URL lies beneath a repository's.
+/// Reports whether a URL is below a repository's.
 fn lies_in(url: &str, repository: &str) -> bool {
     let folder = repository.split(['?', '#']).next().unwrap_or(repository).trim_end_matches('/');
     url.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Says of a chart or version that is not found which of its entries were dropped.
+/// Adds the dropped entries of a chart or version to the error that it was not found.
 fn explained(error: Error, index: &Index, chart: &str) -> Error {
     match index.dropped(chart) {
         [] => error,
@@ -260,13 +260,13 @@ fn located(
 }
 
 impl Located {
-    /// Fetches the archive and checks it. When an address has nothing, another chart, or other
-    /// bytes than the index lists, the next one is tried.
+    /// Downloads the archive and checks it. If an address has no archive, a different chart, or
+    /// different bytes, the next address is tried.
     ///
     /// # Errors
-    /// `Integrity` when no address has what the index lists, unless the repository's [`OnMismatch`]
-    /// takes other bytes all the same; `Invalid` for another chart or version; and what the other
-    /// side says.
+    /// `Integrity` if no address has the archive of the index, unless the repository's
+    /// [`OnMismatch`] accepts other bytes. `Invalid` for a different chart or version. Any error of
+    /// the server.
     pub async fn fetch(&self, provenance: Provenance) -> Result<Checked> {
         let mut failed = Vec::new();
         let mut unreached = None;
@@ -330,8 +330,8 @@ impl Located {
     }
 }
 
-/// Compares what came with the digest that the index lists. Hashing a large archive again is no
-/// work for the runtime.
+/// Compares the download with the digest in the index. Hashing a large archive again would block
+/// the runtime.
 async fn judge(got: Got, digest: ListedDigest) -> Result<(Got, Verdict)> {
     blocking(move || {
         let verdict = listed::compare(&digest, &got.archive, &got.digest, &got.manifests)?;

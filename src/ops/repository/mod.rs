@@ -1,5 +1,5 @@
-//! The repositories that are configured on this machine: added, updated, listed and removed as Helm
-//! does it, on Helm's own files (helm.md 4.6). What a server says of its index's age is kept beside
+//! The repositories that are configured on this machine, in Helm's own files (helm.md 4.6). Adding,
+//! updating, listing and removing work as in Helm. The server's data on its index's age is beside
 //! the cached index, in a file that Helm does not know.
 
 pub mod entry;
@@ -35,7 +35,7 @@ use std::{
 /// Repositories updated side by side.
 const AT_ONCE: usize = 16;
 
-/// Repositories that are gone, and where their charts went; Helm refuses the same.
+/// The repositories that were shut down, and their successors; Helm refuses the same.
 const GONE: [(&str, &str); 2] = [
     ("//kubernetes-charts.storage.googleapis.com", "https://charts.helm.sh/stable"),
     ("//kubernetes-charts-incubator.storage.googleapis.com", "https://charts.helm.sh/incubator"),
@@ -44,36 +44,36 @@ const GONE: [(&str, &str); 2] = [
 /// Helm's files.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// repositories.yaml.
+    /// The path of repositories.yaml.
     pub config: PathBuf,
     /// The folder of cached indexes.
     pub cache: PathBuf,
 }
 
-/// What is put in place by [`add`].
+/// The repository for [`add`] to configure.
 #[derive(Clone, Debug)]
 pub struct Add {
     /// The repository.
     pub repository: RepositoryEntry,
-    /// What to do where one of its name is configured otherwise.
+    /// The action if a repository of its name has other settings.
     pub existing: Existing,
-    /// What to do with a repository that is known to be gone.
+    /// The action for a repository that is known to be shut down.
     pub gone: Gone,
     /// Longest wait for its index.
     pub timeout: Duration,
 }
 
-/// What to do with a name that is taken.
+/// The action for a name that is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// Refuse.
+    /// Refuse the repository.
     #[default]
     Refuse,
     /// Replace it.
     Replace,
 }
 
-/// What to do with a repository that is known to be gone.
+/// The action for a repository that is known to be shut down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Gone {
     /// Refuse it.
@@ -83,16 +83,16 @@ pub enum Gone {
     Allow,
 }
 
-/// What became of an addition.
+/// The result of adding a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
-    /// It is configured.
+    /// The repository was added.
     Yes,
-    /// It was configured just so.
+    /// The repository had the same settings already.
     AsItWas,
 }
 
-/// What happens while repositories are updated.
+/// An event while repositories are updated.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// The index of one is there.
@@ -103,12 +103,12 @@ pub enum Event<'a> {
     Warning(&'a str),
 }
 
-/// Whether an index has changed.
+/// The change of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It came anew.
+    /// A new index was downloaded.
     New,
-    /// The server says that it is the same.
+    /// The server reported no change.
     NotModified,
 }
 
@@ -141,10 +141,10 @@ impl Files {
         Index::read(bytes, &path.display().to_string(), limits)
     }
 
-    /// Where the index of a repository is cached.
+    /// Returns the path of a repository's cached index.
     ///
     /// # Errors
-    /// `Invalid` for a name that would lead out of the folder.
+    /// `Invalid` for a name that would point outside the folder.
     pub fn index_path(&self, name: &str) -> Result<PathBuf> {
         self.cached(name, "index.yaml")
     }
@@ -211,7 +211,7 @@ pub async fn add(
     Ok(Added::Yes)
 }
 
-/// Which repositories an update is about.
+/// Returns the repositories to update.
 ///
 /// # Errors
 /// Helm's texts: there are none, or none of that name.
@@ -231,8 +231,8 @@ pub fn chosen(files: &Files, names: &[String], limits: &Limits) -> Result<Vec<Re
     Ok(all.into_iter().filter(|one| names.is_empty() || names.contains(&one.name)).collect())
 }
 
-/// Updates the cached indexes of repositories, many at once; what became of each is told. The URLs
-/// of those that failed come back.
+/// Updates the cached indexes of repositories, many at once, and reports each result. Returns the
+/// URLs of those that failed.
 pub async fn update(
     files: &Files,
     opener: &Opener,
@@ -260,7 +260,7 @@ pub async fn update(
         .await
 }
 
-/// Removes repositories and their cached indexes, one after the other; each is told.
+/// Removes repositories and their cached indexes, one after the other, and reports each.
 ///
 /// # Errors
 /// Helm's texts: there are none, or none of that name.
@@ -294,10 +294,10 @@ pub fn remove(
     Ok(())
 }
 
-/// Fetches the index of one repository into the cache, if the server has another.
+/// Downloads the index of one repository to the cache, if the server has a new one.
 ///
 /// # Errors
-/// What the other side says, and what is wrong with the index: what is there stays as it is then.
+/// Any error of the server or the index. The cached index is kept then.
 pub async fn refresh(
     files: &Files,
     opener: &Opener,
@@ -336,8 +336,8 @@ const VALIDATORS: &str = "index.chartferry.json";
 /// Longest such file: two headers and a URL.
 const VALIDATORS_BYTES: u64 = 64 * 1024;
 
-/// What the server said of the cached index's age. It holds only for the very file that was written
-/// with it: Helm may have written another since.
+/// The server's data on the cached index's age. It applies only to the file that was written with
+/// it, because Helm may have written another since.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     url: String,
@@ -354,8 +354,8 @@ impl Kept {
         holds.then_some(Validators { etag: kept.etag, last_modified: kept.last_modified })
     }
 
-    /// Without the file the next update fetches the whole index, so a failure is none of the user's
-    /// concern.
+    /// Saves the validators. Without them, the next update downloads the whole index, so a failure
+    /// does not concern the user.
     fn save(path: &Path, index: &Path, url: &str, validators: Validators) {
         let stamp = stamp(index).filter(|_| !validators.is_empty());
         let Some((size, modified)) = stamp else {

@@ -46,20 +46,20 @@ pub struct Namespace {
     registry: Registry,
     /// `ns/`, or nothing for the whole registry.
     prefix: String,
-    /// The charts to list, where the registry does not say.
+    /// The charts to list, for a registry without a catalog.
     charts: Vec<String>,
     cache: Option<PathBuf>,
     limits: Limits,
 }
 
-/// Where an index of a namespace says that the archives are.
+/// The URLs of archives in an index of a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Urls {
-    /// Beside it, as `NAME-VERSION.tgz`.
+    /// Beside the index, as `NAME-VERSION.tgz`.
     Files,
     /// In the registry: `oci://HOST/NS/NAME:TAG`, which Helm follows since 3.17.
     Oci,
-    /// At a server that shows the namespace as a chart repository: `URL/charts/NAME-VERSION.tgz`.
+    /// On a server that serves the namespace as a chart repository: `URL/charts/NAME-VERSION.tgz`.
     Below(String),
 }
 
@@ -97,7 +97,7 @@ impl Namespace {
         Ok(Self { client: client.clone(), registry, prefix, charts, cache, limits })
     }
 
-    /// The namespace that a file's URL lies in, and the file's name.
+    /// Splits a file's URL into its namespace and the file's name.
     ///
     /// # Errors
     /// As [`Self::parse`].
@@ -119,11 +119,11 @@ impl Namespace {
         Ok((Self::parse(client, &folder, cache, limits)?, file))
     }
 
-    /// The index of every chart that lies right in the namespace: one manifest a tag, and one
-    /// config a chart that is not known yet.
+    /// Returns the index of every chart directly in the namespace. It requests one manifest for
+    /// each tag, and one config for each unknown chart.
     ///
     /// # Errors
-    /// What the registry says; with a hint where it does not list its repositories.
+    /// Any error of the registry, with a hint if it does not list its repositories.
     pub async fn index(&self) -> Result<Bytes> {
         let (charts, generated) = self.entries(&Urls::Files).await?;
         Ok(index::write::yaml(&charts, &generated).into())
@@ -160,15 +160,14 @@ impl Namespace {
                 Reverse(Version::parse_loose(&entry.metadata.version).ok())
             });
         }
-        // The newest chart's time stands for the clock, so that the same charts make the same
-        // index.
+        // The newest chart's time replaces the clock, so that the same charts give the same index.
         let times = charts.iter().flat_map(|(_, entries)| entries).map(|entry| &*entry.created);
         let generated = times.max().unwrap_or(NEVER).to_owned();
         Ok((charts, generated))
     }
 
-    /// Where an index says that the archive is. A tag that is not the version's own may lead
-    /// elsewhere tomorrow: such a version is named by its digest, which Helm follows too.
+    /// Returns the URL of an archive for an index. A tag that is not the version's own may move.
+    /// Such a version is named by its digest, which Helm follows too.
     fn url(&self, urls: &Urls, shown: &Shown) -> String {
         let Shown { name, tag, manifest, entry } = shown;
         let (registry, prefix) = (&self.registry, &self.prefix);
@@ -186,10 +185,10 @@ impl Namespace {
         }
     }
 
-    /// The archive and the provenance of the chart that `NAME-VERSION.tgz` stands for.
+    /// Pulls the archive and the provenance of the chart for `NAME-VERSION.tgz`.
     ///
     /// # Errors
-    /// `NotFound` when no way to divide the file's name leads to a chart.
+    /// `NotFound` if no split of the file's name gives a chart.
     pub async fn pull(&self, file: &str, provenance: Provenance) -> Result<Pulled> {
         let mut missing = None;
         for (place, name, target) in self.candidates(file) {
@@ -211,10 +210,10 @@ impl Namespace {
         }))
     }
 
-    /// The provenance of the chart that `NAME-VERSION.tgz` stands for, alone.
+    /// Downloads only the provenance of the chart for `NAME-VERSION.tgz`.
     ///
     /// # Errors
-    /// What the registry says; a chart that is not there has none.
+    /// Any error of the registry. A chart that does not exist has no provenance.
     pub async fn provenance(&self, file: &str) -> Result<Option<Bytes>> {
         for (place, _, target) in self.candidates(file) {
             let manifest = match place.fetch_manifest(&target).await {
@@ -230,8 +229,8 @@ impl Namespace {
         Ok(None)
     }
 
-    /// Where the chart of a file may be, the likeliest first: the repository, its name for people,
-    /// the tag or digest.
+    /// Returns the possible locations of a file's chart, most likely first: the repository, its
+    /// name for people, the tag or digest.
     fn candidates(&self, file: &str) -> Vec<(AnyRepository, String, TagOrDigest)> {
         let stem = file.strip_suffix(".tgz").unwrap_or(file);
         let candidate = |(name, target): (&str, TagOrDigest)| {
@@ -283,7 +282,7 @@ impl Namespace {
         let repository: RepositoryName = format!("{}{name}", self.prefix).parse()?;
         let place = AnyRepository::Registry(self.client.repository(&self.registry, &repository));
         let mut tags = match place.tags().await {
-            // A registry goes on listing a repository that holds nothing any more.
+            // A registry still lists a repository without content.
             Err(error) if error.kind() == ErrorKind::NotFound && self.charts.is_empty() => {
                 Vec::new()
             }
@@ -359,8 +358,8 @@ impl Shown {
     }
 }
 
-/// Of several tags of one version, one: the version's own in the repository of the chart's name, as
-/// servers show it.
+/// Keeps one of several tags for one version: the version's own, in the repository of the chart's
+/// name, as servers show it.
 fn one_of_each(found: impl Iterator<Item = Shown>) -> impl Iterator<Item = Shown> {
     let mut kept: BTreeMap<(String, String), Shown> = BTreeMap::new();
     for shown in found {

@@ -29,17 +29,17 @@ use crate::{
 use bytes::Bytes;
 use std::path::PathBuf;
 
-/// What `cm://` stands for.
+/// The scheme that replaces `cm://`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MuseumScheme {
-    /// `https://`
+    /// HTTPS, `https://`.
     #[default]
     Https,
-    /// `http://`, where `HELM_REPO_USE_HTTP` says so.
+    /// HTTP, `http://`, if `HELM_REPO_USE_HTTP` is set.
     Http,
 }
 
-/// What repositories are opened with.
+/// The settings for opening repositories.
 #[derive(Clone, Debug)]
 pub struct Opener {
     /// The client: its trust and proxies hold for repositories without settings of their own, its
@@ -47,15 +47,15 @@ pub struct Opener {
     pub client: Client,
     /// TLS settings that a repository's own are put on top of.
     pub trust: Trust,
-    /// What `cm://` stands for.
+    /// The scheme that replaces `cm://`.
     pub museum: MuseumScheme,
-    /// Where configs of charts in registries are kept.
+    /// The folder for cached configs of charts in registries.
     pub cache: Option<PathBuf>,
-    /// Caps.
+    /// The limits on sizes and counts.
     pub limits: Limits,
-    /// A token, and the header that it goes in, for repositories without a user name.
+    /// A token, and the header for it, for repositories without a user name.
     pub token: Option<(Secret, Option<String>)>,
-    /// What is done with an archive that has another digest than its index lists.
+    /// The action for an archive whose digest differs from its index.
     pub mismatch: OnMismatch,
     /// A token for `cm://` repositories that nothing else names us to.
     pub museum_token: Option<Secret>,
@@ -84,14 +84,13 @@ pub struct Got {
     pub archive: ChartBytes,
     /// Their digest.
     pub digest: Digest,
-    /// How many there are.
+    /// The size in bytes.
     pub size: u64,
-    /// The digests of the manifests that lead to it, in a registry.
+    /// The digests of its manifests, in a registry.
     pub manifests: Vec<Digest>,
     /// Its provenance, if it was asked for and is there.
     pub provenance: Option<Bytes>,
-    /// What the other side answered in the place of a provenance file, other than that there is
-    /// none.
+    /// The server's response in place of a provenance file, unless it reported that there is none.
     pub unsigned: Option<String>,
 }
 
@@ -120,7 +119,7 @@ impl Opener {
                 Kind::Web(self.client.chart_repository(self.options(repository))?)
             }
             namespace::SCHEME => {
-                // Its archives lie in the same registry, and are asked for as the same user.
+                // Its archives are in the same registry and use the same credentials.
                 opener.client = self.registry_client(repository)?;
                 let (cache, limits) = (self.cache.clone(), self.limits.clone());
                 Kind::Registry(Namespace::parse(&opener.client, url, cache, limits)?)
@@ -157,11 +156,11 @@ impl Opener {
         options
     }
 
-    /// The client of a repository in a registry, `ocirepo://`: it comes with the repository's
-    /// credentials and trust.
+    /// Returns the client for a repository in a registry, `ocirepo://`, with the repository's
+    /// credentials and trusted certificates.
     ///
     /// # Errors
-    /// `Io` when a file of certificates cannot be read.
+    /// `Io` if a file of certificates cannot be read.
     pub fn registry_client(&self, repository: &RepositoryEntry) -> Result<Client> {
         let mut options = self.options(repository);
         if repository.username.is_empty() && repository.password.is_empty() {
@@ -205,7 +204,7 @@ impl Opener {
         Some(trust)
     }
 
-    /// The URL with what `cm://` stands for.
+    /// Returns the URL with `cm://` replaced.
     fn web(&self, url: &str) -> String {
         let scheme = match self.museum {
             MuseumScheme::Https => "https",
@@ -217,7 +216,7 @@ impl Opener {
 }
 
 impl ChartRepository {
-    /// What is done with an archive that has another digest than its index lists.
+    /// Returns the action for an archive whose digest differs from its index.
     pub fn mismatch(&self) -> OnMismatch {
         self.opener.mismatch
     }
@@ -227,10 +226,10 @@ impl ChartRepository {
         &self.opener.limits
     }
 
-    /// The index, unless it is what `known` stands for.
+    /// Downloads the index, unless it is the one that `known` describes.
     ///
     /// # Errors
-    /// What the other side says.
+    /// Any error of the server.
     pub async fn index(&self, known: Option<&Validators>) -> Result<Fetched> {
         match &self.kind {
             Kind::Web(repository) => {
@@ -266,10 +265,10 @@ impl ChartRepository {
         }
     }
 
-    /// The archive at an absolute URL, and its provenance.
+    /// Downloads the archive at an absolute URL, and its provenance.
     ///
     /// # Errors
-    /// What the other side says; `Usage` with Helm's text for a scheme that nothing handles.
+    /// Any error of the server; `Usage` with Helm's text for an unsupported scheme.
     pub async fn archive(&self, url: &str, provenance: Provenance) -> Result<Got> {
         let opener = &self.opener;
         match url.split_once("://").map_or("", |(scheme, _)| scheme) {
@@ -377,11 +376,10 @@ pub fn archive_name(chart: &Metadata) -> Result<String> {
     Ok(name)
 }
 
-/// The name of the file that a URL leads to, fit to be written; `NAME-VERSION.tgz` for a chart in a
-/// registry.
+/// Returns a safe name for a URL's file; `NAME-VERSION.tgz` for a chart in a registry.
 ///
 /// # Errors
-/// `Usage` when there is none.
+/// `Usage` if the URL has none.
 pub fn file_name(url: &str) -> Result<String> {
     if url.starts_with("oci://") {
         let reference: Reference = url.parse()?;

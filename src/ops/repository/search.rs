@@ -14,36 +14,36 @@ use std::{
     rc::Rc,
 };
 
-/// How the term is meant.
+/// The meaning of the search term.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Term {
-    /// As text, whatever its case.
+    /// A text, in any case.
     #[default]
     Text,
-    /// As a regular expression.
+    /// A regular expression.
     Regex,
 }
 
-/// How many versions of a chart are shown.
+/// The number of a chart's versions to show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Show {
     /// The first in order.
     #[default]
     Newest,
-    /// All of them.
+    /// All versions.
     All,
 }
 
-/// What to look for.
+/// Options of a search.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The words; none for everything.
     pub words: Vec<String>,
-    /// How they are meant.
+    /// The meaning of the terms.
     pub term: Term,
     /// The range of versions; empty for all.
     pub range: String,
-    /// How many versions of a chart are shown.
+    /// The number of a chart's versions to show.
     pub show: Show,
 }
 
@@ -54,12 +54,12 @@ pub struct Hit<'i> {
     pub repository: &'i str,
     /// The name that the chart is listed under.
     pub chart: &'i str,
-    /// What the index says of it.
+    /// The index line of the version.
     pub line: &'i Line,
 }
 
 impl Hit<'_> {
-    /// `repository/chart`.
+    /// Returns the name, `repository/chart`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.repository, self.chart)
     }
@@ -127,7 +127,7 @@ struct Found<'i> {
     hit: Hit<'i>,
 }
 
-/// What stands between the fields of a line.
+/// The separator of a line's fields.
 const SEPARATOR: char = '\u{b}';
 
 enum Matcher {
