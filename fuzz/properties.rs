@@ -159,7 +159,6 @@ pub(crate) fn link(bytes: &[u8]) {
     let from = "https://r.example/v2/a/tags/list?n=2";
     if let Some(next) = fuzzing::next_page(from, text) {
         assert!(next.starts_with("https://r.example/"), "{next}");
-        assert_ne!(next, from);
     }
 }
 

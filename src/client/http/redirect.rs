@@ -111,9 +111,10 @@ pub(crate) fn with_digest(session: &Url, digest: &crate::oci::Digest) -> Url {
 /// The next page that a `Link` header names (RFC 8288, `rel="next"`) in an answer of `from`, at the
 /// same origin as `from`. Only the query is taken: behind some proxies the rest names an inner
 /// host, or a path without the prefix under which the proxy has the registry, where another
-/// repository may be. A link without a query names its page by its path.
+/// repository may be. A link without a query names its page by its path. Whether the page is a new
+/// one is for the caller to see.
 pub(crate) fn next_page<'a>(from: &Url, links: impl IntoIterator<Item = &'a str>) -> Option<Url> {
-    let target = links.into_iter().find_map(next_target)?;
+    let target = links.into_iter().find_map(next_target).filter(|target| !target.is_empty())?;
     let to = from.join(target).ok()?;
     let mut next = from.clone();
     if to.query().is_none() {
@@ -121,7 +122,7 @@ pub(crate) fn next_page<'a>(from: &Url, links: impl IntoIterator<Item = &'a str>
     }
     next.set_query(to.query());
     next.set_fragment(None);
-    (next != *from).then_some(next)
+    Some(next)
 }
 
 fn next_target(link: &str) -> Option<&str> {
@@ -264,7 +265,8 @@ mod tests {
             ),
             (vec![r#"</first>; rel="first""#], None),
             (vec!["</open"], None),
-            (vec!["</v2/a/tags/list?n=2>; rel=next"], None),
+            (vec!["<>; rel=next"], None),
+            (vec!["</v2/a/tags/list?n=2>; rel=next"], Some("https://r.example/v2/a/tags/list?n=2")),
         ] {
             let found = next_page(&from, links.iter().copied());
             assert_eq!(found.as_ref().map(Url::as_str), next, "{links:?}");

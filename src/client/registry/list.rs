@@ -7,7 +7,11 @@ use crate::{
         Client, Repository,
         auth::access::{Access, Action, Intent},
         event::ClientEvent,
-        http::{error_response, message::Request, redirect::next_page},
+        http::{
+            error_response,
+            message::{Request, Response},
+            redirect::next_page,
+        },
     },
     limits::MIB,
     oci::{Registry, RepositoryName, Tag, TagOrDigest},
@@ -46,15 +50,18 @@ impl Client {
         Ok(self.lawful::<RepositoryName>(&ticket.host, "repository", listed))
     }
 
-    /// What of a list can be a `T`, such as the name of a repository. The rest is a stranger's
-    /// text, which is left out and told of once.
+    /// What of a list can be a `T`, such as the name of a repository, each once. The rest is a
+    /// stranger's text, which is left out and told of once.
     fn lawful<T: FromStr>(
         &self,
         host: &Host,
         what: &str,
         listed: impl Iterator<Item = String>,
     ) -> Vec<String> {
-        let (lawful, rest): (Vec<_>, Vec<_>) = listed.partition(|name| name.parse::<T>().is_ok());
+        let (mut lawful, rest): (Vec<_>, Vec<_>) =
+            listed.partition(|name| name.parse::<T>().is_ok());
+        let mut seen = HashSet::new();
+        lawful.retain(|name| seen.insert(name.clone()));
         if let Some(first) = rest.first() {
             let (count, shown) = (rest.len(), first.chars().take(SHOWN).collect::<String>());
             let text = format!(
@@ -80,10 +87,10 @@ impl Client {
         let registry = ticket.host.registry();
         let mut pages = Vec::new();
         let mut total = 0;
-        let mut seen = HashSet::new();
+        let mut asked = Asked::default();
         let mut next = Some(first);
         while let Some(url) = next {
-            let call = Request::new(Method::GET, url.clone());
+            let call = Request::new(Method::GET, url);
             let answer = self.settle(ticket, act, &call, limits.answer_bytes).await?;
             if answer.status.as_u16() != 200 || error_response::is_page(&answer) {
                 return Err(error_response::from_registry(registry, act, &answer));
@@ -105,16 +112,33 @@ impl Client {
                 )
                 .with_source(error)
             })?);
-            let links = answer.headers.get_all("link");
-            next = next_page(&answer.url, links.iter().filter_map(|link| link.to_str().ok()));
-            if !seen.insert(url) {
-                return Err(Error::new(
-                    ErrorKind::Protocol,
-                    format!("cannot {act}: the pages of the list lead in a circle"),
-                ));
-            }
+            next = asked.next(act, &answer)?;
         }
         Ok(pages)
+    }
+}
+
+/// The pages of a list that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Asked(HashSet<Url>);
+
+impl Asked {
+    /// The page after the one of `answer`, if there is one.
+    ///
+    /// # Errors
+    /// `Protocol` for a page that was asked for before: the list does not advance, and the rest of
+    /// it, if there is more, is out of reach.
+    pub(super) fn next(&mut self, act: &str, answer: &Response) -> Result<Option<Url>> {
+        let links = answer.headers.get_all("link");
+        let links = links.iter().filter_map(|link| link.to_str().ok());
+        self.0.insert((*answer.url).clone());
+        match next_page(&answer.url, links) {
+            Some(next) if !self.0.insert(next.clone()) => Err(Error::new(
+                ErrorKind::Protocol,
+                format!("cannot {act}: the pages of the list lead in a circle"),
+            )),
+            next => Ok(next),
+        }
     }
 }
 

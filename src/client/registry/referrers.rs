@@ -4,7 +4,7 @@
 //! The index has no lock, and clients that write it at once overwrite each other; so after writing
 //! it is read again until our entry is in it.
 
-use super::manifest::Fetched;
+use super::{list::Asked, manifest::Fetched};
 use crate::{
     Error, ErrorKind, Result,
     client::{
@@ -13,14 +13,13 @@ use crate::{
         http::{
             error_response,
             message::{Request, Response, text},
-            redirect::next_page,
         },
     },
     oci::{Descriptor, Digest, Document, Manifest, Tag, TagOrDigest, media},
     store::Referrers,
 };
 use ::http::Method;
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 /// How often the index is written before we say that it does not hold.
 const WRITES: usize = 10;
@@ -71,6 +70,7 @@ impl Repository {
         }
         let ticket = self.ticket(Action::Read);
         let mut list = Vec::new();
+        let (mut asked, mut seen) = (Asked::default(), HashSet::new());
         for page in 0..limits.pages {
             let call = Request::new(Method::GET, url.clone()).header("accept", media::INDEX);
             let answer = self.client.settle(&ticket, &act, &call, limits.manifest_bytes).await?;
@@ -88,9 +88,9 @@ impl Repository {
             if index.manifests.is_none() {
                 return Err(error_response::from_registry(self.registry(), &act, &answer));
             }
-            list.extend(index.manifests.unwrap_or_default());
-            let links = answer.headers.get_all("link");
-            match next_page(&answer.url, links.iter().filter_map(|link| link.to_str().ok())) {
+            let page = index.manifests.unwrap_or_default().into_iter();
+            list.extend(page.filter(|referrer| seen.insert(referrer.digest.clone())));
+            match asked.next(&act, &answer)? {
                 Some(next) => url = next,
                 None => return Ok(Some(list)),
             }

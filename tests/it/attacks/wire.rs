@@ -9,7 +9,7 @@ use crate::{
     },
 };
 use chartferry::{
-    ErrorKind,
+    Error, ErrorKind,
     client::Given,
     limits::Limits,
     oci::{Descriptor, Digest, Manifest, TagOrDigest, media},
@@ -309,5 +309,43 @@ fn a_manifest_is_pushed_and_deleted_at_the_registry_alone() {
         let error = repository.delete(&target).await.expect_err("not the registry");
         assert_says(&error, ErrorKind::Protocol, &["redirects an upload or a deletion"]);
         assert!(stranger.take().is_empty(), "nothing is sent there");
+    });
+}
+
+/// Finding 10 of the client's rehearsal: a list that names its own page as the next one ended
+/// without a word, and a name on two pages was listed twice.
+#[test]
+fn a_list_that_does_not_advance_is_not_taken_for_whole() {
+    run(async {
+        let setup = Setup { page: 2, ..Setup::default() };
+        let registry = FaultRegistry::start(setup).await;
+        for name in ["1", "2", "3", "4"] {
+            registry.with(|registry| registry.hold_manifest(name, media::MANIFEST, "{}"));
+        }
+        let bench = Bench::new();
+        let repository = bench.repository(&registry);
+        let subject = Digest::sha256(b"subject");
+        let path = format!("/v2/team/demo/referrers/{subject}");
+        let tags = "/v2/team/demo/tags/list";
+        let own = |path: &str| {
+            let link = format!("<{path}>; rel=\"next\"");
+            Act::Headers(vec![("link", link)])
+        };
+        registry.fail(Fault::new("GET /tags/list", own(tags)));
+        registry.fail(Fault::new("GET /_catalog", own("/v2/_catalog")));
+        registry.fail(Fault::new("GET /referrers/", own(&path)));
+        let host = registry.address().parse().unwrap();
+        let circle = |error: Error| assert_says(&error, ErrorKind::Protocol, &["lead in a circle"]);
+        circle(repository.tags().await.expect_err("tags"));
+        circle(bench.client.catalog(&host).await.expect_err("repositories"));
+        circle(repository.referrers(&subject, None).await.expect_err("referrers"));
+        assert_eq!(registry.seen().len(), 3, "no page is asked for twice");
+
+        let page = |link: &str, tags: &str| {
+            let body = format!(r#"{{"name":"x","tags":{tags}}}"#);
+            Act::Instead(Answer::new(200, body).with("link", link))
+        };
+        registry.fail(Fault::new("GET /tags/list?last=2", page("", r#"["2","1","3"]"#)));
+        assert_eq!(repository.tags().await.expect("tags"), ["1", "2", "3"]);
     });
 }
