@@ -4,7 +4,10 @@
 //! next written. A file whose name begins with a dot is no part of a layout, so they leave it
 //! alone.
 
-use super::index::{Index, Listing};
+use super::{
+    index::{Index, Listing},
+    links,
+};
 use crate::{
     Error, ErrorKind, Result,
     oci::{Descriptor, Digest, Manifest, RepositoryName, Tag},
@@ -142,6 +145,7 @@ pub(crate) fn listed(root: &Path, most: u64) -> Result<Vec<Descriptor>> {
 /// # Errors
 /// `Io`.
 pub(crate) fn append(root: &Path, writer: &Writer, whole: u64, changes: &[Change]) -> Result<u64> {
+    links::refuse(root, [NAME])?;
     let path = path(root);
     let fail = |error| Error::io("write", &path, error);
     let is_new = !path.exists();

@@ -5,6 +5,7 @@
 
 pub(super) mod index;
 pub(super) mod journal;
+mod links;
 pub(super) mod listing;
 pub mod ref_name;
 
@@ -36,6 +37,7 @@ use std::{
 const MARK: &str = "oci-layout";
 const MARK_TEXT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 const INDEX: &str = "index.json";
+const BLOBS: &str = "blobs";
 
 /// An OCI image layout on disk. Clones are the same layout.
 #[derive(Clone, Debug)]
@@ -113,7 +115,7 @@ impl Layout {
         // `index.json` and `blobs` alone are what is left of a layout whose making was cut short.
         let ours = |name: &std::ffi::OsStr| {
             name == INDEX
-                || name == "blobs"
+                || name == BLOBS
                 || name == MARK
                 || is_unfinished(name)
                 || journal::is_journal(name)
@@ -124,6 +126,7 @@ impl Layout {
                 format!("`{}` is not empty and is no OCI image layout", root.display()),
             ));
         }
+        links::refuse(root, [BLOBS, "blobs/sha256"])?;
         layout.writer.create_directory(&root.join("blobs/sha256"))?;
         layout.writer.write_once(&root.join(INDEX), &Index::default().to_vec())?;
         layout.writer.write_once(&root.join(MARK), MARK_TEXT.as_bytes())?;
@@ -214,7 +217,7 @@ impl Layout {
                 return Ok(());
             }
             this.note(vec![Change::RemoveDigest { digest: digest.clone() }])?;
-            this.writer.remove(&this.blob_path(&digest)).map(drop)
+            this.writer.remove(&this.place_to_change(&digest)?).map(drop)
         })
         .await
     }
@@ -325,7 +328,8 @@ impl Layout {
 
     /// Whether a blob is here, byte for byte.
     fn is_stored(&self, blob: &Descriptor) -> bool {
-        check_blob(self.blob_path(&blob.digest), blob).is_ok()
+        let path = self.blob_path(&blob.digest);
+        path.is_file() && check_blob(path, blob).is_ok()
     }
 
     /// The lock is on `oci-layout`, which is never replaced. It is held as long as the file is
@@ -338,7 +342,16 @@ impl Layout {
     }
 
     fn blob_path(&self, digest: &Digest) -> PathBuf {
-        self.root.join("blobs").join(digest.algorithm().as_str()).join(digest.hex())
+        self.root.join(BLOBS).join(digest.algorithm().as_str()).join(digest.hex())
+    }
+
+    /// The place of a blob that is written or removed. Blobs that are links are read, since their
+    /// bytes are compared with their digests; some build tools make such layouts.
+    fn place_to_change(&self, digest: &Digest) -> Result<PathBuf> {
+        let algorithm = format!("{BLOBS}/{}", digest.algorithm().as_str());
+        let blob = format!("{algorithm}/{}", digest.hex());
+        links::refuse(&self.root, [BLOBS, &algorithm, &blob])?;
+        Ok(self.root.join(blob))
     }
 
     fn find(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
@@ -371,12 +384,15 @@ impl Layout {
 
     fn read_manifest(&self, descriptor: &Descriptor) -> Result<Manifest> {
         let path = self.blob_path(&descriptor.digest);
+        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(Error::invalid(format!("`{}` is no regular file", path.display())));
+        }
         let bytes = read_blob(&path, descriptor, self.limits.manifest_bytes)?;
         Manifest::parse(bytes, Some(&descriptor.media_type))
     }
 
     fn store_blob(&self, blob: &Descriptor, source: &BlobSource) -> Result<Sent> {
-        let place = self.blob_path(&blob.digest);
+        let place = self.place_to_change(&blob.digest)?;
         let same_size = fs::metadata(&place).is_ok_and(|there| there.len() == blob.size);
         // A file that was written late may be another after a loss of power.
         let trusted = self.writer.durability() != Durability::Late;
@@ -416,7 +432,7 @@ impl Layout {
                 TagOrDigest::Tag(tag) => index.remove_tag(self.repository.as_ref(), tag),
                 TagOrDigest::Digest(digest) => {
                     let listed = index.remove_digest(digest);
-                    let path = self.blob_path(digest);
+                    let path = self.place_to_change(digest)?;
                     listed | (self.writer.remove(&path)? == super::Removed::Yes)
                 }
             };

@@ -1,6 +1,7 @@
 //! Attacks on the files that a download writes.
 
 use crate::support::{Test, web::Web};
+use chartferry::digest::Digest;
 
 /// A chart's archive.
 fn archive(test: &Test) -> Vec<u8> {
@@ -98,4 +99,50 @@ fn a_fifo_is_not_waited_for() {
     test.run(["tags", "layout:layout"]).stderr_has("is no regular file").fails(1);
     test.run(["tags", "layout:journal"]).stderr_has("is no regular file").fails(1);
     test.run(["bundle", "list", "b.tar"]).stderr_has("is no regular file").fails(1);
+}
+
+/// Finding 9 of the client's rehearsal: a layout whose folders or files are links led a push
+/// elsewhere.
+#[cfg(unix)]
+#[test]
+fn nothing_is_written_through_a_link_of_a_layout() {
+    let test = Test::new();
+    let bytes = archive(&test);
+    test.file("made/demo-1.0.0.tgz", &bytes);
+    let hex = Digest::sha256(&bytes).hex().to_owned();
+    std::fs::create_dir(test.path("elsewhere")).unwrap();
+    let files = |folder: &str| std::fs::read_dir(test.path(folder)).unwrap().count();
+    let mark = r#"{"imageLayoutVersion":"1.0.0"}"#;
+    for (case, link, target) in [
+        ("blobs", "blobs".to_owned(), "elsewhere"),
+        ("algorithm", "blobs/sha256".to_owned(), "elsewhere"),
+        ("blob", format!("blobs/sha256/{hex}"), "made/demo-1.0.0.tgz"),
+        ("journal", ".chartferry-index".to_owned(), "elsewhere/journal"),
+        ("unmarked", "blobs".to_owned(), "elsewhere"),
+    ] {
+        test.file(&format!("{case}/index.json"), r#"{"schemaVersion":2,"manifests":[]}"#);
+        if case != "unmarked" {
+            test.file(&format!("{case}/oci-layout"), mark);
+        }
+        let link = test.path(format!("{case}/{link}"));
+        std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(test.path(target), &link).unwrap();
+        let layout = format!("layout:{case}");
+        // A mirror writes the journal, too; one of an earlier run is removed first.
+        let command = match case {
+            "journal" => ["mirror", "made", layout.as_str()],
+            _ => ["push", "made/demo-1.0.0.tgz", layout.as_str()],
+        };
+        let run = test.run(command).anything().outcome();
+        assert_eq!(run.code, Some(i32::from(case != "journal")), "{case}: {run:?}");
+        assert!(run.stderr.contains("is a symbolic link") || case == "journal", "{case}: {run:?}");
+        assert_eq!(files("elsewhere"), 0, "{case}");
+    }
+    // Links are read: their bytes are compared with their digests.
+    test.run(["push", "made/demo-1.0.0.tgz", "layout:good"]).anything().succeeds();
+    let blob = test.path(format!("good/blobs/sha256/{hex}"));
+    std::fs::remove_file(&blob).unwrap();
+    std::os::unix::fs::symlink(test.path("made/demo-1.0.0.tgz"), &blob).unwrap();
+    test.run(["pull", "layout:good:1.0.0"]).anything().succeeds();
+    assert_eq!(test.read("demo-1.0.0.tgz"), bytes);
 }
