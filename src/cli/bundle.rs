@@ -45,7 +45,7 @@ pub(super) enum BundleCommand {
     Load(LoadArgs),
     /// List what is in a file
     List(ListArgs),
-    /// Verify that a file holds every byte of its charts
+    /// Verify that a file has every byte of its charts
     Verify(VerifyArgs),
 }
 
@@ -53,8 +53,7 @@ pub(super) enum BundleCommand {
 pub(super) struct SaveArgs {
     /// Write to this file: `.tar.zst`, or `.tar`
     file: PathBuf,
-    /// Save `oci://HOST/NAME[:TAG|:RANGE][@DIGEST]`, where NAME may be a glob; or
-    /// `layout:DIR[:TAG]`
+    /// Save `oci://HOST/NAME[:TAG|:RANGE][@DIGEST]`; NAME may be a glob. Or save `layout:DIR[:TAG]`
     #[arg(value_name = "REF", required_unless_present = "all")]
     references: Vec<String>,
     /// Save every version of every chart below a namespace, or of one chart
@@ -288,7 +287,7 @@ fn now() -> Time {
     Time::from_unix(jiff::Timestamp::now().as_second(), 0).unwrap_or_default()
 }
 
-/// The entries that patterns take; each pattern must take one.
+/// Returns the entries that match the patterns; each pattern must match one.
 fn only(bundle: &Bundle, rules: &[Rule], texts: &[String]) -> Result<Only> {
     if rules.is_empty() {
         return Ok(Only::All);

@@ -11,8 +11,8 @@ use std::{fs::File, io::Read, path::Path};
 /// Bytes of a file that names a few contexts.
 const MAX_FILE: u64 = 1 << 20;
 
-/// The token of the current context of a file, if there is all that. It was not asked for, so
-/// nothing is an error.
+/// Returns the token of the file's current context, if the file has one. The user did not ask for
+/// it, so no problem is an error.
 pub(super) fn token(path: &Path) -> Option<Secret> {
     let mut text = Vec::new();
     File::open(path).ok()?.take(MAX_FILE).read_to_end(&mut text).ok()?;

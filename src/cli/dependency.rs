@@ -58,7 +58,7 @@ pub(super) struct UpdateArgs {
     /// Read this chart source
     #[arg(default_value = ".")]
     chart: PathBuf,
-    /// Do not fetch the indexes of chart repositories first
+    /// Skip downloading the indexes of chart repositories first
     #[arg(long)]
     skip_refresh: bool,
     /// Use the public keys in this file; ignored without `--verify`, as Helm does
@@ -227,7 +227,7 @@ fn meant(chart: &Path, remote: &RemoteArgs) -> Result<Option<Registry>> {
     Ok(hosts.into_iter().next())
 }
 
-/// Helm's lines.
+/// Returns the function that prints Helm's lines.
 fn tell(run: &Run) -> impl Fn(Event) + Sync {
     let talk = run.talk.clone();
     move |event| {

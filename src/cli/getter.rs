@@ -67,7 +67,7 @@ pub(super) fn getter(run: &Run, args: &GetterArgs) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// The repository of the file: its folder, with the credentials that Helm passes on.
+/// Returns the repository of the file: its folder, with the credentials that Helm passes on.
 fn repository(run: &Run, args: &GetterArgs) -> Result<RepositoryEntry> {
     let env = &run.env;
     let (path, query) = args.url.split_once('?').unwrap_or((&args.url, ""));
@@ -93,8 +93,8 @@ fn repository(run: &Run, args: &GetterArgs) -> Result<RepositoryEntry> {
     })
 }
 
-/// The opener with the repository's certificates, for a registry too. [`Opener::open`] adds the
-/// credentials, for the repository's own host.
+/// Returns the opener with the repository's certificates, for a registry too. [`Opener::open`] adds
+/// the credentials, for the repository's own host.
 fn opener(run: &Run, repository: &RepositoryEntry) -> Result<Opener> {
     let path = |text: &str| (!text.is_empty()).then(|| text.into());
     let transport = TransportArgs {

@@ -70,8 +70,8 @@ pub(super) fn logout(run: &Run, args: &LogoutArgs) -> Result<Exit> {
     output::println(format!("Removing login credentials for {name}")).map(|()| Exit::Ok)
 }
 
-/// A host as people paste it, with a scheme perhaps, and the namespace behind it. The path of an
-/// address is an API's version.
+/// Parses a pasted host, with or without a scheme, and its namespace. The path of a URL is an API's
+/// version.
 fn place(text: &str) -> Result<(Registry, Option<RepositoryName>)> {
     let address = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
     let bare = address.unwrap_or(text).trim_end_matches('/');

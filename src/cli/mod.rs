@@ -229,7 +229,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The flags of a command that name its user to a chart repository.
+/// Returns the ways in which a command names its user to a chart repository.
 fn read_by(command: &Command) -> ReadBy {
     match command {
         Command::Repo(Lazy(repo::RepoCommand::Add(_))) => ReadBy::Flags,
@@ -294,7 +294,7 @@ impl Global {
     }
 }
 
-/// The whole command line as one tree, for completion and manual.
+/// Returns the whole command line as one tree, for completion and manual.
 fn whole() -> clap::Command {
     Cli::command()
         .mut_subcommand("chart", |_| ChartCli::command().name("chart").bin_name("chartferry chart"))
@@ -357,7 +357,7 @@ impl Run {
     }
 }
 
-/// A size as Helm 3.6 printed it: `973 B`, `2.4 KiB`.
+/// Formats a size as Helm 3.6 did: `973 B`, `2.4 KiB`.
 pub(crate) fn size(bytes: u64) -> String {
     if bytes < 1024 {
         return format!("{bytes} B");

@@ -39,7 +39,8 @@ use std::{
     time::Duration,
 };
 
-/// Charts uploaded side by side: ChartMuseum reads each whole and then its whole index.
+/// The number of charts uploaded at once. For each, ChartMuseum reads the whole chart and then its
+/// whole index.
 const AT_ONCE: usize = 8;
 
 #[derive(Debug, Subcommand)]
@@ -152,7 +153,7 @@ struct ServerArgs {
     timeout: Duration,
 }
 
-/// A span of time; a bare number is seconds, as with `helm cm-push`.
+/// Parses a duration; a bare number is seconds, as with `helm cm-push`.
 fn seconds(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_secs).or_else(|_| duration::parse(text))
 }
@@ -223,7 +224,7 @@ impl ServerArgs {
     }
 }
 
-/// A URL, or what is configured under a name.
+/// Returns the repository for a URL or a configured name.
 fn configured(files: &Files, text: &str) -> Result<RepositoryEntry> {
     if text.contains("://") {
         return Ok(RepositoryEntry { url: text.to_owned(), ..RepositoryEntry::default() });

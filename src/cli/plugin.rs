@@ -137,7 +137,7 @@ fn install(kind: Kind, folder: &Path) -> Result<()> {
     output::println(format!("Installed plugin: {} in {}", kind.name, folder.display()))
 }
 
-/// A temporary folder is private; a plugin's is not.
+/// Makes a folder readable for others. A temporary folder is private; a plugin's is not.
 #[cfg(unix)]
 fn open_to_others(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -149,8 +149,8 @@ fn open_to_others(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Another folder beside `folder` whose plugin has the same name, such as a checkout that Helm
-/// itself has placed.
+/// Returns a different folder beside `folder` whose plugin has the same name, such as a checkout
+/// that Helm installed.
 fn namesake(kind: Kind, folder: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(folder.parent()?).ok()?;
     let mut paths: Vec<PathBuf> = entries
@@ -184,7 +184,7 @@ fn is_ours(kind: Kind, folder: &Path) -> bool {
         && folder.join("chartferry").is_file()
 }
 
-/// A text of the plugin.yaml in `folder`.
+/// Returns a text of the plugin.yaml in `folder`.
 fn manifest(folder: &Path, key: &str) -> Option<String> {
     let limits = Limits::default();
     let file = fs::File::open(folder.join("plugin.yaml")).ok()?;

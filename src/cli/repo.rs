@@ -232,7 +232,7 @@ fn update(run: &Run, args: &UpdateArgs) -> Result<Exit> {
     output::println("Update Complete. ⎈Happy Helming!⎈").map(|()| Exit::Ok)
 }
 
-/// Helm's lines on stdout; a closed one is no reason to stop half-way.
+/// Prints Helm's lines on stdout. A closed pipe does not stop the command.
 pub(super) fn tell(run: &Run, event: &Event<'_>) {
     let _ = match event {
         Event::Updated(repository, _) => output::println(format!(

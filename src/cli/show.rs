@@ -146,7 +146,7 @@ pub(super) struct Ways<'a> {
     pub(super) remote: &'a RemoteArgs,
 }
 
-/// The archive at any location but a folder.
+/// Returns the archive at any location but a folder.
 pub(super) async fn archive_at(
     run: &Run,
     text: &str,

@@ -1,4 +1,4 @@
-//! `tags` and `resolve`: what a repository holds.
+//! `tags` and `resolve`: the tags and digests of a repository.
 
 use super::{
     Run,
@@ -58,7 +58,7 @@ pub(super) struct ResolveArgs {
     remote: RemoteArgs,
 }
 
-/// A repository to ask, its name, and what was asked of it.
+/// Returns a repository for requests, its name, and the rest of the reference.
 pub(super) fn place(
     run: &Run,
     text: &str,
@@ -82,7 +82,7 @@ pub(super) fn place(
     Ok((AnyRepository::Registry(repository), reference.repository_path(), reference.target()))
 }
 
-/// The versions of `repo/chart`, newest first, if that is what `text` is.
+/// Returns the versions of `repo/chart`, newest first, if `text` is one.
 fn versions(run: &Run, text: &str) -> Result<Option<Vec<String>>> {
     let Some((repository, chart)) = text.split_once('/').filter(|_| is_in_repository(text)) else {
         return Ok(None);

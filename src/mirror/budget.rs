@@ -20,7 +20,7 @@ pub(super) struct Reserved {
 }
 
 impl Budget {
-    /// `total` bytes, of which one archive takes `most` as long as nobody knows its size.
+    /// Creates a budget of `total` bytes. An archive of unknown size reserves `most`.
     pub(super) fn new(total: u64, most: u64) -> Self {
         let most = units(most).max(1);
         // At least one archive must fit, or nothing ever would.

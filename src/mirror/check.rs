@@ -21,7 +21,7 @@ use std::{collections::VecDeque, sync::Arc};
 use tokio::task::JoinSet;
 
 impl Run<'_> {
-    /// Looks at everything, side by side.
+    /// Compares all versions, several at once.
     pub(super) async fn check(&mut self, jobs: Vec<Job>, wanted: &[Wanted]) -> Result<()> {
         self.options.listener.tell(Event::Planned(jobs.len()));
         let carrier = self.carrier(wanted);
@@ -83,7 +83,7 @@ impl Run<'_> {
         if marked { self.mark().await } else { Ok(()) }
     }
 
-    /// Leaves a state that no longer speaks of what differs, and under which no source is
+    /// Writes a state without the records of differing versions. It also makes no source count as
     /// unchanged.
     async fn mark(&mut self) -> Result<()> {
         let mut state = self.after.clone();
@@ -162,8 +162,8 @@ impl Carrier {
         }
     }
 
-    /// The digest that a place should hold, and how what it holds differs from the source, if it
-    /// does.
+    /// Returns the expected digest of a place, and the difference of its content from the source,
+    /// if any.
     async fn differs(
         &self,
         job: &Job,

@@ -14,7 +14,7 @@ use crate::{Error, oci::Tag};
 use futures_util::StreamExt;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// Lists of tags side by side.
+/// The number of tag lists requested at once.
 const LISTS: usize = 32;
 
 impl Run<'_> {
@@ -118,7 +118,7 @@ pub fn reconcile(reports: &mut [Report], placed: &super::run::Placed) {
     }
 }
 
-/// The chart and version of something that nobody speaks of, by the name it has.
+/// Returns the chart and version of unlisted content, by its name.
 fn id_of(place: &Target, charts: Option<&BTreeSet<&str>>) -> ChartVersion {
     if let Some(file) = place.name.strip_suffix(".tgz") {
         let digit = |at: &usize| file[at + 1..].starts_with(|c: char| c.is_ascii_digit());

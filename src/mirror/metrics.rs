@@ -8,8 +8,8 @@ const LAST_SUCCESS: &str = "chartferry_mirror_last_success_timestamp_seconds";
 /// The time since which runs find versions missing, different, refused or failed.
 const OLDEST_DRIFT: &str = "chartferry_mirror_oldest_drift_timestamp_seconds";
 
-/// The metrics of some runs. `now` is Unix time. `before` is what this function gave for the last
-/// run: times that outlast a run are taken from it.
+/// Returns the metrics of some runs. `now` is Unix time. `before` is the text of the last run, for
+/// times that outlast a run.
 pub fn text(reports: &[Report], now: i64, before: &str) -> String {
     let mut text = format!(
         "# HELP chartferry_mirror_build_info The program that made the last run.\n\
@@ -123,7 +123,7 @@ fn labels(report: &Report) -> String {
     )
 }
 
-/// A value of the last run's text.
+/// Returns a value of the last run's text.
 fn kept(before: &str, name: &str, report: &Report) -> Option<f64> {
     let start = format!("{name}{{{}}} ", labels(report));
     before.lines().find_map(|line| line.strip_prefix(start.as_str())?.trim().parse().ok())

@@ -47,12 +47,12 @@ pub enum Alias {
     /// No second name.
     #[default]
     None,
-    /// `v1.2.3` is also `1.2.3`, where nothing else is.
+    /// Tag `v1.2.3` as `1.2.3` too, if that tag is free.
     WithoutV,
 }
 
 impl Alias {
-    /// The second name of a tag.
+    /// Returns the second name of a tag.
     pub(super) fn of(self, name: &str) -> Option<&str> {
         match self {
             Self::None => None,
@@ -181,11 +181,11 @@ pub struct Options {
     pub shard: Shard,
     /// The action if bytes differ from the index.
     pub mismatch: OnMismatch,
-    /// Versions that are there in other bytes.
+    /// The action for an existing version with different bytes.
     pub conflict: OnConflict,
     /// A second name.
     pub alias: Alias,
-    /// Versions that are there and not recorded.
+    /// The comparison for an existing version without a record.
     pub trust: Trust,
     /// The versions that the report lists by name.
     pub detail: Detail,
@@ -231,7 +231,7 @@ impl Options {
         self.rewrite.as_ref().map(|rules| Fingerprint::of(format!("{rules:?}").as_bytes()))
     }
 
-    /// An error with its causes and its advice, as reports have it.
+    /// Returns an error with its causes and its advice, as reports have it.
     pub(super) fn explain(&self, error: &Error) -> String {
         match error.advice() {
             Some(advice) => format!("{} ({})", error.chain(), (self.advise)(advice)),
@@ -239,7 +239,7 @@ impl Options {
         }
     }
 
-    /// The defaults, at the time `now`.
+    /// Returns the defaults, at the time `now`.
     pub fn new(now: Timestamp) -> Self {
         Self {
             mode: Mode::default(),

@@ -14,7 +14,7 @@ pub enum Mode {
     Run,
     /// Report the planned actions without downloading archives.
     DryRun,
-    /// Compare what is there, one request a version, and change nothing.
+    /// Compare the destination with one request for each version, and change nothing.
     Check,
 }
 
@@ -92,7 +92,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// A version of which only this is known.
+    /// Creates a report of a version without details.
     pub(super) fn new(id: ChartVersion, status: Status) -> Self {
         Self {
             id,
@@ -121,10 +121,10 @@ pub struct Counts {
     pub aliases: usize,
     /// Versions that this run saw at the destination.
     pub in_step: usize,
-    /// Signatures, attestations and other referrers of the source's charts that were left behind;
-    /// they belong to no other number.
+    /// Skipped signatures, attestations and other referrers of the source's charts. They count
+    /// nowhere else.
     pub attached: usize,
-    /// Tags of a registry that hold no chart, and belong to no other number.
+    /// Tags of a registry without a chart. They count nowhere else.
     pub others: usize,
     /// Versions that an earlier run saw at the destination.
     pub recorded: usize,
@@ -183,7 +183,7 @@ impl Counts {
     }
 }
 
-/// The whole in a word.
+/// Returns the result of the whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -249,7 +249,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// A run that has not begun to do anything.
+    /// Creates the report of a run that has not started.
     pub fn new(
         source: impl Into<String>,
         destination: impl Into<String>,
@@ -278,8 +278,7 @@ impl Report {
         }
     }
 
-    /// The same as anybody may read it: its URLs without credentials, and of their queries only
-    /// what names something.
+    /// Returns the report for any reader: its URLs have no credentials and no secret query values.
     #[must_use]
     pub fn shown(mut self) -> Self {
         let versions = self.versions.iter_mut();
@@ -298,7 +297,7 @@ impl Report {
         self
     }
 
-    /// The whole in a word.
+    /// Returns the result of the whole run.
     pub fn verdict(&self) -> Verdict {
         if self.error.is_some() {
             return Verdict::Failed;

@@ -279,7 +279,7 @@ impl<'a> Run<'a> {
         !(self.sink.is_seen() || fresh && then.selection == now.selection)
     }
 
-    /// The source is as it was, and so is everything else.
+    /// Ends a run whose source and settings have not changed.
     fn unchanged(&mut self) -> Result<()> {
         self.report.unchanged = true;
         let Some(before) = self.before.take() else { return Ok(()) };
@@ -436,8 +436,8 @@ pub(super) fn place_of(record: &Record, source: &Source, sink: &Sink) -> Option<
     sink.place(&naming).ok()
 }
 
-/// A state, as far as a look at this machine's files does not contradict it: a state may outlive
-/// what it speaks of.
+/// Returns a state without the records that files on this machine disprove. A state may outlive the
+/// content that it describes.
 fn believed(mut state: State, source: &Source, sink: &Sink) -> Option<State> {
     if sink.is_bare() {
         return None;

@@ -167,7 +167,7 @@ impl Selection {
         Fingerprint::of(format!("{self:?}").as_bytes())
     }
 
-    /// The patterns of charts' names that take none of these, as they are written.
+    /// Returns the name patterns that match none of these, as the user wrote them.
     pub fn unmatched<'s>(&'s self, candidates: &[Candidate]) -> Unmatched<'s> {
         let names: BTreeSet<&str> =
             candidates.iter().map(|candidate| candidate.id.chart.as_str()).collect();
@@ -252,8 +252,8 @@ impl Selection {
         self.prereleases != Class::Skip || !version.is_some_and(Version::is_prerelease)
     }
 
-    /// Whether a selected version stays one when its archive says that it is `real`. Of a chart that
-    /// was selected as a dependency only that very version is wanted.
+    /// Reports whether a selected version stays selected if its archive has the version `real`. Of
+    /// a chart selected as a dependency, only that version is wanted.
     pub(crate) fn still_takes(&self, candidate: &Candidate, real: &str) -> bool {
         let Some(rule) = self.takes_name(&candidate.id.chart) else { return false };
         let takes = |version: &str| {
@@ -295,7 +295,7 @@ impl Selection {
     }
 }
 
-/// A time as indexes write it.
+/// Parses a time as indexes write it.
 pub fn time(text: &str) -> Option<Timestamp> {
     text.parse().ok()
 }

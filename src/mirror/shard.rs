@@ -19,10 +19,10 @@ impl Default for Shard {
 }
 
 impl Shard {
-    /// Part `number`, counted from 1, of `count`.
+    /// Creates shard `number`, counted from 1, of `count`.
     ///
     /// # Errors
-    /// `Usage` when there is no such part.
+    /// `Usage` if there is no such shard.
     pub fn new(number: u32, count: u32) -> Result<Self> {
         if number == 0 || number > count {
             return Err(Error::usage(format!("there is no part {number} of {count}"))

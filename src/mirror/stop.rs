@@ -41,13 +41,14 @@ impl Stop {
         *self.asked.borrow()
     }
 
-    /// Waits until somebody asks.
+    /// Waits until the run is asked to end.
     pub(super) async fn asked(&self) {
         // It cannot be closed while we hold it.
         let _ = self.asked.subscribe().wait_for(|asked| *asked).await;
     }
 
-    /// Waits until a run that was asked to end has had its time: none, where nothing is under way.
+    /// Waits until a run that was asked to end has used up its time. It returns at once if nothing
+    /// is in progress.
     pub(super) async fn overdue(&self) {
         self.asked().await;
         if self.carrying.load(Ordering::Relaxed) {
@@ -66,7 +67,7 @@ impl Stop {
     }
 }
 
-/// The error of a run that was asked to end before it did anything.
+/// Returns the error of a run that was asked to end before it did anything.
 pub(super) fn interrupted() -> Error {
     Error::new(ErrorKind::Interrupted, "the mirror was interrupted before it carried anything")
 }

@@ -23,8 +23,8 @@ pub async fn chart_of<R: Fetch>(repository: &R, manifest: Manifest) -> Result<Ma
 pub struct Located {
     /// The chart's own manifest.
     pub manifest: Manifest,
-    /// The manifests below the one that was asked for, the chart's own last. Empty where the
-    /// chart's own was asked for.
+    /// The manifests between the requested one and the chart's own, which is the last. Empty if the
+    /// chart's own was requested.
     pub through: Vec<Digest>,
 }
 
@@ -102,8 +102,8 @@ struct Entry {
     through: Vec<Digest>,
 }
 
-/// The entries of an index that were not seen before, the likeliest last, to be popped; of equals
-/// the first last.
+/// Returns the new entries of an index in the order for popping: most likely last, and of equal
+/// ones the first last.
 fn entries(manifest: &Manifest, through: &[Digest], seen: &mut HashSet<Digest>) -> Vec<Entry> {
     let mut entries: Vec<Entry> = manifest
         .document()
@@ -171,8 +171,8 @@ fn certainty(manifest: &Manifest) -> Result<Certainty> {
 /// at most [`PASSED_TAGS`] of them are skipped.
 ///
 /// # Errors
-/// `Invalid` if no tag refers to a chart, with the kind of the first; `NotFound` for a list without
-/// tags; any error of the store.
+/// `Invalid` if no tag refers to a chart, with the kind of the first. `NotFound` for a list without
+/// tags. Any error of the store.
 pub async fn first_chart<R: Fetch>(repository: &R, name: &str, tags: &[Tag]) -> Result<First> {
     let mut passed = Vec::new();
     let mut refused = None;

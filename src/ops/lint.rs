@@ -1,5 +1,5 @@
-//! `lint`: a chart's folder or archive held against Helm's rules, as far as they take no template
-//! engine. The rules are [`crate::chart::lint`]'s; here the chart is found and the rules are put in
+//! `lint`: checks a chart's folder or archive against Helm's rules that need no template engine.
+//! [`crate::chart::lint`] has the rules; this module finds the chart and applies the rules in
 //! Helm's order.
 
 use crate::{
@@ -32,7 +32,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// The worst finding's severity.
+    /// Returns the worst finding's severity.
     pub fn worst(&self) -> Option<Severity> {
         self.findings.iter().map(|finding| finding.severity).max()
     }
@@ -45,8 +45,8 @@ pub struct Options {
     pub outside: Outside,
     /// The choice for checking values against values.schema.json.
     pub schema: Schema,
-    /// Values put over those of the chart before they are held against its schema; a null takes a
-    /// key away.
+    /// Values that override the chart's before they are checked against its schema. A null removes
+    /// a key.
     pub values: Map<String, Value>,
     /// The caps on what is read.
     pub limits: Limits,
@@ -105,11 +105,11 @@ pub fn lint(path: &Path, options: &Options) -> Result<Report> {
     Ok(Report { findings, templates })
 }
 
-/// The charts within the chart's folder, at every depth: folders with a Chart.yaml, and archives.
-/// For `--with-subcharts`.
+/// Returns the charts within the chart's folder, at every depth: folders with a Chart.yaml, and
+/// archives. It serves `--with-subcharts`.
 ///
 /// # Errors
-/// A folder that cannot be listed, or folders too deep.
+/// Fails if a folder cannot be listed, or if folders are nested too deep.
 pub fn subcharts(path: &Path, limits: &Limits) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let charts = path.join("charts");
@@ -236,8 +236,8 @@ fn document(root: &Path, name: &str, options: &Options) -> Result<Item<Vec<u8>>>
     Ok(Item::File(bytes))
 }
 
-/// The chart's own values and those of the caller against its schema. Helm holds them against it
-/// once more, with those of the subcharts, when it renders templates.
+/// Checks the chart's own values and the caller's against its schema. Helm checks them again, with
+/// those of the subcharts, when it renders templates.
 fn schema(source: &Source, options: &Options) -> Option<Finding> {
     const PATH: &str = "values.yaml";
     let Ok(chart) = &source.chart else { return None };

@@ -38,8 +38,8 @@ impl SavedReference {
         }
     }
 
-    /// Its repository in the store. Hosts get a folder of their own, `h`, with what a name may not
-    /// hold written otherwise.
+    /// Returns its repository in the store. Hosts get a folder of their own, `h`, with invalid
+    /// characters of a name escaped.
     fn stored_as(&self) -> Result<RepositoryName> {
         let text = match &self.registry {
             None => format!("n/{}", self.repository),
@@ -142,7 +142,7 @@ pub struct SavedCharts {
 }
 
 impl SavedCharts {
-    /// The store at `root`; nothing is created until something is saved.
+    /// Returns the store at `root`. The first save creates it.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
@@ -152,10 +152,10 @@ impl SavedCharts {
         &self.root
     }
 
-    /// A repository to write to. The store is locked until it is dropped.
+    /// Opens a repository for writing. The store is locked until it is dropped.
     ///
     /// # Errors
-    /// `Io`, or the lock's own error when another process keeps it.
+    /// `Io`, or the lock's own error if another process keeps it.
     pub fn write(&self, reference: &SavedReference) -> Result<Repository> {
         Ok(self.lock()?.repository(&reference.stored_as()?))
     }
@@ -172,7 +172,7 @@ impl SavedCharts {
         }
     }
 
-    /// A repository to read from, if there is a store at all.
+    /// Opens a repository for reading, if the store exists.
     ///
     /// # Errors
     /// `Io`.
@@ -192,7 +192,7 @@ impl SavedCharts {
         }
     }
 
-    /// Every saved reference, sorted.
+    /// Returns every saved reference, sorted.
     ///
     /// # Errors
     /// `Io`.

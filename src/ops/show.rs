@@ -24,8 +24,8 @@ pub fn show(chart: &Chart, part: Part) -> Vec<u8> {
     pieces(chart, part).concat()
 }
 
-/// The text of [`show`] in pieces that follow each other. Those that are files of the chart are not
-/// copied: of some charts they have megabytes.
+/// Returns the text of [`show`] in successive pieces. Files of the chart are not copied, because
+/// some charts have megabytes of them.
 pub fn pieces(chart: &Chart, part: Part) -> Vec<Bytes> {
     let mut out = Vec::new();
     let is = |other| part == Part::All || part == other;

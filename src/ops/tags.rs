@@ -1,5 +1,5 @@
-//! Tags of a repository: in the order of their versions, the one that a version or a range means,
-//! and the near misses of one that is not there. Rules of helm.md 3.6.
+//! Tags of a repository: their order by version, the tag for a version or a range, and similar tags
+//! for a missing one. The rules are those of helm.md 3.6.
 
 use crate::{
     Advice, Error, ErrorKind, Result,
@@ -66,10 +66,10 @@ impl Choice {
     }
 }
 
-/// Decides what to fetch; asks for the list of tags only when a range makes it necessary.
+/// Decides which tag to request. It requests the list of tags only if a range needs it.
 ///
 /// # Errors
-/// `Usage` when tag and version contradict each other, `Invalid` for a bad range, `NotFound` when
+/// `Usage` if tag and version contradict each other; `Invalid` for a bad range; `NotFound` if
 /// nothing matches.
 pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &ChartRequest) -> Result<Choice> {
     let by_tag =
@@ -169,7 +169,8 @@ fn with_v(tag: &str) -> Option<Version> {
     strict(tag.strip_prefix('v')?)
 }
 
-/// The error for a tag that is not there: it lists its twins, the same version written another way.
+/// Returns the error for a tag that does not exist. It lists similar tags: the same version in a
+/// different spelling.
 pub async fn missing<R: Tags>(
     repository: &R,
     name: &str,

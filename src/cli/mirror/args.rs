@@ -337,7 +337,7 @@ fn hinted<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
     })
 }
 
-/// An age such as `7d` or `36h`.
+/// Parses an age such as `7d` or `36h`.
 fn span(text: &str) -> Result<Duration, String> {
     super::file::age(text).map_err(|error| match error.advice() {
         Some(advice) => format!("{error}; {}", render(advice, ReadBy::Unknown)),

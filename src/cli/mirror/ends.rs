@@ -56,7 +56,7 @@ pub(super) struct Side {
 }
 
 impl Side {
-    /// The credential of the flags, for whichever host this side has.
+    /// Returns the credential of the flags, for any host of this side.
     pub(super) fn credential(&self) -> Result<Option<Credential>> {
         match (&self.username, self.password_stdin) {
             (Some(username), true) => Ok(Some(Credential::Basic {
@@ -73,7 +73,7 @@ impl Side {
     }
 }
 
-/// Names the selection of one version to somebody who wrote its reference as the source.
+/// Adds the hint for selecting one version if the source is a reference with a tag.
 fn one_version(text: &str, error: Error) -> Error {
     let Ok(reference) = text.parse::<Reference>() else { return error };
     let (Some(tag), None) = (&reference.tag, &reference.digest) else { return error };
@@ -99,7 +99,7 @@ pub(super) struct Ends<'a> {
 }
 
 impl Ends<'_> {
-    /// The source that a location names, called as the settings call it.
+    /// Opens the source at a location, with its name in the settings.
     pub(super) async fn source(&self, settings: &SourceSettings) -> Result<Source> {
         let source = self.open(settings).await?;
         Ok(match &settings.name {
@@ -187,7 +187,7 @@ impl Ends<'_> {
         })))
     }
 
-    /// The destination.
+    /// Opens the destination.
     pub(super) async fn sink(&self) -> Result<Sink> {
         let text = self.settings.destination.as_str();
         let template = self.settings.template.as_deref().map(Template::parse).transpose()?;
@@ -252,7 +252,7 @@ impl Ends<'_> {
         })?))
     }
 
-    /// A client for one side; `host` is who is at its end.
+    /// Creates a client for one side; `host` is its server.
     fn client(
         &self,
         side: &Side,
@@ -327,8 +327,8 @@ impl Ends<'_> {
             .or_else(|| hosts.iter().find(|entry| entry.host == bare))
     }
 
-    /// The secret for a host. It is for one port alone, the usual one when the file names none:
-    /// another may be anybody's.
+    /// Returns the secret for a host. It is for one port only, by default the usual one: another
+    /// port may belong to anybody.
     fn secret_of(&self, host: &str) -> Result<Option<Credential>> {
         let entry = self.settings.hosts.iter().find(|entry| usual(&entry.host) == usual(host));
         if let Some(entry) = entry {
@@ -378,7 +378,7 @@ impl Ends<'_> {
     }
 }
 
-/// A `host[:port]` without the ports that http and https have by themselves.
+/// Returns a `host[:port]` without the default ports of http and https.
 fn usual(host: &str) -> &str {
     host.strip_suffix(":443").or_else(|| host.strip_suffix(":80")).unwrap_or(host)
 }

@@ -1,6 +1,6 @@
-//! `mirror.yaml`: a whole mirror in a file. Its schema is in `docs/mirror.md`; what it does not
-//! know is refused. Its texts may name variables of the environment, which are put in once the YAML
-//! is read: no value becomes syntax.
+//! `mirror.yaml`: a whole mirror in a file. Its schema is in `docs/mirror.md`; unknown keys are
+//! refused. Texts may name variables of the environment. They are expanded after the YAML is
+//! parsed, so no value becomes syntax.
 
 use super::schema;
 use crate::{
@@ -65,7 +65,7 @@ pub(super) struct SourceEntry {
     pub(super) url: String,
     #[serde(default)]
     pub(super) name: Option<String>,
-    /// The repositories of a registry, where it does not list them.
+    /// The repositories of a registry that does not list its own.
     #[serde(default)]
     pub(super) repositories: Vec<String>,
     #[serde(default)]
@@ -252,7 +252,7 @@ fn fill(value: &mut serde_json::Value, path: &str, variable: Variable<'_>) -> Re
     Ok(())
 }
 
-/// A text with the value of each `${NAME}` in its place; `$${` is a plain `${`.
+/// Replaces each `${NAME}` in a text by its value; `$${` is a plain `${`.
 fn filled(text: &str, path: &str, variable: Variable<'_>) -> Result<String> {
     let mut done = String::new();
     let mut rest = text;
@@ -365,7 +365,7 @@ pub(super) fn range(text: &str) -> Result<crate::constraint::Constraint> {
     })
 }
 
-/// A time, or a day in UTC.
+/// Parses a time, or a day in UTC.
 pub(super) fn since(text: &str) -> Result<Timestamp> {
     let day = || format!("{text}T00:00:00Z").parse::<Timestamp>();
     text.parse().or_else(|_| day()).map_err(|error| {

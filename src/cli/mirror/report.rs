@@ -18,7 +18,7 @@ const ALIKE: usize = 4;
 /// Versions named in that line.
 const NAMED: usize = 3;
 
-/// The report as text.
+/// Returns the report as text.
 pub(super) fn text(report: &Report) -> String {
     let mut text = format!("{} -> {}\n", report.source, report.destination);
     for status in [

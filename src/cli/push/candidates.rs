@@ -79,16 +79,16 @@ pub(crate) async fn candidates(
     Ok(all)
 }
 
-/// The name a source gives itself; a source that cannot be read is no candidate here, but is once
-/// it is named.
+/// Returns a source's own name. An unreadable source is no candidate here, unless the user names
+/// it.
 fn source_name(path: &Path, limits: &Limits) -> Option<String> {
     let outside = archive::dir::Outside::Skip;
     let chart = archive::dir::load_with(path, Keep::Nothing, outside, limits).ok()?;
     Some(chart.metadata.name)
 }
 
-/// The archive in this folder whose chart is `name`: the one whose version is the tag, or the only
-/// one.
+/// Returns the archive in this folder whose chart is `name`: the one with the tag's version, or the
+/// only one.
 fn archive_here(name: &str, tag: Option<&Tag>, limits: &Limits) -> Result<Option<PathBuf>> {
     let here = Path::new(".");
     let entries = fs::read_dir(here).map_err(|error| Error::io("list folder", here, error))?;
@@ -119,7 +119,7 @@ fn archive_here(name: &str, tag: Option<&Tag>, limits: &Limits) -> Result<Option
     }
 }
 
-/// The one candidate, or the first of several with the same files.
+/// Returns the only candidate, or the first of several with the same files.
 pub(crate) fn choose(
     reference: &Reference,
     all: Vec<Candidate>,

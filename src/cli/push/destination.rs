@@ -49,7 +49,7 @@ impl Destination {
         }
     }
 
-    /// The place for a chart, and its name for the user.
+    /// Returns the place for a chart, and its name for the user.
     pub(crate) fn place(
         &self,
         run: &Run,
@@ -113,7 +113,7 @@ pub(crate) fn no_folder(text: &str, of: &str) -> Option<Error> {
     })
 }
 
-/// Refuses an address of a registry where a verb writes into a folder of this machine.
+/// Refuses a registry's address for a command that writes to a folder of this machine.
 pub(crate) fn refuse_address(folder: Option<&PathBuf>) -> Result<()> {
     let Some(text) = folder.and_then(|folder| folder.to_str()) else { return Ok(()) };
     let port = text.split('/').next().is_some_and(|first| first.contains(':'));

@@ -29,13 +29,13 @@ use crate::{
 use serde_json::json;
 use std::path::Path;
 
-/// The error for a reference that is not saved here.
+/// Returns the error for a reference that is not saved here.
 pub(crate) fn not_saved(reference: &str) -> Error {
     Error::not_found(format!("Chart not found: {reference}"))
         .with_hint(format!("`chartferry list` shows what is saved here; `chartferry pull {reference}` brings it from its registry"))
 }
 
-/// The block that the old verbs printed of a chart.
+/// Returns the block of lines that the old commands printed for a chart.
 pub(crate) fn summary(reference: &str, manifest: &Manifest) -> Result<String> {
     let found = oci_chart::find(manifest)?;
     let annotations = &manifest.document().annotations;
@@ -49,7 +49,7 @@ pub(crate) fn summary(reference: &str, manifest: &Manifest) -> Result<String> {
     ))
 }
 
-/// The same from its parts.
+/// Returns that block from its parts.
 pub(crate) fn block(
     reference: &str,
     digest: &Digest,

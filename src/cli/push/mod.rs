@@ -42,8 +42,8 @@ use std::{
     sync::atomic::Ordering,
 };
 
-/// Charts pushed side by side. Registries count requests, not connections; 8 hides a round trip of
-/// 100 ms.
+/// The number of charts pushed at once. Registries count requests, not connections; 8 hides a round
+/// trip of 100 ms.
 const AT_ONCE: usize = 8;
 
 #[derive(Debug, Args)]
@@ -328,7 +328,7 @@ enum Elsewhere<'a> {
 }
 
 impl<'a> Elsewhere<'a> {
-    /// An existing path is a path.
+    /// Returns the chart that a text names, unless it is an existing path.
     fn of(text: &'a str) -> Option<Self> {
         if text.contains("://") {
             return (!text.starts_with("oci://")).then_some(Self::Archive(text));
@@ -383,7 +383,7 @@ impl<'a> Elsewhere<'a> {
     }
 }
 
-/// An archive as it is, or a chart's source packaged.
+/// Prepares an archive unchanged, or packages a chart's source.
 pub(super) fn prepare(
     run: &Run,
     path: &Path,
@@ -416,7 +416,7 @@ fn prepare_with(
     prepare::from_source(path, &options, limits)
 }
 
-/// Prints what the user should know of a source that was packaged.
+/// Prints the notes and warnings of a packaged source.
 pub(super) fn remark(run: &Run, chart: &Outgoing) {
     chart.notes.iter().for_each(|note| run.talk.info(note));
     chart.warnings.iter().for_each(|warning| run.talk.warn(warning));

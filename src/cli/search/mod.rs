@@ -25,7 +25,7 @@ use clap::Args;
 use futures_util::{StreamExt, TryStreamExt};
 use serde_json::json;
 
-/// Manifests and configs fetched side by side for a search.
+/// The number of manifests and configs downloaded at once for a search.
 const AT_ONCE: usize = 16;
 
 #[derive(Debug, Args)]
@@ -144,7 +144,7 @@ async fn newest(place: &AnyRepository, name: &str, tags: &[String]) -> Result<Op
     }
 }
 
-/// A tag's row; none for what is no chart.
+/// Returns a tag's row. `None` if it is no chart.
 async fn row_of(place: &AnyRepository, name: &str, tag: String) -> Result<Option<Row>> {
     let manifest = place.fetch_manifest(&TagOrDigest::Tag(tag.parse()?)).await?;
     match chart_of(place, manifest).await {
@@ -157,7 +157,7 @@ async fn row_of(place: &AnyRepository, name: &str, tag: String) -> Result<Option
     }
 }
 
-/// Two small GETs a version: the manifest and its config, never the chart.
+/// Returns a version's row. It takes two small GETs: the manifest and its config, never the chart.
 async fn row(place: &AnyRepository, name: &str, manifest: &Manifest) -> Result<Row> {
     let found = chart::find(manifest)?;
     let mut config = serde_json::Value::Null;

@@ -151,15 +151,15 @@ impl MuseumArgs {
         if self.auth_anonymous_get { Anonymous::MayPull } else { Anonymous::Refused }
     }
 
-    /// The caps of both APIs.
+    /// Returns the limits of both APIs.
     pub(crate) fn limits(&self) -> Limits {
         let mut limits = Limits::default();
         limits.upload_bytes = self.max_upload_size.unwrap_or(limits.upload_bytes);
         limits
     }
 
-    /// The flags that were given and do not hold for the registry API, each with what it leaves
-    /// open there.
+    /// Returns the given flags that do not apply to the registry API, each with the access that it
+    /// leaves open there.
     pub(crate) fn of_one_api(&self) -> impl Iterator<Item = String> {
         let closed = "`--disable-api` closes `/api` only: charts can still be pushed to `/v2`; \
                       `--htpasswd FILE --anonymous-pull` lets only users push";

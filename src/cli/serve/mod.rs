@@ -140,7 +140,7 @@ pub(super) fn serve(run: &Run, args: ServeArgs) -> Result<Exit> {
     })
 }
 
-/// A folder of archives, such as ChartMuseum's own, is no store: what to do with it.
+/// Adds advice to the error for a folder of archives, such as ChartMuseum's own, which is no store.
 fn archives(root: &Path, error: Error) -> Error {
     let archive = |entry: std::fs::DirEntry| {
         entry.path().extension().is_some_and(|end| end == "tgz" || end == "prov")

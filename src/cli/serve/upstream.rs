@@ -80,7 +80,7 @@ impl UpstreamArgs {
         )
     }
 
-    /// The registry, if there is one to serve.
+    /// Returns the registry, if there is one to serve.
     pub(crate) fn upstream(&self, run: &Run, config: &Config) -> Result<Option<Upstream<Remote>>> {
         let Some(url) = &self.upstream else {
             return match &self.cache {
@@ -127,8 +127,8 @@ impl UpstreamArgs {
     }
 }
 
-/// The registry by the credentials of a request, and by no others: a request without any is tried
-/// without any.
+/// Returns the registry with only the credentials of a request. A request without credentials is
+/// sent on without any.
 fn passed_on(options: Options, remote: Remote) -> Writes<Remote> {
     let clients: Mutex<HashMap<Option<Sent>, Client>> = Mutex::default();
     Writes::AsSent(Arc::new(move |sent: Option<Sent>| {

@@ -20,7 +20,7 @@ pub(crate) enum ReadBy {
     Configuration,
 }
 
-/// The words of advice.
+/// Returns the words of advice.
 pub(crate) fn render(advice: &Advice, read_by: ReadBy) -> String {
     let text = match advice {
         Advice::LogIn { registry, reason } => return log_in(registry, *reason),
@@ -219,7 +219,7 @@ fn check_museum(answer: Answered) -> &'static str {
     }
 }
 
-/// Advice for one side of a mirror, with the flags of that side.
+/// Returns the advice for one side of a mirror, with the flags of that side.
 fn at(side: Side, advice: &Advice, read_by: ReadBy) -> String {
     let (user, ca_file) = match side {
         Side::Source => ("--from-username NAME --from-password-stdin", "--from-ca-file"),

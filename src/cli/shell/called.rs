@@ -13,7 +13,7 @@ pub(crate) enum Caller {
     Helm,
 }
 
-/// The verbs that both know; `chartferry VERB` is `helm chart VERB`.
+/// The commands of both programs; `chartferry VERB` is `helm chart VERB`.
 const VERBS: &[&str] = &[
     "chart",
     "package",
@@ -48,7 +48,7 @@ impl Caller {
         }
     }
 
-    /// A message with its commands as they are written there.
+    /// Returns a message with its commands as the caller writes them.
     pub(crate) fn words(self, text: &str) -> String {
         let mut text = text.to_owned();
         if self == Self::Shell || !text.contains("chartferry ") {

@@ -50,43 +50,43 @@ pub(crate) enum Volume {
 }
 
 impl Talk {
-    /// Talk in a format.
+    /// Creates the streams with this format.
     pub(crate) fn new(format: LogFormat, volume: Volume, caller: Caller) -> Self {
         let quiet = volume == Volume::Quiet;
         let read_by = ReadBy::default();
         Self { format, quiet, caller, read_by, bar: Arc::default(), given: Arc::default() }
     }
 
-    /// The same for a command with these flags.
+    /// Returns the streams for a command with these flags.
     pub(crate) fn with_flags(self, read_by: ReadBy) -> Self {
         Self { read_by, ..self }
     }
 
-    /// Something the user may want to know.
+    /// Prints a note for the user.
     pub(crate) fn info(&self, text: &str) {
         if !self.quiet {
             self.line("info", text);
         }
     }
 
-    /// Something the user should know.
+    /// Prints a warning for the user.
     pub(crate) fn warn(&self, text: &str) {
         self.line("warning", text);
     }
 
-    /// Text of several lines, as it is.
+    /// Prints a text of several lines unchanged.
     pub(crate) fn block(&self, text: &str) {
         self.raw(text);
     }
 
-    /// A warning that one run gives once, however often its cause is met.
+    /// Prints a warning once in a run, however often its cause occurs.
     pub(crate) fn warn_once(&self, text: &str) {
         if self.given.lock().is_ok_and(|mut given| given.insert(text.to_owned())) {
             self.warn(text);
         }
     }
 
-    /// An error with its causes and what to do next.
+    /// Prints an error with its causes and its hint.
     pub(crate) fn error(&self, error: &Error) {
         let hint = error.advice().map(|advice| render(advice, self.read_by));
         if self.format == LogFormat::Json {
@@ -153,8 +153,8 @@ impl Talk {
         }
     }
 }
-/// A text of several lines with all but the first indented: a line that a server wrote must not
-/// look like one of ours.
+/// Returns a text with all lines but the first indented, so that a server's line does not look like
+/// one of chartferry's.
 fn indented(text: &str, by: &str) -> String {
     text.replace('\n', &format!("\n{by}"))
 }

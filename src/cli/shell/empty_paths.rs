@@ -5,8 +5,8 @@
 use clap::builder::ValueParser;
 use std::{any::TypeId, collections::BTreeSet, ffi::OsString, path::PathBuf};
 
-/// The arguments without optional path flags whose value is empty. A flag that takes a path in one
-/// command and something else in another is kept.
+/// Returns the arguments without optional path flags whose value is empty. It keeps a flag that
+/// takes a path in one command and something else in another.
 pub(crate) fn without_empty_paths(
     command: impl FnOnce() -> clap::Command,
     args: impl IntoIterator<Item = OsString>,

@@ -101,12 +101,12 @@ pub const VARIABLES: &[(&str, &str)] = &[
 ];
 
 impl Env {
-    /// The process's environment.
+    /// Returns the process's environment.
     pub fn from_process() -> Self {
         Self(std::env::vars_os().collect())
     }
 
-    /// A table, for tests and for subprocesses.
+    /// Creates an environment from a table, for tests and for subprocesses.
     pub fn from_pairs<K: Into<OsString>, V: Into<OsString>>(
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
@@ -121,7 +121,7 @@ impl Env {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
-    /// A variable's text, if it is set, not empty, and text.
+    /// Returns a variable's text, if it is set, not empty, and valid Unicode.
     pub fn text(&self, name: &str) -> Option<String> {
         self.raw(name)
             .filter(|value| !value.is_empty())
@@ -129,7 +129,7 @@ impl Env {
             .map(str::to_owned)
     }
 
-    /// A variable as a path, if it is set and not empty.
+    /// Returns a variable as a path, if it is set and not empty.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.raw(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
@@ -141,18 +141,18 @@ impl Env {
         })
     }
 
-    /// A variable that a file of the user's names as the holder of a secret.
+    /// Returns a variable that a file of the user names for a secret.
     pub fn secret(&self, name: &str) -> Option<String> {
         self.0.get(OsStr::new(name))?.to_str().filter(|value| !value.is_empty()).map(str::to_owned)
     }
 
-    /// A proxy variable: the upper-case form, else the lower-case one.
+    /// Returns a proxy variable: the upper-case form, else the lower-case one.
     pub fn proxy(&self, name: &str) -> Option<String> {
         self.text(name).or_else(|| self.text(&name.to_ascii_lowercase()))
     }
 
-    /// The proxy for http URLs. In a CGI environment the client that asks can set `HTTP_PROXY` by a
-    /// header (httpoxy), so only the lower-case variable counts there.
+    /// Returns the proxy for http URLs. It reads only the lower-case variable in a CGI environment,
+    /// because a client can set `HTTP_PROXY` there by a header (httpoxy).
     pub fn http_proxy(&self) -> Option<String> {
         match self.raw("REQUEST_METHOD") {
             Some(_) => self.text("http_proxy"),
@@ -160,7 +160,7 @@ impl Env {
         }
     }
 
-    /// The user's home.
+    /// Returns the user's home.
     pub fn home(&self) -> PathBuf {
         self.path("HOME").unwrap_or_else(|| PathBuf::from("."))
     }
@@ -197,44 +197,44 @@ impl Env {
         self.path("CHARTFERRY_CACHE").unwrap_or_else(|| self.helm_cache().join("chartferry"))
     }
 
-    /// The file that `login` writes and every verb reads first.
+    /// Returns the file that `login` writes and every command reads first.
     pub fn registry_config(&self) -> PathBuf {
         self.path("HELM_REGISTRY_CONFIG")
             .unwrap_or_else(|| self.helm_config().join("registry").join("config.json"))
     }
 
-    /// The file of chart repositories.
+    /// Returns the file of chart repositories.
     pub fn repository_config(&self) -> PathBuf {
         self.path("HELM_REPOSITORY_CONFIG")
             .unwrap_or_else(|| self.helm_config().join("repositories.yaml"))
     }
 
-    /// The folder of the repositories' cached indexes.
+    /// Returns the folder of the repositories' cached indexes.
     pub fn repository_cache(&self) -> PathBuf {
         self.path("HELM_REPOSITORY_CACHE").unwrap_or_else(|| self.helm_cache().join("repository"))
     }
 
-    /// The folder of Docker's own file.
+    /// Returns the folder of Docker's own file.
     pub fn docker_folder(&self) -> PathBuf {
         self.path("DOCKER_CONFIG").unwrap_or_else(|| self.home().join(".docker"))
     }
 
-    /// The user's configuration folder, where Podman's file is.
+    /// Returns the user's configuration folder, where Podman's file is.
     pub fn config_folder(&self) -> PathBuf {
         self.path("XDG_CONFIG_HOME").unwrap_or_else(|| self.home().join(".config"))
     }
 
-    /// The file of Codefresh's command line.
+    /// Returns the file of Codefresh's command line.
     pub fn codefresh_config(&self) -> PathBuf {
         self.path("CFCONFIG").unwrap_or_else(|| self.home().join(".cfconfig"))
     }
 
-    /// The folders of programs, where credential helpers are looked for.
+    /// Returns the folders of programs, for finding credential helpers.
     pub fn programs(&self) -> Vec<PathBuf> {
         self.raw("PATH").map(|value| std::env::split_paths(value).collect()).unwrap_or_default()
     }
 
-    /// Folders that hold certificates per host, as Docker's and Podman's `certs.d`.
+    /// Returns the folders of certificates per host, such as Docker's and Podman's `certs.d`.
     pub fn certificate_folders(&self) -> Vec<PathBuf> {
         vec![
             self.config_folder().join("containers/certs.d"),

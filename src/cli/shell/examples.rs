@@ -105,13 +105,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("man", &["man pages"]),
 ];
 
-/// The examples of a command, by its words without the program's name.
+/// Returns the examples of a command, by its words without the program's name.
 pub(crate) fn of(path: &str) -> &'static [&'static str] {
     EXAMPLES.iter().find(|(name, _)| *name == path).map_or(&[], |(_, lines)| lines)
 }
 
-/// A command with the examples of all commands below it. `called` is how the command itself is
-/// called.
+/// Returns a command with the examples of all commands below it. `called` is the full name of the
+/// command itself.
 pub(crate) fn added(mut command: Command, called: &str) -> Command {
     // The commands below a command are defined when it is built.
     command.build();

@@ -15,7 +15,7 @@ pub enum Exit {
     Drift,
     /// Some of several inputs failed.
     Partial,
-    /// Something else is there, and was not replaced.
+    /// Different content exists, and was not replaced.
     Conflict,
     /// A requested object does not exist.
     NotFound,
@@ -46,7 +46,7 @@ impl Exit {
         (Self::Interrupted, "The user stopped the command."),
     ];
 
-    /// The number.
+    /// Returns the exit code.
     pub const fn code(self) -> u8 {
         match self {
             Self::Ok => 0,

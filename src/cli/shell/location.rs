@@ -23,7 +23,7 @@ pub(crate) enum Location {
     Registry(Reference),
     /// A chart in an OCI image layout.
     Layout(LayoutReference),
-    /// An archive behind a URL.
+    /// An archive at a URL.
     Url(String),
     /// A chart in a configured chart repository.
     Chart {
@@ -63,7 +63,7 @@ impl LayoutReference {
         Ok(Self { folder: PathBuf::from(folder), tag, digest })
     }
 
-    /// The layout, which must exist.
+    /// Opens the layout, which must exist.
     pub(crate) fn open(&self) -> Result<Layout> {
         Layout::open(&self.folder)
     }
@@ -132,7 +132,7 @@ pub(crate) fn is_in_repository(text: &str) -> bool {
         && !first.is_some_and(is_registry)
 }
 
-/// The saved reference that `text` names, if it is saved.
+/// Returns the saved reference that `text` names, if it is saved.
 pub(crate) async fn find_saved(text: &str, saved: &SavedCharts) -> Result<Option<SavedReference>> {
     let Ok(reference) = text.parse::<SavedReference>() else { return Ok(None) };
     let Some(tag) = &reference.tag else { return Ok(None) };

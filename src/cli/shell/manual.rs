@@ -1,4 +1,5 @@
-//! The manual pages: what clap knows of a command, then examples, exit codes, variables and files.
+//! The manual pages: clap's description of a command, then examples, exit codes, variables and
+//! files.
 
 use super::{env::VARIABLES, examples, exit::Exit};
 use crate::{Error, Result};
@@ -9,7 +10,7 @@ use clap_mangen::{
 };
 use std::{fs, io, path::Path};
 
-/// Files that the program reads or writes, and what they hold.
+/// The files that the program reads or writes, and their content.
 const FILES: &[(&str, &str)] = &[
     (
         "$HELM_CONFIG_HOME/registry/config.json",
@@ -60,7 +61,7 @@ fn pages(command: &Command, folder: &Path, date: &str, path: &str) -> io::Result
     fs::write(folder.join(page.get_filename()), text)
 }
 
-/// The line of usage, as `--help` prints it. Clap's pages name every flag in no order.
+/// Returns the line of usage, as `--help` prints it. Clap's pages name every flag in no order.
 fn synopsis(command: &Command) -> Roff {
     let usage = command.clone().render_usage().to_string();
     let mut roff = Roff::new();

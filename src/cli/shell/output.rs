@@ -19,7 +19,7 @@ pub(crate) enum Format {
     Yaml,
 }
 
-/// The time now, RFC 3339 in UTC and whole seconds.
+/// Returns the time now, RFC 3339 in UTC and whole seconds.
 pub(crate) fn now() -> String {
     let now = jiff::Timestamp::now();
     now.round(jiff::Unit::Second).unwrap_or(now).to_string()
@@ -50,7 +50,7 @@ fn shown(data: &[u8], is_terminal: bool) -> Cow<'_, [u8]> {
 /// Writes data to stdout.
 ///
 /// # Errors
-/// `Io`; a reader that went away is none.
+/// `Io`, except if the reader has closed the pipe.
 pub(crate) fn print(data: impl AsRef<[u8]>) -> Result<()> {
     print_pieces(&[data])
 }

@@ -156,7 +156,7 @@ fn line(
     line
 }
 
-/// A span of time in words: `90 s`, `3 min`, `5 h`, `4 days`.
+/// Formats a duration in words: `90 s`, `3 min`, `5 h`, `4 days`.
 pub(crate) fn duration(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),

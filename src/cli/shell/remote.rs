@@ -1,5 +1,4 @@
-//! The flags of every command that speaks to a registry, and the client that they and the
-//! environment make.
+//! The flags of every command that uses a registry, and the client from them and the environment.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -68,7 +67,7 @@ pub(crate) struct TransportArgs {
 }
 
 impl RemoteArgs {
-    /// The client; the same one for every registry of a command.
+    /// Returns the client; it is the same for every registry of a command.
     pub(crate) fn client(&self, run: &Run) -> Result<Client> {
         if let Some(client) = self.client.get() {
             return Ok(client.clone());
@@ -77,7 +76,11 @@ impl RemoteArgs {
         Ok(self.client.get_or_init(|| client).clone())
     }
 
-    /// The client's options, with the credentials of the flags before stored ones.
+    /// Returns the client's options, with stored credentials.
+    ///
+    /// # Errors
+    /// `Denied` if the file of `--registry-config` does not exist. Otherwise a mistyped name would
+    /// only show as a 401.
     pub(crate) fn options(&self, run: &Run) -> Result<Options> {
         let given = self.given()?;
         let mut options = match &given {
@@ -96,14 +99,14 @@ impl RemoteArgs {
         Ok(options)
     }
 
-    /// The same without the name and the password, for another server than they are meant for.
+    /// Returns the flags without user name and password, for a server that they are not meant for.
     pub(crate) fn nameless(&self) -> Self {
         let Self { allow_http_redirects, transport, .. } = self;
         let (allow_http_redirects, transport) = (*allow_http_redirects, transport.clone());
         Self { allow_http_redirects, transport, ..Self::default() }
     }
 
-    /// The name and the password of the flags.
+    /// Returns the user name and password of the flags.
     pub(crate) fn given(&self) -> Result<Option<(String, Secret)>> {
         if let Some(given) = self.given.get() {
             return Ok(given.clone());
@@ -135,11 +138,11 @@ impl RemoteArgs {
 }
 
 impl TransportArgs {
-    /// The client's options, with stored credentials.
+    /// Returns the client's options, with stored credentials.
     ///
     /// # Errors
-    /// `Denied` for a file of `--registry-config` that is not there: a mistyped name would only
-    /// show as a 401 else.
+    /// `Denied` if the file of `--registry-config` does not exist. Otherwise a mistyped name would
+    /// only show as a 401.
     pub(crate) fn options(&self, run: &Run) -> Result<Options> {
         if let Some(named) = run.global.registry_config.as_ref().filter(|named| !named.exists()) {
             let named = named.display();
@@ -151,7 +154,7 @@ impl TransportArgs {
         self.options_to_write(run)
     }
 
-    /// The same for a command that may make the file of credentials.
+    /// Returns the options for a command that may create the file of credentials.
     pub(crate) fn options_to_write(&self, run: &Run) -> Result<Options> {
         let env = &run.env;
         if let Some(named) = &run.global.registry_config {
@@ -241,7 +244,7 @@ fn notify(run: &Run) -> EventSink {
     })
 }
 
-/// A password from stdin: one line ending is dropped, as Helm does.
+/// Reads a password from stdin and drops one line ending, as Helm does.
 pub(crate) fn password_from_stdin() -> Result<String> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {

@@ -21,7 +21,7 @@ use crate::{
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
-/// Flags of verbs that take a chart of a repository; their names are Helm's.
+/// Flags of commands that accept a chart of a repository, with Helm's names.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RepositoryArgs {
     /// Use the chart repository at this URL
@@ -73,7 +73,7 @@ impl From<MismatchArgs> for OnMismatch {
     }
 }
 
-/// A chart of a repository, as it was asked for.
+/// A chart of a repository, as the user named it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Chart<'a> {
     /// `repository/chart`, of a configured repository.
@@ -173,10 +173,10 @@ pub(crate) async fn fetch(run: &Run, located: &Located, provenance: Provenance) 
     Ok(checked.got)
 }
 
-/// The opener of repositories for a command with these flags.
+/// Returns the opener of repositories for a command with these flags.
 ///
-/// The name and the password of the flags are for the repository. A registry that its index names
-/// gets them only with `--pass-credentials`.
+/// User name and password of the flags are for the repository. A registry that its index names gets
+/// them only with `--pass-credentials`.
 fn opener(run: &Run, chart_repository: &RepositoryArgs, remote: &RemoteArgs) -> Result<Opener> {
     let trust = remote.transport.options(run)?.trust;
     let client = match chart_repository.pass_credentials {
@@ -186,7 +186,7 @@ fn opener(run: &Run, chart_repository: &RepositoryArgs, remote: &RemoteArgs) -> 
     Ok(with_client(run, client, trust))
 }
 
-/// The same with a client of one's own.
+/// Returns the opener with a given client.
 pub(crate) fn with_client(run: &Run, client: Client, trust: crate::client::Trust) -> Opener {
     let env = &run.env;
     Opener {
@@ -207,7 +207,7 @@ pub(crate) fn with_client(run: &Run, client: Client, trust: crate::client::Trust
     }
 }
 
-/// The opener with the tokens of ChartMuseum's users: `HELM_REPO_ACCESS_TOKEN`, and Codefresh's for
+/// Returns the opener with ChartMuseum's tokens: `HELM_REPO_ACCESS_TOKEN`, and Codefresh's for
 /// `cm://`.
 ///
 /// Only `museum`, `cm-push` and the getter use it. Their user names the server itself.

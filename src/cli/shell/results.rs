@@ -20,21 +20,21 @@ pub(crate) struct Printed {
 }
 
 impl Printed {
-    /// A result from its lines and a JSON object.
+    /// Creates a result from its lines and a JSON object.
     pub(crate) fn new(text: String, fields: Value) -> Self {
         let Value::Object(fields) = fields else { return Self { text, ..Self::default() } };
         Self { text, fields }
     }
 }
 
-/// Prints all results and returns how the command ended.
+/// Prints all results and returns the exit code of the command.
 ///
-/// In JSON and YAML the document is an array with an element an input, whatever their number; a
-/// failed input has `status: failed`, `kind` and `error`. `done` is the verb in the past tense.
+/// In JSON and YAML the document is an array with one element for each input, whatever their
+/// number. A failed input has `status: failed`, `kind` and `error`. `done` is the command's verb in
+/// the past tense.
 ///
 /// # Errors
-/// The error of the only input; `Partial` where some of several inputs failed, `Invalid` where all
-/// did.
+/// The error of the only input; `Partial` if some of several inputs failed, `Invalid` if all did.
 pub(crate) fn conclude(
     run: &Run,
     format: Format,

@@ -30,17 +30,17 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// The charts saved on this machine.
+    /// Returns the store of charts saved on this machine.
     pub(crate) fn saved(&self) -> SavedCharts {
         SavedCharts::at(self.env.chart_store())
     }
 
-    /// The file that holds registry credentials first.
+    /// Returns the file of registry credentials that is read first.
     pub(crate) fn registry_config(&self) -> PathBuf {
         self.global.registry_config.clone().unwrap_or_else(|| self.env.registry_config())
     }
 
-    /// Helm's file of repositories and the folder of their cached indexes.
+    /// Returns Helm's file of repositories and the folder of their cached indexes.
     pub(crate) fn repository_files(&self) -> Files {
         let global = &self.global;
         Files {
@@ -110,7 +110,7 @@ impl Run {
         Err(Error::new(kind, format!("{} of {total} were not {done}: {names}", failed.len())))
     }
 
-    /// Logging costs nothing unless it is asked for.
+    /// Sets up logging to stderr if a flag or a variable requests it.
     pub(crate) fn log(&self) {
         let asked = self.env.text("CHARTFERRY_LOG");
         if !self.global.debug && asked.is_none() && !self.env.flag("HELM_DEBUG") {
@@ -179,7 +179,7 @@ pub(crate) enum Signal {
 }
 
 impl Signal {
-    /// The error with which a command ends that got it.
+    /// Returns the error of a command that got this signal.
     pub(crate) fn error(self) -> Error {
         let (kind, what) = match self {
             Self::Interrupt => (ErrorKind::Interrupted, "interrupted"),

@@ -2,9 +2,9 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// A table as Helm prints it: cells padded to their column, joined by a tab; cells longer than
-/// `max_width` are cut, unless that is 0. Widths are those of a terminal, where some characters
-/// take two columns.
+/// Formats a table as Helm does: cells padded to their column and joined by a tab. Cells longer
+/// than `max_width` are cut, unless that is 0. Widths are those of a terminal, where some
+/// characters take two columns.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>], max_width: usize) -> String {
     let max_width = if max_width == 0 { usize::MAX } else { max_width };
     let header = header.iter().map(|cell| (*cell).to_owned()).collect();

@@ -55,7 +55,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("env", "the variables that chartferry reads are in its manual, and in docs/environment.md"),
 ];
 
-/// The error with a tip that can be followed, in place of clap's.
+/// Returns the error with a useful tip instead of clap's.
 pub(crate) fn improve(mut error: clap::Error, args: &[OsString]) -> clap::Error {
     let words: Vec<&str> = args.iter().skip(1).filter_map(|arg| arg.to_str()).collect();
     let tip = match error.kind() {
@@ -110,8 +110,8 @@ fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
     }
 }
 
-/// The first words of a command line that are no flags, without a leading `chart`; aliases by their
-/// names.
+/// Returns the first words of a command line that are no flags, without a leading `chart`. Aliases
+/// are replaced by their names.
 fn verbs(words: &[&str]) -> String {
     let plain = words.iter().copied().filter(|word| !word.starts_with('-'));
     let plain = plain.skip_while(|word| *word == "chart").take(2).map(|word| match word {

@@ -26,7 +26,7 @@ pub(crate) fn report(error: &clap::Error, args: &[OsString], caller: Caller) -> 
     Exit::Usage.into()
 }
 
-/// The format that the arguments ask for. The parser has failed, so they are looked through as
+/// Returns the log format that the arguments request. The parser has failed, so this searches the
 /// words.
 fn log_format(args: &[OsString]) -> LogFormat {
     let words = args.iter().filter_map(|arg| arg.to_str());

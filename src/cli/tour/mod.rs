@@ -164,7 +164,7 @@ fn sources(stage: &Stage, args: &TourArgs) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The archives that packaging made, by name.
+/// Returns the archives from packaging, by name.
 fn archives(stage: &Stage) -> Result<Vec<Chart>> {
     let folder = stage.path("packages");
     let mut all = Vec::new();
@@ -203,7 +203,7 @@ fn compare_export(stage: &Stage, chart: &Chart) -> Result<()> {
     )
 }
 
-/// A path as typed from the stage's folder.
+/// Returns a path as typed from the sandbox folder.
 pub(super) fn shown(stage: &Stage, path: &Path) -> String {
     path.strip_prefix(stage.root()).unwrap_or(path).display().to_string()
 }

@@ -135,7 +135,7 @@ impl Stage {
     }
 }
 
-/// A command as a user would type it: long lists of files are shortened.
+/// Formats a command as a user would type it, with long lists of files shortened.
 fn typed(args: &[String]) -> String {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     const HEAD: usize = 3;
@@ -155,7 +155,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one on a port of its own, with what else is asked for.
+    /// Starts a server on a free port, with these additional arguments.
     pub(crate) fn start(stage: &Stage, more: &[&str]) -> Result<Self> {
         let args = [&["serve", "--listen", "127.0.0.1:0"], more].concat();
         output::println(format!("$ chartferry {} &", args.join(" ")))?;

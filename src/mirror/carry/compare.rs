@@ -36,7 +36,7 @@ pub(crate) enum Comparison {
 }
 
 impl Comparison {
-    /// Two archives' digests that differ.
+    /// Returns the result for two archives with different digests.
     pub(crate) fn other(there: &Digest, ours: &Digest) -> Self {
         Self::Other(format!("its place holds {there}, and the source now has {ours}"))
     }

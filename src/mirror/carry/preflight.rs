@@ -39,8 +39,8 @@ impl Run<'_> {
         self.remark(remarks);
     }
 
-    /// Counts what is no chart, and what is attached to charts and left behind. `attached` are
-    /// those that have tags.
+    /// Counts skipped artifacts: those that are no charts, and those attached to charts. `attached`
+    /// is the number of those with tags.
     pub(crate) fn leave(&mut self, wanted: &[Wanted], attached: usize) {
         let others: HashSet<&ChartVersion> = self
             .report

@@ -52,10 +52,11 @@ impl Run<'_> {
         self.unseen(failed, asked, wanted)
     }
 
-    /// Asks when versions were made, where that decides and the source does not list it.
+    /// Requests the creation times of versions, if the selection needs them and the source does not
+    /// list them.
     ///
     /// # Errors
-    /// When the source does not answer.
+    /// Fails if the source does not respond.
     pub(crate) async fn date(&self, candidates: &mut [Candidate]) -> Result<()> {
         let (source, selection) = (self.source, &self.options.selection);
         let undated = candidates.iter_mut().filter(|candidate| selection.asks_date(candidate));

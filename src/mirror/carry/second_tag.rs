@@ -28,14 +28,14 @@ pub(crate) enum Standing {
 }
 
 impl Second {
-    /// The tag, if it may be given without a look.
+    /// Returns the tag, if it may be set without a look.
     pub(crate) fn given(&self) -> Option<&str> {
         (self.standing != Standing::Unknown).then_some(self.name.as_str())
     }
 }
 
 impl Carrier {
-    /// A version that is recorded as in step, and lacks nothing but its second tag.
+    /// Returns the result for a version that is recorded as in step and lacks only its second tag.
     pub(crate) fn recorded(&self, job: &Job) -> Done {
         let done = self.done(job, Status::InStep, None);
         Done { record: job.ours.clone(), ..done }

@@ -110,8 +110,8 @@ pub(crate) enum Failed {
 pub(crate) enum Stop {
     /// A permanent refusal: the next run would decide the same.
     Refused(Outcome, String),
-    /// Its place holds another chart. The reason, the digest of the source's archive, and what is
-    /// there.
+    /// Its place has a different chart: the reason, the digest of the source's archive, and the
+    /// place's content.
     Taken(String, Digest, Box<Existing>),
     /// A failure of this run; a later one may succeed.
     Failed(Error),
@@ -193,7 +193,7 @@ impl Carrier {
         Some(done)
     }
 
-    /// Counts what speaks of a version's manifest at the source and is left behind there.
+    /// Counts the referrers of a version's manifest, which are skipped.
     async fn count_attached(&self, job: &Job, mut done: Done) -> Done {
         if self.listless.load(Ordering::Relaxed) {
             return done;
@@ -234,12 +234,12 @@ impl Carrier {
         }
     }
 
-    /// A record of this version as its index has it now.
+    /// Returns a record of this version from its current index entry.
     pub(crate) fn record(&self, job: &Job, outcome: Outcome) -> Record {
         Record { shape: self.options.shape(), ..record(job, outcome) }
     }
 
-    /// Fetches and puts where nothing is.
+    /// Downloads a version and stores it in an empty place.
     async fn send(&self, job: &Job) -> Result<Done, Stop> {
         let mut reserved = self.budget.reserve().await;
         let payload = self.fetch(job, &mut reserved).await?;
@@ -288,7 +288,7 @@ impl Carrier {
         .await
     }
 
-    /// A payload and what its place holds.
+    /// Compares a downloaded version with the content of its place.
     async fn against(&self, job: &Job, fetched: Fetched, there: Existing) -> Result<Done, Stop> {
         let Existing { content, manifest, provenance } = there;
         let payload = &fetched.payload;
@@ -439,7 +439,8 @@ impl Carrier {
         Ok(done)
     }
 
-    /// The place of a version that Chart.yaml calls otherwise than the index. Chart.yaml wins.
+    /// Returns the place of a version whose name in Chart.yaml differs from the index. Chart.yaml
+    /// takes precedence.
     async fn renamed(
         &self,
         job: &Job,
@@ -565,7 +566,7 @@ fn asked(payload: &Payload) -> Provenance {
     }
 }
 
-/// A record of this version as its index has it now.
+/// Returns a record of this version from its current index entry.
 pub(crate) fn record(job: &Job, outcome: Outcome) -> Record {
     Record {
         id: job.candidate.id.clone(),

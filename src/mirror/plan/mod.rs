@@ -54,7 +54,7 @@ pub enum Action {
 /// The record of a version whose line has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// The digest of what the sink holds; nobody has looked where there is none.
+    /// The digest of the sink's archive. `None` if no run has looked.
     pub content: Option<Digest>,
     /// The digest of its manifest.
     pub manifest: Option<Digest>,
@@ -87,7 +87,7 @@ pub enum Presence {
 pub struct Trusted {
     /// The permitted use of records.
     pub memory: RecordUse,
-    /// Lists of what is there.
+    /// The trust in lists of the destination.
     pub presence: Presence,
     /// The fingerprint of the rules for repackaging. Repackaged archives lose their provenance.
     pub shape: Option<Fingerprint>,
@@ -96,7 +96,7 @@ pub struct Trusted {
 /// The names in each listed group, with their digests if the list has them.
 pub type Present = HashMap<String, HashMap<String, Option<Digest>>>;
 
-/// The groups whose names must be known to plan: those of versions that are not recorded.
+/// Returns the groups to list for the plan: those of versions without a record.
 pub fn groups(wanted: &[Wanted], state: Option<&State>) -> BTreeSet<String> {
     wanted
         .iter()

@@ -131,7 +131,7 @@ pub(crate) async fn follow(
         .collect())
 }
 
-/// The first of several names, and how many more there are.
+/// Returns the first of several names, and how many more there are.
 fn some(names: &BTreeSet<String>) -> String {
     let first = names.first().map(String::as_str).unwrap_or_default();
     match names.len() {
@@ -154,8 +154,8 @@ impl Pointed {
         }
     }
 
-    /// Warns of those that the destination does not hold, once everything was put. One list a
-    /// chart.
+    /// Warns about dependencies that the destination does not have, once everything is stored. One
+    /// list for each chart.
     pub(crate) async fn warnings(&self, sink: &Sink) -> Vec<String> {
         let all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let mut known: HashMap<String, Vec<String>> = HashMap::new();
@@ -181,7 +181,7 @@ impl Pointed {
     }
 }
 
-/// The repository of a registry that a chart has at an address.
+/// Returns the repository of a registry that a chart has at an address.
 pub(crate) fn group_below(identity: &str, host: &str, address: &str, name: &str) -> Option<String> {
     let below = address.trim_end_matches('/').strip_prefix(identity)?;
     if !below.is_empty() && !below.starts_with('/') {

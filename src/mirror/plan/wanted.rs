@@ -22,11 +22,11 @@ use crate::{
 use futures_util::{StreamExt, TryStreamExt};
 use std::collections::{BTreeSet, HashSet};
 
-/// Groups listed side by side.
+/// The number of groups listed at once.
 const LISTS: usize = 32;
 
 impl Run<'_> {
-    /// The selected versions of this shard, with their places.
+    /// Returns the selected versions of this shard, with their places.
     pub(crate) fn want(&mut self, selected: Selected) -> Vec<Wanted> {
         self.report.counts.left_out = selected.left_out;
         for id in selected.doubled {

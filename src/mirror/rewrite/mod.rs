@@ -43,7 +43,7 @@ impl Rules {
         self
     }
 
-    /// The new address of a repository that has one.
+    /// Returns the new address of a repository, if a rule gives one.
     fn of(&self, repository: &str) -> Option<&str> {
         let wanted = bare(repository);
         let exact = self.0.iter().find(|(old, _)| *old == wanted);

@@ -1,6 +1,6 @@
-//! Artifact Hub's repository metadata. In a registry it is a small artifact beside each chart, with
-//! a tag of its own, as Artifact Hub's guide for Helm charts in OCI registries describes. In a
-//! folder it is a file beside index.yaml.
+//! Artifact Hub's repository metadata. In a folder it is a file beside index.yaml. In a registry it
+//! is a small artifact beside each chart, with its own tag, as Artifact Hub's guide for Helm charts
+//! describes.
 
 use crate::{
     ErrorKind, Result,
@@ -12,14 +12,14 @@ use std::collections::BTreeMap;
 
 /// The tag. It is not a version, so no client takes it for one.
 const TAG: &str = "artifacthub.io";
-/// The type of the config, which holds nothing.
+/// The media type of the config, which is empty.
 const CONFIG: &str = "application/vnd.cncf.artifacthub.config.v1+yaml";
 /// The type of the one layer.
 const LAYER: &str = "application/vnd.cncf.artifacthub.repository-metadata.layer.v1.yaml";
 /// The file name of the metadata.
 pub(super) const FILE: &str = "artifacthub-repo.yml";
 
-/// Puts the metadata beside a chart, unless it is there.
+/// Stores the metadata beside a chart, unless it exists.
 pub(super) async fn put<R: Fetch + Push>(repository: &R, metadata: &Bytes) -> Result<()> {
     // Empty, as the guide's `/dev/null`, is a blob that some registries do not take.
     let empty = Bytes::from_static(b"{}");

@@ -64,10 +64,10 @@ impl Earlier {
 }
 
 impl Bundle {
-    /// The bundle at a path, whether it is there yet or not.
+    /// Creates a sink for the bundle at a path, which need not exist yet.
     ///
     /// # Errors
-    /// `Usage` when its name is none of a bundle.
+    /// `Usage` if the name is not that of a bundle.
     pub fn new(
         file: &Path,
         template: Option<Template>,
@@ -94,7 +94,7 @@ impl Bundle {
         &self.identity
     }
 
-    /// The layout that becomes the file. It begins with what the file has.
+    /// Returns the layout that becomes the file. It starts with the file's content.
     async fn layout(&self) -> Result<&layout::Layout> {
         self.layout
             .get_or_try_init(|| async {

@@ -1,5 +1,5 @@
-//! A ChartMuseum, by its API: archive and provenance in one upload, what is there by its index. It
-//! has no place for states.
+//! A ChartMuseum as destination, through its API. One upload has archive and provenance. Its index
+//! lists the content. It cannot store states.
 
 use super::{Held, Naming, Putting, Stored, Target};
 use crate::{
@@ -106,7 +106,7 @@ impl ChartMuseum {
         Ok(names.get(group).cloned().unwrap_or_default())
     }
 
-    /// The archive itself: an index may be older than what is there.
+    /// Requests the archive itself, because an index may be out of date.
     pub(super) async fn look(&self, place: &Target) -> Result<Held> {
         let fetched =
             self.client.repository().archive(&self.url(place), self.limits.archive_bytes).await;

@@ -186,11 +186,11 @@ impl Push for Listed {
     }
 }
 
-/// Makes the layout of a path for a time, off the executor's threads. It outlives a kill, and not a
-/// loss of power: who packs it judges every byte.
+/// Creates a temporary layout, off the executor's threads. It survives a kill, but not a loss of
+/// power, so packing verifies every byte.
 ///
 /// # Errors
-/// `Conflict` when the folder holds other things.
+/// `Conflict` if the folder has other content.
 pub(super) async fn create(root: std::path::PathBuf) -> Result<Store> {
     blocking(move || Store::create_with(&root, Durability::None)).await
 }

@@ -57,7 +57,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// The place of another name in the same group.
+    /// Returns the place with a different name in the same group.
     pub fn renamed(&self, name: &str) -> Self {
         Self { group: self.group.clone(), name: name.to_owned() }
     }
@@ -72,7 +72,7 @@ pub enum Held {
     Chart {
         /// The digest of its archive.
         content: Digest,
-        /// The digest of its manifest, where there are manifests.
+        /// The digest of its manifest, if the sink has manifests.
         manifest: Option<Digest>,
         /// Its provenance file.
         provenance: ExistingProvenance,
@@ -110,18 +110,18 @@ pub struct Putting<'a> {
 /// The result of storing a version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
-    /// The digest of the manifest, where there are manifests.
+    /// The digest of the manifest, if the sink has manifests.
     pub manifest: Option<Digest>,
     /// The warnings for the user.
     pub warnings: Vec<String>,
 }
 
-/// A registry that does not let us in.
+/// Adds advice to an error of a registry that denies access.
 fn refused(error: Error) -> Error {
     at(Side::Destination, error)
 }
 
-/// A ChartMuseum that does not let us write.
+/// Adds advice to an error of a ChartMuseum that denies writing.
 fn refused_by_museum(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Denied => {
@@ -181,7 +181,7 @@ impl Sink {
         })
     }
 
-    /// A place, written out for people.
+    /// Formats a place for people.
     pub fn show(&self, place: &Target) -> String {
         match self {
             Self::Bundle(sink) => sink.show(place),
@@ -298,10 +298,10 @@ impl Sink {
         }
     }
 
-    /// Called once after everything was put and deleted, and something was.
+    /// Finishes a run that stored or removed content. It is called once, at the end.
     ///
     /// # Errors
-    /// When what belongs to the whole, such as an index, cannot be written.
+    /// Fails if a shared part, such as an index, cannot be written.
     pub async fn finish(&self) -> Result<()> {
         match self {
             Self::Bundle(sink) => sink.finish().await,
@@ -350,10 +350,10 @@ impl Sink {
         }
     }
 
-    /// The state that an earlier run left here.
+    /// Returns the state of an earlier run. A missing state is no error.
     ///
     /// # Errors
-    /// When it cannot be read; that there is none is no error.
+    /// Fails if it cannot be read.
     pub async fn recall(&self, key: &Key) -> Result<Option<Bytes>> {
         match self {
             Self::Folder(sink) => sink.recall(key).await,

@@ -43,7 +43,7 @@ pub struct Options {
     pub template: Option<Template>,
     /// The location of states. `None` means [`STATE_REPOSITORY`] in the namespace.
     pub state: Option<(Host, RepositoryName)>,
-    /// A command that makes a repository which is not there: run by `/bin/sh`, with `$REGISTRY` and
+    /// The command that creates a missing repository. `/bin/sh` runs it with `$REGISTRY` and
     /// `$REPOSITORY`.
     pub create: Option<String>,
     /// Options of composing manifests.
@@ -77,7 +77,7 @@ pub struct Registry {
     /// `true` once the state's repository is known to have the empty config.
     prepared: Arc<AtomicBool>,
     creation: Arc<Creation>,
-    /// Repositories that were not there, and whether a push has made them.
+    /// The repositories that did not exist; `true` once a push has created one.
     new: Arc<Mutex<HashMap<String, bool>>>,
 }
 
@@ -124,8 +124,8 @@ impl Registry {
         needs::group_below(&self.identity, self.options.registry.as_str(), address, chart)
     }
 
-    /// The repository, for a caller who knows what is there: no blob is asked for before it is
-    /// sent.
+    /// Returns the repository for a caller who knows its content: it sends blobs without asking for
+    /// them first.
     fn repository(&self, group: &str) -> Result<Repository> {
         let name: RepositoryName = group.parse()?;
         let repository = self.options.client.repository(&self.options.registry, &name);
@@ -196,8 +196,8 @@ impl Registry {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        // 202 is a promise, and some registries keep what they promised to delete. What was said to
-        // be deleted is never tried again.
+        // 202 is a promise, and some registries keep what they promised to delete. A promised
+        // deletion is never retried.
         match repository.resolve(&tag).await {
             Ok(None) => Ok(()),
             Ok(Some(there)) => Err(Error::new(

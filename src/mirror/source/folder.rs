@@ -30,10 +30,10 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// The folder at `root`.
+    /// Opens the folder at `root`.
     ///
     /// # Errors
-    /// `Io` when there is none.
+    /// `Io` if it does not exist.
     pub fn open(root: &Path, limits: &Limits) -> Result<Self> {
         let whole =
             fs::canonicalize(root).map_err(|error| Error::io("open folder", root, error))?;
@@ -43,7 +43,7 @@ impl Folder {
         Ok(Self { root, identity, name, provenance: Ask::Provenance, limits })
     }
 
-    /// The same folder, with or without its provenance files.
+    /// Returns the folder with or without its provenance files.
     #[must_use]
     pub fn with_provenance(self, provenance: Ask) -> Self {
         Self { provenance, ..self }
@@ -127,8 +127,8 @@ impl Folder {
         Ok(Listing::Charts(listed))
     }
 
-    /// The file below the folder that an entry's URL means: its path, or of an address on the web
-    /// its last part.
+    /// Returns the file for an entry's URL: its path below the folder, or the last part of a web
+    /// address.
     fn file_of(&self, url: &str) -> Option<String> {
         let path = match url.split_once("://") {
             Some((_, rest)) => rest.split(['?', '#']).next()?.rsplit('/').next()?,

@@ -36,20 +36,20 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout at a path.
+    /// Opens the layout at a path.
     ///
     /// # Errors
-    /// `NotFound` when there is none.
+    /// `NotFound` if it does not exist.
     pub fn open(root: &Path, limits: &Limits) -> Result<Self> {
         let store = Store::open(root)?;
         let identity = format!("layout:{}", store.root().display());
         Ok(Self { identity, name: stem(root), store, limits: limits.clone(), _folder: None })
     }
 
-    /// A bundle, unpacked into a temporary folder.
+    /// Unpacks a bundle into a temporary folder.
     ///
     /// # Errors
-    /// As [`Bundle::open`]; `NotFound` for a delta, which is not whole.
+    /// As [`Bundle::open`]; `NotFound` for a delta, which is incomplete.
     pub async fn unpack(file: &Path, limits: &Limits) -> Result<Self> {
         let whole =
             std::path::absolute(file).map_err(|error| Error::io("open bundle", file, error))?;

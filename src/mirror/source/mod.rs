@@ -99,7 +99,7 @@ pub struct Peek {
     pub content: Option<Digest>,
     /// The digest of its provenance file, if it has one.
     pub provenance: Option<Digest>,
-    /// The digest of its manifest, where there are manifests.
+    /// The digest of its manifest, if the source has manifests.
     pub manifest: Option<Digest>,
 }
 
@@ -121,7 +121,7 @@ pub(super) fn is_attached(tag: &str) -> bool {
     registry::of_others(tag)
 }
 
-/// A registry that does not let us read.
+/// Adds advice to an error of a registry that denies reading.
 fn refused(error: Error) -> Error {
     at(Side::Source, error)
 }
@@ -137,7 +137,7 @@ impl Source {
         }
     }
 
-    /// A short name, for the `{{repo}}` of templates.
+    /// Returns the short name for the `{{repo}}` of templates.
     pub fn name(&self) -> &str {
         match self {
             Self::Folder(source) => source.name(),
@@ -147,7 +147,7 @@ impl Source {
         }
     }
 
-    /// The source under another short name.
+    /// Returns the source with a different short name.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         match &mut self {

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 /// Entries of an index that are looked at for a chart.
 const INDEX_ENTRIES: usize = 64;
-/// Repositories listed side by side.
+/// The number of repositories listed at once.
 const AT_ONCE: usize = 16;
 
 /// The tag of Artifact Hub's metadata.
@@ -89,7 +89,7 @@ impl Registry {
         })
     }
 
-    /// The charts' names below the namespace, each with its repository.
+    /// Returns the charts' names below the namespace, each with its repository.
     async fn charts(&self) -> Result<Vec<(String, RepositoryName)>> {
         let options = &self.options;
         let full = |name: String| Ok((name.clone(), self.full_name(&name)?));
@@ -296,7 +296,7 @@ impl Registry {
     }
 }
 
-/// A catalogue that is not given to us: because of who we are, or to nobody.
+/// Explains a catalog request that failed: the registry denies it to this user, or to everybody.
 fn unlisted(error: Error, registry: &Host) -> Error {
     let refused_by = (error.kind() == ErrorKind::Denied).then(|| registry.to_string());
     Error::new(error.kind(), error.message().to_owned())

@@ -207,7 +207,7 @@ impl Repository {
         })
     }
 
-    /// An index may point at a registry: the chart is copied from there.
+    /// Downloads a chart that the index places in a registry.
     async fn fetch_from_registry(&self, url: &str) -> Result<Payload> {
         let (repository, target) = self.place_of(url)?;
         prepare::from_store(&repository, &target, &self.options.limits).await
@@ -230,7 +230,7 @@ fn origin(url: &str) -> &str {
     &url[..end]
 }
 
-/// A repository that does not let us read, or that cannot be reached.
+/// Adds advice to an error of a repository that denies reading or is unreachable.
 fn refused(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Denied => {
@@ -247,7 +247,7 @@ fn unreadable(error: Error, repository: &str) -> Error {
         .with_hint("a login page may stand in its place, or the address is another one")
 }
 
-/// Every version of an index; URLs stay as they are without a `base`.
+/// Returns every version of an index. Without a `base`, URLs stay unchanged.
 pub(super) fn listed(index: &Index, base: &str, seen: CacheValidator) -> Result<Listed> {
     let mut listed = Listed { seen, warnings: index.warnings().to_vec(), ..Listed::default() };
     if index.is_cut() || base.contains("/packages/helm") {
@@ -316,7 +316,7 @@ fn candidate(chart: &str, line: &Line, base: &str) -> Result<Candidate> {
     })
 }
 
-/// The provenance file beside an archive; a query stays where it is.
+/// Returns the URL of the provenance file beside an archive, with the same query.
 fn provenance_url(url: &str) -> String {
     match url.split_once('?') {
         Some((path, query)) => format!("{path}.prov?{query}"),

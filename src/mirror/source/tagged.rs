@@ -15,7 +15,7 @@ use crate::{
 use futures_util::{StreamExt, TryStreamExt};
 use std::collections::HashSet;
 
-/// Manifests looked at side by side.
+/// The number of manifests requested at once.
 const AT_ONCE: usize = 16;
 
 /// A tag that is a version.
@@ -49,8 +49,8 @@ pub(super) struct Sorted {
     pub(super) attached: usize,
 }
 
-/// Sorts a repository's tags. One request for each that is no whole version; two for `v1.2.3` where
-/// `1.2.3` is there.
+/// Sorts a repository's tags. It sends one request for each tag that is no whole version, and two
+/// for `v1.2.3` if `1.2.3` exists.
 pub(super) async fn sort(
     repository: &Repository,
     tags: &[String],

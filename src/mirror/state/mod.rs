@@ -26,13 +26,13 @@ const RATIO: u64 = 8;
 pub struct Key(String);
 
 impl Key {
-    /// The key of a source, by its identity, and a shard.
+    /// Creates the key of a source, by its identity, and a shard.
     pub fn new(source: &str, shard: Shard) -> Self {
         let digest = Digest::sha256(format!("{source}\n{shard}").as_bytes());
         Self(digest.hex()[..32].to_owned())
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -110,7 +110,7 @@ pub enum Outcome {
     Held,
     /// Present when the run began, with unknown content.
     Present,
-    /// Its place holds another chart, and was left alone because that was asked for.
+    /// Skipped, because its place has a different chart and the user asked to keep it.
     Skipped,
     /// Skipped, because it is another name of a version that the source lists.
     Alias,
@@ -122,12 +122,12 @@ pub enum Outcome {
     Unfit,
     /// Refused, because its archive differs from the index.
     Mismatch,
-    /// Its place holds another chart.
+    /// Refused, because its place has a different chart.
     Conflict,
 }
 
 impl Record {
-    /// The same as others may read it: its reason may quote a URL.
+    /// Returns the record for any reader: URLs in its reason are redacted.
     fn told(mut self) -> Self {
         self.reason = self.reason.as_deref().map(without_proof);
         self
@@ -173,7 +173,7 @@ pub struct Record {
     /// The digest of its manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Digest>,
-    /// The name it has at its place, where that is not the one its index entry would have.
+    /// Its name at its place, if that differs from the name of its index entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named: Option<String>,
     /// The fingerprint of the rules for repackaging. `None` if archives were copied unchanged.
@@ -211,7 +211,7 @@ pub struct State {
 }
 
 impl State {
-    /// A state that knows nothing but where it belongs.
+    /// Creates a state without records.
     pub fn new(header: Header) -> Self {
         Self { header: Header { format: FORMAT, ..header }, records: BTreeMap::new() }
     }
@@ -254,10 +254,10 @@ impl State {
         Ok(state)
     }
 
-    /// The same, packed by [`State::pack`].
+    /// Parses a state packed by [`State::pack`].
     ///
     /// # Errors
-    /// As [`State::parse`]; `Limit` when it unpacks to more than a state can be.
+    /// As [`State::parse`]; `Limit` if it unpacks to more than the maximum.
     pub fn unpack(bytes: &[u8], limits: &Limits) -> Result<Self> {
         let most = limits.state_bytes.saturating_mul(RATIO);
         let mut text = Vec::new();
@@ -274,7 +274,7 @@ impl State {
         Self::parse(&text)
     }
 
-    /// The whole as text.
+    /// Returns the state as text.
     pub fn to_text(&self) -> Vec<u8> {
         let mut text = line(&Text::Header(std::borrow::Cow::Borrowed(&self.header)));
         for record in self.records.values() {
@@ -283,10 +283,10 @@ impl State {
         text
     }
 
-    /// The whole as text, gzipped. The same state gives the same bytes.
+    /// Returns the state as gzipped text. The same state gives the same bytes.
     ///
     /// # Errors
-    /// None in practice: it is packed in memory.
+    /// None in practice, because it is packed in memory.
     pub fn pack(&self) -> Result<Vec<u8>> {
         use std::io::Write as _;
         let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -296,7 +296,7 @@ impl State {
             .map_err(|error| Error::io("pack the state in", "memory", error))
     }
 
-    /// The line of one record, to be appended.
+    /// Returns the line of one record, to be appended.
     pub fn line_of(record: &Record) -> Vec<u8> {
         use std::borrow::Cow;
         line(&Text::Version(match record.reason {
@@ -305,7 +305,7 @@ impl State {
         }))
     }
 
-    /// The line that takes a record back, to be appended.
+    /// Returns the line that removes a record, to be appended.
     pub fn line_without(id: &ChartVersion) -> Vec<u8> {
         line(&Text::Forget(std::borrow::Cow::Borrowed(id)))
     }
@@ -330,7 +330,7 @@ impl State {
         self.records.get(id)
     }
 
-    /// Everything that is known, by chart and version.
+    /// Returns all records, by chart and version.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.records.values()
     }

@@ -22,14 +22,14 @@ use std::{
 struct Listed {
     shown: String,
     content: Digest,
-    /// The config, where it is a chart's own.
+    /// The config, if it is a chart's own.
     config: Option<Digest>,
     title: Option<String>,
     version: Option<String>,
     /// The repository's last segment and the tag, which may differ from the chart without being
     /// wrong.
     reference: (Option<String>, Option<String>),
-    /// What the name of its file in a folder says.
+    /// The chart's name and version according to its file's name in a folder.
     file: Option<Identity>,
 }
 
@@ -80,7 +80,7 @@ impl Charts {
         Ok(())
     }
 
-    /// The same for a chart that becomes a file of a folder.
+    /// Adds a chart that becomes a file of a folder.
     ///
     /// # Errors
     /// As [`Charts::add`].
@@ -97,22 +97,22 @@ impl Charts {
         Ok(())
     }
 
-    /// The configs that say what a chart is.
+    /// Returns the configs that describe charts.
     pub(super) fn configs(&self) -> impl Iterator<Item = &Digest> {
         self.configs.iter()
     }
 
-    /// Whether a blob is one that [`Charts::read`] compares.
+    /// Reports whether [`Charts::read`] compares this blob.
     pub(crate) fn wants(&self, digest: &Digest) -> bool {
         self.contents.contains(digest) || self.configs.contains(digest)
     }
 
-    /// Reads an archive or a config and compares an archive with its manifest, with its config if
-    /// that was read before, and with the name of its file. Other blobs are left alone. It blocks.
+    /// Reads an archive or a config. It compares an archive with its manifest, with the name of its
+    /// file, and with its config if that was read before. It ignores other blobs. It blocks.
     ///
     /// # Errors
-    /// `Invalid` or `Limit` for an archive that is no good chart, or that is another chart than
-    /// these say.
+    /// `Invalid` or `Limit` for an archive that is no good chart, or that differs from these
+    /// descriptions.
     pub(crate) fn read(&self, part: &Part, limits: &Limits) -> Result<()> {
         let digest = &part.digest;
         if self.configs.contains(digest) {
@@ -149,12 +149,12 @@ impl Charts {
         Ok(())
     }
 
-    /// Compares the configs that were read with the archives that were read. Returns a sentence for
-    /// each chart whose repository or tag is called otherwise than the chart: any registry may hold
-    /// such, so it is no error.
+    /// Compares the configs with the archives that were read. Returns a sentence for each chart
+    /// whose name differs from its repository or tag. Any registry may have such charts, so that is
+    /// no error.
     ///
     /// # Errors
-    /// `Invalid` for a config that describes another chart.
+    /// `Invalid` for a config that describes a different chart.
     pub(crate) fn finish(&self) -> Result<Vec<String>> {
         let archives = lock(&self.archives_read);
         let mut others = Vec::new();
@@ -188,8 +188,8 @@ impl Charts {
     }
 }
 
-/// A version that a tag says. One that is not whole, such as `latest` or `1`, says nothing of the
-/// chart's.
+/// Returns the version of a tag. A tag that is no whole version, such as `latest` or `1`, does not
+/// identify the chart's version.
 fn whole(tag: &str) -> Option<&str> {
     Version::parse_strict(tag).is_ok().then_some(tag)
 }

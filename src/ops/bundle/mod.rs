@@ -28,7 +28,7 @@ const NAMED: usize = 5;
 pub struct Base {
     /// Its name in the delta: the digest of its `index.json`, or of what else it is.
     pub identity: Digest,
-    /// Its manifests. All that such a manifest names is there too.
+    /// The manifests. All blobs that they name exist too.
     pub manifests: HashSet<Digest>,
     /// Its blobs, as far as they are known one by one.
     pub blobs: HashSet<Digest>,
@@ -44,7 +44,7 @@ impl From<&Bundle> for Base {
     }
 }
 
-/// The config and layers of a manifest.
+/// Returns the config and layers of a manifest.
 pub(super) fn blobs_of(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
     let document = manifest.document();
     document.config.iter().chain(document.layers())

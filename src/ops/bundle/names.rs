@@ -1,5 +1,5 @@
-//! What the entries of a bundle are called: every entry by a name that can be given, and no name
-//! for two manifests. Whoever has two charts of one name would get the one that is listed last.
+//! The names of a bundle's entries: each entry needs a valid name, and no name may have two
+//! manifests. Otherwise a user with two charts of one name would get the one listed last.
 
 use super::charts::Identity;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, HashMap, hash_map};
 
-/// Names that entries have so far, each with the manifest that it leads to.
+/// The names of the entries so far, each with its manifest.
 #[derive(Debug, Default)]
 pub(super) struct Names(HashMap<(RepositoryName, Tag), Digest>);
 
@@ -50,7 +50,7 @@ impl Names {
     }
 }
 
-/// The chart's repository: as the bundle calls it, else the chart's own name.
+/// Returns the chart's repository: its name in the bundle, else the chart's own name.
 fn repository(entry: &Entry, manifest: Option<&Manifest>) -> Option<RepositoryName> {
     let said = |annotations: &BTreeMap<String, String>| annotations.get(media::TITLE)?.parse().ok();
     entry
@@ -61,12 +61,12 @@ fn repository(entry: &Entry, manifest: Option<&Manifest>) -> Option<RepositoryNa
         .or_else(|| said(&entry.manifest.annotations))
 }
 
-/// Files that charts have so far in a folder, each with the digests of its archive and provenance
-/// file and the name of the chart in the bundle.
+/// The files of charts in a folder so far. Each has the digests of its archive and provenance file,
+/// and the chart's name in the bundle.
 #[derive(Debug, Default)]
 pub(super) struct Files(HashMap<String, (Digest, Option<Digest>, String)>);
 
-/// Whether a chart has its file already, as another tag.
+/// The result of looking up a chart's file, which another tag may have added already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     Yes,
@@ -108,7 +108,8 @@ impl Files {
     }
 }
 
-/// The chart that the name of its file says: by the manifest, else by what the bundle calls it.
+/// Returns the chart that the name of its file gives: from the manifest, else from the entry's name
+/// in the bundle.
 pub(super) fn of_file(
     entry: &Entry,
     repository: &RepositoryName,

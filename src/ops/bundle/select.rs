@@ -18,11 +18,10 @@ use crate::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-/// Repositories listed side by side.
+/// The number of repositories listed at once.
 const AT_ONCE: usize = 16;
 
-/// Charts of a registry that are wanted: `HOST/PATH[:TAG|:RANGE][@DIGEST]`, where `PATH` may be a
-/// glob.
+/// The charts of a registry to save: `HOST/PATH[:TAG|:RANGE][@DIGEST]`; `PATH` may be a glob.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     registry: Registry,
@@ -219,7 +218,7 @@ impl Pattern {
             .collect())
     }
 
-    /// The tags of a list that are meant.
+    /// Returns the matching tags of a list.
     fn matching(&self, listed: &[String]) -> Result<Vec<Tag>> {
         let parse = |tag: &String| tag.parse::<Tag>().ok();
         let range = match &self.versions {

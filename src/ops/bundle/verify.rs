@@ -1,5 +1,5 @@
-//! `bundle verify`: whether a bundle holds every byte of every chart that it lists, and whether its
-//! archives are these charts. Opening the bundle has compared each blob with its digest.
+//! `bundle verify`: checks that a bundle has every byte of every listed chart, and that its
+//! archives are these charts. Opening the bundle has already compared each blob with its digest.
 
 use super::{blobs_of, charts::Charts, listed, names::Names};
 use crate::{Advice, Error, Result, error::Context as _, limits::Limits, store::bundle::Bundle};
@@ -22,9 +22,9 @@ pub struct Verified {
 /// and blocks.
 ///
 /// # Errors
-/// `NotFound` when something is missing: of a delta only when a base was given; `Invalid` when it
-/// lists what is no chart, an entry without a name that can be given or two manifests under one
-/// name, or when an archive is another chart than its manifest or its config says.
+/// `NotFound` if content is missing; for a delta, only if a base was given. `Invalid` if it lists
+/// an artifact that is no chart, an entry without a valid name, or two manifests under one name.
+/// `Invalid` also if an archive differs from its manifest or its config.
 pub fn verify(bundle: &Bundle, bases: &[Bundle], limits: &Limits) -> Result<Verified> {
     let sources: Vec<&Bundle> = std::iter::once(bundle).chain(bases).collect();
     let mut held = HashSet::new();

@@ -30,11 +30,12 @@ use std::{
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    /// The `charts/` of the chart in `chart`.
+    /// Opens the `charts/` of the chart in `chart`.
     ///
     /// # Errors
-    /// `Invalid` when it is a link: archives would be written and deleted where it leads (as
-    /// CVE-2025-53547 for the lock), and .helmignore can hide it from the rules for links.
+    /// `Invalid` if it is a link. Otherwise archives would be written and deleted at the link's
+    /// target (as CVE-2025-53547 for the lock). .helmignore can hide the link from the rules for
+    /// links.
     pub(crate) fn of(chart: &Path) -> Result<Self> {
         let charts = chart.join("charts");
         let is_link =
@@ -106,8 +107,8 @@ pub(crate) async fn download(
     delete_outdated(charts, &fresh, wanted, &options.limits)
 }
 
-/// Archives the chart of a `file://` repository. Unlike packaging it does not ask whether that
-/// chart's own dependencies are there; neither does Helm.
+/// Packages the chart of a `file://` repository. Unlike `package`, it does not check that chart's
+/// own dependencies; neither does Helm.
 fn archive_folder(folder: &Path, staging: &Path, options: &package::Options) -> Result<()> {
     let chart = dir::open(folder, Some(staging), options.outside, &options.limits)?;
     let path = staging.join(format!("{}-{}.tgz", chart.metadata.name, chart.metadata.version));

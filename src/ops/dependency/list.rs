@@ -74,7 +74,7 @@ fn present(chart: &Chart) -> Present<'_> {
     Present { name: &chart.metadata.name, version: &chart.metadata.version }
 }
 
-/// The names in `charts/`, sorted. Those that are no text are no charts of ours.
+/// Returns the names in `charts/`, sorted. It ignores names that are no text.
 fn names(place: &Path) -> Result<Vec<String>> {
     let fail = |error| Error::io("list folder", place, error);
     let entries = match fs::read_dir(place) {

@@ -57,7 +57,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Known<'a> {
     options: &'a Options<'a>,
     configured: Vec<RepositoryEntry>,
-    /// The repositories of dependencies that nobody configured.
+    /// The unconfigured repositories of dependencies.
     unmanaged: Vec<RepositoryEntry>,
     indexes: Mutex<HashMap<String, Arc<Index>>>,
 }
@@ -110,7 +110,7 @@ impl<'a> Known<'a> {
         Ok(Self { options, configured, unmanaged, indexes: Mutex::default() })
     }
 
-    /// A build takes nothing from repositories that are not configured.
+    /// Requires that all repositories are configured, as a build does.
     ///
     /// # Errors
     /// `NotFound` with Helm's text.
@@ -161,7 +161,7 @@ impl<'a> Known<'a> {
         repository::update(files, opener, all, PATIENCE, &told).await;
     }
 
-    /// The version that a dependency means now; `None` where none fits.
+    /// Returns the current version for a dependency. `None` if none matches.
     ///
     /// # Errors
     /// `NotFound` with Helm's texts: no index, or no such chart in it.

@@ -17,7 +17,7 @@ use crate::{
 };
 use std::path::{Path, PathBuf};
 
-/// The version that each dependency means now.
+/// Returns the current version for each dependency.
 pub(crate) async fn resolve(
     options: &Options<'_>,
     known: &Known<'_>,
@@ -93,8 +93,7 @@ pub(crate) async fn resolve(
     )))
 }
 
-/// The error of a registry, with the hint that fits a `repository` which ends in the chart's name
-/// already.
+/// Adds a hint to a registry's error if `repository` already ends in the chart's name.
 pub(crate) fn explain(one: &Dependency, error: Error) -> Error {
     let named = one.repository.trim_end_matches('/').strip_suffix(&one.name);
     let Some(namespace) = named.and_then(|rest| rest.strip_suffix('/')) else { return error };
@@ -116,7 +115,7 @@ pub(crate) fn registry_reference(one: &Dependency) -> Result<Reference> {
     )
 }
 
-/// The folder of a `file://` repository, from the chart's folder if it is relative.
+/// Returns the folder of a `file://` repository, from the chart's folder if it is relative.
 pub(crate) fn local_folder(chart: &Path, repository: &str) -> Result<PathBuf> {
     let path = repository.trim_start_matches("file://");
     let folder = chart.join(path);

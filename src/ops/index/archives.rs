@@ -92,7 +92,7 @@ pub(super) enum Archive {
     Refused(String),
 }
 
-/// The files `*.tgz` of the folder, then those of the folders below it, each lot by name.
+/// Returns the files `*.tgz` of the folder, then those of the folders below it, each set by name.
 pub(super) fn find(folder: &Path, options: &Options) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     let mut below = Vec::new();
@@ -174,8 +174,8 @@ fn list(
     Ok(())
 }
 
-/// The stamps of the files of a folder, in their order. Asking for one takes 1 to 3 µs, and there
-/// may be 40,000: where nothing has changed, that is all the time there is to save.
+/// Returns the stamps of a folder's files, in their order. Each takes 1 to 3 µs, and there may be
+/// 40,000. If nothing has changed, they take nearly all the time of a run.
 fn stamps(folder: &Folder, files: &[OsString]) -> Vec<Option<Stamp>> {
     /// Files for which another thread, which takes 50 µs to start, is worth it.
     const WORTH: usize = 512;
@@ -274,7 +274,7 @@ fn know_or_read(
     Ok((Archive::Chart { item, modified, digest }, Way::Read))
 }
 
-/// The entry of an archive that has not changed.
+/// Returns the entry of an archive that has not changed.
 fn reuse(
     found: &Found,
     digest: &str,
@@ -319,7 +319,8 @@ struct Desk {
     reader: archive::read::Reader,
 }
 
-/// Bytes of an archive that is read at once, which every thread holds; most charts have a tenth.
+/// The number of an archive's bytes read at once; every thread has a buffer of this size. Most
+/// charts have a tenth of it.
 const AT_ONCE: usize = 256 * 1024;
 
 impl Default for Desk {
@@ -348,7 +349,7 @@ impl Desk {
     }
 }
 
-/// Reads an archive to its end, as Helm's loader judges it, and hashes it.
+/// Reads an archive to its end, validates it as Helm's loader does, and hashes it.
 fn load(found: &Found, options: &Options, desk: &mut Desk) -> Result<(Entry, i64)> {
     let fail = |error| Error::io("read chart archive", found.folder.path(&found.name), error);
     let mut file = match found.folder.open(&found.name) {

@@ -52,7 +52,7 @@ impl Folder {
         self.place.join(file)
     }
 
-    /// The stamp of a file in it, if it is there.
+    /// Returns the stamp of a file in the folder, if it exists.
     pub(super) fn stamp(&self, file: &OsStr) -> Option<Stamp> {
         #[cfg(unix)]
         if let Some(handle) = &self.handle {
@@ -73,7 +73,7 @@ impl Folder {
         File::open(self.path(file))
     }
 
-    /// The URL of a file in it, in an index with that base.
+    /// Returns the URL of a file in the folder, for an index with this base.
     pub(super) fn url(&self, base: &str, file: &str) -> String {
         let joined = self.joined.get_or_init(|| Joined::new(base, &self.name));
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);

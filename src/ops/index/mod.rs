@@ -30,7 +30,7 @@ mod sidecar;
 pub struct Options {
     /// The prefix of the archives' names in their URLs. If empty, they are relative.
     pub url: String,
-    /// An index whose entries are added where the folder has no such version. One that is not there
+    /// The index to merge: its entries are added if the folder has no such version. A missing index
     /// is written, empty.
     pub merge: Option<PathBuf>,
     /// The format of index.yaml.
@@ -50,7 +50,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Relative URLs, nothing merged, YAML, all that is no chart left out.
+    /// Returns the default options: relative URLs, no merge, YAML, and files that are no charts
+    /// skipped.
     pub fn new(now: Time) -> Self {
         Self {
             url: String::new(),
@@ -341,7 +342,7 @@ impl<'s> Known<'s> {
         record.filter(|record| record.stamp.is_known(&found.stamp))
     }
 
-    /// The entry of an archive that has this digest still.
+    /// Returns the entry of an archive that still has this digest.
     fn line(&self, found: &Found, digest: &str) -> Option<&Line> {
         let index = self.index.as_ref()?;
         let (chart, line) = self.places.get(&found.url(&self.url))?;
@@ -417,8 +418,8 @@ fn merge_into(listing: &mut Listing, merge: &Path, options: &Options) -> Result<
     Ok(merged)
 }
 
-/// A limit that a folder's own files hit is theirs alone; any other failure to read is the
-/// machine's.
+/// Reports whether an error concerns only this archive, such as a limit. Any other read error
+/// concerns the whole machine.
 fn is_its_own(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Limit)
 }

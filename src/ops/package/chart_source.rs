@@ -11,7 +11,8 @@ use std::{
     path::{Path, absolute},
 };
 
-/// The chart with what the options put in place, judged as `helm package` does before it saves.
+/// Loads the chart with the options' versions, and validates it as `helm package` does before it
+/// saves.
 pub(crate) fn load(
     source: &Path,
     aside: Option<&Path>,
@@ -23,7 +24,7 @@ pub(crate) fn load(
     Ok(chart)
 }
 
-/// Puts the options' versions in place and judges the chart.
+/// Sets the options' versions and validates the chart.
 pub(crate) fn apply(chart: &mut Chart<Content>, options: &Options) -> Result<()> {
     match chart.metadata.api_version.as_str() {
         "v1" | "v2" => {}

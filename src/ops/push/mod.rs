@@ -1,5 +1,5 @@
-//! Push: a chart's bytes to a tag. It looks before it sends, sends nothing that is there, refuses
-//! to replace another chart, and reads back what it stored.
+//! Push: stores a chart under a tag. It first looks at the tag, sends only missing content, refuses
+//! to replace a different chart, and reads back the stored content.
 
 pub(super) mod compare;
 pub mod prepare;
@@ -39,7 +39,7 @@ pub enum Existing {
     Refuse,
     /// Replaced, and the digest that lost its tag is reported.
     Overwrite,
-    /// Left as it is, whatever it holds.
+    /// Keep the tag, whatever its content.
     Skip,
 }
 
@@ -74,7 +74,7 @@ impl Default for Options {
     }
 }
 
-/// A chart to push: judged, hashed, ready to be sent again.
+/// A chart to push: validated and hashed. It can be sent more than once.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     /// Its metadata.
@@ -133,7 +133,7 @@ pub struct Report {
     pub chart: String,
     /// Its version, as Chart.yaml writes it.
     pub version: String,
-    /// The archive that the tag now holds; none where a skipped tag holds no chart.
+    /// The archive for the tag now. `None` if a skipped tag has no chart.
     pub archive: Option<Descriptor>,
     /// The result for the tag.
     pub status: Status,
@@ -143,10 +143,10 @@ pub struct Report {
     pub verified: Verified,
 }
 
-/// Pushes `chart` under `tag`; `name` is the repository as the user knows it.
+/// Pushes `chart` with `tag`; `name` is the repository as the user knows it.
 ///
 /// # Errors
-/// `Conflict` when the tag holds another chart or no chart; `Integrity` when the registry stored
+/// `Conflict` if the tag has a different chart or no chart; `Integrity` if the registry stored
 /// something else.
 pub async fn push<R: Fetch + Push>(
     repository: &R,
@@ -243,7 +243,7 @@ pub(crate) async fn send<R: Push>(
     sent.into_iter().try_for_each(|one| one.map(drop))
 }
 
-/// The blobs of a chart: config, chart and provenance.
+/// Returns the blobs of a chart: config, chart and provenance.
 pub(super) fn blobs(
     chart: &Outgoing,
     config: &Bytes,

@@ -1,5 +1,5 @@
-//! A chart on this machine made ready to be pushed: an archive judged and hashed in one pass, or a
-//! source packaged first, as small as fits memory or in a temporary file.
+//! Preparation of a chart on this machine for a push. An archive is validated and hashed in one
+//! pass. A source is packaged first, in memory or, if it is large, to a temporary file.
 
 use super::Outgoing;
 use crate::{
@@ -31,11 +31,11 @@ pub enum Beside {
     Leave,
 }
 
-/// Prepares an archive. It is inflated whole and judged as Helm's loader judges it, and hashed on
-/// the way.
+/// Prepares an archive. It is decompressed whole, validated as Helm's loader does, and hashed in
+/// one pass.
 ///
 /// # Errors
-/// `NotFound` with Helm's `FILE: no such file`; whatever is wrong with the archive.
+/// `NotFound` with Helm's `FILE: no such file`; any error of the archive.
 pub fn from_archive(path: &Path, beside: Beside, limits: &Limits) -> Result<Outgoing> {
     let meta = match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -132,17 +132,17 @@ pub fn from_repository(got: Got, listed: &str, limits: &Limits) -> Result<Outgoi
     })
 }
 
-/// A time as indexes write it, in UTC and whole seconds, as manifests have it.
+/// Converts an index's time to UTC and whole seconds, as in manifests.
 pub fn created(text: &str) -> Option<String> {
     let seconds = text.parse::<jiff::Timestamp>().ok()?.as_second();
     // Go's zero time means none.
     rfc3339(Some(seconds).filter(|seconds| *seconds > -62_135_596_800)?)
 }
 
-/// The time at which the Chart.yaml in an archive was modified, as manifests write it.
+/// Returns the modification time of an archive's Chart.yaml, as manifests write it.
 ///
 /// # Errors
-/// Whatever is wrong with the archive.
+/// Any error of the archive.
 pub fn created_in(archive: &ChartBytes, limits: &Limits) -> Result<Option<String>> {
     Ok(rfc3339(archive::read::read(archive.reader()?, Keep::Nothing, limits)?.modified))
 }

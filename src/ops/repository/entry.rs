@@ -60,8 +60,8 @@ pub fn entry(manifest: &Manifest, config: Option<&[u8]>, limits: &Limits) -> Res
     })
 }
 
-/// JSON in the spelling that a YAML reader takes for the same: JSON lets strings hold characters
-/// that YAML 1.1 refuses, or takes for the end of a line.
+/// Returns JSON in a spelling that a YAML reader parses to the same value. JSON strings may have
+/// characters that YAML 1.1 refuses, or takes for the end of a line.
 fn as_yaml(json: &[u8]) -> Cow<'_, [u8]> {
     let special = |c: char| {
         matches!(

@@ -32,23 +32,23 @@ pub struct Entry<'a> {
     pub version: &'a str,
 }
 
-/// The absolute address of `reference`, one of an entry's URLs, in the index of the repository at
-/// `base`.
+/// Returns the absolute address of `reference`, one of an entry's URLs, in the index of the
+/// repository at `base`.
 ///
 /// # Errors
-/// Helm's text for what is no URL, and as [`follow`].
+/// Helm's text if it is no URL, and as [`follow`].
 pub fn address(base: &str, reference: &str, entry: Entry<'_>) -> Result<String> {
     let url = index::url::resolve(base, reference)
         .map_err(|error| error.context("failed to make chart URL absolute"))?;
     follow(&url, entry)
 }
 
-/// The address that a client follows for an entry's absolute URL. An `oci://` URL without tag and
-/// digest gets the entry's version as tag: Quay's indexes list `oci://HOST/NAMESPACE/NAME` for
-/// every version.
+/// Returns the address that a client follows for an entry's absolute URL. An `oci://` URL without
+/// tag and digest gets the entry's version as tag. Quay's indexes list `oci://HOST/NAMESPACE/NAME`
+/// for every version.
 ///
 /// # Errors
-/// `Invalid` for an address that no client can follow, which is the repository's fault and not the
+/// `Invalid` for an address that no client can follow. That is the repository's fault, not the
 /// user's.
 pub fn follow(url: &str, entry: Entry<'_>) -> Result<String> {
     let Entry { chart, version } = entry;
@@ -88,7 +88,7 @@ pub fn follow(url: &str, entry: Entry<'_>) -> Result<String> {
 /// The result of comparing an archive with its entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The archive, or the manifest that holds it, has the digest that the entry gives.
+    /// The archive or its manifest has the digest in the entry.
     Equal,
     /// The entry gives no digest.
     Missing,

@@ -31,7 +31,7 @@ pub struct VersionRequest {
 /// A chart that was found.
 #[derive(Clone, Debug)]
 pub struct Located {
-    /// Its name in the index; empty for an archive by its own URL, which may hold any chart.
+    /// The name in the index. Empty for an archive by its own URL, which may have any chart.
     pub chart: String,
     /// Its version as the index writes it; empty for an archive by its own URL.
     pub version: String,
@@ -108,7 +108,7 @@ pub(crate) fn in_index(
     located((index, chart, line), repository, opener, wanted, &format!("chart {shown}"))
 }
 
-/// The cached index of a configured repository.
+/// Returns the cached index of a configured repository.
 ///
 /// # Errors
 /// `NotFound` with Helm's text.

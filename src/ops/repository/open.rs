@@ -42,8 +42,8 @@ pub enum MuseumScheme {
 /// The settings for opening repositories.
 #[derive(Clone, Debug)]
 pub struct Opener {
-    /// The client: its trust and proxies hold for repositories without settings of their own, its
-    /// credentials for registries.
+    /// The client. Its trusted certificates and proxies apply to repositories without settings of
+    /// their own, and its credentials to registries.
     pub client: Client,
     /// TLS settings that a repository's own are put on top of.
     pub trust: Trust,
@@ -88,17 +88,17 @@ pub struct Got {
     pub size: u64,
     /// The digests of its manifests, in a registry.
     pub manifests: Vec<Digest>,
-    /// Its provenance, if it was asked for and is there.
+    /// The provenance file, if it was requested and exists.
     pub provenance: Option<Bytes>,
     /// The server's response in place of a provenance file, unless it reported that there is none.
     pub unsigned: Option<String>,
 }
 
 impl Got {
-    /// The metadata of the chart in the archive.
+    /// Returns the metadata of the chart in the archive.
     ///
     /// # Errors
-    /// Whatever is wrong with the archive.
+    /// Any error of the archive.
     pub fn metadata(&self, limits: &Limits) -> Result<Metadata> {
         let reader = self.archive.reader()?;
         Ok(archive::read::read(reader, archive::Keep::Nothing, limits)?.metadata)
@@ -135,7 +135,7 @@ impl Opener {
         Ok(ChartRepository { opener, scheme, kind })
     }
 
-    /// A repository's settings as the client takes them.
+    /// Returns a repository's settings for the client.
     pub fn options(&self, repository: &RepositoryEntry) -> index::Options {
         let mut options = index::Options::new(self.web(&repository.url));
         if !repository.username.is_empty() || !repository.password.is_empty() {
@@ -182,7 +182,7 @@ impl Opener {
         self.client.with(given, options.trust)
     }
 
-    /// TLS settings, where the repository has some of its own.
+    /// Returns the repository's own TLS settings, if it has any.
     fn trust(&self, repository: &RepositoryEntry) -> Option<Trust> {
         let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
         let (ca, certificate, key) =
@@ -221,7 +221,7 @@ impl ChartRepository {
         self.opener.mismatch
     }
 
-    /// The caps on what it sends.
+    /// Returns the limits on its responses.
     pub fn limits(&self) -> &Limits {
         &self.opener.limits
     }
@@ -253,7 +253,7 @@ impl ChartRepository {
         }
     }
 
-    /// The provenance of the archive at an absolute URL, alone.
+    /// Downloads only the provenance of the archive at an absolute URL.
     ///
     /// # Errors
     /// As [`Self::archive`].
@@ -356,18 +356,19 @@ impl From<ChartBytes> for Body {
     }
 }
 
-/// The URL of the provenance beside an archive's: `.prov` behind its path, the query kept.
+/// Returns the URL of the provenance beside an archive: `.prov` after its path, with the same
+/// query.
 pub fn beside(url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let (path, query) = url.split_at(end);
     format!("{path}.prov{query}")
 }
 
-/// The name of a chart's archive: `NAME-VERSION.tgz`. A URL's last part may be any name that an
-/// index likes, such as `Makefile`.
+/// Returns the name of a chart's archive: `NAME-VERSION.tgz`. A URL's last part may be any name
+/// from an index, such as `Makefile`.
 ///
 /// # Errors
-/// `Invalid` for a name that cannot be a file's.
+/// `Invalid` for a name that is no valid file name.
 pub fn archive_name(chart: &Metadata) -> Result<String> {
     let name = format!("{}-{}.tgz", chart.name, chart.version);
     if name.contains(['/', '\\', '\0']) {

@@ -121,7 +121,7 @@ pub fn search<'i>(indexes: &'i [(String, Index)], options: &Options) -> Result<V
 
 /// A version on its way to be a hit.
 struct Found<'i> {
-    /// The number of the field in which the match begins.
+    /// Returns the number of the field in which the match begins. 0 is the best.
     score: Option<usize>,
     name: Rc<str>,
     hit: Hit<'i>,
@@ -150,7 +150,7 @@ impl Matcher {
         })
     }
 
-    /// The number of the field in which the match begins, the best being 0.
+    /// Returns the number of the field in which the match begins. 0 is the best.
     fn score(&self, repository: &str, line: &Line, text: &mut String) -> Option<usize> {
         if matches!(self, Self::Everything) {
             return Some(0);
