@@ -43,7 +43,7 @@ pub(super) enum BundleCommand {
     Save(SaveArgs),
     /// Load a file's charts into a registry, an image layout or a folder
     Load(LoadArgs),
-    /// List what is in a file
+    /// List the content of a file
     List(ListArgs),
     /// Verify that a file has every byte of its charts
     Verify(VerifyArgs),
@@ -59,7 +59,7 @@ pub(super) struct SaveArgs {
     /// Save every version of every chart below a namespace, or of one chart
     #[arg(long, value_name = "oci://HOST/NAMESPACE")]
     all: Vec<String>,
-    /// Leave out what the receiver has: an earlier bundle, or the state file of a mirror
+    /// Leave out the receiver's content: that of an earlier bundle, or of a mirror's state file
     #[arg(long, value_name = "BASE")]
     delta: Option<PathBuf>,
     /// Write the result in this format
@@ -321,7 +321,7 @@ fn only(bundle: &Bundle, rules: &[Rule], texts: &[String]) -> Result<Only> {
     }
 }
 
-/// Refuses what is hardly meant as the path of a folder.
+/// Refuses a path that was probably meant as a registry.
 fn refuse_hosts(text: &str) -> Result<()> {
     if text.contains("://") || text.starts_with("layout:") {
         return Ok(());

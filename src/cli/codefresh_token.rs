@@ -1,5 +1,6 @@
-//! The token that Codefresh's command line keeps for its user, which `helm cm-push` sends too where
-//! it has nothing else. Here only `cm://` repositories get it: any other address may be anybody's.
+//! The token in the file of Codefresh's command line. `helm cm-push` sends it if it has no other
+//! credentials. Here only `cm://` repositories get it, because any other address may belong to
+//! anybody.
 
 use crate::{
     client::Secret,

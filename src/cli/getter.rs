@@ -110,8 +110,7 @@ fn opener(run: &Run, repository: &RepositoryEntry) -> Result<Opener> {
     Ok(with_museum_tokens(run, with_client(run, Client::new(options)?, trust)))
 }
 
-/// Refuses the index of a namespace in which a registry lists no chart: Helm would add what was
-/// written wrong.
+/// Refuses the index of a namespace without charts. Helm would add a mistyped URL.
 fn some_chart(url: &str, index: &Bytes) -> Result<()> {
     let Some((place, query)) = url.strip_prefix("ocirepo://").map(|rest| {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));

@@ -33,13 +33,13 @@ pub(super) struct LintArgs {
     /// Lint the charts within charts/ too
     #[arg(long)]
     with_subcharts: bool,
-    /// Put the values of a YAML file over the chart's before checking them against its schema
+    /// Override the chart's values by a YAML file's before checking them against its schema
     #[arg(long, short = 'f', value_name = "FILE", value_delimiter = ',')]
     values: Vec<PathBuf>,
-    /// Put a value over the chart's: `key1=val1,key2=val2`
+    /// Override a value of the chart: `key1=val1,key2=val2`
     #[arg(long, value_name = "VALUES")]
     set: Vec<String>,
-    /// Put a value over the chart's, as text
+    /// Override a value of the chart, as text
     #[arg(long, value_name = "VALUES")]
     set_string: Vec<String>,
     /// Do not check values against values.schema.json

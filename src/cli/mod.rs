@@ -266,7 +266,7 @@ enum Help {
     Not,
 }
 
-/// Parses arguments. Examples are for those who ask for help: adding them costs time at each start.
+/// Parses arguments. It adds examples only for help, because they cost time at each start.
 fn parse_as<C: Parser>(words: Vec<OsString>, called: &str, help: Help) -> Result<C, clap::Error> {
     if help == Help::Not {
         return C::try_parse_from(words);

@@ -51,7 +51,7 @@ pub(super) enum MuseumCommand {
     Delete(DeleteArgs),
 }
 
-/// The words and flags of `helm cm-push`: those of `museum push`, and what only the plugin has.
+/// The arguments of `helm cm-push`: those of `museum push`, and the plugin's own.
 #[derive(Debug, Args)]
 pub(super) struct CmPushArgs {
     #[command(flatten)]
@@ -80,7 +80,7 @@ pub(super) struct PushArgs {
     /// Set the version; for sources
     #[arg(long, short = 'v')]
     version: Option<String>,
-    /// Set the version of what the chart installs; for sources
+    /// Set the appVersion; for sources
     #[arg(long, short = 'a')]
     app_version: Option<String>,
     /// Bring the dependencies of sources up to date first

@@ -28,7 +28,7 @@ pub(super) struct PackageArgs {
     /// Set the chart's version
     #[arg(long)]
     version: Option<String>,
-    /// Set the version of what the chart installs
+    /// Set the chart's appVersion
     #[arg(long)]
     app_version: Option<String>,
     /// Bring the dependencies up to date first

@@ -28,7 +28,7 @@ use std::{io::IsTerminal, path::PathBuf, time::Duration};
 pub(super) enum RepoCommand {
     /// Add a chart repository
     Add(AddArgs),
-    /// Fetch the indexes of chart repositories
+    /// Download the indexes of chart repositories
     #[command(visible_alias = "up")]
     Update(UpdateArgs),
     /// List the chart repositories

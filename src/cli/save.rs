@@ -1,4 +1,4 @@
-//! `save PATH REF`: keep a chart on this machine under a reference.
+//! `save PATH REF`: saves a chart on this machine under a reference.
 
 use super::{
     Run,

@@ -28,7 +28,7 @@ impl Budget {
         Self { free: Arc::new(Semaphore::new(total)), most }
     }
 
-    /// Waits until the largest archive that is held in memory would fit.
+    /// Waits until the largest archive that may be in memory would fit.
     pub(super) async fn reserve(&self) -> Reserved {
         // The semaphore is never closed.
         let permit = Arc::clone(&self.free).acquire_many_owned(self.most).await.ok();
@@ -37,7 +37,7 @@ impl Budget {
 }
 
 impl Reserved {
-    /// Gives back what is not needed, the size now being known.
+    /// Releases the excess once the size is known.
     pub(super) fn shrink(&mut self, size: u64) {
         let Some(permit) = &mut self.permit else { return };
         let spare = permit.num_permits().saturating_sub(units(size) as usize);

@@ -30,8 +30,7 @@ impl fmt::Display for ChartVersion {
     }
 }
 
-/// A short hash of a text, to see that it is still the same. Not a promise against those who want
-/// to deceive.
+/// A short hash of a text, to detect a change. It does not resist a deliberate collision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
 
@@ -77,7 +76,7 @@ impl<'de> Deserialize<'de> for Fingerprint {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provenance {
-    /// Nobody has asked.
+    /// No run has requested the file.
     #[default]
     Unasked,
     /// The file exists.
@@ -95,8 +94,8 @@ pub struct Candidate {
     pub created: String,
     /// The archive's digest according to the source. It is only compared, never trusted.
     pub digest: Option<Digest>,
-    /// The digest as an index gives it, which may be a SHA-512, or a manifest's. Other sources have
-    /// `digest` alone.
+    /// The digest in an index, which may be a SHA-512, or a manifest's. Other sources only have
+    /// `digest`.
     pub listed: ListedDigest,
     /// The archive's locations in the source's own form: resolved URLs of a repository, a file name
     /// in a folder, or `repository:tag` of a registry.

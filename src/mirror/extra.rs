@@ -106,7 +106,7 @@ impl Run<'_> {
     }
 }
 
-/// Takes out of reports what one run counted as extra and another has as its own.
+/// Removes content from one run's extras if another run has it as its own.
 pub fn reconcile(reports: &mut [Report], placed: &super::run::Placed) {
     for report in reports {
         let before = report.versions.len();

@@ -34,7 +34,7 @@ impl GiveUp {
         }
     }
 
-    /// Takes in how a version ended.
+    /// Records the end of a version.
     pub(super) fn learn(&mut self, failed: Option<Failed>) {
         match failed {
             Some(Failed::Unreachable) => self.refused += 1,

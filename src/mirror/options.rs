@@ -86,7 +86,7 @@ pub enum Detail {
 /// The location of the state.
 #[derive(Clone, Debug, Default)]
 pub struct Remembering {
-    /// A file on this machine, beside what is kept at the destination.
+    /// A state file on this machine, in addition to the state at the destination.
     pub file: Option<PathBuf>,
     /// The use of an earlier run's state.
     pub earlier: Earlier,
@@ -194,7 +194,7 @@ pub struct Options {
     pub look_every: Duration,
     /// New addresses for charts' dependencies.
     pub rewrite: Option<Rules>,
-    /// Artifact Hub's repository metadata, to be put beside each chart.
+    /// Artifact Hub's repository metadata, to store beside each chart.
     pub artifact_hub: Option<Bytes>,
     /// The limit on removals of vanished versions. `None` removes nothing.
     pub prune: Option<Guard>,
@@ -202,9 +202,9 @@ pub struct Options {
     pub remembering: Remembering,
     /// The fingerprint of the template and of all other options that decide the places of versions.
     pub naming: Fingerprint,
-    /// Versions under way at once.
+    /// The number of versions in progress at once.
     pub at_once: usize,
-    /// Bytes of archives in memory at once.
+    /// The number of archives' bytes in memory at once.
     pub memory: u64,
     /// The interval at which a run writes its state to the destination.
     pub checkpoint: Duration,

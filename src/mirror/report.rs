@@ -221,7 +221,7 @@ pub struct Report {
     pub looked_ago: u64,
     /// The duration of the run, in seconds.
     pub seconds: f64,
-    /// Bytes of the archives that were put.
+    /// The number of stored archives' bytes.
     pub bytes: u64,
     /// The number of charts among the selected versions.
     pub charts: usize,

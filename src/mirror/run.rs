@@ -381,7 +381,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Takes in what became of a version. Once this returns, it survives a kill.
+    /// Records the result of a version. Once this returns, the record survives a kill.
     fn note(&mut self, done: Done) -> Result<()> {
         if let Some(record) = done.record {
             if let Some(ledger) = &mut self.ledger {

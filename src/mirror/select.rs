@@ -117,7 +117,8 @@ pub enum Needs {
 /// The selection of versions. The default is all.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// The charts: the first rule that takes a name decides; without rules all are taken.
+    /// The rules for charts: the first rule that matches a name decides. Without rules, all charts
+    /// are selected.
     pub rules: Vec<Rule>,
     /// Charts that are left out, whatever the rules select.
     pub exclude: Vec<Pattern>,
@@ -137,7 +138,7 @@ pub struct Selection {
     pub needs: Needs,
 }
 
-/// Patterns that take no chart.
+/// Patterns that match no chart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unmatched<'s> {
     /// The rules that match nothing.

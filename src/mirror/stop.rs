@@ -1,5 +1,5 @@
-//! A run that is asked to end: it begins no version more, waits a little for those under way, and
-//! leaves state and report of what was done.
+//! A run that is asked to end starts no more versions and waits a little for those in progress. It
+//! writes the state and the report.
 
 use super::{finish::remember, report::Mode, run::Run};
 use crate::{Error, ErrorKind};
@@ -82,7 +82,7 @@ impl Run<'_> {
         });
     }
 
-    /// Leaves what is known so far, in a bounded time.
+    /// Writes the current state and report, within a limited time.
     pub(super) async fn cut(&mut self) {
         self.options.stop.rest();
         self.stopped();

@@ -1,4 +1,4 @@
-//! A place: one repository, wherever it is. The verbs take any of them through the same traits.
+//! A place: one repository of any kind. All commands use the same traits for each kind.
 
 use crate::{
     Result, client,

@@ -94,7 +94,7 @@ enum Rank {
     Image,
 }
 
-/// An entry of an index that is to be looked at.
+/// An entry of an index to examine.
 struct Entry {
     rank: Rank,
     digest: Digest,

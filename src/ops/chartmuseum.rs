@@ -64,7 +64,7 @@ pub struct Report {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// SHA-256 of what was sent.
+    /// SHA-256 of the sent archive.
     pub digest: crate::digest::Digest,
     /// Bytes of the archive.
     pub size: u64,
@@ -83,10 +83,10 @@ pub enum Status {
     Unchanged,
 }
 
-/// Makes a chart ready: an archive as it is, a folder packaged.
+/// Prepares a chart: an archive unchanged, a folder packaged.
 ///
 /// # Errors
-/// `Usage` for another version of an archive, and whatever is wrong with the chart.
+/// `Usage` for a different version of an archive; any error of the chart.
 pub fn prepare(path: &Path, options: &Options) -> Result<Outgoing> {
     if path.is_dir() {
         return prepare::from_source(path, &options.package, &options.limits);

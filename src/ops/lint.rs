@@ -48,7 +48,7 @@ pub struct Options {
     /// Values that override the chart's before they are checked against its schema. A null removes
     /// a key.
     pub values: Map<String, Value>,
-    /// The caps on what is read.
+    /// The limits on input.
     pub limits: Limits,
 }
 
@@ -62,10 +62,11 @@ pub enum Schema {
     Skip,
 }
 
-/// Judges the chart at `path`, a folder or an archive (`.tgz`, `.tar.gz`).
+/// Checks the chart at `path`, a folder or an archive (`.tgz`, `.tar.gz`).
 ///
 /// # Errors
-/// What is no chart at all: a folder without Chart.yaml, an archive that cannot be loaded.
+/// Fails if it is no chart at all: a folder without Chart.yaml, or an archive that cannot be
+/// loaded.
 pub fn lint(path: &Path, options: &Options) -> Result<Report> {
     let limits = &options.limits;
     let source = if is_archive(path) { archive(path, limits)? } else { folder(path, options)? };

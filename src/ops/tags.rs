@@ -9,7 +9,7 @@ use crate::{
     version::Version,
 };
 
-/// Sorts tags newest version first; what is no version follows in alphabetical order.
+/// Sorts tags newest version first. Tags that are no versions follow in alphabetical order.
 pub fn sort(tags: &mut [String]) {
     tags.sort_by(|a, b| match (loose(a), loose(b)) {
         (Some(left), Some(right)) => right.cmp(&left).then_with(|| a.cmp(b)),
@@ -51,7 +51,7 @@ pub struct ChartRequest {
 pub struct Choice {
     /// The tag or digest to request; the newest tag if a range was given.
     pub target: TagOrDigest,
-    /// The tag that must point at the digest, when both were given.
+    /// The tag that must refer to the digest, if the reference has both.
     pub agree: Option<Tag>,
     /// All tags within a range, newest first. Empty if no range was given. Tags may refer to
     /// images, so the first that refers to a chart is used

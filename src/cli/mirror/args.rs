@@ -114,7 +114,7 @@ pub(in crate::cli) struct MirrorArgs {
     /// Rewrite another address of dependencies, beside the sources' own
     #[arg(long, value_name = "OLD-URL=NEW-URL", value_parser = hinted::<Rules>, requires = "rewrite_dependencies")]
     pub(super) dependency_url: Vec<Rules>,
-    /// Put Artifact Hub's repository metadata beside each chart
+    /// Store this file as Artifact Hub's repository metadata beside each chart
     #[arg(long, value_name = "FILE")]
     pub(super) artifacthub: Option<PathBuf>,
     /// Create missing repositories with this shell command; it gets $REGISTRY and $REPOSITORY
@@ -153,10 +153,10 @@ pub(in crate::cli) struct MirrorArgs {
     /// List every selected version in the report, with the digests of both sides
     #[arg(long)]
     pub(super) all: bool,
-    /// Keep the state in a file too
+    /// Write the state to a file too
     #[arg(long, value_name = "FILE", help_heading = "State")]
     pub(super) state: Option<PathBuf>,
-    /// Keep the state in this repository instead of `chartferry-state`
+    /// Write the state to this repository; default: `chartferry-state` in the namespace
     #[arg(long, value_name = "oci://REF", help_heading = "State")]
     pub(super) state_ref: Option<String>,
     /// Ignore the last state and list the destination
@@ -189,7 +189,7 @@ pub(in crate::cli) struct MirrorArgs {
 }
 
 impl MirrorArgs {
-    /// Refuses the flags that a file has keys for, so that none is read and forgotten.
+    /// Refuses flags for which the file has keys, so that no flag is silently ignored.
     pub(super) fn refuse_beside_file(&self) -> Result<()> {
         if let Some(end) = self.ends.first() {
             return Err(Error::usage(format!("`{end}` beside `--file`"))
@@ -329,7 +329,7 @@ impl From<ConflictArg> for OnConflict {
     }
 }
 
-/// Parses what the library parses; clap alone would drop its advice.
+/// Parses with the library's parser and keeps its advice, which clap alone would drop.
 fn hinted<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: Error| match error.advice() {
         Some(advice) => format!("{}; {}", error.chain(), render(advice, ReadBy::Unknown)),

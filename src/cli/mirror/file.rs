@@ -168,7 +168,7 @@ pub(super) const STDIN: &str = "-";
 /// The key whose variables the shell expands itself.
 const FOR_A_SHELL: &str = "createRepositoryCommand";
 
-/// Gives the value of a variable of the environment, if it is set.
+/// Returns the value of an environment variable, if it is set.
 pub(super) type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Document {
@@ -231,7 +231,7 @@ fn json(value: yaml::Value) -> serde_json::Value {
     }
 }
 
-/// Puts variables into every text of a value, but for a command.
+/// Replaces variables in every text of a value, except in a command.
 fn fill(value: &mut serde_json::Value, path: &str, variable: Variable<'_>) -> Result<()> {
     use serde_json::Value as Json;
     match value {

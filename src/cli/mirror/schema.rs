@@ -89,10 +89,10 @@ const DOCUMENT: Shape = Keys(&[
     ("reportFile", May, Text),
 ]);
 
-/// Judges a whole file.
+/// Validates a whole file.
 ///
 /// # Errors
-/// `Usage`, naming the key by its path and what is expected there.
+/// `Usage`, with the path of the key and the expected value.
 pub(super) fn check(document: &Json) -> Result<()> {
     DOCUMENT.check(document, "")
 }

@@ -224,7 +224,7 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
     })
 }
 
-/// Prints what became of each tag, writes the digests, and prints the results.
+/// Prints each tag's result, writes the digests, and returns the exit code.
 fn finish(run: &Run, args: &PushArgs, outcomes: Outcomes<Told>) -> Result<Exit> {
     let pushed: Vec<&Told> = outcomes.iter().filter_map(|(_, told)| told.as_ref().ok()).collect();
     report::notes(run, &pushed);
@@ -339,7 +339,7 @@ impl<'a> Elsewhere<'a> {
         text.split_once('/').map(|(name, chart)| Self::Repository { name, chart })
     }
 
-    /// Fetches it with its provenance, as `pull --prov` would.
+    /// Downloads it with its provenance, as `pull --prov` does.
     async fn fetch(
         &self,
         run: &Run,

@@ -45,7 +45,7 @@ pub(super) struct SearchArgs {
     /// Cut columns at this width
     #[arg(long, default_value_t = 50)]
     pub(super) max_col_width: usize,
-    /// Take the keywords as a regular expression
+    /// Match the keywords as a regular expression
     #[arg(long, short = 'r')]
     pub(super) regexp: bool,
     /// Fail when nothing is found

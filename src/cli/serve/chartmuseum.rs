@@ -69,7 +69,7 @@ pub(crate) struct MuseumArgs {
     /// Use this password for the user; better in a file: `@FILE`
     #[arg(long, value_name = "PASSWORD", requires = "basic_auth_user")]
     basic_auth_pass: Option<String>,
-    /// Let everybody read
+    /// Allow everybody to read
     #[arg(long)]
     auth_anonymous_get: bool,
     /// Accept tokens of an issuer elsewhere (JWT with RS256), in both APIs

@@ -37,7 +37,7 @@ pub(super) struct ServeArgs {
     /// Read users and the bcrypt hashes of their passwords from this file, again when it changes
     #[arg(long, value_name = "FILE")]
     htpasswd: Option<PathBuf>,
-    /// Let everybody read; only writing needs a user
+    /// Allow everybody to read; only writing needs a user
     #[arg(long, requires = "htpasswd")]
     anonymous_pull: bool,
     /// Serve HTTPS with this certificate chain in PEM

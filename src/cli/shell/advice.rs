@@ -1,5 +1,5 @@
-//! Advice as this program gives it: with its commands, and with the flags of the command that ran.
-//! The library's own text of an [`Advice`] names neither.
+//! The program's wording of advice, with its commands and the flags of the command that ran. The
+//! library's own text of an [`Advice`] names neither.
 
 use crate::advice::{
     Advice, Answered, Intolerable, LogIn, Mismatched, NewRepository, Occupied, Service, Side,

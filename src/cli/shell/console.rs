@@ -35,7 +35,7 @@ pub(crate) struct Talk {
     caller: Caller,
     read_by: ReadBy,
     bar: Arc<Mutex<Option<indicatif::ProgressBar>>>,
-    /// Warnings that are given once a run.
+    /// The warnings that were printed once in this run.
     given: Arc<Mutex<HashSet<String>>>,
 }
 

@@ -1,6 +1,5 @@
-//! Empty values of path flags: scripts write `--ca-file "$CA"` whether or not `CA` is set, and Helm
-//! takes an empty path for none. Clap refuses an empty path, so such a flag is left out before clap
-//! sees it.
+//! Removal of empty path flags. Scripts write `--ca-file "$CA"` whether or not `CA` is set, and
+//! Helm ignores an empty path. Clap refuses an empty path, so this removes such a flag first.
 
 use clap::builder::ValueParser;
 use std::{any::TypeId, collections::BTreeSet, ffi::OsString, path::PathBuf};

@@ -10,7 +10,7 @@ use std::{
 #[derive(Clone, Debug, Default)]
 pub struct Env(BTreeMap<OsString, OsString>);
 
-/// Every variable, with what it does; `docs/environment.md` is made of the same words.
+/// Every variable with its effect; `docs/environment.md` has the same words.
 pub const VARIABLES: &[(&str, &str)] = &[
     (
         "CFCONFIG",

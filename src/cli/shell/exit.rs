@@ -32,7 +32,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Every way to end, with what it means.
+    /// Every exit code with its meaning.
     pub const ALL: [(Self, &str); 10] = [
         (Self::Ok, "Everything was done."),
         (Self::Failure, "The command failed."),

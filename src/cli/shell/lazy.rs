@@ -5,12 +5,12 @@ use clap::{
     ArgMatches, Args, Command, FromArgMatches, Subcommand, builder::Resettable, error::Error,
 };
 
-/// Arguments whose definitions clap builds when their command is the one that was called.
+/// Arguments that clap only builds if their command was called.
 #[derive(Debug)]
 pub(crate) struct Lazy<T>(pub(crate) T);
 
-/// Adds the flags and keeps the command's own description: clap's derive puts that of the flags in
-/// its place.
+/// Adds the flags and keeps the command's own description, which clap's derive would replace by
+/// that of the flags.
 fn described(command: Command, add: impl FnOnce(Command) -> Command) -> Command {
     let about = command.get_about().cloned().map_or(Resettable::Reset, Resettable::Value);
     let long_about = command.get_long_about().cloned();

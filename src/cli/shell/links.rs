@@ -17,8 +17,8 @@ impl LinkArgs {
         if self.allow_outside_links { Outside::Follow } else { Outside::Refuse }
     }
 
-    /// Links out of a chart that is only looked at: left out with a warning unless the user allows
-    /// them.
+    /// Returns the policy for links out of a chart that is only read: skipped with a warning unless
+    /// the user allows them.
     pub(crate) fn leniently(self) -> Outside {
         if self.allow_outside_links { Outside::Follow } else { Outside::Skip }
     }

@@ -43,7 +43,7 @@ pub(crate) struct LayoutReference {
 }
 
 impl LayoutReference {
-    /// Takes what follows `layout:`.
+    /// Parses the text after `layout:`.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let (rest, digest) = match text.rsplit_once("@sha") {
             Some((rest, digest)) => (rest, Some(format!("sha{digest}").parse::<Digest>()?)),
@@ -69,8 +69,8 @@ impl LayoutReference {
     }
 }
 
-/// Decides what a bare location is: an existing path; else a saved reference; else a registry, if
-/// its first segment looks like one; else `repo/chart`.
+/// Resolves a location without a scheme. It is an existing path, else a saved reference, else a
+/// registry if its first segment looks like one, else `repo/chart`.
 pub(crate) async fn resolve(run: &Run, text: &str) -> Result<Location> {
     if let Some(rest) = text.strip_prefix("layout:") {
         return LayoutReference::parse(rest).map(Location::Layout);

@@ -85,7 +85,7 @@ pub(crate) enum Chart<'a> {
 }
 
 impl RepositoryArgs {
-    /// Refuses what this program cannot do yet.
+    /// Refuses flags that this program does not support yet.
     pub(crate) fn check(&self) -> Result<()> {
         if self.verify {
             return Err(Error::usage(

@@ -52,16 +52,16 @@ impl Run {
         }
     }
 
-    /// `SOURCE_DATE_EPOCH`, if it is set.
+    /// Returns `SOURCE_DATE_EPOCH`, if it is set.
     ///
     /// # Errors
-    /// `Usage` with Helm's words when it is no whole number or is negative.
+    /// `Usage` with Helm's words if it is negative or no whole number.
     pub(crate) fn epoch(&self) -> Result<Option<Epoch>> {
         self.env.text("SOURCE_DATE_EPOCH").map(|text| text.parse().map_err(Error::from)).transpose()
     }
 
-    /// Runs what waits for a network on a runtime of one thread: it starts in 40 µs, several
-    /// threads in 300.
+    /// Runs network-bound work on a runtime of one thread. It starts in 40 µs; several threads
+    /// start in 300 µs.
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         wait_for(&mut tokio::runtime::Builder::new_current_thread(), work)
     }

@@ -28,7 +28,7 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>], max_width: usize) -> 
     rows.into_iter().map(line).collect()
 }
 
-/// Columns of a terminal; control characters take none.
+/// Returns the number of a terminal's columns; control characters use none.
 fn width(text: &str) -> usize {
     text.split(char::is_control).map(UnicodeWidthStr::width).sum()
 }

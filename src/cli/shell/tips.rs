@@ -4,7 +4,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 
-/// Commands by how they begin, flags of others, and what to do instead.
+/// Commands by their first words, other programs' flags, and the alternatives.
 const TIPS: &[(&str, &[&str], &str)] = &[
     (
         "lint",
@@ -43,7 +43,7 @@ const TIPS: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// Helm's commands that this program has not, and what to do instead.
+/// Helm's commands that this program does not have, and the alternatives.
 const COMMANDS: &[(&str, &str)] = &[
     ("verify", "chartferry does not verify signatures yet; `helm verify` and `cosign verify` do"),
     ("sign", "chartferry does not sign yet; `cosign sign` signs what chartferry pushed"),

@@ -1,5 +1,5 @@
-//! `tour`: the main job, end to end, on a registry of its own. Each step runs this very program as
-//! a user would.
+//! `tour`: the main tasks, end to end, on a temporary registry. Each step runs this program as a
+//! user would.
 
 pub(super) mod migration;
 pub(super) mod samples;
@@ -142,7 +142,7 @@ pub(super) fn tour(_run: &Run, args: &TourArgs) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// Puts the chart sources on stage and names them.
+/// Copies the chart sources to the sandbox and returns their names.
 fn sources(stage: &Stage, args: &TourArgs) -> Result<Vec<String>> {
     let given = args
         .charts

@@ -84,7 +84,7 @@ impl Stage {
         fs::read(path).map_err(|error| Error::io("read", path, error))
     }
 
-    /// Runs this program with `args`, shows the command, its output and its time, and gives back
+    /// Runs this program with `args`, prints the command, its output and its duration, and returns
     /// its stdout.
     pub(crate) fn run(&self, args: &[String]) -> Result<String> {
         output::println(format!("$ chartferry {}", typed(args)))?;
@@ -128,7 +128,7 @@ impl Stage {
         command
     }
 
-    /// Takes the stage down.
+    /// Removes the sandbox.
     pub(crate) fn leave(self) -> Result<()> {
         let path = self.root().to_owned();
         self.folder.close().map_err(|error| Error::io("remove folder", path, error))
@@ -147,7 +147,7 @@ fn typed(args: &[String]) -> String {
     format!("{} … {} ({} more)", head.join(" "), tail.join(" "), words.len() - HEAD - TAIL)
 }
 
-/// `chartferry serve` as a process of its own.
+/// `chartferry serve` as a separate process.
 #[derive(Debug)]
 pub(crate) struct Server {
     process: Child,

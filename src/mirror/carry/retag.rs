@@ -20,7 +20,8 @@ impl Run<'_> {
     /// Resolves the tags of recorded versions. A version whose tag cannot be resolved counts as
     /// failed and is removed from the list.
     ///
-    /// # Errors Fails if no tag can be resolved.
+    /// # Errors
+    /// Fails if no tag can be resolved.
     pub(crate) async fn follow(&mut self, wanted: &mut Vec<Wanted>) -> Result<()> {
         let Some(before) = &self.before else { return Ok(()) };
         // A check trusts nobody.

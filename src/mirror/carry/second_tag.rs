@@ -19,11 +19,11 @@ pub(crate) struct Second {
 /// The owner of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Nobody, by a list of this run.
+    /// No version, according to a list of this run.
     Free,
     /// The version itself, according to its record.
     Ours,
-    /// Nobody has looked.
+    /// Unknown: no run has looked.
     Unknown,
 }
 
@@ -41,7 +41,7 @@ impl Carrier {
         Done { record: job.ours.clone(), ..done }
     }
 
-    /// Gives a version that is in step its second tag, unless it has it.
+    /// Sets the second tag of a version that is in step, unless it has it.
     pub(crate) async fn name(&self, job: &Job, mut done: Done) -> Result<Done, Stop> {
         let Some(record) = done.record.as_mut().filter(|record| record.outcome.is_in_step()) else {
             return Ok(done);

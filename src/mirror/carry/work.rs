@@ -73,7 +73,7 @@ pub(crate) struct Done {
     pub(crate) record: Option<Record>,
     /// `true` if a check found different content in its place.
     pub(crate) taken: bool,
-    /// Bytes that were put.
+    /// The number of stored bytes.
     pub(crate) bytes: u64,
     pub(crate) warnings: Vec<String>,
     /// The failure, if any, and its meaning for the other versions.
@@ -115,7 +115,7 @@ pub(crate) enum Stop {
     Taken(String, Digest, Box<Existing>),
     /// A failure of this run; a later one may succeed.
     Failed(Error),
-    /// The source does not let us have it.
+    /// The source denies access to it.
     Withheld(Error),
     /// Neither can the rest.
     Fatal(Error),
@@ -128,7 +128,7 @@ impl From<Error> for Stop {
 }
 
 impl Carrier {
-    /// Does what was planned.
+    /// Runs the planned action.
     pub(crate) async fn carry(self: Arc<Self>, job: Job) -> Done {
         let ended = match &job.action {
             Action::Look => self.look(&job).await,
@@ -246,7 +246,7 @@ impl Carrier {
         self.put(job, payload, None).await
     }
 
-    /// Looks at what took the place.
+    /// Compares the place's new content.
     async fn look(&self, job: &Job) -> Result<Done, Stop> {
         match self.held(job).await? {
             Held::Nothing => self.send(job).await,
@@ -383,7 +383,7 @@ impl Carrier {
         Ok(Fetched { payload: rewritten.payload, mismatch, note: rewritten.note, origin })
     }
 
-    /// Puts a payload, over what is described by `over` if it is.
+    /// Stores a downloaded version, over the content `over` if there is any.
     async fn put(&self, job: &Job, fetched: Fetched, over: Option<String>) -> Result<Done, Stop> {
         let Fetched { payload, mismatch, note, origin } = fetched;
         let mut notes: Vec<String> = over.clone().into_iter().chain(note).collect();

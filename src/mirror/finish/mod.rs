@@ -15,7 +15,7 @@ use prune::Guard;
 use std::{collections::HashSet, time::Instant};
 
 impl Run<'_> {
-    /// Removes what vanished, as far as that may be done.
+    /// Removes vanished versions, as far as the guard allows.
     pub(super) async fn prune(
         &mut self,
         guard: Guard,

@@ -146,7 +146,7 @@ fn some(names: &BTreeSet<String>) -> String {
 pub(crate) struct Pointed(Arc<Mutex<BTreeMap<Need, BTreeSet<String>>>>);
 
 impl Pointed {
-    /// Notes what a chart depends on now.
+    /// Records a chart's current dependencies.
     pub(crate) fn note(&self, by: &ChartVersion, needs: &[Need]) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for need in needs {

@@ -1,4 +1,4 @@
-//! The plan as a table, and as a property: whatever is remembered, it is safe and converges.
+//! The plan as a table, and as a property: for any state, it is safe and converges.
 
 use super::*;
 use crate::mirror::{candidate::Provenance, select::tests::candidate, state::Header};

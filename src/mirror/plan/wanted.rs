@@ -79,7 +79,7 @@ impl Run<'_> {
         wanted
     }
 
-    /// Plans, settles what needs no work, and gives the rest.
+    /// Plans, settles the versions that need no work, and returns the others.
     pub(crate) async fn plan(&mut self, wanted: &[Wanted]) -> Result<Vec<Job>> {
         let taken = self.before.take();
         let before = taken.as_ref();

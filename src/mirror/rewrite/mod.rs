@@ -19,7 +19,7 @@ use std::num::NonZeroUsize;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules(Vec<(String, String)>);
 
-/// A chart that was looked at.
+/// A chart after the rewrite, changed or not.
 #[derive(Clone, Debug)]
 pub struct Rewritten {
     /// The version, unchanged or repackaged.
@@ -53,7 +53,7 @@ impl Rules {
     /// Rewrites a chart's dependencies, if any of them has a new address.
     ///
     /// # Errors
-    /// What is wrong with the archive.
+    /// Any error of the archive.
     pub fn apply(&self, payload: Payload, limits: &Limits) -> Result<Rewritten> {
         let concerned = |one: &Option<Dependency>| {
             one.as_ref().is_some_and(|d| self.of(&d.repository).is_some())

@@ -10,7 +10,7 @@ use crate::{
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
-/// The tag. It is not a version, so no client takes it for one.
+/// The tag. It is no version, so clients do not mistake it for one.
 const TAG: &str = "artifacthub.io";
 /// The media type of the config, which is empty.
 const CONFIG: &str = "application/vnd.cncf.artifacthub.config.v1+yaml";

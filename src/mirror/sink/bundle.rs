@@ -212,7 +212,7 @@ impl Bundle {
         self.work.join("oci-layout").exists()
     }
 
-    /// Packs the layout into the file, if there was anything to do, and takes it away.
+    /// Packs the layout into the file if it has changes, and removes it.
     pub(super) async fn finish(&self) -> Result<()> {
         if self.is_unfinished() {
             let layout = self.layout().await?;
@@ -234,7 +234,7 @@ impl Bundle {
         self.discard()
     }
 
-    /// Takes the layout away: the file is as it should be.
+    /// Removes the layout: the file is up to date.
     pub(super) fn discard(&self) -> Result<()> {
         match fs::remove_dir_all(&self.work) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -245,7 +245,7 @@ impl Bundle {
     }
 }
 
-/// Runs work between files on a thread of its own: it hashes and packs more than it waits.
+/// Runs work between files on a separate thread, because it hashes and packs more than it waits.
 pub(crate) async fn apart<F: Future<Output = Result<()>>>(
     work: impl FnOnce() -> F + Send + 'static,
 ) -> Result<()> {

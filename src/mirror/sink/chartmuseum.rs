@@ -157,7 +157,7 @@ impl ChartMuseum {
         Ok(Stored::default())
     }
 
-    /// Reads back what was uploaded.
+    /// Reads the upload back.
     async fn compare(&self, place: &Target, payload: &Payload) -> Result<()> {
         let shown = self.show(place);
         let wrong = |found: &str, wanted: &Digest| {

@@ -84,7 +84,7 @@ pub enum Held {
 /// A provenance file beside an archive, or in its manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExistingProvenance {
-    /// Nobody has looked.
+    /// Unknown: no run has looked.
     Unknown,
     /// The place has no provenance file.
     Nothing,
@@ -283,10 +283,10 @@ impl Sink {
         }
     }
 
-    /// Puts Artifact Hub's repository metadata beside the charts of a group.
+    /// Stores Artifact Hub's repository metadata beside the charts of a group.
     ///
     /// # Errors
-    /// `Usage` for a kind of destination that has no place for it.
+    /// `Usage` for a kind of destination without a place for it.
     pub async fn describe(&self, group: &str, metadata: &Bytes) -> Result<()> {
         match self {
             Self::Folder(sink) => sink.describe(metadata).await,

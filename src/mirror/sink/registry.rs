@@ -299,7 +299,7 @@ pub(super) async fn look<R: Fetch>(repository: &R, place: &Target) -> Result<Hel
     }
 }
 
-/// Gives a manifest that has a tag a second one.
+/// Gives a tagged manifest a second tag.
 pub(super) async fn tag<R: Fetch + Push>(
     repository: &R,
     place: &Target,

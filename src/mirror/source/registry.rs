@@ -23,7 +23,7 @@ use crate::{
 use futures_util::{StreamExt, TryStreamExt};
 use std::sync::Arc;
 
-/// Entries of an index that are looked at for a chart.
+/// The number of an index's entries to examine for a chart.
 const INDEX_ENTRIES: usize = 64;
 /// The number of repositories listed at once.
 const AT_ONCE: usize = 16;
@@ -40,7 +40,7 @@ pub struct Options {
     pub registry: Host,
     /// The namespace; the whole registry without one.
     pub namespace: Option<RepositoryName>,
-    /// The charts, by their names below the namespace; what the registry's catalogue lists without.
+    /// The charts, by their names below the namespace. If empty, the registry's catalog.
     pub charts: Vec<String>,
     /// The guarantee for its tags.
     pub tags: super::Tags,
@@ -304,8 +304,8 @@ fn unlisted(error: Error, registry: &Host) -> Error {
         .with_advice(Advice::Unlisted { refused_by })
 }
 
-/// Tags that others keep beside charts: `sha256-HEX.sig`, `.att`, `.sbom`, the list of referrers
-/// itself, and Artifact Hub's metadata.
+/// Reports whether other tools use a tag beside charts: `sha256-HEX.sig`, `.att`, `.sbom`, the list
+/// of referrers itself, and Artifact Hub's metadata.
 pub(super) fn of_others(tag: &str) -> bool {
     let hex = tag.strip_prefix("sha256-").map(|rest| rest.split('.').next().unwrap_or(rest));
     tag == ARTIFACT_HUB

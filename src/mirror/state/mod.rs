@@ -48,7 +48,7 @@ impl fmt::Display for Key {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Header {
-    /// The form of what follows.
+    /// The format of the lines that follow.
     pub format: u32,
     /// The source's identity.
     pub source: String,
@@ -179,7 +179,7 @@ pub struct Record {
     /// The fingerprint of the rules for repackaging. `None` if archives were copied unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Fingerprint>,
-    /// The second tag that was given to it.
+    /// The second tag, if it was set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
     /// The number of referrers that its manifest had at the source.
@@ -345,7 +345,7 @@ impl State {
         self.records.is_empty()
     }
 
-    /// Notes what became of a version.
+    /// Records the outcome of a version.
     pub fn record(&mut self, record: Record) {
         let record = record.told();
         self.records.insert(record.id.clone(), record);

@@ -26,7 +26,7 @@ const NAMED: usize = 5;
 /// The base of a delta: the blobs that its receiver already has.
 #[derive(Clone, Debug)]
 pub struct Base {
-    /// Its name in the delta: the digest of its `index.json`, or of what else it is.
+    /// The name in the delta: the digest of its `index.json` or of its other content.
     pub identity: Digest,
     /// The manifests. All blobs that they name exist too.
     pub manifests: HashSet<Digest>,

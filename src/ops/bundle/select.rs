@@ -36,7 +36,7 @@ enum Versions {
     Newest,
     /// Every tag.
     All,
-    /// A tag, or all that a range takes.
+    /// A tag, or all tags within a range.
     Matching(String),
     Digest(Digest),
 }

@@ -10,11 +10,11 @@ use std::collections::HashSet;
 pub struct Verified {
     /// Charts that it lists.
     pub charts: usize,
-    /// Manifests and blobs of theirs in it or in the bases that were given.
+    /// The number of manifests and their blobs in the bundle or the given bases.
     pub blobs: usize,
-    /// Charts of a delta of which something is left to a base that was not given.
+    /// The number of a delta's charts that need a base which was not given.
     pub in_base: usize,
-    /// A sentence for each chart whose repository or tag is called otherwise than the chart.
+    /// A sentence for each chart whose name differs from its repository or tag.
     pub others: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! Locked dependencies brought into a chart's `charts/`: first all into a folder of its own, then
-//! at once into place.
+//! Download of locked dependencies to a chart's `charts/`: first all to a separate folder, then
+//! together into place.
 
 use super::{
     Event, Options,
@@ -52,7 +52,7 @@ impl Folder {
     }
 }
 
-/// Brings every locked dependency into `charts/`: first all into a folder of its own, then at once
+/// Downloads every locked dependency to `charts/`: first all to a separate folder, then together
 /// into place.
 pub(crate) async fn download(
     options: &Options<'_>,
@@ -169,11 +169,11 @@ const INCOMING: &str = "incoming";
 struct Arrived(BTreeMap<PathBuf, String>);
 
 impl Arrived {
-    /// Moves what `one` brought from `incoming` to `staging`. A chart's loader takes only `.tgz`
-    /// files of charts/, so an archive of another name is named by its chart.
+    /// Moves the files of `one` from `incoming` to `staging`. A chart's loader reads only `.tgz`
+    /// files of charts/, so an archive with another suffix gets its chart's name.
     ///
     /// # Errors
-    /// `Conflict` when another dependency brought a file of that name with other bytes.
+    /// `Conflict` if another dependency has a file of that name with other bytes.
     fn take(
         &mut self,
         one: &Dependency,

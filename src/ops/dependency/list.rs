@@ -1,5 +1,5 @@
-//! `dependency list`: what Chart.yaml asks for, and whether it is in `charts/`. Only looks;
-//! bringing things there is [`crate::ops::dependency`]'s business.
+//! `dependency list`: the dependencies in Chart.yaml and their status in `charts/`. It only reads;
+//! [`crate::ops::dependency`] downloads.
 
 use crate::{
     Error, Result,
@@ -39,7 +39,7 @@ pub struct Report {
 /// Lists the dependencies of the chart at `path`, a folder or an archive.
 ///
 /// # Errors
-/// What keeps the chart from being loaded.
+/// The reason for which the chart cannot be loaded.
 pub fn list(path: &Path, limits: &Limits) -> Result<Report> {
     let chart = load(path, limits)?;
     let place: PathBuf =

@@ -71,10 +71,10 @@ pub(crate) fn is_http(one: &Dependency) -> bool {
 }
 
 impl<'a> Known<'a> {
-    /// Finds the repositories of `wanted`, whose aliases are replaced.
+    /// Finds the repositories of `wanted` and replaces its aliases.
     ///
     /// # Errors
-    /// `NotFound` with Helm's text for an alias that nothing bears, and for what is no URL.
+    /// `NotFound` with Helm's text for an unknown alias or an invalid URL.
     pub(crate) fn find(options: &'a Options<'a>, wanted: &mut [Dependency]) -> Result<Self> {
         let repositories = &options.repositories;
         let configured = if wanted.iter().any(is_http) {

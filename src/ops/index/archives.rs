@@ -177,7 +177,7 @@ fn list(
 /// Returns the stamps of a folder's files, in their order. Each takes 1 to 3 µs, and there may be
 /// 40,000. If nothing has changed, they take nearly all the time of a run.
 fn stamps(folder: &Folder, files: &[OsString]) -> Vec<Option<Stamp>> {
-    /// Files for which another thread, which takes 50 µs to start, is worth it.
+    /// The number of files that justifies another thread, which takes 50 µs to start.
     const WORTH: usize = 512;
     let ask = |files: &[OsString]| -> Vec<Option<Stamp>> {
         files.iter().map(|file| folder.stamp(file)).collect()
@@ -202,7 +202,7 @@ pub(super) fn read(
     known: &Known<'_>,
     options: &Options,
 ) -> Result<Vec<(Archive, Way)>> {
-    /// Files one thread takes at a time.
+    /// The number of files that a thread takes at a time.
     const BATCH: usize = 16;
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let work = || {

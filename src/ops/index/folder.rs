@@ -19,7 +19,7 @@ pub(super) struct Folder {
 /// Archives for which holding the folder open is worth it.
 #[cfg(unix)]
 const WORTH: usize = 16;
-/// Folders held open; a process may have 1024 files open, and often 256.
+/// The maximum number of open folders. A process may have 1024 files open, and often only 256.
 #[cfg(unix)]
 pub(super) const HELD: usize = 64;
 

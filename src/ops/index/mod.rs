@@ -45,7 +45,7 @@ pub struct Options {
     pub now: Time,
     /// The number of threads. The index does not depend on it.
     pub threads: NonZeroUsize,
-    /// The caps on what is read.
+    /// The limits on input.
     pub limits: Limits,
 }
 
@@ -106,7 +106,7 @@ pub enum Depth {
     /// The folder itself and those right below it, as `helm repo index` looks.
     #[default]
     Two,
-    /// Every folder below it, but for links and for folders whose names begin with a dot.
+    /// Every folder below it, except links and folders whose names begin with a dot.
     Every,
 }
 
@@ -127,8 +127,8 @@ pub struct Report {
     pub reused: usize,
     /// Archives left out, and why.
     pub skipped: Vec<(String, String)>,
-    /// Versions of the index to merge that are left out, and why: Helm looks a version up as a
-    /// range, and takes `1.2` for there if 1.2.5 is.
+    /// Versions of the index to merge that are left out, and why. Helm looks a version up as a
+    /// range, and takes 1.2.5 for `1.2`.
     pub left_out: Vec<(String, String)>,
     /// The warnings for the user; the index is correct nevertheless.
     pub warnings: Vec<String>,

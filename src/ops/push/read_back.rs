@@ -50,7 +50,7 @@ pub(crate) async fn read_back<R: Fetch>(
     Ok(Verified::Yes)
 }
 
-/// Names what the registry made of our manifest, and the remedy.
+/// Names the registry's change to the manifest, and the remedy.
 fn stored_otherwise(name: &str, target: &TagOrDigest, ours: &Manifest, theirs: &Manifest) -> Error {
     let (pushed, stored) = (ours.document(), theirs.document());
     let config = |document: &crate::oci::Document| {

@@ -14,12 +14,12 @@ use std::io::Read as _;
 /// The action if a version's bytes differ from its index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnMismatch {
-    /// The version is refused.
+    /// Refuse the version.
     #[default]
     Fail,
-    /// The version is taken, with a warning.
+    /// Use the version, with a warning.
     Warn,
-    /// The version is taken.
+    /// Use the version.
     Accept,
 }
 
@@ -90,11 +90,11 @@ pub fn follow(url: &str, entry: Entry<'_>) -> Result<String> {
 pub enum Verdict {
     /// The archive or its manifest has the digest in the entry.
     Equal,
-    /// The entry gives no digest.
+    /// The entry has no digest.
     Missing,
-    /// The entry gives a text that is neither SHA-256 nor SHA-512.
+    /// The entry has a text that is neither SHA-256 nor SHA-512.
     Odd(String),
-    /// The archive has another digest than the entry gives.
+    /// The archive's digest differs from the entry's.
     Differs(Mismatch),
 }
 

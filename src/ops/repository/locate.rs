@@ -40,7 +40,7 @@ pub struct Located {
     /// The alternative URLs: other URLs of the entry, and entries of the same version with the same
     /// digest. They are tried in turn if the first URL has no archive, or other bytes.
     pub others: Vec<String>,
-    /// The digest that the index gives for its archive.
+    /// The digest of its archive in the index.
     pub digest: ListedDigest,
     /// The creation time in its index. Empty if there is none.
     pub created: String,

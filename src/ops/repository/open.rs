@@ -45,7 +45,7 @@ pub struct Opener {
     /// The client. Its trusted certificates and proxies apply to repositories without settings of
     /// their own, and its credentials to registries.
     pub client: Client,
-    /// TLS settings that a repository's own are put on top of.
+    /// The TLS settings that a repository's own settings extend.
     pub trust: Trust,
     /// The scheme that replaces `cm://`.
     pub museum: MuseumScheme,

@@ -1,6 +1,5 @@
-//! `search repo`: the charts of all configured repositories, found and ordered as Helm does
-//! (helm.md 4.7). Of what is printed nothing differs, so the order of ties is Helm's where Helm has
-//! one.
+//! `search repo`: finds and orders the charts of all configured repositories as Helm does (helm.md
+//! 4.7). Charts with the same output are in Helm's order, if Helm defines one.
 
 use crate::{
     Error, Result,
