@@ -4,6 +4,8 @@
 //! cargo run --example mirror -- charts oci://localhost:5000/charts
 //! ```
 
+#![allow(clippy::print_stdout, reason = "the example prints its result")]
+
 use chartferry::{
     Error, Result,
     client::{Client, Options as ClientOptions},

@@ -4,6 +4,8 @@
 //! cargo run --example pull -- oci://localhost:5000/charts/mychart '^1.0'
 //! ```
 
+#![allow(clippy::print_stdout, reason = "the example prints its result")]
+
 use chartferry::{
     Error, Result,
     client::{Client, Options},

@@ -4,6 +4,8 @@
 //! cargo run --example push -- mychart-1.0.0.tgz oci://localhost:5000/charts
 //! ```
 
+#![allow(clippy::print_stdout, reason = "the example prints its result")]
+
 use chartferry::{
     Error, Result,
     client::{Client, Options},

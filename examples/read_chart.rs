@@ -4,6 +4,8 @@
 //! cargo run --example read_chart -- mychart-1.0.0.tgz
 //! ```
 
+#![allow(clippy::print_stdout, reason = "the example prints its result")]
+
 use chartferry::{
     Error, Result,
     archive::{Keep, read},

@@ -4,6 +4,8 @@
 //! cargo run --example serve -- data
 //! ```
 
+#![allow(clippy::print_stdout, reason = "the example prints its result")]
+
 use chartferry::{
     Error, Result,
     server::{Config, bind},

@@ -5,6 +5,7 @@
 //! (`tests/it/layers.rs` holds it so):
 //!
 //! - [`advice`], [`error`], [`limits`]: what to do about an error; the one error; every cap.
+//! - `atomic_file`: files written whole or not at all.
 //! - [`digest`]: digests and the hashers that make them.
 //! - `quote`: text as Go quotes it in errors.
 //! - [`version`], [`constraint`]: loose versions; the constraint language of Helm.
@@ -24,6 +25,7 @@
 
 pub mod advice;
 pub mod archive;
+mod atomic_file;
 pub mod chart;
 #[cfg(feature = "cli")]
 mod cli;

@@ -17,10 +17,11 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result, archive,
+    atomic_file::write_file,
     limits::Limits,
     oci::{Digest, Tag, TagOrDigest, media},
     ops::{
-        chart_bytes::{ChartBytes, write_file},
+        chart_bytes::ChartBytes,
         pull::{self as op, Provenance, Pulled},
         repository::open::{archive_name, beside, file_name},
         tags::{ChartRequest, Devel},

@@ -5,7 +5,10 @@ use crate::chart::decode::{Decoder, Target, Unknown, go_struct};
 use crate::chart::time::Time;
 use crate::limits::Limits;
 use crate::yaml::{self, Duplicates};
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    atomic_file::{self, Readers, Sync},
+};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Write;
@@ -130,15 +133,13 @@ impl Repositories {
     /// `Io`.
     pub fn save(&self, path: &Path) -> Result<()> {
         let io = |error| Error::io("write repositories file", path, error);
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(io)?;
-        // Files of this kind are for their owner alone.
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-        file.write_all(self.to_yaml().as_bytes()).map_err(io)?;
-        file.as_file().sync_all().map_err(io)?;
-        file.persist(path).map_err(|error| io(error.error))?;
-        Ok(())
+        fs::create_dir_all(atomic_file::folder_of(path)).map_err(io)?;
+        // The file may hold passwords of repositories.
+        let text = self.to_yaml();
+        atomic_file::replace(path, Readers::Owner, Sync::Now, |file| {
+            file.write_all(text.as_bytes())
+        })
+        .map_err(io)
     }
 
     /// The repository of that name.

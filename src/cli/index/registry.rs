@@ -4,6 +4,7 @@
 use super::IndexArgs;
 use crate::{
     Advice, Error, ErrorKind, Result,
+    atomic_file::write_file,
     cli::{
         Run,
         shell::{
@@ -15,10 +16,7 @@ use crate::{
     index::write,
     limits::Limits,
     oci::Reference,
-    ops::{
-        chart_bytes::write_file,
-        repository::namespace::{Namespace, Urls},
-    },
+    ops::repository::namespace::{Namespace, Urls},
 };
 use clap::Args;
 use serde_json::json;

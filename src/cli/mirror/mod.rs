@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    atomic_file::write_file,
     limits::Limits,
     mirror::{
         self, Ask, Fingerprint, Report, Shard,
@@ -27,7 +28,6 @@ use crate::{
         source::Tags,
         state::Key,
     },
-    ops::chart_bytes::write_file,
     yaml,
 };
 use args::AT_ONCE;

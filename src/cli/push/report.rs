@@ -3,11 +3,9 @@
 
 use crate::{
     Result,
+    atomic_file::write_file,
     cli::{Run, shell::results::Printed},
-    ops::{
-        chart_bytes::write_file,
-        push::{Report, Status, Verified},
-    },
+    ops::push::{Report, Status, Verified},
 };
 use serde_json::json;
 use std::{io::Write, path::Path};

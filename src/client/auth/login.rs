@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Advice, Error, ErrorKind, Result,
+    atomic_file::{self, Readers, Sync},
     client::{
         Client,
         event::ClientEvent,
@@ -269,13 +270,9 @@ fn read(path: &Path) -> Result<AuthFile> {
 /// one.
 fn write(path: &Path, file: &AuthFile) -> Result<()> {
     let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let folder = target.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = atomic_file::folder_of(&target);
     let named = |error| Error::io("write credentials to", path, error);
     std::fs::create_dir_all(folder).map_err(named)?;
-    // tempfile makes it 0600.
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(named)?;
-    temporary.write_all(&file.to_bytes()).map_err(named)?;
-    temporary.as_file().sync_all().map_err(named)?;
-    temporary.persist(&target).map_err(|error| named(error.error))?;
-    Ok(())
+    atomic_file::replace(&target, Readers::Owner, Sync::Now, |out| out.write_all(&file.to_bytes()))
+        .map_err(named)
 }

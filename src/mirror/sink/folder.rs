@@ -4,14 +4,12 @@
 use super::{Held, Naming, Putting, Stored, Target, artifact_hub};
 use crate::{
     Error, ErrorKind, Result,
+    atomic_file::{sweep, write_file},
     chart::time::Time,
     digest::{Algorithm, Digest},
     limits::Limits,
     mirror::{candidate::Payload, state::Key},
-    ops::{
-        chart_bytes::{sweep, write_file},
-        index,
-    },
+    ops::index,
     store::blocking,
     template::Template,
 };

@@ -10,13 +10,14 @@ use super::{
 use crate::{
     Advice, Error, ErrorKind, Result,
     advice::Occupied,
+    atomic_file::write_file,
     chart::time::Time,
     client::{Client, Intent},
     digest::Digest,
     error::Context as _,
     limits::Limits,
     oci::{Descriptor, Manifest, Registry, RepositoryName, Tag, TagOrDigest, chart, media},
-    ops::{any_repository::AnyRepository, chart_bytes::write_file, index, push::Existing},
+    ops::{any_repository::AnyRepository, index, push::Existing},
     store::{
         Exists, Fetch, Held, Push, Resolve, blocking,
         bundle::{Bundle, Entry, Part},

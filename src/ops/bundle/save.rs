@@ -4,14 +4,12 @@
 use super::{Base, blobs_of, listed};
 use crate::{
     Advice, Error, ErrorKind, Result,
+    atomic_file::write_file,
     digest::Digest,
     error::Context as _,
     limits::Limits,
     oci::{Descriptor, Manifest, RepositoryName, TagOrDigest, chart, media},
-    ops::{
-        chart_bytes::{check_size, write_file},
-        chart_manifest::chart_of,
-    },
+    ops::{chart_bytes::check_size, chart_manifest::chart_of},
     store::{
         BlobFile, BlobSource, Fetch, blocking,
         bundle::{Entry, Format, Writer},

@@ -7,10 +7,11 @@ pub mod list;
 pub mod repositories;
 pub(super) mod resolve;
 
-use super::{any_repository::AnyRepository, chart_bytes, package};
+use super::{any_repository::AnyRepository, package};
 use crate::{
     Advice, Error, ErrorKind, Result,
     archive::{Chart, Keep, dir},
+    atomic_file,
     chart::{
         Dependency,
         lock::{self, Lock},
@@ -122,7 +123,7 @@ pub async fn update(options: &Options<'_>) -> Result<()> {
     if chart.lock.as_ref().is_some_and(|old| old.digest == lock.digest) {
         return Ok(());
     }
-    chart_bytes::write_file(&paths.0, |file| io::Write::write_all(file, lock.to_yaml().as_bytes()))
+    atomic_file::write_file(&paths.0, |file| io::Write::write_all(file, lock.to_yaml().as_bytes()))
 }
 
 /// Downloads the dependencies in the lock. Without a lock, it does an update.

@@ -4,16 +4,16 @@
 use super::{Created, Format, Options};
 use crate::{
     Error, Result,
+    atomic_file::{Readers, Sync, buffered, replace},
     chart::time::Time,
     constraint::Constraint,
     digest::{Algorithm, Digest},
     index::{Entry, Line, order, write},
-    ops::chart_bytes::unfinished,
     version::Version,
 };
 use std::{
     collections::{BTreeMap, HashSet},
-    io::{self, Write},
+    io,
     path::Path,
 };
 
@@ -193,9 +193,11 @@ impl Text<'_> {
     /// # Errors
     /// `Io`.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
-        replace(path, "write index", Sync::Now, &mut |out| {
+        let fill = buffered(|out| {
             self.pieces(&self.generated, &mut |piece| out.write_all(piece.as_bytes()))
-        })
+        });
+        replace(path, Readers::All, Sync::Now, fill)
+            .map_err(|error| Error::io("write index", path, error))
     }
 
     fn pieces(
@@ -211,37 +213,4 @@ impl Text<'_> {
             Format::Json => write::json_pieces(charts, generated, out),
         }
     }
-}
-
-/// The choice for flushing a file to disk before it gets its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sync {
-    /// Flush the file first.
-    Now,
-    /// Skip the flush: a crash may lose the file.
-    Whenever,
-}
-
-/// Puts a file, readable for all, in the place of the one at `path`, complete or not at all.
-pub(super) fn replace(
-    path: &Path,
-    act: &str,
-    sync: Sync,
-    fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
-) -> Result<()> {
-    let fail = |error| Error::io(act, path, error);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let file = unfinished(folder.unwrap_or(Path::new(".")), None).map_err(fail)?;
-    let mut out = io::BufWriter::with_capacity(256 * 1024, file);
-    fill(&mut out).map_err(fail)?;
-    let file = out.into_inner().map_err(|error| fail(error.into_error()))?;
-    #[cfg(unix)]
-    file.as_file()
-        .set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .map_err(fail)?;
-    if sync == Sync::Now {
-        file.as_file().sync_all().map_err(fail)?;
-    }
-    file.persist(path).map_err(|error| fail(error.error))?;
-    Ok(())
 }

@@ -2,12 +2,12 @@
 //! since need not be read again. It is a cache: one that is missing, damaged or of another version
 //! costs time and nothing else.
 
-use super::{
-    Outcome, Report,
-    archives::Found,
-    listing::{Sync, replace},
+use super::{Outcome, Report, archives::Found};
+use crate::{
+    Error, Result,
+    atomic_file::{Readers, Sync, buffered, replace},
+    limits::Limits,
 };
-use crate::{Result, limits::Limits};
 use std::{
     fs::{self, Metadata},
     io::Read,
@@ -261,10 +261,13 @@ pub(super) fn save<'t>(
         .map_or(0, |now| now.saturating_sub(AT_REST).as_nanos());
     let text = write(head, records, i128::try_from(at_rest).unwrap_or(0));
     let sum = checksum(&text);
-    replace(&folder.join(NAME), "write", Sync::Whenever, &mut |out| {
+    let path = folder.join(NAME);
+    let fill = buffered(|out| {
         out.write_all(text.as_bytes())?;
         writeln!(out, "\n{sum}")
-    })
+    });
+    replace(&path, Readers::All, Sync::Whenever, fill)
+        .map_err(|error| Error::io("write", &path, error))
 }
 
 /// Returns a checksum against damage. Forgery is no concern: an attacker who can write the file

@@ -3,7 +3,6 @@
 
 pub(super) mod chart_source;
 
-use super::chart_bytes::unfinished;
 use crate::{
     Error, Result,
     archive::{
@@ -11,6 +10,7 @@ use crate::{
         dir::Outside,
         write::{self, Epoch},
     },
+    atomic_file::unfinished,
     chart::Metadata,
     digest::{Algorithm, Digest, Hasher},
     limits::Limits,

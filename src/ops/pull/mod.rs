@@ -2,12 +2,13 @@
 //! everything by digest once the tag is resolved.
 
 use super::{
-    chart_bytes::{ChartBytes, write_file},
+    chart_bytes::ChartBytes,
     chart_manifest::first_chart,
     tags::{self, ChartRequest},
 };
 use crate::{
     Advice, Error, ErrorKind, Result, archive,
+    atomic_file::write_file,
     limits::Limits,
     oci::{Descriptor, Digest, Manifest, TagOrDigest, chart, media},
     store::{Fetch, Resolve, Tags},

@@ -9,10 +9,10 @@ pub mod namespace;
 pub mod open;
 pub mod search;
 
-use super::chart_bytes::write_file;
 use crate::{
     Advice, Error, ErrorKind, Result,
     advice::Occupied,
+    atomic_file::write_file,
     client::repository::index::{Fetched, Validators},
     index::{
         Index,

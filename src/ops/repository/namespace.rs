@@ -6,6 +6,7 @@
 use super::entry;
 use crate::{
     Error, ErrorKind, Result,
+    atomic_file::write_file,
     client::Client,
     digest::Digest,
     index::{self, Entry},
@@ -13,7 +14,6 @@ use crate::{
     oci::{Descriptor, Registry, RepositoryName, Tag, TagOrDigest, chart},
     ops::{
         any_repository::AnyRepository,
-        chart_bytes::write_file,
         pull::{self, Provenance, Pulled},
         tags::ChartRequest,
     },
