@@ -103,7 +103,7 @@ pub(super) fn pull(run: &Run, args: PullArgs) -> Result<Exit> {
     })
 }
 
-/// Charts pulled side by side.
+/// The number of charts pulled at once.
 const AT_ONCE: usize = 8;
 
 async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<Printed> {
@@ -300,7 +300,7 @@ fn untar(error: Error) -> Error {
     if error.kind() == ErrorKind::Conflict { error.context("failed to untar") } else { error }
 }
 
-/// The repository as printed, and the name that the archive's file begins with.
+/// Returns the repository to print, and the start of the archive's file name.
 fn names(location: &Location, pulled: &Pulled) -> (String, String) {
     let title = || {
         let title = pulled.manifest.document().annotations.get(media::TITLE);

@@ -44,7 +44,7 @@ impl Run<'_> {
                     continue;
                 }
                 if let Some(record) = record.filter(|record| !record.outcome.is_placed()) {
-                    // What was refused is not there, and is known not to be.
+                    // A refused version is not at the destination, as its record shows.
                     let mut told = still(record, Some(self.sink.show(&job.place)));
                     if record.outcome == Outcome::Conflict {
                         told.status = Status::Drift;
@@ -88,7 +88,7 @@ impl Run<'_> {
     async fn mark(&mut self) -> Result<()> {
         let mut state = self.after.clone();
         state.header.seen = CacheValidator::default();
-        // What has no record and is there is looked at, by this.
+        // This makes the next run look at existing versions without a record.
         state.header.settled = true;
         if let Some(before) = &self.before {
             state.header.policy = before.header.policy;

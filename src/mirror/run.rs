@@ -187,13 +187,13 @@ impl<'a> Run<'a> {
         self.after.header.seen = seen;
         self.after.header.revisit = selected.revisit;
         let mut wanted = self.want(selected);
-        // Where a name is wrong, nothing is left behind.
+        // If a requested name is wrong, the run writes no state.
         if wanted.is_empty() && !self.report.missing.is_empty() && self.options.prune.is_none() {
             return Ok(());
         }
         if let Some(before) = &self.before {
-            // What is not selected now, or has vanished, stays known. What was skipped was never
-            // ours.
+            // Versions that are not selected now, or have vanished, keep their records. Skipped
+            // versions were never copied.
             for record in before.records().filter(|record| record.outcome.is_in_step()) {
                 self.after.record(record.clone());
             }
@@ -262,7 +262,7 @@ impl<'a> Run<'a> {
             && then.selection == now.selection
             && then.policy == now.policy
             && then.revisit.is_none_or(|time| self.options.now.as_second() < time)
-            // What vanished and was not removed then is to be removed now.
+            // Versions that vanished and were not removed then must be removed now.
             && (self.options.prune.is_none() || then.vanished == 0)
     }
 
@@ -283,7 +283,7 @@ impl<'a> Run<'a> {
     fn unchanged(&mut self) -> Result<()> {
         self.report.unchanged = true;
         let Some(before) = self.before.take() else { return Ok(()) };
-        // What was refused or skipped is only kept of what is selected.
+        // Only selected versions keep the record of a refusal or a skip.
         for record in before.records() {
             match record.outcome {
                 Outcome::Held | Outcome::Present => self.place(record),

@@ -216,7 +216,7 @@ impl Selection {
         if self.since.is_none() && self.min_age.is_none() {
             return false;
         }
-        // What was looked at and has no date will not have one when it is looked at again.
+        // A version that was read and has no date will not have one next time.
         if !candidate.created.is_empty() || candidate.origin.is_some() {
             return false;
         }

@@ -64,7 +64,7 @@ impl ChartBytes {
     /// Reads it from the start.
     ///
     /// # Errors
-    /// `Io` when its file cannot be opened.
+    /// `Io` if its file cannot be opened.
     pub fn reader(&self) -> Result<Box<dyn Read + Send>> {
         match self {
             Self::Memory(bytes) => Ok(Box::new(Cursor::new(bytes.clone()))),
@@ -77,10 +77,11 @@ impl ChartBytes {
         }
     }
 
-    /// Writes it to `path`: a temporary file beside it, synced, then renamed over what was there.
+    /// Writes it to `path`: to a temporary file beside it, which is synced and then renamed over
+    /// the old file.
     ///
     /// # Errors
-    /// `Io`, naming the path.
+    /// `Io`, with the path.
     pub fn save(&self, path: &Path) -> Result<()> {
         self.save_dated(path, None)
     }

@@ -136,7 +136,7 @@ pub async fn upload(museum: &ChartMuseum, chart: Outgoing, force: Force) -> Resu
             if museum.digest(name, version).await?.as_deref() == Some(report.digest.hex()) =>
         {
             if let Some(provenance) = chart.provenance {
-                // One that is there already is as good as this.
+                // An existing provenance file is as good as this one.
                 museum.upload_provenance(provenance, Force::No).await?;
             }
             Ok(Report { status: Status::Unchanged, ..report })

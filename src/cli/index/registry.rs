@@ -64,7 +64,7 @@ pub(crate) fn index_registry(run: &Run, place: &str, args: &IndexArgs) -> Result
         _ => error,
     })?;
     if listing.is_empty() {
-        // An index without charts in the place of one with many helps nobody.
+        // An empty index must not replace one with many charts.
         return Err(Error::not_found(format!("no chart in `oci://{bare}`; nothing was written"))
             .with_hint("`oci://HOST/NAMESPACE` is where the charts' repositories lie in"));
     }

@@ -115,7 +115,7 @@ impl Ends<'_> {
             return self.registry(text, settings, self.from.clone());
         }
         if text.starts_with("http://") || text.starts_with("https://") {
-            // Who copies the address of the index means the repository.
+            // A user who copies the address of the index means the repository.
             let mut options = index::Options::new(text.strip_suffix("/index.yaml").unwrap_or(text));
             if from.pass_credentials {
                 options.credentials = index::Credentials::Everywhere;
@@ -280,7 +280,7 @@ impl Ends<'_> {
         {
             options.keyring.given = Some(Given { credential, registry: Some(registry.clone()) });
         }
-        // What an index points at, and where states are kept, may be other registries of the file.
+        // An index's archives and the states may be in other registries of the file.
         for entry in &self.settings.hosts {
             if let Some(Credential::Basic { username, password }) = self.secret(entry)? {
                 let document = serde_json::json!({

@@ -209,7 +209,7 @@ async fn every(ends: &Ends<'_>, options: &Options, args: &MirrorArgs) -> Result<
     Ok(reports)
 }
 
-/// The report of a source that could not even be listed.
+/// Returns the report of a source that could not be listed.
 fn unmirrored(source: &str, destination: &str, options: &Options, error: &Error) -> Report {
     Report {
         error: Some(error.chain()),
@@ -292,7 +292,7 @@ fn rules(source: &mirror::Source, sink: &mirror::Sink, urls: &[Rules]) -> Result
     Ok(urls.iter().cloned().fold(own, Rules::and))
 }
 
-/// The file for Artifact Hub.
+/// Reads the file for Artifact Hub.
 fn metadata(path: &Path) -> Result<Bytes> {
     let size = std::fs::metadata(path).map_err(|error| Error::input("read", path, error))?.len();
     if size > MAX_METADATA {
@@ -311,7 +311,7 @@ fn metadata(path: &Path) -> Result<Bytes> {
     }
 }
 
-/// The metrics that an earlier run left, for what is counted from one run to the next.
+/// Returns the metrics of an earlier run, for values that span runs.
 fn earlier(path: &Path) -> String {
     let mut text = String::new();
     let read =
@@ -322,7 +322,7 @@ fn earlier(path: &Path) -> String {
     }
 }
 
-/// The report to stdout, what the user should know to stderr, the metrics to their file.
+/// Prints the report to stdout and warnings to stderr, and writes the metrics to their file.
 fn tell(run: &Run, args: &MirrorArgs, settings: &Settings, reports: &[Report]) -> Result<()> {
     for report in reports {
         for warning in report.missing.iter().chain(&report.warnings) {

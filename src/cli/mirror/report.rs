@@ -133,7 +133,7 @@ fn line(told: &Told) -> String {
         Status::Failed => "failed",
     };
     let mut line = format!("  {word} {}", told.id);
-    // What failed names what was asked for in its reason.
+    // A failed version's reason already names its place.
     if let Some(place) = told.place.as_ref().filter(|_| told.status != Status::Failed) {
         line.push_str(&format!(" at {place}"));
     }

@@ -347,7 +347,7 @@ impl<'a> Elsewhere<'a> {
         text: &str,
         limits: &Limits,
     ) -> Result<Outgoing> {
-        // The credentials of the flags are the destination's, and nobody else's.
+        // The credentials of the flags are for the destination only.
         let from = args.remote.nameless();
         let repository;
         let chart = match self {

@@ -19,7 +19,7 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// Helm's two lines, and the fields of `-o json`.
+    /// Returns Helm's two lines, and the fields of `-o json`.
     pub(crate) fn printed(&self) -> Printed {
         let report = &self.report;
         let reference = format!("{}:{}", self.name, report.tag);

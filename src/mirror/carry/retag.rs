@@ -24,7 +24,7 @@ impl Run<'_> {
     /// Fails if no tag can be resolved.
     pub(crate) async fn follow(&mut self, wanted: &mut Vec<Wanted>) -> Result<()> {
         let Some(before) = &self.before else { return Ok(()) };
-        // A check trusts nobody.
+        // A check trusts no source's promise about tags.
         if self.source.tags() == Tags::Immutable && self.options.mode != Mode::Check {
             return Ok(());
         }

@@ -203,8 +203,8 @@ impl Carrier {
         {
             match self.source.referrers(&job.candidate, origin).await {
                 Ok(Some(number)) => record.attached = number,
-                // What has no lists has tags for them, and those are counted. What fails here is no
-                // loss of the chart.
+                // A registry without lists of referrers uses tags, which are counted. A failure
+                // here loses no part of the chart.
                 Ok(None) | Err(_) => self.listless.store(true, Ordering::Relaxed),
             }
         }
@@ -271,7 +271,7 @@ impl Carrier {
 
     /// Downloads the archive of the changed line, and compares it with the recorded copy.
     async fn compare(&self, job: &Job, known: &Known) -> Result<Done, Stop> {
-        // What is to be replaced is looked at: somebody may have put an image there.
+        // The content to replace is compared first, because it may be an image.
         let Some(content) =
             known.content.clone().filter(|_| self.options.conflict != OnConflict::Overwrite)
         else {
@@ -361,7 +361,8 @@ impl Carrier {
         if let Some(other) = payload.metadata.other_than(listed, "") {
             return Err(Stop::Refused(Outcome::Unfit, other));
         }
-        // Chart.yaml wins over the index, but it brings in no version that nobody selected.
+        // Chart.yaml takes precedence over the index, but it must not add a version that was not
+        // selected.
         if let Some(other) = payload.metadata.other_than(listed, &job.candidate.id.version)
             && !self.options.selection.still_takes(&job.candidate, &payload.metadata.version)
         {

@@ -112,7 +112,7 @@ impl Run<'_> {
         let same_policy =
             before.is_some_and(|state| state.header.policy == self.after.header.policy);
         self.after.header.looked = looked;
-        // What was refused for not being selected may be selected now.
+        // A version refused because it was not selected may be selected now.
         let same_selection =
             before.is_some_and(|state| state.header.selection == self.after.header.selection);
         let compared = self.options.conflict != OnConflict::Fail;
@@ -132,7 +132,7 @@ impl Run<'_> {
         };
         let mut actions = plan::plan(wanted, before, &present, belief);
         for (one, action) in wanted.iter().zip(&mut actions) {
-            // What another source of this run has is compared, not taken for ours.
+            // A version from another source of this run is compared, not adopted.
             if let (Action::Adopt | Action::Send, Ok(place)) = (&*action, &one.place)
                 && let Some(content) = self.options.placed.find(place)
             {

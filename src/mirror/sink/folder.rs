@@ -25,7 +25,7 @@ use std::{
 /// Options of a destination folder.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The folder; it is made when something is put.
+    /// The folder, which the first stored archive creates.
     pub root: PathBuf,
     /// The path of an archive below it; `NAME-VERSION.tgz` without one.
     pub template: Option<Template>,
@@ -171,7 +171,8 @@ impl Folder {
                     sweep(folder);
                 }
             }
-            // Before the archive: one that is there is never without its provenance.
+            // The provenance file is written first, so that an existing archive is never without
+            // it.
             let beside = beside(&path);
             match &payload.provenance {
                 Some(bytes) => write_file(&beside, |file| file.write_all(bytes))?,
@@ -202,7 +203,7 @@ impl Folder {
         .await
     }
 
-    /// Artifact Hub looks for the file beside index.yaml.
+    /// Writes the metadata beside index.yaml, where Artifact Hub expects it.
     pub(super) async fn describe(&self, metadata: &Bytes) -> Result<()> {
         let (root, metadata) = (self.options.root.clone(), metadata.clone());
         blocking(move || {
@@ -242,7 +243,7 @@ impl Folder {
     }
 }
 
-/// The file of a state in a folder.
+/// Returns the file of a state in a folder.
 fn state_file(root: &Path, key: &Key) -> PathBuf {
     root.join(format!(".chartferry-mirror-{key}"))
 }

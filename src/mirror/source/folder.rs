@@ -190,7 +190,7 @@ impl Folder {
                         urls: vec![name],
                     });
                 }
-                // It is refused for its reason when it is fetched, and counts until it is mended.
+                // The download refuses it with the reason. It counts until it is repaired.
                 Err(error) => {
                     let id = self.named(&name);
                     if id.version.is_empty() {

@@ -274,7 +274,7 @@ impl Registry {
         let (repository, target) = self.place_of(candidate)?;
         let manifest = repository.fetch_manifest(&target).await?;
         match Need::of_manifest(&repository, manifest, &self.options.limits).await {
-            // What is no chart is refused when it is its turn.
+            // An artifact that is no chart is refused later, when it is downloaded.
             Err(error) if error.kind() == ErrorKind::Invalid => Ok(Vec::new()),
             needs => needs,
         }

@@ -183,8 +183,8 @@ impl Repository {
         if self.options.provenance == Ask::Nothing {
             return Ok(None);
         }
-        // Object stores that must not be listed refuse what is not there. The archive beside it was
-        // not refused, so neither are we.
+        // Object stores without list permission deny access to missing files. The server allowed
+        // the archive beside it, so access is not the problem.
         let why = match self.options.repository.signed(&provenance_url(url)).await {
             Ok(Signed::Found(bytes)) => return Ok(Some(bytes)),
             Ok(Signed::Absent) => return Ok(None),
@@ -300,7 +300,7 @@ fn candidate(chart: &str, line: &Line, base: &str) -> Result<Candidate> {
         created: line.created().to_owned(),
         digest,
         listed: said,
-        // What is no address is found out when it is fetched.
+        // The download finds an invalid address.
         urls: line
             .urls()
             .map(|url| match base {

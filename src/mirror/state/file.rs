@@ -17,10 +17,10 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// The state in a file, if there is one.
+    /// Reads the state in a file, if there is one.
     ///
     /// # Errors
-    /// `Io`, and `Invalid` for what is no state: a file of the user's is never written over.
+    /// `Io`. `Invalid` if the file is no state: a user's file is never overwritten.
     pub(crate) fn read(path: &Path, most: u64) -> Result<(Self, Option<State>)> {
         let ledger = Self { path: path.to_owned(), open: None };
         let file = match File::open(path) {
@@ -126,7 +126,7 @@ mod tests {
         ledger.note(&record("1.0.1")).expect("noted");
         ledger.forget(&record("1.0.0")).expect("forgotten");
         drop(ledger);
-        // What a kill leaves of the line it struck.
+        // This is the part of a line that a kill leaves.
         let mut file = OpenOptions::new().append(true).open(&path).expect("file");
         file.write_all(b"{\"version\":{\"cha").expect("half a line");
         let (_, found) = Ledger::read(&path, 1 << 20).expect("read");

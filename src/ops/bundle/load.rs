@@ -34,9 +34,9 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// Requests side by side.
+/// The number of requests at once.
 const AT_ONCE: usize = 32;
-/// Blobs pushed side by side; each has 4 MiB of memory at most.
+/// The number of blobs pushed at once; each uses 4 MiB of memory at most.
 const BLOBS_AT_ONCE: usize = 8;
 
 /// The destination of a bundle.
@@ -84,15 +84,15 @@ pub enum Only {
 /// The result of loading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// Versions that are there now and were not before, by what they are called there.
+    /// New versions at the destination, by their names there.
     pub loaded: Vec<String>,
     /// Versions that were there.
     pub present: usize,
-    /// Versions whose place holds another chart, which was left.
+    /// Versions skipped because their place has a different chart.
     pub skipped: Vec<String>,
     /// Blobs sent.
     pub blobs: usize,
-    /// A sentence for each loaded chart whose repository or tag is called otherwise than the chart.
+    /// A sentence for each loaded chart whose name differs from its repository or tag.
     pub others: Vec<String>,
 }
 
@@ -128,12 +128,11 @@ enum Verdict {
 /// Loads a bundle, with the content of its bases, into `to`.
 ///
 /// # Errors
-/// `NotFound`, before anything is written, when blobs are neither in the bundles nor at the
-/// destination: a delta without its base; `Conflict`, before anything is written, when a version is
-/// there as another chart and `existing` refuses that, or when two charts would be one file of a
-/// folder; `Invalid`, before anything is written, for two manifests under one name; `Invalid`,
-/// before a version is named there, for an archive that is another chart than its manifest, its
-/// config or the name of its file says; what the destination says.
+/// Before anything is written: `NotFound` if neither the bundles nor the destination have a blob,
+/// such as for a delta without its base. `Conflict` if a version exists as a different chart and
+/// `existing` refuses that. `Conflict` also if two charts would be one file of a folder. `Invalid`
+/// for two manifests under one name. Before a version gets its name: `Invalid` if an archive
+/// differs from its manifest, its config or its file's name. Also any error of the destination.
 pub async fn load(
     bundle: &Bundle,
     bases: &[Bundle],
@@ -187,7 +186,7 @@ pub async fn load(
     Ok(loaded)
 }
 
-/// What the archives that are taken from the bundles are compared with.
+/// Returns the comparison for archives from the bundles.
 fn charts(going: &[(Box<Item>, Vec<Descriptor>)], to: &To) -> Result<Arc<Charts>> {
     let mut charts = Charts::default();
     for (item, _) in going {
@@ -283,7 +282,7 @@ fn shown(item: &Item, to: &To) -> String {
     }
 }
 
-/// `NAME-VERSION.tgz`.
+/// Returns the file name, `NAME-VERSION.tgz`.
 fn file_name(item: &Item) -> String {
     let Identity { name, version } = file_identity(item);
     format!("{name}-{version}.tgz")
@@ -327,7 +326,7 @@ async fn judge(
     }
     let by_digest = TagOrDigest::Digest(item.digest.clone());
     let Some(manifest) = &item.manifest else {
-        // Left to the base. Where its manifest is, its blobs are.
+        // The base supplies these. If it has a manifest, it has the manifest's blobs.
         return match place.fetch_manifest(&by_digest).await {
             Ok(manifest) => {
                 item.manifest = Some(manifest);
@@ -348,7 +347,8 @@ async fn judge(
     Ok((shown, Verdict::Load(Box::new(item), taken)))
 }
 
-/// A folder holds archives, not manifests: what is there is known by the archive's digest.
+/// Compares the chart with a folder's file by the archive's digest, because a folder has archives,
+/// not manifests.
 fn judge_file(
     item: Item,
     sources: &[&Bundle],
@@ -454,7 +454,7 @@ async fn send(
     }
     let (parts, reading) = read(givers(sources, places.keys().copied()));
     let pushing = async {
-        // Dropped with the first error, so that the reader does not wait for somebody to take more.
+        // The receiver is dropped with the first error, so that the reader does not wait for it.
         let mut parts = parts;
         let mut sent = 0;
         let mut under_way = FuturesUnordered::new();

@@ -23,8 +23,8 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// Manifests and blobs fetched side by side. Blobs in memory have 4 MiB at most, so this is what
-/// bounds it.
+/// The number of manifests and blobs downloaded at once. A blob in memory uses 4 MiB at most, so
+/// this limits the memory.
 const AT_ONCE: usize = 12;
 
 /// The handling of an artifact that is no chart.
@@ -104,7 +104,7 @@ pub async fn save<R: Fetch + Clone + Send + 'static>(
     let fetching = fetch_all(plan.blobs, &options.limits, sender);
     let content = Content { entries: plan.entries, manifests: plan.manifests, blobs: saved.blobs };
     let writing = blocking(move || write(&path, format, base.as_ref(), &content, receiver));
-    // When one of both fails, the other ends too: its side of the channel is closed.
+    // If one of the two fails, the other ends too, because its side of the channel is closed.
     let (size, fetched) = tokio::join!(writing, fetching);
     fetched?;
     saved.size = size?;
@@ -243,14 +243,14 @@ where
     })
 }
 
-/// A blob on its way to the file; what is temporary lives as long as this.
+/// A blob to write to the file. Its temporary file lives as long as this.
 struct Ready {
     blob: Descriptor,
     source: BlobSource,
     _file: Option<BlobFile>,
 }
 
-/// Fetches side by side and hands over in order.
+/// Downloads several at once and passes them on in order.
 async fn fetch_all<R: Fetch + Send>(
     blobs: Vec<(R, Descriptor)>,
     limits: &Limits,

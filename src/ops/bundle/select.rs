@@ -246,7 +246,7 @@ async fn newest<R: Fetch>(repository: &R, name: &str, listed: &[String]) -> Resu
         [] => Ok(Vec::new()),
         fitting @ [first, ..] => match first_chart(repository, name, fitting).await {
             Ok(found) => Ok(vec![found.tag]),
-            // What it is instead is reported when it is saved.
+            // Saving reports the kind of the artifact.
             Err(error) if error.kind() == ErrorKind::Invalid => Ok(vec![first.clone()]),
             Err(error) => Err(error),
         },

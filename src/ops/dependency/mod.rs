@@ -1,6 +1,6 @@
-//! `dependency update` and `build`: brings what Chart.yaml asks for into `charts/` and writes the
-//! lock. From folders, registries and chart repositories; each is asked with the credentials and
-//! TLS settings of the caller. Flow and texts of helm.md 3.13.
+//! `dependency update` and `build`: downloads the dependencies in Chart.yaml to `charts/` and
+//! writes the lock. The sources are folders, registries and chart repositories, each with the
+//! caller's credentials and TLS settings. Flow and texts follow helm.md 3.13.
 
 pub(super) mod download;
 pub mod list;
@@ -50,13 +50,13 @@ pub enum Event {
     },
     /// A dependency has no repository, so it must be in `charts/`.
     Undeclared(String),
-    /// The indexes of repositories that nobody configured are fetched.
+    /// The indexes of unconfigured repositories are being downloaded.
     RefreshingUnmanaged,
-    /// The indexes of all configured repositories are fetched.
+    /// The indexes of all configured repositories are being downloaded.
     Refreshing,
     /// All indexes were downloaded.
     Refreshed,
-    /// The index of one repository is there.
+    /// The index of one repository was downloaded.
     Updated {
         /// Its name, or its URL when it has none.
         shown: String,
@@ -72,7 +72,7 @@ pub enum Event {
     },
     /// Archives in `charts/` that are not needed are deleted.
     Deleting,
-    /// Something the user should know.
+    /// A warning for the user.
     Warning(String),
 }
 
@@ -88,7 +88,7 @@ pub struct Options<'a> {
     pub repositories: Repositories,
     /// Opens a repository of a registry.
     pub connect: &'a (dyn Fn(&Reference) -> Result<AnyRepository> + Sync),
-    /// Hears what happens.
+    /// The receiver of events.
     pub tell: &'a (dyn Fn(Event) + Sync),
     /// The limits on sizes and counts.
     pub limits: Limits,
@@ -103,8 +103,8 @@ impl std::fmt::Debug for Options<'_> {
 /// Resolves every dependency again, downloads it, and writes the lock if it changed.
 ///
 /// # Errors
-/// `Invalid` for a bad range or a lock that is a link; `NotFound` for a dependency that is not
-/// available; any error of a registry.
+/// `Invalid` for a bad range or a lock that is a link. `NotFound` for a dependency that is not
+/// available. Any error of a registry.
 pub async fn update(options: &Options<'_>) -> Result<()> {
     let chart = load(options)?;
     let mut wanted: Vec<Dependency> =
@@ -158,7 +158,7 @@ pub async fn build(options: &Options<'_>) -> Result<()> {
     download(options, &known, &charts, &locked, &wanted).await
 }
 
-/// The chart's metadata and lock. Links that lead out of it are of no concern here: nothing is
+/// Loads the chart's metadata and lock. It ignores links out of the chart, because nothing is
 /// written through them.
 fn load(options: &Options<'_>) -> Result<Chart> {
     dir::load_with(options.chart, Keep::Nothing, dir::Outside::Skip, &options.limits)
@@ -179,7 +179,7 @@ impl LockFile {
         Self(chart.join(if api_version == "v1" { "requirements.lock" } else { "Chart.lock" }))
     }
 
-    /// A lock that is a link would be written through (CVE-2025-53547).
+    /// Refuses a lock that is a link, because a write would follow it (CVE-2025-53547).
     fn check(&self) -> Result<()> {
         match fs::symlink_metadata(&self.0) {
             Ok(meta) if meta.file_type().is_symlink() => {

@@ -100,7 +100,7 @@ pub(super) fn find(folder: &Path, options: &Options) -> Result<Vec<Found>> {
     list(folder, "", &mut found, Some(&mut below), &mut held)?;
     below.sort();
     let mut level: Vec<PathBuf> = below;
-    // A depth of folders that no index has is a folder that leads into itself by a mount.
+    // Folders deeper than in any index mean a folder that contains itself by a mount.
     for _ in 0..options.limits.depth {
         let mut next = Vec::new();
         for name in level {
@@ -109,7 +109,7 @@ pub(super) fn find(folder: &Path, options: &Options) -> Result<Vec<Found>> {
             let (mut inner, mut below) = (Vec::new(), Vec::new());
             let deeper = match options.depth {
                 Depth::Two => None,
-                // A link may lead into a loop; the first level follows it, as Helm does.
+                // A link may form a loop. Only the first level follows it, as Helm does.
                 Depth::Every if place.is_symlink() => None,
                 Depth::Every => Some(&mut below),
             };

@@ -1,5 +1,5 @@
-//! An index while it is put together: one piece of text an entry, put in order and written one
-//! after the other, so that no index is ever in memory twice.
+//! An index under construction: one piece of text for each entry, sorted and written one after
+//! another. So no index is ever in memory twice.
 
 use super::{Created, Format, Options};
 use crate::{
@@ -27,7 +27,7 @@ pub(super) struct Item {
 }
 
 impl Item {
-    /// The entry, to be written in that format.
+    /// Creates an item from an entry in that format.
     pub(super) fn new(entry: Entry, format: Format) -> Self {
         let text = match format {
             Format::Yaml => write::fragment(&entry),
@@ -56,11 +56,11 @@ impl Item {
 /// The match for a version in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Has {
-    /// Neither it nor one that Helm takes for it.
+    /// No version, and none that Helm takes for it.
     Nothing,
     /// The version, exactly as written.
     Itself,
-    /// Another version that Helm takes for it.
+    /// A different version that Helm takes for it.
     Another(String),
 }
 
@@ -87,7 +87,7 @@ struct Asked {
 }
 
 impl Listing {
-    /// A listing of `items` in their order.
+    /// Creates a listing of `items` in their order.
     pub(super) fn new(items: Vec<Item>) -> Self {
         let mut listing = Self::default();
         for item in items {
@@ -96,7 +96,7 @@ impl Listing {
         listing
     }
 
-    /// Adds an entry behind the others of its chart.
+    /// Adds an entry after the others of its chart.
     pub(super) fn add(&mut self, item: Item) {
         match self.charts.get_mut(&item.name) {
             Some(chart) => chart.items.push(item),
@@ -141,7 +141,7 @@ impl Listing {
         Ok(())
     }
 
-    /// Puts the newest first.
+    /// Sorts the newest first.
     pub(super) fn sort(&mut self) {
         for chart in self.charts.values_mut() {
             order::sort(&mut chart.items, |item| &item.version);
@@ -153,7 +153,7 @@ impl Listing {
         (self.charts.len(), self.charts.values().map(|chart| chart.items.len()).sum())
     }
 
-    /// The text of the index.
+    /// Returns the text of the index.
     pub(super) fn text<'l>(&'l self, options: &Options) -> Text<'l> {
         let generated = match &options.created {
             Created::Now | Created::Given(_) => options.now,

@@ -1,6 +1,5 @@
-//! `.chartferry-index`: what was found in a folder the last time, so that what has not changed
-//! since need not be read again. It is a cache: one that is missing, damaged or of another version
-//! costs time and nothing else.
+//! `.chartferry-index`: the results of the last run in a folder, so that unchanged files need not
+//! be read again. It is a cache: a missing, damaged or outdated one only costs time.
 
 use super::{Outcome, Report, archives::Found};
 use crate::{
@@ -38,7 +37,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of the file at `path`, if there is one.
+    /// Returns the stamp of the file at `path`, if there is one.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let found = fs::metadata(path).ok()?;
         Some(Self::from(&found))
@@ -55,7 +54,7 @@ impl Stamp {
         }
     }
 
-    /// The same of what the system answers.
+    /// Makes a stamp from the system's file status.
     #[cfg(unix)]
     #[allow(clippy::useless_conversion, reason = "systems differ in their types")]
     pub(super) fn from_stat(found: &rustix::fs::Stat) -> Self {
@@ -161,7 +160,7 @@ pub(super) struct Sidecar {
 }
 
 impl Sidecar {
-    /// The folder's sidecar, if it is whole.
+    /// Loads the folder's sidecar, if it is complete.
     pub(super) fn load(folder: &Path, limits: &Limits) -> Option<Self> {
         let file = fs::File::open(folder.join(NAME)).ok()?;
         let length = file.metadata().ok()?.len();
@@ -221,7 +220,7 @@ impl Sidecar {
         self.records().all(|record| record.content.is_ok())
     }
 
-    /// The base of the URLs that the index was written with.
+    /// Returns the base of the URLs that the index was written with.
     pub(super) fn url(&self) -> Option<String> {
         let settings: Vec<String> = serde_json::from_str(&self.head.settings).ok()?;
         settings.into_iter().nth(2)
@@ -278,7 +277,8 @@ fn checksum(text: &str) -> String {
     format!("{:08x}", sum.sum())
 }
 
-/// The text without its sum. Files that changed after `at_rest` are not vouched for.
+/// Returns the text without its checksum. It does not prove the content of files that changed after
+/// `at_rest`.
 fn write<'t>(head: &Head, records: impl Iterator<Item = Record<'t>>, at_rest: i128) -> String {
     let mut text = String::with_capacity(4096);
     text.extend([MAGIC, "\n", &head.settings]);

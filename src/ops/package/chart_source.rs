@@ -53,7 +53,7 @@ fn detect(source: &Path) -> Result<()> {
     }
     let path =
         absolute(source).map_err(|error| Error::io("find", source, error))?.join("Chart.yaml");
-    // Helm opens it, and waits for ever where nobody writes to a FIFO.
+    // Helm opens it, and waits for ever if no process writes to a FIFO.
     if fs::metadata(&path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         let path = path.display();
         let message = format!("unable to detect chart at {path}: it is no regular file");

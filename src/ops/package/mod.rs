@@ -31,17 +31,17 @@ use tempfile::TempPath;
 /// Options of packaging.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Put in place of the chart's own version.
+    /// The version that replaces the chart's own.
     pub version: Option<String>,
-    /// Put in place of the chart's own appVersion.
+    /// The appVersion that replaces the chart's own.
     pub app_version: Option<String>,
-    /// The time of every file, in place of its own.
+    /// The time that replaces every file's own.
     pub epoch: Option<Epoch>,
     /// The handling of symbolic links that point outside a source. The default refuses them.
     pub outside: Outside,
     /// The number of threads. The archives do not depend on it.
     pub threads: NonZeroUsize,
-    /// The caps on what is read.
+    /// The limits on input.
     pub limits: Limits,
 }
 
@@ -76,11 +76,11 @@ impl Options {
     }
 }
 
-/// A chart that was packaged, and where to.
+/// A packaged chart and its path.
 #[derive(Clone, Debug)]
 pub struct Saved {
-    /// The archive's path, as Helm prints it: under the destination as it was given, or absolute if
-    /// that was `.`.
+    /// The archive's path, as Helm prints it: below the given destination, or absolute if that was
+    /// `.`.
     pub path: PathBuf,
     /// The packaged chart.
     pub package: Packaged,
@@ -97,9 +97,9 @@ pub struct Progress<'a> {
     pub source: &'a Path,
 }
 
-/// Packages the chart directories `sources` into `destination`, which is created: one result for
-/// each source, in their order. An archive of the same name is replaced; of two sources of one
-/// name, the later wins. A source that fails does not keep others from being packaged.
+/// Packages the chart directories `sources` into `destination`, which is created. Returns one
+/// result for each source, in their order. An archive of the same name is replaced; if two sources
+/// have one name, the later wins. If a source fails, the others are still packaged.
 pub fn package(
     sources: &[PathBuf],
     destination: &Path,
@@ -107,7 +107,7 @@ pub fn package(
     progress: &(dyn Fn(Progress<'_>) + Sync),
 ) -> Vec<Result<Saved>> {
     let workers = options.threads.get().min(sources.len()).max(1);
-    // What threads are left over deflate large charts.
+    // The remaining threads compress large charts.
     let threads = NonZeroUsize::new(options.threads.get() / workers).unwrap_or(NonZeroUsize::MIN);
     let options = Options { threads, ..options.clone() };
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -244,7 +244,7 @@ fn newest(chart: &Chart<Content>) -> i64 {
     files.chain(chart.subcharts.iter().map(newest)).fold(chart.modified, i64::max)
 }
 
-/// A writer that knows what went through it.
+/// A writer that counts its bytes.
 struct Counted<W> {
     out: W,
     hasher: Hasher,
@@ -264,7 +264,7 @@ impl<W: Write> Write for Counted<W> {
     }
 }
 
-/// A path as Go's `filepath.Join` writes it: without `.`, and without `..` behind a name.
+/// Cleans a path as Go's `filepath.Join` does: without `.`, and without `..` after a name.
 fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for component in path.components() {

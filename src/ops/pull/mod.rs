@@ -29,7 +29,7 @@ pub enum Provenance {
     /// Do not request it.
     #[default]
     Leave,
-    /// Taken if it is there.
+    /// Request it; a missing file is no error.
     IfPresent,
 }
 
@@ -46,7 +46,7 @@ pub struct Pulled {
     pub content: Descriptor,
     /// The `.tgz`.
     pub archive: ChartBytes,
-    /// The `.prov`, if asked for and there.
+    /// The `.prov` file, if it was requested and exists.
     pub provenance: Option<Bytes>,
     /// Faults of the chart in the registry that do not stop the pull.
     pub warnings: Vec<Warning>,
@@ -57,12 +57,12 @@ pub struct Pulled {
 pub struct Warning {
     /// The fault.
     pub text: String,
-    /// The way to repair it, where there is one.
+    /// The advice for repairing it, if there is any.
     pub repair: Option<Advice>,
 }
 
 impl Warning {
-    /// The fault, with its repair in the words of `advise`.
+    /// Describes the fault, with its advice in the words of `advise`.
     pub fn describe(&self, advise: impl Fn(&Advice) -> String) -> String {
         match &self.repair {
             Some(repair) => format!("{}. To repair it: {}", self.text, advise(repair)),
@@ -72,12 +72,12 @@ impl Warning {
 }
 
 impl Pulled {
-    /// The time of the manifest's `org.opencontainers.image.created`.
+    /// Returns the time of the manifest's `org.opencontainers.image.created`.
     pub fn created(&self) -> Option<SystemTime> {
         self.manifest.document().annotations.get(media::CREATED).and_then(|text| file_time(text))
     }
 
-    /// The name to save the archive under, from the last segment of its repository:
+    /// Returns the name for saving the archive, from the last segment of its repository. It is
     /// `NAME-VERSION.tgz`, or `NAME-TAG.tgz` for a tag that is no version, or Helm's
     /// `NAME@sha256-HEX.tgz` for a digest.
     pub fn file_name(&self, name: &str) -> String {
@@ -101,8 +101,8 @@ impl Pulled {
     }
 }
 
-/// An RFC 3339 time, as manifests and indexes write it, for the file that is saved: a push takes it
-/// from there again, so that a chart that was pulled and pushed keeps its manifest's digest.
+/// Parses an RFC 3339 time, as manifests and indexes write it, for the saved file. A push reads it
+/// from the file. So a chart that was pulled and pushed keeps its manifest's digest.
 pub fn file_time(created: &str) -> Option<SystemTime> {
     let time = created.parse::<jiff::Timestamp>().ok()?;
     // Go's zero time means none; no chart is older than 1970.

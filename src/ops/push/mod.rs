@@ -187,8 +187,8 @@ pub async fn push<R: Fetch + Push>(
     let existing = match repository.fetch_manifest(&target).await {
         Ok(existing) => Some(existing),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
-        // Credentials that may only push: what is there cannot be seen. Skipping needs to know,
-        // pushing does not.
+        // Credentials with push access only cannot see existing content. Skipping needs it, pushing
+        // does not.
         Err(error) if error.kind() == ErrorKind::Denied && options.existing != Existing::Skip => {
             None
         }

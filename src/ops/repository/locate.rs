@@ -321,7 +321,7 @@ impl Located {
             Ok::<_, Error>((got, metadata))
         })
         .await?;
-        // What is no chart at all is refused by those who read it.
+        // The readers refuse an archive that is no chart.
         let other = metadata.ok().and_then(|chart| chart.other_than(&self.chart, &self.version));
         let Some(other) = other else { return Ok(got) };
         let url = without_proof(url);

@@ -32,7 +32,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-/// Repositories updated side by side.
+/// The number of repositories updated at once.
 const AT_ONCE: usize = 16;
 
 /// The repositories that were shut down, and their successors; Helm refuses the same.
@@ -69,17 +69,17 @@ pub enum Existing {
     /// Refuse the repository.
     #[default]
     Refuse,
-    /// Replace it.
+    /// Replace the repository.
     Replace,
 }
 
 /// The action for a repository that is known to be shut down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Gone {
-    /// Refuse it.
+    /// Refuse the repository.
     #[default]
     Refuse,
-    /// Take it.
+    /// Accept the repository.
     Allow,
 }
 
@@ -95,11 +95,11 @@ pub enum Added {
 /// An event while repositories are updated.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The index of one is there.
+    /// The index of one repository was updated.
     Updated(&'a RepositoryEntry, Change),
     /// The index of one could not be had.
     Failed(&'a RepositoryEntry, &'a Error),
-    /// Something the user should know.
+    /// A warning for the user.
     Warning(&'a str),
 }
 
@@ -113,15 +113,15 @@ pub enum Change {
 }
 
 impl Files {
-    /// The repositories that are configured; none where there is no file.
+    /// Returns the configured repositories. Empty if there is no file.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// Fails if the file cannot be read.
     pub fn load(&self, limits: &Limits) -> Result<Repositories> {
         Repositories::load(&self.config, limits)
     }
 
-    /// The repository of that name.
+    /// Returns the repository of that name.
     ///
     /// # Errors
     /// `NotFound` with Helm's text.
@@ -131,10 +131,10 @@ impl Files {
         })
     }
 
-    /// The cached index of a repository.
+    /// Returns the cached index of a repository.
     ///
     /// # Errors
-    /// `NotFound` where there is none, and what is wrong with it.
+    /// `NotFound` if there is none, and any error of the index.
     pub fn index(&self, name: &str, limits: &Limits) -> Result<Index> {
         let path = self.index_path(name)?;
         let bytes = read(&path, limits.index_bytes)?;

@@ -1,7 +1,7 @@
-//! A namespace of a registry as a chart repository, without a server:
-//! `ocirepo://HOST/NS/index.yaml` is made from the registry's lists, manifests and configs,
-//! `ocirepo://HOST/NS/NAME-VERSION.tgz` is a chart's archive. Configs are kept in a folder by their
-//! digest, so that each is fetched once.
+//! A namespace of a registry as a chart repository, without a server.
+//! `ocirepo://HOST/NS/index.yaml` is built from the registry's lists, manifests and configs.
+//! `ocirepo://HOST/NS/NAME-VERSION.tgz` is a chart's archive. Configs are cached in a folder by
+//! digest, so that each is downloaded once.
 
 use super::entry;
 use crate::{
@@ -32,8 +32,8 @@ use std::{
 /// The scheme of these URLs.
 pub const SCHEME: &str = "ocirepo";
 
-/// Manifests and configs fetched side by side. A registry on the other side of a continent answers
-/// 64 at once in the time of one.
+/// The number of manifests and configs downloaded at once. A registry on the other side of a
+/// continent handles 64 at once in the time of one.
 const AT_ONCE: usize = 32;
 
 /// The time of an index without charts: Go's zero.
@@ -64,10 +64,10 @@ pub enum Urls {
 }
 
 impl Namespace {
-    /// Reads `ocirepo://HOST[:PORT][/NS][?charts=NAME,…]`. Configs are kept in `cache`.
+    /// Parses `ocirepo://HOST[:PORT][/NS][?charts=NAME,…]`. Configs are cached in `cache`.
     ///
     /// # Errors
-    /// `Usage` for what is no such URL.
+    /// `Usage` for an invalid URL.
     pub fn parse(
         client: &Client,
         url: &str,
@@ -129,8 +129,8 @@ impl Namespace {
         Ok(index::write::yaml(&charts, &generated).into())
     }
 
-    /// The same as entries, for an index elsewhere: the charts by name, their versions newest
-    /// first, and the time of the whole.
+    /// Returns the index as entries, for use in another index: the charts by name, their versions
+    /// newest first, and the time of the index.
     ///
     /// # Errors
     /// As [`Self::index`].
@@ -251,7 +251,7 @@ impl Namespace {
             .collect()
     }
 
-    /// The charts' names, `ns/` left out.
+    /// Returns the charts' names, without `ns/`.
     async fn names(&self) -> Result<Vec<String>> {
         if !self.charts.is_empty() {
             return Ok(self.charts.clone());
@@ -277,7 +277,7 @@ impl Namespace {
         Ok(names)
     }
 
-    /// The tags of one chart that are versions.
+    /// Returns the tags of one chart that are versions.
     async fn tags_of(&self, name: String) -> Result<Vec<(String, AnyRepository, Tag)>> {
         let repository: RepositoryName = format!("{}{name}", self.prefix).parse()?;
         let place = AnyRepository::Registry(self.client.repository(&self.registry, &repository));
@@ -315,7 +315,7 @@ impl Namespace {
         Ok(entry.map(|entry| (leads_to, entry)))
     }
 
-    /// A config, from the cache if it is there and right.
+    /// Returns a config, from the cache if that has a valid copy.
     async fn config(&self, place: &AnyRepository, blob: &Descriptor) -> Result<Bytes> {
         let path = self.cache.as_ref().map(|folder| {
             folder.join(format!("{}-{}.json", blob.digest.algorithm().as_str(), blob.digest.hex()))
@@ -395,8 +395,8 @@ fn keep(path: &Path, bytes: &[u8]) -> Result<()> {
     write_file(path, |file| file.write_all(bytes))
 }
 
-/// Every way to divide `NAME-VERSION`, the likeliest first: a strict version as long as can be,
-/// then a loose one.
+/// Returns every split of `NAME-VERSION`, most likely first: the longest strict version, then a
+/// loose one.
 fn divisions(stem: &str) -> Vec<(&str, &str)> {
     let all: Vec<(&str, &str)> = stem
         .match_indices('-')
