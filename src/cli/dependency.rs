@@ -36,10 +36,10 @@ pub(super) enum DependencyCommand {
     /// List a chart's dependencies and their status
     #[command(visible_alias = "ls")]
     List(ListArgs),
-    /// Bring charts/ up to date with Chart.yaml and write the lock
+    /// Update charts/ to match Chart.yaml, and write the lock
     #[command(visible_alias = "up")]
     Update(UpdateArgs),
-    /// Bring charts/ up to date with the lock
+    /// Update charts/ to match the lock
     Build(UpdateArgs),
 }
 

@@ -79,12 +79,12 @@ struct Global {
 enum Command {
     #[command(flatten)]
     Verb(Verb),
-    /// The same verbs, as the old `helm chart` had them
+    /// Run the commands for charts under the names of the old `helm chart`
     #[command(disable_help_flag = true)]
     Chart(ChartArgs),
     /// Sign in to a registry
     Login(Lazy<login::LoginArgs>),
-    /// Forget a registry's credentials
+    /// Remove a registry's stored credentials
     Logout(Lazy<login::LogoutArgs>),
     /// Sign in to and out of registries
     #[command(subcommand)]
@@ -131,7 +131,7 @@ enum Verb {
     /// Manage a chart's dependencies
     #[command(subcommand, visible_aliases = ["dep", "dependencies"])]
     Dependency(Lazy<dependency::DependencyCommand>),
-    /// Find faults in charts
+    /// Check charts against Helm's rules
     Lint(Lazy<lint::LintArgs>),
     /// Push charts to a registry or an image layout
     Push(Lazy<push::PushArgs>),
@@ -168,7 +168,7 @@ struct ChartArgs {
     words: Vec<OsString>,
 }
 
-/// The same verbs, as the old `helm chart` had them
+/// Run the commands for charts under the names of the old `helm chart`
 #[derive(Debug, Parser)]
 #[command(name = "chartferry chart", max_term_width = 110)]
 struct ChartCli {
@@ -182,7 +182,7 @@ struct ChartCli {
 enum RegistryCommand {
     /// Sign in to a registry
     Login(login::LoginArgs),
-    /// Forget a registry's credentials
+    /// Remove a registry's stored credentials
     Logout(login::LogoutArgs),
 }
 

@@ -83,7 +83,7 @@ pub(super) struct PushArgs {
     /// Set the appVersion; for sources
     #[arg(long, short = 'a')]
     app_version: Option<String>,
-    /// Bring the dependencies of sources up to date first
+    /// Update the dependencies of sources first
     #[arg(long, short = 'd')]
     dependency_update: bool,
     #[command(flatten)]

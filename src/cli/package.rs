@@ -31,7 +31,7 @@ pub(super) struct PackageArgs {
     /// Set the chart's appVersion
     #[arg(long)]
     app_version: Option<String>,
-    /// Bring the dependencies up to date first
+    /// Update the dependencies first
     #[arg(long, short = 'u')]
     dependency_update: bool,
     #[command(flatten)]

@@ -67,7 +67,7 @@ pub(super) struct AddArgs {
     /// Accept a repository that is known to be shut down
     #[arg(long)]
     allow_deprecated_repos: bool,
-    /// Give the credentials to every host that the repository names
+    /// Send the credentials to every host that the repository's index names
     #[arg(long)]
     pass_credentials: bool,
     /// Do not verify the repository's certificate

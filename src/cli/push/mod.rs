@@ -64,7 +64,7 @@ pub(super) struct PushArgs {
     /// Keep an existing tag as it is
     #[arg(long, conflicts_with = "overwrite")]
     skip_existing: bool,
-    /// Send no provenance, and ask no repository for it
+    /// Send no provenance, and request none from a repository
     #[arg(long)]
     no_prov: bool,
     /// Verify the push in this way
@@ -83,10 +83,10 @@ pub(super) struct PushArgs {
     /// Write the digests to a file, one a line
     #[arg(long, value_name = "FILE")]
     digest_file: Option<PathBuf>,
-    /// With a reference alone: push this chart
+    /// Push this chart; only with a single reference
     #[arg(long, value_name = "PATH")]
     chart: Option<PathBuf>,
-    /// With a reference alone: take the chart from here
+    /// Take the chart from here; only with a single reference
     #[arg(long, value_enum)]
     from: Option<From>,
     /// Write the result in this format
@@ -104,7 +104,7 @@ enum VerifyArg {
     Manifest,
     /// Read the manifest and every layer back
     Full,
-    /// Only compare the digests in the registry's responses
+    /// Compare only the digests in the registry's responses
     None,
 }
 

@@ -13,7 +13,7 @@ use std::{io::Write, path::Path};
 /// A finished push.
 #[derive(Debug)]
 pub(crate) struct Told {
-    /// The repository, `host/ns/name`
+    /// The repository, `host/ns/name`.
     pub(crate) name: String,
     pub(crate) report: Report,
 }

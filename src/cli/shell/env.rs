@@ -165,24 +165,24 @@ impl Env {
         self.path("HOME").unwrap_or_else(|| PathBuf::from("."))
     }
 
-    /// Helm's folder of one kind (helm.md 4.8).
+    /// Returns Helm's folder of one kind (helm.md 4.8).
     fn helm_home(&self, helm: &str, xdg: &str, fallback: &str) -> PathBuf {
         self.path(helm)
             .or_else(|| self.path(xdg).map(|base| base.join("helm")))
             .unwrap_or_else(|| self.home().join(fallback).join("helm"))
     }
 
-    /// Helm's data folder.
+    /// Returns Helm's data folder.
     pub fn helm_data(&self) -> PathBuf {
         self.helm_home("HELM_DATA_HOME", "XDG_DATA_HOME", ".local/share")
     }
 
-    /// Helm's configuration folder.
+    /// Returns Helm's configuration folder.
     pub fn helm_config(&self) -> PathBuf {
         self.helm_home("HELM_CONFIG_HOME", "XDG_CONFIG_HOME", ".config")
     }
 
-    /// Helm's cache folder.
+    /// Returns Helm's cache folder.
     pub fn helm_cache(&self) -> PathBuf {
         self.helm_home("HELM_CACHE_HOME", "XDG_CACHE_HOME", ".cache")
     }

@@ -27,7 +27,7 @@ pub(crate) struct RepositoryArgs {
     /// Use the chart repository at this URL
     #[arg(long, value_name = "URL", help_heading = "Chart repository")]
     pub(crate) repo: Option<String>,
-    /// Give the credentials to every host that the repository names
+    /// Send the credentials to every host that the repository's index names
     #[arg(long, help_heading = "Chart repository")]
     pub(crate) pass_credentials: bool,
     #[command(flatten)]

@@ -223,7 +223,7 @@ impl Repository {
     }
 }
 
-/// Scheme, host and port of an address.
+/// Returns the scheme, host and port of an address.
 fn origin(url: &str) -> &str {
     let start = url.find("://").map_or(0, |at| at + 3);
     let end = url[start..].find('/').map_or(url.len(), |at| start + at);

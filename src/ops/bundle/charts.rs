@@ -111,8 +111,7 @@ impl Charts {
     /// file, and with its config if that was read before. It ignores other blobs. It blocks.
     ///
     /// # Errors
-    /// `Invalid` or `Limit` for an archive that is no good chart, or that differs from these
-    /// descriptions.
+    /// `Invalid` or `Limit` for an invalid archive, or one that differs from these descriptions.
     pub(crate) fn read(&self, part: &Part, limits: &Limits) -> Result<()> {
         let digest = &part.digest;
         if self.configs.contains(digest) {

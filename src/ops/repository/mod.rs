@@ -370,7 +370,7 @@ impl Kept {
     }
 }
 
-/// Size and time of a file, in nanoseconds.
+/// Returns a file's size in bytes and its modification time in nanoseconds.
 fn stamp(path: &Path) -> Option<(u64, u64)> {
     let meta = fs::metadata(path).ok()?;
     let since = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;

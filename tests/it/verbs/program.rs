@@ -178,7 +178,11 @@ fn help_has_examples_and_opens_with_the_commands_own_sentence() {
         test.run(words).stdout_has(said).succeeds();
     }
     let outcome = test.run(["chart", "--help"]).any_stdout().succeeds();
-    assert!(outcome.stdout.starts_with("The same verbs, as the old `helm chart` had them\n"));
+    assert!(
+        outcome
+            .stdout
+            .starts_with("Run the commands for charts under the names of the old `helm chart`\n")
+    );
     let outcome = test.run(["package", "--help"]).any_stdout().succeeds();
     for hidden in ["--sign", "--keyring", "--passphrase-file"] {
         assert!(!outcome.stdout.contains(hidden), "{hidden}: {}", outcome.stdout);
