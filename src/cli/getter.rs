@@ -46,7 +46,7 @@ pub(super) fn getter(run: &Run, args: &GetterArgs) -> Result<Exit> {
             return match repository.index(None).await? {
                 Fetched::Index { bytes, .. } => {
                     some_chart(&args.url, &bytes)?;
-                    output::print(bytes)
+                    output::print_content(bytes)
                 }
                 Fetched::NotModified => {
                     Err(Error::not_found(format!("failed to fetch {}", args.url)))
@@ -55,7 +55,7 @@ pub(super) fn getter(run: &Run, args: &GetterArgs) -> Result<Exit> {
         }
         if let Some(archive) = args.url.strip_suffix(".prov") {
             return match repository.provenance(archive).await? {
-                Some(bytes) => output::print(bytes),
+                Some(bytes) => output::print_content(bytes),
                 None => {
                     Err(Error::not_found(format!("failed to fetch {} : 404 Not Found", args.url)))
                 }

@@ -323,7 +323,7 @@ impl Run {
             Command::Completion(Lazy(args)) => {
                 let mut script = Vec::new();
                 clap_complete::generate(args.shell, &mut whole(), "chartferry", &mut script);
-                output::print(script).map(|()| Exit::Ok)
+                output::print_content(script).map(|()| Exit::Ok)
             }
             Command::Man(Lazy(args)) => {
                 let now = match self.epoch()? {

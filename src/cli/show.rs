@@ -94,7 +94,7 @@ pub(super) fn show(run: &Run, command: ShowCommand) -> Result<Exit> {
     };
     match (jsonpath, chart.file("values.yaml")) {
         (Some(template), Some(file)) => {
-            output::print(template.render(&values::read(&file.data, &limits)?))
+            output::print_content(template.render(&values::read(&file.data, &limits)?))
         }
         (Some(_), None) => Ok(()),
         (None, _) => output::print_pieces(&pieces(&chart, part)),

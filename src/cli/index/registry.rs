@@ -75,7 +75,7 @@ pub(crate) fn index_registry(run: &Run, place: &str, args: &IndexArgs) -> Result
     };
     let path = out.as_deref().unwrap_or(Path::new("index.yaml"));
     if path == Path::new("-") {
-        output::print(text)?;
+        output::print_content(text)?;
         return Ok(Exit::Ok);
     }
     write_file(path, |file| file.write_all(text.as_bytes()))?;

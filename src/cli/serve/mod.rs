@@ -115,7 +115,7 @@ pub(super) fn serve(run: &Run, args: ServeArgs) -> Result<Exit> {
     if args.gen_index {
         // Read alone, so that a server may have it open.
         let disk = Disk::open_read_only(&root)?;
-        output::print(runtime.block_on(server::root_index(disk, &config))?)?;
+        output::print_content(runtime.block_on(server::root_index(disk, &config))?)?;
         return Ok(Exit::Ok);
     }
     runtime.block_on(async {

@@ -30,40 +30,60 @@ pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Returns the data for stdout: unchanged for a file or pipe. On a terminal, control characters are
-/// escaped, because most data is from charts and registries of strangers.
+/// Returns a text for a person, with its control characters escaped: most of it is from charts and
+/// registries of strangers, and a file or pipe of today is on a terminal tomorrow.
+pub(super) fn for_people(text: &str) -> Cow<'_, str> {
+    // Files of other systems end their lines so, and a terminal shows nothing else for it than for
+    // a line feed.
+    let lines: Vec<_> = text.split("\r\n").map(printable).collect();
+    if lines.iter().all(|line| matches!(line, Cow::Borrowed(_))) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(lines.join("\r\n"))
+}
+
+/// Returns content for stdout: unchanged for a file or pipe. On a terminal, control characters are
+/// escaped.
 fn shown(data: &[u8], is_terminal: bool) -> Cow<'_, [u8]> {
     if !is_terminal {
         return Cow::Borrowed(data);
     }
     let text = String::from_utf8_lossy(data);
-    // Files of other systems end their lines so, and a terminal shows nothing else for it than for
-    // a line feed.
-    let lines: Vec<_> = text.split("\r\n").map(printable).collect();
-    if lines.iter().all(|line| matches!(line, Cow::Borrowed(_))) && matches!(text, Cow::Borrowed(_))
-    {
-        return Cow::Borrowed(data);
+    match (for_people(&text), &text) {
+        (Cow::Borrowed(_), Cow::Borrowed(_)) => Cow::Borrowed(data),
+        (text, _) => Cow::Owned(text.into_owned().into_bytes()),
     }
-    Cow::Owned(lines.join("\r\n").into_bytes())
 }
 
-/// Writes data to stdout.
+/// Writes a text for a person to stdout, with its control characters escaped.
 ///
 /// # Errors
 /// `Io`, except if the reader has closed the pipe.
-pub(crate) fn print(data: impl AsRef<[u8]>) -> Result<()> {
-    print_pieces(&[data])
+pub(crate) fn print(text: impl AsRef<str>) -> Result<()> {
+    write(std::iter::once(for_people(text.as_ref()).as_bytes()))
 }
 
-/// Writes data that is in pieces to stdout, without putting them together first.
+/// Writes content to stdout whose bytes count: a file of a chart, an index, JSON.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn print_content(content: impl AsRef<[u8]>) -> Result<()> {
+    print_pieces(&[content])
+}
+
+/// Writes content that is in pieces to stdout, without putting them together first.
 ///
 /// # Errors
 /// As [`print`].
 pub(crate) fn print_pieces(pieces: &[impl AsRef<[u8]>]) -> Result<()> {
+    let is_terminal = io::stdout().is_terminal();
+    write(pieces.iter().map(|piece| shown(piece.as_ref(), is_terminal)))
+}
+
+fn write(mut pieces: impl Iterator<Item = impl AsRef<[u8]>>) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    let is_terminal = stdout.is_terminal();
-    let mut pieces = pieces.iter().map(|piece| shown(piece.as_ref(), is_terminal));
-    match pieces.try_for_each(|piece| stdout.write_all(&piece)).and_then(|()| stdout.flush()) {
+    let written = pieces.try_for_each(|piece| stdout.write_all(piece.as_ref()));
+    match written.and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::io("write to", "stdout", error))
         }
@@ -71,7 +91,7 @@ pub(crate) fn print_pieces(pieces: &[impl AsRef<[u8]>]) -> Result<()> {
     }
 }
 
-/// Writes a line of data to stdout.
+/// Writes a line for a person to stdout, as [`print`] does.
 ///
 /// # Errors
 /// As [`print`].
@@ -86,7 +106,7 @@ pub(crate) fn println(line: impl AsRef<str>) -> Result<()> {
 pub(crate) fn print_line<T: Serialize + ?Sized>(value: &T) -> Result<()> {
     let mut line = crate::json::to_vec(value);
     line.push(b'\n');
-    print(line)
+    print_content(line)
 }
 
 /// Writes a value as JSON or YAML.
@@ -97,8 +117,8 @@ pub(crate) fn print_value<T: Serialize>(format: Format, value: &T) -> Result<()>
     let value = serde_json::to_value(value)
         .map_err(|error| Error::invalid("cannot write the result").with_source(error))?;
     match format {
-        Format::Yaml => print(crate::yaml::emit(&to_yaml(&value))),
-        _ => println(format!("{value:#}")),
+        Format::Yaml => print_content(crate::yaml::emit(&to_yaml(&value))),
+        _ => print_content(format!("{value:#}\n")),
     }
 }
 
@@ -123,11 +143,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_gets_no_control_characters_and_a_pipe_every_byte() {
+    fn a_terminal_gets_no_control_characters_and_a_pipe_every_byte_of_content() {
         let data = b"description: \x1b]0;owned\x07\xff\r\n";
         assert_eq!(*shown(data, false), *data);
         let text = "description: \\u001b]0;owned\\u0007\u{fffd}\r\n";
         assert_eq!(*shown(data, true), *text.as_bytes());
         assert!(matches!(shown(b"plain", true), Cow::Borrowed(b"plain")));
+        assert_eq!(for_people("a\r\n\u{9b}\r\u{202e}b"), "a\r\n\\u009b\\u000d\\u202eb");
     }
 }

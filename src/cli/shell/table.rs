@@ -1,5 +1,6 @@
 //! Tables as Helm prints them.
 
+use super::output::for_people;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Formats a table as Helm does: cells padded to their column and joined by a tab. Cells longer
@@ -8,7 +9,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>], max_width: usize) -> String {
     let max_width = if max_width == 0 { usize::MAX } else { max_width };
     let header = header.iter().map(|cell| (*cell).to_owned()).collect();
-    let rows: Vec<&Vec<String>> = std::iter::once(&header).chain(rows).collect();
+    // Escaped first, so that the columns fit the printed text.
+    let escape = |row: &Vec<String>| row.iter().map(|cell| for_people(cell).into_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(&header).chain(rows).map(escape).collect();
     let column = |column: usize| {
         let widest = rows.iter().map(|row| width(&row[column])).max();
         widest.unwrap_or(0).min(max_width)
@@ -25,7 +28,7 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>], max_width: usize) -> 
         let cells: Vec<String> = row.iter().zip(&widths).map(fit).collect();
         format!("{}\n", cells.join("\t"))
     };
-    rows.into_iter().map(line).collect()
+    rows.iter().map(line).collect()
 }
 
 /// Returns the number of a terminal's columns; control characters use none.
