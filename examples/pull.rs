@@ -22,10 +22,12 @@ async fn main() -> Result<()> {
         return Err(Error::usage("pull oci://HOST/REPOSITORY[:TAG] [RANGE]"));
     };
     let reference: Reference = text.parse()?;
-    let mut wanted = ChartRequest::default();
-    wanted.tag = reference.tag.clone();
-    wanted.digest = reference.digest.clone();
-    wanted.version = args.next();
+    let wanted = ChartRequest {
+        tag: reference.tag.clone(),
+        digest: reference.digest.clone(),
+        version: args.next(),
+        ..ChartRequest::default()
+    };
 
     let client = Client::new(Options::default())?;
     let repository = client.repository(&reference.registry, &reference.repository);

@@ -1,27 +1,79 @@
-//! chartferry carries Helm charts and other OCI artifacts between chart repositories and OCI
-//! registries.
+//! Helm charts and other OCI artifacts: read, packaged, pushed, pulled, mirrored and served.
 //!
-//! The rooms, in reading order; each may use those above it, never those below
-//! (`tests/it/layers.rs` holds it so):
+//! This is the library of the program `chartferry`. Operations take options and return reports.
+//! None of them prints, asks a question or reads the environment.
 //!
-//! - [`advice`], [`error`], [`limits`]: what to do about an error; the one error; every cap.
+//! # Push and pull
+//!
+//! ```no_run
+//! use chartferry::{
+//!     client::{Client, Options},
+//!     limits::Limits,
+//!     oci::{Reference, Tag},
+//!     ops::{Beside, ChartRequest, Provenance, PushOptions, from_archive, pull, push},
+//! };
+//! use std::path::Path;
+//!
+//! # async fn example() -> chartferry::Result<()> {
+//! let limits = Limits::default();
+//! let client = Client::new(Options::default())?;
+//! let reference: Reference = "oci://registry.example/charts/demo".parse()?;
+//! let repository = client.repository(&reference.registry, &reference.repository);
+//!
+//! let chart = from_archive(Path::new("demo-1.0.0.tgz"), Beside::Take, &limits)?;
+//! let tag = Tag::from_version(&chart.metadata.version)?;
+//! let options = PushOptions::default();
+//! let report = push(&repository, "charts/demo", &chart, &tag, &options).await?;
+//! println!("{}", report.digest);
+//!
+//! let wanted = ChartRequest { version: Some("^1.0".to_owned()), ..ChartRequest::default() };
+//! let pulled =
+//!     pull(&repository, "charts/demo", &wanted, Provenance::IfPresent, &limits).await?;
+//! assert_eq!(pulled.manifest.digest(), &report.digest);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `client.repository` may be replaced by any type with the traits of [`store`]: an image layout
+//! ([`store::layout`]), a store in memory ([`store::memory`]) or one on disk ([`store::disk`]).
+//! `examples/` has whole programs: `push`, `pull`, `read_chart`, `mirror`, `serve`.
+//!
+//! # Errors, limits, runtime
+//!
+//! Every fallible function returns [`Error`]. Decide by [`Error::kind`], never by its text.
+//! [`Error::advice`] is the remedy as data, [`Error::registry_codes`] the codes of a registry.
+//! [`limits::Limits`] has every cap with its reason. Futures need a tokio runtime with I/O and
+//! time.
+//!
+//! # Features
+//!
+//! - `server`: the registry and the ChartMuseum API, [`server`].
+//! - `cli`: the program; it implies `server`.
+//!
+//! Both are on by default. A library without them has a fifth of the dependencies less:
+//! `chartferry = { version = "0.1", default-features = false }`.
+//!
+//! # Modules
+//!
+//! In reading order; each uses only those above it, which `tests/it/layers.rs` checks:
+//!
+//! - [`advice`], [`error`], [`limits`]: remedies as data, the error type, all caps.
 //! - `atomic_file`: files written whole or not at all.
-//! - [`digest`]: digests and the hashers that make them.
-//! - `quote`: text as Go quotes it in errors.
-//! - [`version`], [`constraint`]: loose versions; the constraint language of Helm.
+//! - [`digest`]: digests and their hashers.
+//! - `quote`: text as Go quotes it in errors, and redaction.
+//! - [`version`], [`constraint`]: loose versions and Helm's constraint language.
 //! - [`template`]: text with names in it.
-//! - [`json`], [`yaml`]: the only doors to JSON as Go writes it and to YAML as Helm reads and
-//!   writes it.
-//! - [`chart`]: what a chart is.
-//! - [`archive`]: bytes and directories to charts and back.
-//! - [`index`]: what a chart repository is.
-//! - [`oci`]: what an artifact is.
-//! - [`store`]: where bytes live, on this machine.
-//! - [`client`]: the wire to registries elsewhere, by the same traits.
-//! - [`ops`]: one verb, one file: options in, report out.
-//! - [`mirror`]: whole repositories carried elsewhere: plan, run, report.
-//! - [`server`]: a router over a store.
-//! - `cli`: arguments to options, reports to text.
+//! - [`json`], [`yaml`]: JSON as Go writes it, YAML as Helm reads and writes it.
+//! - [`chart`]: metadata, lock and rules of a chart.
+//! - [`archive`]: chart archives and directories.
+//! - [`index`]: index.yaml of a chart repository.
+//! - [`oci`]: references, descriptors, manifests.
+//! - [`store`]: the traits of repositories, and those on this machine.
+//! - [`client`]: registries and chart repositories over HTTP.
+//! - [`ops`]: one operation per verb.
+//! - [`mirror`]: whole repositories copied: plan, run, report.
+//! - [`server`]: the registry and the ChartMuseum API over a store.
+//! - `cli`: the command line.
 
 pub mod advice;
 pub mod archive;

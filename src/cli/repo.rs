@@ -157,7 +157,7 @@ pub(super) fn opener(run: &Run) -> Result<Opener> {
     options.notify = EventSink::new(move |notice| match notice {
         ClientEvent::Waiting { .. } => talk.info(&notice.to_string()),
         ClientEvent::Credentials { .. } | ClientEvent::Skipped { .. } => {
-            talk.warn_once(&notice.to_string())
+            talk.warn_once(&notice.to_string());
         }
         notice => tracing::debug!("{notice}"),
     });

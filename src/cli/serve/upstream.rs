@@ -103,7 +103,7 @@ impl UpstreamArgs {
             ClientEvent::Moved { .. } => {}
             ClientEvent::Asked { .. } | ClientEvent::Answered { .. } => tracing::debug!("{notice}"),
             ClientEvent::Warning { .. } | ClientEvent::Credentials { .. } => {
-                tracing::warn!("{notice}")
+                tracing::warn!("{notice}");
             }
             _ => tracing::info!("{notice}"),
         });

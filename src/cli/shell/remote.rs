@@ -233,7 +233,7 @@ fn notify(run: &Run) -> EventSink {
         }
         ClientEvent::Warning { .. } => talk.warn(&notice.to_string()),
         ClientEvent::Credentials { .. } | ClientEvent::Skipped { .. } => {
-            talk.warn_once(&notice.to_string())
+            talk.warn_once(&notice.to_string());
         }
         ClientEvent::PlainHttp { .. }
         | ClientEvent::Asked { .. }

@@ -13,8 +13,7 @@ pub(super) fn refuse<'p>(root: &Path, paths: impl IntoIterator<Item = &'p str>) 
         let path = root.join(path);
         if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
             let path = path.display();
-            let message =
-                format!("`{path}` is a symbolic link, and chartferry writes through none");
+            let message = format!("`{path}` is a symbolic link, which a write does not follow");
             return Err(Error::invalid(message).with_hint(
                 "copy the layout with its links followed, such as by `cp -RL`, and use the copy",
             ));
