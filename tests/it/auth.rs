@@ -37,7 +37,7 @@ fn given(credential: Credential) -> Bench {
 fn stored(registry: &FaultRegistry, document: &str) -> Bench {
     let text = document.replace("ADDR", &registry.address());
     Bench::with(|options| {
-        options.keyring.places = vec![CredentialSource::Inline(Secret::new(text))]
+        options.keyring.places = vec![CredentialSource::Inline(Secret::new(text))];
     })
 }
 
@@ -455,7 +455,7 @@ fn a_file_of_credentials_that_is_broken_is_named_without_its_secrets() {
         let path = folder.path().join("config.json");
         fs::write(&path, r#"{"auths": {"x": {"auth": "c2VjcmV0"}"#).unwrap();
         let bench = Bench::with(|options| {
-            options.keyring.places = vec![CredentialSource::Helm(path.clone())]
+            options.keyring.places = vec![CredentialSource::Helm(path.clone())];
         });
         let error =
             bench.repository(&registry).fetch_manifest(&tag("1")).await.expect_err("broken");
