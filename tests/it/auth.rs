@@ -2,8 +2,8 @@
 //! than that; where credentials come from. Logging in and out is in [`super::auth_login`].
 
 use crate::{
+    faults::named::assert_says,
     faults::{Bench, noise, run, tag, user},
-    faults_named::assert_says,
     support::{
         fault::{Act, Fault, FaultRegistry},
         fault_registry::{Answer, Auth, Setup},

@@ -2,8 +2,8 @@
 //! others, and errors that name what is wrong.
 
 use crate::{
+    faults::named::assert_says,
     faults::{Bench, run, tag},
-    faults_named::assert_says,
     support::{fault::FaultRegistry, fault_registry::Setup},
 };
 use chartferry::{

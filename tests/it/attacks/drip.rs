@@ -1,8 +1,8 @@
 //! Attacks by slowness: answers that never end, though a byte comes now and then.
 
 use crate::{
+    faults::named::assert_says,
     faults::{Bench, noise, run, tag},
-    faults_named::assert_says,
     support::{
         fault::{Act, Fault, FaultRegistry},
         fault_registry::Setup,

@@ -1,8 +1,8 @@
 //! Attacks of registries on the client.
 
 use crate::{
+    faults::named::assert_says,
     faults::{Bench, noise, run, tag, user},
-    faults_named::assert_says,
     support::{
         fault::{Act, Fault, FaultRegistry},
         fault_registry::{Answer, Auth, Setup},

@@ -2,8 +2,8 @@
 //! and when.
 
 use crate::{
+    faults::tls::Issuer,
     faults::{Bench, noise, run},
-    faults_tls::Issuer,
     support::{
         fault::{Act, Fault, FaultRegistry},
         fault_registry::{Answer, Setup},

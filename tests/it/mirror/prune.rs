@@ -99,7 +99,7 @@ fn what_a_registry_keeps_is_not_removed_and_is_tried_again() {
         place.add("demo", version);
     }
     place.publish();
-    let registry = crate::faults_killed::registry();
+    let registry = crate::faults::killed::registry();
     let destination = format!("oci://{}/charts", registry.address());
     place.mirror_to(0, &destination, &[]);
     place.retain(|entry| entry.version != "1.0.0");

@@ -2,7 +2,7 @@
 //! tokens; and HTTPS.
 
 use super::{EMPTY, IMAGE, Server, bytes, descriptor, wire};
-use crate::faults_tls::Issuer;
+use crate::faults::tls::Issuer;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chartferry::{
     Advice, ErrorKind,

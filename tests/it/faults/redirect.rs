@@ -2,9 +2,9 @@
 //! along.
 
 use crate::{
+    faults::named::assert_says,
+    faults::tls::Issuer,
     faults::{Bench, noise, run, tag, user},
-    faults_named::assert_says,
-    faults_tls::Issuer,
     support::{
         Test,
         fault::{Act, Fault, FaultRegistry},

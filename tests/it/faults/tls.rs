@@ -2,8 +2,8 @@
 //! speak without.
 
 use crate::{
+    faults::named::assert_says,
     faults::{Bench, run, tag, user},
-    faults_named::assert_says,
     support::{
         fault::{Act, Fault, FaultRegistry},
         fault_registry::{Answer, Auth, Setup},

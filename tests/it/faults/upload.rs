@@ -2,8 +2,8 @@
 //! of referrers on registries that keep none.
 
 use crate::{
+    faults::named::assert_says,
     faults::{Bench, noise, run, tag},
-    faults_named::assert_says,
     support::{
         fault::{Act, Fault, FaultRegistry},
         fault_registry::{Answer, Setup},

@@ -1,9 +1,9 @@
 //! Files from the web, and proxies on the way to anything.
 
 use crate::{
+    faults::named::assert_says,
+    faults::tls::Issuer,
     faults::{Bench, noise, run, tag},
-    faults_named::assert_says,
-    faults_tls::Issuer,
     support::{
         fault::{Act, Fault, FaultRegistry},
         fault_registry::{Answer, Setup},

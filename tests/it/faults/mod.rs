@@ -2,6 +2,13 @@
 //! plain blob as the payload. `cargo test --test it faults -- --nocapture` prints the table. Waits
 //! run on a clock of their own; only a stall is waited out, at a hundredth of a second's scale.
 
+pub(crate) mod killed;
+pub(crate) mod named;
+mod redirect;
+pub(crate) mod tls;
+mod upload;
+mod web;
+
 use crate::support::{
     fault::{Act, Fault, FaultRegistry},
     fault_registry::{Answer, Auth, Setup},
