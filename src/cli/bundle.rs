@@ -125,6 +125,7 @@ pub(super) fn bundle(run: &Run, command: BundleCommand) -> Result<Exit> {
 }
 
 fn save(run: &Run, args: &SaveArgs) -> Result<Exit> {
+    args.remote.require_one_host(args.references.iter().chain(&args.all))?;
     let options = SaveOptions {
         format: Format::of(&args.file)?,
         base: args.delta.as_deref().map(base).transpose()?,

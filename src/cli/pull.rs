@@ -74,6 +74,7 @@ pub(super) struct PullArgs {
 
 pub(super) fn pull(run: &Run, args: PullArgs) -> Result<Exit> {
     args.chart_repository.check()?;
+    args.remote.require_one_host(&args.references)?;
     refuse_address(args.destination.as_ref())?;
     let limits = Limits::default();
     let progress = Progress::start(run, "pulled", "charts", args.references.len());

@@ -12,7 +12,7 @@ use crate::{
 };
 use clap::Args;
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io::{IsTerminal, Read},
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock, atomic::Ordering},
@@ -97,6 +97,31 @@ impl RemoteArgs {
             registry: None,
         });
         Ok(options)
+    }
+
+    /// Refuses a user name or password for references of several hosts: each would get them.
+    ///
+    /// # Errors
+    /// `Usage` if the references name more than one host.
+    pub(crate) fn require_one_host<'t>(
+        &self,
+        references: impl IntoIterator<Item = &'t String>,
+    ) -> Result<()> {
+        if self.username.is_none() && self.password.is_none() && !self.password_stdin {
+            return Ok(());
+        }
+        let hosts: BTreeSet<&str> = references
+            .into_iter()
+            .filter_map(|text| text.split_once("://"))
+            .filter_map(|(_, rest)| rest.split(['/', '?', '#']).next())
+            .map(|host| host.rsplit_once('@').map_or(host, |(_, host)| host))
+            .collect();
+        let mut hosts = hosts.into_iter();
+        let (Some(one), Some(other)) = (hosts.next(), hosts.next()) else { return Ok(()) };
+        Err(Error::usage(format!(
+            "`--username` and `--password` are for one registry, not for `{one}` and `{other}`"
+        ))
+        .with_hint("run the command once for each registry"))
     }
 
     /// Returns the flags without user name and password, for a server that they are not meant for.

@@ -185,3 +185,20 @@ fn the_password_of_a_host_goes_to_its_usual_port_alone() {
     test.run(["mirror", "-f", "mirror.yaml", "--ignore-state"]).anything().succeeds();
     assert!(sent(&web).iter().all(|header| header == "Basic YW5uOlBBU1NXT1JE"));
 }
+
+/// The credentials of the flags went to the registry of every reference.
+#[test]
+fn given_credentials_go_to_one_registry() {
+    let test = Test::new();
+    let (one, two) = (Web::start(), Web::start());
+    let (a, b) =
+        (format!("oci://{}/a:1.0.0", one.address()), format!("oci://{}/b:1.0.0", two.address()));
+    let flags = ["--username", "u", "--password", "secret"];
+    for command in [&["pull", &a, &b][..], &["bundle", "save", "x.tar", &a, "--all", &b]] {
+        test.run(command.iter().copied().chain(flags))
+            .stderr_has("are for one registry, not for")
+            .stderr_has("hint: run the command once for each registry")
+            .fails(64);
+    }
+    assert!(one.take().is_empty() && two.take().is_empty());
+}
