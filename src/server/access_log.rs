@@ -41,7 +41,7 @@ impl Line {
         }
     }
 
-    /// It comes from this user.
+    /// Records the user who sent the request.
     pub(super) fn of(&mut self, user: Option<String>) {
         self.user = user;
     }

@@ -59,7 +59,7 @@ pub(super) struct Paced<B> {
     bytes: u64,
 }
 
-/// How slow a body may be.
+/// The slowest body that the server accepts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     /// Waiting that costs nothing.

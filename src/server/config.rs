@@ -4,38 +4,38 @@ use super::{auth::Access, chartmuseum, net::tls::Tls};
 use crate::{limits::Limits, store::disk::repository::Missing};
 use std::{net::SocketAddr, time::Duration};
 
-/// How a registry behaves.
+/// Options of a registry.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where it listens; port 0 takes a free one.
+    /// The address to listen on. Port 0 takes a free port.
     pub listen: SocketAddr,
-    /// Whom it serves.
+    /// The users whom the registry serves.
     pub access: Access,
-    /// Whether it may listen beyond this machine while it serves everyone.
+    /// Permission to listen beyond this machine while the registry needs no credentials.
     pub open: Open,
-    /// What it shows to clients that speak TLS; without it, it speaks plain HTTP.
+    /// The TLS certificate and key. Without them, the registry uses plain HTTP.
     pub tls: Option<Tls>,
-    /// Its caps.
+    /// The limits that apply.
     pub limits: Limits,
-    /// Whether manifests may name what was not pushed.
+    /// The rule for manifests that refer to content that does not exist.
     pub missing: Missing,
-    /// How long a request's body may stay silent.
+    /// The time that a request's body may stay silent.
     pub stall: Duration,
-    /// How long open requests get to end at shutdown.
+    /// The time that open requests get to finish at shutdown.
     pub drain: Duration,
-    /// How long an upload may rest before it is given up.
+    /// The time that an idle upload is kept.
     pub upload_rest: Duration,
-    /// How the ChartMuseum API behaves.
+    /// Options of the ChartMuseum API.
     pub museum: chartmuseum::Options,
 }
 
-/// Whether everybody on the network may use a registry without credentials.
+/// Permission for everybody on the network to use a registry without credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Open {
     /// Yes, somebody decided so.
     Yes,
-    /// No.
+    /// No permission.
     #[default]
     No,
 }

@@ -30,11 +30,11 @@ use tokio::{
 };
 use tower_service::Service;
 
-/// How long a request's head may take, and a connection may wait for the next one.
+/// The time limit for a request's head, and for the next request on a connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client may take nothing of an answer.
+/// The time that a client may leave a response unread.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// When the store's charts could not be looked at, how long until the next try.
+/// The delay before the next try, if the server could not read the store's charts.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// A server that has its address but does not answer yet.
@@ -42,7 +42,7 @@ pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
-    /// What goes on beside the requests, until the end.
+    /// The background work that runs until shutdown.
     beside: BoxFuture<'static, ()>,
     tls: Option<Tls>,
     drain: Duration,
@@ -107,7 +107,7 @@ impl Bound {
         self.address
     }
 
-    /// Where clients find it.
+    /// Returns the URL for clients.
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)

@@ -17,7 +17,7 @@ use axum::{
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use std::{net::IpAddr, sync::Arc};
 
-/// Which web pages may write.
+/// The web pages that may write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Origins {
     reach: Reach,
@@ -101,7 +101,7 @@ fn normal(host: &str) -> String {
     bare.unwrap_or(&host).to_owned()
 }
 
-/// Whether a name, with or without a port, leads to this machine whoever owns it.
+/// Reports whether a name, with or without a port, always resolves to this machine.
 fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, _)) => address,

@@ -18,7 +18,7 @@ use crate::{
 use http::{HeaderValue, StatusCode, header};
 use std::{num::NonZeroUsize, sync::Arc};
 
-/// What may not be changed. Clones are the same.
+/// The rules against changes. Clones share their state.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     api: Api,
@@ -46,7 +46,7 @@ impl Rules {
             .with(header::ALLOW, HeaderValue::from_static(allowed)))
     }
 
-    /// Whether putting a manifest under a tag is to be judged at all.
+    /// Reports whether the server must check a manifest before it tags it.
     pub(super) fn judge_tags(&self) -> bool {
         self.overwrite == Overwrite::Never || self.most.is_some()
     }
@@ -132,7 +132,7 @@ async fn content(repository: &Repository, manifest: Manifest) -> Option<Digest> 
     chart::find(&manifest).ok().map(|found| found.content.digest.clone())
 }
 
-/// Whether a version that is shown has this archive.
+/// Reports whether a version in the index has this archive.
 fn is_archive(found: &Found, content: Option<&Digest>) -> bool {
     content == Some(&found.item.archive.digest)
 }

@@ -1,5 +1,5 @@
-//! Where in a token's claims the allowed actions stand: ChartMuseum's list of entries, or what a
-//! JMESPath expression finds instead. Whether the token is good is [`super::issuer`]'s business.
+//! Allowed actions in the claims of a token: ChartMuseum's list of entries, or the result of a
+//! JMESPath expression. [`super::issuer`] checks the token itself.
 
 use crate::{Error, Result};
 use serde::Deserialize;
@@ -7,18 +7,18 @@ use serde_json::Value;
 
 /// The type of the entries in `access` that speak of charts.
 pub(crate) const ENTRY_TYPE: &str = "artifact-repository";
-/// What an expression says for the namespace, and for the type of entry.
+/// The placeholder for the namespace in an expression. Another one is for the type of entry.
 const NAMESPACE: &str = "$NAMESPACE";
 const ACCESS_ENTRY_TYPE: &str = "$ACCESS_ENTRY_TYPE";
 
-/// Where the actions that a token allows in a namespace are found.
+/// The place in a token's claims of the actions that it allows in a namespace.
 #[derive(Clone, Debug, Default)]
 pub enum ActionsPath {
     /// In the claim `access`:
     /// `access[?name=='$NAMESPACE' && type=='$ACCESS_ENTRY_TYPE'].actions[]`.
     #[default]
     Access,
-    /// Where a JMESPath expression says.
+    /// The result of a JMESPath expression.
     Search(Search),
 }
 
@@ -47,7 +47,7 @@ impl ActionsPath {
         Ok(Self::Search(search))
     }
 
-    /// Whether the claims allow `action` in `namespace`.
+    /// Reports whether the claims allow `action` in `namespace`.
     pub(crate) fn allows(&self, claims: &Value, namespace: &str, action: &str) -> bool {
         match self {
             Self::Access => entries(claims).iter().any(|entry| {
@@ -65,7 +65,8 @@ impl Search {
         self.0.replace(NAMESPACE, namespace).replace(ACCESS_ENTRY_TYPE, ENTRY_TYPE)
     }
 
-    /// Whether what is found is a list with that action in it. Everything else allows nothing.
+    /// Reports whether the expression finds a list with that action. Any other result allows
+    /// nothing.
     fn finds(&self, claims: &Value, namespace: &str, action: &str) -> bool {
         // Put into the expression, a quote would end the text it stands in: who asks would write
         // the rule.

@@ -20,7 +20,7 @@ const MOST_OF_CLIENT: usize = 16;
 /// Checks of one user name from one client that run or wait at once: a user has one password,
 /// perhaps an old one too.
 const MOST_OF_USER: usize = 2;
-/// How long a failure counts as recent.
+/// The time for which a failure counts as recent.
 const RECENT: Duration = Duration::from_secs(60);
 /// Clients that are remembered for a failure. A thousand bytes each would be 10 MB; they have about
 /// a hundred.
@@ -123,7 +123,7 @@ pub(crate) struct CheckPermit {
     checks: Checks,
     client: Option<IpAddr>,
     user: String,
-    /// Whether the client had a recent failure when it came.
+    /// True if the client had a recent failure when the request arrived.
     failed: bool,
 }
 

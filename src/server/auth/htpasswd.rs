@@ -21,14 +21,14 @@ use std::{
 /// Bytes of an htpasswd file; a line has about 70.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
-/// Whether a name and a password belong together.
+/// The result of checking a user name and password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// They do.
     Known,
     /// There is no such user, or the password is another.
     Unknown,
-    /// It was not checked, because too many others are.
+    /// The server did not check the password, because too many checks are running.
     Busy(Busy),
 }
 
@@ -53,12 +53,12 @@ type Check = Shared<BoxFuture<'static, Verdict>>;
 struct State {
     stamp: Stamp,
     hashes: Arc<HashMap<String, String>>,
-    /// What was verified, by user: bcrypt takes tens of milliseconds, and every request of a client
-    /// comes with it.
+    /// The verified credentials, by user. bcrypt takes tens of milliseconds, and a client sends its
+    /// credentials with every request.
     verified: HashMap<String, [u8; 32]>,
 }
 
-/// What tells one state of the file from the next.
+/// The modification time and the size, to detect a change of the file.
 type Stamp = (Option<SystemTime>, u64);
 
 impl std::fmt::Debug for Htpasswd {

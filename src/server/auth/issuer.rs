@@ -24,10 +24,10 @@ use std::{
 const MAX_KEY_FILE: u64 = 1024 * 1024;
 /// Characters of a token.
 const MAX_TOKEN: usize = 64 * 1024;
-/// What the root's namespace is called in a token.
+/// The namespace of the root in a token.
 const ROOT: &str = "repo";
 
-/// Who signs the tokens, and where clients are sent for them. Clones are the same.
+/// The signer of the tokens, and the address that issues them. Clones share their state.
 #[derive(Clone)]
 pub struct Issuer(Arc<Inner>);
 
@@ -51,7 +51,7 @@ struct Header {
     alg: String,
 }
 
-/// When a token is good. What it allows stands elsewhere in its second part.
+/// The validity times of a token. Another type reads the actions that the token allows.
 #[derive(Deserialize)]
 struct Times {
     exp: Option<f64>,
@@ -92,8 +92,8 @@ impl Issuer {
         Self(Arc::new(Inner { realm, service, key, anonymous: *anonymous, actions }))
     }
 
-    /// Whether an `Authorization` header is good for `action` in `namespace`; without an action,
-    /// for being somebody.
+    /// Reports whether an `Authorization` header allows `action` in `namespace`. Without an action,
+    /// any valid token is enough.
     pub(crate) fn allows(
         &self,
         authorization: Option<&str>,
@@ -110,19 +110,19 @@ impl Issuer {
         self.grants(&claims, namespace, action)
     }
 
-    /// What an `Authorization` header is good for.
+    /// Returns the claims of an `Authorization` header.
     pub(crate) fn reader(&self, authorization: Option<&str>) -> Claims {
         let claims = authorization.and_then(|header| self.claims(header));
         Claims { issuer: self.clone(), claims }
     }
 
-    /// Whether claims allow `action` in `namespace`. No token can name the namespace `repo`, since
-    /// a token means the root by it: with ChartMuseum, a token of either is good for both.
+    /// Reports whether claims allow `action` in `namespace`. No token can name the namespace
+    /// `repo`, because that name means the root. As in ChartMuseum, a token for either allows both.
     fn grants(&self, claims: &Value, namespace: &str, action: &str) -> bool {
         namespace != ROOT && self.0.actions.allows(claims, named(namespace), action)
     }
 
-    /// Where a client may get a token, and for what.
+    /// Returns the challenge: the address that issues tokens, and the scope to ask for.
     pub(crate) fn challenge(&self, namespace: &str, action: &str) -> String {
         let Inner { realm, service, .. } = &*self.0;
         let namespace = named(namespace);
@@ -131,7 +131,7 @@ impl Issuer {
         )
     }
 
-    /// What a token claims, if it is signed by the issuer and good now.
+    /// Returns the claims of a token, if the issuer signed it and it is valid now.
     fn claims(&self, authorization: &str) -> Option<Value> {
         if authorization.len() > MAX_TOKEN {
             return None;
@@ -159,7 +159,7 @@ impl Issuer {
     }
 }
 
-/// What a token claims, to be held against many namespaces.
+/// The claims of a token, to check against many namespaces.
 #[derive(Debug)]
 pub(crate) struct Claims {
     issuer: Issuer,

@@ -58,8 +58,8 @@ impl OneUser {
         Sha256::digest(format!("{user}:{password}")).into()
     }
 
-    /// Whether credentials are the user's. Digests are compared, so that time tells nothing of the
-    /// password.
+    /// Reports whether the credentials are the user's. It compares digests, so that the time
+    /// reveals nothing about the password.
     fn is(&self, user: &str, password: &str) -> bool {
         let given = Self::digest(user, password);
         self.0.0.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
@@ -72,17 +72,17 @@ impl std::fmt::Debug for OneUser {
     }
 }
 
-/// What somebody without credentials may do.
+/// The rights of a client without credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Anonymous {
-    /// Nothing.
+    /// No access.
     #[default]
     Refused,
-    /// Read.
+    /// Read access.
     MayPull,
 }
 
-/// What a request needs.
+/// The right that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// To be somebody.
@@ -108,7 +108,7 @@ impl Action {
         }
     }
 
-    /// Whether it changes nothing.
+    /// Reports whether the action changes nothing.
     fn reads(self) -> bool {
         matches!(self, Self::Enter | Self::Pull | Self::List)
     }
@@ -152,7 +152,7 @@ pub(super) enum Barred {
 }
 
 impl Access {
-    /// Lets a request pass, and says as whom.
+    /// Authorizes a request and returns the user.
     pub(super) async fn authorize(
         &self,
         head: &Parts,
@@ -206,8 +206,9 @@ impl Access {
         }
     }
 
-    /// Lets a request of the ChartMuseum API pass, to `pull` or `push` in a namespace, and says as
-    /// whom. Classic clients know no tokens of ours, so their users may come by HTTP Basic.
+    /// Authorizes a request of the ChartMuseum API to `pull` or `push` in a namespace, and returns
+    /// the user. Clients of chart repositories do not know our tokens, so their users may
+    /// authenticate by HTTP Basic.
     pub(super) async fn admit(
         &self,
         head: &Parts,
@@ -252,7 +253,7 @@ impl Access {
         }
     }
 
-    /// What the sender of a request may pull.
+    /// Returns the repositories that the sender of a request may pull.
     pub(super) fn reader(&self, headers: &HeaderMap) -> Reader {
         match self {
             Self::Tokens(tokens) => match credentials(headers) {
@@ -267,8 +268,8 @@ impl Access {
 }
 
 impl Access {
-    /// Which repositories a list shows to the sender of a request. Our own tokens have a scope for
-    /// the whole list.
+    /// Returns the repositories that a list shows to the sender of a request. Our own tokens have a
+    /// scope for the whole list.
     pub(super) fn catalog(&self, headers: &HeaderMap) -> Reader {
         match self {
             Self::Tokens(_) => Reader::Everything,
@@ -277,7 +278,7 @@ impl Access {
     }
 }
 
-/// What somebody may pull, whom a server has let in.
+/// The repositories that an authenticated client may pull.
 #[derive(Debug)]
 pub(super) enum Reader {
     Everything,
@@ -286,7 +287,7 @@ pub(super) enum Reader {
 }
 
 impl Reader {
-    /// Whether that is so of the repository `name`.
+    /// Reports whether the client may pull the repository `name`.
     pub(super) fn may_pull(&self, name: &RepositoryName) -> bool {
         match self {
             Self::Everything => true,
@@ -307,8 +308,7 @@ fn authorization(headers: &HeaderMap) -> Option<&str> {
 
 const BASIC: &str = "Basic realm=\"chartferry\"";
 
-/// The namespace of a route, as ChartMuseum's tokens name it: what stands before the chart's own
-/// name.
+/// The namespace of a route, as ChartMuseum's tokens name it: the path before the chart's own name.
 fn namespace(route: &Route) -> &str {
     match route {
         Route::Base | Route::Catalog => "",
@@ -325,7 +325,7 @@ pub(super) fn parent(name: &RepositoryName) -> &str {
     name.as_str().rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
-/// What a token must be good for: the resource, and the actions on it.
+/// Returns the scope that a token must have: the resource, and the actions on it.
 fn scope(route: &Route, action: Action) -> Option<(String, &'static str)> {
     let name = match route {
         Route::Base => return None,
@@ -375,7 +375,7 @@ fn unauthorized(message: &str, challenge: &str) -> Refusal {
         .with(header::WWW_AUTHENTICATE, header_value(challenge))
 }
 
-/// When a client may come again whose password was not checked: seconds.
+/// The `Retry-After` value, in seconds, for a client whose password the server did not check.
 pub(super) const LATER: HeaderValue = HeaderValue::from_static("1");
 
 impl Busy {

@@ -78,7 +78,7 @@ struct Grant {
     ends: Instant,
 }
 
-/// What a token is good for: `repository:name:action`, one each.
+/// The scopes of a token: `repository:name:action`, one each.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scopes(BTreeSet<String>);
 
@@ -115,8 +115,8 @@ impl Tokens {
         Router::new().route("/token", get(by_get).post(by_post)).with_state(self.clone())
     }
 
-    /// Whether a token is good for `action` on `resource`, or for entering when there is none; and
-    /// whose it is.
+    /// Checks whether a token allows `action` on `resource`, or is valid if there is no action, and
+    /// returns its user.
     pub(crate) fn allows(
         &self,
         token: &str,
@@ -215,7 +215,7 @@ impl Tokens {
     }
 }
 
-/// Whether a refresh token is wanted too.
+/// The client's choice of whether it also wants a refresh token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Offline {
     Asked,

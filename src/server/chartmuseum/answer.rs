@@ -1,5 +1,5 @@
-//! Answers as ChartMuseum words them: JSON with its content type, `{"error": …}` for what is
-//! refused. What happened is said by those who call.
+//! Responses in ChartMuseum's words: JSON with its content type, and `{"error": …}` for a refusal.
+//! The callers log the cause.
 
 use crate::{
     Error, ErrorKind,
@@ -71,7 +71,7 @@ impl From<Barred> for Denial {
 }
 
 impl From<Error> for Denial {
-    /// What the store says. Paths of this machine stay in the log.
+    /// Converts an error of the store. Paths of this machine stay in the log.
     fn from(error: Error) -> Self {
         match error.kind() {
             ErrorKind::NotFound => Self::not_found("object not found"),

@@ -1,6 +1,6 @@
-//! How a chart of the museum lies in the store: as a tag of the repository `NAMESPACE/NAME`, or,
-//! when no registry can name it, among what the store keeps beside its repositories. Who may put
-//! what there is decided before.
+//! Charts of the museum in the store. A chart is a tag of the repository `NAMESPACE/NAME`. If no
+//! registry can name it, the store keeps it beside its repositories. The callers check access
+//! first.
 
 use super::{answer::Denial, intake::Received, provenance::Provenance};
 use crate::{
@@ -38,7 +38,7 @@ pub(super) struct ChartStore<C>(pub(super) Follower<C>, Arc<Mutex<Asides>>);
 /// The provenance files that wait for their charts: namespaces and file names.
 type Asides = BTreeSet<(String, String)>;
 
-/// A chart that was judged.
+/// A chart that passed the checks.
 #[derive(Clone, Debug)]
 pub(super) struct Judged {
     pub(super) metadata: Metadata,
@@ -51,7 +51,7 @@ impl Judged {
     }
 }
 
-/// Where a version lies.
+/// The location of a version.
 enum Location<R> {
     Tagged(RepositoryName, R, Tag),
     /// Under a tag made of its namespace and file name.
@@ -72,12 +72,12 @@ impl<C: Catalog> ChartStore<C> {
         self.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a provenance file waits under this name.
+    /// Reports whether a provenance file waits under this name.
     pub(super) fn is_waiting(&self, namespace: &str, file: &str) -> bool {
         self.asides().contains(&(namespace.to_owned(), file.to_owned()))
     }
 
-    /// How many provenance files of a namespace wait for their charts.
+    /// Returns the number of provenance files in a namespace that wait for their charts.
     pub(super) fn waiting(&self, namespace: &str) -> usize {
         self.asides().iter().filter(|(of, _)| of == namespace).count()
     }
@@ -203,7 +203,7 @@ impl<C: Catalog> ChartStore<C> {
         Ok(())
     }
 
-    /// Takes a version away, whatever says that it is this one.
+    /// Removes a version, with every tag and file that holds it.
     pub(super) async fn remove(
         &self,
         namespace: &str,
@@ -296,8 +296,8 @@ impl<C: Catalog> ChartStore<C> {
         store.fetch_blob(&layer, limits.provenance_bytes).await.map(Some)
     }
 
-    /// Removes the provenance file that was put aside under this name, for its chart is stored with
-    /// it. If that fails, the file stays without use, and the log says so.
+    /// Removes the provenance file that waits under this name, because its chart is now stored with
+    /// it. If that fails, the server logs a warning and the unused file stays.
     pub(super) async fn forget_aside(&self, namespace: &str, file: &str) {
         let Some(store) = self.catalog().loose() else { return };
         match store.delete(&TagOrDigest::Tag(loose_tag(namespace, file))).await {
@@ -324,7 +324,7 @@ impl<C: Catalog> ChartStore<C> {
         Ok(Some(store.fetch_blob(blob, limits.provenance_bytes).await?))
     }
 
-    /// Whether a version's tag is taken by something that is no chart.
+    /// Reports whether the tag of a version holds something other than a chart.
     pub(super) async fn is_taken(
         &self,
         namespace: &str,

@@ -67,7 +67,7 @@ impl<C: Catalog> ChartMuseum<C> {
     }
 }
 
-/// How long a client waits for the first byte from a store elsewhere.
+/// The time that a client waits for the first byte from a remote store.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn send<R: StreamBlob>(

@@ -17,14 +17,14 @@ use std::{
     time::Duration,
 };
 
-/// What a field holds.
+/// The content of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Chart,
     Provenance,
 }
 
-/// Whether a request brings a form. As in ChartMuseum, the type is compared as it is written.
+/// Reports whether a request has a form. As in ChartMuseum, the comparison of the type is exact.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
     content_type(headers)
         .and_then(|text| text.split([';', ' ']).next())
@@ -35,8 +35,8 @@ fn content_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
 }
 
-/// The files of a form: of each field the first, in the order in which they are judged. What cannot
-/// be read as a form has no files.
+/// Reads the files of a form: the first of each field, in the order of the checks. A form that
+/// cannot be parsed has no files.
 pub(super) async fn receive(
     headers: &HeaderMap,
     body: &mut Body,

@@ -17,9 +17,9 @@ const READERS: usize = 2;
 const HELD: usize = 256;
 /// The least that one answer counts for.
 const UNIT: usize = 1024 * 1024;
-/// How long a request waits for others.
+/// The time that a request waits for others.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a client may take for an answer: this, and a second for so many bytes of it.
+/// The time that a client may take for a response: this, and one second per 64 KiB.
 const GRACE: Duration = Duration::from_secs(30);
 const LEAST_RATE: usize = 64 * 1024;
 /// Bytes of a file that are sent as one piece. A multiple of three, so that base64 can be joined.

@@ -1,6 +1,6 @@
-//! Whether the registry behind a bridge lets a client push, asked before the client's body is read:
-//! nothing is received or inflated for somebody whom the registry refuses. The upload itself is
-//! asked for again, in its own repository.
+//! Push permission from the registry behind a bridge. The bridge asks before it reads the client's
+//! body, so it receives and inflates nothing if the registry refuses. The upload asks again, in its
+//! own repository.
 
 use super::{ChartMuseum, answer::Denial};
 use crate::{
@@ -20,14 +20,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a yes is believed. The upload asks again in any case.
+/// The time for which the bridge caches a permission. The upload asks again in any case.
 const BELIEVED: Duration = Duration::from_secs(60);
 /// Answers that are remembered. With more, all are forgotten.
 const REMEMBERED: usize = 1024;
 /// Repositories of a namespace that are asked for: some registries give rights by repository.
 const ASKED: usize = 3;
 
-/// Who may push where, by a hash of credentials and namespace.
+/// The cached push permissions, by a hash of credentials and namespace.
 #[derive(Debug, Default)]
 pub(super) struct Leave(Mutex<HashMap<[u8; 32], Instant>>);
 

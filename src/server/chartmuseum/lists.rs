@@ -1,4 +1,4 @@
-//! What the API says of charts: all of them by pages, one chart's versions, one version by a range,
+//! Chart lists of the API: all charts by pages, the versions of one chart, one version by a range,
 //! its templates and values.
 
 use super::{

@@ -1,5 +1,5 @@
-//! Whose turn it is to change what: of two uploads of one version at once, one is told that it is
-//! there.
+//! Locks for changes. Of two simultaneous uploads of one version, the second fails because the
+//! version exists.
 
 use super::options::Options;
 use std::{
@@ -20,10 +20,10 @@ pub(in crate::server) struct Turns {
     scope: Scope,
 }
 
-/// What waits for each other.
+/// The scope of a lock.
 #[derive(Clone, Copy, Debug)]
 enum Scope {
-    /// What has the same file name: one version, or two whose files would be one.
+    /// Versions with the same file name: one version, or two whose files have the same name.
     File,
     /// Versions of one chart, since one may make another go.
     Chart,

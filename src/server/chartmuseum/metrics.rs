@@ -17,10 +17,10 @@ const MAX_HOSTS: usize = 16;
 /// Values of the label `repo` before the rest are one.
 const MAX_NAMESPACES: usize = 1000;
 const OTHER: &str = "other";
-/// What answers, where ChartMuseum names a function of its own.
+/// The `handler` label. ChartMuseum puts the name of a function there.
 const HANDLER: &str = "museum";
 
-/// What was counted.
+/// The counters.
 #[derive(Debug, Default)]
 pub(super) struct Metrics(Mutex<State>);
 

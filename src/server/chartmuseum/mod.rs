@@ -61,7 +61,7 @@ struct ChartMuseum<C> {
     house: Arc<Shared>,
 }
 
-/// What its flags say, and what everybody in it shares.
+/// The options, and the state that all requests share.
 struct Shared {
     options: Options,
     access: Access,
@@ -74,11 +74,11 @@ struct Shared {
     room: Room,
     /// Entries that are written as JSON at once.
     converters: Converters,
-    /// Who was let in by the store lately.
+    /// The push permissions that the store granted recently.
     leave: Leave,
     /// Uploads that are inflated at once.
     judges: Semaphore,
-    /// Whoever adds a version, or takes one away, waits for its turn.
+    /// The locks for adding and removing versions.
     turns: Arc<Turns>,
     ids: Ids,
 }
@@ -166,8 +166,8 @@ async fn serve<C: Catalog>(
     response
 }
 
-/// What Go's server answers where a `%` is followed by no two hexadecimal digits, before
-/// ChartMuseum sees it.
+/// Returns the response of Go's server if two hexadecimal digits do not follow a `%`. ChartMuseum
+/// never sees such a request.
 fn malformed() -> Response {
     (StatusCode::BAD_REQUEST, "400 Bad Request").into_response()
 }
@@ -343,7 +343,7 @@ impl<C: Catalog> ChartMuseum<C> {
         });
     }
 
-    /// What is left of an answer to `HEAD`.
+    /// Removes the body from a response to `HEAD`.
     fn without_body(&self, route: &Route, response: &mut Response) {
         hide(response);
         if self.options.compat == Compat::Improved

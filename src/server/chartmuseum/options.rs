@@ -1,27 +1,26 @@
-//! What of ChartMuseum's flags a server was started with. Who may do what is
-//! [`crate::server::Access`].
+//! ChartMuseum's options of a server. [`crate::server::Access`] holds the access options.
 
 use crate::server::index_view::{Format, Settings};
 use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf};
 
-/// How the ChartMuseum API behaves. The default is ChartMuseum's own, but for the depth.
+/// Options of the ChartMuseum API. The defaults are ChartMuseum's own, except for the depth.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// Which namespaces there are.
+    /// The number of segments of a namespace.
     pub depth: Depth,
-    /// A path that stands before every other: empty, or `/` and at least one segment, without `/`
-    /// at its end.
+    /// The path prefix of every route: empty, or `/` and at least one segment, without a trailing
+    /// `/`.
     pub context_path: String,
-    /// Which routes below `/api` there are.
+    /// The routes below `/api` that the server offers.
     pub api: Api,
-    /// What happens to a version that is there.
+    /// The rule for uploading a version that exists.
     pub overwrite: Overwrite,
-    /// What stands before the URLs in the index; empty for relative ones.
+    /// The prefix of URLs in the index; empty for relative ones.
     pub chart_url: String,
-    /// How many versions of a chart are kept; the oldest goes first.
+    /// The number of versions to keep of each chart. The server deletes the oldest first.
     pub per_chart_limit: Option<NonZeroUsize>,
-    /// How many archives and provenance files a namespace may hold.
+    /// The maximum number of archives and provenance files in a namespace.
     pub max_storage_objects: Option<NonZeroUsize>,
     /// Bytes of one request's body.
     pub max_upload_bytes: u64,
@@ -29,9 +28,9 @@ pub struct Options {
     pub chart_field: String,
     /// The form field of a provenance file, beside `prov`.
     pub provenance_field: String,
-    /// How the index is written.
+    /// The format of the index.
     pub format: Format,
-    /// Whether `/metrics` is there.
+    /// The switch for `/metrics`.
     pub metrics: Metrics,
     /// The repository ids of Artifact Hub by namespace; the root's is the empty one.
     pub artifact_hub: BTreeMap<String, String>,
@@ -39,11 +38,11 @@ pub struct Options {
     pub allow_origin: Option<String>,
     /// A folder with an `index.html` and a folder `static`, shown instead of our welcome.
     pub pages: Option<PathBuf>,
-    /// How far ChartMuseum's oddities go.
+    /// The extent to which the server copies ChartMuseum's oddities.
     pub compat: Compat,
 }
 
-/// How many segments a namespace has.
+/// The number of segments of a namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
     /// Any number; a namespace without charts is not there, but for the root.
@@ -55,41 +54,41 @@ pub enum Depth {
     Exactly(usize),
 }
 
-/// Which routes below `/api` there are.
+/// The routes below `/api` that the server offers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Api {
-    /// All.
+    /// All routes.
     #[default]
     Whole,
     /// None that deletes.
     WithoutDelete,
-    /// None.
+    /// No routes.
     Off,
 }
 
-/// What happens to a version that is there when it is uploaded again.
+/// The rule for uploading a version that exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overwrite {
-    /// It is replaced when the query has `force`.
+    /// The upload replaces the version if the query has `force`.
     #[default]
     ByForce,
-    /// It stays.
+    /// The server refuses the upload.
     Never,
-    /// It is replaced.
+    /// The upload replaces the version.
     Always,
 }
 
-/// Whether `/metrics` is there.
+/// The switch for `/metrics`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Metrics {
-    /// No.
+    /// The server has no `/metrics`.
     #[default]
     Off,
     /// Yes, for everybody.
     On,
 }
 
-/// How far ChartMuseum's oddities go.
+/// The extent to which the server copies ChartMuseum's oddities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compat {
     /// `HEAD` is answered wherever `GET` is, with the same status and headers; limits count forms
@@ -101,7 +100,7 @@ pub enum Compat {
 }
 
 impl Options {
-    /// What of them the index is written by.
+    /// Returns the settings for the index.
     pub fn settings(&self) -> Settings {
         Settings {
             chart_url: self.chart_url.clone(),
@@ -112,7 +111,7 @@ impl Options {
 }
 
 impl Overwrite {
-    /// Whether a version that is there gives way.
+    /// Reports whether an upload may replace a version that exists.
     pub(super) fn allows(self, force: Force) -> bool {
         match self {
             Self::ByForce => force == Force::Given,
@@ -122,7 +121,7 @@ impl Overwrite {
     }
 }
 
-/// Whether the query has `force`, with whatever value.
+/// The presence of `force` in the query, with any value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Force {
     Given,

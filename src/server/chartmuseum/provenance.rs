@@ -1,5 +1,4 @@
-//! Which chart a provenance file belongs to, as ChartMuseum reads it. Whether its signature is good
-//! is `verify`'s affair.
+//! Chart names in provenance files, as ChartMuseum reads them. `verify` checks the signatures.
 
 use bytes::Bytes;
 
@@ -23,7 +22,7 @@ impl Provenance {
         Some(Self { name, version, bytes })
     }
 
-    /// What its file is called.
+    /// Returns the name of the file.
     pub(super) fn file_name(&self) -> String {
         format!("{}-{}.tgz.prov", self.name, self.version)
     }

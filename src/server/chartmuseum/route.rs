@@ -5,7 +5,7 @@ use super::options::{Api, Compat, Depth, Options};
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-/// What is asked of.
+/// The object of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Welcome,
@@ -25,7 +25,7 @@ pub(super) enum Kind {
     Delete,
 }
 
-/// What a request needs of who sends it.
+/// The right that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
     Nothing,
@@ -43,9 +43,9 @@ pub(super) struct Route {
     pub(super) namespace: String,
     /// The last segments: a file's name, or a chart's name and version.
     pub(super) names: Vec<String>,
-    /// The path without what stands before it.
+    /// The path without the context path.
     pub(super) path: String,
-    /// Whether it lies below `/api`.
+    /// True if the path is below `/api`.
     pub(super) api: bool,
 }
 
@@ -72,7 +72,7 @@ const TABLE: [(Method, &str, Kind); 16] = [
 const DELETE: (Method, &str, Kind) =
     (Method::DELETE, "/api/:repo/charts/:name/:version", Kind::Delete);
 
-/// Whether every `%` of a path is followed by two hexadecimal digits.
+/// Reports whether two hexadecimal digits follow every `%` of a path.
 pub(super) fn is_sound(path: &str) -> bool {
     let hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
     let bytes = path.as_bytes();
@@ -80,7 +80,7 @@ pub(super) fn is_sound(path: &str) -> bool {
 }
 
 impl Kind {
-    /// What it needs of who asks.
+    /// Returns the right that the request needs.
     pub(super) fn need(self) -> Need {
         match self {
             Self::Info | Self::Health => Need::Nothing,
@@ -166,7 +166,7 @@ fn table(options: &Options) -> impl Iterator<Item = (Method, &'static str, Kind)
     })
 }
 
-/// The path after the one that stands before all; `None` beside it.
+/// Returns the path after the context path; `None` if the path is outside it.
 fn within_context<'a>(path: &'a str, options: &Options) -> Option<&'a str> {
     let before = options.context_path.as_str();
     if before.is_empty() {
@@ -181,7 +181,7 @@ fn within_context<'a>(path: &'a str, options: &Options) -> Option<&'a str> {
     }
 }
 
-/// How deep the namespace of `path` is if the path has the shape of `pattern`.
+/// Returns the depth of the namespace if `path` has the shape of `pattern`.
 fn depth_by(path: &str, pattern: &str, api: bool) -> Option<usize> {
     if api != pattern.starts_with("/api") {
         return None;

@@ -36,7 +36,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
-/// How indexes are written.
+/// Settings of the indexes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Before every entry's URL, without a slash at its end; empty for URLs relative to the index.
@@ -49,7 +49,7 @@ pub struct Settings {
     pub format: Format,
 }
 
-/// What an index is written in.
+/// The format of an index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     /// YAML, as everybody does.
@@ -74,16 +74,16 @@ struct Inner {
 pub struct Stored {
     /// The version.
     pub found: Found,
-    /// Which of its files.
+    /// The file of the version.
     pub file: FileKind,
 }
 
-/// Which file of a version.
+/// The kind of a version's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
-    /// `NAME-VERSION.tgz`
+    /// The archive, `NAME-VERSION.tgz`.
     Archive,
-    /// `NAME-VERSION.tgz.prov`
+    /// The provenance file, `NAME-VERSION.tgz.prov`.
     Provenance,
 }
 
@@ -97,10 +97,10 @@ impl Stored {
     }
 }
 
-/// How much a namespace holds.
+/// The size of a namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Charts.
+    /// The number of charts.
     pub charts: usize,
     /// Versions of all of them.
     pub versions: usize,
@@ -112,7 +112,7 @@ impl View {
         Self(Arc::new(Inner { settings: Arc::new(settings), namespaces: RwLock::default() }))
     }
 
-    /// How its indexes are written.
+    /// Returns the settings of the indexes.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
     }
@@ -193,7 +193,7 @@ impl View {
         self.all().get(namespace).map(Namespace::names).unwrap_or_default()
     }
 
-    /// What `NAME-VERSION.tgz` or `NAME-VERSION.tgz.prov` is.
+    /// Returns the content of `NAME-VERSION.tgz` or `NAME-VERSION.tgz.prov`.
     pub fn file(&self, namespace: &str, file_name: &str) -> Option<Stored> {
         let (stem, file) = match file_name.strip_suffix(".tgz.prov") {
             Some(stem) => (stem, FileKind::Provenance),
@@ -210,7 +210,7 @@ impl View {
         names
     }
 
-    /// How much a namespace holds; nothing for one without charts.
+    /// Returns the size of a namespace; zero if it has no charts.
     pub fn counts(&self, namespace: &str) -> Counts {
         let counts = self.all().get(namespace).map(Namespace::counts).unwrap_or_default();
         Counts { charts: counts.0, versions: counts.1 }

@@ -28,10 +28,10 @@ const REPOSITORIES: usize = 8;
 const TAGS: usize = 8;
 /// Failures of one repository that the log tells one by one.
 const TOLD: usize = 3;
-/// How long a request waits for the first look at a store.
+/// The time that a request waits for the first look at a store.
 const SOON: Duration = Duration::from_secs(20);
 
-/// Whether the store could be asked the last time.
+/// The result of the last request to the store: success, or the error.
 #[derive(Debug, Default)]
 pub(super) struct Freshness(Mutex<Option<String>>);
 
@@ -40,7 +40,7 @@ impl Freshness {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
-    /// What is in the way, if something is.
+    /// Returns the last error, if the last request failed.
     fn trouble(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -86,7 +86,7 @@ impl<C: Catalog> Follower<C> {
         }
     }
 
-    /// What kept the store from being looked at the last time, if something did.
+    /// Returns the error of the last look at the store, if it failed.
     pub fn trouble(&self) -> Option<String> {
         self.inner.fresh.trouble()
     }

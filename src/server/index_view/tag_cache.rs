@@ -1,5 +1,4 @@
-//! What a follower knows of its store: which tag of which repository is on which manifest, and
-//! which of those are charts.
+//! Tag cache of a follower: the manifest of each tag, and the charts among the manifests.
 
 use super::{
     cache::Live,
@@ -14,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-/// What a tag is on.
+/// The manifest of a tag.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     /// The manifest.
@@ -125,13 +124,13 @@ impl TagCache {
             .collect()
     }
 
-    /// How many tags there are.
+    /// Returns the number of tags.
     pub(super) fn len(&self) -> usize {
         self.0.values().map(|all| all.tags.len()).sum()
     }
 }
 
-/// The namespace of a repository: what stands before its last segment.
+/// Returns the namespace of a repository: the name without its last segment.
 pub(super) fn namespace_of(repository: &RepositoryName) -> &str {
     repository.as_str().rsplit_once('/').map_or("", |(namespace, _)| namespace)
 }

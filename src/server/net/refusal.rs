@@ -1,5 +1,4 @@
-//! What the server says when it does not do what was asked: status, the specification's code, and a
-//! JSON body.
+//! Error responses of the server: status, the specification's code, and a JSON body.
 
 use crate::{Error, ErrorKind, store::disk::repository::MissingContent};
 use axum::{
@@ -93,7 +92,7 @@ impl Refusal {
 }
 
 impl From<Error> for Refusal {
-    /// What the store says. Paths of this machine stay in the log.
+    /// Converts an error of the store. Paths of this machine stay in the log.
     fn from(error: Error) -> Self {
         if is_full(&error) {
             tracing::error!(error = error.chain(), "the store is full");
@@ -132,7 +131,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Whether the disk, a quota or a limit on files stands beneath the error.
+/// Reports whether the cause of the error is a full disk, a quota or a limit on files.
 pub(crate) fn is_full(error: &Error) -> bool {
     let mut next: Option<&(dyn StdError + 'static)> = StdError::source(error);
     while let Some(cause) = next {

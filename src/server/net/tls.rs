@@ -11,7 +11,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use std::{path::Path, sync::Arc};
 use tokio_rustls::TlsAcceptor;
 
-/// What a registry needs to be reached by HTTPS.
+/// The certificate and key of a registry with HTTPS.
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,

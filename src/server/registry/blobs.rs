@@ -24,7 +24,7 @@ use std::{
 
 /// Up to here a blob is read at once: one system call costs less than handing it to another thread.
 const INLINE: u64 = 64 * 1024;
-/// How much of a file is read at a time: 128 MB/s at 4 KiB, 1,605 at 64 KiB, 2,502 at 256 KiB.
+/// The number of bytes per read: 128 MB/s at 4 KiB, 1,605 at 64 KiB, 2,502 at 256 KiB.
 const BUFFER: u64 = 256 * 1024;
 
 pub(crate) fn get(
@@ -121,7 +121,7 @@ fn read(mut file: File, mut buffer: Vec<u8>, length: u64) -> io::Result<(File, B
     Ok((file, buffer.into()))
 }
 
-/// What a `Range` header asks for, of a blob of a known size.
+/// The part of a blob that a `Range` header asks for. The size of the blob is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Range {
     Whole,

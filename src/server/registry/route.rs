@@ -8,24 +8,24 @@ use crate::{
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 
-/// What a request speaks of.
+/// The object of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// `/v2/`: is this a registry, and who am I?
     Base,
-    /// `/v2/_catalog`
+    /// The list of repositories, `/v2/_catalog`.
     Catalog,
-    /// `/v2/<name>/blobs/<digest>`
+    /// A blob, `/v2/<name>/blobs/<digest>`.
     Blob(RepositoryName, Digest),
-    /// `/v2/<name>/blobs/uploads/`
+    /// The start of an upload, `/v2/<name>/blobs/uploads/`.
     Uploads(RepositoryName),
-    /// `/v2/<name>/blobs/uploads/<session>`
+    /// An upload session, `/v2/<name>/blobs/uploads/<session>`.
     Upload(RepositoryName, String),
     /// `/v2/<name>/manifests/<tag or digest>`
     Manifest(RepositoryName, TagOrDigest),
-    /// `/v2/<name>/tags/list`
+    /// The list of tags, `/v2/<name>/tags/list`.
     Tags(RepositoryName),
-    /// `/v2/<name>/referrers/<digest>`
+    /// The list of referrers, `/v2/<name>/referrers/<digest>`.
     Referrers(RepositoryName, Digest),
 }
 

@@ -29,10 +29,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use std::time::{Duration, SystemTime};
 
-/// How much of a body is gathered before it is handed to the disk, while the next is being
-/// received.
+/// The number of bytes to gather before a write to disk. The server receives the next batch
+/// meanwhile.
 const BATCH: usize = 512 * 1024;
-/// How long a session may rest once too many are open.
+/// The time that a session may stay idle once too many are open.
 const SHORT_REST: Duration = Duration::from_secs(60);
 
 pub(crate) async fn start(
@@ -303,7 +303,7 @@ fn created(repository: &Repository, digest: &Digest) -> Response {
     response
 }
 
-/// An answer that says where the session is and what it has.
+/// Returns a response with the location of the session and the number of bytes received.
 fn position(status: StatusCode, repository: &Repository, id: &str, size: u64) -> Response {
     let mut response = accepted();
     *response.status_mut() = status;
