@@ -29,6 +29,17 @@ pub const BODY_GRACE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Without a least rate, a body that comes byte by byte would hold its connection for ever.
 pub const BODY_BYTES_A_SECOND: u64 = 4 * KIB;
 
+/// Bytes before a form's first part, or of one part's header. Browsers and Helm's plugins send some
+/// 200; without a cap, a header that never ends would be held in memory.
+pub const PART_HEADER_BYTES: i64 = 64 * KIB as i64;
+
+/// Bytes of requests' bodies that a server holds in memory at once, of one kind of request, beside
+/// [`SMALL_BODY`] of each. Unfinished bodies count as they come.
+pub const BODIES_HELD: usize = 64 * MIB as usize;
+/// Bytes of a body that may always be held: nearly every manifest is smaller, and is taken even
+/// while large ones have all of [`BODIES_HELD`].
+pub const SMALL_BODY: usize = 64 * KIB as usize;
+
 /// Entries of an image index that are looked at to find the chart among them. An image for every
 /// platform that Go knows has about 45, each with an attestation that is looked at only if nothing
 /// likelier is a chart.

@@ -101,7 +101,7 @@ pub(super) fn write(entry: &Entry) -> Bytes {
 }
 
 /// A JSON value, with keys that stand twice.
-pub(super) fn value(bytes: &[u8]) -> Result<Value> {
+pub(crate) fn value(bytes: &[u8]) -> Result<Value> {
     serde_json::from_slice::<Any>(bytes)
         .map(|any| any.0)
         .map_err(|error| Error::invalid("cannot read JSON").with_source(error))

@@ -27,6 +27,7 @@ pub use entry::{Entry, Legacy};
 pub use find::is_range;
 #[cfg(feature = "server")]
 pub(crate) use full::fragment_entry;
+pub(crate) use json::value as json_value;
 pub use line::Line;
 pub use listed::ListedDigest;
 

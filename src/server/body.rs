@@ -10,9 +10,11 @@ use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How much of an unwanted body is read, and for how long, so that a client that sends before it
 /// listens hears why. Closing at once would reset the connection under the answer.
@@ -135,6 +137,56 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// The memory for bodies of one kind of request that are held whole. Without it, each of thousands
+/// of connections could have as much as its own cap lets it.
+#[derive(Clone, Debug)]
+pub(super) struct HeldBodies(Arc<Semaphore>);
+
+impl Default for HeldBodies {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(limits::BODIES_HELD)))
+    }
+}
+
+/// There is no memory for more bytes of a body.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("too many large requests are on their way; try again later")]
+pub(super) struct NoRoom;
+
+/// What one body holds until it is dropped.
+#[derive(Debug)]
+pub(super) struct HeldBody {
+    room: Arc<Semaphore>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl HeldBodies {
+    pub(super) fn hold(&self) -> HeldBody {
+        HeldBody { room: Arc::clone(&self.0), permit: None }
+    }
+}
+
+impl HeldBody {
+    /// Holds `length` bytes in all from now on.
+    ///
+    /// # Errors
+    /// When others hold too much. The first [`limits::SMALL_BODY`] are always held.
+    pub(super) fn grow(&mut self, length: usize) -> Result<(), NoRoom> {
+        let has = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = length.saturating_sub(limits::SMALL_BODY).saturating_sub(has);
+        if more == 0 {
+            return Ok(());
+        }
+        let more = u32::try_from(more).map_err(|_| NoRoom)?;
+        let more = Arc::clone(&self.room).try_acquire_many_owned(more).map_err(|_| NoRoom)?;
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            none => *none = Some(more),
+        }
+        Ok(())
     }
 }
 

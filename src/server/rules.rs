@@ -4,7 +4,7 @@
 use super::{
     auth::parent,
     chartmuseum::{Api, Options, Overwrite, Turns},
-    index_view::{Follower, Found, View},
+    index_view::{Follower, Found, Item, Origin, View},
     net::refusal::{Code, Refusal},
 };
 use crate::{
@@ -70,6 +70,7 @@ impl Rules {
         })?;
         let name = repository.name();
         let content = content(repository, manifest.clone()).await;
+        let shows = self.shows(charts, repository, manifest).await?;
         for tag in tags {
             let (from, wanted) = (repository.clone(), TagOrDigest::Tag(tag.clone()));
             let there = blocking(move || from.manifest(&wanted)).await?;
@@ -89,6 +90,26 @@ impl Rules {
                 // Under another tag, say: this one would be shown in its place.
                 None => shown.as_ref().is_some_and(|found| !is_archive(found, content.as_ref())),
             };
+            // Any repository of the namespace may hold any chart of it.
+            let outranks = shows.as_ref().and_then(|item| {
+                let origin = Origin::Tag {
+                    repository: name.clone(),
+                    tag: tag.clone(),
+                    manifest: digest.clone(),
+                };
+                let found = charts.view().find(parent(name), &item.name, &item.version)?;
+                let first = origin.rank(item) < found.origin.rank(&found.item);
+                (first && !is_archive(&found, Some(&item.archive.digest))).then_some(item)
+            });
+            if let Some(item) = outranks
+                && self.overwrite == Overwrite::Never
+            {
+                let (name, version) = (&item.name, &item.version);
+                let message = format!(
+                    "the chart `{name}` has the version {version}, which stays: this registry replaces none"
+                );
+                return Err(Refusal::new(StatusCode::CONFLICT, Code::Denied, message));
+            }
             if replaces && self.overwrite == Overwrite::Never {
                 let message = format!(
                     "`{name}:{tag}` holds a chart, which stays: this registry replaces none"
@@ -110,6 +131,20 @@ impl Rules {
             }
         }
         Ok(())
+    }
+
+    /// The version that the index would show of a manifest, if it holds a chart.
+    pub(super) async fn shows(
+        &self,
+        charts: &Follower<Disk>,
+        repository: &Repository,
+        manifest: &Manifest,
+    ) -> Result<Option<Item>, Refusal> {
+        if self.overwrite != Overwrite::Never {
+            return Ok(None);
+        }
+        let found = charts.chart(repository, repository.name(), manifest.clone()).await;
+        Ok(found.ok().flatten().map(|(item, _)| item))
     }
 
     fn room_for_one(&self, view: &View, namespace: &str) -> Result<(), Refusal> {

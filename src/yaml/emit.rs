@@ -3,7 +3,7 @@
 
 use super::{
     Value, number,
-    style::{Context, Out},
+    style::{Context, MergeKey, Out},
 };
 use crate::json;
 use std::{borrow::Cow, cmp::Ordering};
@@ -50,9 +50,9 @@ pub(super) fn emit(value: &Node<'_>) -> String {
 }
 
 /// Writes an item of a list whose dashes are indented by `indent`, from the start of its line to
-/// the end of its last.
+/// the end of its last. One item must not cost a reader the whole list.
 pub(super) fn emit_item(value: &Node<'_>, indent: isize) -> String {
-    let mut out = Out::default();
+    let mut out = Out::with(MergeKey::Quoted);
     item(&mut out, value, indent);
     out.finish()
 }

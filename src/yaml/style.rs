@@ -18,6 +18,17 @@ pub(super) struct Out {
     spaced: bool,
     /// Nothing but indentation and indicators on this line yet.
     indented: bool,
+    merge: MergeKey,
+}
+
+/// How the key `<<` is written. Go writes it plain and reads it as a merge of mappings, so that a
+/// text as its value makes the whole document unreadable to Helm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MergeKey {
+    /// As Go writes it.
+    Plain,
+    /// As the text that it is.
+    Quoted,
 }
 
 /// Whether a scalar may be broken into lines.
@@ -37,11 +48,21 @@ enum Style {
 
 impl Default for Out {
     fn default() -> Self {
-        Self { text: String::with_capacity(1024), column: 0, spaced: true, indented: true }
+        Self {
+            text: String::with_capacity(1024),
+            column: 0,
+            spaced: true,
+            indented: true,
+            merge: MergeKey::Plain,
+        }
     }
 }
 
 impl Out {
+    pub(super) fn with(merge: MergeKey) -> Self {
+        Self { merge, ..Self::default() }
+    }
+
     /// Ends the document.
     pub(super) fn finish(mut self) -> String {
         self.indent(0);
@@ -101,7 +122,11 @@ impl Out {
             }
             return;
         }
-        match style(text, context) {
+        let style = match self.merge {
+            MergeKey::Quoted if context == Context::Key && text == "<<" => Style::DoubleQuoted,
+            _ => style(text, context),
+        };
+        match style {
             Style::Plain => {
                 self.separate();
                 self.flow(text, context, indent, Style::Plain);

@@ -3,9 +3,13 @@
 
 use crate::{
     Error, ErrorKind, Result,
-    chart::{Metadata, time::Time},
-    index::Entry,
-    limits::Limits,
+    chart::{
+        Metadata,
+        decode::{Decoder, Unknown},
+        time::Time,
+    },
+    index::{Entry, json_value},
+    limits::{Limits, MIB},
     oci::{Descriptor, Manifest, Tag, TagOrDigest, chart, media},
     ops::chart_manifest::chart_of,
     store::Fetch,
@@ -35,6 +39,7 @@ pub fn entry(manifest: &Manifest, config: Option<&[u8]>, limits: &Limits) -> Res
     let mut metadata = match config {
         // JSON is YAML, and this is the reader that knows Helm's fields.
         Some(config) => Metadata::from_yaml(&as_yaml(config), limits)
+            .or_else(|error| from_json(config).ok_or(error))
             .map_err(|error| error.context("the config holds no chart's metadata"))?,
         None => Metadata {
             name: text(media::TITLE),
@@ -58,6 +63,19 @@ pub fn entry(manifest: &Manifest, config: Option<&[u8]>, limits: &Limits) -> Res
         digest: content.digest.hex().to_owned(),
         ..Entry::default()
     })
+}
+
+/// A config that only a reader of JSON takes: one with a character beyond the basic plane as two
+/// escapes, or with a long key.
+fn from_json(config: &[u8]) -> Option<Metadata> {
+    // The values of a list take many times its bytes; no real config comes near.
+    if config.len() as u64 > MIB {
+        return None;
+    }
+    let value = json_value(config).ok()?;
+    let mut metadata = Metadata::default();
+    Decoder::decode(&mut metadata, &value, Unknown::Ignored).ok()?;
+    Some(metadata)
 }
 
 /// Returns JSON in a spelling that a YAML reader parses to the same value. JSON strings may have
@@ -174,6 +192,20 @@ mod tests {
         );
         let entry = entry(&manifest, Some(&config), &Limits::default()).expect("entry");
         assert_eq!(entry.metadata, metadata);
+    }
+
+    #[test]
+    fn a_config_may_have_escaped_pairs_and_long_keys() {
+        let (_, manifest) = composed(None);
+        let key = "k".repeat(2000);
+        let config = format!(
+            r#"{{"name":"demo","version":"1.0.0","apiVersion":"v2","description":"\ud83d\ude00","annotations":{{"{key}":"x"}}}}"#
+        );
+        let entry = entry(&manifest, Some(config.as_bytes()), &Limits::default()).expect("entry");
+        assert_eq!(entry.metadata.description, "\u{1f600}");
+        assert_eq!(entry.metadata.annotations[&key], "x");
+        let text = crate::index::write::fragment(&entry);
+        assert_eq!(crate::index::fragment_entry(&text).expect("read back"), entry);
     }
 
     #[test]

@@ -5,14 +5,19 @@ use super::{
     intake::{Intake, Received, frames},
     options::{CHART_FIELD, Options, PROVENANCE_FIELD},
 };
+use crate::limits::PART_HEADER_BYTES;
 use axum::body::Body;
-use futures_util::StreamExt;
+use bytes::Bytes;
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, Stream},
+};
 use http::{HeaderMap, header};
 use multer::Multipart;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -58,15 +63,22 @@ pub(super) async fn receive(
         frames(body, stall, options.max_upload_bytes)
             .map(move |frame| frame.map_err(|denial| denied.note(denial)))
     };
-    let mut form = Multipart::new(frames, boundary);
+    let left = Arc::new(AtomicI64::new(PART_HEADER_BYTES));
+    let mut form = Multipart::new(pieces(frames, Arc::clone(&left)), boundary);
     let read = async {
-        while let Some(mut field) = form.next_field().await? {
+        loop {
+            left.store(PART_HEADER_BYTES, Ordering::Release);
+            let Some(mut field) = form.next_field().await? else { break };
+            left.store(i64::MAX, Ordering::Release);
             let place = fields
                 .iter()
                 .position(|(name, _)| field.name() == Some(*name) && field.file_name().is_some())
                 .filter(|place| found[*place].is_none());
-            // Dropped, a field is read away.
-            let Some(place) = place else { continue };
+            let Some(place) = place else {
+                // Dropped, it would be read away as part of the next header.
+                while field.chunk().await?.is_some() {}
+                continue;
+            };
             let mut intake = Intake::new();
             while let Some(chunk) = field.chunk().await? {
                 intake = match intake.take(chunk).await {
@@ -89,6 +101,35 @@ pub(super) async fn receive(
     let parts = fields.into_iter().zip(found);
     Ok(parts.filter_map(|((_, part), found)| found.map(|found| (part, found))).collect())
 }
+
+/// The frames in small pieces, one at a time: the form's reader takes whatever is ready into its
+/// buffer before it looks at any of it. An error once `left` bytes were given.
+fn pieces(
+    frames: impl Stream<Item = std::io::Result<Bytes>> + Send,
+    left: Arc<AtomicI64>,
+) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+    stream::try_unfold(
+        (Box::pin(frames), Bytes::new(), left),
+        |(mut frames, mut frame, left)| async move {
+            tokio::task::yield_now().await;
+            if left.load(Ordering::Acquire) <= 0 {
+                return Err(std::io::Error::other("the header of a part is too long"));
+            }
+            while frame.is_empty() {
+                match frames.try_next().await? {
+                    Some(next) => frame = next,
+                    None => return Ok(None),
+                }
+            }
+            let piece = frame.split_to(frame.len().min(PIECE));
+            left.fetch_sub(piece.len() as i64, Ordering::AcqRel);
+            Ok(Some((piece, (frames, frame, left))))
+        },
+    )
+}
+
+/// Bytes that the form's reader gets at a time.
+const PIECE: usize = 16 * 1024;
 
 /// Remembers that a body was too large while the form's reader passes its own errors on.
 #[derive(Clone, Default)]

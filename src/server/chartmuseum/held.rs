@@ -17,6 +17,9 @@ const READERS: usize = 2;
 const HELD: usize = 256;
 /// The least that one answer counts for.
 const UNIT: usize = 1024 * 1024;
+/// Answers of at most one [`UNIT`] that are held beside [`HELD`], so that they never wait for large
+/// ones.
+const SMALL: usize = 32;
 /// The time that a request waits for others.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The time that a client may take for a response: this, and one second per 64 KiB.
@@ -30,6 +33,7 @@ pub(super) const PIECE: usize = 48 * 1024;
 pub(super) struct Room {
     readers: Arc<Semaphore>,
     held: Arc<Semaphore>,
+    small: Arc<Semaphore>,
 }
 
 /// The right to hold so much until it is dropped.
@@ -38,8 +42,9 @@ pub(super) struct Slot(#[allow(dead_code, reason = "held for its drop")] OwnedSe
 
 impl Room {
     pub(super) fn new() -> Self {
-        let [readers, held] = [READERS, HELD].map(|count| Arc::new(Semaphore::new(count)));
-        Self { readers, held }
+        let [readers, held, small] =
+            [READERS, HELD, SMALL].map(|count| Arc::new(Semaphore::new(count)));
+        Self { readers, held, small }
     }
 
     /// What `read` makes of a chart, and the right to hold it. `read` gets the right to read, and
@@ -54,11 +59,12 @@ impl Room {
         loop {
             let (reader, taken, bytes) = read(wait(&self.readers, 1).await?).await?;
             let units = u32::try_from(bytes.div_ceil(UNIT).clamp(1, HELD)).unwrap_or(1);
-            if let Some(slot) = held.or_else(|| take(&self.held, units)) {
+            let room = if units == 1 { &self.small } else { &self.held };
+            if let Some(slot) = held.or_else(|| take(room, units)) {
                 return Ok((taken, slot));
             }
             drop((taken, reader));
-            held = Some(wait(&self.held, units).await?);
+            held = Some(wait(room, units).await?);
         }
     }
 
@@ -198,6 +204,16 @@ mod tests {
         fn drop(&mut self) {
             self.0.lock().expect("counts").0 -= 1;
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_small_answer_does_not_wait_for_large_ones() {
+        let room = Room::new();
+        let _all = take(&room.held, HELD as u32).expect("room");
+        let small = room.hold(async |reader| Ok((reader, (), 1)));
+        assert!(small.await.is_ok());
+        let large = room.hold(async |reader| Ok((reader, (), 2 * UNIT)));
+        assert!(large.await.is_err(), "it waits");
     }
 
     #[tokio::test]

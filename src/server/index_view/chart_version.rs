@@ -52,6 +52,21 @@ impl Item {
         Err(Error::new(ErrorKind::Limit, message))
     }
 
+    /// Refuses an entry that cannot be read as it was written. It guards against faults of the
+    /// writer.
+    ///
+    /// # Errors
+    /// `Limit`, so that the log tells of it.
+    pub(in crate::server) fn require_readable(&self) -> Result<()> {
+        if self.format == Format::Json {
+            return Ok(());
+        }
+        fragment_entry(&self.text).map(drop).map_err(|error| {
+            let message = "its entry in an index cannot be read again";
+            Error::new(ErrorKind::Limit, message).with_source(error)
+        })
+    }
+
     /// The entry as one line of JSON. Where the index is YAML it is made anew at each call: a
     /// second copy of every entry would be the larger one, for JSON writes `<` in six bytes.
     ///
@@ -99,7 +114,7 @@ impl Origin {
 
     /// Which of several origins of one version is shown: the one in the repository of the chart's
     /// name, under the version's own tag. The same everywhere, so that replicas agree.
-    pub(super) fn rank<'a>(&'a self, item: &Item) -> (u8, u8, &'a str, &'a str) {
+    pub(in crate::server) fn rank<'a>(&'a self, item: &Item) -> (u8, u8, &'a str, &'a str) {
         match self {
             Self::Museum => (0, 0, "", ""),
             Self::Tag { repository, tag, .. } => (

@@ -234,7 +234,7 @@ impl<C: Catalog> Follower<C> {
     }
 
     /// The chart that a manifest holds, or one of those that it lists, and the way to it.
-    async fn chart(
+    pub(in crate::server) async fn chart(
         &self,
         store: &C::Repository,
         repository: &RepositoryName,
@@ -253,7 +253,7 @@ impl<C: Catalog> Follower<C> {
     ///
     /// # Errors
     /// `Invalid` when the manifest holds no chart, or one that Helm refuses; `Limit` when its entry
-    /// is longer than [`Limits::entry_bytes`].
+    /// is longer than [`Limits::entry_bytes`] or cannot be read again.
     pub fn item(
         &self,
         repository: &RepositoryName,
@@ -269,6 +269,8 @@ impl<C: Catalog> Follower<C> {
         let namespace = namespace_of(repository);
         let item = self.inner.view.item(namespace, entry, plain(archive), provenance.map(plain));
         item.require_at_most(self.inner.limits.entry_bytes)?;
+        // One entry that no reader takes would cost a namespace its whole index.
+        item.require_readable()?;
         Ok(item)
     }
 

@@ -233,9 +233,14 @@ impl Chart {
     }
 }
 
+/// Its date, if RFC 3339 can write that in UTC: an offset may lead out of the years 0 to 9999.
 fn date(item: &Item) -> Option<jiff::Timestamp> {
-    item.created.parse().ok()
+    let date: jiff::Timestamp = item.created.parse().ok()?;
+    (date.as_second() >= YEAR_0).then_some(date)
 }
+
+/// 0000-01-01T00:00:00Z in seconds since 1970.
+const YEAR_0: i64 = -62_167_219_200;
 
 /// A hash of a set of items that does not depend on the order in which they came: the sum of their
 /// own, each of which is a SHA-256 taken as four numbers.
@@ -284,6 +289,28 @@ mod tests {
             named(&|number| format!("{number:x}")),
         ] {
             assert!((50..200).contains(&count), "{count} of 3200");
+        }
+    }
+
+    #[test]
+    fn a_date_before_the_year_0_in_utc_is_none() {
+        for (created, is_some) in [
+            ("0000-01-01T00:00:00+23:59", false),
+            ("0000-01-01T00:00:00Z", true),
+            ("0001-01-01T00:00:00Z", true),
+            ("9999-12-31T23:59:59-23:59", false),
+        ] {
+            let archive = crate::oci::Descriptor::of("t", b"");
+            let item = Item {
+                name: "a".into(),
+                version: "1.0.0".into(),
+                created: created.into(),
+                text: "".into(),
+                format: super::super::Format::Yaml,
+                archive,
+                provenance: None,
+            };
+            assert_eq!(date(&item).is_some(), is_some, "{created}");
         }
     }
 }

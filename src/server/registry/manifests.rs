@@ -5,7 +5,7 @@ use crate::{
     oci::{Manifest, Tag, TagOrDigest},
     server::{
         auth::parent,
-        body::frame,
+        body::{HeldBody, frame},
         net::{
             query::Query,
             refusal::{Code, Refusal},
@@ -19,7 +19,7 @@ use crate::{
 };
 use axum::{body::Body, response::Response};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, Method, StatusCode, header, request::Parts};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 
 /// Tags of one request, by the `tag` parameter. The specification asks for ten.
 const MAX_TAGS: usize = 64;
@@ -63,8 +63,9 @@ pub(crate) async fn put(
 ) -> Result<Response, Refusal> {
     let asked = tags(query)?;
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let bytes = read(registry, body).await?;
+    let (bytes, held) = read(registry, body).await?;
     let manifest = Manifest::parse(bytes, content_type)?;
+    require_manifest(&manifest)?;
     let (digest, mut tags) = match target {
         TagOrDigest::Tag(tag) => (manifest.digest().clone(), vec![tag.clone()]),
         TagOrDigest::Digest(digest) => (digest.clone(), Vec::new()),
@@ -87,12 +88,15 @@ pub(crate) async fn put(
     let (missing, charts) = (registry.config.missing, registry.charts.clone());
     let rules = registry.rules.clone();
     unbroken(async move {
+        let _held = held;
         let (name, put) = (repository.name().clone(), tags.clone());
         let mut _turns = Vec::new();
         if rules.judge_tags() && !tags.is_empty() {
             let versions: Vec<String> = tags.iter().map(Tag::to_version).collect();
-            let versions: Vec<(&str, &str)> =
+            let mut versions: Vec<(&str, &str)> =
                 versions.iter().map(|version| (name.last_segment(), version.as_str())).collect();
+            let shown = rules.shows(&charts, &repository, &manifest).await?;
+            versions.extend(shown.as_ref().map(|item| (&*item.name, &*item.version)));
             _turns = rules.turns.take(parent(&name), &versions).await;
             rules.may_tag(&charts, &repository, &manifest, &digest, &tags).await?;
         }
@@ -146,7 +150,7 @@ fn tags(query: &Query) -> Result<Vec<Tag>, Refusal> {
 }
 
 /// The whole body, within the cap on manifests.
-async fn read(registry: &Registry, body: &mut Body) -> Result<Bytes, Refusal> {
+async fn read(registry: &Registry, body: &mut Body) -> Result<(Bytes, HeldBody), Refusal> {
     let limits = &registry.config.limits;
     let cap = limits.manifest_bytes.min(limits.upload_bytes);
     let too_large = || {
@@ -157,12 +161,34 @@ async fn read(registry: &Registry, body: &mut Body) -> Result<Bytes, Refusal> {
     if declared.lower() > cap {
         return Err(too_large());
     }
-    let mut bytes = BytesMut::with_capacity(declared.lower() as usize);
+    let mut bytes = BytesMut::new();
+    let mut held = registry.manifests.hold();
     while let Some(chunk) = frame(body, registry.config.stall).await? {
         if (bytes.len() + chunk.len()) as u64 > cap {
             return Err(too_large());
         }
+        held.grow(bytes.len() + chunk.len()).map_err(|error| {
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::TooManyRequests, error.to_string())
+                .with(header::RETRY_AFTER, HeaderValue::from_static("5"))
+                .with(header::CONNECTION, HeaderValue::from_static("close"))
+        })?;
         bytes.extend_from_slice(&chunk);
     }
-    Ok(bytes.freeze())
+    Ok((bytes.freeze(), held))
+}
+
+/// Refuses what is no manifest to anybody: another schema, or a media type that a browser would
+/// show as a page.
+fn require_manifest(manifest: &Manifest) -> Result<(), Refusal> {
+    let invalid = |message: String| Err(Refusal::bad_request(Code::ManifestInvalid, message));
+    let version = manifest.document().schema_version;
+    if version != 2 {
+        return invalid(format!("a manifest has the `schemaVersion` 2, not {version}"));
+    }
+    let media_type = manifest.media_type();
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+    match media_type.strip_prefix("application/").and_then(|rest| rest.strip_suffix("+json")) {
+        Some(name) if !name.is_empty() && name.bytes().all(is_name) => Ok(()),
+        _ => invalid(format!("`{media_type}` is no media type of a manifest")),
+    }
 }

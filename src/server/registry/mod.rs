@@ -10,7 +10,7 @@ use super::{
     Config,
     access_log::{Ids, Line},
     auth::Access,
-    body::drain,
+    body::{HeldBodies, drain},
     chartmuseum,
     index_view::{Cache, Follower, LookCost, View},
     net::{
@@ -46,6 +46,8 @@ pub(super) struct Registry {
     pub(super) config: Config,
     pub(super) charts: Follower<Disk>,
     pub(super) rules: Rules,
+    /// The manifests that are on their way in.
+    manifests: HeldBodies,
     ids: Ids,
 }
 
@@ -90,7 +92,14 @@ pub(super) fn router_with(disk: Disk, config: Config, charts: Follower<Disk>) ->
         .route("/v2", any(serve))
         .route("/v2/", any(serve))
         .route("/v2/{*rest}", any(serve))
-        .with_state(Arc::new(Registry { disk, config, charts, rules, ids: Ids::new() }))
+        .with_state(Arc::new(Registry {
+            disk,
+            config,
+            charts,
+            rules,
+            manifests: HeldBodies::default(),
+            ids: Ids::new(),
+        }))
         .merge(tokens)
         .merge(museum)
 }
@@ -110,6 +119,10 @@ async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Respo
         HeaderName::from_static("docker-distribution-api-version"),
         HeaderValue::from_static("registry/2.0"),
     );
+    // What was pushed is bytes of strangers: no browser may guess that they are a page.
+    response
+        .headers_mut()
+        .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     line.end(&mut response);
     response
 }

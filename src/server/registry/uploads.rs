@@ -3,7 +3,7 @@
 
 use super::{Registry, blobs::accepted};
 use crate::{
-    Result as StoreResult,
+    ErrorKind, Result as StoreResult,
     limits::MOUNT_SOURCES,
     oci::{Digest, RepositoryName, digest::Algorithm},
     server::{
@@ -290,7 +290,13 @@ async fn commit(
     digest: Digest,
 ) -> Result<Response, Refusal> {
     let wanted = digest.clone();
-    blocking(move || upload.finish(&wanted)).await?;
+    blocking(move || upload.finish(&wanted)).await.map_err(|error| match error.kind() {
+        // Another request finishes it, or goes on with it.
+        ErrorKind::Conflict => {
+            Refusal::new(StatusCode::CONFLICT, Code::BlobUploadInvalid, error.message())
+        }
+        _ => Refusal::from(error),
+    })?;
     Ok(created(repository, &digest))
 }
 

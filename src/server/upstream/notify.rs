@@ -8,7 +8,12 @@ use crate::{
     Result,
     digest::Digest,
     oci::{RepositoryName, Tag},
-    server::{auth::Access, body::frame, index_view::Follower, net::response::unbroken},
+    server::{
+        auth::Access,
+        body::{HeldBodies, HeldBody, frame},
+        index_view::Follower,
+        net::response::unbroken,
+    },
     store::Catalog,
     version::Version,
 };
@@ -129,6 +134,7 @@ struct Notified<C> {
     late: Late,
     door: Door,
     looking: Arc<Semaphore>,
+    bodies: HeldBodies,
 }
 
 /// Whose notifications are taken.
@@ -176,7 +182,13 @@ pub(crate) fn router<C: Catalog>(
 ) -> Router {
     let door = Door::new(secret, access);
     let looking = Arc::new(Semaphore::new(TOGETHER));
-    let state = Arc::new(Notified { charts, late: Late::default(), door, looking });
+    let state = Arc::new(Notified {
+        charts,
+        late: Late::default(),
+        door,
+        looking,
+        bodies: HeldBodies::default(),
+    });
     Router::new().route("/notify", post(notify::<C>)).with_state(state)
 }
 
@@ -185,8 +197,14 @@ async fn notify<C: Catalog>(State(state): State<Arc<Notified<C>>>, request: Requ
     if let Err(refused) = state.door.lets_in(&head.headers) {
         return refused.into_response();
     }
-    let Some(bytes) = read(&mut body).await else {
-        return (StatusCode::PAYLOAD_TOO_LARGE, "too long, or it did not come\n").into_response();
+    let mut held = state.bodies.hold();
+    let bytes = match read(&mut body, &mut held).await {
+        Ok(bytes) => bytes,
+        Err(Unread::Length) => {
+            let message = "too long, or it did not come\n";
+            return (StatusCode::PAYLOAD_TOO_LARGE, message).into_response();
+        }
+        Err(Unread::NoRoom) => return busy(),
     };
     let envelope: Envelope = match serde_json::from_slice(&bytes) {
         Ok(envelope) => envelope,
@@ -208,14 +226,7 @@ async fn notify<C: Catalog>(State(state): State<Arc<Notified<C>>>, request: Requ
     }
     let turn = Arc::clone(&state.looking).acquire_owned();
     let Ok(Ok(turn)) = tokio::time::timeout(PATIENCE, turn).await else {
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        return (
-            status,
-            [(header::RETRY_AFTER, "5")],
-            "too many notifications
-",
-        )
-            .into_response();
+        return busy();
     };
     let (charts, late) = (state.charts.clone(), state.late.clone());
     let looked = unbroken(async move {
@@ -267,15 +278,28 @@ async fn look_at<C: Catalog>(
     Ok(done)
 }
 
-async fn read(body: &mut Body) -> Option<Vec<u8>> {
+fn busy() -> Response {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    (status, [(header::RETRY_AFTER, "5")], "too many notifications\n").into_response()
+}
+
+/// Why a body was not read to its end.
+enum Unread {
+    Length,
+    NoRoom,
+}
+
+async fn read(body: &mut Body, held: &mut HeldBody) -> Result<Vec<u8>, Unread> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = frame(body, STALL).await.ok()? {
-        if bytes.len() + chunk.len() > MAX_BODY {
-            return None;
+    while let Some(chunk) = frame(body, STALL).await.map_err(|_| Unread::Length)? {
+        let length = bytes.len() + chunk.len();
+        if length > MAX_BODY {
+            return Err(Unread::Length);
         }
+        held.grow(length).map_err(|_| Unread::NoRoom)?;
         bytes.extend_from_slice(&chunk);
     }
-    Some(bytes)
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -77,6 +77,9 @@ impl Repository {
         let Some(session) = self.session(id)? else { return Ok(None) };
         let turn = {
             let mut state = lock(&session);
+            if state.ended {
+                return Ok(None);
+            }
             state.turn += 1;
             state.turn
         };
@@ -143,10 +146,15 @@ impl Disk {
             }
         }
         for directory in &expired {
-            if let Some(session) = self.0.sessions.map().remove(directory) {
-                lock(&session).turn += 1;
+            let session = self.0.sessions.map().get(directory).cloned();
+            if let Some(session) = session {
+                let mut state = lock(&session);
+                state.turn += 1;
+                state.ended = true;
             }
-            remove(directory)?;
+            let removed = remove(directory);
+            self.0.sessions.map().remove(directory);
+            removed?;
         }
         Ok(expired.len())
     }
@@ -244,6 +252,7 @@ impl Upload {
             // Nobody may append from here on.
             state.turn += 1;
             self.turn = state.turn;
+            state.ended = true;
             (state.hashers.clone(), state.ahead.take())
         };
         if let Some(ahead) = ahead {
@@ -278,7 +287,11 @@ impl Upload {
 
     /// Ends the session and removes what it has.
     pub fn cancel(mut self) -> Result<()> {
-        self.check_turn(&lock(&self.session))?;
+        {
+            let mut state = lock(&self.session);
+            self.check_turn(&state)?;
+            state.ended = true;
+        }
         self.end()
     }
 
@@ -290,8 +303,10 @@ impl Upload {
     fn end(&mut self) -> Result<()> {
         self.file = None;
         let Some(directory) = &self.directory else { return Ok(()) };
+        // In this order, so that nobody finds the files without the session that has ended.
+        let removed = remove(directory);
         self.repository.disk.0.sessions.map().remove(directory);
-        remove(directory)
+        removed
     }
 
     fn check_turn(&self, state: &State) -> Result<()> {

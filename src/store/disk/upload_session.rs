@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) hashers: Hashers,
     /// Grows with each request that takes the session over; the one before it must then stop.
     pub(crate) turn: u64,
+    /// A request finishes or cancels it: nobody may take it any more.
+    pub(crate) ended: bool,
     /// A flush of what came so far, and how much that was.
     pub(crate) ahead: Option<Ahead>,
     pub(crate) flushed: u64,
@@ -73,7 +75,7 @@ impl Session {
     }
 
     fn with(hashers: Hashers, size: u64, repository: &RepositoryName) -> Self {
-        let state = State { hashers, turn: 0, ahead: None, flushed: size };
+        let state = State { hashers, turn: 0, ended: false, ahead: None, flushed: size };
         let repository = repository.clone();
         Self { repository, size: AtomicU64::new(size), state: Mutex::new(state) }
     }
@@ -100,10 +102,15 @@ pub(crate) fn revive(directory: &Path, repository: &RepositoryName) -> Result<Op
     }
     let data = directory.join(DATA);
     let mut hashers = Hashers::new(algorithm);
-    let size = read_through(&data, |bytes| {
+    let read = read_through(&data, |bytes| {
         hashers.update(bytes);
         Ok(())
-    })?;
+    });
+    let size = match read {
+        // It ended meanwhile.
+        Err(_) if !data.exists() => return Ok(None),
+        read => read?,
+    };
     Ok(Some(Session::with(hashers, size, repository)))
 }
 

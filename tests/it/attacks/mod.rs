@@ -11,6 +11,7 @@ mod identity;
 mod jwt;
 mod museum;
 mod registry;
+mod serve;
 mod strangers;
 mod terminal;
 mod wire;
