@@ -61,7 +61,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let bench = Bench::new(rounds, against, charts);
-    println!("{} rounds of each in turn, medians; {}", rounds, bench.charts_text());
+    println!(
+        "profile bench (thin LTO, 4 codegen units); {} rounds of each in turn, medians; {}",
+        rounds,
+        bench.charts_text()
+    );
     for one in what {
         match one.as_str() {
             "start" => bench.start(),
