@@ -67,8 +67,8 @@ impl Constraint {
         Ok(Self { groups })
     }
 
-    /// Whether `version` lies within. A prerelease does only where some comparator of the same
-    /// alternative names one.
+    /// Returns true if `version` satisfies the constraint. A prerelease satisfies it only if some
+    /// comparator of the same alternative names a prerelease.
     pub fn matches(&self, version: &Version) -> bool {
         let version = version.precedence();
         self.groups.iter().any(|group| {

@@ -10,7 +10,7 @@ use std::{fmt, io, str::FromStr};
 pub enum Algorithm {
     /// SHA-256: what everybody uses.
     Sha256,
-    /// SHA-512.
+    /// SHA-512: 128 hexadecimal digits.
     Sha512,
 }
 
@@ -99,7 +99,7 @@ impl Digest {
         &self.text
     }
 
-    /// Whether `bytes` have this digest.
+    /// Returns true if `bytes` have this digest.
     pub fn matches(&self, bytes: &[u8]) -> bool {
         Self::of(self.algorithm, bytes) == *self
     }

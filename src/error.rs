@@ -8,7 +8,7 @@ use std::{error::Error as StdError, fmt, io, path::Path};
 /// Result of every operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of failure an [`Error`] is. The command line turns it into an exit code in one place.
+/// Kind of failure of an [`Error`]. The command line maps it to an exit code in one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -30,7 +30,8 @@ pub enum ErrorKind {
     Limit,
     /// The other side could not be reached, or the connection did not last.
     Network,
-    /// What was asked for does not exist. Said only when the other side said so.
+    /// The requested object does not exist. The client uses this kind only if the other side says
+    /// so.
     NotFound,
     /// Some of several inputs failed and the others went on.
     Partial,

@@ -94,6 +94,7 @@ pub mod ops;
 mod quote;
 #[cfg(feature = "server")]
 pub mod server;
+mod spool;
 pub mod store;
 pub mod template;
 pub mod version;

@@ -22,8 +22,8 @@ pub const REMEMBERED: usize = 8192;
 /// Bytes of one PEM file of certificates or of a key. The largest bundle of a system has 0.5 MB.
 pub const PEM_BYTES: u64 = 16 * MIB;
 
-/// How long the other side is waited for in all while one body comes, beside what
-/// [`BODY_BYTES_A_SECOND`] gives: a server for a request's, a client for an answer's.
+/// Total time to wait for the other side during one body, in addition to the time from
+/// [`BODY_BYTES_A_SECOND`]: the server waits for request bodies, the client for response bodies.
 pub const BODY_GRACE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Bytes of a body for which its receiver waits one more second: less than a modem of 1998 sends.
 /// Without a least rate, a body that comes byte by byte would hold its connection for ever.

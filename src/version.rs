@@ -108,7 +108,7 @@ impl Version {
         &self.parsed
     }
 
-    /// Whether it has a prerelease part.
+    /// Returns true if the version has a prerelease part.
     pub fn is_prerelease(&self) -> bool {
         !self.parsed.pre.is_empty()
     }

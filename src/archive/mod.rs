@@ -19,7 +19,8 @@ pub mod write;
 
 pub use content::Content;
 
-/// What of a chart to hold in memory. Whatever is chosen, all of it is read and judged.
+/// Selection of the files to hold in memory. The reader reads and validates every file, whatever
+/// the selection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     /// Metadata and lock only.
@@ -38,7 +39,7 @@ pub struct Chart<D = Bytes> {
     /// Chart.yaml, decoded, sanitised and validated; with the dependencies of requirements.yaml, if
     /// there is one.
     pub metadata: Metadata,
-    /// When Chart.yaml was modified: Unix time.
+    /// Modification time of Chart.yaml, in Unix seconds.
     pub modified: i64,
     /// Chart.lock, or requirements.lock.
     pub lock: Option<Lock>,
@@ -48,8 +49,8 @@ pub struct Chart<D = Bytes> {
     /// The charts under `charts/`, from directories and archives, sorted by name. (Helm's order is
     /// random.)
     pub subcharts: Vec<Self>,
-    /// What the user should know though nothing is wrong: symbolic links that were followed out of
-    /// the chart, files that belong to Helm 2. Each subchart has its own.
+    /// Warnings for a valid chart: symbolic links that lead out of the chart, files of Helm 2. Each
+    /// subchart has its own list.
     pub warnings: Vec<String>,
     /// Symbolic links within the chart that were followed, a sentence each. They are ordinary; Helm
     /// prints them as information.
@@ -64,7 +65,7 @@ pub struct Chart<D = Bytes> {
 pub struct File<D = Bytes> {
     /// Its path within the chart: relative, clean, separated by `/`.
     pub name: String,
-    /// When it was modified: Unix time.
+    /// Modification time in Unix seconds.
     pub modified: i64,
     /// Its content, without a leading byte order mark.
     pub data: D,

@@ -1,6 +1,6 @@
-//! What a file is that is no archive, told from its first bytes by the browsers' rules that Go
-//! follows, so that somebody who gave a web page or a values.yaml for a chart is told so in Helm's
-//! words.
+//! Content type of a file that is not an archive, detected from its first bytes by the browsers'
+//! rules, as Go does. A user who passes a web page or values.yaml as a chart gets Helm's error
+//! text.
 
 use crate::{Error, Result};
 use std::{

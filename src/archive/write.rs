@@ -59,12 +59,12 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// How to write an archive.
+/// Options for writing an archive.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// The time of every file; without it, each has its own.
     pub epoch: Option<Epoch>,
-    /// How many threads may deflate a large chart. The bytes do not depend on it.
+    /// Number of threads that deflate a large chart. The bytes do not depend on it.
     pub threads: NonZeroUsize,
 }
 

@@ -1,7 +1,6 @@
-//! How Go's `encoding/json` decodes into structs, for the few structs a chart has. Helm turns YAML
-//! to JSON and decodes that, so its leniency (keys in any case, a list that overlays an older list)
-//! and its error texts are those of Go; charts rely on the first and users know the second. Reading
-//! the YAML itself is `crate::yaml`.
+//! Decoder with the rules of Go's `encoding/json`, for the few structs of a chart. Helm converts
+//! YAML to JSON and decodes that. Charts depend on its leniency (keys in any case, a list that
+//! overlays an older list) and users know its error texts. [`crate::yaml`] reads the YAML itself.
 
 use crate::quote;
 use crate::yaml::{Node, Value};

@@ -14,15 +14,15 @@ use std::fmt;
 pub enum Status {
     /// Its archive is there and fits.
     Ok,
-    /// It is there as a folder, or in an archive of another name, and fits.
+    /// A folder, or an archive with another name, has the dependency in a fitting version.
     Unpacked,
-    /// It is not there.
+    /// The chart does not contain the dependency.
     Missing,
     /// Its archive is no chart.
     Corrupt,
     /// Its archive holds a chart of another name.
     Misnamed,
-    /// It is there in a version outside the declared range.
+    /// The chart contains the dependency in a version outside the declared range.
     WrongVersion,
     /// The declared range or the version that is there cannot be read.
     InvalidVersion,
@@ -55,12 +55,12 @@ impl fmt::Display for Status {
     }
 }
 
-/// Which file in `charts/` is a dependency's archive, going by names alone.
+/// Search result for a dependency's archive in `charts/`, by file names alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Archive<'n> {
     /// This one.
     One(&'n str),
-    /// None.
+    /// No file has a matching name.
     None,
     /// More than one, so that there is nothing to look at: [`Status::TooManyMatches`].
     Several,

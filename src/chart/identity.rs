@@ -1,5 +1,5 @@
-//! Whether a chart is the one that was asked for: what an index, a tag or a config says of an
-//! archive holds only when the archive's own Chart.yaml says the same.
+//! Check that a chart is the requested one. The claims of an index, tag or config about an archive
+//! hold only if the archive's own Chart.yaml agrees.
 
 use super::Metadata;
 use crate::version::Version;

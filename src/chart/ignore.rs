@@ -11,7 +11,7 @@ const BUILT_IN: &str = "templates/.?*";
 /// Bytes of a line at which Go's scanner gives up.
 const LINE_BYTES: usize = 64 * 1024;
 
-/// What a path names.
+/// Kind of the file at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A file, or whatever a link to a file points to.
@@ -73,8 +73,9 @@ impl Rules {
         Ok(Self(rules))
     }
 
-    /// Whether `path`, relative to the chart and separated by `/`, is left out. For files below an
-    /// ignored directory this need not say so: the directory is pruned.
+    /// Returns true if the rules exclude `path`, which is relative to the chart and separated by
+    /// `/`. For files below an ignored directory the result may be false: the caller skips the
+    /// whole directory.
     pub fn ignores(&self, path: &str, kind: Kind) -> bool {
         if matches!(path, "" | "." | "./") {
             return false;

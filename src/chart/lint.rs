@@ -1,6 +1,5 @@
-//! What Helm's lint says of a chart, as far as it takes no template engine: rules over documents
-//! and names, with Helm's texts and in Helm's order. Loading the chart and putting the rules
-//! together is `crate::ops::lint`.
+//! Helm lint's rules that need no template engine: rules over documents and names, with Helm's
+//! texts and in Helm's order. `crate::ops::lint` loads the chart and combines the rules.
 
 use super::address::{is_email, is_page, is_request_url};
 use super::decode::{Decoder, Unknown, go_struct};
@@ -12,7 +11,7 @@ use crate::yaml::{self, Duplicates, Value};
 use std::collections::HashSet;
 use std::fmt;
 
-/// How bad a finding is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Could be better.
@@ -36,11 +35,11 @@ impl fmt::Display for Severity {
 /// One thing that lint found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad it is.
+    /// Severity, as Helm prints it in brackets.
     pub severity: Severity,
     /// The file or folder it is about.
     pub path: String,
-    /// What it is.
+    /// Message, in Helm's words.
     pub text: String,
 }
 

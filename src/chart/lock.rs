@@ -12,7 +12,7 @@ use crate::{Error, Result, json};
 /// A lock as it lies in a chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lock {
-    /// When it was written.
+    /// Time of writing.
     pub generated: Time,
     /// [`digest`] of the dependencies declared and locked at that time.
     pub digest: String,
@@ -103,8 +103,8 @@ impl Target for Time {
     }
 }
 
-/// What ties a lock to the declared dependencies: `sha256:` of both lists as Go writes them in
-/// JSON.
+/// Computes the digest that ties a lock to the declared dependencies: `sha256:` of both lists as Go
+/// writes them in JSON.
 pub fn digest(requested: &[Dependency], locked: &[Dependency]) -> String {
     Digest::sha256(&json::to_vec(&[requested, locked])).to_string()
 }

@@ -100,8 +100,8 @@ impl Metadata {
         }
     }
 
-    /// Cleans what is shown to people, and judges the rest. The order is Helm's: the first fault is
-    /// the one that is told.
+    /// Cleans the texts that are shown to people, and validates the rest. The order is Helm's: the
+    /// error names the first fault.
     ///
     /// # Errors
     /// Helm's text, with `validation: ` in front.
@@ -195,7 +195,7 @@ impl Metadata {
 }
 
 impl Dependency {
-    /// What the dependency goes by in its chart: its alias, else its name.
+    /// Returns the name of the dependency within its chart: its alias, or its name without one.
     pub fn key(&self) -> &str {
         if self.alias.is_empty() { &self.name } else { &self.alias }
     }

@@ -1,4 +1,5 @@
-//! What a chart is: metadata, lock, rules. Pure: bytes in, values out, no file system.
+//! Chart metadata, lock file and rules. The module is pure: it takes bytes, returns values and uses
+//! no file system.
 
 use crate::yaml::Value;
 use serde::Serialize;
@@ -32,7 +33,7 @@ pub struct Metadata {
     /// Its home page.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub home: String,
-    /// Where its sources are.
+    /// URLs of the source code.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
     /// Its version, as written.
@@ -44,7 +45,7 @@ pub struct Metadata {
     /// Words to find it by.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keywords: Vec<String>,
-    /// Who looks after it. `None` stands for a null in the list, which validation refuses.
+    /// Maintainers. `None` stands for a null in the list, which validation refuses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maintainers: Vec<Option<Maintainer>>,
     /// URL of a picture.
@@ -62,7 +63,7 @@ pub struct Metadata {
     /// The version of what it installs.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub app_version: String,
-    /// Whether it should no longer be used.
+    /// True for a chart that its author no longer recommends.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deprecated: bool,
     /// Free-form facts.
@@ -71,7 +72,7 @@ pub struct Metadata {
     /// Constraint on the cluster's version.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub kube_version: String,
-    /// What it depends on. `None` stands for a null in the list, which validation refuses.
+    /// Dependencies. `None` stands for a null in the list, which validation refuses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<Option<Dependency>>,
     /// `application`, `library` or nothing.
@@ -101,7 +102,7 @@ pub struct Dependency {
     /// A version or a range.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub version: String,
-    /// Where it is: a URL, `oci://…`, `file://…`, `@alias` or nothing; always written.
+    /// Repository: a URL, `oci://…`, `file://…`, `@alias` or nothing. It is always written.
     pub repository: String,
     /// A value's path that switches it on.
     #[serde(skip_serializing_if = "String::is_empty")]

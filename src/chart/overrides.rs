@@ -4,7 +4,7 @@
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 
-/// What an unquoted value becomes.
+/// Type of an unquoted value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Typing {
     /// `true`, `false`, `null` and whole numbers are what they look like: `--set`.

@@ -7,7 +7,7 @@ use boon::{CompileError, Compiler, ErrorKind, Format, Schemas, UrlLoader, Valida
 use serde_json::Value;
 use std::{error::Error as StdError, fmt::Write as _, sync::mpsc, thread, time::Duration};
 
-/// What a schema says of values.
+/// Result of a validation of values against a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The values meet it.

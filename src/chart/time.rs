@@ -26,7 +26,7 @@ impl Time {
         Some(Self { local: TimeZone::UTC.to_datetime(timestamp), offset_minutes: 0 })
     }
 
-    /// Whether it is Go's zero time.
+    /// Returns true for Go's zero time.
     pub fn is_zero(&self) -> bool {
         *self == Self::default()
     }

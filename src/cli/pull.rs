@@ -21,12 +21,12 @@ use crate::{
     limits::Limits,
     oci::{Digest, Tag, TagOrDigest, media},
     ops::{
-        chart_bytes::ChartBytes,
         pull::{self as op, Provenance, Pulled},
         repository::open::{archive_name, beside, file_name},
         tags::{ChartRequest, Devel},
     },
     quote::without_proof,
+    store::BlobBytes,
     version::Version,
 };
 use clap::Args;
@@ -270,7 +270,7 @@ fn place(
     args: &PullArgs,
     folder: &Path,
     name: &str,
-    archive: &ChartBytes,
+    archive: &BlobBytes,
     created: Option<SystemTime>,
     limits: &Limits,
 ) -> Result<PathBuf> {

@@ -19,11 +19,11 @@ use crate::{
     chart::{jsonpath::Template, values},
     limits::Limits,
     ops::{
-        chart_bytes::ChartBytes,
         pull::Provenance,
         show::{Part, pieces},
         tags::{ChartRequest, Devel},
     },
+    store::{BlobBytes, BlobFile},
 };
 use clap::{Args, Subcommand};
 
@@ -154,7 +154,7 @@ pub(super) async fn archive_at(
     devel: bool,
     ways: Ways<'_>,
     limits: &Limits,
-) -> Result<ChartBytes> {
+) -> Result<BlobBytes> {
     let Ways { chart_repository, remote } = ways;
     let wanted = |tag, digest| ChartRequest {
         tag,
@@ -174,7 +174,7 @@ pub(super) async fn archive_at(
         Location::Path(path) if path.is_dir() => {
             Err(Error::usage(format!("`{}` is a folder, not an archive", path.display())))
         }
-        Location::Path(path) => Ok(ChartBytes::File(crate::store::BlobFile::Stored(path))),
+        Location::Path(path) => Ok(BlobBytes::File(BlobFile::Stored(path))),
         Location::Url(url) => chart(Chart::Archive { url: &url }).await,
         Location::Chart { repository, chart: name } => {
             chart(Chart::Configured { repository: &repository, chart: &name }).await

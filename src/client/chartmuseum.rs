@@ -1,5 +1,6 @@
-//! The API of a ChartMuseum: archives and provenance files up, versions away. The archive goes as
-//! it is. Where the API lies is told by the server's own index, unless the caller knows.
+//! Client of the ChartMuseum API: uploads archives and provenance files, and deletes versions. It
+//! sends the archive's bytes unchanged. The server's own index gives the path of the API, unless
+//! the caller gives it.
 
 use super::{
     Client,
@@ -7,14 +8,14 @@ use super::{
         error_response,
         message::{Patience, Payload, Request, Response, Strangers},
     },
-    repository::index::{self, Archive, Body, Fetched},
+    repository::index::{self, Fetched},
 };
 use crate::{
     Advice, Error, ErrorKind, Result,
     advice::{Answered, Service},
     index::Index,
     limits::Limits,
-    store::{blocking, unique},
+    store::{BlobBytes, blocking, unique},
     yaml::{self, Step, Value},
 };
 use ::http::Method;
@@ -26,7 +27,7 @@ use url::Url;
 /// The remedy where the server asks for credentials.
 const LOG_IN: Advice = Advice::Authenticate(Service::ChartMuseum);
 
-/// What to do where the version is there already.
+/// Policy for a version that already exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Force {
     /// Leave it.
@@ -36,7 +37,7 @@ pub enum Force {
     Yes,
 }
 
-/// What became of an upload.
+/// Result of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Uploaded {
     /// The server has taken it.
@@ -45,12 +46,12 @@ pub enum Uploaded {
     Exists,
 }
 
-/// What became of a deletion.
+/// Result of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
-    /// It is gone.
+    /// The server deleted the version.
     Yes,
-    /// It was not there.
+    /// The server did not have the version.
     WasAbsent,
 }
 
@@ -90,7 +91,7 @@ impl ChartMuseum {
     /// What the other side says.
     pub async fn upload(
         &self,
-        archive: &Body,
+        archive: &BlobBytes,
         provenance: Option<Bytes>,
         force: Force,
     ) -> Result<Uploaded> {
@@ -240,17 +241,10 @@ impl ChartMuseum {
     }
 }
 
-/// What a downloaded archive is to an upload.
-impl From<Archive> for Body {
-    fn from(archive: Archive) -> Self {
-        archive.body
-    }
-}
-
-fn payload(archive: &Body) -> Result<Payload> {
+fn payload(archive: &BlobBytes) -> Result<Payload> {
     Ok(match archive {
-        Body::Memory(bytes) => Payload::Bytes(bytes.clone()),
-        Body::File(file) => {
+        BlobBytes::Memory(bytes) => Payload::Bytes(bytes.clone()),
+        BlobBytes::File(file) => {
             let path = file.path();
             let length = std::fs::metadata(path)
                 .map_err(|error| Error::io("read archive", path, error))?

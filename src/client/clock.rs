@@ -88,7 +88,7 @@ impl VirtualClock {
         *waited = end.max(*waited);
     }
 
-    /// How far it has moved.
+    /// Returns the time that passed on this clock.
     pub fn waited(&self) -> Duration {
         *self.lock()
     }

@@ -1,5 +1,5 @@
-//! What a client tells its user on the way: waits, resumptions, second choices. They are events,
-//! not log lines; the command line decides how they look.
+//! Events of a client for its user: waits, resumed transfers, fallbacks. They are values, not log
+//! lines; the command line decides how to print them.
 
 use crate::oci::Digest;
 use std::{fmt, sync::Arc, time::Duration};
@@ -130,7 +130,7 @@ impl fmt::Display for ClientEvent {
     }
 }
 
-/// Who hears notices. Cheap to clone.
+/// Receiver of events. A copy costs one reference count.
 #[derive(Clone, Default)]
 pub struct EventSink(Option<Arc<dyn Fn(ClientEvent) + Send + Sync>>);
 

@@ -1,5 +1,5 @@
-//! What a client is told from outside: trust, proxies, credentials, patience. Nothing here is read
-//! from the environment; the command line does that and fills this in.
+//! Settings of a client: trust, proxies, credentials, retries. The client reads no environment
+//! variables; the command line reads them and fills in these options.
 
 use super::{Clock, EventSink, Keyring, Proxies, RateLimit, Trust, http::redirect::Downgrade};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-/// How registries are spoken to.
+/// Choice of the scheme for requests to registries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -40,7 +40,7 @@ impl PlainHosts {
     }
 }
 
-/// How often a request that gets no answer is tried again.
+/// Number of retries for a request without a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Persistence {
     /// For half a minute or more: what was begun should be finished.
@@ -50,8 +50,8 @@ pub enum Persistence {
     Short,
 }
 
-/// What to do when a registry that is reached by TLS redirects to plain http. Only blobs may follow
-/// such a redirect: their digest protects them.
+/// Policy for a redirect from HTTPS to plain HTTP. Only blobs may follow such a redirect, because
+/// their digest protects them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HttpRedirects {
     /// Refuse it.
@@ -84,14 +84,14 @@ pub struct Options {
     pub plain_hosts: PlainHosts,
     /// Redirects from https to plain http.
     pub http_redirects: HttpRedirects,
-    /// Whom we trust, and as whom we come.
+    /// Trusted certificates, and the client's own.
     pub trust: Trust,
     /// The proxies on the way.
     pub proxies: Proxies,
-    /// Where credentials come from.
+    /// Sources of credentials.
     pub keyring: Keyring,
-    /// Where partly downloaded blobs are kept for the next run; `None` is the system's temporary
-    /// folder.
+    /// Folder that keeps partial downloads of blobs for the next run. `None` selects the system's
+    /// temporary folder.
     pub cache: Option<PathBuf>,
     /// Longest wait for a connection.
     pub connect: Duration,
@@ -107,22 +107,22 @@ pub struct Options {
     pub grace: Duration,
     /// Bytes of a chunk, where a blob must go in chunks.
     pub chunk: u64,
-    /// How fast each host is asked at most.
+    /// Maximum rate of requests to each host.
     pub pace: RateLimit,
     /// The same for single hosts, by `host[:port]`.
     pub paces: BTreeMap<String, RateLimit>,
-    /// How often a request is tried again.
+    /// Number of retries for a request.
     pub persistence: Persistence,
-    /// How long a host may refuse every connection before requests to it are not tried again. By
-    /// default each request has its own tries.
+    /// Time for which a host may refuse every connection before the client stops retrying requests
+    /// to it. By default each request has its own retries.
     pub unreachable: Option<Duration>,
     /// Longest `Retry-After` that is waited out.
     pub retry_after: Duration,
-    /// What is sent as `User-Agent`.
+    /// Value of the `User-Agent` header.
     pub user_agent: String,
     /// The time, and how to wait.
     pub clock: Clock,
-    /// Who hears what happens on the way.
+    /// Receiver of the client's events.
     pub notify: EventSink,
 }
 

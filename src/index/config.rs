@@ -1,5 +1,5 @@
-//! repositories.yaml: which repositories one uses, under which names and with which credentials
-//! (helm.md 4.6). Where the file lies is told by the caller; the index of each is cached by others.
+//! The file `repositories.yaml`: the user's chart repositories with their names and credentials.
+//! The caller gives its path; other modules cache the indexes.
 
 use crate::chart::decode::{Decoder, Target, Unknown, go_struct};
 use crate::chart::time::Time;
@@ -30,11 +30,11 @@ pub struct Repositories {
 /// One repository.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RepositoryEntry {
-    /// What it is called here.
+    /// Local name of the repository.
     pub name: String,
-    /// Where it is: index.yaml lies below.
+    /// URL of the repository, without `index.yaml`.
     pub url: String,
-    /// Who to be there; empty for nobody.
+    /// User name; empty for no credentials.
     pub username: String,
     /// Their password, in clear text.
     pub password: String,
@@ -44,9 +44,9 @@ pub struct RepositoryEntry {
     pub key_file: String,
     /// File of certificates to trust.
     pub ca_file: String,
-    /// Whether any certificate will do.
+    /// True if the client accepts any certificate.
     pub insecure_skip_tls_verify: bool,
-    /// Whether other hosts are given the credentials too.
+    /// True if the client sends the credentials to other hosts too.
     pub pass_credentials_all: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What an index has beside its entries, as Helm's struct has it, for the reader that decodes
+//! Fields of an index other than its entries, as in Helm's struct, for the reader that decodes
 //! everything.
 
 use crate::chart::decode::{Decoder, Target, go_struct};

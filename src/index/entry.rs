@@ -12,22 +12,22 @@ use std::collections::BTreeMap;
 /// One version of a chart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Entry {
-    /// What its Chart.yaml says.
+    /// Metadata from Chart.yaml.
     #[serde(flatten)]
     pub metadata: Metadata,
-    /// Where its archive is, relative to the repository; Helm takes the first.
+    /// URLs of the archive, relative to the repository. Helm uses the first.
     #[serde(serialize_with = "or_null")]
     pub urls: Vec<String>,
-    /// When it was added, as RFC 3339 has it.
+    /// Time of the addition, in RFC 3339.
     pub created: String,
-    /// Whether it was taken away; nobody looks at it.
+    /// True for a removed entry. Helm ignores the field.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
     /// SHA-256 of its archive as it is written: bare hex, or with `sha256:` in front; empty where
     /// the index has none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,
-    /// What Helm 2 wrote; carried along.
+    /// Fields of Helm 2, kept unchanged.
     #[serde(flatten)]
     pub legacy: Legacy,
 }

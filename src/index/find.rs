@@ -41,8 +41,8 @@ pub(super) fn find<'i, T>(
     }))
 }
 
-/// Whether Helm takes `version` for a range: only where it does not is another version than the one
-/// named worth a warning.
+/// Returns true if Helm reads `version` as a range. Only an exact version needs a warning when
+/// another one is selected.
 pub fn is_range(version: &str) -> bool {
     let core = version.split(['-', '+']).next().unwrap_or_default();
     version.contains(['^', '~', '<', '>', '=', '!', '*'])

@@ -106,7 +106,7 @@ impl Line {
         ListedDigest::read(self.text(self.single[Which::Digest as usize]))
     }
 
-    /// When it was added, as RFC 3339 has it and as it is written; the year 1 where it is not said.
+    /// Returns the time of the addition as written, in RFC 3339; the year 1 if the entry has none.
     pub fn created(&self) -> &str {
         match self.text(self.single[Which::Created as usize]) {
             "" => "0001-01-01T00:00:00Z",
@@ -114,20 +114,19 @@ impl Line {
         }
     }
 
-    /// Where its archive is; [`super::url::resolve`] makes them whole.
+    /// Returns the URLs of the archive. [`super::url::resolve`] makes them absolute.
     pub fn urls(&self) -> impl Iterator<Item = &str> {
         self.lists[..self.urls as usize].iter().map(|text| self.text(*text))
     }
 
-    /// Whether it should no longer be used.
+    /// Returns true for a deprecated chart.
     pub fn deprecated(&self) -> bool {
         self.deprecated
     }
 
-    /// SHA-256 of the entry as it stands in the index. While it is the same, nothing the entry says
-    /// has changed; that it differs need not mean that something has. Computed when it is asked
-    /// for: of all that reads an index only a mirror does, and it keeps what it is told from one
-    /// release to the next.
+    /// Computes the SHA-256 of the entry's text in the index. While it is the same, nothing in the
+    /// entry has changed; a different value need not mean a change. Only a mirror asks for it, and
+    /// keeps the value from one release to the next.
     pub fn fingerprint(&self) -> Digest {
         Digest::sha256(&self.raw)
     }

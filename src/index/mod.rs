@@ -1,7 +1,7 @@
-//! What a chart repository is: its index.yaml, read as Helm reads it, looked up as Helm looks it
-//! up, written as Helm writes it; where its entries' URLs lead; and the file that names the
-//! repositories one uses. Pure: bytes in, values out. Fetching is `crate::client`, indexing a
-//! directory is `crate::ops::index`.
+//! The index of a chart repository: index.yaml read, searched and written as Helm does, the URLs of
+//! its entries, and the file that names the user's repositories. The module is pure: it takes bytes
+//! and returns values. `crate::client` downloads an index; `crate::ops::index` creates one from a
+//! folder.
 
 mod build;
 mod document;
@@ -105,23 +105,23 @@ impl Index {
         Listed { name: &chart.name, versions: &self.lines[chart.lines.clone()] }
     }
 
-    /// How many versions there are, of all charts together.
+    /// Returns the number of versions of all charts together.
     pub fn versions(&self) -> usize {
         self.lines.len()
     }
 
-    /// What was dropped, in Helm's words.
+    /// Returns one warning for each dropped entry, in Helm's words.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// What was dropped of one chart's entries, in Helm's words.
+    /// Returns the warnings for dropped entries of one chart, in Helm's words.
     pub fn dropped(&self, name: &str) -> &[String] {
         let at = self.charts.binary_search_by(|chart| (*chart.name).cmp(name));
         at.map_or(&[], |at| &self.warnings[self.charts[at].dropped.clone()])
     }
 
-    /// When it says it was written; empty if it does not say.
+    /// Returns the `generated` time as written; empty if the index has none.
     pub fn generated(&self) -> &str {
         &self.generated
     }
@@ -131,9 +131,9 @@ impl Index {
         &self.context_path
     }
 
-    /// Whether this may be the newest part of a longer list: GitLab's package registry lists at
-    /// most 20, 300 or 1000 versions, depending on its age. A version missing from such an index
-    /// has not necessarily gone.
+    /// Returns true if the index may be the newest part of a longer list. GitLab's package registry
+    /// lists at most 20, 300 or 1000 versions, depending on its age. A version missing from such an
+    /// index may still exist.
     pub fn is_cut(&self) -> bool {
         self.context_path.contains("/packages/helm") || matches!(self.listed, 20 | 300 | 1000)
     }

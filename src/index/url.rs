@@ -1,5 +1,5 @@
-//! Where an entry's URL leads (helm.md 4.5): resolved and joined as Go's `net/url` does, whose text
-//! other tools compare. Not for requests: those parse the result again, strictly.
+//! URLs of entries, resolved and joined as Go's `net/url` does, because other tools compare the
+//! text. Requests parse the result again, strictly.
 
 use crate::{Error, Result, quote};
 

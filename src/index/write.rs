@@ -59,7 +59,7 @@ pub fn key(name: &str) -> String {
     }
 }
 
-/// What stands after the charts.
+/// Returns the text of the index after the charts.
 pub fn footer(generated: &str) -> String {
     let generated = Value::String(generated.to_owned());
     yaml::emit(&Value::Map(vec![("generated".to_owned(), generated)]))

@@ -7,7 +7,7 @@ use crate::chart::Metadata;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
-/// Which layer comes first when a chart has a provenance file.
+/// Order of the layers of a chart with a provenance file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LayerOrder {
     /// The chart: Flux takes `layers[0]`.
@@ -17,7 +17,7 @@ pub enum LayerOrder {
     ByDigest,
 }
 
-/// What goes into a chart's manifest beside its metadata.
+/// Content of a chart's manifest besides its metadata.
 #[derive(Clone, Debug)]
 pub struct Parts<'a> {
     /// The `.tgz`.

@@ -4,7 +4,7 @@
 use super::{Descriptor, Manifest, media};
 use crate::{Error, Result};
 
-/// Where a chart lies in a manifest.
+/// Descriptors of a chart within a manifest.
 #[derive(Clone, Debug)]
 pub struct Found<'a> {
     /// The config; a chart's own only if [`Found::foreign`] is `None`.
@@ -56,7 +56,7 @@ pub fn not_a_chart(manifest: &Manifest) -> Error {
         .with_hint(format!("a chart's manifest has a layer of type `{}`", media::CHART_CONTENT))
 }
 
-/// What a manifest is, for a person: `an image`, `a cosign signature`, `an artifact of type …`.
+/// Describes a manifest for a person: `an image`, `a cosign signature`, `an artifact of type …`.
 pub fn describe(manifest: &Manifest) -> String {
     let document = manifest.document();
     let config = document.config.as_ref().map_or("", |config| config.media_type.as_str());

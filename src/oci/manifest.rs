@@ -12,14 +12,14 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// What the bytes are.
+    /// Media type of the content.
     #[serde(default)]
     pub media_type: String,
     /// Their digest.
     pub digest: Digest,
     /// Their length in bytes.
     pub size: u64,
-    /// Where else they may be had; such a layer is not in the registry.
+    /// URLs of a foreign layer. The registry does not have its content.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
     /// Free-form facts.
@@ -57,7 +57,7 @@ impl Descriptor {
     }
 }
 
-/// What an image manifest or index says, whichever of the two it is.
+/// Parsed image manifest or index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Document {
@@ -67,7 +67,7 @@ pub struct Document {
     /// The document's own media type, when it says it. Helm's manifests do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
-    /// What kind of artifact this is.
+    /// Artifact type of the manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
     /// An image manifest's config.
@@ -108,8 +108,8 @@ impl Document {
         self.manifests.as_deref().unwrap_or_default()
     }
 
-    /// What kind of artifact this is to a list of referrers: its artifact type, else its config's
-    /// type.
+    /// Returns the artifact type in a list of referrers: the manifest's artifact type, or the media
+    /// type of its config without one.
     pub fn effective_artifact_type(&self) -> Option<&str> {
         match &self.artifact_type {
             Some(kind) if !kind.is_empty() => Some(kind),
@@ -173,8 +173,8 @@ impl Manifest {
         Ok(Self { bytes, digest, media_type, document })
     }
 
-    /// Writes `document` once, as Go would, and keeps those bytes. `media_type` is what the
-    /// registry is told.
+    /// Serializes `document` once, as Go would, and keeps those bytes. The client sends
+    /// `media_type` as the `Content-Type`.
     pub fn compose(document: Document, media_type: &str) -> Self {
         let bytes = Bytes::from(crate::json::to_vec(&document));
         Self { digest: Digest::sha256(&bytes), bytes, media_type: media_type.to_owned(), document }
@@ -195,7 +195,7 @@ impl Manifest {
         &self.media_type
     }
 
-    /// What it says.
+    /// Returns the parsed document.
     pub fn document(&self) -> &Document {
         &self.document
     }
@@ -214,12 +214,12 @@ impl Manifest {
         }
     }
 
-    /// Whether its subject is `digest`.
+    /// Returns true if `digest` is the manifest's subject.
     pub fn speaks_of(&self, digest: &Digest) -> bool {
         self.document.subject.as_ref().is_some_and(|subject| subject.digest == *digest)
     }
 
-    /// Whether it is an index (or Docker's manifest list).
+    /// Returns true for an index or Docker's manifest list.
     pub fn is_index(&self) -> bool {
         self.document.manifests.is_some()
             || matches!(self.media_type.as_str(), media::INDEX | media::DOCKER_LIST)

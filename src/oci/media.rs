@@ -40,30 +40,30 @@ pub const CHART_CONTENT_FOREIGN: [&str; 6] = [
     DOCKER_LAYER,
 ];
 
-/// What a mirror remembers between its runs: an artifact in the destination that is no chart and is
-/// never listed as one.
+/// State of a mirror between runs: an artifact in the destination that is not a chart. `list` and
+/// the index never contain it.
 pub const MIRROR_STATE: &str = "application/vnd.chartferry.mirror.state.v1";
 /// Its one layer: lines of JSON, gzipped.
 pub const MIRROR_STATE_LAYER: &str = "application/vnd.chartferry.mirror.state.v1.jsonl+gzip";
 
-/// What we accept as a manifest, in one header line. Some registries answer 404 for an OCI
-/// manifest without it (distribution), others pick by its order.
+/// Value of the `Accept` header for manifests. Without it some registries answer 404 for an OCI
+/// manifest (distribution); others choose by its order.
 pub const ACCEPT_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json, */*;q=0.1";
 
-/// `org.opencontainers.image.title`
+/// Annotation `org.opencontainers.image.title`: the chart's name.
 pub const TITLE: &str = "org.opencontainers.image.title";
-/// `org.opencontainers.image.version`
+/// Annotation `org.opencontainers.image.version`: the chart's version.
 pub const VERSION: &str = "org.opencontainers.image.version";
-/// `org.opencontainers.image.created`
+/// Annotation `org.opencontainers.image.created`: an RFC 3339 time.
 pub const CREATED: &str = "org.opencontainers.image.created";
-/// `org.opencontainers.image.description`
+/// Annotation `org.opencontainers.image.description`: the chart's description.
 pub const DESCRIPTION: &str = "org.opencontainers.image.description";
-/// `org.opencontainers.image.url`
+/// Annotation `org.opencontainers.image.url`: the chart's home page.
 pub const URL: &str = "org.opencontainers.image.url";
-/// `org.opencontainers.image.source`
+/// Annotation `org.opencontainers.image.source`: the first source URL.
 pub const SOURCE: &str = "org.opencontainers.image.source";
-/// `org.opencontainers.image.authors`
+/// Annotation `org.opencontainers.image.authors`: the maintainers.
 pub const AUTHORS: &str = "org.opencontainers.image.authors";
 /// `org.opencontainers.image.ref.name`: an image layout's name for a descriptor.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";

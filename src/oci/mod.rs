@@ -1,5 +1,5 @@
-//! What an artifact is, without any transport: references, descriptors, manifests with their raw
-//! bytes, media types, and how a chart becomes a manifest and back.
+//! Artifacts without any transport: references, descriptors, manifests with their raw bytes, media
+//! types, and the conversion of a chart to a manifest and back.
 
 pub mod chart;
 mod find;

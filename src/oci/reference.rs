@@ -51,7 +51,7 @@ impl From<ParseReferenceError> for crate::Error {
     }
 }
 
-/// What names a manifest within a repository.
+/// Tag or digest of a manifest within a repository.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TagOrDigest {
     /// By a name that may move.
@@ -127,7 +127,7 @@ impl Reference {
         format!("{}/{}", self.registry, self.repository)
     }
 
-    /// What to ask the registry for: the digest if there is one, else the tag.
+    /// Returns the target of the request: the digest, or the tag without one.
     pub fn target(&self) -> Option<TagOrDigest> {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => Some(TagOrDigest::Digest(digest.clone())),

@@ -29,14 +29,14 @@ impl Registry {
         after.rsplit_once(':').and_then(|(_, port)| port.parse().ok())
     }
 
-    /// Whether the host is this machine: `localhost`, 127.0.0.0/8 or `[::1]`.
+    /// Returns true if the host is this machine: `localhost`, 127.0.0.0/8 or `[::1]`.
     pub fn is_loopback(&self) -> bool {
         let host = self.host();
         host.eq_ignore_ascii_case("localhost")
             || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
-    /// Whether this is one of Docker Hub's names.
+    /// Returns true for one of Docker Hub's names.
     pub fn is_docker_hub(&self) -> bool {
         matches!(self.as_str(), "docker.io" | "index.docker.io" | "registry-1.docker.io")
     }

@@ -130,7 +130,7 @@ pub async fn upload(museum: &ChartMuseum, chart: Outgoing, force: Force) -> Resu
         status: Status::Saved,
     };
     let (name, version) = (&report.name, &report.version);
-    match museum.upload(&chart.archive.into(), chart.provenance.clone(), force).await? {
+    match museum.upload(&chart.archive, chart.provenance.clone(), force).await? {
         Uploaded::Saved => Ok(report),
         Uploaded::Exists
             if museum.digest(name, version).await?.as_deref() == Some(report.digest.hex()) =>

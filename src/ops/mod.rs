@@ -2,7 +2,7 @@
 
 pub mod any_repository;
 pub mod bundle;
-pub mod chart_bytes;
+pub mod chart_archive;
 pub mod chart_manifest;
 pub mod chartmuseum;
 pub mod dependency;
@@ -17,7 +17,6 @@ pub mod show;
 pub mod tags;
 
 pub use any_repository::AnyRepository;
-pub use chart_bytes::ChartBytes;
 pub use index::{Options as IndexOptions, Report as IndexReport, index};
 pub use lint::{Options as LintOptions, Report as LintReport};
 pub use package::{Options as PackageOptions, Packaged};

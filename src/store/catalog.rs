@@ -51,10 +51,10 @@ pub trait Catalog: Clone + Send + Sync + 'static {
 pub enum Opened {
     /// A file of a store on this machine: to be read, never changed.
     File(StoredBlob),
-    /// What was asked for, as it comes. A whole blob has been checked against its digest by the
-    /// time its last part comes: a wrong one ends in an error.
+    /// The requested bytes, as they arrive. The store verifies the digest of a whole blob before it
+    /// yields the last part; a mismatch ends in an error.
     Stream(BoxStream<'static, Result<Bytes>>),
-    /// Whoever wants it may fetch it there.
+    /// The content is available at this URL.
     Elsewhere(String),
 }
 

@@ -1,14 +1,15 @@
-//! Where bytes live. Small traits by ability, over one repository of a store; the disk store, an
-//! image layout, memory and the client of a remote registry implement them alike, so that push,
-//! pull, export and copy are one engine with different ends.
+//! Stores of content: small traits by ability over one repository of a store. The disk store, an
+//! image layout, memory and the client of a registry implement them alike, so that push, pull,
+//! export and copy are one engine with different ends.
 
 use crate::{
     Result,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
 };
 use bytes::Bytes;
-use std::{future::Future, path::PathBuf, sync::Arc};
+use std::future::Future;
 
+mod blob_bytes;
 pub mod bundle;
 mod catalog;
 pub mod disk;
@@ -16,39 +17,11 @@ pub mod layout;
 pub mod memory;
 mod verify;
 
+pub use blob_bytes::{BlobBytes, BlobFile, BlobSource};
 pub use catalog::{Catalog, Opened, StreamBlob};
 pub(crate) use disk::commit::unique;
 pub use disk::commit::{Durability, Removed};
 pub(crate) use disk::traits::blocking;
-
-/// Bytes on their way into a store. It can be read again from the start, so a transfer can be
-/// repeated.
-#[derive(Clone, Debug)]
-pub enum BlobSource {
-    /// In memory.
-    Bytes(Bytes),
-    /// A file, read as it is sent.
-    File(PathBuf),
-}
-
-/// A verified blob, larger than fits memory, as a file to read.
-#[derive(Clone, Debug)]
-pub enum BlobFile {
-    /// A file of our own; it goes away with the last copy of this value.
-    Temporary(Arc<tempfile::TempPath>),
-    /// A file of a store on this machine: to be read, never moved or changed.
-    Stored(PathBuf),
-}
-
-impl BlobFile {
-    /// Where the bytes are.
-    pub fn path(&self) -> &std::path::Path {
-        match self {
-            Self::Temporary(path) => path,
-            Self::Stored(path) => path,
-        }
-    }
-}
 
 /// Gives manifests and blobs. Everything it hands over has been checked against its digest and
 /// size.
@@ -68,12 +41,12 @@ pub trait Fetch: Send + Sync {
     fn fetch_blob_file(&self, blob: &Descriptor) -> impl Future<Output = Result<BlobFile>> + Send;
 }
 
-/// What became of a blob that was to be sent.
+/// Result of a push of a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// It was sent.
+    /// The blob was sent.
     Uploaded,
-    /// It was there.
+    /// The store already had the blob.
     Present,
 }
 
@@ -119,12 +92,12 @@ pub trait Push: Send + Sync {
     }
 }
 
-/// Whether a blob is there.
+/// Presence of a blob in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
-    /// It is, with its size.
+    /// The store has the blob, with its size in bytes.
     Yes,
-    /// It is not, or the store does not say.
+    /// The store does not have the blob, or does not say.
     Unknown,
 }
 
@@ -143,7 +116,7 @@ pub trait Resolve: Send + Sync {
     ) -> impl Future<Output = Result<Option<Descriptor>>> + Send;
 }
 
-/// Tags, each with the digest of what it is on; `None` for one that cannot be told.
+/// Tags, each with the digest of its manifest; `None` if the store does not say.
 pub type TagsOn = Vec<(Tag, Option<Digest>)>;
 
 /// Lists tags and takes them away.

@@ -45,7 +45,7 @@ pub enum Value {
     Map(Vec<(String, Self)>),
 }
 
-/// What a key that stands twice in one mapping means.
+/// Policy for a key that occurs twice in one mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Duplicates {
     /// The last one counts: how Helm reads charts.
@@ -192,8 +192,8 @@ impl Value {
         })
     }
 
-    /// What Go's `encoding/json` calls this kind of value in its errors:
-    /// `cannot unmarshal array into …`.
+    /// Returns the name of this kind of value in the errors of Go's `encoding/json`: `cannot
+    /// unmarshal array into …`.
     pub fn go_kind(&self) -> &'static str {
         match self {
             Self::Null => "null",

@@ -1,6 +1,5 @@
-//! Scalars of a document, and lists of them in brackets, passed over by a [`Cursor`]: of each it is
-//! told where it stands and in which style, and its text only by whom it is asked for
-//! ([`super::quick::text`]).
+//! Scalars of a document, and lists of them in brackets, skipped by a [`Cursor`]. Each span records
+//! the position and the style; [`super::quick::text`] decodes the text on request.
 
 use super::cursor::{Cursor, Fallback, FastResult};
 use memchr::{memchr, memchr3};

@@ -1,5 +1,5 @@
-//! How libyaml's emitter writes a scalar: which quotes, where it folds, what it escapes. The rules,
-//! odd ones included, decide bytes that are hashed and signed.
+//! Style of a scalar as libyaml's emitter chooses it: quotes, folding, escapes. These rules, odd
+//! ones included, determine bytes that are hashed and signed.
 
 use super::scalar::{self, Scalar, Timestamps};
 

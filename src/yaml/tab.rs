@@ -1,5 +1,5 @@
-//! Where a tab may not stand. The scanner follows YAML 1.2 and takes tabs that libyaml, and so
-//! Helm, refuses; a chart must not pass here and fail there.
+//! Positions in which a tab is an error. The scanner follows YAML 1.2 and accepts tabs that
+//! libyaml, and so Helm, refuses; a chart must not pass here and fail there.
 
 use memchr::{memchr, memrchr2};
 

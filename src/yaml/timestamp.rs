@@ -1,5 +1,5 @@
-//! What yaml.v2 takes for a timestamp. To a reader it is a string all the same, so only yes or no
-//! is asked, never the time.
+//! Recognition of yaml.v2's timestamps. A reader gets a string all the same, so the result is yes
+//! or no, never the time.
 
 /// Whether yaml.v2 takes `text` for a timestamp: Go's `time.Parse` with four layouts, its
 /// leniencies included.

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The rooms, each of which may use those to its left. `main` and `lib` stand outside.
-const ROOMS: [&str; 21] = [
+const ROOMS: [&str; 22] = [
     "advice",
     "error",
     "limits",
@@ -28,6 +28,7 @@ const ROOMS: [&str; 21] = [
     "index",
     "oci",
     "store",
+    "spool",
     "client",
     "ops",
     "mirror",

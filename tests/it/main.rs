@@ -32,4 +32,5 @@ mod trust;
 mod upstream;
 mod verbs;
 mod view;
+mod words;
 mod yaml;

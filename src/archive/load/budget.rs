@@ -1,4 +1,4 @@
-//! What may be spent over a chart and everything in it, archives within archives included.
+//! Budget of bytes and files for a chart and everything in it, nested archives included.
 
 use crate::{Error, ErrorKind, Result, archive::tar::reader::Allowance, limits::Limits};
 

@@ -1,5 +1,5 @@
-//! How the content of a chart's files is held: in memory, or where it lies until it is written.
-//! What of a chart is held, is [`crate::archive::Keep`]'s business.
+//! Storage of the content of a chart's files: in memory, or at its offset in the input until it is
+//! written. [`crate::archive::Keep`] selects the files to hold.
 
 use crate::{Error, Result, archive::Content};
 use bytes::Bytes;

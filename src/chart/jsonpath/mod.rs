@@ -76,8 +76,8 @@ impl Template {
         })
     }
 
-    /// What the template makes of `values`. Nothing at all when one of its paths leads nowhere, as
-    /// in Helm.
+    /// Renders the template with `values`. The result is empty if one of its paths does not exist,
+    /// as in Helm.
     pub fn render(&self, values: &Value) -> String {
         eval::render(&self.0, values).unwrap_or_default()
     }

@@ -1,5 +1,5 @@
-//! What a request is for: which registry and repository, to do what. From it follow the scopes a
-//! token must have.
+//! Access that a request needs: registry, repository and action. The scopes of a token follow from
+//! it.
 
 use super::scope::Scopes;
 use crate::{client::registry::host::Host, oci::RepositoryName};
@@ -23,7 +23,7 @@ pub(crate) enum Action {
     Catalog,
 }
 
-/// What the caller is going to do with a repository.
+/// Purpose for which the caller opens a repository.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Intent {

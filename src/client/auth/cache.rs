@@ -1,5 +1,4 @@
-//! What a registry has asked for, and what we hold for it: its challenge, looked-up credentials,
-//! tokens.
+//! Cache for one registry: its challenge, looked-up credentials and tokens.
 
 use super::{
     access::{Access, Action},

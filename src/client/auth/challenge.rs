@@ -34,7 +34,7 @@ impl Challenge {
         self.parameters.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether the scheme is `scheme`, in any case.
+    /// Returns true if the scheme is `scheme`, in any case.
     pub fn is(&self, scheme: &str) -> bool {
         self.scheme.eq_ignore_ascii_case(scheme)
     }

@@ -28,7 +28,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What proves who we are.
+/// Credential for a registry or a chart repository.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Credential {
     /// A name and a password.

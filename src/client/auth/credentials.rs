@@ -1,6 +1,6 @@
-//! Who we are to a registry, and where that is looked up: given outright, or stored in the files of
-//! Helm, Docker and Podman and the helpers that they name. Looking up is lazy: nothing here runs
-//! before a registry has asked.
+//! Lookup of credentials: given directly, or stored in the files of Helm, Docker and Podman and in
+//! the credential helpers that these name. The lookup is lazy: it does not run before a registry
+//! asks for credentials.
 
 use super::{
     credential::{Credential, Secret},
@@ -43,19 +43,19 @@ pub enum CredentialSource {
     Inline(Secret),
 }
 
-/// What the environment says of places, to be put in order.
+/// Environment variables that name credential files, before their order is applied.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Surroundings {
     /// `--registry-config`, `HELM_REGISTRY_CONFIG` or Helm's default file.
     pub helm_file: Option<PathBuf>,
-    /// `REGISTRY_AUTH_FILE`.
+    /// Value of `REGISTRY_AUTH_FILE`: a path.
     pub auth_file: Option<PathBuf>,
-    /// `DOCKER_AUTH_CONFIG`.
+    /// Value of `DOCKER_AUTH_CONFIG`: a JSON document, not a path.
     pub docker_document: Option<String>,
     /// `DOCKER_CONFIG`, or `.docker` in the home folder.
     pub docker_folder: Option<PathBuf>,
-    /// `XDG_RUNTIME_DIR`.
+    /// Value of `XDG_RUNTIME_DIR`: a folder.
     pub runtime_folder: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`, or `.config` in the home folder.
     pub config_folder: Option<PathBuf>,
@@ -83,7 +83,7 @@ impl Surroundings {
     }
 }
 
-/// Where credentials come from. The default has none and finds none.
+/// Sources of credentials. The default has none and finds none.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Keyring {
@@ -196,7 +196,8 @@ fn same_registry(a: &Registry, b: &Registry) -> bool {
 }
 
 impl CredentialSource {
-    /// Whether it can be read and understood; what is not there holds nothing.
+    /// Checks that every file can be read and understood. A file that does not exist holds no
+    /// credentials.
     ///
     /// # Errors
     /// `Io`, or `Invalid` saying where the text is wrong.

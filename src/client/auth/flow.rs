@@ -1,7 +1,7 @@
-//! How a request comes to carry the right proof: nothing until the registry asks, then what it asks
-//! for, kept for the next request. Tokens are asked for by [`super::token`], credentials looked up
-//! by [`super::credentials`]; here is the order of things: first without, then with, once more with
-//! a new token, and for a read once more without.
+//! Authentication flow of a request: first without credentials, then with the kind that the
+//! registry's challenge asks for, once more with a new token, and for a read once more without any.
+//! The result is cached for the next request. [`super::token`] requests tokens;
+//! [`super::credentials`] looks credentials up.
 
 use super::{
     access::Access,

@@ -26,7 +26,7 @@ use crate::{
 use ::http::{HeaderValue, Method, header::WWW_AUTHENTICATE};
 use std::{io::Write, path::Path};
 
-/// What a probe has shown.
+/// Result of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
     /// The registry took the credential.
@@ -35,7 +35,7 @@ pub enum Probe {
     Unasked,
 }
 
-/// What a logout has done.
+/// Result of a logout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removed {
     /// There was a credential.

@@ -1,6 +1,6 @@
-//! What a token is asked for: `type:name:action,action`, in sets that can be joined. A registry's
-//! own scopes (from its challenge) and ours (from what we are about to do) become one sorted set,
-//! which is also what tokens are kept by.
+//! Scopes of a token, `type:name:action,action`, in sets that can be joined. The registry's own
+//! scopes (from its challenge) and ours (from the next action) become one sorted set, which is also
+//! the key of the token cache.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,5 +1,5 @@
-//! A request's body on its way out: in pieces, counted, so that a stall shows and progress can be
-//! told.
+//! Body of a request, sent in pieces and counted, so that the client detects a stall and reports
+//! progress.
 
 use super::message::{Payload, Report};
 use bytes::{Bytes, BytesMut};

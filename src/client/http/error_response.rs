@@ -1,10 +1,11 @@
-//! What a refusing answer means: the registry's own words, the kind of failure, and the remedy
-//! where one is known. What a registry is, is told from how it answers, never from its name.
+//! Errors for refused requests: the registry's own words, the kind of failure, and advice if a
+//! remedy is known. The client recognises the type of a registry by its responses, never by its
+//! name.
 
 use super::{
     message::{Authorized, Response, is_html, text},
     redirect::{Credentials, host_of, may_see},
-    retry::Origin,
+    retry::{Origin, is_transient},
 };
 use crate::{
     Error, ErrorKind,
@@ -123,7 +124,7 @@ pub(crate) fn from_registry(registry: &Registry, act: &str, answer: &Response) -
     let kind = match answer.status.as_u16() {
         401 | 403 => ErrorKind::Denied,
         404 if is_definite_not_found(answer) => ErrorKind::NotFound,
-        408 | 425 | 429 | 499 | 500 | 502..=504 | 520..=527 => ErrorKind::Network,
+        status if is_transient(status) => ErrorKind::Network,
         413 => ErrorKind::Limit,
         _ => ErrorKind::Protocol,
     };
@@ -146,7 +147,7 @@ pub(crate) fn from_service(host: &str, act: &str, answer: &Response) -> Error {
     let kind = match answer.status.as_u16() {
         401 | 403 => ErrorKind::Denied,
         404 => ErrorKind::NotFound,
-        408 | 425 | 429 | 499 | 500 | 502..=504 | 520..=527 => ErrorKind::Network,
+        status if is_transient(status) => ErrorKind::Network,
         _ => ErrorKind::Protocol,
     };
     let said = words(answer).map(|words| format!(": {words}")).unwrap_or_default();
@@ -161,7 +162,7 @@ pub(crate) fn from_web(url: &url::Url, answer: &Response) -> Error {
     let kind = match answer.status.as_u16() {
         401 | 403 => ErrorKind::Denied,
         404 | 410 => ErrorKind::NotFound,
-        408 | 425 | 429 | 499 | 500 | 502..=504 | 520..=527 => ErrorKind::Network,
+        status if is_transient(status) => ErrorKind::Network,
         _ => ErrorKind::Protocol,
     };
     let error = Error::new(kind, format!("failed to fetch {url} : {}", status_text(answer)));

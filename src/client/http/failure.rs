@@ -1,5 +1,5 @@
-//! How a connection failed: the libraries' errors sorted into [`TransportErrorKind`]s, and what the
-//! user is told of each.
+//! Failures of a connection: the libraries' errors sorted into [`TransportErrorKind`]s, with the
+//! message for the user of each.
 
 use super::{network::Inner, retry::TransportErrorKind, tls::NoRoots};
 use crate::{

@@ -1,5 +1,5 @@
-//! What goes out and what comes back, as values: a call that can be sent any number of times, and
-//! an answer read whole.
+//! Requests and responses as values: a request that can be sent any number of times, and a response
+//! read whole.
 
 use super::{
     network::{Names, Network},
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use std::{fmt, path::Path, sync::Arc};
 use url::Url;
 
-/// What to do when a registry says that a blob's bytes lie elsewhere, as those over object stores
+/// Policy for a blob that the registry redirects to other storage, as registries over object stores
 /// do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Redirects {

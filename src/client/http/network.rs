@@ -1,5 +1,5 @@
-//! Which network a host is in: this machine, a private network, or the world. A registry of the
-//! world must not make us ask hosts that only we can reach.
+//! Network of a host: this machine, a private network, or the internet. A registry on the internet
+//! must not make the client send requests to hosts that only the client can reach.
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::{

@@ -1,5 +1,5 @@
-//! Which proxy, if any, stands before a host: the rules of `HTTPS_PROXY`, `HTTP_PROXY` and
-//! `NO_PROXY` as Go's tools (Helm among them) read them.
+//! Choice of the proxy for a host, by the rules that Go's tools (Helm among them) apply to
+//! `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 
 use super::redirect::host_of;
 use crate::Error;
@@ -17,9 +17,8 @@ pub struct Proxies {
     /// For both, where they have none of their own; no Go tool reads it, so a value that cannot be
     /// used is skipped with a warning.
     pub all: Option<String>,
-    /// Who is reached without: a comma-separated list of hosts (with all beneath them), `.suffix`
-    /// or `*.suffix` (only what is beneath), addresses, CIDR blocks, each with or without a port;
-    /// or `*`.
+    /// Hosts that need no proxy, separated by commas: a host (with its subdomains), `.suffix` or
+    /// `*.suffix` (subdomains only), an address, a CIDR block, each with or without a port; or `*`.
     pub except: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! Where an answer points: redirects, upload sessions, next pages. Pure rules; they decide what may
-//! be followed and whether credentials come along.
+//! Targets of responses: redirects, upload sessions, next pages. These pure rules decide whether
+//! the client follows a target and whether it sends credentials there.
 //!
 //! The rules close GHSA-vh4v-2xq2-g5cg and GHSA-jxpm-75mh-9fp7, in which clients carried
 //! credentials to another scheme, host or port.

@@ -1,4 +1,4 @@
-//! What to do after a try: one function from outcome to decision, and the count that ends it. It
+//! Retry policy: one function from outcome to decision, and the count that limits the tries. It
 //! knows nothing of registries, requests or sleeping.
 
 use crate::client::Clock;
@@ -78,7 +78,13 @@ pub(crate) enum Decision {
 /// GitHub asks for a minute when it does not say how long its secondary rate limit lasts.
 const SECONDARY_LIMIT: Duration = Duration::from_secs(60);
 
-/// The policy.
+/// Returns true for a status that another try may change: timeouts (408, 504), too early (425), rate
+/// limits (429), a client that nginx saw leave (499), server errors, and Cloudflare's 520 to 527.
+pub(crate) const fn is_transient(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 499 | 500 | 502..=504 | 520..=527)
+}
+
+/// Decides what to do after a failed try.
 pub(crate) fn decide(outcome: Outcome<'_>, now: SystemTime) -> Decision {
     match outcome {
         Outcome::Broken(
@@ -92,8 +98,7 @@ pub(crate) fn decide(outcome: Outcome<'_>, now: SystemTime) -> Decision {
         Outcome::Status { status, retry_after, body, from } => {
             let asked = retry_after.and_then(|text| parse_retry_after(text, now));
             let secondary = status == 403 && body.contains("secondary rate limit");
-            let transient =
-                matches!(status, 408 | 425 | 429 | 499 | 500 | 502 | 503 | 504 | 520..=527);
+            let transient = is_transient(status);
             // Storage answers 400, 403 and 404 when a signed address has expired; the registry
             // gives a new one.
             let storage = from == Origin::Elsewhere && status >= 400;

@@ -1,7 +1,7 @@
-//! How fast a host may be asked. A `Retry-After` holds for every request to that host, not only for
-//! the one that was refused, so that nothing is sent inside the window it names. The number of
-//! requests in flight is halved when a host says that it has too many, and grows again while it
-//! does not; a rate may be set.
+//! Rate of requests to a host. A `Retry-After` applies to every request to that host, not only to
+//! the refused one, so that the client sends nothing within that time. If a host reports too many
+//! requests, the client halves the number in flight, and raises it again while the host accepts.
+//! The user can also set a rate.
 
 use super::{failure::Failure, message::text, retry::parse_retry_after};
 use crate::{
@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// How fast a host is asked at most.
+/// Maximum rate of requests to a host.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateLimit {
     /// Requests in flight.

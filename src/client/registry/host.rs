@@ -1,5 +1,5 @@
-//! What is known of one registry while a client lives: how it is spoken to, what it can and cannot
-//! do, and what it said.
+//! State of one registry during the life of a client: its scheme, its capabilities and its last
+//! answers.
 
 use crate::{
     Error, Result,

@@ -19,10 +19,10 @@ pub struct Remote {
     redirects: Redirects,
 }
 
-/// Which repositories of a namespace there are.
+/// Completeness of a list of a namespace's repositories.
 #[derive(Clone, Debug, Default)]
 pub enum Shown {
-    /// Those that the registry lists (`/v2/_catalog`).
+    /// All repositories that the registry lists (`/v2/_catalog`).
     #[default]
     All,
     /// These, by their names below the namespace. The registry is not asked.

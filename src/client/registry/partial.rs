@@ -5,6 +5,7 @@
 use crate::{
     Error, Result,
     oci::{Descriptor, Digest, Hasher},
+    spool::PREFIX,
     store::BlobFile,
 };
 use bytes::{Bytes, BytesMut};
@@ -268,7 +269,7 @@ pub(crate) fn temporary(cache: Option<&Path>) -> Result<NamedTempFile> {
 }
 
 fn temporary_in(folder: &Path) -> Result<NamedTempFile> {
-    NamedTempFile::with_prefix_in("blob-", folder)
+    NamedTempFile::with_prefix_in(PREFIX, folder)
         .map_err(|error| Error::io("create a file in", folder, error))
 }
 

@@ -1,5 +1,5 @@
-//! What speaks of a manifest: by the registry's own list, or, where it keeps none, by an index
-//! under a tag made of the subject's digest (distribution-spec, "referrers tag schema").
+//! Referrers of a manifest, from the registry's referrers API or, without one, from an index under
+//! a tag made of the subject's digest (distribution-spec, "referrers tag schema").
 //!
 //! The index has no lock, and clients that write it at once overwrite each other; so after writing
 //! it is read again until our entry is in it.

@@ -1,6 +1,7 @@
 //! The cache folder, swept: downloads that nobody takes up again, files of killed runs, configs
 //! that nobody asked for in a long time. What another process writes is locked or young, and stays.
 
+use crate::spool::PREFIX;
 use std::{
     fs::{self, DirEntry, File},
     path::Path,
@@ -15,7 +16,7 @@ const KINDS: [(&str, &str, Duration); 3] = [
     // A download that broke off is taken up by the next run, which comes within days or not at all.
     ("", "partial-", Duration::from_secs(7 * 24 * 3600)),
     // A file of one run. The longest download and its use end within a day.
-    ("", "blob-", DAY),
+    ("", PREFIX, DAY),
     // A config is fetched again for one small request.
     ("configs", "", Duration::from_secs(90 * 24 * 3600)),
 ];

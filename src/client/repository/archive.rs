@@ -14,38 +14,25 @@ use crate::{
             retry::{Origin, PROGRESS, Reach, TransportErrorKind, Tries},
             transport::StreamedResponse,
         },
-        registry::{
-            partial::temporary,
-            request::{Reply, Trouble, reply},
-        },
+        registry::request::{Reply, Trouble, reply},
     },
-    digest::{Algorithm, Digest, Hasher},
-    store::BlobFile,
+    digest::Digest,
+    spool::{Spool, Spooled},
+    store::BlobBytes,
 };
 use ::http::Method;
-use bytes::{Bytes, BytesMut};
-use std::{io::Write, sync::Arc};
-use tempfile::NamedTempFile;
+use std::{io::Write, path::Path};
 use url::Url;
 
 /// A chart's archive as it came.
 #[derive(Clone, Debug)]
 pub struct Archive {
-    /// Its bytes.
-    pub body: Body,
+    /// Its bytes, as the server sent them.
+    pub bytes: BlobBytes,
     /// Their digest.
     pub digest: Digest,
-    /// How many there are.
+    /// Size in bytes.
     pub size: u64,
-}
-
-/// Where the bytes are.
-#[derive(Clone, Debug)]
-pub enum Body {
-    /// In memory, up to `Limits::memory_blob`.
-    Memory(Bytes),
-    /// In a file that goes with the last copy of this value.
-    File(BlobFile),
 }
 
 /// Helm gives chart servers this much longer than registries: some build the archive while we wait.
@@ -61,30 +48,35 @@ impl HttpRepository {
         let url = call.url.clone();
         let host = host_of(&url);
         let act = format!("fetch {url}");
-        let mut spool = Spool::new(self.client.options().limits.memory_blob, cap);
+        let options = self.client.options();
+        let mut download = Download {
+            spool: Spool::new(options.limits.memory_blob, options.cache.clone()),
+            validator: None,
+            cap,
+        };
         let mut tries = Tries::default();
         let mut reach = Reach::Unreached;
         let mut furthest = 0_u64;
         loop {
             let mut call = call.clone();
-            if let Some(validator) = spool.validator.as_deref().filter(|_| spool.length > 0) {
+            if let Some(validator) = download.validator.as_deref().filter(|_| download.size() > 0) {
                 call = call
-                    .header("range", &format!("bytes={}-", spool.length))
+                    .header("range", &format!("bytes={}-", download.size()))
                     .header("if-range", validator);
             }
             let trouble = match reply(self.transport.exchange(&call, header.as_ref()).await).await {
                 Ok(Reply::Open(answer)) => {
                     reach = Reach::Reached;
-                    match self.take(&mut spool, *answer, &url).await {
-                        Ok(()) => return spool.finish(),
+                    match self.take(&mut download, *answer, &url).await {
+                        Ok(()) => return Ok(download.finish()),
                         Err(Failure::Transport(fault)) => Trouble::Transport(fault),
                         Err(Failure::Fatal(error)) => return Err(error),
                     }
                 }
                 Ok(Reply::Refused(mut full)) => {
                     reach = Reach::Reached;
-                    if full.status.as_u16() == 416 && spool.length > 0 {
-                        spool.restart();
+                    if full.status.as_u16() == 416 && download.size() > 0 {
+                        download.restart();
                         continue;
                     }
                     // A refusal is one wherever a redirect led.
@@ -94,12 +86,12 @@ impl HttpRepository {
                 Err(Failure::Transport(fault)) => Trouble::Transport(fault),
                 Err(Failure::Fatal(error)) => return Err(error),
             };
-            if spool.length >= furthest.saturating_add(PROGRESS) {
-                furthest = spool.length;
+            if download.size() >= furthest.saturating_add(PROGRESS) {
+                furthest = download.size();
                 tries.progressed();
             }
-            if spool.validator.is_none() {
-                spool.restart();
+            if download.validator.is_none() {
+                download.restart();
             }
             if !self.client.pause_for(&host, reach, &mut tries, &act, &trouble).await? {
                 return Err(match trouble {
@@ -114,7 +106,7 @@ impl HttpRepository {
     /// Takes in what an answer brings.
     async fn take(
         &self,
-        spool: &mut Spool,
+        download: &mut Download,
         mut answer: StreamedResponse,
         url: &Url,
     ) -> Result<(), Failure> {
@@ -123,15 +115,15 @@ impl HttpRepository {
         };
         match answer.status.as_u16() {
             200 => {
-                spool.restart();
+                download.restart();
                 let header = |name| text(&answer.headers, name);
                 // Without a strong tag nothing says that two parts belong together.
-                spool.validator =
+                download.validator =
                     header("etag").filter(|etag| etag.starts_with('"')).map(str::to_owned);
             }
-            206 if continues(text(&answer.headers, "content-range"), spool.length) => {}
+            206 if continues(text(&answer.headers, "content-range"), download.size()) => {}
             206 => {
-                spool.restart();
+                download.restart();
                 return Err(TransportError::new(TransportErrorKind::Garbled, &host_of(url))
                     .with_source("it sends another part than was asked for")
                     .into());
@@ -143,23 +135,24 @@ impl HttpRepository {
         let announced = text(&answer.headers, "content-length")
             .and_then(|length| length.parse::<u64>().ok())
             .unwrap_or_default();
-        if spool.length.saturating_add(announced) > spool.cap {
-            return Err(too_large(url, spool.cap).into());
+        if download.size().saturating_add(announced) > download.cap {
+            return Err(too_large(url, download.cap).into());
         }
         answer.wait_longer(STALL_FACTOR);
+        let folder = self.client.options().cache.clone().unwrap_or_else(std::env::temp_dir);
         let typed = is_html(&answer.headers);
         while let Some(chunk) = answer.chunk().await? {
             // The bytes decide: some hosts call every file a page. An archive begins as gzip does.
-            if typed && spool.length == 0 && !chunk.is_empty() && !chunk.starts_with(b"\x1f") {
+            if typed && download.size() == 0 && !chunk.is_empty() && !chunk.starts_with(b"\x1f") {
                 let message = format!("failed to fetch {url} : it is a web page, not a chart");
                 return Err(Error::new(ErrorKind::Protocol, message)
                     .with_hint("a login page or proxy may stand in between; or the address is that of a page about the chart")
                     .into());
             }
-            if spool.length + chunk.len() as u64 > spool.cap {
-                return Err(too_large(url, spool.cap).into());
+            if download.size() + chunk.len() as u64 > download.cap {
+                return Err(too_large(url, download.cap).into());
             }
-            spool.write(&chunk, self.client.options().cache.as_deref())?;
+            download.write(&chunk, &folder)?;
         }
         Ok(())
     }
@@ -176,61 +169,33 @@ fn continues(range: Option<&str>, at: u64) -> bool {
         .is_some_and(|(start, _)| start.trim().parse() == Ok(at))
 }
 
-/// What has come so far.
-struct Spool {
-    memory: BytesMut,
-    file: Option<NamedTempFile>,
-    hasher: Hasher,
-    length: u64,
+/// Part of an archive that has arrived.
+struct Download {
+    spool: Spool,
+    /// Strong `ETag` of the answer that the bytes came with. Without one, a broken download starts
+    /// again at the first byte.
     validator: Option<String>,
-    most_memory: u64,
     cap: u64,
 }
 
-impl Spool {
-    fn new(most_memory: u64, cap: u64) -> Self {
-        Self {
-            memory: BytesMut::new(),
-            file: None,
-            hasher: Algorithm::Sha256.hasher(),
-            length: 0,
-            validator: None,
-            most_memory,
-            cap,
-        }
+impl Download {
+    fn size(&self) -> u64 {
+        self.spool.size()
     }
 
     fn restart(&mut self) {
-        *self = Self::new(self.most_memory, self.cap);
+        self.spool.restart();
+        self.validator = None;
     }
 
-    fn write(&mut self, bytes: &[u8], folder: Option<&std::path::Path>) -> Result<()> {
-        self.hasher.update(bytes);
-        self.length += bytes.len() as u64;
-        if self.file.is_none() {
-            if self.length <= self.most_memory {
-                self.memory.extend_from_slice(bytes);
-                return Ok(());
-            }
-            let mut file = temporary(folder)?;
-            let held = std::mem::take(&mut self.memory);
-            let written = file.write_all(&held);
-            written.map_err(|error| Error::io("write the download in", file.path(), error))?;
-            self.file = Some(file);
-        }
-        if let Some(file) = &mut self.file {
-            let written = file.write_all(bytes);
-            written.map_err(|error| Error::io("write the download in", file.path(), error))?;
-        }
-        Ok(())
+    fn write(&mut self, bytes: &[u8], folder: &Path) -> Result<()> {
+        let written = self.spool.write_all(bytes);
+        written.map_err(|error| Error::io("write the download in", folder, error))
     }
 
-    fn finish(self) -> Result<Archive> {
-        let body = match self.file {
-            None => Body::Memory(self.memory.freeze()),
-            Some(file) => Body::File(BlobFile::Temporary(Arc::new(file.into_temp_path()))),
-        };
-        Ok(Archive { body, digest: self.hasher.finish(), size: self.length })
+    fn finish(self) -> Archive {
+        let Spooled { bytes, digest, size } = self.spool.finish();
+        Archive { bytes, digest, size }
     }
 }
 
@@ -249,17 +214,5 @@ mod tests {
         ] {
             assert_eq!(continues(range, at), yes, "{range:?}");
         }
-    }
-
-    #[test]
-    fn what_does_not_fit_memory_goes_to_a_file() {
-        let mut spool = Spool::new(4, 100);
-        spool.write(b"0123", None).expect("memory");
-        assert!(spool.file.is_none());
-        spool.write(b"4567", None).expect("file");
-        let archive = spool.finish().expect("archive");
-        assert_eq!((archive.size, archive.digest), (8, Digest::sha256(b"01234567")));
-        let Body::File(file) = archive.body else { panic!("in memory") };
-        assert_eq!(std::fs::read(file.path()).expect("read"), b"01234567");
     }
 }

@@ -29,9 +29,9 @@ use jiff::{Timestamp, fmt::rfc2822};
 use std::{fmt, io::Read, sync::Arc};
 use url::Url;
 
-pub use super::archive::{Archive, Body};
+pub use super::archive::Archive;
 
-/// Which hosts see the credentials.
+/// Hosts that receive the credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Credentials {
     /// The repository's own scheme, host and port.
@@ -41,18 +41,18 @@ pub enum Credentials {
     Everywhere,
 }
 
-/// What a repository is and how it is reached.
+/// Settings of a chart repository: its URL, credentials and trust.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Options {
     /// Its URL, without `index.yaml`. A name and password within it count as credential when none
     /// is given.
     pub url: String,
-    /// Who we are.
+    /// Credential for the repository.
     pub credential: Option<Credential>,
     /// The header that a bearer token is sent in; `Authorization: Bearer` when there is none.
     pub token_header: Option<String>,
-    /// Which hosts see it.
+    /// Hosts that receive the credential.
     pub credentials: Credentials,
     /// TLS settings of its own, instead of the client's.
     pub trust: Option<Trust>,
@@ -65,7 +65,7 @@ impl Options {
     }
 }
 
-/// What says whether an index is still the same.
+/// Validators of a cached index: `ETag` and `Last-Modified`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Validators {
     /// `ETag`, as it was sent.
@@ -75,7 +75,7 @@ pub struct Validators {
 }
 
 impl Validators {
-    /// Whether nothing can be asked with it.
+    /// Returns true if the server gave no validator.
     pub fn is_empty(&self) -> bool {
         self.etag.is_none() && self.last_modified.is_none()
     }
@@ -84,9 +84,9 @@ impl Validators {
 /// An answer to the question for the index.
 #[derive(Clone, Debug)]
 pub enum Fetched {
-    /// It is what the validators stand for.
+    /// The index has not changed since the validators were received.
     NotModified,
-    /// It, and what to ask with the next time.
+    /// A new index with its validators.
     Index {
         /// Its text.
         bytes: Bytes,
@@ -95,7 +95,7 @@ pub enum Fetched {
     },
 }
 
-/// What lies where the provenance of an archive should be.
+/// Result of a request for an archive's provenance file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signed {
     /// A signed text.
@@ -206,8 +206,8 @@ impl HttpRepository {
         Ok(Fetched::Index { bytes, validators })
     }
 
-    /// A chart's archive, by its absolute URL as [`crate::index::url`] makes it, up to `cap` bytes.
-    /// Its digest is told, not judged.
+    /// Downloads a chart's archive of up to `cap` bytes from an absolute URL, as
+    /// [`crate::index::url`] makes it. The result contains the digest; the caller compares it.
     ///
     /// # Errors
     /// `NotFound` when the other side says so, `Limit` beyond the cap, and whatever else it says,

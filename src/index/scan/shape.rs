@@ -1,6 +1,5 @@
-//! What may stand in an entry, field by field, and the scan of what is not kept: keys and kinds are
-//! judged, values are passed over. How one passes over a list or a mapping is
-//! [`crate::yaml::walk`]'s business.
+//! Fields of an entry and their kinds, and a scan that checks keys and kinds and skips values.
+//! [`crate::yaml::walk`] skips lists and mappings.
 
 use super::{Fallback, FastResult, Scalar, Scan, strict};
 use crate::yaml::cursor::Cursor;

@@ -354,8 +354,8 @@ impl Carrier {
                 _ => Stop::Failed(error),
             })?;
         reserved.shrink(match &payload.archive {
-            crate::ops::chart_bytes::ChartBytes::Memory(bytes) => bytes.len() as u64,
-            crate::ops::chart_bytes::ChartBytes::File(_) => 0,
+            crate::store::BlobBytes::Memory(bytes) => bytes.len() as u64,
+            crate::store::BlobBytes::File(_) => 0,
         });
         let listed = job.candidate.id.chart.rsplit('/').next().unwrap_or_default();
         if let Some(other) = payload.metadata.other_than(listed, "") {

@@ -9,7 +9,7 @@ use crate::{
     chart::{Dependency, dependency, lock::Lock},
     limits::Limits,
     oci::{Descriptor, media},
-    ops::chart_bytes::ChartBytes,
+    store::BlobBytes,
     version::Version,
 };
 use bytes::Bytes;
@@ -75,7 +75,7 @@ impl Rules {
             payload: Payload {
                 metadata: chart.metadata,
                 content: Descriptor::of(media::CHART_CONTENT, &bytes),
-                archive: ChartBytes::Memory(bytes),
+                archive: BlobBytes::Memory(bytes),
                 provenance: None,
                 created: payload.created,
                 ready: None,

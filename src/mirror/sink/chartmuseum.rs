@@ -6,13 +6,13 @@ use crate::{
     Error, ErrorKind, Result,
     client::{
         chartmuseum::{ChartMuseum as Client, Force, Uploaded},
-        repository::index::{Body, Fetched},
+        repository::index::Fetched,
     },
     digest::Digest,
     index::Index,
     limits::Limits,
     mirror::candidate::Payload,
-    ops::{chart_bytes::ChartBytes, push::Verify},
+    ops::push::Verify,
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -129,16 +129,12 @@ impl ChartMuseum {
         payload: &Payload,
         putting: Putting<'_>,
     ) -> Result<Stored> {
-        let body = match &payload.archive {
-            ChartBytes::Memory(bytes) => Body::Memory(bytes.clone()),
-            ChartBytes::File(file) => Body::File(file.clone()),
-        };
         let there = self.present(&place.group).await?.contains_key(&place.name)
             || self.uploaded.lock().unwrap_or_else(PoisonError::into_inner).contains(place);
         let force = if there { Force::Yes } else { Force::No };
         let shown = self.show(place);
         let provenance = payload.provenance.clone();
-        if self.client.upload(&body, provenance, force).await? == Uploaded::Exists {
+        if self.client.upload(&payload.archive, provenance, force).await? == Uploaded::Exists {
             // Not in the index when we began: a retry of ours, another shard, or a person.
             let theirs = self.look(place).await?;
             if !matches!(&theirs, Held::Chart { content, .. } if *content == payload.content.digest)

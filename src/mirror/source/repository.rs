@@ -8,7 +8,7 @@ use crate::{
     archive::{self, Keep},
     client::{
         Client, Repository as Distant,
-        repository::index::{Body, Fetched, Signed, Validators},
+        repository::index::{Fetched, Signed, Validators},
     },
     digest::{Algorithm, Digest},
     index::{self, Index, Line, ListedDigest},
@@ -20,7 +20,7 @@ use crate::{
         side::at,
     },
     oci::{Descriptor, Reference, TagOrDigest, media},
-    ops::{chart_bytes::ChartBytes, pull::chart_of, push::prepare, repository::listed::follow},
+    ops::{pull::chart_of, push::prepare, repository::listed::follow},
     store::{Fetch, blocking},
 };
 use std::sync::{Arc, OnceLock};
@@ -152,10 +152,7 @@ impl Repository {
             }
         })?;
         let content = Descriptor::new(media::CHART_CONTENT, archive.digest, archive.size);
-        let archive = match archive.body {
-            Body::Memory(bytes) => ChartBytes::Memory(bytes),
-            Body::File(file) => ChartBytes::File(file),
-        };
+        let archive = archive.bytes;
         let (read, limits) = (archive.clone(), options.limits.clone());
         let judged = async {
             blocking(move || archive::read::read(read.reader()?, Keep::Nothing, &limits)).await

@@ -10,7 +10,6 @@ use super::{
 use crate::{
     Advice, Error, ErrorKind, Result,
     advice::Occupied,
-    atomic_file::write_file,
     chart::time::Time,
     client::{Client, Intent},
     digest::Digest,
@@ -28,7 +27,6 @@ use futures_util::{StreamExt, TryStreamExt, stream, stream::FuturesUnordered};
 use std::{
     collections::{HashMap, HashSet},
     fs,
-    io::Write,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -573,9 +571,5 @@ async fn list(
 }
 
 fn save(part: &Part, path: &Path) -> Result<()> {
-    use crate::store::bundle::Content;
-    write_file(path, |file| match &part.content {
-        Content::Memory(bytes) => file.write_all(bytes),
-        Content::File(blob) => std::io::copy(&mut fs::File::open(blob.path())?, file).map(drop),
-    })
+    part.content.save(path)
 }

@@ -9,7 +9,7 @@ use crate::{
     error::Context as _,
     limits::Limits,
     oci::{Descriptor, Manifest, RepositoryName, TagOrDigest, chart, media},
-    ops::{chart_bytes::check_size, chart_manifest::chart_of},
+    ops::{chart_archive::check_size, chart_manifest::chart_of},
     store::{
         BlobFile, BlobSource, Fetch, blocking,
         bundle::{Entry, Format, Writer},

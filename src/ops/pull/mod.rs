@@ -2,7 +2,7 @@
 //! everything by digest once the tag is resolved.
 
 use super::{
-    chart_bytes::ChartBytes,
+    chart_archive,
     chart_manifest::first_chart,
     tags::{self, ChartRequest},
 };
@@ -11,7 +11,7 @@ use crate::{
     atomic_file::write_file,
     limits::Limits,
     oci::{Descriptor, Digest, Manifest, TagOrDigest, chart, media},
-    store::{Fetch, Resolve, Tags},
+    store::{BlobBytes, Fetch, Resolve, Tags},
 };
 use bytes::Bytes;
 use std::{
@@ -45,7 +45,7 @@ pub struct Pulled {
     /// The `.tgz`'s descriptor.
     pub content: Descriptor,
     /// The `.tgz`.
-    pub archive: ChartBytes,
+    pub archive: BlobBytes,
     /// The `.prov` file, if it was requested and exists.
     pub provenance: Option<Bytes>,
     /// Faults of the chart in the registry that do not stop the pull.
@@ -144,7 +144,7 @@ pub async fn pull<R: Fetch + Tags + Resolve>(
     let (content, foreign) = (found.content.clone(), found.foreign.map(str::to_owned));
     let wanted_provenance =
         found.provenance.filter(|_| provenance == Provenance::IfPresent).cloned();
-    let archive = ChartBytes::fetch(repository, &content, limits).await?;
+    let archive = chart_archive::fetch(repository, &content, limits).await?;
     let provenance = match wanted_provenance {
         Some(blob) => Some(repository.fetch_blob(&blob, limits.provenance_bytes).await?),
         None => None,

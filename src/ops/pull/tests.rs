@@ -59,8 +59,8 @@ async fn go(store: &Memory, target: &str) -> Result<Pulled> {
 #[tokio::test]
 async fn charts_under_the_types_of_others_come_with_a_warning_that_repairs() {
     let bytes = match chart().archive {
-        ChartBytes::Memory(bytes) => bytes,
-        ChartBytes::File(_) => panic!("a small chart is in memory"),
+        BlobBytes::Memory(bytes) => bytes,
+        BlobBytes::File(_) => panic!("a small chart is in memory"),
     };
     for kind in media::CHART_CONTENT_FOREIGN {
         for config_kind in [media::CHART_CONFIG, media::EMPTY, media::IMAGE_CONFIG] {

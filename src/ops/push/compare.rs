@@ -7,7 +7,7 @@ use crate::{
     advice::Occupied,
     archive,
     oci::{Descriptor, Manifest, Tag, chart},
-    ops::chart_bytes::ChartBytes,
+    ops::chart_archive,
     store::Fetch,
 };
 
@@ -41,7 +41,7 @@ pub(crate) async fn compare<R: Fetch>(
                 Likeness::Other("its files differ")
             });
         }
-        let theirs = ChartBytes::fetch(repository, found.content, limits).await?;
+        let theirs = chart_archive::fetch(repository, found.content, limits).await?;
         match archive::read::content_digest(theirs.reader()?, limits) {
             Ok(theirs)
                 if theirs == archive::read::content_digest(chart.archive.reader()?, limits)? => {}

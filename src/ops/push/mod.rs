@@ -5,7 +5,7 @@ pub(super) mod compare;
 pub mod prepare;
 pub(crate) mod read_back;
 
-use super::chart_bytes::ChartBytes;
+use crate::store::BlobBytes;
 use crate::{
     ErrorKind, Result,
     chart::Metadata,
@@ -80,7 +80,7 @@ pub struct Outgoing {
     /// Its metadata.
     pub metadata: Metadata,
     /// Its `.tgz`.
-    pub archive: ChartBytes,
+    pub archive: BlobBytes,
     /// Digest and size of the `.tgz`.
     pub content: Descriptor,
     /// Its `.prov`.
@@ -249,10 +249,7 @@ pub(super) fn blobs(
     config: &Bytes,
     provenance: Option<&Descriptor>,
 ) -> Vec<(Descriptor, BlobSource)> {
-    let archive = match &chart.archive {
-        ChartBytes::Memory(bytes) => BlobSource::Bytes(bytes.clone()),
-        ChartBytes::File(file) => BlobSource::File(file.path().to_owned()),
-    };
+    let archive = chart.archive.source();
     let mut blobs = vec![
         (Descriptor::of(media::CHART_CONFIG, config), BlobSource::Bytes(config.clone())),
         (chart.content.clone(), archive),

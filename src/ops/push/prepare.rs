@@ -7,19 +7,18 @@ use crate::{
     archive::{self, Keep},
     limits::Limits,
     oci::{Descriptor, Hasher, Manifest, TagOrDigest, chart, digest::Algorithm, media},
-    ops::{chart_bytes::ChartBytes, package, pull::chart_of, repository::open::Got},
-    store::{BlobFile, Fetch},
+    ops::{chart_archive, package, pull::chart_of, repository::open::Got},
+    spool::{Spool, Spooled},
+    store::{BlobBytes, BlobFile, Fetch},
 };
 use bytes::Bytes;
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, BufReader, Read, Write},
+    io::{self, BufReader, Read},
     path::{Path, PathBuf},
-    sync::Arc,
     time::UNIX_EPOCH,
 };
-use tempfile::NamedTempFile;
 
 /// The choice for the provenance beside an archive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +62,7 @@ pub fn from_archive(path: &Path, beside: Beside, limits: &Limits) -> Result<Outg
         let chart = archive::read::read(&bytes[..], Keep::Nothing, limits)
             .map_err(|error| in_file(path, error))?;
         let content = Descriptor::of(media::CHART_CONTENT, &bytes);
-        (ChartBytes::Memory(bytes.into()), content, chart.metadata)
+        (BlobBytes::Memory(bytes.into()), content, chart.metadata)
     } else {
         let mut hashing = Hashing { inner: file, hasher: Algorithm::Sha256.hasher(), size: 0 };
         let chart = archive::read::read(
@@ -75,7 +74,7 @@ pub fn from_archive(path: &Path, beside: Beside, limits: &Limits) -> Result<Outg
         io::copy(&mut hashing, &mut io::sink())
             .map_err(|error| Error::io("read archive", path, error))?;
         let content = Descriptor::new(media::CHART_CONTENT, hashing.hasher.finish(), hashing.size);
-        (ChartBytes::File(BlobFile::Stored(path.to_owned())), content, chart.metadata)
+        (BlobBytes::File(BlobFile::Stored(path.to_owned())), content, chart.metadata)
     };
     let provenance = match beside {
         Beside::Take => provenance_beside(path, limits)?,
@@ -143,7 +142,7 @@ pub fn created(text: &str) -> Option<String> {
 ///
 /// # Errors
 /// Any error of the archive.
-pub fn created_in(archive: &ChartBytes, limits: &Limits) -> Result<Option<String>> {
+pub fn created_in(archive: &BlobBytes, limits: &Limits) -> Result<Option<String>> {
     Ok(rfc3339(archive::read::read(archive.reader()?, Keep::Nothing, limits)?.modified))
 }
 
@@ -153,8 +152,8 @@ pub fn created_in(archive: &ChartBytes, limits: &Limits) -> Result<Option<String
 /// Any error of packaging.
 pub fn from_source(path: &Path, options: &package::Options, limits: &Limits) -> Result<Outgoing> {
     let (packaged, spool) =
-        package::package_to(path, Spool::new(limits.memory_blob), None, options)?;
-    outgoing(path, packaged, spool)
+        package::package_to(path, Spool::new(limits.memory_blob, None), None, options)?;
+    Ok(outgoing(packaged, spool))
 }
 
 /// Packages an archive's chart again with the version of the options. It leaves no files on disk.
@@ -164,14 +163,15 @@ pub fn from_source(path: &Path, options: &package::Options, limits: &Limits) -> 
 pub fn repackaged(path: &Path, options: &package::Options, limits: &Limits) -> Result<Outgoing> {
     let chart = archive::read::open(path, Keep::Everything, limits)
         .map_err(|error| in_file(path, error))?;
-    let (packaged, spool) = package::repackage_to(chart, Spool::new(limits.memory_blob), options)?;
-    outgoing(path, packaged, spool)
+    let (packaged, spool) =
+        package::repackage_to(chart, Spool::new(limits.memory_blob, None), options)?;
+    Ok(outgoing(packaged, spool))
 }
 
-fn outgoing(path: &Path, packaged: package::Packaged, spool: Spool) -> Result<Outgoing> {
-    let (archive, content) =
-        spool.finish().map_err(|error| Error::io("package in memory", path, error))?;
-    Ok(Outgoing {
+fn outgoing(packaged: package::Packaged, spool: Spool) -> Outgoing {
+    let Spooled { bytes: archive, digest, size } = spool.finish();
+    let content = Descriptor::new(media::CHART_CONTENT, digest, size);
+    Outgoing {
         metadata: packaged.metadata,
         archive,
         content,
@@ -180,7 +180,7 @@ fn outgoing(path: &Path, packaged: package::Packaged, spool: Spool) -> Result<Ou
         ready: None,
         notes: packaged.notes,
         warnings: packaged.warnings,
-    })
+    }
 }
 
 /// Reads a chart from a store, to push it elsewhere unchanged: the same manifest, the same digest.
@@ -208,7 +208,7 @@ pub async fn from_manifest<R: Fetch>(
 ) -> Result<Outgoing> {
     let manifest = chart_of(repository, found).await?;
     let found = chart::find(&manifest)?;
-    let archive = ChartBytes::fetch(repository, found.content, limits).await?;
+    let archive = chart_archive::fetch(repository, found.content, limits).await?;
     let judged = archive::read::read(archive.reader()?, Keep::Nothing, limits)?;
     let provenance = match found.provenance {
         Some(blob) => Some(repository.fetch_blob(blob, limits.provenance_bytes).await?),
@@ -290,53 +290,6 @@ impl<R: Read> Read for Hashing<R> {
         self.hasher.update(&buffer[..count]);
         self.size += count as u64;
         Ok(count)
-    }
-}
-
-/// A buffer in memory that becomes a temporary file if it is too large. It hashes its content on
-/// the way.
-struct Spool {
-    cap: u64,
-    memory: Vec<u8>,
-    file: Option<NamedTempFile>,
-    hasher: Hasher,
-    size: u64,
-}
-
-impl Spool {
-    fn new(cap: u64) -> Self {
-        Self { cap, memory: Vec::new(), file: None, hasher: Algorithm::Sha256.hasher(), size: 0 }
-    }
-
-    fn finish(mut self) -> io::Result<(ChartBytes, Descriptor)> {
-        self.flush()?;
-        let archive = match self.file {
-            Some(file) => ChartBytes::File(BlobFile::Temporary(Arc::new(file.into_temp_path()))),
-            None => ChartBytes::Memory(self.memory.into()),
-        };
-        Ok((archive, Descriptor::new(media::CHART_CONTENT, self.hasher.finish(), self.size)))
-    }
-}
-
-impl Write for Spool {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.hasher.update(bytes);
-        self.size += bytes.len() as u64;
-        if self.file.is_none() && self.size > self.cap {
-            let mut file = NamedTempFile::new()?;
-            file.write_all(&self.memory)?;
-            self.memory = Vec::new();
-            self.file = Some(file);
-        }
-        match &mut self.file {
-            Some(file) => file.write_all(bytes)?,
-            None => self.memory.extend_from_slice(bytes),
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), Write::flush)
     }
 }
 

@@ -110,7 +110,7 @@ fn document() -> Document {
 async fn a_chart_under_a_foreign_type_is_repaired_by_a_push() {
     let store = Memory::default();
     let ours = chart("1.0.0", "a", 1);
-    let ChartBytes::Memory(bytes) = &ours.archive else { panic!("a small chart is in memory") };
+    let BlobBytes::Memory(bytes) = &ours.archive else { panic!("a small chart is in memory") };
     let layer = Descriptor { media_type: "application/tar+gzip".into(), ..ours.content.clone() };
     let config = Bytes::from(crate::json::to_vec(&ours.metadata));
     let config_blob = Descriptor::of(media::CHART_CONFIG, &config);

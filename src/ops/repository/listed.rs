@@ -7,7 +7,7 @@ use crate::{
     digest::{Algorithm, Digest},
     index::{self, ListedDigest},
     oci::{Reference, Tag},
-    ops::chart_bytes::ChartBytes,
+    store::BlobBytes,
 };
 use std::io::Read as _;
 
@@ -129,7 +129,7 @@ pub struct Mismatch {
 /// `Io` if the archive must be read again for a SHA-512 and cannot be.
 pub fn compare(
     listed: &ListedDigest,
-    archive: &ChartBytes,
+    archive: &BlobBytes,
     content: &Digest,
     manifests: &[Digest],
 ) -> Result<Verdict> {
@@ -155,7 +155,7 @@ pub fn compare(
 /// Bytes hashed at a time.
 const CHUNK: usize = 64 * 1024;
 
-fn digest_of(archive: &ChartBytes, algorithm: Algorithm) -> Result<Digest> {
+fn digest_of(archive: &BlobBytes, algorithm: Algorithm) -> Result<Digest> {
     let mut reader = archive.reader()?;
     let mut hasher = algorithm.hasher();
     let mut buffer = vec![0; CHUNK];
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn an_archive_is_pinned_by_its_own_digest_or_its_manifests() {
         let bytes = b"archive";
-        let archive = ChartBytes::Memory(bytes.as_slice().into());
+        let archive = BlobBytes::Memory(bytes.as_slice().into());
         let (content, manifest) = (Digest::sha256(bytes), Digest::sha256(b"manifest"));
         let long = Digest::of(Algorithm::Sha512, bytes);
         let judge = |text: &str| {

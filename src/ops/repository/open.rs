@@ -13,7 +13,7 @@ use crate::{
     chart::Metadata,
     client::{
         Client, Credential, Given, Identity, Secret, Trust, Verification,
-        repository::index::{self, Body, Credentials, Fetched, Signed, Validators},
+        repository::index::{self, Credentials, Fetched, Signed, Validators},
     },
     digest::Digest,
     index::config::RepositoryEntry,
@@ -21,10 +21,10 @@ use crate::{
     oci::Reference,
     ops::{
         any_repository::AnyRepository,
-        chart_bytes::ChartBytes,
         pull::{self, Provenance, Pulled},
         tags::ChartRequest,
     },
+    store::BlobBytes,
 };
 use bytes::Bytes;
 use std::path::PathBuf;
@@ -81,7 +81,7 @@ enum Kind {
 #[derive(Clone, Debug)]
 pub struct Got {
     /// Its bytes.
-    pub archive: ChartBytes,
+    pub archive: BlobBytes,
     /// Their digest.
     pub digest: Digest,
     /// The size in bytes.
@@ -287,7 +287,7 @@ impl ChartRepository {
                         Signed::Unusable(why) => (None, Some(why)),
                     },
                 };
-                let archive = found.body.into();
+                let archive = found.bytes;
                 Ok(Got {
                     archive,
                     digest: found.digest,
@@ -334,24 +334,6 @@ impl From<Pulled> for Got {
             archive: pulled.archive,
             provenance: pulled.provenance,
             unsigned: None,
-        }
-    }
-}
-
-impl From<Body> for ChartBytes {
-    fn from(body: Body) -> Self {
-        match body {
-            Body::Memory(bytes) => Self::Memory(bytes),
-            Body::File(file) => Self::File(file),
-        }
-    }
-}
-
-impl From<ChartBytes> for Body {
-    fn from(archive: ChartBytes) -> Self {
-        match archive {
-            ChartBytes::Memory(bytes) => Self::Memory(bytes),
-            ChartBytes::File(file) => Self::File(file),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Who may do what: nobody is asked, users of an htpasswd file, holders of tokens of our own, or
-//! those that ChartMuseum's flags name. Answers a challenge where credentials are missing or wrong;
-//! wrong ones are refused even where none are needed, but by ChartMuseum's flags, which never look
-//! at what they do not need.
+//! Access control: open to everyone, users of an htpasswd file, holders of our own tokens, or the
+//! users that ChartMuseum's flags name. The server answers a challenge if credentials are missing
+//! or wrong. It refuses wrong credentials even where none are needed, except under ChartMuseum's
+//! flags, which ignore credentials they do not need.
 
 pub(super) mod actions;
 pub(super) mod checks;
@@ -27,7 +27,7 @@ use sha2::{Digest as _, Sha256};
 use std::{net::IpAddr, sync::Arc};
 use token::{Scopes, Tokens};
 
-/// Whom a registry serves.
+/// Clients that a registry serves.
 #[derive(Clone, Debug, Default)]
 pub enum Access {
     /// Everybody, whatever they want.

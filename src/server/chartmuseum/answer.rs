@@ -16,8 +16,6 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
-
 /// A refusal on its way to the client.
 #[derive(Debug)]
 pub(super) struct Denial {
@@ -125,11 +123,10 @@ pub(in crate::server) fn error(message: &str) -> Response {
     json_answer(&json!({ "error": message }))
 }
 
-/// A value as JSON, as Go writes it.
+/// Returns a JSON answer with the character set in its type, as ChartMuseum's framework writes it. The
+/// registry API's [`crate::server::net::response::json_answer`] has none, as distribution's.
 pub(super) fn json_answer<T: Serialize + ?Sized>(value: &T) -> Response {
-    let mut response = Response::new(Body::from(crate::json::to_vec(value)));
-    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
-    response
+    typed("application/json; charset=utf-8", crate::json::to_vec(value))
 }
 
 /// A body of a type.

@@ -4,79 +4,53 @@
 use super::answer::Denial;
 use crate::{
     Error, Result,
-    oci::{Descriptor, Hasher, digest::Algorithm, media},
-    ops::chart_bytes::ChartBytes,
+    oci::{Descriptor, media},
     server::body::frame,
-    store::{BlobFile, blocking},
+    spool::{Spool, Spooled},
+    store::{BlobBytes, blocking},
 };
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use http::StatusCode;
-use std::{io::Write, sync::Arc, time::Duration};
-use tempfile::NamedTempFile;
+use std::{io::Write, time::Duration};
 
 /// Up to here a body is held in memory. Nine of ten public charts are smaller than 100 kB.
-const IN_MEMORY: usize = 1024 * 1024;
+const IN_MEMORY: u64 = 1024 * 1024;
 
 /// A file that was received.
 #[derive(Clone, Debug)]
 pub(super) struct Received {
-    pub(super) archive: ChartBytes,
+    pub(super) archive: BlobBytes,
     /// Its digest and size, as a chart's layer.
     pub(super) content: Descriptor,
 }
 
-/// A file on its way in.
-pub(super) struct Intake {
-    memory: BytesMut,
-    file: Option<NamedTempFile>,
-    hasher: Hasher,
-    size: u64,
-}
+/// File that a client is uploading.
+pub(super) struct Intake(Spool);
 
 impl Intake {
     pub(super) fn new() -> Self {
-        let hasher = Algorithm::Sha256.hasher();
-        Self { memory: BytesMut::new(), file: None, hasher, size: 0 }
+        Self(Spool::new(IN_MEMORY, None))
     }
 
-    /// Takes the next bytes; what goes to disk goes from another thread.
+    /// Appends the next bytes. Writes to disk run on a blocking thread.
     pub(super) async fn take(mut self, chunk: Bytes) -> Result<Self> {
-        if self.file.is_none() && self.memory.len() + chunk.len() <= IN_MEMORY {
-            self.hasher.update(&chunk);
-            self.size += chunk.len() as u64;
-            self.memory.extend_from_slice(&chunk);
+        if self.0.stays_in_memory(chunk.len()) {
+            self.write(&chunk)?;
             return Ok(self);
         }
-        blocking(move || {
-            self.write(&chunk).map_err(|error| Error::io("write", std::env::temp_dir(), error))?;
-            Ok(self)
-        })
-        .await
+        blocking(move || self.write(&chunk).map(|()| self)).await
     }
 
-    fn write(&mut self, chunk: &[u8]) -> std::io::Result<()> {
-        self.hasher.update(chunk);
-        self.size += chunk.len() as u64;
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => {
-                let mut file = NamedTempFile::new()?;
-                file.write_all(&std::mem::take(&mut self.memory))?;
-                none.insert(file)
-            }
-        };
-        file.write_all(chunk)
+    fn write(&mut self, chunk: &[u8]) -> Result<()> {
+        let written = self.0.write_all(chunk);
+        written.map_err(|error| Error::io("write", std::env::temp_dir(), error))
     }
 
     pub(super) fn finish(self) -> Received {
-        let archive = match self.file {
-            Some(file) => ChartBytes::File(BlobFile::Temporary(Arc::new(file.into_temp_path()))),
-            None => ChartBytes::Memory(self.memory.freeze()),
-        };
-        let content = Descriptor::new(media::CHART_CONTENT, self.hasher.finish(), self.size);
-        Received { archive, content }
+        let Spooled { bytes: archive, digest, size } = self.0.finish();
+        Received { archive, content: Descriptor::new(media::CHART_CONTENT, digest, size) }
     }
 }
 
@@ -116,8 +90,8 @@ pub(super) async fn receive(
 /// The whole of a small file that was received.
 pub(super) fn small(received: &Received, cap: u64) -> Result<Bytes, Denial> {
     match &received.archive {
-        ChartBytes::Memory(bytes) if bytes.len() as u64 <= cap => Ok(bytes.clone()),
-        ChartBytes::File(file) if received.content.size <= cap => {
+        BlobBytes::Memory(bytes) if bytes.len() as u64 <= cap => Ok(bytes.clone()),
+        BlobBytes::File(file) if received.content.size <= cap => {
             let path = file.path();
             let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
             Ok(bytes.into())

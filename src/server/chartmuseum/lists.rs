@@ -11,7 +11,7 @@ use crate::{
     archive::{self, File, Keep},
     constraint::Constraint,
     limits::Limits,
-    ops::chart_bytes,
+    ops::chart_archive,
     server::index_view::{Found, Item},
     store::{Catalog, Fetch, blocking},
     version::Version,
@@ -213,7 +213,7 @@ impl<C: Catalog> ChartMuseum<C> {
         take: impl FnOnce(archive::Chart) -> (T, usize) + Clone + Send + 'static,
     ) -> Result<(T, Slot), Denial> {
         let found = self.find(namespace, name, version)?;
-        chart_bytes::check_size(&found.item.archive, &self.limits)?;
+        chart_archive::check_size(&found.item.archive, &self.limits)?;
         let store = self.shelf.repository(namespace, &found)?;
         let (store, archive) = (&store, &found.item.archive);
         let read = |slot: Slot| {

@@ -50,7 +50,7 @@ pub enum Depth {
     Any,
     /// Any number; each is there, as with `--depth-dynamic`.
     Dynamic,
-    /// So many, as with `--depth`.
+    /// Exactly this number of levels, as `--depth` sets.
     Exactly(usize),
 }
 

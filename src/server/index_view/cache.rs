@@ -1,6 +1,6 @@
-//! What was seen of a store, kept in a file, so that the next start need not see it again: one
-//! record a tag, appended as tags come and go, each with a check of its own. Nothing depends on it:
-//! what is damaged or was written under other settings is forgotten and looked up anew.
+//! Cache file of the last seen state of a store, so that the next start need not read it again. It
+//! has one record per tag, appended as tags change, each with a checksum. The server ignores
+//! damaged records and records of other settings, and reads those tags again.
 //!
 //! ```text
 //! chartferry view 3 <hash of the settings and of the program's version>\n
@@ -23,8 +23,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// A file of what was seen, or none. It never fails: trouble with it is told in the log, and costs
-/// time alone.
+/// Cache file, or none. It never fails: the server logs a problem and only loses time.
 #[derive(Debug, Default)]
 pub struct Cache(Option<Mutex<Store>>);
 

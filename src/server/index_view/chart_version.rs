@@ -20,7 +20,7 @@ pub struct Item {
     pub name: Box<str>,
     /// Its version, as Chart.yaml has it.
     pub version: Box<str>,
-    /// When it was made, RFC 3339; Go's zero time when nobody knows.
+    /// Creation time in RFC 3339; Go's zero time if it is unknown.
     pub created: Box<str>,
     /// The entry as it stands in the index: lines of YAML, or one line of JSON.
     pub text: Box<str>,
@@ -83,7 +83,7 @@ impl Item {
     }
 }
 
-/// Where a version comes from.
+/// Origin of a version: repository, tag and manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A tag of a repository.
@@ -130,9 +130,9 @@ impl Origin {
 /// A version that was found.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Where it comes from.
+    /// Origin of the version.
     pub origin: Origin,
-    /// What the index says of it.
+    /// Entry of the version in the index.
     pub item: Arc<Item>,
 }
 

@@ -30,14 +30,14 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// How a follower finds out that a tag has moved.
+/// Method by which a follower detects that a tag has moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookCost {
-    /// Looking costs next to nothing, and nobody but us writes: each tag is looked up at the start,
-    /// and when we are told of it.
+    /// A lookup costs almost nothing, and only this server writes: the follower looks up each tag
+    /// at the start and after each change that the server reports.
     Near,
-    /// Looking costs a request: what was seen once is believed until we are told otherwise, or it
-    /// is gone from the list of tags.
+    /// A lookup costs a request: the follower keeps the last result until the upstream reports a
+    /// change or the tag disappears from the list.
     Far,
 }
 
@@ -106,7 +106,7 @@ impl<C: Catalog> Follower<C> {
         Self { catalog, inner: Arc::clone(&self.inner) }
     }
 
-    /// What it keeps in step.
+    /// Returns the view that the follower updates.
     pub fn view(&self) -> &View {
         &self.inner.view
     }
@@ -249,7 +249,7 @@ impl<C: Catalog> Follower<C> {
         self.item(repository, &manifest, entry).map(|item| Some((item, through)))
     }
 
-    /// What the index says of the chart that a manifest of a repository holds.
+    /// Creates the index entry of the chart that a manifest of a repository contains.
     ///
     /// # Errors
     /// `Invalid` when the manifest holds no chart, or one that Helm refuses; `Limit` when its entry
@@ -410,7 +410,7 @@ impl<C: Catalog> Turn<'_, C> {
         self.follower.set(&self.repository, &self.tag, None).await;
     }
 
-    /// What the tag was on when it was last looked at, if that was a chart.
+    /// Returns the chart that the tag referred to at the last lookup, if it was a chart.
     pub fn last_seen(&self) -> Option<(Origin, Arc<Item>)> {
         let memory = self.follower.memory();
         let known = memory.tag(&self.repository, &self.tag)?;

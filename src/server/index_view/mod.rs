@@ -1,5 +1,5 @@
-//! What a chart repository shows, in memory, over a store: the charts of every namespace, and the
-//! index of each. [`View`] knows no store: a [`Follower`] keeps it in step with one.
+//! Chart repository in memory over a store: the charts of every namespace, and the index of each.
+//! [`View`] does not know its store: a [`Follower`] updates it.
 //!
 //! A version that comes or goes costs the logarithm of their number: its lines in the index are
 //! made once, when it comes, and joined when somebody asks. Two views with the same charts give the
@@ -42,8 +42,8 @@ pub struct Settings {
     /// Before every entry's URL, without a slash at its end; empty for URLs relative to the index.
     /// The namespace is put between.
     pub chart_url: String,
-    /// Where the server lies below its host, such as `/charts`; empty for the root. It is written
-    /// into the index, and into absolute URLs.
+    /// Path of the server below its host, such as `/charts`; empty for the root. The index contains
+    /// it, and so do absolute URLs.
     pub context_path: String,
     /// YAML or JSON.
     pub format: Format,

@@ -1,6 +1,6 @@
-//! When a follower looks at its store: once at the start, at all of it, and where nobody tells us
-//! of changes again and again, at the lists of tags. What cannot be asked keeps the state it had,
-//! and answers say so then.
+//! Schedule of a follower's lookups: the whole store once at the start, then the lists of tags
+//! again and again if nobody reports changes. If a lookup fails, the state stays as it was and
+//! responses say so.
 
 use super::{
     doubts::Turn,
@@ -188,7 +188,7 @@ impl<C: Catalog> Follower<C> {
         }
     }
 
-    /// Looks at the tags of one repository. One that cannot be looked at is told of in the log.
+    /// Looks up the tags of one repository and logs a failure.
     ///
     /// # Errors
     /// What the store says when it does not list them.

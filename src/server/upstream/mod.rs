@@ -16,7 +16,7 @@ use axum::Router;
 use http::HeaderMap;
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
-/// What to serve, and how to stay in step with it.
+/// Settings of a bridge: the upstream to serve, and the method to follow its changes.
 #[derive(Debug)]
 pub struct Upstream<C> {
     follower: Follower<C>,

@@ -41,7 +41,7 @@ const LOOKS: usize = 100;
 const TOGETHER: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a registry must send with its notifications. It is never printed.
+/// Secret that a registry sends with its notifications. It is never printed.
 #[derive(Clone)]
 pub struct NotifySecret([u8; 32]);
 

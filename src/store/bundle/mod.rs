@@ -13,7 +13,7 @@ pub(super) mod zstd;
 
 use super::layout::ref_name::RefName;
 use crate::oci::{Descriptor, Digest, RepositoryName, TagOrDigest};
-pub use read::{Bundle, Content, Part};
+pub use read::{Bundle, Part};
 pub use write::{Format, Writer};
 
 pub(super) const MARK: &str = "oci-layout";
@@ -25,7 +25,7 @@ pub(super) const BASE: &str = "chartferry.bundle.base";
 /// One artifact that a bundle lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is called.
+    /// Name of the entry.
     pub name: RefName,
     /// Its manifest.
     pub manifest: Descriptor,

@@ -13,12 +13,10 @@ use crate::{
     error::Context as _,
     limits::{Limits, MIB},
     oci::{Digest, Manifest},
-    store::{BlobFile, BlobSource, disk::open_regular},
+    store::{BlobBytes, disk::open_regular},
 };
-use bytes::Bytes;
 use std::{
     collections::HashSet,
-    fs::File,
     io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
@@ -48,40 +46,7 @@ pub struct Part {
     /// Its digest.
     pub digest: Digest,
     /// Its bytes, in memory or in a file that goes away with the last copy of this.
-    pub content: Content,
-}
-
-/// Where a blob's bytes are.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// In memory.
-    Memory(Bytes),
-    /// In a temporary file.
-    File(BlobFile),
-}
-
-impl Content {
-    /// As what is pushed.
-    pub fn source(&self) -> BlobSource {
-        match self {
-            Self::Memory(bytes) => BlobSource::Bytes(bytes.clone()),
-            Self::File(file) => BlobSource::File(file.path().to_owned()),
-        }
-    }
-
-    /// Reads it from the start.
-    ///
-    /// # Errors
-    /// `Io` when its file cannot be opened.
-    pub fn reader(&self) -> Result<Box<dyn Read + Send>> {
-        Ok(match self {
-            Self::Memory(bytes) => Box::new(io::Cursor::new(bytes.clone())),
-            Self::File(file) => {
-                let open = |error| Error::io("open blob", file.path(), error);
-                Box::new(BufReader::new(File::open(file.path()).map_err(open)?))
-            }
-        })
-    }
+    pub content: BlobBytes,
 }
 
 impl Bundle {
@@ -102,12 +67,12 @@ impl Bundle {
         Ok(Self(Arc::new(Known { path: path.to_owned(), limits: limits.clone(), survey })))
     }
 
-    /// Where it is.
+    /// Returns the path of the bundle.
     pub fn path(&self) -> &Path {
         &self.0.path
     }
 
-    /// What it lists, in its order.
+    /// Returns the entries in the order of the bundle's index.
     pub fn entries(&self) -> &[Entry] {
         &self.0.survey.entries
     }
@@ -259,16 +224,21 @@ fn classify(name: &[u8]) -> Result<Name> {
         .map_err(|_| Error::invalid(format!("its member `{name}` is no blob's name")))
 }
 
-fn read_part(digest: &Digest, size: u64, content: &mut Reader, limits: &Limits) -> Result<Content> {
+fn read_part(
+    digest: &Digest,
+    size: u64,
+    content: &mut Reader,
+    limits: &Limits,
+) -> Result<BlobBytes> {
     if size <= limits.memory_blob {
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         check_part(digest, size, content, &mut bytes)?;
-        return Ok(Content::Memory(bytes.into()));
+        return Ok(BlobBytes::Memory(bytes.into()));
     }
     let file = |error| Error::io("write", "a temporary file", error);
     let mut temporary = tempfile::NamedTempFile::new().map_err(file)?;
     check_part(digest, size, content, temporary.as_file_mut())?;
-    Ok(Content::File(BlobFile::Temporary(Arc::new(temporary.into_temp_path()))))
+    Ok(BlobBytes::temporary(Arc::new(temporary.into_temp_path())))
 }
 
 /// Reads a blob, with its digest checked.

@@ -14,18 +14,18 @@ use std::{
     path::Path,
 };
 
-/// What is round the tar.
+/// Compression of the tar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// Zstandard.
+    /// Zstandard, for `.tar.zst` and `.tzst`.
     #[default]
     Zstd,
-    /// Nothing.
+    /// No compression, for `.tar`.
     Plain,
 }
 
 impl Format {
-    /// What a file's name asks for: `.tar` is plain, `.tar.zst` and `.tzst` are zstd.
+    /// Returns the format of a file name: `.tar` is plain, `.tar.zst` and `.tzst` are zstd.
     ///
     /// # Errors
     /// `Usage` for any other name.
@@ -101,11 +101,11 @@ impl<W: Write> Writer<W> {
         self.small(&path(manifest.digest()), manifest.bytes())
     }
 
-    /// Writes a blob.
+    /// Appends a blob.
     ///
     /// # Errors
-    /// `Io`; `Integrity` when the source has not the size and digest it is said to have: the bundle
-    /// is then lost.
+    /// `Io`; `Integrity` if the source does not have the descriptor's size and digest. The bundle is
+    /// then unusable.
     pub fn blob(&mut self, blob: &Descriptor, source: &BlobSource) -> Result<()> {
         self.head(&path(&blob.digest), blob.size)?;
         verify::copy(blob, source, |part| self.out.write_all(part).map_err(failed))?;

@@ -12,7 +12,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-/// How much a store does so that what it acknowledged outlives a loss of power.
+/// Effort of a store so that acknowledged writes survive a loss of power.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// Files and directories reach the disk before a write is acknowledged.
@@ -255,10 +255,10 @@ impl Ahead {
     }
 }
 
-/// Whether there was something to remove.
+/// Result of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removed {
-    /// It was there and is gone.
+    /// The object existed and is removed.
     Yes,
     /// There was nothing.
     WasAbsent,

@@ -32,9 +32,9 @@ pub struct Repository {
 /// A blob as it lies on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBlob {
-    /// Where it is. Never to be changed.
+    /// Path of the file. The caller must not change it.
     pub path: PathBuf,
-    /// How long it is.
+    /// Size in bytes.
     pub size: u64,
 }
 
@@ -54,11 +54,11 @@ pub struct ReferrersPage {
     pub files: Vec<StoredBlob>,
     /// The digest of the last referrer that was looked at; the next page begins after it.
     pub last: Option<Digest>,
-    /// Whether there are more.
+    /// True if more items follow.
     pub more: bool,
 }
 
-/// Whether a manifest may name blobs and manifests that its repository does not have.
+/// Policy for manifests that refer to blobs or manifests which the repository does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Missing {
     /// No: such a manifest could not be pulled.
@@ -68,7 +68,7 @@ pub enum Missing {
     Accept,
 }
 
-/// What became of a mount.
+/// Result of a mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mounted {
     /// The repository now has the blob.
@@ -108,7 +108,7 @@ impl Repository {
         &self.name
     }
 
-    /// Whether anything was ever stored in it.
+    /// Returns true if anything was ever stored in the repository.
     pub fn exists(&self) -> bool {
         self.references().is_dir()
     }

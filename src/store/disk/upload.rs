@@ -88,7 +88,8 @@ impl Repository {
         Ok(Some(Upload::new(self, data, directory, session, turn, None)))
     }
 
-    /// How many bytes the session `id` has, without disturbing who is sending them.
+    /// Returns the number of bytes that the session `id` has received. A concurrent sender can
+    /// continue.
     pub fn upload_size(&self, id: &str) -> Result<Option<u64>> {
         let Some(directory) = self.upload_directory(id) else { return Ok(None) };
         if let Some(session) = self.disk.0.sessions.map().get(&directory) {
@@ -187,7 +188,7 @@ impl Upload {
         name.and_then(|name| name.to_str()).unwrap_or_default()
     }
 
-    /// How many bytes it has.
+    /// Returns the number of bytes received.
     pub fn size(&self) -> u64 {
         self.session.size.load(Ordering::Acquire)
     }

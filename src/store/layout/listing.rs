@@ -1,6 +1,6 @@
-//! What a layout lists, kept in memory for as long as its files are the ones that were read. A
-//! layout of tens of thousands of versions has an index of many megabytes: reading it for each of
-//! them would take the square of the time.
+//! Cached index of a layout, valid while its files do not change. A layout with tens of thousands
+//! of versions has an index of many megabytes; reading it for each version would take quadratic
+//! time.
 
 use super::{
     index::Index,

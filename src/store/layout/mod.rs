@@ -235,13 +235,13 @@ impl Layout {
         if self.is_settled() { Ok(()) } else { self.change(|_| Ok(())) }
     }
 
-    /// Whether `index.json` has everything that the layout lists.
+    /// Returns true if `index.json` contains every entry of the layout.
     pub fn is_settled(&self) -> bool {
         !journal::exists(&self.root)
     }
 
-    /// Whether the layout lists a tag, of this repository if it is one of many. Reads the index
-    /// only when it has changed.
+    /// Returns true if the layout lists a tag; of this repository, if the layout has many. It reads
+    /// the index only after a change.
     ///
     /// # Errors
     /// When the index cannot be read.
@@ -254,12 +254,12 @@ impl Layout {
         &self.root
     }
 
-    /// What `index.json` lists, with and without names, in its order.
+    /// Returns the entries of `index.json`, with and without names, in its order.
     pub fn entries(&self) -> Result<Vec<Descriptor>> {
         self.look(|index| index.descriptors().cloned().collect())
     }
 
-    /// What an entry's chart is called, by the entry's title or its manifest's.
+    /// Returns the name of an entry's chart, from the title of the entry or of its manifest.
     pub fn chart_name(&self, entry: &Descriptor) -> Option<RepositoryName> {
         let title = entry.annotations.get(media::TITLE).cloned();
         let title = title.or_else(|| {

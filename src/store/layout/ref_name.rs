@@ -1,5 +1,5 @@
-//! What an image layout calls its entries. Most tools write a tag, some a whole reference; a layout
-//! of many charts needs both a name and a tag, and writes `NAME:TAG`, which the grammar of
+//! Names of the entries of an image layout. Most tools write a tag, some a whole reference. A
+//! layout of many charts needs both a name and a tag, and writes `NAME:TAG`, which the grammar of
 //! `org.opencontainers.image.ref.name` allows.
 
 use crate::oci::{Descriptor, Digest, RepositoryName, Tag, TagOrDigest, media};
@@ -15,8 +15,8 @@ pub struct RefName {
 }
 
 impl RefName {
-    /// What an entry's annotation says: a tag, `NAME:TAG`, `NAME@DIGEST`, or a whole reference,
-    /// whose host is dropped.
+    /// Parses an entry's annotation: a tag, `NAME:TAG`, `NAME@DIGEST`, or a whole reference, whose
+    /// host is ignored.
     pub fn of(entry: &Descriptor) -> Self {
         match entry.annotations.get(media::REF_NAME) {
             Some(text) => Self::parse(text),

@@ -38,7 +38,7 @@ fn an_upload_follows_no_redirect_to_another_origin() {
             let bench = Bench::new();
             let client = bench.client.museum(index::Options::new(museum.url()), Some(""));
             let client = client.expect("museum");
-            let archive = index::Body::Memory("archive".into());
+            let archive = chartferry::store::BlobBytes::Memory("archive".into());
             let refused = |error: Error| {
                 let hint = format!("use {} as the address", stranger.url());
                 assert_says(&error, ErrorKind::Protocol, &["redirects", &hint]);

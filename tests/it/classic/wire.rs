@@ -16,9 +16,10 @@ use chartferry::{
     client::{
         Trust, Verification,
         chartmuseum::{Force, Uploaded},
-        repository::index::{Body, Options},
+        repository::index::Options,
     },
     digest::Digest,
+    store::BlobBytes,
 };
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -41,11 +42,11 @@ fn an_archive_comes_whole_in_memory_or_in_a_file() {
         let base = format!("http://{}/files", server.address());
         let repository = bench.client.chart_repository(Options::new(&*base)).unwrap();
         let small = repository.archive(&format!("{base}/demo-1.0.0.tgz"), 1 << 20).await.unwrap();
-        assert!(matches!(&small.body, Body::Memory(bytes) if *bytes == noise(100_000)));
+        assert!(matches!(&small.bytes, BlobBytes::Memory(bytes) if *bytes == noise(100_000)));
         assert_eq!(small.digest, Digest::sha256(&noise(100_000)));
         let large = repository.archive(&format!("{base}/large.tgz"), 1 << 24).await.unwrap();
         assert_eq!((large.size, large.digest), (SIZE as u64, Digest::sha256(&noise(SIZE))));
-        let Body::File(file) = large.body else { panic!("5 MiB in memory") };
+        let BlobBytes::File(file) = large.bytes else { panic!("5 MiB in memory") };
         assert!(std::fs::read(file.path()).unwrap() == noise(SIZE));
         drop(file);
         assert_eq!(std::fs::read_dir(bench.cache.path()).unwrap().count(), 0);
@@ -183,7 +184,7 @@ fn an_upload_is_sent_again_until_the_server_has_it() {
         }
         let base = format!("http://{}", server.address());
         let museum = bench.client.museum(Options::new(&*base), Some("")).unwrap();
-        let body = Body::Memory(noise(100_000).into());
+        let body = BlobBytes::Memory(noise(100_000).into());
         let prov = Some(Bytes::from_static(b"signed"));
         let uploaded = museum.upload(&body, prov, Force::No).await.unwrap();
         assert_eq!(uploaded, Uploaded::Saved);

@@ -1,5 +1,5 @@
-//! What 50,000 charts cost. It prints, and holds the bounds that hold on any machine; run it in
-//! release: `cargo test --release --lib view::tests::scale -- --ignored --nocapture`.
+//! Cost of 50,000 charts. The test prints figures and checks bounds that hold on any machine. Run
+//! it in release mode: `cargo test --release --lib view::tests::scale -- --ignored --nocapture`.
 
 use super::*;
 use crate::chart::{Dependency, Maintainer};
