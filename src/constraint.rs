@@ -27,7 +27,7 @@ struct Group {
 struct Comparator {
     operator: Operator,
     version: semver::Version,
-    /// How much of the version was written: `1.x` and `1` leave the minor open.
+    /// Precision of the written version: `1.x` and `1` leave the minor open.
     open: Open,
     /// Both parts as written, for showing.
     written: (Box<str>, Box<str>),
@@ -258,8 +258,8 @@ impl Comparator {
     }
 }
 
-/// What Masterminds takes for a part of a version. The bar is in its class by mistake and fails
-/// later, as a number.
+/// Returns true for a character that Masterminds accepts in a version. The bar is in its class by
+/// mistake and fails later, as a number.
 fn is_part(c: char) -> bool {
     c.is_ascii_digit() || matches!(c, 'x' | 'X' | '*' | '|')
 }

@@ -72,7 +72,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// What a query may show the values of, because it only names something.
+/// Query parameters whose values are shown, because they only name something.
 const NAMES: [&str; 10] =
     ["artifactType", "charts", "digest", "from", "last", "mount", "n", "scope", "service", "tag"];
 
@@ -123,8 +123,7 @@ fn without_secret_parts(url: &str, out: &mut String) {
     out.push_str(&url[whole.len()..]);
 }
 
-/// Where a user and a password end that stand before a host, if they do: `user:password@`. The `@`
-/// of a digest ends none.
+/// Returns the end of `user:password@` before a host. The `@` of a digest does not count.
 pub(crate) fn user_end(text: &str) -> Option<usize> {
     let end = |at: usize| {
         let rest = &text[at + 1..];

@@ -8,7 +8,7 @@ use std::fmt;
 
 const ONLY: &str = "it";
 
-/// What templates can do with a text; the macro makes types that nobody else sees.
+/// Operations of templates on a text. The macro makes types that no other module sees.
 #[allow(missing_docs)]
 mod with {
     use handlebars::handlebars_helper;

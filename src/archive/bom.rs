@@ -9,7 +9,7 @@ pub(super) const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 #[derive(Debug)]
 pub(super) struct StripBom<R> {
     start: [u8; 3],
-    /// What of `start` is still to be read.
+    /// Offset of the first byte of `start` that is not yet read.
     from: usize,
     to: usize,
     rest: R,
@@ -32,7 +32,7 @@ impl<R: Read> StripBom<R> {
         Ok(Self { start, from, to: filled, rest: reader })
     }
 
-    /// Whether there was a mark.
+    /// Returns true if there was a mark.
     pub(super) fn was_marked(&self) -> bool {
         self.start == BOM
     }

@@ -131,7 +131,7 @@ struct Writer<'a> {
     root: &'a Path,
     limits: &'a Limits,
     directories: HashSet<PathBuf>,
-    /// How many directories there may be: a path of one file alone can ask for as many as it is
+    /// Number of directories there may be: a path of one file alone can ask for as many as it is
     /// deep.
     left: u64,
     current: Option<(PathBuf, File)>,

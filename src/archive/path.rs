@@ -99,8 +99,8 @@ impl fmt::Display for Name {
 /// A file of that name in the place of the chart's directory.
 const CHART: &str = "Chart.yaml";
 
-/// Whether a path is of letters, digits, `-`, `_` and points, and none of its segments empty or
-/// begun by a point: one that nobody reads in two ways.
+/// Returns true if a path is of letters, digits, `-`, `_` and points, and none of its segments
+/// empty or begun by a point: one that nobody reads in two ways.
 fn is_ordinary(path: &str) -> bool {
     let mut before = b'/';
     for byte in path.bytes() {

@@ -136,7 +136,7 @@ pub(super) trait Observer {
     fn begin(&mut self, name: &Name) -> Result<()>;
     /// Its next bytes.
     fn bytes(&mut self, bytes: &[u8]) -> Result<()>;
-    /// It is complete.
+    /// Finishes the chart after its last file.
     fn end(&mut self) -> Result<()>;
 }
 

@@ -80,7 +80,7 @@ const TAGS: [&str; 17] = [
     "<!--",
 ];
 
-/// Those of the list that somebody may take for a chart.
+/// Signatures of file types that a user may pass as a chart.
 const MAGIC: [(&[u8], &str); 9] = [
     (b"%PDF-", "application/pdf"),
     (b"\xfe\xff", "text/plain; charset=utf-16be"),

@@ -177,7 +177,8 @@ impl<W: Write> Archive<W> {
     }
 }
 
-/// Whether a file comes after the templates. The files of Helm 2 charts stay only with those.
+/// Returns true if a file comes after the templates. The files of Helm 2 charts stay only with
+/// those.
 fn is_other(name: &str, api_version: &str) -> bool {
     match name {
         "Chart.yaml" | "Chart.lock" | "values.yaml" | "values.schema.json" => false,

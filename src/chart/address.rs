@@ -93,7 +93,7 @@ fn is_wide(c: char) -> bool {
     matches!(c, '\u{a0}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{ffef}')
 }
 
-/// Where a text stands that is read as a URL.
+/// Position of a text that Go reads as a URL.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Origin {
     /// In the first line of a request: absolute, and `#` is like any other character.
@@ -101,7 +101,7 @@ enum Origin {
     Anywhere,
 }
 
-/// What Go's `net/url` finds in a text.
+/// Parts that Go's `net/url` finds in a text.
 struct Parsed<'t> {
     scheme: &'t str,
     host: &'t str,

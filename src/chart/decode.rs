@@ -6,14 +6,14 @@ use crate::quote;
 use crate::yaml::{Node, Value};
 use std::collections::BTreeMap;
 
-/// What happens to a key that no field has.
+/// Policy for a key without a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unknown {
     Ignored,
     Refused,
 }
 
-/// Where a value comes from, which decides what a field takes.
+/// Syntax of a value's source. It decides which kinds a field accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Syntax {
     /// YAML by sigs.k8s.io/yaml, which makes a text of every scalar where one is wanted.
@@ -28,9 +28,9 @@ pub(crate) trait Target: Default {
     /// Its name in error texts.
     fn go_type() -> String;
     fn decode(&mut self, value: &Value, decoder: &mut Decoder);
-    /// What is written of it.
+    /// Returns the node to write.
     fn encode(&self) -> Node<'_>;
-    /// Whether `omitempty` leaves it out.
+    /// Returns true if `omitempty` leaves it out.
     fn is_empty(&self) -> bool;
 }
 
@@ -39,7 +39,7 @@ pub(crate) trait Target: Default {
 #[derive(Debug)]
 pub(crate) struct Decoder {
     syntax: Syntax,
-    /// Whether a number is taken where a text is wanted.
+    /// True if a number is taken where a text is wanted.
     coerces: bool,
     unknown: Unknown,
     object: &'static str,

@@ -132,8 +132,8 @@ impl Dependency {
         }
     }
 
-    /// What is wrong with `version` as one of this dependency. The very text that was declared fits
-    /// unread.
+    /// Returns the status of an unfitting `version`, or `None` if it fits. The declared text itself
+    /// always fits, without being parsed.
     fn misfit(&self, version: &str) -> Option<Status> {
         if version == self.version {
             return None;

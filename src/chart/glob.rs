@@ -12,7 +12,7 @@ pub(crate) struct Glob(Vec<Chunk>);
 #[error("syntax error in pattern")]
 pub(crate) struct BadPattern;
 
-/// What stands between two `*`.
+/// Part of a pattern between two `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Chunk {
     after_star: bool,
@@ -42,13 +42,14 @@ impl Glob {
         }
     }
 
-    /// Whether no part of it is malformed.
+    /// Returns true if no part of it is malformed.
     pub(crate) fn is_sound(&self) -> bool {
         self.0.iter().all(|chunk| chunk.items.is_ok())
     }
 
-    /// Whether the whole of `name` matches. Each chunk takes the first place that fits and is never
-    /// tried again, as in Go; with classes that match `/` that is not the same as trying all.
+    /// Returns true if the whole of `name` matches. Each chunk takes the first place that fits and
+    /// is never tried again, as in Go; with classes that match `/` that is not the same as trying
+    /// all.
     pub(crate) fn matches(&self, name: &[u8]) -> Result<bool, BadPattern> {
         let mut name = name;
         for (at, chunk) in self.0.iter().enumerate() {
@@ -70,7 +71,7 @@ impl Glob {
     }
 }
 
-/// What stands before the next `*` or the end.
+/// Parses the items before the next `*` or the end.
 fn items(rest: &mut &[u8]) -> Result<Vec<Item>, BadPattern> {
     let mut items = Vec::new();
     while let [first, tail @ ..] = *rest {
@@ -97,7 +98,7 @@ fn leading_segment(name: &[u8]) -> usize {
     memchr::memchr(b'/', name).unwrap_or(name.len())
 }
 
-/// What is left of `name` once the items have matched its beginning.
+/// Matches the items at the start of `name` and returns the rest.
 fn match_items<'n>(items: &[Item], name: &'n [u8]) -> Option<&'n [u8]> {
     let mut name = name;
     for item in items {

@@ -32,7 +32,7 @@ struct Rule {
     glob: Glob,
 }
 
-/// What of a path a rule looks at.
+/// Part of a path that a rule applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scope {
     /// All of it, for a rule with a slash within or in front.
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What Helm's own code answered: `"rules" path=verdict …`, or what it refused.
+    /// Results of Helm's own code: `"rules" path=verdict …`, or its error.
     const ANSWERS: &str = include_str!("../../testdata/chart/ign.txt");
 
     fn unquote(text: &str) -> String {

@@ -18,7 +18,7 @@ pub struct Lock {
     pub digest: String,
     /// One for each declared dependency, in the same order: name, exact version, repository.
     pub dependencies: Vec<Dependency>,
-    /// Whether the file has a list at all: Helm writes the absence of one as `null`.
+    /// True if the file has a list at all: Helm writes the absence of one as `null`.
     listed: bool,
 }
 

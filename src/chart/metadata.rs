@@ -223,7 +223,7 @@ mod tests {
     use proptest::prelude::*;
     use serde::Deserialize;
 
-    /// What Helm made of documents, each laid over the one before.
+    /// Helm's result for documents that overlay each other.
     #[derive(Deserialize)]
     struct Answer {
         documents: Vec<String>,

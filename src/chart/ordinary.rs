@@ -20,13 +20,13 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> FastResult<Metadata> {
     if cursor.indent == -1 { Ok(metadata) } else { Err(Fallback) }
 }
 
-/// What a field of a chart's structs can be.
+/// Type of a field in a chart's structs.
 pub(crate) trait Field: Sized {
     /// Reads the value of a key whose mapping is indented by `column`.
     fn value(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Self>;
 }
 
-/// What a chart's structs are.
+/// One of a chart's structs.
 pub(crate) trait Struct: Sized {
     /// Reads a mapping whose keys are indented by `column`, from its first key to its end.
     fn read(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Self>;
@@ -129,7 +129,7 @@ mod tests {
     use crate::yaml::{self, Duplicates};
     use proptest::prelude::*;
 
-    /// What this reader is sure of, the other reads alike.
+    /// Asserts that the full reader agrees with every result of this one.
     fn assert_agreed(text: &str) {
         let limits = Limits::default();
         if let Ok(quick) = read(text.as_bytes(), &limits) {

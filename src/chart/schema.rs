@@ -22,7 +22,7 @@ pub enum Verdict {
     TooLong,
 }
 
-/// Where the schema is by Helm's own account.
+/// Location of the schema in Helm's error texts.
 const PLACE: &str = "file:///values.schema.json";
 
 /// Formats are not asserted, as in Helm; older drafts would.

@@ -196,7 +196,7 @@ impl Cursor<'_> {
     }
 }
 
-/// How Go's `time` quotes what it could not read: byte by byte, unlike `%q`.
+/// Quotes text as Go's `time` does in errors: byte by byte, unlike `%q`.
 fn quote(text: &str) -> String {
     let mut quoted = String::from('"');
     for byte in text.bytes() {

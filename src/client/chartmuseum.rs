@@ -272,9 +272,9 @@ fn tidy(path: &str) -> String {
     if inner.is_empty() { String::new() } else { format!("/{inner}") }
 }
 
-/// Whether an answer says that a write is done: `{"saved":true}` or `{"deleted":true}` under any
-/// success, as ChartMuseum answers, or one of `statuses`, which other servers answer, without a web
-/// page or an error. A page under 200 is that of a host which knows no such path.
+/// Returns true if an answer says that a write is done: `{"saved":true}` or `{"deleted":true}`
+/// under any success, as ChartMuseum answers, or one of `statuses`, which other servers answer,
+/// without a web page or an error. A page under 200 is that of a host which knows no such path.
 fn says(answer: &Response, done: &str, statuses: &[u16]) -> bool {
     if !answer.status.is_success() || error_response::is_page(answer) {
         return false;
@@ -298,7 +298,8 @@ fn no_museum(act: &str, url: &Url, answer: &Response) -> Error {
         .with_advice(Advice::CheckChartMuseum(Answered::Otherwise))
 }
 
-/// Whether a 404 speaks of the version, and not of the route: that one says exactly `not found`.
+/// Returns true if a 404 speaks of the version, and not of the route: that one says exactly `not
+/// found`.
 fn says_object_missing(body: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(body)
         .ok()

@@ -19,7 +19,7 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// Now.
+    /// Returns the current time of this clock.
     pub(crate) fn now(&self) -> SystemTime {
         match self {
             Self::System => SystemTime::now(),
@@ -27,7 +27,7 @@ impl Clock {
         }
     }
 
-    /// Waits.
+    /// Waits for `time`; a virtual clock moves at once.
     pub(crate) async fn wait(&self, time: Duration) {
         match self {
             Self::System => tokio::time::sleep(time).await,

@@ -4,7 +4,7 @@
 use crate::oci::Digest;
 use std::{fmt, sync::Arc, time::Duration};
 
-/// Progress of a blob is told once a mebibyte, and at its end.
+/// Bytes between two progress events of a blob.
 pub(super) const TOLD_EVERY: u64 = crate::limits::MIB;
 
 /// Something worth telling.
@@ -13,9 +13,9 @@ pub(super) const TOLD_EVERY: u64 = crate::limits::MIB;
 pub enum ClientEvent {
     /// A request goes out.
     Asked {
-        /// `GET`.
+        /// Method, such as `GET`.
         method: String,
-        /// Whom and what for, without what proves anything.
+        /// URL, with secrets redacted.
         url: String,
     },
     /// The head of its answer has come.
@@ -31,16 +31,16 @@ pub enum ClientEvent {
     Waiting {
         /// For whom.
         host: String,
-        /// How long.
+        /// Time of the wait.
         wait: Duration,
-        /// What went wrong, in one line.
+        /// Reason in one line.
         why: String,
     },
     /// A download goes on where it had stopped.
     Resumed {
         /// From where.
         host: String,
-        /// Which blob.
+        /// Digest of the blob.
         digest: Digest,
         /// The first byte that is asked for.
         at: u64,
@@ -49,11 +49,11 @@ pub enum ClientEvent {
     },
     /// Bytes of a blob went by.
     Moved {
-        /// Which blob.
+        /// Digest of the blob.
         digest: Digest,
         /// Up or down.
         way: Way,
-        /// So far.
+        /// Bytes transferred so far.
         done: u64,
         /// In all.
         total: u64,
@@ -65,14 +65,14 @@ pub enum ClientEvent {
     },
     /// The registry sent a warning; each text once.
     Warning {
-        /// Who.
+        /// Host that sent the warning.
         host: String,
-        /// What.
+        /// Text of the warning.
         text: String,
     },
     /// A host of this machine answered TLS in plain text and is spoken to so.
     PlainHttp {
-        /// Which.
+        /// Host of the request.
         host: String,
     },
     /// A file or a setting that cannot be used and is skipped, such as a certificate in `certs.d`.
@@ -82,7 +82,7 @@ pub enum ClientEvent {
     },
     /// Something about stored credentials that is not fatal, such as a helper that is not there.
     Credentials {
-        /// What.
+        /// Text of the event.
         text: String,
     },
 }
@@ -140,7 +140,7 @@ impl EventSink {
         Self(Some(Arc::new(listener)))
     }
 
-    /// Whether anybody does.
+    /// Returns true if anybody does.
     pub(crate) fn is_heard(&self) -> bool {
         self.0.is_some()
     }

@@ -80,7 +80,7 @@ struct Inner {
     transport: Arc<Transport>,
     hosts: Mutex<HashMap<Registry, Arc<Host>>>,
     unreachable: Unreachable,
-    /// Whether this client has swept the cache folder.
+    /// Guard that sweeps the cache folder once per client.
     swept: Once,
 }
 
@@ -128,7 +128,7 @@ impl Client {
         &self.inner.transport
     }
 
-    /// What is known of a registry.
+    /// Returns the state of a registry.
     fn host(&self, registry: &Registry) -> Arc<Host> {
         let mut hosts = self.inner.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let options = self.options();

@@ -30,7 +30,7 @@ impl PlainHosts {
         Self(hosts.map(str::to_ascii_lowercase).collect())
     }
 
-    /// Whether it names this registry.
+    /// Returns true if it names this registry.
     pub(crate) fn contains(&self, registry: &Registry) -> bool {
         let whole = registry.as_str().to_ascii_lowercase();
         let host = registry.host().to_ascii_lowercase();

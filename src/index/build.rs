@@ -8,7 +8,7 @@ use crate::limits::Limits;
 use crate::{Error, Result, quote};
 use bytes::Bytes;
 
-/// What has been read so far.
+/// Part of the index that is read so far.
 pub(super) struct Build<'s> {
     source: &'s str,
     limits: &'s Limits,
@@ -16,7 +16,7 @@ pub(super) struct Build<'s> {
     lines: Vec<Line>,
     listed: usize,
     warnings: Vec<String>,
-    /// Those of the chart that is being read: Helm looks at its entries from the last to the first.
+    /// Dropped entries of the current chart. Helm reads its entries from the last to the first.
     dropped: Vec<String>,
 }
 

@@ -15,7 +15,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long [`lock`] waits, as Helm does.
+/// Time for which [`lock`] waits, as Helm does.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// The file.

@@ -15,7 +15,7 @@ use std::ops::Range;
 /// A line that is being read.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    /// Where the entry starts.
+    /// Start of the entry in the text.
     start: usize,
     pool: String,
     single: [Text; 6],
@@ -25,7 +25,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// What an entry that was decoded says.
+    /// Returns the draft of a decoded entry.
     pub(super) fn of(entry: &Entry) -> Self {
         let mut draft = Self::default();
         let metadata = &entry.metadata;

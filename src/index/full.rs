@@ -113,7 +113,7 @@ pub(super) fn decode(value: &Value, syntax: Syntax) -> Result<Option<Row>, Strin
     Ok(row)
 }
 
-/// What Helm makes of an entry that it could read.
+/// Helm's verdict on an entry that it could read.
 #[derive(Debug)]
 pub(super) enum Judged {
     Good(Line),

@@ -65,7 +65,7 @@ impl<'de> Deserialize<'de> for Text<'de> {
     }
 }
 
-/// What is kept of an entry.
+/// Fields of an entry to keep.
 #[derive(Default)]
 struct Fields<'j> {
     single: [Text<'j>; 6],

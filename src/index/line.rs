@@ -32,7 +32,7 @@ pub(super) enum Form {
     Json,
 }
 
-/// Where a text is.
+/// Position of a text.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Text {
     pub(super) start: u32,
@@ -42,7 +42,7 @@ pub(super) struct Text {
 /// Of a start: within the pool.
 pub(super) const POOLED: u32 = 1 << 31;
 
-/// Which of an entry's texts that it has one of.
+/// Name of one of an entry's single texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
     Name,

@@ -48,7 +48,7 @@ pub struct Index {
 struct Chart {
     name: Box<str>,
     lines: std::ops::Range<usize>,
-    /// Which of the warnings are about its entries.
+    /// Range of the warnings about its entries.
     dropped: std::ops::Range<usize>,
 }
 

@@ -32,12 +32,12 @@ pub(crate) fn sort<T>(items: &mut [T], written: impl Fn(&T) -> &str) {
     }
 }
 
-/// How many bits a number takes.
+/// Returns the number of bits a number takes.
 fn bits(number: usize) -> u32 {
     usize::BITS - number.leading_zeros()
 }
 
-/// What the sample that a pivot was chosen from looked like.
+/// Order of the sample from which a pivot was chosen.
 #[derive(PartialEq, Eq)]
 enum Hint {
     Unknown,
@@ -119,7 +119,8 @@ impl Sorter {
         }
     }
 
-    /// What is less than the pivot goes before it, the rest behind; whether it stood so already.
+    /// Moves items less than the pivot before it and the rest after it. It reports if they were in
+    /// order already.
     fn partition(&mut self, start: usize, end: usize, pivot: usize) -> (usize, bool) {
         self.swap(start, pivot);
         let (mut low, mut high) = (start + 1, end - 1);
@@ -142,7 +143,7 @@ impl Sorter {
         }
     }
 
-    /// What equals the pivot goes before what is greater.
+    /// Moves items equal to the pivot before greater ones.
     fn partition_equal(&mut self, start: usize, end: usize, pivot: usize) -> usize {
         self.swap(start, pivot);
         let (mut low, mut high) = (start + 1, end - 1);

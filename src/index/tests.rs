@@ -7,7 +7,7 @@ use crate::limits::Limits;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-/// How many entries the fast reader took, and how many it left to the full one.
+/// Number of entries the fast reader took, and how many it left to the full one.
 #[derive(Default)]
 struct Count(usize, usize);
 
@@ -399,7 +399,7 @@ proptest! {
     }
 }
 
-/// What Helm made of a document.
+/// Helm's result for a document.
 #[derive(serde::Deserialize)]
 struct Answer {
     document: String,

@@ -62,7 +62,7 @@ pub fn join(base: &str, parts: &[&str]) -> String {
     }
 }
 
-/// What Go finds in a URL, as much escaped as it would write it.
+/// Parts that Go finds in a URL, escaped as it would write them.
 struct Parsed<'t> {
     scheme: String,
     opaque: Option<&'t str>,
@@ -251,7 +251,7 @@ fn is_escape(text: &str) -> bool {
     text.as_bytes().get(1..3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// Whether a byte may stand as it is.
+/// Returns true if a byte may stand as it is.
 fn is_free(byte: u8, mode: Mode) -> bool {
     byte.is_ascii_alphanumeric()
         || b"-_.~$&+,/:;=@".contains(&byte)

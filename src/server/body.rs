@@ -16,8 +16,8 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How much of an unwanted body is read, and for how long, so that a client that sends before it
-/// listens hears why. Closing at once would reset the connection under the answer.
+/// Bytes of an unwanted body that the server reads, so that a client which sends before it listens
+/// receives the answer. Closing at once would reset the connection under the answer.
 const DRAIN_BYTES: usize = 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
@@ -156,7 +156,7 @@ impl Default for HeldBodies {
 #[error("too many large requests are on their way; try again later")]
 pub(super) struct NoRoom;
 
-/// What one body holds until it is dropped.
+/// Memory that one body holds until it is dropped.
 #[derive(Debug)]
 pub(super) struct HeldBody {
     room: Arc<Semaphore>,

@@ -77,8 +77,8 @@ impl BlobBytes {
         }
     }
 
-    /// Writes the content to `path`: to a temporary file beside it, which is synced and then renamed over
-    /// the old file.
+    /// Writes the content to `path`: to a temporary file beside it, which is synced and then
+    /// renamed over the old file.
     ///
     /// # Errors
     /// `Io`, with the path.

@@ -34,8 +34,8 @@ pub trait Catalog: Clone + Send + Sync + 'static {
     /// `Denied`, `NotFound` or `Protocol` from a registry that does not tell.
     fn repositories(&self) -> impl Future<Output = Result<Vec<RepositoryName>>> + Send;
 
-    /// What is kept beside the repositories because none can have its name. A registry elsewhere
-    /// has no such place.
+    /// Returns the store's own repository, whose name no other can have. A remote registry has
+    /// none.
     fn loose(&self) -> Option<Self::Repository> {
         None
     }

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A whole blob in memory; refused when it is said to have more than `cap` bytes.
+/// Reads a whole blob into memory. Refuses a blob whose descriptor has more than `cap` bytes.
 pub(super) fn read_blob(path: &Path, blob: &Descriptor, cap: u64) -> Result<Bytes> {
     check_cap(blob, cap)?;
     let mut bytes = Vec::new();
@@ -40,7 +40,7 @@ pub(super) fn check_blob(path: PathBuf, blob: &Descriptor) -> Result<BlobFile> {
     }
 }
 
-/// Refuses a blob that is said to have more than `cap` bytes.
+/// Refuses a blob whose descriptor has more than `cap` bytes.
 pub(super) fn check_cap(blob: &Descriptor, cap: u64) -> Result<()> {
     if blob.size <= cap {
         return Ok(());
@@ -49,7 +49,7 @@ pub(super) fn check_cap(blob: &Descriptor, cap: u64) -> Result<()> {
     Err(Error::new(ErrorKind::Limit, message))
 }
 
-/// Refuses a blob that has not the size it is said to have.
+/// Refuses a blob whose size differs from its descriptor's.
 pub(super) fn check_size(blob: &Descriptor, size: u64) -> Result<()> {
     if blob.size == size {
         return Ok(());

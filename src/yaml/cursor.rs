@@ -16,19 +16,19 @@ pub(crate) struct Fallback;
 /// A result that may be left to the full reader.
 pub(crate) type FastResult<T> = Result<T, Fallback>;
 
-/// Where the reader stands: on a line, at its first character that is not read yet.
+/// Position of the reader: a line, and its first character that is not read yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'t> {
     pub(crate) text: &'t str,
     pub(super) bytes: &'t [u8],
-    /// Where the line starts.
+    /// Start of the line.
     pub(crate) line: usize,
-    /// How far the line is indented; -1 at the end.
+    /// Indentation of the line; -1 at the end.
     pub(crate) indent: isize,
     pub(crate) at: usize,
     /// Behind the last line that said something.
     pub(crate) tail: usize,
-    /// Whether there were comments before this line.
+    /// True if there were comments before this line.
     pub(super) commented: bool,
 }
 
@@ -103,12 +103,12 @@ impl<'t> Cursor<'t> {
         self.bytes[at..].iter().take_while(|byte| **byte == b' ').count()
     }
 
-    /// Whether a blank, a line break or the end stands at `at`.
+    /// Returns true if a blank, a line break or the end stands at `at`.
     pub(super) fn is_blank(&self, at: usize) -> bool {
         matches!(self.bytes.get(at), None | Some(b' ' | b'\n' | b'\r' | b'\t'))
     }
 
-    /// Whether the line goes on with an entry of a list.
+    /// Returns true if the line goes on with an entry of a list.
     pub(crate) fn is_dash(&self) -> bool {
         self.byte() == Some(b'-') && self.is_blank(self.at + 1)
     }
@@ -126,7 +126,7 @@ impl<'t> Cursor<'t> {
         Ok((self.indent > dash).then_some(self.indent))
     }
 
-    /// Whether nothing but a comment is left of the line.
+    /// Returns true if nothing but a comment is left of the line.
     pub(crate) fn ends_here(&self) -> FastResult<bool> {
         match self.byte() {
             None | Some(b'\n' | b'\r') => Ok(true),

@@ -57,7 +57,7 @@ pub(super) fn emit_item(value: &Node<'_>, indent: isize) -> String {
     out.finish()
 }
 
-/// Where a node stands; it decides how a collection there begins.
+/// Position of a node. It decides how a collection there begins.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Position {
     Root,

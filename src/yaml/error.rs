@@ -107,7 +107,7 @@ impl From<ScanError> for YamlError {
     }
 }
 
-/// What yaml.v2 says of a problem that the scanner found; its scanner is another one, so this is
+/// Returns the message of yaml.v2 for a problem of our scanner. The two scanners differ, so this is
 /// the nearest sentence.
 fn go_message(kind: &Problem) -> &'static str {
     match kind {

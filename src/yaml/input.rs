@@ -109,7 +109,7 @@ pub(super) fn mark(text: &str, at: usize) -> Marker {
 mod tests {
     use super::*;
 
-    /// What Helm 4.3.1 makes of the same line ends is what the text on the right means to YAML 1.2.
+    /// YAML 1.2 gives the text on the right the meaning that Helm 4.3.1 gives the same line ends.
     #[test]
     fn the_line_ends_of_old_are_line_ends() {
         for (text, read) in [

@@ -81,8 +81,8 @@ pub fn parse_all(
     read(bytes, duplicates, limits, |documents| documents.collect())
 }
 
-/// Whether `bytes` are one mapping that JSON can hold, as far as can be told without making values
-/// of it; what is not told so may still be one.
+/// Returns true if `bytes` are certainly one mapping that JSON can hold. It builds no values; a
+/// false result may still be such a mapping.
 pub(crate) fn is_mapping(bytes: &[u8], limits: &Limits) -> bool {
     walk::is_mapping(bytes, limits)
 }
@@ -120,10 +120,10 @@ pub(crate) fn emit_item(node: &Node<'_>, indent: isize) -> String {
     emit::emit_item(node, indent)
 }
 
-/// What [`parse_items`] tells of a document while it reads it.
+/// Events of [`parse_items`] while it reads a document.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// It reads from the start; what came before counts no longer.
+    /// The reader starts again; earlier items no longer count.
     Start,
     /// An item, which what is given back stands for in the document.
     Item(Value),
@@ -152,12 +152,12 @@ pub(crate) fn parse_items(
     documents.with_items(under, take).next().unwrap_or(Ok(Value::Null))
 }
 
-/// What a plain scalar on one line is.
+/// Returns the value of a plain scalar on one line.
 pub(crate) fn plain(text: &str) -> Value {
     scalar::plain(text)
 }
 
-/// Whether a plain scalar can be anything but a string: [`plain`] is slower, and tells.
+/// Returns true if a plain scalar can be anything but a string: [`plain`] is slower, and tells.
 pub(crate) fn resolves(text: &str) -> bool {
     scalar::resolves(text)
 }

@@ -17,10 +17,10 @@ pub(super) struct Documents<'a> {
     limits: &'a Limits,
     nodes: usize,
     copied: usize,
-    /// What was anchored in this document, once it was complete.
+    /// Complete anchors of this document.
     anchors: HashMap<usize, Value>,
     problems: Vec<String>,
-    /// Where the last event ended.
+    /// End of the last event.
     seen: usize,
     refused_flow: Option<usize>,
     failed: bool,
@@ -30,8 +30,7 @@ pub(super) struct Documents<'a> {
     outside: usize,
 }
 
-/// What takes items out of a document while it is read, and the key of the root that they stand
-/// under.
+/// Receiver of items while the document is read, and the root's key that contains them.
 struct Takes<'a> {
     under: &'a str,
     take: &'a mut dyn FnMut(Step) -> Option<Value>,
@@ -67,7 +66,7 @@ enum Items {
     Map(Mapping, Pending),
 }
 
-/// What a mapping waits for.
+/// Next expected part of a mapping.
 enum Pending {
     Key,
     Value(Key),
@@ -120,8 +119,8 @@ impl<'a> Documents<'a> {
         self
     }
 
-    /// Where the flow collection starts in which the scanner refused a tab as indentation, if that
-    /// is why it stopped.
+    /// Returns the start of the flow collection in which the scanner refused a tab as indentation,
+    /// if that stopped it.
     pub(super) fn refused_flow(&self) -> Option<usize> {
         self.refused_flow
     }

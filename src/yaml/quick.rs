@@ -209,7 +209,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What this reader is sure of, the full one reads alike.
+    /// Asserts that the full reader agrees with every result of this one.
     fn assert_agreed(text: &str) {
         let limits = Limits::default();
         if let Ok(quick) = read(text.as_bytes(), &limits) {

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 const TAGS: &str = "tag:yaml.org,2002:";
 
-/// What a plain scalar is.
+/// Type of a plain scalar.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Scalar {
     Null,
@@ -39,7 +39,7 @@ impl Scalar {
     }
 }
 
-/// Whether a tag allows the reading as a timestamp; `!!int 2024-01-02` is not tried as one.
+/// Policy for timestamps: `!!int 2024-01-02` is not read as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timestamps {
     Known,
@@ -79,7 +79,7 @@ pub(super) fn resolve(text: &str, timestamps: Timestamps) -> Scalar {
     }
 }
 
-/// Whether [`resolve`] looks at more than the first character.
+/// Returns true if [`resolve`] looks at more than the first character.
 pub(super) fn resolves(text: &str) -> bool {
     matches!(
         text.bytes().next(),
@@ -150,7 +150,7 @@ pub(super) fn read(
     }
 }
 
-/// Whether a scalar, standing as a key, merges its value into the mapping.
+/// Returns true if a scalar, standing as a key, merges its value into the mapping.
 pub(super) fn is_merge(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> bool {
     text == "<<"
         && match tag {

@@ -65,7 +65,7 @@ impl Cursor<'_> {
         Ok(Scalar::Folded(start..end))
     }
 
-    /// Where the plain text on this line ends, and whether a comment follows it.
+    /// Returns the end of the plain text on this line, and true if a comment follows it.
     fn plain_line(&self, start: usize) -> FastResult<(usize, bool)> {
         let end = memchr(b'\n', &self.bytes[start..]).map_or(self.bytes.len(), |at| start + at);
         let line = &self.bytes[start..end];

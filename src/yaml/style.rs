@@ -21,8 +21,8 @@ pub(super) struct Out {
     merge: MergeKey,
 }
 
-/// How the key `<<` is written. Go writes it plain and reads it as a merge of mappings, so that a
-/// text as its value makes the whole document unreadable to Helm.
+/// Style of the key `<<`. Go writes it plain and reads it as a merge of mappings, so that a text as
+/// its value makes the whole document unreadable to Helm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MergeKey {
     /// As Go writes it.
@@ -31,7 +31,7 @@ pub(super) enum MergeKey {
     Quoted,
 }
 
-/// Whether a scalar may be broken into lines.
+/// Permission to break a scalar into lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Context {
     Key,
@@ -106,7 +106,7 @@ impl Out {
         self.token_written();
     }
 
-    /// Whether a key is short and on one line.
+    /// Returns true if a key is short and on one line.
     pub(super) fn is_simple_key(&self, key: &str) -> bool {
         key.len() <= SIMPLE_KEY && (is_word(key) || !key.contains(is_break))
     }
@@ -344,8 +344,8 @@ impl Out {
     }
 }
 
-/// Whether a text is plain at first sight, of the characters that every byte is one of, whatever
-/// stands around it.
+/// Returns true if a text is plain at first sight, of the characters that every byte is one of,
+/// whatever stands around it.
 fn is_word(text: &str) -> bool {
     let bytes = text.as_bytes();
     let ([first, ..], [.., last]) = (bytes, bytes) else { return false };
@@ -374,8 +374,8 @@ fn style(text: &str, context: Context) -> Style {
     if shape.plain() { Style::Plain } else { quote }
 }
 
-/// Whether a plain scalar of this text is read as a string, by yaml.v2 and by readers that still
-/// know sexagesimal numbers.
+/// Returns true if a plain scalar of this text is read as a string, by yaml.v2 and by readers that
+/// still know sexagesimal numbers.
 fn is_string(text: &str) -> bool {
     // A version: no number and no time has two points.
     if text.starts_with(|first: char| first.is_ascii_digit())
@@ -386,7 +386,7 @@ fn is_string(text: &str) -> bool {
     scalar::resolve(text, Timestamps::Known) == Scalar::String && !is_base_60(text)
 }
 
-/// `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`
+/// Matches `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`.
 fn is_base_60(text: &str) -> bool {
     let text = text.strip_prefix(['-', '+']).unwrap_or(text);
     if !text.starts_with(|first: char| first.is_ascii_digit()) {
@@ -404,7 +404,7 @@ fn is_base_60(text: &str) -> bool {
             .all(|part| matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']))
 }
 
-/// What in a text forbids which style.
+/// Properties of a text that forbid a style.
 #[derive(Debug, Default)]
 struct Shape {
     indicators: bool,
@@ -465,7 +465,8 @@ fn is_break(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// What libyaml does not escape. Nothing beyond the basic plane is to it.
+/// Returns true for a character that libyaml does not escape. It escapes everything beyond the
+/// basic plane.
 fn is_printable(c: char) -> bool {
     matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
         && c != '\u{feff}'

@@ -31,8 +31,8 @@ pub(super) fn misplaced(text: &str, seen: usize, at: usize) -> Option<usize> {
     None
 }
 
-/// Whether a block scalar starts with a tab where its indentation is to be found. `header` is the
-/// text in front of its first character, `|` or `>` included.
+/// Returns true if a block scalar starts with a tab where its indentation is to be found. `header`
+/// is the text in front of its first character, `|` or `>` included.
 pub(super) fn starts_block_scalar(header: &str, content: &str) -> bool {
     let line = header.trim_end().rsplit(['\n', '\r']).next().unwrap_or_default();
     let indicators = line.split('#').next().and_then(|line| line.rsplit(['|', '>']).next());

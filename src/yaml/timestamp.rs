@@ -1,7 +1,7 @@
 //! Recognition of yaml.v2's timestamps. A reader gets a string all the same, so the result is yes
 //! or no, never the time.
 
-/// Whether yaml.v2 takes `text` for a timestamp: Go's `time.Parse` with four layouts, its
+/// Returns true if yaml.v2 takes `text` for a timestamp: Go's `time.Parse` with four layouts, its
 /// leniencies included.
 pub(super) fn is_timestamp(text: &str) -> bool {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();

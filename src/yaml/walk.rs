@@ -11,8 +11,8 @@ use std::collections::HashSet;
 /// frames.
 pub(crate) const DEEPEST: usize = 32;
 
-/// Whether a document is one mapping in block style, which JSON could hold. The full reader knows
-/// more of them, and says what is wrong with the rest.
+/// Returns true if a document is one mapping in block style, which JSON could hold. The full reader
+/// knows more of them, and says what is wrong with the rest.
 pub(super) fn is_mapping(bytes: &[u8], limits: &Limits) -> bool {
     let walk = |text| -> FastResult<bool> {
         let mut cursor = Cursor::new(text)?;
@@ -25,8 +25,8 @@ pub(super) fn is_mapping(bytes: &[u8], limits: &Limits) -> bool {
     is_within(bytes, limits) && str::from_utf8(bytes).is_ok_and(|text| walk(text) == Ok(true))
 }
 
-/// Whether a document is so short that no limit of its nodes needs to be looked at: none of them
-/// but the last takes less than a byte.
+/// Returns true if a document is so short that no limit of its nodes needs to be looked at: none of
+/// them but the last takes less than a byte.
 pub(crate) fn is_within(bytes: &[u8], limits: &Limits) -> bool {
     bytes.len() < limits.yaml_nodes && limits.yaml_depth > DEEPEST
 }

@@ -1,14 +1,10 @@
-//! The rules of STYLE.md that a program can check, over doc comments, help texts and pages. Public
-//! items, help texts and pages have no exceptions. Private comments have a budget that may only
-//! fall.
+//! The rules of STYLE.md that a program can check, over doc comments, help texts (which are doc
+//! comments too) and pages. There are no exceptions.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
-
-/// Offences in comments of private items. Lower it with each one you remove.
-const PRIVATE: usize = 364;
 
 /// Columns of a line of prose.
 const COLUMNS: usize = 100;
@@ -24,25 +20,19 @@ const ACTORLESS: [&str; 8] =
     ["is told", "are told", "is said", "are said", "be told", "be said", "is let in", "are let in"];
 
 #[test]
-fn comments_of_public_items_and_help_texts_keep_the_rules() {
-    let wrong: Vec<String> = offences()
+fn doc_comments_and_help_texts_keep_the_rules() {
+    let wrong: Vec<String> = sources()
         .into_iter()
-        .filter(|(block, _)| block.public)
-        .map(|(block, reasons)| format!("{}: {}: {}", block.at, reasons.join(", "), block.text))
+        .flat_map(|file| {
+            let name = file.strip_prefix(root()).unwrap().display().to_string();
+            blocks(&name, &fs::read_to_string(&file).unwrap())
+        })
+        .filter_map(|(at, text)| {
+            let reasons = reasons(&text);
+            (!reasons.is_empty()).then(|| format!("{at}: {}: {text}", reasons.join(", ")))
+        })
         .collect();
     assert!(wrong.is_empty(), "see STYLE.md:\n{}", wrong.join("\n"));
-}
-
-#[test]
-fn comments_of_private_items_stay_within_the_budget() {
-    let private: Vec<String> = offences()
-        .into_iter()
-        .filter(|(block, _)| !block.public)
-        .map(|(block, reasons)| format!("{}: {}: {}", block.at, reasons.join(", "), block.text))
-        .collect();
-    let count = private.len();
-    assert!(count <= PRIVATE, "{count} of at most {PRIVATE}:\n{}", private.join("\n"));
-    assert!(count == PRIVATE, "only {count} are left: lower `PRIVATE` from {PRIVATE}");
 }
 
 #[test]
@@ -100,37 +90,10 @@ fn the_rules_find_what_they_forbid() {
     ] {
         assert_eq!(reasons(text), expected, "{text}");
     }
-    let source = "/// A.\npub struct A;\n    /// B.\n    #[arg(long)]\n    b: u8,\n/// C.\nfn c() {}\n\
-                  pub enum E {\n    /// D.\n    D,\n}\nenum F {\n    /// G.\n    G,\n}\n//! H.\n";
-    let found: Vec<(String, bool)> =
-        blocks("x", source).into_iter().map(|block| (block.text, block.public)).collect();
-    let expected =
-        [("A.", true), ("B.", true), ("C.", false), ("D.", true), ("G.", false), ("H.", true)];
-    assert_eq!(found, expected.map(|(text, public)| (text.to_owned(), public)));
-}
-
-/// One doc comment.
-struct Block {
-    /// `src/…:line`.
-    at: String,
-    text: String,
-    /// True for a public item, a variant of one, a module, and a help text.
-    public: bool,
-}
-
-fn offences() -> Vec<(Block, Vec<&'static str>)> {
-    sources()
-        .into_iter()
-        .flat_map(|file| {
-            let name = file.strip_prefix(root()).unwrap().display().to_string();
-            blocks(&name, &fs::read_to_string(&file).unwrap())
-        })
-        .map(|block| {
-            let reasons = reasons(&block.text);
-            (block, reasons)
-        })
-        .filter(|(_, reasons)| !reasons.is_empty())
-        .collect()
+    let source =
+        "/// A\n/// b.\npub struct A;\n    /// C.\n    c: u8,\n//! D.\n//// No doc comment.\n";
+    let expected = [("x:1", "A b."), ("x:4", "C."), ("x:6", "D.")];
+    assert_eq!(blocks("x", source), expected.map(|(at, text)| (at.to_owned(), text.to_owned())));
 }
 
 fn reasons(text: &str) -> Vec<&'static str> {
@@ -162,8 +125,8 @@ fn without_code(text: &str) -> String {
     text.split('`').step_by(2).collect::<Vec<_>>().join(" ")
 }
 
-/// Doc comments of a source file. Text inside a code fence counts as part of its comment.
-fn blocks(name: &str, source: &str) -> Vec<Block> {
+/// Doc comments of a source file, each with its place. A code fence belongs to its comment.
+fn blocks(name: &str, source: &str) -> Vec<(String, String)> {
     let lines: Vec<&str> = source.lines().collect();
     let mut found = Vec::new();
     let mut at = 0;
@@ -179,11 +142,7 @@ fn blocks(name: &str, source: &str) -> Vec<Block> {
             .iter()
             .map(|line| line.trim_start().trim_start_matches(mark).trim())
             .collect();
-        found.push(Block {
-            at: format!("{name}:{}", at + 1),
-            text: text.join(" ").trim().to_owned(),
-            public: mark == "//!" || is_public(&lines, at, end),
-        });
+        found.push((format!("{name}:{}", at + 1), text.join(" ").trim().to_owned()));
         at = end;
     }
     found
@@ -192,46 +151,6 @@ fn blocks(name: &str, source: &str) -> Vec<Block> {
 fn mark(line: &str) -> Option<&'static str> {
     let line = line.trim_start();
     ["///", "//!"].into_iter().find(|mark| line.starts_with(mark) && !line.starts_with("////"))
-}
-
-/// Returns true if the item below the comment in `lines[start..end]` is public.
-fn is_public(lines: &[&str], start: usize, end: usize) -> bool {
-    let below = |line: &&&str| !line.trim().is_empty();
-    if lines[end..].iter().find(below).is_some_and(|line| {
-        ["#[arg(", "#[command("].iter().any(|attribute| line.trim_start().starts_with(attribute))
-    }) {
-        return true;
-    }
-    let item = lines[end..]
-        .iter()
-        .map(|line| line.trim())
-        .find(|line| !line.is_empty() && !line.starts_with("#["))
-        .unwrap_or_default();
-    if item.starts_with("pub ") {
-        return true;
-    }
-    let indent = |line: &str| line.len() - line.trim_start().len();
-    let keywords = ["pub(", "fn ", "struct ", "enum ", "const ", "static ", "type ", "trait "];
-    if keywords.iter().any(|keyword| item.starts_with(keyword)) {
-        let in_trait = enclosing(lines, start, indent).starts_with("pub trait");
-        return in_trait && !item.starts_with("pub(");
-    }
-    let outer = enclosing(lines, start, indent);
-    outer.starts_with("pub enum") || outer.starts_with("pub trait")
-}
-
-/// The nearest line above that opens the block around `lines[start]`.
-fn enclosing<'a>(lines: &[&'a str], start: usize, indent: impl Fn(&str) -> usize) -> &'a str {
-    lines[..start]
-        .iter()
-        .rev()
-        .find(|line| {
-            !line.trim().is_empty()
-                && indent(line) < indent(lines[start])
-                && line.trim_end().ends_with('{')
-        })
-        .map(|line| line.trim())
-        .unwrap_or_default()
 }
 
 fn root() -> &'static Path {

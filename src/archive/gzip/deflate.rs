@@ -21,7 +21,7 @@ pub(crate) struct Job {
     pub(crate) input: Vec<u8>,
     /// Bytes of the dictionary.
     pub(crate) dictionary: usize,
-    /// How the piece ends.
+    /// Flush mode at the end of the piece.
     pub(crate) flush: FlushCompress,
 }
 

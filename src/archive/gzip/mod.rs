@@ -14,9 +14,9 @@ use std::{
     num::NonZeroUsize,
 };
 
-/// What Helm 4.3.1 puts before the deflate stream: no time, no level, system unknown; the extra
-/// field `rr` of 40 bytes and the comment `Helm`. No reader looks at either, but with them an
-/// archive of ours differs from Helm's in the deflate stream alone.
+/// Header that Helm 4.3.1 writes: no time, no level, system unknown; the extra field `rr` of 40
+/// bytes and the comment `Helm`. Readers ignore both, but with them an archive of ours differs from
+/// Helm's in the deflate stream alone.
 const HEADER: &[u8] =
     b"\x1f\x8b\x08\x14\0\0\0\0\0\xff\x2c\0rr\x28\0aHR0cHM6Ly95b3V0dS5iZS96OVV6MWljandyTQo=Helm\0";
 
@@ -25,7 +25,7 @@ const HEADER: &[u8] =
 /// charts come to 15.937 MB in blocks, to 15.940 MB without, and to 15.938 MB by Helm.
 const BLOCK: usize = 256 * 1024;
 
-/// How far back a deflate stream can refer.
+/// Maximum distance of a reference in a deflate stream, in bytes.
 const WINDOW: usize = 32 * 1024;
 
 const BUFFER: usize = 64 * 1024;
@@ -110,7 +110,7 @@ impl<W: Write> Write for Writer<W> {
     }
 }
 
-/// What is read out of a gzip stream of any number of members.
+/// Reader of a gzip stream of any number of members.
 pub(super) type Reader<R> = BufReader<MultiGzDecoder<BufReader<R>>>;
 
 /// Inflates `input` to its very end; bytes after the last member are an error.
@@ -136,8 +136,8 @@ impl Inflater {
         Self { state: Decompress::new(false), out: Vec::new() }
     }
 
-    /// What a stream holds that is one member, right from its first byte to its last, and not
-    /// large. Whatever else it is, [`reader`] says.
+    /// Inflates a small stream of exactly one valid member. For every other stream it returns
+    /// `None`; [`reader`] gives the error.
     pub(super) fn inflate(&mut self, stream: &[u8]) -> Option<&[u8]> {
         let body = without_header(stream)?;
         let (body, trailer) = body.split_at_checked(body.len().checked_sub(8)?)?;
@@ -161,7 +161,7 @@ impl Inflater {
     }
 }
 
-/// What stands behind the header of a member, if it is an ordinary one (RFC 1952, 2.3).
+/// Returns the bytes after the header of an ordinary member (RFC 1952, 2.3).
 fn without_header(stream: &[u8]) -> Option<&[u8]> {
     const EXTRA: u8 = 4;
     const NAME: u8 = 8;

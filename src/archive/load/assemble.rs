@@ -17,7 +17,7 @@ use crate::{
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
-/// What every judging shares.
+/// State that a chart and its subcharts share while they load.
 #[derive(Debug)]
 pub(crate) struct LoadContext<'a, K> {
     pub(crate) keep: Keep,
@@ -46,7 +46,7 @@ enum Subchart<D> {
     Misnamed(String),
 }
 
-/// What a subchart that says nothing costs in memory.
+/// Memory of an empty subchart, in bytes.
 const SUBCHART: usize = 512;
 
 impl<D> Default for ChartBuilder<D> {
@@ -64,7 +64,7 @@ impl<D> Default for ChartBuilder<D> {
     }
 }
 
-/// Whether a chart is the one that was asked for, or one within.
+/// Level of a chart: the requested one, or a subchart.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
     Root,

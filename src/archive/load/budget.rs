@@ -2,7 +2,7 @@
 
 use crate::{Error, ErrorKind, Result, archive::tar::reader::Allowance, limits::Limits};
 
-/// What is spent over a chart and everything in it.
+/// Counters of a chart and everything in it, checked against the limits.
 #[derive(Debug)]
 pub(crate) struct Budget<'a> {
     pub(crate) limits: &'a Limits,
@@ -12,7 +12,7 @@ pub(crate) struct Budget<'a> {
     /// end. All of them share it, at every depth: were it one an archive, a thousand small ones
     /// would inflate to a hundred gigabytes.
     pub(crate) nested: Allowance,
-    /// How many archives we are in.
+    /// Number of archives we are in.
     pub(crate) nesting: usize,
     /// Links that were left out, at every depth.
     pub(crate) links: Links,

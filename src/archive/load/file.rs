@@ -21,7 +21,7 @@ pub(crate) struct Item<'a> {
     pub(crate) source: ItemSource<'a>,
 }
 
-/// Where a file's content comes from.
+/// Source of a file's content.
 pub(crate) enum ItemSource<'a> {
     /// A stream, its byte order mark gone; what is left of it is somebody else's to skip.
     Stream(&'a mut dyn Read),

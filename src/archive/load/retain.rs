@@ -12,7 +12,7 @@ use std::{
 
 /// Turns a file that is wanted into what stands for it.
 pub(crate) trait Retain {
-    /// What stands for a file's content.
+    /// Representation of a file's content.
     type Data;
 
     /// Takes a stream of about `size` bytes.

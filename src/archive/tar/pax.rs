@@ -4,8 +4,7 @@
 use super::reader::invalid;
 use crate::Result;
 
-/// What PAX records say about the entry behind them. The last of equal keys counts; an empty value
-/// is none.
+/// PAX records of the next entry. The last of equal keys counts; an empty value removes the key.
 #[derive(Default)]
 pub(crate) struct Records {
     pub(crate) path: Option<Vec<u8>>,

@@ -32,7 +32,8 @@ pub(crate) struct Tape<R> {
     /// Content of the current entry that was not read yet, and the padding behind it.
     content: u64,
     padding: u64,
-    /// How much may still come that is no content: headers, padding, records, what follows the end.
+    /// Remaining allowance for bytes that are not content: headers, padding, records, and bytes
+    /// after the end.
     overhead: Allowance,
 }
 
@@ -61,20 +62,20 @@ impl Allowance {
     }
 }
 
-/// What one header says.
+/// Parsed header of one entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// The name as it stands, cut at the first NUL.
     pub(crate) name: Vec<u8>,
     /// Bytes of content.
     pub(crate) size: u64,
-    /// When it was modified: Unix time, rounded to the nearest second.
+    /// Modification time in Unix seconds, rounded to the nearest second.
     pub(crate) modified: i64,
-    /// What it is.
+    /// Kind of the entry.
     pub(crate) kind: Kind,
 }
 
-/// What an entry is.
+/// Kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     File,

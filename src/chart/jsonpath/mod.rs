@@ -21,17 +21,17 @@ enum Piece {
     Text(String),
     /// An expression in braces: each step works on the values that the one before it found.
     Steps(Vec<Self>),
-    /// `.name`
+    /// A field, `.name`.
     Field(String),
-    /// `.*`
+    /// Every field or item, `.*`.
     Wildcard,
-    /// `..`
+    /// Every descendant, `..`.
     Recursive,
     /// `[1:3]`, `[0]`, `[*]`
     Slice(Slice),
-    /// `[0,2]`
+    /// Several steps side by side, `[0,2]`.
     Union(Vec<Vec<Self>>),
-    /// `[?(@.name=="x")]`
+    /// A filter, `[?(@.name=="x")]`.
     Filter(Box<Filter>),
     Int(i64),
     Float(f64),

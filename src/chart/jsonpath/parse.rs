@@ -27,12 +27,12 @@ fn fragment(text: &str) -> Result<Vec<Piece>> {
     Scanner { text, at: 0 }.steps(End::Text)
 }
 
-/// Where steps end.
+/// End of a list of steps.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     /// At a closing brace.
     Brace,
-    /// Where the text ends.
+    /// At the end of the text.
     Text,
 }
 
@@ -57,7 +57,7 @@ impl<'a> Scanner<'a> {
         Some(c)
     }
 
-    /// What comes as long as `wanted` holds.
+    /// Takes characters while `wanted` returns true.
     fn run(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {
         let rest = &self.text[self.at..];
         let length = rest.find(|c| !wanted(c)).unwrap_or(rest.len());
@@ -168,7 +168,7 @@ impl<'a> Scanner<'a> {
         inside(inner)
     }
 
-    /// What stands behind `[?(`.
+    /// Parses the rest of a filter after `[?(`.
     fn filter(&mut self) -> Result<Piece> {
         let start = self.at;
         let mut quote = None;
@@ -207,7 +207,7 @@ fn sides(text: &str) -> Option<(&str, &str, &str)> {
     (length > 0).then(|| (&text[..start], &text[start..end], &text[end..]))
 }
 
-/// What stands within brackets that hold no filter.
+/// Parses the content of brackets without a filter.
 fn inside(text: &str) -> Result<Vec<Piece>> {
     let quoted = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
     if let Some(name) = quoted.filter(|name| !name.contains('\'')) {

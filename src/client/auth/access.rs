@@ -5,7 +5,7 @@ use super::scope::Scopes;
 use crate::{client::registry::host::Host, oci::RepositoryName};
 use std::sync::Arc;
 
-/// What a request wants to do, and where.
+/// Access that a request needs: registry, repository and action.
 #[derive(Clone, Debug)]
 pub(crate) struct Access {
     pub(crate) host: Arc<Host>,
@@ -14,7 +14,7 @@ pub(crate) struct Access {
     pub(crate) intent: Intent,
 }
 
-/// What a request wants to do.
+/// Action of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     Read,
@@ -53,7 +53,7 @@ impl Access {
         self.scope(actions)
     }
 
-    /// What is asked for beyond that, because it will be needed next.
+    /// Returns further scopes to request now, because the next request will need them.
     pub(crate) fn wishes(&self) -> Option<Scopes> {
         (self.access == Action::Read && self.intent != Intent::AsNeeded)
             .then(|| self.scope("pull,push"))

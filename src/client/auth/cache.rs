@@ -17,7 +17,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// What a host has asked for, and what we hold for it.
+/// Challenge, credentials and tokens of one host.
 #[derive(Debug, Default)]
 pub(crate) struct AuthCache(Mutex<State>);
 
@@ -67,7 +67,7 @@ impl<K: Clone + Eq + Hash, V: Default> Recent<K, V> {
         &mut entry.1
     }
 
-    /// What is known of a key.
+    /// Returns the cached value of a key.
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
         self.entries.get(key).map(|(_, value)| value)
     }
@@ -119,7 +119,7 @@ impl AuthCache {
     }
 }
 
-/// Whether a challenge asks for more than we had asked for.
+/// Comparison of a challenge's scopes with the scopes already requested.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Widened {
     Yes,

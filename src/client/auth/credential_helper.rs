@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Where helpers are looked for.
+/// Folders in which the client looks for helpers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Helpers<'a> {
     pub(crate) folders: &'a [PathBuf],
@@ -58,7 +58,7 @@ impl Helpers<'_> {
         self.program(&program_name(name)).map(|_| name)
     }
 
-    /// What a helper holds for a server.
+    /// Asks a helper for the credential of a server.
     pub(crate) async fn get(&self, name: &str, server: &str) -> Result<Option<Credential>> {
         let output = self.run(name, "get", server.as_bytes()).await?;
         let text = String::from_utf8_lossy(&output.text);

@@ -115,7 +115,7 @@ pub(crate) struct Found {
     pub(crate) origin: Kept,
 }
 
-/// Whether the user gave a credential for this very run.
+/// Origin of a credential: given for this run, or stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
     /// Given now: it is used or fails.

@@ -24,12 +24,12 @@ const BASE64: engine::GeneralPurpose = engine::GeneralPurpose::new(
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AuthFile(Map<String, Value>);
 
-/// What a file says of a registry.
+/// Result of a lookup in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Hit {
-    /// It holds the credential.
+    /// The file contains the credential.
     Stored(Credential),
-    /// It names the helper to ask.
+    /// The file names a helper to ask.
     Helper(String),
 }
 
@@ -54,16 +54,15 @@ impl AuthFile {
         Ok(Self(Map::from_iter([("auths".to_owned(), Value::Object(entries))])))
     }
 
-    /// Whether it speaks of no credentials at all.
+    /// Returns true if it speaks of no credentials at all.
     pub(crate) fn says_nothing(&self) -> bool {
         let empty = |name| self.0.get(name).and_then(Value::as_object).is_none_or(Map::is_empty);
         empty("auths") && empty("credHelpers") && self.store().is_none()
     }
 
-    /// What it says of a repository, or of a registry as a whole. An entry of its own for a path is
-    /// meant for that path, so it comes before the host's helper, that before the helper for all,
-    /// and that before the file's entry for the host. An empty entry only says that a helper has
-    /// it.
+    /// Looks up a repository, or a registry as a whole. The order is: an entry for the path, the
+    /// host's helper, the helper for all hosts, the file's entry for the host. An empty entry only
+    /// means that a helper has the credential.
     pub(crate) fn find(
         &self,
         registry: &Registry,
@@ -189,8 +188,9 @@ pub(crate) fn key_beneath(registry: &Registry, namespace: &RepositoryName) -> St
     format!("{registry}/{namespace}")
 }
 
-/// How many segments of the repository's path a key names, if it fits at all: 0 for the registry as
-/// a whole. Keys may be hosts, hosts with a namespace (Podman), or addresses (old Docker).
+/// Returns the number of segments of the repository's path a key names, if it fits at all: 0 for
+/// the registry as a whole. Keys may be hosts, hosts with a namespace (Podman), or addresses (old
+/// Docker).
 fn match_key(key: &str, registry: &Registry, repository: Option<&RepositoryName>) -> Option<usize> {
     let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     let (host, path) = bare.split_once('/').unwrap_or((bare, ""));

@@ -42,7 +42,7 @@ enum TokenOrigin {
     Fresh,
 }
 
-/// What was already tried for one request.
+/// Attempts of one request so far.
 #[derive(Debug, Default)]
 pub(crate) struct AuthAttempts {
     asked: Progress,
@@ -71,7 +71,7 @@ enum Mode {
     Open,
 }
 
-/// What to do with a refusal.
+/// Next step after a refusal.
 #[derive(Debug)]
 pub(crate) enum AuthStep {
     /// Ask again; the next proof differs.

@@ -29,7 +29,7 @@ use std::{
 };
 use url::{Host, Url};
 
-/// Where a registry sends us for tokens.
+/// Token service that a registry names in its challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Realm {
     pub(crate) url: Url,
@@ -118,7 +118,8 @@ fn guard(realm: &str, registry: &Url, network: Network) -> Result<(Url, Names), 
     Ok((url, names))
 }
 
-/// Whether a URL's host is this machine by one of its usual names: `localhost`, 127.0.0.1 or ::1.
+/// Returns true if a URL's host is this machine by one of its usual names: `localhost`, 127.0.0.1
+/// or ::1.
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => is_localhost(name),
@@ -158,8 +159,8 @@ impl Token {
         Self { header: HeaderValue::from_static(text), fetched, lifetime }
     }
 
-    /// Whether it can still be used, and goes on to be for `needs`, as far as its whole life
-    /// allows.
+    /// Returns true if it can still be used, and goes on to be for `needs`, as far as its whole
+    /// life allows.
     pub(crate) fn lasts(&self, now: SystemTime, needs: Duration) -> bool {
         // Our own clock at both ends: the service's may differ from it by hours.
         let age = now.duration_since(self.fetched).unwrap_or(Duration::MAX);
@@ -167,18 +168,18 @@ impl Token {
     }
 }
 
-/// What a token service says.
+/// Response of a token service.
 #[derive(Debug)]
 pub(crate) enum Grant {
     Token(Token),
-    /// It does not give us one.
+    /// The service refused to issue a token.
     Refused(Response),
 }
 
 /// The least time a token lives, and the time when the answer does not say (Docker's token
 /// specification).
 const LIFETIME: u64 = 60;
-/// The longest life of a token that is believed: a year.
+/// Maximum lifetime of a token: a year. The client treats a longer one as a year.
 const LONGEST_LIFETIME: u64 = 366 * 24 * 3600;
 
 const CLIENT_ID: &str = "chartferry";
@@ -335,7 +336,7 @@ fn form_of(form: &[(&str, &str)], realm: &Realm, scopes: &Scopes) -> String {
     body.finish()
 }
 
-/// What the user is told when there is no token to be had.
+/// Returns the error for a refused token request.
 pub(crate) fn refused(registry: &Registry, answer: &Response, authorized: Authorized) -> Error {
     let host = host_of(&answer.url);
     let what = error_response::words(answer).map(|words| format!(": {words}")).unwrap_or_default();
@@ -407,7 +408,7 @@ mod tests {
         }
     }
 
-    /// Where a registry of this address would answer.
+    /// Returns the network of a registry at this address.
     fn network(registry: &Url) -> Network {
         let address = match registry.host() {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),

@@ -14,7 +14,7 @@ use std::{
 };
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
-/// How much of a body has gone.
+/// Request body that counts the bytes sent.
 #[derive(Clone)]
 pub(crate) struct UploadBody {
     sent: Arc<AtomicU64>,

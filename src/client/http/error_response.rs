@@ -49,8 +49,8 @@ pub(crate) fn codes(answer: &Response) -> Vec<String> {
     codes.filter(|code| !code.is_empty()).collect()
 }
 
-/// Whether the body is a web page. Without a body the type says nothing: some registries call every
-/// answer HTML. Nor is JSON a page, whatever its type.
+/// Returns true if the body is a web page. Without a body the type says nothing: some registries
+/// call every answer HTML. Nor is JSON a page, whatever its type.
 pub(crate) fn is_page(answer: &Response) -> bool {
     let body = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);
     let body = body.trim_ascii_start();
@@ -64,13 +64,13 @@ pub(crate) fn is_page_head(answer: &Response) -> bool {
     is_html(&answer.headers)
 }
 
-/// Whether an answer to a write says that it is done: a status of success, no web page, no error
-/// document under it.
+/// Returns true if an answer to a write says that it is done: a status of success, no web page, no
+/// error document under it.
 pub(crate) fn is_success(answer: &Response) -> bool {
     answer.status.is_success() && !is_page(answer) && entries(answer).is_empty()
 }
 
-/// What the other side said, in one line fit for a terminal.
+/// Returns the error text of a response, in one line and safe for a terminal.
 pub(crate) fn words(answer: &Response) -> Option<String> {
     let line = match entries(answer).first() {
         Some(entry) if !entry.message.is_empty() => entry.message.clone(),
@@ -91,8 +91,8 @@ pub(crate) fn words(answer: &Response) -> Option<String> {
     (!clean.trim().is_empty()).then_some(clean)
 }
 
-/// Whether a 404 was said by a registry about what was asked, and not by whatever else sits at that
-/// address.
+/// Returns true if a 404 comes from the registry and concerns the requested object, and not from
+/// another service at that address.
 pub(crate) fn is_definite_not_found(answer: &Response) -> bool {
     if answer.status.as_u16() != 404 || answer.from == Origin::Elsewhere || is_page(answer) {
         return false;
@@ -173,7 +173,7 @@ pub(crate) fn from_web(url: &url::Url, answer: &Response) -> Error {
     }
 }
 
-/// Where a redirect to another origin led, without the file of the repository.
+/// Returns the target of a redirect to another origin, without the file of the repository.
 fn redirected(asked: &url::Url, answer: &Response) -> Option<String> {
     let elsewhere = may_see(asked, &answer.url) == Credentials::Drop;
     elsewhere.then(|| repository_of(&answer.url))

@@ -72,7 +72,7 @@ impl TransportError {
         Self { kind, host: host.to_owned(), source, remedy }
     }
 
-    /// What happened, in a few words, the host left out.
+    /// Describes the failure in a few words, without the host.
     pub(crate) fn why(&self) -> &'static str {
         match self.kind {
             TransportErrorKind::Name => "its name cannot be resolved",
@@ -119,10 +119,10 @@ impl TransportError {
     }
 }
 
-/// What to do about a kind of key that is not supported.
+/// Advice for an unsupported kind of key.
 const KEYS: &str = "P-521 keys are not supported; the certificate and its issuers need RSA, P-256, P-384 or Ed25519 keys";
 
-/// What to do about a token service at an inner address.
+/// Advice for a token service at a private address.
 const INNER: &str = "no credentials were sent; the registry's token address must be set right";
 
 /// The remedy for a TLS error that is not simply an unknown issuer.
@@ -193,7 +193,7 @@ fn visit(error: &(dyn StdError + 'static), look: &mut dyn FnMut(&(dyn StdError +
 pub(crate) enum Failure {
     /// The connection failed; it may be tried again.
     Transport(TransportError),
-    /// It must not be tried again.
+    /// A failure that no retry can change.
     Fatal(Error),
 }
 

@@ -22,7 +22,7 @@ pub enum Redirects {
     HandOver,
 }
 
-/// Whether a host sees the client certificate of the flags.
+/// Policy for the client certificate of the flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Certificate {
     #[default]
@@ -30,7 +30,7 @@ pub(crate) enum Certificate {
     Hidden,
 }
 
-/// What is asked. It can be sent any number of times.
+/// Request. It can be sent any number of times.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: Method,
@@ -42,18 +42,18 @@ pub(crate) struct Request {
     pub(crate) proof_header: HeaderName,
     pub(crate) report: Option<Report>,
     pub(crate) redirects: Redirects,
-    /// What to do with a redirect from https to plain http.
+    /// Policy for a redirect from HTTPS to plain HTTP.
     pub(crate) downgrade: Downgrade,
     pub(crate) strangers: Strangers,
     /// The addresses that the host may have.
     pub(crate) names: Names,
-    /// Whether the host sees the client certificate of the flags.
+    /// Policy for the client certificate of the flags.
     pub(crate) certificate: Certificate,
     /// Statuses that are final though they are otherwise worth another try.
     pub(crate) finals: &'static [u16],
 }
 
-/// What to do with a redirect to another origin.
+/// Policy for a redirect to another origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strangers {
     /// Follow it, without credentials.
@@ -63,7 +63,7 @@ pub(crate) enum Strangers {
     Refuse,
 }
 
-/// Who hears how many bytes of a body have gone.
+/// Receiver of the number of body bytes sent.
 #[derive(Clone)]
 pub(crate) struct Report(Arc<dyn Fn(u64) + Send + Sync>);
 
@@ -83,7 +83,7 @@ impl fmt::Debug for Report {
     }
 }
 
-/// How long the answer may take to begin.
+/// Time limit until the first byte of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
     /// As usual.
@@ -182,13 +182,13 @@ pub(crate) struct Response {
     pub(crate) headers: Box<HeaderMap>,
     pub(crate) url: Box<Url>,
     pub(crate) from: Origin,
-    /// Where the host that answered is.
+    /// Network of the host that answered.
     pub(crate) network: Network,
     pub(crate) body: Bytes,
     pub(crate) authorized: Authorized,
 }
 
-/// Whether credentials came with what was answered.
+/// Presence of credentials in the answered request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Authorized {
     #[default]
@@ -201,7 +201,7 @@ pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Whether an answer says that it is a web page.
+/// Returns true if an answer says that it is a web page.
 pub(crate) fn is_html(headers: &HeaderMap) -> bool {
     text(headers, "content-type").is_some_and(|kind| {
         let kind = kind.trim_start().to_ascii_lowercase();

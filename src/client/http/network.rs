@@ -43,7 +43,7 @@ pub(crate) enum Names {
     OuterOnly,
 }
 
-/// Whether an address is this machine's, or of a private or link-local network.
+/// Returns true if an address is this machine's, or of a private or link-local network.
 pub(crate) fn is_inner(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {

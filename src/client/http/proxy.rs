@@ -72,7 +72,7 @@ impl Routes {
         }
     }
 
-    /// Whether there is no proxy at all.
+    /// Returns true if there is no proxy at all.
     pub(crate) fn is_empty(&self) -> bool {
         !matches!(self.https, Route::Through(_)) && !matches!(self.http, Route::Through(_))
     }

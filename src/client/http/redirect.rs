@@ -6,7 +6,7 @@
 
 use url::Url;
 
-/// Whether credentials go along to the next address.
+/// Policy for credentials at the next address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Credentials {
     /// The same scheme, host and port; or the same host, from port 80 to TLS at port 443.
@@ -15,16 +15,16 @@ pub(crate) enum Credentials {
     Drop,
 }
 
-/// What to do when an address leads from https to plain http.
+/// Policy for an address that leads from HTTPS to plain HTTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Downgrade {
-    /// It is refused.
+    /// The client refuses the address.
     #[default]
     Refuse,
-    /// It is refused, and the error names the flag that allows it: a digest protects what is asked
-    /// for.
+    /// The client refuses the address, and the error advises how to allow it: a digest protects the
+    /// requested content.
     Offer,
-    /// It is followed, without credentials.
+    /// The client follows the address without credentials.
     Follow,
 }
 
@@ -72,8 +72,8 @@ pub(crate) fn follow_with(
     Ok((to, credentials))
 }
 
-/// Whether credentials for `from` may go to `to`. Of the changes of an origin only one is harmless:
-/// the same host by TLS, both at their usual ports, as `http://` addresses of web servers redirect.
+/// Decides if credentials for `from` may go to `to`. Only one change of origin is harmless: the
+/// same host over TLS, both at their usual ports, as `http://` addresses of web servers redirect.
 pub(crate) fn may_see(from: &Url, to: &Url) -> Credentials {
     let to_tls = (from.scheme(), to.scheme()) == ("http", "https")
         && from.host_str() == to.host_str()
@@ -148,7 +148,7 @@ fn next_target(link: &str) -> Option<&str> {
     }
 }
 
-/// Where the parameters of one link end: at a comma outside quotes.
+/// Returns the end of one link's parameters: a comma outside quotes.
 fn end_of_link(text: &str) -> usize {
     let mut quoted = false;
     for (at, c) in text.char_indices() {

@@ -4,7 +4,7 @@
 use crate::client::Clock;
 use std::time::{Duration, SystemTime};
 
-/// How a try ended that did not simply work.
+/// Outcome of a failed try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome<'a> {
     /// An answer that is no success.
@@ -14,14 +14,14 @@ pub(crate) enum Outcome<'a> {
         retry_after: Option<&'a str>,
         /// The start of the body.
         body: &'a str,
-        /// Whether the registry itself answered, or storage that it redirected to.
+        /// Host that answered: the registry itself, or storage that it redirected to.
         from: Origin,
     },
     /// No answer, or one that broke off.
     Broken(TransportErrorKind),
 }
 
-/// Who answered.
+/// Host that answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// The host that was asked.
@@ -30,7 +30,7 @@ pub(crate) enum Origin {
     Elsewhere,
 }
 
-/// How a connection failed.
+/// Kind of failure of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransportErrorKind {
     /// The name could not be resolved.
@@ -59,10 +59,10 @@ pub(crate) enum TransportErrorKind {
     Local,
 }
 
-/// What to do.
+/// Decision after a failed try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// It will not get better.
+    /// Stop: no retry can change the result.
     Stop,
     /// Try again after the usual, growing wait.
     Again,
@@ -78,8 +78,9 @@ pub(crate) enum Decision {
 /// GitHub asks for a minute when it does not say how long its secondary rate limit lasts.
 const SECONDARY_LIMIT: Duration = Duration::from_secs(60);
 
-/// Returns true for a status that another try may change: timeouts (408, 504), too early (425), rate
-/// limits (429), a client that nginx saw leave (499), server errors, and Cloudflare's 520 to 527.
+/// Returns true for a status that another try may change: timeouts (408, 504), too early (425),
+/// rate limits (429), a client that nginx saw leave (499), server errors, and Cloudflare's 520 to
+/// 527.
 pub(crate) const fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 499 | 500 | 502..=504 | 520..=527)
 }
@@ -147,16 +148,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// make any.
 pub(crate) const PROGRESS: u64 = 64 * crate::limits::KIB;
 
-/// Whether a download that has come to `at` of `size` is well beyond `furthest`: by [`PROGRESS`],
-/// or near its end by a quarter of what was left.
+/// Returns true if a download that has come to `at` of `size` is well beyond `furthest`: by
+/// [`PROGRESS`], or near its end by a quarter of what was left.
 pub(crate) fn is_beyond(at: u64, furthest: u64, size: u64) -> bool {
     at > furthest && at - furthest >= PROGRESS.min(size.saturating_sub(furthest) / 4)
 }
 
-/// Whether a host has ever answered us.
+/// Connection history of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// It has.
+    /// The host has answered before.
     Reached,
     /// Not yet.
     Unreached,

@@ -46,19 +46,20 @@ pub(crate) struct Throttles {
     paces: BTreeMap<String, RateLimit>,
 }
 
-/// What is known of one host.
+/// State of one host.
 #[derive(Debug)]
 struct Lane {
     /// Until when nothing goes.
     closed: Option<SystemTime>,
-    /// When the next request may go, where there is a rate.
+    /// Time of the next request, if there is a rate.
     next: Option<SystemTime>,
     pace: RateLimit,
     limit: usize,
     active: usize,
     /// Answers without complaint since the limit last changed.
     good: usize,
-    /// When the limit was last halved: complaints about what went before are old news.
+    /// Time at which the limit was last halved. Complaints about earlier requests have no further
+    /// effect.
     halved: Option<SystemTime>,
     freed: Arc<Notify>,
 }
@@ -81,7 +82,7 @@ impl Drop for Permit {
     }
 }
 
-/// What stands in the way of a request.
+/// Reason for a request to wait.
 enum Wait {
     For(Duration),
     Free(Arc<Notify>),
@@ -185,7 +186,7 @@ impl Throttles {
     }
 }
 
-/// What a host says of its limit: `Allowance-Remaining: 7` (Docker Hub: `7;w=21600`) and
+/// Rate limit in a host's headers: `Allowance-Remaining: 7` (Docker Hub: `7;w=21600`) and
 /// `Allowance-Reset: 30`, or in the later drafts `Allowance: limit=100, remaining=7, reset=30` and
 /// `"default";r=7;t=30`.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -214,7 +215,7 @@ impl Allowance {
         found
     }
 
-    /// How long there is nothing left.
+    /// Returns the time until the host accepts requests again, if the limit is used up.
     fn exhausted(&self) -> Option<Duration> {
         let reset = self.reset.filter(|_| self.remaining == Some(0))?;
         Some(Duration::from_secs(reset)).filter(|wait| !wait.is_zero())

@@ -60,7 +60,7 @@ pub struct Identity {
     pub key: PathBuf,
 }
 
-/// What `certs.d` says of one host.
+/// Settings of one host in `certs.d`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HostTrust {
     roots: Vec<PathBuf>,
@@ -68,14 +68,14 @@ pub(crate) struct HostTrust {
 }
 
 impl HostTrust {
-    /// Whether it adds nothing.
+    /// Returns true if it adds nothing.
     pub(crate) fn is_empty(&self) -> bool {
         self.roots.is_empty() && self.identity.is_none()
     }
 }
 
 impl Trust {
-    /// What the folders say of `host[:port]`. Folders that cannot be read say nothing, as in
+    /// Reads the settings of `host[:port]`. Folders that cannot be read have no effect, as in
     /// Docker.
     pub(crate) fn of_host(&self, host: &str) -> HostTrust {
         let mut found = HostTrust::default();
@@ -213,9 +213,9 @@ impl Lazy {
         }
     }
 
-    /// Whether a server's certificate is one that the user trusts by its bytes. Many are
-    /// self-signed authorities (what `openssl req -x509` makes), which path validation refuses as
-    /// servers' certificates. Name and period still count.
+    /// Checks if the user trusts a server's certificate by its bytes. Many are self-signed
+    /// authorities (as `openssl req -x509` makes), which path validation refuses as servers'
+    /// certificates. Name and period still count.
     fn trusts_itself(
         &self,
         certificate: &CertificateDer<'_>,
@@ -239,8 +239,8 @@ impl Lazy {
         Ok(ServerCertVerified::assertion())
     }
 
-    /// The certificates of `SSL_CERT_FILE` that may be a server's own. What cannot be read was told
-    /// when roots were loaded.
+    /// Returns true if `SSL_CERT_FILE` contains this certificate as a server's own. Loading the
+    /// roots already reported unreadable files.
     fn is_named(&self, certificate: &CertificateDer<'_>) -> bool {
         self.extra.iter().any(|own| own == certificate)
             || self.system_file.as_ref().is_some_and(|file| {

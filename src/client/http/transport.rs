@@ -40,10 +40,10 @@ use url::Url;
 pub(crate) struct StreamedResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// What was asked in the end, redirects followed.
+    /// Final URL, after redirects.
     pub(crate) url: Url,
     pub(crate) from: Origin,
-    /// Where the host that answered is.
+    /// Network of the host that answered.
     pub(crate) network: Network,
     response: reqwest::Response,
     stall: Duration,
@@ -122,8 +122,8 @@ impl StreamedResponse {
     }
 }
 
-/// How long we have waited for the bytes of an answer's body, our own work in between left out, and
-/// how many came.
+/// Time spent waiting for the bytes of a response body, without our own work in between, and the
+/// number of bytes received.
 #[derive(Clone, Copy, Debug)]
 struct Waited {
     /// Waiting that costs nothing.
@@ -132,7 +132,7 @@ struct Waited {
     bytes: u64,
 }
 
-/// The cause that is told of a body that ran out of its time.
+/// Cause in the error of a body that ran out of time.
 const TOO_SLOW: &str = "the body comes too slowly";
 
 impl Waited {
@@ -140,7 +140,8 @@ impl Waited {
         Self { grace, time: Duration::ZERO, bytes: 0 }
     }
 
-    /// How much longer we wait: a body that comes byte by byte would hold us for ever.
+    /// Returns the remaining time to wait. Without a limit, a server that sends byte by byte would
+    /// hold the client for ever.
     fn left(&self) -> Duration {
         let earned = Duration::from_secs(self.bytes / limits::BODY_BYTES_A_SECOND);
         self.grace.saturating_add(earned).saturating_sub(self.time)
@@ -403,7 +404,7 @@ impl Transport {
 /// flight.
 const IDLE: usize = 64;
 
-/// What a slow registry hashes and stores in a second, once it has the body.
+/// Bytes per second that a slow registry hashes and stores, once it has the body.
 const COMMITTED_PER_SECOND: u64 = 4 * limits::MIB;
 
 /// The error for a redirect that would carry a change to another origin.

@@ -67,10 +67,10 @@ struct Reading {
     /// Of what has gone by, when that is all.
     hasher: Option<Hasher>,
     answer: Option<Box<StreamedResponse>>,
-    /// What the answer has before the part: a registry without ranges sends all.
+    /// Bytes to skip: a registry without range requests sends the whole blob.
     skip: u64,
     tries: Tries,
-    /// How far the part had come when tries were last granted for it.
+    /// Offset at which the tries were last reset.
     furthest: u64,
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Host {
     reached: AtomicBool,
     single_post: Fact,
     chunks: Fact,
-    /// The largest body it takes, 0 while none was refused.
+    /// Largest accepted body in bytes; 0 until the registry refuses one.
     body_cap: AtomicU64,
     warned: Mutex<HashSet<String>>,
     pushed: Mutex<HashSet<(RepositoryName, TagOrDigest)>>,
@@ -41,12 +41,12 @@ pub(crate) struct Host {
 /// A registry that takes no body of this size takes none.
 const SMALLEST_CHUNK: u64 = 16 * crate::limits::KIB;
 
-/// How a host is spoken to.
+/// Scheme of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HostScheme {
     /// TLS, and plain HTTP if that is what answers: nobody knows yet.
     Open,
-    /// TLS.
+    /// HTTPS, with TLS.
     Tls,
     /// Plain HTTP.
     Plain,
@@ -70,7 +70,7 @@ impl Fact {
     }
 }
 
-/// What is known.
+/// Capability of a registry, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Capability {
     Yes,
@@ -150,8 +150,8 @@ impl Host {
         url
     }
 
-    /// Whether a request to `url` may carry the credentials for this registry, and its answer count
-    /// as the registry's.
+    /// Decides if a request to `url` may carry the registry's credentials, so that its response
+    /// counts as the registry's.
     pub(crate) fn credentials_for(&self, url: &Url) -> Credentials {
         self.url("").map_or(Credentials::Drop, |own| may_see(&own, &self.in_its_scheme(url)))
     }
@@ -173,17 +173,17 @@ impl Host {
         self.reached.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a blob can be stored by one POST.
+    /// Returns the capability to store a blob by one POST.
     pub(crate) fn single_post(&self) -> &Fact {
         &self.single_post
     }
 
-    /// Whether blobs must go, or must not go, in chunks.
+    /// Returns the capability to receive blobs in chunks.
     pub(crate) fn chunks(&self) -> &Fact {
         &self.chunks
     }
 
-    /// The largest body it takes, as far as we were told.
+    /// Returns the largest request body that the registry accepts, if it named a limit.
     pub(crate) fn body_cap(&self) -> Option<u64> {
         Some(self.body_cap.load(Ordering::Relaxed)).filter(|cap| *cap > 0)
     }
@@ -201,15 +201,15 @@ impl Host {
         true
     }
 
-    /// Whether this warning is new.
+    /// Returns true if this warning is new.
     pub(crate) fn warns(&self, text: &str) -> bool {
         let mut warned = locked(&self.warned);
         // A registry that makes up a new text each time is not listened to for ever.
         warned.len() < 32 && warned.insert(text.to_owned())
     }
 
-    /// Whether we pushed this ourselves, so that a not-found can only be a registry that lags
-    /// behind.
+    /// Returns true if we pushed this ourselves, so that a not-found can only be a registry that
+    /// lags behind.
     pub(crate) fn holds(&self, name: &RepositoryName, target: &TagOrDigest) -> bool {
         locked(&self.pushed).contains(&(name.clone(), target.clone()))
     }
@@ -230,12 +230,12 @@ impl Host {
         }
     }
 
-    /// Whether it is known to keep lists of referrers for this repository.
+    /// Returns true if it is known to keep lists of referrers for this repository.
     pub(crate) fn lists_referrers(&self, name: &RepositoryName) -> bool {
         locked(&self.referrers).contains(name)
     }
 
-    /// It does.
+    /// Records that the registry has a referrers API for this repository.
     pub(crate) fn does_list_referrers(&self, name: &RepositoryName) {
         locked(&self.referrers).insert(name.clone());
     }

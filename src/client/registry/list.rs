@@ -50,8 +50,8 @@ impl Client {
         Ok(self.lawful::<RepositoryName>(&ticket.host, "repository", listed))
     }
 
-    /// What of a list can be a `T`, such as the name of a repository, each once. The rest is a
-    /// stranger's text, which is left out and told of once.
+    /// Parses the items of a list, such as names of repositories, and removes duplicates. It leaves
+    /// out invalid items with one warning.
     fn lawful<T: FromStr>(
         &self,
         host: &Host,

@@ -18,7 +18,7 @@ use crate::{
 };
 use ::http::Method;
 
-/// How often a registry that lags behind is asked again: for about four seconds in all.
+/// Number of times that a registry that lags behind is asked again: for about four seconds in all.
 const LAGS: u32 = 4;
 
 impl Repository {

@@ -17,7 +17,7 @@ use std::{
 };
 use tempfile::{NamedTempFile, TempPath};
 
-/// Where a blob's bytes go.
+/// Destination of a blob's bytes.
 pub(crate) trait Sink: Send {
     /// Adds bytes at the end.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
@@ -25,7 +25,7 @@ pub(crate) trait Sink: Send {
     fn clear(&mut self) -> Result<()>;
 }
 
-/// What has come of a blob.
+/// Received part of a blob.
 #[derive(Debug)]
 pub(crate) struct Partial<S> {
     sink: S,
@@ -41,7 +41,7 @@ impl<S: Sink> Partial<S> {
         Self { sink, hasher: start.clone(), start, length: 0, etag: None }
     }
 
-    /// How much has come.
+    /// Returns the number of bytes received.
     pub(crate) fn len(&self) -> u64 {
         self.length
     }
@@ -88,7 +88,7 @@ impl Partial<BytesMut> {
         Self::new(blob, BytesMut::with_capacity(first))
     }
 
-    /// What has come.
+    /// Returns the bytes received.
     pub(crate) fn into_bytes(self) -> Bytes {
         self.sink.freeze()
     }
@@ -199,7 +199,7 @@ impl Partial<Disk> {
         Ok(())
     }
 
-    /// What has come, as a file that goes away when it is no longer used.
+    /// Returns the received bytes as a file that is removed after its last use.
     pub(crate) fn into_file(self) -> Result<BlobFile> {
         let path = match self.sink.path {
             DiskPath::Passing(path) => path,
@@ -216,7 +216,7 @@ impl Partial<Disk> {
     }
 }
 
-/// How often a file is opened again that another process has renamed away in between.
+/// Number of times that a file is opened again that another process has renamed away in between.
 const REOPENED: usize = 4;
 
 /// The file at `path`, made if it is not there, and locked; `None` where another process holds it.
@@ -239,8 +239,8 @@ fn lock(path: &Path) -> Result<Option<File>> {
     Ok(None)
 }
 
-/// Whether the file is the one at `path`. Between opening and locking, the process that held it may
-/// have finished and renamed it: what is locked then is another's finished download.
+/// Returns true if the file is the one at `path`. Between opening and locking, the process that
+/// held it may have finished and renamed it: what is locked then is another's finished download.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -21,7 +21,7 @@ use crate::{
 use ::http::Method;
 use std::{collections::HashSet, time::Duration};
 
-/// How often the index is written before we say that it does not hold.
+/// Number of times that the index is written before we say that it does not hold.
 const WRITES: usize = 10;
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -186,7 +186,7 @@ fn has(index: &Manifest, entry: &Descriptor) -> bool {
     index.document().manifests().iter().any(|own| own.digest == entry.digest)
 }
 
-/// Whether an answer says that the registry keeps no such lists.
+/// Returns true if an answer says that the registry keeps no such lists.
 fn is_unsupported(answer: &Response) -> bool {
     matches!(answer.status.as_u16(), 400 | 404 | 405 | 501) && !error_response::is_page(answer)
         // A registry that routes unknown paths to its pages.

@@ -24,7 +24,7 @@ use crate::{
 };
 use ::http::{HeaderValue, StatusCode};
 
-/// What came back.
+/// Reply to a request.
 pub(crate) enum Reply {
     /// A success; its body is still to be read.
     Open(Box<StreamedResponse>),
@@ -357,7 +357,7 @@ fn warning_text(value: &str) -> Option<String> {
 }
 
 impl Trouble {
-    /// When there is no further try: a refusal is an answer, the rest an error.
+    /// Ends the retries: a refusal becomes a response, everything else an error.
     fn into_answer(self, act: &str) -> Result<Response> {
         match self {
             Self::Refused(full) => Ok(full),
@@ -366,7 +366,7 @@ impl Trouble {
         }
     }
 
-    /// Whether no connection to the host was made.
+    /// Returns true if no connection to the host was made.
     fn is_unreachable(&self) -> bool {
         matches!(self, Self::Transport(fault) if matches!(fault.kind, TransportErrorKind::Name | TransportErrorKind::Connect))
     }

@@ -10,8 +10,7 @@ use std::{
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// What is swept: the folder below the cache, how a file's name begins, and the age from which it
-/// goes.
+/// Files to remove: the folder below the cache, the prefix of the name, and the minimum age.
 const KINDS: [(&str, &str, Duration); 3] = [
     // A download that broke off is taken up by the next run, which comes within days or not at all.
     ("", "partial-", Duration::from_secs(7 * 24 * 3600)),

@@ -39,9 +39,9 @@ use url::Url;
 
 /// Below this a question whether the blob is there costs more than it saves.
 const ASK_FIRST: u64 = 4 * MIB;
-/// What is sent along with the first POST to see whether the registry takes it so.
+/// Largest body that the client sends with the first POST to find out if the registry accepts it.
 const TRY_SINGLE: u64 = 64 * KIB;
-/// What is sent so once it is known to.
+/// Largest body for a single POST once the registry is known to accept it.
 const SINGLE: u64 = MIB;
 /// Failed PUTs before the blob goes in chunks, of which each is progress.
 const FAILED_PUTS: u32 = 3;
@@ -96,7 +96,7 @@ impl Exists for Repository {
     }
 }
 
-/// What is sent.
+/// Content to send.
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
     Bytes(Bytes),
@@ -382,9 +382,9 @@ impl Upload<'_> {
         Ok(Session { url, credentials, least })
     }
 
-    /// Whether a session at `url` sees the registry's credentials: it is the registry's own
-    /// address, and the registry itself named it. `answer.url` may be another host's, to which the
-    /// registry redirected.
+    /// Decides if a session at `url` receives the registry's credentials: it must be the registry's
+    /// own address, and the registry itself must have named it. `answer.url` may be another host's,
+    /// to which the registry redirected.
     pub(crate) fn credentials_for(&self, url: &Url, answer: &Response) -> Credentials {
         match answer.from {
             Origin::Registry => self.repository.host.credentials_for(url),
@@ -426,7 +426,7 @@ impl Upload<'_> {
     }
 }
 
-/// Whether a registry says that it received other bytes.
+/// Returns true if a registry says that it received other bytes.
 fn is_wrong_digest(answer: &Response) -> bool {
     error_response::entries(answer).iter().any(|entry| entry.code == "DIGEST_INVALID")
 }

@@ -18,19 +18,20 @@ use crate::{
 };
 use ::http::Method;
 
-/// What is asked for at most by a registry that wants large chunks.
+/// Largest chunk that the client sends to a registry with a large minimum.
 const MOST: u64 = 1024 * MIB;
 
-/// How often an upload may get out of step with its registry, in all its sessions together. A
-/// registry that always says that it has less than was sent would otherwise go on for ever.
+/// Number of times that an upload may get out of step with its registry, in all its sessions
+/// together. A registry that always says that it has less than was sent would otherwise go on for
+/// ever.
 const STUMBLES: u32 = 16;
 
-/// How far a blob has come in all sessions of its upload.
+/// Progress of a blob in all sessions of its upload.
 #[derive(Debug, Default)]
 pub(crate) struct Course {
     /// The most bytes that a session has had, as far as tries were granted for it.
     furthest: u64,
-    /// How often we were out of step.
+    /// Number of times that we were out of step.
     stumbles: u32,
 }
 
@@ -53,9 +54,9 @@ impl Course {
 /// A blob on its way in chunks.
 pub(crate) struct Chunks<'a, 'b> {
     upload: &'a Upload<'b>,
-    /// What has arrived, as far as we know.
+    /// Bytes that the registry has received, as far as the client knows.
     offset: u64,
-    /// Whether what the registry says of it has turned out to be worth nothing.
+    /// True if what the registry says of it has turned out to be worth nothing.
     deaf: bool,
     course: &'a mut Course,
 }
@@ -150,10 +151,10 @@ impl<'a, 'b> Chunks<'a, 'b> {
             .report(upload.report(self.offset))
     }
 
-    /// How far the registry is after a chunk. If it says less than we sent, its session is asked;
-    /// if that says the same we believe it and send the rest again; if that is refused as out of
-    /// step, both answers were stale (they are, on registries that count only closed parts) and our
-    /// own count goes on: the digest at the end decides.
+    /// Returns the registry's offset after a chunk. If the registry reports fewer bytes than were
+    /// sent, the client asks its session; if that says the same, the client sends the rest again;
+    /// if the registry refuses that as out of step, both reports were stale (as on registries that
+    /// count only closed parts) and the client's own count holds.
     async fn settle_offset(
         &mut self,
         session: &mut Session,
@@ -216,7 +217,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
         }
     }
 
-    /// What the session says it has received.
+    /// Asks the session for the number of bytes received.
     async fn ask(&self, session: &mut Session) -> Result<Option<u64>, Setback> {
         let answer =
             self.upload.send(session, &Request::new(Method::GET, session.url.clone())).await?;

@@ -162,7 +162,7 @@ fn too_large(url: &Url, cap: u64) -> Error {
     Error::new(ErrorKind::Limit, format!("{url} has more than the {cap} bytes allowed here"))
 }
 
-/// Whether a `Content-Range` begins at `at`.
+/// Returns true if a `Content-Range` begins at `at`.
 fn continues(range: Option<&str>, at: u64) -> bool {
     range
         .and_then(|range| range.trim().strip_prefix("bytes ")?.split_once('-'))

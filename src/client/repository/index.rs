@@ -90,7 +90,7 @@ pub enum Fetched {
     Index {
         /// Its text.
         bytes: Bytes,
-        /// What to ask with the next time; empty where the server sends none.
+        /// Validators for the next request; empty if the server sends none.
         validators: Validators,
     },
 }
@@ -107,7 +107,7 @@ pub enum Signed {
     Unusable(String),
 }
 
-/// How a provenance file begins; its type says nothing (RFC 9580, 7).
+/// First bytes of a provenance file. Its type is not reliable (RFC 9580, 7).
 const SIGNED: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
 
 /// A classic repository. Cheap to clone.
@@ -295,9 +295,9 @@ impl HttpRepository {
     }
 }
 
-/// Whether a `Last-Modified` tells one version of a file from the next. A file may change twice
-/// within one second, so the date must be at least one second before the answer's own `Date` (RFC
-/// 9110, 8.8.2.2).
+/// Returns true if a `Last-Modified` tells one version of a file from the next. A file may change
+/// twice within one second, so the date must be at least one second before the answer's own `Date`
+/// (RFC 9110, 8.8.2.2).
 ///
 /// Without a `Date` our own clock is asked, which may differ from the server's by the minute that
 /// the RFC allows for.

@@ -18,7 +18,7 @@ use shape::{Entry, Kind, Shape};
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// What takes an index's charts and entries as they are found.
+/// Receiver of an index's charts and entries, as the scan finds them.
 pub(super) trait Sink {
     /// A chart begins.
     fn chart(&mut self, name: &str) -> FastResult<()>;
@@ -28,7 +28,7 @@ pub(super) trait Sink {
     fn odd(&mut self, text: Bytes) -> FastResult<()>;
 }
 
-/// What stands beside the entries.
+/// Fields of the index besides its entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) api_version: String,

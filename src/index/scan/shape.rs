@@ -5,7 +5,7 @@ use super::{Fallback, FastResult, Scalar, Scan, strict};
 use crate::yaml::cursor::Cursor;
 use crate::yaml::walk::{DEEPEST, Seen};
 
-/// What a field holds.
+/// Kind of a field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
@@ -17,7 +17,7 @@ pub(super) enum Kind {
     Anys,
 }
 
-/// Which keys a mapping may have.
+/// Keys that a mapping may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Strings,

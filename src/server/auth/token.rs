@@ -105,7 +105,7 @@ impl Tokens {
         self.given().refresh.clear();
     }
 
-    /// Those who may have tokens, and what others may do.
+    /// Returns the users that may have tokens, and the rights of anonymous clients.
     pub(crate) fn users(&self) -> (&Htpasswd, Anonymous) {
         (&self.0.users, self.0.anonymous)
     }

@@ -123,8 +123,8 @@ pub(in crate::server) fn error(message: &str) -> Response {
     json_answer(&json!({ "error": message }))
 }
 
-/// Returns a JSON answer with the character set in its type, as ChartMuseum's framework writes it. The
-/// registry API's [`crate::server::net::response::json_answer`] has none, as distribution's.
+/// Returns a JSON answer with the character set in its type, as ChartMuseum's framework writes it.
+/// The registry API's [`crate::server::net::response::json_answer`] has none, as distribution's.
 pub(super) fn json_answer<T: Serialize + ?Sized>(value: &T) -> Response {
     typed("application/json; charset=utf-8", crate::json::to_vec(value))
 }

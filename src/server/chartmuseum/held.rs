@@ -47,10 +47,10 @@ impl Room {
         Self { readers, held, small }
     }
 
-    /// What `read` makes of a chart, and the right to hold it. `read` gets the right to read, and
-    /// gives it back together with what it read and the bytes that this takes: nobody knows them
-    /// before. A request that has to wait for room drops what it read meanwhile, and reads it
-    /// again.
+    /// Runs `read` on a chart and returns its result with the permit to hold it. `read` receives
+    /// the permit to read, and returns it with the result and the number of bytes held, which
+    /// nobody knows before. A request that has to wait for room drops its result meanwhile and
+    /// reads the chart again.
     pub(super) async fn hold<T, F>(&self, read: impl Fn(Slot) -> F) -> Result<(T, Slot), Denial>
     where
         F: Future<Output = Result<(Slot, T, usize), Denial>>,

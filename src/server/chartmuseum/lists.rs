@@ -324,13 +324,13 @@ fn piece(mut parts: vec::IntoIter<Part>, size: usize) -> (String, vec::IntoIter<
     (text, parts)
 }
 
-/// Those who write entries as JSON. It costs a processor some milliseconds an entry: the threads
-/// that answer other requests are never kept by it.
+/// Threads that write entries as JSON. An entry takes some milliseconds of processor time, so these
+/// never run on the threads that answer other requests.
 #[derive(Clone, Debug)]
 pub(super) struct Converters(Arc<Semaphore>);
 
 impl Converters {
-    /// So many at once.
+    /// Creates a limit of `count` threads.
     pub(super) fn new(count: usize) -> Self {
         Self(Arc::new(Semaphore::new(count)))
     }

@@ -83,7 +83,7 @@ struct Shared {
     ids: Ids,
 }
 
-/// Who is in the museum is in its house.
+/// Gives the handlers the state that all of them share.
 impl<C> Deref for ChartMuseum<C> {
     type Target = Shared;
 
@@ -314,7 +314,7 @@ impl<C: Catalog> ChartMuseum<C> {
         Ok(json_answer(&json!({ "deleted": true })))
     }
 
-    /// Where namespaces are made by what is in them, one without charts is not there.
+    /// Requires that a namespace has charts, if only its charts create it.
     fn must_exist(&self, namespace: &str) -> Result<(), Denial> {
         let there = self.options.depth != Depth::Any
             || namespace.is_empty()

@@ -21,7 +21,7 @@ use http::{StatusCode, request::Parts};
 use serde_json::json;
 use std::sync::Arc;
 
-/// What is to be stored, judged.
+/// Validated files to store.
 struct Files {
     charts: Vec<Judged>,
     provenances: Vec<Provenance>,

@@ -33,7 +33,7 @@ struct Store {
     mark: String,
     /// `None` when it could not be written: what is half there must not be added to.
     file: Option<File>,
-    /// What the file says and nobody has asked for yet.
+    /// Records of the file that nobody has asked for yet.
     seen: HashMap<(RepositoryName, Tag), Known>,
     /// Bytes that the file has.
     size: u64,
@@ -45,7 +45,7 @@ struct Store {
 /// Every tag, with what it is on.
 pub(super) type Live = Vec<(RepositoryName, Tag, Known)>;
 
-/// What stands before a record's text.
+/// Facts before a record's text.
 #[derive(Serialize, Deserialize)]
 struct Facts {
     repository: String,
@@ -72,7 +72,7 @@ const FLOOR: u64 = crate::limits::MIB;
 /// About how many bytes of a record are no entry.
 const RECORD: u64 = 512;
 
-/// The longest record that is believed: an entry is made of a config, which has at most 8 MiB.
+/// Maximum length of a record. An entry is made of a config, which has at most 8 MiB.
 const LONGEST: u32 = 64 * 1024 * 1024;
 
 impl Cache {
@@ -93,7 +93,7 @@ impl Cache {
         }
     }
 
-    /// Whether anything is kept.
+    /// Returns true if anything is kept.
     pub(super) fn keeps(&self) -> bool {
         self.0.is_some()
     }
@@ -102,7 +102,7 @@ impl Cache {
         Some(self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What was seen of a tag, if it was on that manifest.
+    /// Returns the record of a tag, if it was on that manifest.
     pub(super) fn recall(
         &self,
         repository: &RepositoryName,

@@ -100,7 +100,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Whether both are the same tag, whatever it is on, or both the museum's.
+    /// Returns true if both are the same tag, whatever it is on, or both the museum's.
     pub(super) fn is_place_of(&self, other: &Self) -> bool {
         match (self, other) {
             (
@@ -112,8 +112,8 @@ impl Origin {
         }
     }
 
-    /// Which of several origins of one version is shown: the one in the repository of the chart's
-    /// name, under the version's own tag. The same everywhere, so that replicas agree.
+    /// Returns the rank of an origin. Of several origins of one version the index shows the one in
+    /// the repository of the chart's name, under the version's own tag. Every replica ranks alike.
     pub(in crate::server) fn rank<'a>(&'a self, item: &Item) -> (u8, u8, &'a str, &'a str) {
         match self {
             Self::Museum => (0, 0, "", ""),

@@ -6,7 +6,7 @@ use flate2::{Compress, Compression, Crc, FlushCompress};
 
 /// An index is text that repeats itself: 35 MB of 50,000 versions become 0.8 MB in 0.2 s.
 const LEVEL: u32 = 5;
-/// What one block without compression may hold.
+/// Maximum size of one block without compression.
 const STORED: usize = 65_535;
 
 /// A part of a gzip member: blocks that end at a byte and refer to nothing before them.

@@ -14,14 +14,14 @@ const ENOUGH: u32 = 2;
 /// A tag that was set aside is looked at once in so many rounds: each look may be a request that is
 /// tried again.
 const SELDOM: u32 = 10;
-/// So many failures beside what is known are the tags' own fault.
+/// Number of failures that count as the tags' own fault, not the store's.
 const FEW: usize = 4;
 
 /// The tags, each with the number of rounds since it could be looked at.
 #[derive(Debug, Default)]
 pub(super) struct Doubts(Mutex<HashMap<(RepositoryName, Tag), u32>>);
 
-/// Whether a round looks at a tag.
+/// Decision of a round about a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     Look,
@@ -49,7 +49,7 @@ impl Doubts {
         *count
     }
 
-    /// Whether this round looks at a tag; to be asked once a round.
+    /// Decides if this round looks up a tag. Call it once a round.
     pub(super) fn turn(&self, repository: &RepositoryName, tag: &Tag) -> Turn {
         let mut all = self.all();
         match all.get_mut(&(repository.clone(), tag.clone())) {
@@ -66,13 +66,13 @@ impl Doubts {
         self.all().retain(|(of, tag), _| of != repository || wanted.contains(tag));
     }
 
-    /// Whether some tag has not failed often enough to be set aside.
+    /// Returns true if some tag has not failed often enough to be set aside.
     pub(super) fn is_open(&self) -> bool {
         self.all().values().any(|count| *count < ENOUGH)
     }
 
-    /// Whether the failures mean that the store is out of reach, when so many tags are known
-    /// besides.
+    /// Returns true if the failures mean that the store is out of reach, when so many tags are
+    /// known besides.
     pub(super) fn count(&self, known: usize) -> bool {
         let open = self.all().values().filter(|count| **count < ENOUGH).count();
         open > 0 && (known == 0 || open > FEW)

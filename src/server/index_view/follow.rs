@@ -55,10 +55,10 @@ pub(super) struct Inner {
     limits: Limits,
     memory: Mutex<TagCache>,
     pub(super) cache: Cache,
-    /// How often somebody has told of a tag, and it was looked at.
+    /// Number of times that somebody has told of a tag, and it was looked at.
     told: AtomicU64,
-    /// Who changes a tag, or looks what it is on, does it alone. Chosen by the tag's name, so that
-    /// their number is bounded.
+    /// Locks for changes and lookups of a tag, chosen by a hash of its name, so that their number
+    /// is bounded.
     turns: Vec<tokio::sync::Mutex<()>>,
     pub(super) filled: OnceCell<()>,
     pub(super) fresh: super::poll::Freshness,
@@ -227,8 +227,8 @@ impl<C: Catalog> Follower<C> {
         Ok(Look::Now(Some(Known { manifest: digest, item: item.map(Arc::new), through })))
     }
 
-    /// What is known of a manifest and cannot have changed. An index stays the same when the chart
-    /// that it lists is deleted.
+    /// Returns the cached facts about a manifest that cannot have changed. An index stays the same
+    /// if the chart that it lists is deleted.
     fn known(&self, repository: &RepositoryName, manifest: &Digest) -> Option<Known> {
         self.memory().manifest(repository, manifest).filter(|known| known.through.is_empty())
     }
@@ -274,8 +274,8 @@ impl<C: Catalog> Follower<C> {
         Ok(item)
     }
 
-    /// How often it was told of a tag until now: what was read of the store since then is believed
-    /// only as long as this is the same.
+    /// Returns the number of reported changes so far. A result read from the store stays valid only
+    /// while this number is the same.
     pub(super) fn told(&self) -> u64 {
         self.inner.told.load(Ordering::SeqCst)
     }
@@ -330,15 +330,15 @@ impl<C: Catalog> Follower<C> {
     }
 }
 
-/// What a look at a tag gave.
+/// Result of a lookup of a tag.
 enum Look {
-    /// What it is on now.
+    /// Current content of the tag.
     Now(Option<Known>),
     /// The same that the cache has of it.
     Before(Known),
 }
 
-/// Whether there was something new.
+/// Result of an update of the view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Changed {
     Yes,
@@ -418,8 +418,8 @@ impl<C: Catalog> Turn<'_, C> {
     }
 }
 
-/// Whether an error says that something is no chart, for good; everything else may be over the next
-/// time.
+/// Returns true if an error says that something is no chart, for good; everything else may be over
+/// the next time.
 fn is_no_chart(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Limit)
 }

@@ -71,7 +71,7 @@ impl Part {
     }
 }
 
-/// How an index is encoded on its way.
+/// Content coding of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
     Identity,
@@ -129,7 +129,7 @@ impl Index {
         }
     }
 
-    /// What the index is the hash of.
+    /// Returns the sum over which the ETag is computed.
     pub(super) fn sum(&self) -> Sum {
         self.sum
     }
@@ -193,8 +193,8 @@ impl Index {
         frames.into()
     }
 
-    /// What stands before the charts: as Helm writes it, but that Helm sorts the charts of an index
-    /// in YAML so that `a9` comes before `a10`. Nobody depends on it.
+    /// Returns the text before the charts: as Helm writes it, except that Helm sorts the charts of
+    /// an index in YAML so that `a9` comes before `a10`. No client depends on that order.
     fn head(&self) -> String {
         match self.settings.format {
             Format::Yaml if self.parts.is_empty() => "apiVersion: v1\nentries: {}\n".to_owned(),
@@ -213,8 +213,8 @@ impl Index {
         }
     }
 
-    /// What stands after them: `serverInfo` too, from which clients of the ChartMuseum API learn
-    /// its context path.
+    /// Returns the text after the charts, with `serverInfo`, from which clients of the ChartMuseum
+    /// API learn its context path.
     fn foot(&self) -> String {
         let path = &self.settings.context_path;
         match self.settings.format {
@@ -243,7 +243,8 @@ fn json_string(text: &str) -> String {
     String::from_utf8_lossy(&crate::json::to_vec(text)).into_owned()
 }
 
-/// What does not change with the coding: the sum of the entries, and what is written around them.
+/// Returns the part of the ETag that all codings share: the sum of the entries, and the text around
+/// them.
 fn base_of_etag(settings: &Settings, sum: Sum) -> String {
     let form = match settings.format {
         Format::Yaml => "y",
@@ -254,7 +255,7 @@ fn base_of_etag(settings: &Settings, sum: Sum) -> String {
     format!("{sum}{form}{path}")
 }
 
-/// Whether `If-None-Match` names what we have, in whatever coding: the text is the same.
+/// Returns true if `If-None-Match` names what we have, in whatever coding: the text is the same.
 pub(super) fn names(if_none_match: &str, settings: &Settings, sum: Sum) -> bool {
     let base = base_of_etag(settings, sum);
     if_none_match.split(',').map(str::trim).any(|tag| {

@@ -22,7 +22,7 @@ pub(super) struct Namespace {
     kept: Mutex<Kept>,
 }
 
-/// What was made when the index was last asked for, as far as it still holds.
+/// Parts of the last built index that are still valid.
 #[derive(Debug, Default)]
 struct Kept {
     index: Option<Arc<Index>>,
@@ -52,7 +52,7 @@ impl Kept {
     }
 }
 
-/// What a change of a version did to its chart.
+/// Effect of a version's change on its chart.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Presence {
     Same,
@@ -60,9 +60,9 @@ enum Presence {
     Gone,
 }
 
-/// Whether a chart begins a part of the index, which is made and compressed by itself. About one in
-/// 32 does; which ones depends on their names alone, so that a chart that comes or goes moves no
-/// other's border.
+/// Returns true if a chart begins a part of the index, which is made and compressed by itself.
+/// About one in 32 does; which ones depends on their names alone, so that a chart that comes or
+/// goes moves no other's border.
 fn begins_part(name: &str) -> bool {
     // FNV-1a, the same in every process; by itself it hardly moves some bits for names that differ
     // in their end alone.
@@ -81,7 +81,7 @@ struct Chart(BTreeMap<VersionOrder, Version>);
 #[derive(Debug, Default)]
 struct Version(Vec<Found>);
 
-/// What changes of a version did to what is shown.
+/// Effect of a version's change on the shown list.
 struct Change {
     before: Option<Arc<Item>>,
     after: Option<Arc<Item>>,
@@ -160,7 +160,7 @@ impl Namespace {
         self.charts.is_empty()
     }
 
-    /// How many charts and versions there are.
+    /// Returns the number of charts and versions there are.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.charts.len(), self.versions)
     }

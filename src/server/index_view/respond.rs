@@ -79,7 +79,7 @@ fn accepted(headers: &HeaderMap) -> Coding {
     best.0
 }
 
-/// It packs an index smaller than what we have for zstd does.
+/// Preferred coding: for an index, gzip gives a smaller result than our zstd encoder.
 const PREFERRED: Coding = Coding::Gzip;
 
 #[cfg(test)]

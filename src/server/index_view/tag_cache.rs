@@ -49,12 +49,12 @@ impl RepositoryTags {
 }
 
 impl TagCache {
-    /// What is known of a tag.
+    /// Returns the cached facts about a tag.
     pub(super) fn tag(&self, repository: &RepositoryName, tag: &Tag) -> Option<&Known> {
         self.0.get(repository)?.tags.get(tag)
     }
 
-    /// What a manifest holds, if some tag is on it.
+    /// Returns the content of a manifest, if some tag refers to it.
     pub(super) fn manifest(&self, repository: &RepositoryName, manifest: &Digest) -> Option<Known> {
         let (known, _) = self.0.get(repository)?.manifests.get(manifest)?;
         Some(known.clone())

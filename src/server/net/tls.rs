@@ -18,11 +18,11 @@ pub struct Tls {
     clients: Clients,
 }
 
-/// Whom a server talks to by TLS.
+/// Clients that a server accepts by TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Clients {
     Anyone,
-    /// Those who come with a certificate of the authority.
+    /// Clients with a certificate of the authority.
     Certified,
 }
 

@@ -57,8 +57,8 @@ pub fn router(disk: Disk, config: Config) -> Router {
     router_with(disk, config, charts)
 }
 
-/// What keeps the index of the charts in `disk`. Nobody else writes there: the store's lock is
-/// ours.
+/// Creates the follower that updates the index of the charts in `disk`. The store's lock is ours,
+/// so no other process writes there.
 pub(super) fn charts(disk: &Disk, config: &Config) -> Follower<Disk> {
     let settings = config.museum.settings();
     let cache = Cache::open(&disk.root().join(CHARTS_CACHE), &settings);

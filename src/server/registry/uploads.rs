@@ -78,8 +78,8 @@ pub(crate) async fn start(
     commit(&repository, upload, digest).await
 }
 
-/// Whether one more session may be opened. Where there are too many, those that rest are given up
-/// before their time.
+/// Returns true if one more session may be opened. Where there are too many, those that rest are
+/// given up before their time.
 fn has_room(disk: &Disk, most: usize) -> StoreResult<bool> {
     if disk.count_uploads()? < most {
         return Ok(true);

@@ -108,7 +108,7 @@ impl<C: Catalog> Upstream<C> {
         Self { secret: Some(secret), ..self }
     }
 
-    /// What answers, and what stays in step beside it.
+    /// Returns the router, and the task that follows the upstream's changes.
     pub(super) fn parts(self, config: &Config) -> (Router, impl Future<Output = ()> + use<C>) {
         let Self { follower, writes, secret, every } = self;
         let turns = Arc::new(chartmuseum::Turns::new(&config.museum));

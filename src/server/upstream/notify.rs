@@ -32,7 +32,7 @@ use tokio::sync::Semaphore;
 
 /// Bytes of one notification: a registry sends its events one by one, or a few of them.
 const MAX_BODY: usize = 1024 * 1024;
-/// How long its body may stay silent.
+/// Time for which its body may stay silent.
 const STALL: Duration = Duration::from_secs(10);
 /// Tags of one notification that are looked at. Tags beyond them wait for the next look at the
 /// lists.
@@ -51,8 +51,8 @@ impl NotifySecret {
         Self(Sha256::digest(text.as_bytes()).into())
     }
 
-    /// Whether a request brings it, as `Authorization: Bearer SECRET` or by itself. Hashes are
-    /// compared, so that time tells nothing.
+    /// Returns true if a request brings it, as `Authorization: Bearer SECRET` or by itself. Hashes
+    /// are compared, so that time tells nothing.
     fn is_in(&self, headers: &HeaderMap) -> bool {
         let Some(text) = headers.get(header::AUTHORIZATION).and_then(|text| text.to_str().ok())
         else {
@@ -94,7 +94,7 @@ struct Target {
     digest: String,
 }
 
-/// What to look at because of an event.
+/// Lookup that an event causes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Look {
     Pushed(Pushed),
@@ -142,7 +142,7 @@ struct Notified<C> {
 enum Door {
     /// Everybody's, as everything else is everybody's.
     Open,
-    /// Those that bring the secret.
+    /// Requests with the secret.
     Secret(NotifySecret),
     /// Nobody's: others must bring credentials, and registries cannot.
     Shut,
@@ -246,7 +246,7 @@ async fn notify<C: Catalog>(State(state): State<Arc<Notified<C>>>, request: Requ
     }
 }
 
-/// Whether the index says all that events told of.
+/// State of the index relative to the reported events.
 enum Done {
     Seen,
     /// Something is looked at again.

@@ -27,7 +27,7 @@ const WAITS: [Duration; 6] = [
 /// Tags waited for together; anybody may be able to send events.
 const MOST: usize = 256;
 
-/// A tag that has been pushed, and what it should be on, if that was said.
+/// Pushed tag, with the digest that the event names, if any.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Pushed {
     pub(crate) repository: RepositoryName,
@@ -36,7 +36,7 @@ pub(crate) struct Pushed {
 }
 
 impl Pushed {
-    /// Whether the tag was seen as the event says, or at all where it does not.
+    /// Returns true if the tag was seen as the event says, or at all where it does not.
     pub(crate) fn is_seen<C: Catalog>(&self, charts: &Follower<C>) -> bool {
         let on = charts.last_on(&self.repository, &self.tag);
         on.is_some_and(|on| self.manifest.as_ref().is_none_or(|manifest| *manifest == on))
@@ -58,7 +58,7 @@ impl Pushed {
     }
 }
 
-/// What is waited for. Clones are the same.
+/// Pushed tags that the index does not show yet. Clones share the set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Late(Arc<Mutex<BTreeSet<Pushed>>>);
 

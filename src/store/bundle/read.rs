@@ -32,7 +32,7 @@ const RATIO: u64 = 400;
 #[derive(Clone, Debug)]
 pub struct Bundle(Arc<Known>);
 
-/// What is known of a bundle.
+/// State of a bundle.
 #[derive(Debug)]
 struct Known {
     path: PathBuf,
@@ -132,7 +132,7 @@ impl Bundle {
     }
 }
 
-/// What a file of a bundle is by its name.
+/// Kind of a bundle's file, by its name.
 pub(crate) enum Name {
     Mark,
     Index,

@@ -18,7 +18,7 @@ use std::{
     io::{self, BufRead, Read},
 };
 
-/// What a bundle has, whole and right.
+/// Verified content of a bundle.
 #[derive(Debug)]
 pub(crate) struct Surveyed {
     pub(crate) entries: Vec<Entry>,
@@ -28,14 +28,13 @@ pub(crate) struct Surveyed {
     pub(crate) blobs: HashMap<Digest, u64>,
 }
 
-/// What is learnt on the first way through.
+/// Result of the first pass over a bundle.
 pub(crate) struct Survey<'a> {
     limits: &'a Limits,
     mark: bool,
     index: Option<(Index, Digest)>,
     listed: HashSet<Digest>,
-    /// What is, or may be, a manifest: until the index is known, everything small that looks like
-    /// JSON.
+    /// Possible manifests: until the index is known, every small blob that looks like JSON.
     documents: HashMap<Digest, Bytes>,
     held: u64,
     blobs: HashMap<Digest, u64>,

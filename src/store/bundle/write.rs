@@ -104,8 +104,8 @@ impl<W: Write> Writer<W> {
     /// Appends a blob.
     ///
     /// # Errors
-    /// `Io`; `Integrity` if the source does not have the descriptor's size and digest. The bundle is
-    /// then unusable.
+    /// `Io`; `Integrity` if the source does not have the descriptor's size and digest. The bundle
+    /// is then unusable.
     pub fn blob(&mut self, blob: &Descriptor, source: &BlobSource) -> Result<()> {
         self.head(&path(&blob.digest), blob.size)?;
         verify::copy(blob, source, |part| self.out.write_all(part).map_err(failed))?;
@@ -145,7 +145,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Where a layout keeps a blob.
+/// Returns the path of a blob within a layout.
 pub(crate) fn path(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex())
 }

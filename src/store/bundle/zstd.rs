@@ -62,8 +62,8 @@ impl<W: Write> Compressor<W> {
     }
 }
 
-/// Whether nothing is to be gained, by the counts of the bytes alone. In whole numbers, so that
-/// every machine decides alike.
+/// Returns true if nothing is to be gained, by the counts of the bytes alone. In whole numbers, so
+/// that every machine decides alike.
 fn is_dense(bytes: &[u8]) -> bool {
     let mut counts = [0_u64; 256];
     for byte in bytes {

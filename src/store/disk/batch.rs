@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-/// When a file comes to its place.
+/// Time at which a file moves to its final path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
     /// With the data.
@@ -22,7 +22,7 @@ pub(crate) enum Turn {
     Last,
 }
 
-/// Whether a file may be written again.
+/// Policy for a file that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Writable,

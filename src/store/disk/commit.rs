@@ -45,7 +45,7 @@ pub(crate) enum Step {
 #[cfg(test)]
 pub(crate) type Seam = std::sync::Arc<dyn Fn(Step, &Path) -> io::Result<()> + Send + Sync>;
 
-/// Takes the steps, as durably as it was told to.
+/// Writer of files with a chosen durability.
 #[derive(Clone)]
 pub(crate) struct Writer {
     durability: Durability,
@@ -193,12 +193,12 @@ impl Writer {
         }
     }
 
-    /// How much it does.
+    /// Returns the writer's durability.
     pub(crate) fn durability(&self) -> Durability {
         self.durability
     }
 
-    /// Whether single files are not forced to the disk.
+    /// Returns true if single files are not forced to the disk.
     fn is_lazy(&self) -> bool {
         matches!(self.durability, Durability::Late | Durability::None)
     }
@@ -242,8 +242,8 @@ impl Writer {
     }
 }
 
-/// A flush under way. Its failure is said only once, and here: the last flush of the file would not
-/// repeat it.
+/// Flush in progress. The operating system reports its failure only once, to this flush; the last
+/// flush of the file would not repeat it.
 #[derive(Debug)]
 pub(crate) struct Ahead(JoinHandle<io::Result<()>>);
 
@@ -266,14 +266,14 @@ pub enum Removed {
 
 const UNFINISHED: &str = ".unfinished";
 
-/// Whether a file's name is one of an unfinished file.
+/// Returns true if a file's name is one of an unfinished file.
 pub(crate) fn is_unfinished(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.ends_with(UNFINISHED))
 }
 
-/// 128 bits in lower-case hex, never the same twice: a name for a session or an unfinished file.
-/// `RandomState` is seeded from the system and keyed anew each time, so the next one cannot be told
-/// from the last.
+/// Returns 128 bits in lower-case hexadecimal, never the same twice: a name for a session or an
+/// unfinished file. `RandomState` is seeded from the system and keyed anew each time, so that
+/// nobody can derive the next name from the last.
 pub(crate) fn unique() -> String {
     let half = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", half(), half())

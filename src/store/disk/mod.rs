@@ -4,13 +4,13 @@
 //!
 //! ```text
 //! VERSION  LOCK
-//! charts.cache                                  what a server has seen of the charts; nobody else's business
+//! charts.cache                                  the server's last view of the charts
 //! blobs/<algorithm>/<hh>/<hex>                  immutable, read-only
 //! repos/<name>/_r/blobs/<algorithm>/<hex>       the repository has this blob; its size
 //! repos/<name>/_r/manifests/<algorithm>/<hex>   media type, size, artifact type, subject
 //! repos/<name>/_r/tags/<tag>                    digest and time
 //! repos/<name>/_r/subjects/<digest>/<digest>    a referrer's descriptor
-//! repos/_loose/                                 like a repository: what no repository's name can say
+//! repos/_loose/                                 a repository without a name
 //! uploads/<session>/{data,meta}                 an upload: its bytes; its algorithm and repository
 //! tmp/                                          unfinished small files
 //! ```
@@ -59,9 +59,9 @@ pub(super) struct Inner {
     pub(super) writer: Writer,
     pub(super) tag_case: TagCase,
     pub(super) sessions: Sessions,
-    /// Who takes references away holds one of these alone, who adds them shares it: a manifest is
-    /// never added while a blob it needs is leaving. Chosen by the repository's name, so that their
-    /// number is bounded.
+    /// Locks for references. A removal holds one exclusively, an addition shares it, so that a
+    /// manifest is never added while a blob it needs is being removed. The repository's name
+    /// selects the lock, so that their number is bounded.
     guards: [RwLock<()>; 64],
 }
 
@@ -74,7 +74,7 @@ enum Access {
     ReadOnly,
 }
 
-/// Whether the file system tells `A` from `a`. Tags do.
+/// Case sensitivity of the file system. Tags are case-sensitive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TagCase {
     Kept,
@@ -175,9 +175,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Visits the directories of other repositories until it is told to stop: first those below
-    /// `near`, then those that share most of the segments of its name with it; in byte order where
-    /// that is the same.
+    /// Visits the directories of other repositories until `visit` stops it: first those below
+    /// `near`, then those that share most of the segments of its name; in byte order among equals.
     pub(super) fn visit_near(
         &self,
         near: &RepositoryName,

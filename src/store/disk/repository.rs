@@ -86,7 +86,7 @@ pub struct MissingContent(pub Digest);
 /// More bytes than a tag's file has: a digest of 135 characters at most, a blank, and a time.
 const TAG_FILE: usize = 256;
 
-/// What the repository keeps about a manifest beside its bytes.
+/// Record of a manifest besides its bytes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Record {
@@ -236,7 +236,7 @@ impl Repository {
         })
     }
 
-    /// What is kept of a manifest beside its bytes, and where: its record, and its entry among the
+    /// Returns the files about a manifest besides its bytes: its record, and its entry among the
     /// referrers of its subject.
     pub(crate) fn entries(&self, manifest: &Manifest, digest: &Digest) -> Vec<(PathBuf, Vec<u8>)> {
         let referrer = Descriptor { digest: digest.clone(), ..manifest.as_referrer() };

@@ -32,8 +32,8 @@ pub struct Upload {
     file: Option<File>,
 }
 
-/// How much is appended before it is flushed beside the rest of the transfer: the flush that the
-/// client waits for has then no more than this to do, however long the blob was.
+/// Bytes between two flushes beside the transfer. The flush that the client waits for has no more
+/// than this to write, however long the blob was.
 const FLUSH: u64 = 32 * 1024 * 1024;
 
 impl Repository {

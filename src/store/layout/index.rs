@@ -33,7 +33,7 @@ pub(crate) struct Index {
     by_repository: Positions<String>,
 }
 
-/// Where entries are that have something in common, in rising order.
+/// Positions of entries with a common key, in rising order.
 type Positions<K> = HashMap<K, Vec<usize>>;
 
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Index {
         self.at(self.by_digest.get(digest)).next()
     }
 
-    /// Whether a manifest is listed under any name.
+    /// Returns true if a manifest is listed under any name.
     pub(crate) fn names(&self, digest: &Digest) -> bool {
         self.at(self.by_digest.get(digest)).any(|entry| name(entry).is_some())
     }
@@ -263,7 +263,7 @@ impl Index {
 #[derive(Clone, Debug)]
 pub(crate) struct Listing {
     pub(crate) descriptor: Descriptor,
-    /// What an image index lists itself.
+    /// Manifests that an image index lists.
     pub(crate) children: Vec<Digest>,
 }
 
@@ -276,7 +276,7 @@ impl From<&Manifest> for Listing {
     }
 }
 
-/// What an entry is found by.
+/// Keys of an entry.
 struct Keys {
     digest: Digest,
     name: Option<String>,

@@ -95,7 +95,7 @@ pub(crate) fn path(root: &Path) -> PathBuf {
     root.join(NAME)
 }
 
-/// Whether a file's name is the journal's.
+/// Returns true if a file's name is the journal's.
 pub(crate) fn is_journal(name: &std::ffi::OsStr) -> bool {
     name == NAME
 }
@@ -175,7 +175,7 @@ pub(crate) fn open(root: &Path) -> Result<Option<File>> {
     }
 }
 
-/// Whether there is one.
+/// Returns true if there is one.
 pub(crate) fn exists(root: &Path) -> bool {
     fs::symlink_metadata(path(root)).is_ok()
 }

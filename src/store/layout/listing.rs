@@ -22,7 +22,7 @@ const INDEX: &str = "index.json";
 /// Bytes of a journal below which the index is not written for its sake.
 const SMALL: u64 = 1 << 20;
 
-/// How long a journal has become.
+/// Length of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Journal {
     Short,
@@ -49,7 +49,7 @@ struct Seen {
     marks: Marks,
 }
 
-/// What shows that a path still leads to what was read.
+/// Identity of the files that were read, to detect a replaced file.
 #[derive(Debug, PartialEq, Eq)]
 struct Marks {
     file: (u64, u64),

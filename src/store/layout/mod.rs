@@ -49,7 +49,7 @@ pub struct Layout {
     list: Arc<List>,
 }
 
-/// How long an unfinished file has not been written to when its writer is gone.
+/// Age of an unfinished file after which its writer counts as gone.
 const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 
 impl Layout {
@@ -315,7 +315,7 @@ impl Layout {
         })
     }
 
-    /// Whether a manifest is here with everything that it names, byte for byte.
+    /// Returns true if a manifest is here with everything that it names, byte for byte.
     fn is_whole(&self, listed: &Descriptor) -> bool {
         let Ok(manifest) = self.read_manifest(listed) else { return false };
         let document = manifest.document();
@@ -326,7 +326,7 @@ impl Layout {
             .all(|blob| self.is_stored(blob))
     }
 
-    /// Whether a blob is here, byte for byte.
+    /// Returns true if a blob is here, byte for byte.
     fn is_stored(&self, blob: &Descriptor) -> bool {
         let path = self.blob_path(&blob.digest);
         path.is_file() && check_blob(path, blob).is_ok()

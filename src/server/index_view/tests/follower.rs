@@ -58,7 +58,7 @@ async fn refresh(follower: &Follower<Disk>, repo: &str, tag: &str) {
     follower.refresh(&repo, &tag).await.expect("refreshed");
 }
 
-/// What a view shows: `namespace/name version archive` of each.
+/// Lists a view: `namespace/name version archive` of each chart version.
 fn shown(view: &View) -> Vec<String> {
     let mut all = Vec::new();
     for namespace in view.namespaces() {
@@ -186,8 +186,8 @@ async fn the_next_start_reads_only_what_is_new() {
     );
 }
 
-/// What was seen of one tag, pushed again and again, grew without end; only a start made it
-/// smaller.
+/// The cache file once grew without limit if one tag was pushed again and again; only a restart
+/// made it smaller.
 #[tokio::test]
 async fn the_file_of_what_was_seen_grows_with_what_is_live_alone() {
     const TEXT: usize = 200 * 1024;
