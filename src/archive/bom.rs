@@ -1,15 +1,15 @@
-//! The byte order mark that a file may start with, which is no part of what a chart holds.
+//! The byte order mark at the start of a file. It is not part of a chart's content.
 
 use std::io::{self, BufRead, Read};
 
 /// The byte order mark of UTF-8, which Helm drops from the start of every file.
 pub(super) const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 
-/// A reader without the byte order mark that it may start with.
+/// A reader that drops a byte order mark at the start.
 #[derive(Debug)]
 pub(super) struct StripBom<R> {
     start: [u8; 3],
-    /// Offset of the first byte of `start` that is not yet read.
+    /// The position in `start` from which bytes are still to be read.
     from: usize,
     to: usize,
     rest: R,
@@ -32,7 +32,7 @@ impl<R: Read> StripBom<R> {
         Ok(Self { start, from, to: filled, rest: reader })
     }
 
-    /// Returns true if there was a mark.
+    /// Returns true if the content had a mark.
     pub(super) fn was_marked(&self) -> bool {
         self.start == BOM
     }

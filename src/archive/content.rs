@@ -1,5 +1,5 @@
-//! The content of files that are about to be written, wherever it lies. How it came there is
-//! [`super::load::retain`]'s business.
+//! The content of files that will be written, in memory or on disk. [`super::load::retain`] puts it
+//! there.
 
 use super::bom::{BOM, StripBom};
 use crate::{Error, ErrorKind, Result};
@@ -11,7 +11,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// The content of a file of a chart that is about to be written: in memory, on disk, or set aside.
+/// The content of a chart's file that will be written: in memory, on disk, or set aside in a shared
+/// file.
 #[derive(Clone, Debug)]
 pub struct Content(Storage);
 
@@ -29,17 +30,18 @@ impl From<Bytes> for Content {
 }
 
 impl Content {
-    /// A file of `size` bytes.
+    /// Makes the content of a file of `size` bytes.
     pub(super) fn file(path: &Path, size: u64) -> Self {
         Self(Storage::File { path: path.to_owned(), size })
     }
 
-    /// `size` bytes of a file that holds many contents.
+    /// Makes the content of `size` bytes at `at` in a file that holds many contents.
     pub(super) fn aside(file: Arc<Mutex<File>>, at: u64, size: u64) -> Self {
         Self(Storage::Aside { file, at, size })
     }
 
-    /// Opens the content. A file on disk must still have the size it had when the chart was judged.
+    /// Opens the content. A file on disk must still have the size that it had when the chart was
+    /// loaded.
     pub(super) fn open(&self) -> Result<Opened> {
         match &self.0 {
             Storage::Memory(bytes) => {
@@ -65,10 +67,10 @@ impl Content {
     }
 }
 
-/// Content on its way out.
+/// Content that is being written.
 #[derive(Debug)]
 pub(super) struct Opened {
-    /// Bytes of it.
+    /// Bytes of the content.
     pub(super) size: u64,
     source: Source,
 }
@@ -81,7 +83,7 @@ enum Source {
 }
 
 impl Opened {
-    /// Hands all of it, exactly `size` bytes, to `take`, in pieces of at most `buffer`.
+    /// Passes exactly `size` bytes to `take`, in pieces of at most `buffer`.
     pub(super) fn copy(
         mut self,
         buffer: &mut [u8],

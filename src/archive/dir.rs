@@ -1,5 +1,5 @@
-//! Chart directories, the one place that reads a tree on disk: in which order, what .helmignore
-//! leaves out, where symbolic links may lead. Writing one is [`super::expand`]'s business.
+//! Chart directories. This is the only module that reads a tree on disk: it applies the order,
+//! .helmignore and the rules for symbolic links. [`super::expand`] writes directories.
 
 use super::{
     Chart, Content, Keep,
@@ -23,14 +23,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// The treatment of a symbolic link that leads out of the chart's directory.
+/// The treatment of a symbolic link to a target outside of the chart's directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outside {
     /// Refuse the chart (CVE-2019-18658).
     #[default]
     Refuse,
-    /// Leave the link out and say so in [`Chart::skipped`]: for commands that look at a chart and
-    /// carry nothing away.
+    /// Skip the link and list it in [`Chart::skipped`], for commands that only look at a chart.
     Skip,
     /// Follow the link, with a warning, as Helm does: any file that the user can read may become a
     /// file of the chart.
@@ -40,28 +39,26 @@ pub enum Outside {
 /// Loads the chart in the directory `path`.
 ///
 /// # Errors
-/// Helm's, for what Helm refuses. Beyond Helm (CVE-2019-18658), a symbolic link that leads out of
-/// the chart or back into itself; a link within the chart is followed, and said in
-/// [`Chart::warnings`].
+/// Helm's errors for the charts that Helm refuses. Stricter than Helm (CVE-2019-18658), an error
+/// for a symbolic link to a target outside of the chart or to a folder that contains the link. A
+/// link within the chart is followed and listed in [`Chart::warnings`].
 pub fn load(path: &Path, keep: Keep, limits: &Limits) -> Result<Chart> {
     load_with(path, keep, Outside::Refuse, limits)
 }
 
-/// Loads the chart in the directory `path`; `outside` says what becomes of links that lead out of
-/// it.
+/// Loads the chart in the directory `path`. `outside` decides about links to targets outside of it.
 ///
 /// # Errors
-/// As [`load`].
+/// The errors of [`load`].
 pub fn load_with(path: &Path, keep: Keep, outside: Outside, limits: &Limits) -> Result<Chart> {
     judge(path, keep, Memory, outside, limits)
 }
 
-/// Loads the chart in the directory `path` to be packaged: its files stay where they are. What
-/// comes out of its subcharts' archives is set aside in `aside`, if there is much of it, or else
-/// held in memory.
+/// Loads the chart in the directory `path` to package it. The chart's files stay on disk. The
+/// content of its subcharts' archives is kept in memory, or in the folder `aside` if it is large.
 ///
 /// # Errors
-/// As [`load`].
+/// The errors of [`load`].
 pub fn open(
     path: &Path,
     aside: Option<&Path>,
@@ -109,8 +106,9 @@ fn judge<K: Retain>(
     Ok(chart)
 }
 
-/// The rules of the chart's .helmignore; only its root has one. It is judged as a link before it is
-/// read: it could leave itself out, and what is wrong with a line of it is printed.
+/// Reads the rules of the chart's .helmignore, which only its root has. The file is checked as a
+/// link before it is read: its rules could exclude the file itself, and an error prints the bad
+/// line.
 fn rules(root: &Path, real: &Path, outside: Outside, limits: &Limits) -> Result<Rules> {
     let path = root.join(".helmignore");
     if !path.is_file() {
@@ -144,22 +142,22 @@ struct Found {
 }
 
 struct Walk<'a, 'b> {
-    /// The chart's directory as it is shown.
+    /// The chart's directory as messages show it.
     root: PathBuf,
     rules: Rules,
     outside: Outside,
-    /// The directories we are in, by their real paths; the chart's first.
+    /// The open directories by their real paths, that of the chart first.
     stack: Vec<PathBuf>,
     left: u64,
     files: Vec<Found>,
-    /// Sentences about the links that were followed within the chart, and out of it.
+    /// Sentences about the links that were followed, within the chart and out of it.
     followed: Vec<String>,
     led_out: Vec<String>,
     budget: &'a mut Budget<'b>,
 }
 
 impl Walk<'_, '_> {
-    /// Takes what is in the directory `within` the chart, by name, each directory as it comes.
+    /// Reads the directory `within` the chart in the order of names, and each folder in its turn.
     fn directory(&mut self, within: &str) -> Result<()> {
         let path = self.root.join(within);
         let fail = |error| Error::io("read chart directory", &path, error);
@@ -247,7 +245,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Judges a symbolic link that is to be followed.
+    /// Checks a symbolic link that will be followed.
     fn follow(&mut self, path: &Path, target: &Path) -> Result<()> {
         let (link, shown) = (path.display(), target.display());
         let leads_within = target.starts_with(&self.stack[0]);
@@ -277,7 +275,7 @@ fn leads_out(link: &Path, target: &Path) -> Error {
     Error::invalid(describe(link, target)).with_advice(Advice::IncludeOutsideLinks)
 }
 
-/// Helm's sentence for a link that leads nowhere, in Go's words.
+/// Makes Helm's error for a link with a missing target, in Go's words.
 fn broken(path: &Path, error: &std::io::Error) -> Error {
     let link = path.display();
     if error.kind() != std::io::ErrorKind::NotFound {
@@ -292,7 +290,7 @@ fn broken(path: &Path, error: &std::io::Error) -> Error {
     ))
 }
 
-/// Unix time, rounded to the nearest second as Go rounds when it writes an archive.
+/// Returns Unix time, rounded to the nearest second as Go rounds for an archive.
 fn seconds(time: SystemTime) -> i64 {
     const HALF: u32 = 500_000_000;
     match time.duration_since(UNIX_EPOCH) {

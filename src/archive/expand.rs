@@ -1,5 +1,5 @@
-//! A chart archive to a directory of plain files: what `pull --untar` and `export` write. Nothing
-//! appears under the final name before the whole archive was found good.
+//! A writer of a chart archive's files to a directory, for `pull --untar` and `export`. The final
+//! name appears only after the whole archive was found valid.
 
 use super::{path::Name, read};
 use crate::{Error, ErrorKind, Result, chart::Metadata, limits::Limits};
@@ -10,16 +10,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Policy for files that already exist under the chart's name.
+/// The treatment of a file or directory that already has the chart's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// Refuse, whatever it is.
+    /// Refuse it, whatever it is.
     Refuse,
-    /// Put the new chart in its place if it is a chart's directory; else refuse.
+    /// Replace it with the new chart if it is a chart's directory, else refuse it.
     Replace,
-    /// Write the files of the chart over those that are there and leave the others, as
-    /// `helm chart export` did; refuse what is no directory, and a symbolic link where a directory
-    /// is to be.
+    /// Overwrite the files of the chart and keep all others, as `helm chart export` did. Refuse a
+    /// path that is not a directory, and a symbolic link in the place of a directory.
     Merge,
 }
 
@@ -28,15 +27,15 @@ pub enum Existing {
 pub struct Expanded {
     /// The chart's directory.
     pub path: PathBuf,
-    /// Sentences about what was left out, as in [`super::Chart::skipped`].
+    /// Sentences about entries that were skipped, as in [`super::Chart::skipped`].
     pub skipped: Vec<String>,
 }
 
-/// Writes the chart in the archive `reader` to `parent`/NAME. `parent` is created.
+/// Writes the chart in the archive `reader` to `parent`/NAME. Creates `parent`.
 ///
 /// # Errors
-/// As [`read::read`]; Helm's sentences for a name that is no name of a directory;
-/// [`ErrorKind::Conflict`] if something stands there.
+/// The errors of [`read::read`]; Helm's errors for a name that no directory can have;
+/// [`ErrorKind::Conflict`] if the path exists.
 pub fn expand(
     reader: impl Read,
     parent: &Path,
@@ -62,21 +61,21 @@ pub fn expand(
         set_aside(&target, existing, &place.path().join("old"))?;
     }
     if let Err(error) = fs::rename(&new, &target) {
-        // Another process may have been faster, or the disk fails: what was there goes back.
+        // Another process was faster, or the disk failed, so the old directory gets its name back.
         let _ = fs::rename(place.path().join("old"), &target);
         return Err(Error::io("create chart directory", &target, error));
     }
     Ok(Expanded { path: target, skipped })
 }
 
-/// Moves the files in `new` over those in `target`. Nothing is written through a link: a file
-/// replaces a link of its name.
+/// Moves the files in `new` over those in `target`. A file replaces a link of its name, so nothing
+/// is written through a link.
 fn merge(new: &Path, target: &Path) -> Result<()> {
     let mut files = Vec::new();
     let mut directories = vec![PathBuf::new()];
-    // All is looked at before anything is moved.
+    // All paths are checked before anything is moved.
     while let Some(within) = directories.pop() {
-        // An empty name would leave a slash behind the target, and a slash follows a link.
+        // An empty name would leave a slash after the target, and a slash follows a link.
         let there =
             if within.as_os_str().is_empty() { target.to_owned() } else { target.join(&within) };
         match fs::symlink_metadata(&there) {
@@ -126,16 +125,16 @@ fn set_aside(target: &Path, existing: Existing, aside: &Path) -> Result<()> {
     fs::rename(target, aside).map_err(|error| Error::io("replace chart directory", target, error))
 }
 
-/// Writes the files of an archive as they pass.
+/// A writer of an archive's files as they are read.
 struct Writer<'a> {
     root: &'a Path,
     limits: &'a Limits,
     directories: HashSet<PathBuf>,
-    /// Number of directories there may be: a path of one file alone can ask for as many as it is
-    /// deep.
+    /// The number of directories that may still be made: the path of one file can need as many as
+    /// it has parts.
     left: u64,
     current: Option<(PathBuf, File)>,
-    /// Chart.yaml, for the name must be judged as it stands there.
+    /// The content of Chart.yaml, because the check needs the chart's name as written there.
     chart_yaml: Option<Vec<u8>>,
 }
 
@@ -200,7 +199,7 @@ impl read::Observer for Writer<'_> {
     }
 }
 
-/// Judges the name as Helm does before it expands a chart (CVE-2026-35206).
+/// Checks the name as Helm does before it expands a chart (CVE-2026-35206).
 fn check_name(chart_yaml: &[u8], limits: &Limits) -> Result<()> {
     let name = Metadata::from_yaml(chart_yaml, limits)
         .map_err(|error| error.context("cannot load Chart.yaml"))?

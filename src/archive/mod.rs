@@ -1,6 +1,6 @@
-//! Bytes and directories to charts and back: `.tgz` archives read ([`read`]) and written
-//! ([`mod@write`]), chart directories read ([`dir`]) and written ([`expand`]). What a chart is, is
-//! [`crate::chart`]'s business.
+//! Charts as archives and directories. [`read`] reads `.tgz` archives and [`mod@write`] writes
+//! them; [`dir`] reads chart directories and [`expand`] writes them. [`crate::chart`] has the rules
+//! of a chart.
 
 use crate::chart::{Metadata, lock::Lock};
 use bytes::Bytes;
@@ -19,70 +19,70 @@ pub mod write;
 
 pub use content::Content;
 
-/// Selection of the files to hold in memory. The reader reads and validates every file, whatever
-/// the selection.
+/// The files of a chart that are kept in memory. Every file is read and checked, whatever this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     /// Metadata and lock only.
     Nothing,
-    /// Besides, what `show` prints: the chart's own values, schema and README, and everybody's
-    /// CRDs.
+    /// Also the files that `show` prints: the chart's own values, schema and README, and the CRDs
+    /// of it and its subcharts.
     Documents,
     /// Every file.
     Everything,
 }
 
-/// A chart that was read and found good, as Helm's loader does. `D` is how a file's content is
-/// held.
+/// A chart that was read and found valid by the rules of Helm's loader. `D` is the type of a file's
+/// content.
 #[derive(Clone, Debug)]
 pub struct Chart<D = Bytes> {
-    /// Chart.yaml, decoded, sanitised and validated; with the dependencies of requirements.yaml, if
-    /// there is one.
+    /// The content of Chart.yaml, decoded, sanitized and validated, with the dependencies of
+    /// requirements.yaml if that exists.
     pub metadata: Metadata,
-    /// Modification time of Chart.yaml, in Unix seconds.
+    /// The time when Chart.yaml was modified, in Unix time.
     pub modified: i64,
-    /// Chart.lock, or requirements.lock.
+    /// The content of Chart.lock or requirements.lock.
     pub lock: Option<Lock>,
-    /// The chart's own files that were asked for, in the order in which they were read; not those
-    /// under `charts/`, except `.prov` files.
+    /// The chart's own files that [`Keep`] selects, in the order in which they were read. Of those
+    /// under `charts/`, only `.prov` files.
     pub files: Vec<File<D>>,
     /// The charts under `charts/`, from directories and archives, sorted by name. (Helm's order is
     /// random.)
     pub subcharts: Vec<Self>,
-    /// Warnings for a valid chart: symbolic links that lead out of the chart, files of Helm 2. Each
-    /// subchart has its own list.
+    /// Warnings for the user about a valid chart: symbolic links that were followed out of the
+    /// chart, and files that belong to Helm 2. Each subchart has its own.
     pub warnings: Vec<String>,
-    /// Symbolic links within the chart that were followed, a sentence each. They are ordinary; Helm
+    /// Sentences about symbolic links within the chart that were followed. They are ordinary; Helm
     /// prints them as information.
     pub followed: Vec<String>,
-    /// A sentence for each thing left out of the chart and its subcharts: links in archives, and
-    /// with [`dir::Outside::Skip`] links that lead out of the chart.
+    /// Sentences about entries of the chart and its subcharts that were skipped: links in archives
+    /// and, with [`dir::Outside::Skip`], links to targets outside of the chart.
     pub skipped: Vec<String>,
 }
 
 /// A file of a chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File<D = Bytes> {
-    /// Its path within the chart: relative, clean, separated by `/`.
+    /// The path within the chart: relative, clean, separated by `/`.
     pub name: String,
-    /// Modification time in Unix seconds.
+    /// The time when the file was modified, in Unix time.
     pub modified: i64,
-    /// Its content, without a leading byte order mark.
+    /// The content, without a leading byte order mark.
     pub data: D,
 }
 
 impl<D> Chart<D> {
-    /// The chart's own file of exactly this name; of several, the last.
+    /// Returns the chart's own file of exactly this name. Of several, returns the last.
     pub fn file(&self, name: &str) -> Option<&File<D>> {
         self.files.iter().rev().find(|file| file.name == name)
     }
 
-    /// The README: the first file called `README.md`, `README.txt` or `README` in whatever case.
+    /// Returns the README: the first file with the name `README.md`, `README.txt` or `README`, in
+    /// any case.
     pub fn readme(&self) -> Option<&File<D>> {
         self.files.iter().find(|file| is_readme(&file.name))
     }
 
-    /// The custom resource definitions of the chart and then of its subcharts.
+    /// Returns the custom resource definitions of the chart and then of its subcharts.
     pub fn crds(&self) -> impl Iterator<Item = &File<D>> {
         let own = self.files.iter().filter(|file| is_crd(&file.name));
         let theirs: Box<dyn Iterator<Item = &File<D>>> =

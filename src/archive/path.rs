@@ -1,20 +1,21 @@
-//! The one policy for names within a chart: what Helm refuses, in its order and words, and what we
-//! refuse besides. A [`Name`] can be joined to a directory without leaving it.
+//! The only rules for names within a chart: the names that Helm refuses, in its order and words,
+//! and those that only chartferry refuses. A [`Name`] can be joined to a directory and stays within
+//! it.
 
 use crate::{Error, ErrorKind, Result, limits::Limits};
 use std::fmt;
 
-/// A file's path within a chart: relative, clean, separated by `/`, no component of which is `..`.
+/// A file's path within a chart: relative, clean, separated by `/`, without `..`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Name(String);
 
 impl Name {
-    /// The name of an archive's entry: the first segment, whatever it is, is the chart's directory
-    /// and is dropped. A name with any `\` in it is separated by those.
+    /// Returns the name of an archive's entry. The first segment is the chart's directory, whatever
+    /// its name, and is dropped. In a name with any `\`, that is the separator.
     ///
     /// # Errors
-    /// Helm's, in its order (helm.md 1.8); then what is no UTF-8, has control characters, is too
-    /// long or lies too deep.
+    /// Helm's errors, in its order (helm.md 1.8); then an error for a name that is not UTF-8, has
+    /// control characters, is too long or too deep.
     pub(super) fn from_entry(bytes: &[u8], limits: &Limits) -> Result<Self> {
         if bytes.len() > limits.path_bytes {
             return Err(too_long(limits));
@@ -56,15 +57,15 @@ impl Name {
         Self::checked(name, limits)
     }
 
-    /// The name of a file in a chart's directory.
+    /// Returns the name of a file in a chart's directory.
     ///
     /// # Errors
-    /// As [`Self::from_entry`], for what a walk can meet.
+    /// The errors of [`Self::from_entry`] that apply to files on disk.
     pub(super) fn from_walk(path: String, limits: &Limits) -> Result<Self> {
         Self::checked(path, limits)
     }
 
-    /// The text.
+    /// Returns the text of the name.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
@@ -96,11 +97,11 @@ impl fmt::Display for Name {
     }
 }
 
-/// A file of that name in the place of the chart's directory.
+/// The name of a file in the place of the chart's directory.
 const CHART: &str = "Chart.yaml";
 
-/// Returns true if a path is of letters, digits, `-`, `_` and points, and none of its segments
-/// empty or begun by a point: one that nobody reads in two ways.
+/// Returns true if a path consists of letters, digits, `-`, `_` and points, and no segment is empty
+/// or begins with a point. All tools read such a path in the same way.
 fn is_ordinary(path: &str) -> bool {
     let mut before = b'/';
     for byte in path.bytes() {
@@ -116,7 +117,8 @@ fn is_ordinary(path: &str) -> bool {
     before != b'/'
 }
 
-/// Go's `path.Clean` for a relative path: no empty or `.` segment, no `..` but leading ones.
+/// Returns Go's `path.Clean` of a relative path: without empty or `.` segments, and with `..` only
+/// at the start.
 fn clean(path: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {

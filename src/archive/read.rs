@@ -1,6 +1,6 @@
-//! Chart archives: read to the last byte and judged as Helm's loader judges them, in memory that
-//! does not grow with them. Archives within archives are read as they pass. Directories are
-//! [`super::dir`]'s business.
+//! A reader of chart archives. It reads to the last byte and checks by the rules of Helm's loader,
+//! in memory that does not grow with the archive. It reads archives within archives in the same
+//! pass. [`super::dir`] reads directories.
 
 use super::{
     Chart, Keep,
@@ -31,10 +31,10 @@ use std::{
 /// Reads the chart archive at `path`.
 ///
 /// # Errors
-/// As [`read`], and Helm's sentences for what is no archive at all.
+/// The errors of [`read`], and Helm's errors for files that are not archives.
 pub fn open(path: &Path, keep: Keep, limits: &Limits) -> Result<Chart> {
     let fail = |error| Error::io("read chart archive", path, error);
-    // Helm's sentences have the whole path, however it was given.
+    // Helm's errors have the whole path, even if the user gave a relative one.
     let path = &absolute(path).map_err(fail)?;
     let mut file =
         File::open(path).map_err(|error| Error::input("read chart archive", path, error))?;
@@ -59,16 +59,17 @@ pub fn open(path: &Path, keep: Keep, limits: &Limits) -> Result<Chart> {
 /// Reads a chart archive from its first byte to its last.
 ///
 /// # Errors
-/// [`ErrorKind::Invalid`] with Helm's sentence for what Helm refuses. Refused beyond Helm: devices
-/// and other entries that are no files (links are left out, with a warning in [`Chart::skipped`]),
-/// control characters in names, two Chart.yaml, a damaged end. [`ErrorKind::Limit`] for a cap.
+/// [`ErrorKind::Invalid`] with Helm's error for an archive that Helm refuses. Stricter than Helm,
+/// this refuses devices and other entries that are not files (it skips links, with a warning in
+/// [`Chart::skipped`]), control characters in names, two Chart.yaml, and a damaged end.
+/// [`ErrorKind::Limit`] for a cap.
 pub fn read(reader: impl Read, keep: Keep, limits: &Limits) -> Result<Chart> {
     let mut bench = LoadContext { keep, keeper: Memory, budget: Budget::new(limits) };
     archive(&mut Capped::new(reader, limits), &mut bench, &mut Unobserved)
 }
 
-/// Reads archives that are in memory, one after the other, with the same buffers: of a small one
-/// setting them up is a good part of the work.
+/// A reader of archives in memory, one after the other, with the same buffers. For a small archive,
+/// much of the time goes into their setup.
 #[derive(Debug)]
 pub struct Reader(gzip::Inflater);
 
@@ -79,10 +80,10 @@ impl Default for Reader {
 }
 
 impl Reader {
-    /// Reads the archive that `bytes` are.
+    /// Reads the archive in `bytes`.
     ///
     /// # Errors
-    /// As [`read`].
+    /// The errors of [`read`].
     pub fn read(&mut self, bytes: &[u8], keep: Keep, limits: &Limits) -> Result<Chart> {
         let inflated =
             if bytes.len() as u64 <= limits.archive_bytes { self.0.inflate(bytes) } else { None };
@@ -92,17 +93,17 @@ impl Reader {
     }
 }
 
-/// The digest of a chart's files: their names and contents, whatever their order, times and
-/// compression. Two archives that have it in common are the same chart.
+/// Returns the digest of a chart's files: of their names and contents, whatever their order, times
+/// and compression. Two archives with the same digest are the same chart.
 ///
 /// # Errors
-/// As [`read`].
+/// The errors of [`read`].
 pub fn content_digest(reader: impl Read, limits: &Limits) -> Result<Digest> {
     let mut contents = Contents::default();
     observed(reader, limits, &mut contents).map(|_| contents.digest())
 }
 
-/// Reads and judges an archive while `observer` sees its files.
+/// Reads and checks an archive while `observer` sees its files.
 pub(super) fn observed(
     reader: impl Read,
     limits: &Limits,
@@ -129,14 +130,14 @@ pub(super) fn nested<K: Retain>(
     chart
 }
 
-/// Sees the files of an archive as they pass, named as the loader names them, without byte order
-/// marks.
+/// An observer of an archive's files as they are read, with the loader's names and without byte
+/// order marks.
 pub(super) trait Observer {
-    /// A file begins.
+    /// Begins a file.
     fn begin(&mut self, name: &Name) -> Result<()>;
-    /// Its next bytes.
+    /// Receives the next bytes of the file.
     fn bytes(&mut self, bytes: &[u8]) -> Result<()>;
-    /// Finishes the chart after its last file.
+    /// Ends the file.
     fn end(&mut self) -> Result<()>;
 }
 
@@ -220,8 +221,8 @@ fn entries<K: Retain>(
     Ok(chart)
 }
 
-/// Takes an entry's size from what the archive may still hold. As in Helm, what comes to exactly
-/// the limit is too large.
+/// Subtracts an entry's size from the rest of the archive's limit. As in Helm, exactly the limit is
+/// too large.
 fn spend(entry: &Entry, remaining: u64, budget: &mut Budget<'_>) -> Result<u64> {
     let limits = budget.limits;
     let remaining = match remaining.checked_sub(entry.size) {
@@ -237,13 +238,13 @@ fn spend(entry: &Entry, remaining: u64, budget: &mut Budget<'_>) -> Result<u64> 
     Ok(remaining)
 }
 
-/// Helm's sentence for a chart that is too large.
+/// Makes Helm's error for a chart that is too large.
 pub(super) fn too_large(limit: u64) -> Error {
     let message = format!("decompressed chart is larger than the maximum size {limit}");
     Error::new(ErrorKind::Limit, message)
 }
 
-/// Helm's sentence for a file that is too large.
+/// Makes Helm's error for a file that is too large.
 pub(super) fn file_too_large(name: &str, limit: u64) -> Error {
     let message =
         format!("decompressed chart file {name:?} is larger than the maximum file size {limit}");
@@ -256,14 +257,14 @@ fn irregular(entry: &Entry, what: &str) -> Error {
         .with_hint("package the chart from a directory of regular files")
 }
 
-/// An entry's content, seen by the observer as it is read.
+/// The content of an entry, which the observer sees as it is read.
 struct Passing<'a, R> {
     content: StripBom<R>,
     observer: &'a mut dyn Observer,
 }
 
 impl<R: BufRead> Passing<'_, R> {
-    /// Lets what nobody read pass.
+    /// Skips the unread rest.
     fn pass(&mut self) -> Result<()> {
         loop {
             let bytes = self.content.fill_buf().map_err(gzip::error)?;
@@ -285,7 +286,7 @@ impl<R: Read> Read for Passing<'_, R> {
     }
 }
 
-/// An archive that is refused once more of it comes than any chart needs.
+/// A reader that refuses an archive that is longer than any chart needs.
 struct Capped<R> {
     reader: R,
     left: u64,
@@ -309,8 +310,8 @@ impl<R: Read> Read for Capped<R> {
     }
 }
 
-/// Hashes of names and contents. Of several files of one name the last counts, as it does when they
-/// are written to disk.
+/// Hashes of names and contents. Of several files with one name the last counts, as when they are
+/// written to disk.
 #[derive(Default)]
 struct Contents {
     files: BTreeMap<Digest, Digest>,

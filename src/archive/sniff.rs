@@ -1,6 +1,6 @@
-//! Content type of a file that is not an archive, detected from its first bytes by the browsers'
-//! rules, as Go does. A user who passes a web page or values.yaml as a chart gets Helm's error
-//! text.
+//! Detection of files that are not archives, from their first bytes by the browsers' rules that Go
+//! follows. If a user gives a web page or a values.yaml instead of a chart, the error says so in
+//! Helm's words.
 
 use crate::{Error, Result};
 use std::{
@@ -11,7 +11,7 @@ use std::{
 
 const LENGTH: usize = 512;
 
-/// Refuses a file that does not begin as a gzip stream does, and leaves one that does at its start.
+/// Refuses a file that does not begin as a gzip stream does. Leaves a valid file at its start.
 pub(super) fn check(path: &Path, file: &mut File) -> Result<()> {
     let fail = |error| Error::io("read chart archive", path, error);
     let mut start = Vec::with_capacity(LENGTH);
@@ -20,8 +20,8 @@ pub(super) fn check(path: &Path, file: &mut File) -> Result<()> {
     if start.starts_with(b"\x1f\x8b\x08") {
         return Ok(());
     }
-    // Helm looks at a buffer of this length whatever the file's: a short text has zeros in it and
-    // is none.
+    // Helm looks at a buffer of this length for any file: a short text is padded with zeros and
+    // does not count as text.
     start.resize(LENGTH, 0);
     let name = path.display();
     let is_yaml =
@@ -80,7 +80,7 @@ const TAGS: [&str; 17] = [
     "<!--",
 ];
 
-/// Signatures of file types that a user may pass as a chart.
+/// The types of the list that a user may confuse with a chart.
 const MAGIC: [(&[u8], &str); 9] = [
     (b"%PDF-", "application/pdf"),
     (b"\xfe\xff", "text/plain; charset=utf-16be"),

@@ -1,6 +1,6 @@
-//! Charts to archives: the same tar stream as Helm's, member for member, with what is random there
-//! put in order: subcharts come by name, and nothing carries the time of packaging. Equal charts
-//! give equal bytes, on any machine and any number of threads.
+//! A writer of chart archives. It writes the same tar stream as Helm, member for member. Helm's
+//! random parts are fixed: subcharts are sorted by name, and no file has the time of packaging.
+//! Equal charts give equal bytes, on any machine and with any number of threads.
 
 use super::{Chart, Content, File, gzip, tar::header_write};
 use crate::{Error, ErrorKind, Result, chart::time::Time};
@@ -12,19 +12,18 @@ use std::{
     str::FromStr,
 };
 
-/// A point in time that every file of an archive carries, in place of its own: the value of
-/// `SOURCE_DATE_EPOCH`.
+/// The time of every file in an archive, instead of its own: the value of `SOURCE_DATE_EPOCH`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Epoch(i64);
 
 impl Epoch {
-    /// Seconds since 1970.
+    /// Returns the seconds since 1970.
     pub fn unix(self) -> i64 {
         self.0
     }
 }
 
-/// A text that is no [`Epoch`], in Helm's words.
+/// The error for a text that is not an [`Epoch`], in Helm's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid SOURCE_DATE_EPOCH: {0}")]
 pub struct ParseEpochError(String);
@@ -62,17 +61,17 @@ impl fmt::Display for Epoch {
 /// Options for writing an archive.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// The time of every file; without it, each has its own.
+    /// The time of every file; if `None`, each file keeps its own.
     pub epoch: Option<Epoch>,
-    /// Number of threads that deflate a large chart. The bytes do not depend on it.
+    /// The number of threads that deflate a large chart. The bytes do not depend on it.
     pub threads: NonZeroUsize,
 }
 
-/// Writes `chart` to `out` as a `.tgz` and gives `out` back.
+/// Writes `chart` to `out` as a `.tgz` and returns `out`.
 ///
 /// # Errors
-/// A values.schema.json that is no JSON; two subcharts of one name and version; a file that can no
-/// longer be read or has changed; what `out` refuses.
+/// An error for a values.schema.json that is not JSON; for two subcharts of one name and version;
+/// for a file that can no longer be read or has changed; the errors of `out`.
 pub fn write<W: Write>(chart: &Chart<Content>, out: W, options: Options) -> Result<W> {
     let out = gzip::Writer::new(out, options.threads).map_err(failed)?;
     let mut archive =
@@ -98,7 +97,7 @@ struct Archive<W> {
 }
 
 impl<W: Write> Archive<W> {
-    /// The members of a chart in Helm's order, under `base`.
+    /// Writes the members of a chart in Helm's order, under `base`.
     fn chart(&mut self, chart: &Chart<Content>, base: &str) -> Result<()> {
         let yaml = chart.metadata.to_yaml();
         self.document(&format!("{base}/Chart.yaml"), yaml.as_bytes(), chart.modified)?;
@@ -132,7 +131,7 @@ impl<W: Write> Archive<W> {
             lock.generated = generated;
             return self.document(&name, lock.to_yaml().as_bytes(), 0);
         }
-        // Helm takes the present where the lock names no time.
+        // Helm uses the present time if the lock has none.
         let modified = lock.generated_unix().unwrap_or(chart.modified);
         self.document(&name, lock.to_yaml().as_bytes(), modified)
     }
@@ -177,8 +176,7 @@ impl<W: Write> Archive<W> {
     }
 }
 
-/// Returns true if a file comes after the templates. The files of Helm 2 charts stay only with
-/// those.
+/// Returns true if a file follows the templates. The files of Helm 2 charts stay only with those.
 fn is_other(name: &str, api_version: &str) -> bool {
     match name {
         "Chart.yaml" | "Chart.lock" | "values.yaml" | "values.schema.json" => false,
@@ -187,9 +185,9 @@ fn is_other(name: &str, api_version: &str) -> bool {
     }
 }
 
-/// Each subchart with its folder's name. That is the subchart's own name, as with Helm; but where
-/// two versions of one chart are in use under aliases, Helm puts both into one folder, which is
-/// neither.
+/// Returns each subchart with its folder's name. As in Helm, that is the subchart's own name. If a
+/// chart uses two versions of one subchart under aliases, Helm puts both into one folder, which
+/// makes neither valid.
 fn folders(subcharts: &[Chart<Content>]) -> Result<Vec<(&Chart<Content>, String)>> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for chart in subcharts {

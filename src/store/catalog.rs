@@ -1,5 +1,5 @@
-//! A store of many repositories, and blobs that are read as they come: what a server stands on,
-//! over a folder of this machine or over a registry elsewhere alike.
+//! A store of many repositories with blobs that are read as a stream. A server uses one, over a
+//! folder of this machine or over a remote registry.
 
 use super::{
     Fetch, Push, Referrers, Resolve, Tags, blocking,
@@ -18,30 +18,30 @@ use std::{future::Future, ops::RangeInclusive};
 
 /// A store of many repositories. Clones are the same store.
 pub trait Catalog: Clone + Send + Sync + 'static {
-    /// One of its repositories.
+    /// The type of a repository in this store.
     type Repository: Fetch + Push + Resolve + Tags + Referrers + StreamBlob + Clone + 'static;
 
-    /// The repository of that name, whether it exists yet or not. Of a remote registry's namespace,
-    /// names are those below it.
+    /// Returns the repository with that name, even if it does not exist yet. For a namespace of a
+    /// remote registry, names are relative to the namespace.
     ///
     /// # Errors
-    /// `Usage` when the whole name, with what stands before it, is none.
+    /// `Usage` if the namespace and the name together are not a valid name.
     fn repository(&self, name: &RepositoryName) -> Result<Self::Repository>;
 
-    /// The names of all repositories that hold something, in byte order.
+    /// Returns the names of all repositories with content, in byte order.
     ///
     /// # Errors
-    /// `Denied`, `NotFound` or `Protocol` from a registry that does not tell.
+    /// `Denied`, `NotFound` or `Protocol` from a registry that does not list its repositories.
     fn repositories(&self) -> impl Future<Output = Result<Vec<RepositoryName>>> + Send;
 
-    /// Returns the store's own repository, whose name no other can have. A remote registry has
+    /// Returns the store for content that no repository can have by its name. A remote registry has
     /// none.
     fn loose(&self) -> Option<Self::Repository> {
         None
     }
 
-    /// The repository that whoever tells of changes calls `full`; `None` for what is not ours to
-    /// look at.
+    /// Returns the repository that a notification calls `full`, or `None` if it is outside of this
+    /// store.
     fn name_within(&self, full: &str) -> Option<RepositoryName> {
         full.parse().ok()
     }
@@ -49,12 +49,12 @@ pub trait Catalog: Clone + Send + Sync + 'static {
 
 /// A blob, opened to be read.
 pub enum Opened {
-    /// A file of a store on this machine: to be read, never changed.
+    /// A file of a store on this machine. The caller may read it but never change it.
     File(StoredBlob),
     /// The requested bytes, as they arrive. The store verifies the digest of a whole blob before it
     /// yields the last part; a mismatch ends in an error.
     Stream(BoxStream<'static, Result<Bytes>>),
-    /// The content is available at this URL.
+    /// An address from which the client can download the blob.
     Elsewhere(String),
 }
 
@@ -63,18 +63,18 @@ impl std::fmt::Debug for Opened {
         match self {
             Self::File(blob) => f.debug_tuple("File").field(blob).finish(),
             Self::Stream(_) => f.write_str("Stream"),
-            // Such an address holds a signature that lets anybody in.
+            // The address holds a signature that gives access to everybody.
             Self::Elsewhere(_) => f.write_str("Elsewhere"),
         }
     }
 }
 
-/// Opens blobs without fetching them first.
+/// Access to blobs as streams, without a download first.
 pub trait StreamBlob: Send + Sync {
     /// Opens a blob, or a part of it.
     ///
     /// # Errors
-    /// `NotFound` when the store said that it is not there.
+    /// `NotFound` if the store reports that it does not exist.
     fn open_blob(
         &self,
         blob: &Descriptor,
@@ -95,8 +95,8 @@ impl Catalog for Disk {
     }
 
     fn loose(&self) -> Option<Repository> {
-        // No component of a repository's name can begin like this, so that no request reaches it
-        // and no list shows it.
+        // No part of a repository's name can begin like this, so no request reaches it and no list
+        // shows it.
         Some(Self::repository(self, &RepositoryName::reserved("_loose")))
     }
 }

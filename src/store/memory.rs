@@ -1,5 +1,5 @@
-//! One repository in memory: the traits of this room without a disk, for tests and for content that
-//! never rests.
+//! A repository in memory: the traits of [`crate::store`] without a disk, for tests and for
+//! short-lived content.
 
 use super::{
     BlobFile, BlobSource, Fetch, Push, Referrers, Resolve, Sent, Tags,
@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// One repository in memory. Clones are the same repository.
+/// A repository in memory. Clones are the same repository.
 #[derive(Clone, Debug, Default)]
 pub struct Memory(Arc<Mutex<Content>>);
 
@@ -37,7 +37,7 @@ impl Content {
 }
 
 impl Memory {
-    /// An empty repository.
+    /// Makes an empty repository.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,6 +1,6 @@
-//! Stores of content: small traits by ability over one repository of a store. The disk store, an
-//! image layout, memory and the client of a registry implement them alike, so that push, pull,
-//! export and copy are one engine with different ends.
+//! Stores of bytes. Each trait is one ability of a repository. The disk store, an image layout,
+//! memory and the client of a remote registry implement the same traits, so that push, pull, export
+//! and copy are one engine with different ends.
 
 use crate::{
     Result,
@@ -23,21 +23,21 @@ pub(crate) use disk::commit::unique;
 pub use disk::commit::{Durability, Removed};
 pub(crate) use disk::traits::blocking;
 
-/// Gives manifests and blobs. Everything it hands over has been checked against its digest and
-/// size.
+/// The ability to read manifests and blobs. An implementation checks everything against its digest
+/// and size before it returns it.
 pub trait Fetch: Send + Sync {
-    /// The manifest by tag or digest. By digest, the bytes have that digest.
+    /// Returns the manifest by tag or digest. By digest, the bytes have that digest.
     ///
     /// # Errors
-    /// `NotFound` only when the store said so.
+    /// `NotFound` only if the store reported it.
     fn fetch_manifest(&self, target: &TagOrDigest)
     -> impl Future<Output = Result<Manifest>> + Send;
 
-    /// A whole blob in memory; refused when its descriptor says more than `cap` bytes.
+    /// Returns a whole blob in memory. Refuses it if its descriptor names more than `cap` bytes.
     fn fetch_blob(&self, blob: &Descriptor, cap: u64)
     -> impl Future<Output = Result<Bytes>> + Send;
 
-    /// A whole blob as a file, however large. It never lies beside any target.
+    /// Returns a whole blob of any size as a file. The file is never next to a target.
     fn fetch_blob_file(&self, blob: &Descriptor) -> impl Future<Output = Result<BlobFile>> + Send;
 }
 
@@ -46,38 +46,38 @@ pub trait Fetch: Send + Sync {
 pub enum Sent {
     /// The blob was sent.
     Uploaded,
-    /// The store already had the blob.
+    /// The store had the blob already.
     Present,
 }
 
-/// Takes blobs and manifests.
+/// The ability to store blobs and manifests.
 pub trait Push: Send + Sync {
-    /// Stores a blob, if it is not there.
+    /// Stores a blob, unless it exists.
     fn push_blob(
         &self,
         blob: &Descriptor,
         source: &BlobSource,
     ) -> impl Future<Output = Result<Sent>> + Send;
 
-    /// Stores a manifest under its digest and, if given, a tag. The store's own digest is compared
-    /// with ours.
+    /// Stores a manifest under its digest and, if given, a tag. It compares the digest that the
+    /// store reports with ours.
     fn push_manifest(
         &self,
         manifest: &Manifest,
         tag: Option<&Tag>,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Asks whether something may be stored here, and leaves nothing behind. A store on this
-    /// machine asks nobody.
+    /// Asks the store for permission to write, and leaves no content behind. A store on this
+    /// machine always permits it.
     ///
     /// # Errors
-    /// `Denied` when the store refuses; whatever else kept it from answering.
+    /// `Denied` if the store refuses; any other error that kept the store from answering.
     fn may_push(&self) -> impl Future<Output = Result<()>> + Send {
         std::future::ready(Ok(()))
     }
 
-    /// Stores a manifest with the blobs that it names. A store may do it in fewer steps than one by
-    /// one.
+    /// Stores a manifest with the blobs that it names. A store may need fewer steps than for each
+    /// alone.
     fn push_artifact(
         &self,
         blobs: &[(Descriptor, BlobSource)],
@@ -97,39 +97,39 @@ pub trait Push: Send + Sync {
 pub enum Held {
     /// The store has the blob, with its size in bytes.
     Yes,
-    /// The store does not have the blob, or does not say.
+    /// The store does not have the blob, or does not answer.
     Unknown,
 }
 
-/// Says whether a blob is there, without fetching it.
+/// The ability to look for a blob without a download.
 pub trait Exists: Send + Sync {
-    /// Only a clear yes counts.
+    /// Asks for a blob. Only a clear yes counts.
     fn holds_blob(&self, blob: &Descriptor) -> impl Future<Output = Result<Held>> + Send;
 }
 
-/// Says what a tag or digest is, without fetching it.
+/// The ability to resolve a tag or digest without a download.
 pub trait Resolve: Send + Sync {
-    /// The descriptor, or `None` on a definite not-found.
+    /// Returns the descriptor, or `None` if the target definitely does not exist.
     fn resolve(
         &self,
         target: &TagOrDigest,
     ) -> impl Future<Output = Result<Option<Descriptor>>> + Send;
 }
 
-/// Tags, each with the digest of its manifest; `None` if the store does not say.
+/// Tags, each with the digest of its manifest; `None` for a tag whose digest is unreadable.
 pub type TagsOn = Vec<(Tag, Option<Digest>)>;
 
-/// Lists tags and takes them away.
+/// The ability to list and remove tags.
 pub trait Tags: Send + Sync {
-    /// Every tag, in the store's order. `NotFound` when the repository does not exist.
+    /// Returns every tag, in the store's order. `NotFound` if the repository does not exist.
     fn tags(&self) -> impl Future<Output = Result<Vec<String>>> + Send;
 
-    /// Every tag with the digest of what it is on, where all of them cost little more than their
-    /// list; whether that is there is not looked at. `None` from a store that must be asked for
-    /// each.
+    /// Returns every tag with the digest of its manifest, if all of them cost little more than
+    /// their list. It does not check that the manifests exist. `None` means that the store needs a
+    /// request for each tag.
     ///
     /// # Errors
-    /// As [`Self::tags`].
+    /// The errors of [`Self::tags`].
     fn tags_on(&self) -> impl Future<Output = Result<Option<TagsOn>>> + Send {
         std::future::ready(Ok(None))
     }
@@ -138,9 +138,10 @@ pub trait Tags: Send + Sync {
     fn delete(&self, target: &TagOrDigest) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Lists what speaks of a manifest.
+/// The ability to list the referrers of a manifest.
 pub trait Referrers: Send + Sync {
-    /// Descriptors of the manifests whose subject is `subject`, of one artifact type or of all.
+    /// Returns the descriptors of the manifests whose subject is `subject`, of one artifact type or
+    /// of all.
     fn referrers(
         &self,
         subject: &Digest,

@@ -1,5 +1,5 @@
-//! Reading stored files without trusting them: size and digest are checked before anything is
-//! handed over.
+//! A reader of stored files that does not trust them: it checks size and digest before it returns
+//! any bytes.
 
 use super::{BlobFile, BlobSource};
 use crate::{
@@ -13,11 +13,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Reads a whole blob into memory. Refuses a blob whose descriptor has more than `cap` bytes.
+/// Reads a whole blob into memory. Refuses it if its descriptor names more than `cap` bytes.
 pub(super) fn read_blob(path: &Path, blob: &Descriptor, cap: u64) -> Result<Bytes> {
     check_cap(blob, cap)?;
     let mut bytes = Vec::new();
-    // One more than it may have, so that a file that is too long is found out and not read on.
+    // One byte more than the blob may have, so that a longer file is detected and not read to its
+    // end.
     File::open(path)
         .and_then(|file| file.take(blob.size + 1).read_to_end(&mut bytes))
         .map_err(|error| Error::io("read blob", path, error))?;
@@ -25,7 +26,7 @@ pub(super) fn read_blob(path: &Path, blob: &Descriptor, cap: u64) -> Result<Byte
     if blob.digest.matches(&bytes) { Ok(bytes.into()) } else { Err(damaged(&blob.digest)) }
 }
 
-/// A blob as the file it is.
+/// Returns a blob as its stored file.
 pub(super) fn check_blob(path: PathBuf, blob: &Descriptor) -> Result<BlobFile> {
     let mut hasher = blob.digest.algorithm().hasher();
     let size = read_through(&path, |bytes| {
@@ -40,7 +41,7 @@ pub(super) fn check_blob(path: PathBuf, blob: &Descriptor) -> Result<BlobFile> {
     }
 }
 
-/// Refuses a blob whose descriptor has more than `cap` bytes.
+/// Refuses a blob whose descriptor names more than `cap` bytes.
 pub(super) fn check_cap(blob: &Descriptor, cap: u64) -> Result<()> {
     if blob.size <= cap {
         return Ok(());
@@ -49,7 +50,7 @@ pub(super) fn check_cap(blob: &Descriptor, cap: u64) -> Result<()> {
     Err(Error::new(ErrorKind::Limit, message))
 }
 
-/// Refuses a blob whose size differs from its descriptor's.
+/// Refuses a blob that does not have the size in its descriptor.
 pub(super) fn check_size(blob: &Descriptor, size: u64) -> Result<()> {
     if blob.size == size {
         return Ok(());
@@ -58,7 +59,7 @@ pub(super) fn check_size(blob: &Descriptor, size: u64) -> Result<()> {
     Err(Error::new(ErrorKind::Integrity, message))
 }
 
-/// Copies a blob, and finds out whether it is the one that was named.
+/// Copies a blob, and checks it against its descriptor.
 pub(super) fn copy(
     blob: &Descriptor,
     source: &BlobSource,
@@ -78,12 +79,12 @@ pub(super) fn copy(
     Err(Error::new(ErrorKind::Integrity, message))
 }
 
-/// The error for stored bytes that do not have their digest.
+/// Makes the error for stored bytes that do not match their digest.
 pub(super) fn damaged(digest: &Digest) -> Error {
     Error::new(ErrorKind::Integrity, format!("the stored content of `{digest}` is damaged"))
 }
 
-/// Hands every byte of a source to `take`.
+/// Passes every byte of a source to `take`.
 pub(super) fn read_source(
     source: &BlobSource,
     mut take: impl FnMut(&[u8]) -> Result<()>,
@@ -94,7 +95,7 @@ pub(super) fn read_source(
     }
 }
 
-/// Hands every byte of a file to `take`, and says how many there were.
+/// Passes every byte of a file to `take`. Returns their number.
 pub(super) fn read_through(path: &Path, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
     let fail = |error| Error::io("read", path, error);
     let mut file = File::open(path).map_err(fail)?;

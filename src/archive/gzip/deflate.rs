@@ -1,6 +1,5 @@
-//! Blocks of bytes to pieces of a deflate stream, by one thread or several: a piece depends on its
-//! block and on nothing else. Where blocks begin and end, and what is round them, is
-//! [`crate::archive::gzip`]'s business.
+//! Compression of blocks to pieces of a deflate stream, in one thread or several. A piece depends
+//! on its block alone. [`crate::archive::gzip`] cuts the blocks and writes the frame.
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 use std::{
@@ -11,21 +10,21 @@ use std::{
     thread,
 };
 
-/// Go's default, which Helm takes.
+/// Compression level. It is Go's default, which Helm uses.
 const LEVEL: u32 = 6;
 
-/// One block to deflate.
+/// A block to deflate.
 #[derive(Debug)]
 pub(crate) struct Job {
-    /// The dictionary, then the block.
+    /// The dictionary, followed by the block.
     pub(crate) input: Vec<u8>,
     /// Bytes of the dictionary.
     pub(crate) dictionary: usize,
-    /// Flush mode at the end of the piece.
+    /// The flush at the end of the piece.
     pub(crate) flush: FlushCompress,
 }
 
-/// A deflate state, used again for block after block: it is 300 KiB to set up.
+/// A deflate state that is reused for each block, since its setup writes 300 KiB.
 #[derive(Debug)]
 pub(crate) struct Deflate(Compress);
 
@@ -46,7 +45,7 @@ impl Deflate {
             let status = self.0.compress_vec(&input[taken..], &mut output, job.flush)?;
             let done = match job.flush {
                 FlushCompress::Finish => status == Status::StreamEnd,
-                // A flush is complete once there is room left after it.
+                // A flush is complete if there is room left after it.
                 _ => self.0.total_in() == input.len() as u64 && output.len() < output.capacity(),
             };
             if done {
@@ -57,7 +56,7 @@ impl Deflate {
     }
 }
 
-/// Threads that deflate blocks, and the blocks they have not handed back yet, in order.
+/// Threads that deflate blocks, and the unfinished blocks in order.
 #[derive(Debug)]
 pub(crate) struct Pool {
     jobs: mpsc::Sender<(Job, Reply)>,
@@ -66,7 +65,7 @@ pub(crate) struct Pool {
     spare: Vec<Vec<u8>>,
 }
 
-/// A block deflated, and the buffer it was read from, to be used again.
+/// A deflated block, and the buffer of its input, for reuse.
 type Done = io::Result<(Vec<u8>, Vec<u8>)>;
 
 type Reply = mpsc::SyncSender<Done>;
@@ -86,7 +85,7 @@ impl Pool {
                     };
                     let Ok((job, reply)) = next else { return };
                     let output = deflate.run(&job);
-                    // Nobody waits any more when the writer was dropped after an error.
+                    // The writer was dropped after an error, so nobody waits for the result.
                     let _ = reply.send(output.map(|output| (output, job.input)));
                 }
             });
@@ -94,12 +93,12 @@ impl Pool {
         Self { jobs, pending: VecDeque::new(), bound: threads.get() + 1, spare: Vec::new() }
     }
 
-    /// A buffer for the next block.
+    /// Returns a buffer for the next block.
     pub(crate) fn spare(&mut self) -> Vec<u8> {
         self.spare.pop().unwrap_or_default()
     }
 
-    /// Takes a block, and writes what is ready of those before it.
+    /// Accepts a block, and writes the earlier blocks that are ready.
     pub(crate) fn submit(&mut self, job: Job, out: &mut impl Write) -> io::Result<()> {
         let (reply, receiver) = mpsc::sync_channel(1);
         self.jobs.send((job, reply)).map_err(|_| lost())?;
@@ -110,7 +109,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Writes what is left.
+    /// Writes the remaining blocks.
     pub(crate) fn drain(mut self, out: &mut impl Write) -> io::Result<()> {
         while !self.pending.is_empty() {
             self.take(out)?;

@@ -1,7 +1,7 @@
-//! The gzip stream round a chart: written as Helm writes it, in blocks that several threads can
-//! deflate at once and whose bytes depend on the input alone; read with every member, checksum and
-//! trailing byte judged. What is inside the stream is [`super::tar::reader`]'s and
-//! [`super::write`]'s business.
+//! The gzip stream of a chart archive. The writer works as Helm's does, in blocks that several
+//! threads can deflate at once; its bytes depend on the input alone. The reader checks every
+//! member, checksum and trailing byte. [`super::tar::reader`] and [`super::write`] handle the
+//! content.
 
 pub(super) mod deflate;
 
@@ -14,27 +14,27 @@ use std::{
     num::NonZeroUsize,
 };
 
-/// Header that Helm 4.3.1 writes: no time, no level, system unknown; the extra field `rr` of 40
-/// bytes and the comment `Helm`. Readers ignore both, but with them an archive of ours differs from
-/// Helm's in the deflate stream alone.
+/// The gzip header of Helm 4.3.1: no time, no level, unknown system, the extra field `rr` of 40
+/// bytes and the comment `Helm`. No reader uses either, but with them an archive of ours differs
+/// from Helm's in the deflate stream alone.
 const HEADER: &[u8] =
     b"\x1f\x8b\x08\x14\0\0\0\0\0\xff\x2c\0rr\x28\0aHR0cHM6Ly95b3V0dS5iZS96OVV6MWljandyTQo=Helm\0";
 
-/// Input bytes of one block. Each block is deflated by itself, after the last 32 KiB of the block
-/// before it as a dictionary, so that blocks can be worked on at once. It costs nothing: 177 public
-/// charts come to 15.937 MB in blocks, to 15.940 MB without, and to 15.938 MB by Helm.
+/// Input bytes of one block. Each block is deflated independently, with the last 32 KiB of the
+/// block before it as a dictionary, so that threads can work on several blocks. This costs no
+/// space: 177 public charts make 15.937 MB in blocks, 15.940 MB without, and 15.938 MB by Helm.
 const BLOCK: usize = 256 * 1024;
 
-/// Maximum distance of a reference in a deflate stream, in bytes.
+/// Distance in bytes that a deflate stream can refer back.
 const WINDOW: usize = 32 * 1024;
 
 const BUFFER: usize = 64 * 1024;
 
-/// A writer that deflates what it is given.
+/// A writer that deflates its input.
 #[derive(Debug)]
 pub(super) struct Writer<W> {
     out: W,
-    /// The dictionary, then the block being filled.
+    /// The dictionary, followed by the block that is being filled.
     block: Vec<u8>,
     dictionary: usize,
     checksum: Crc,
@@ -44,8 +44,8 @@ pub(super) struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Writes the header. With one thread, or for what fits one block, everything is done by the
-    /// caller's.
+    /// Writes the header. With one thread, or for content that fits one block, the caller's thread
+    /// does all the work.
     pub(super) fn new(mut out: W, threads: NonZeroUsize) -> io::Result<Self> {
         out.write_all(HEADER)?;
         Ok(Self {
@@ -59,7 +59,7 @@ impl<W: Write> Writer<W> {
         })
     }
 
-    /// Deflates what is left, writes the trailer and gives back the writer beneath.
+    /// Deflates the rest, writes the trailer and returns the writer beneath.
     pub(super) fn finish(mut self) -> io::Result<W> {
         self.checksum.update(&self.block[self.dictionary..]);
         let last = Job {
@@ -96,7 +96,7 @@ impl<W: Write> Writer<W> {
 
 impl<W: Write> Write for Writer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A block is closed only when more comes, so that the last one is never empty.
+        // A block is closed only when more content arrives, so that the last one is never empty.
         if self.block.len() - self.dictionary == BLOCK {
             self.end_block()?;
         }
@@ -110,25 +110,24 @@ impl<W: Write> Write for Writer<W> {
     }
 }
 
-/// Reader of a gzip stream of any number of members.
+/// A reader of the content of a gzip stream with any number of members.
 pub(super) type Reader<R> = BufReader<MultiGzDecoder<BufReader<R>>>;
 
-/// Inflates `input` to its very end; bytes after the last member are an error.
+/// Inflates `input` to its end. Bytes after the last member are an error.
 pub(super) fn reader<R: Read>(input: R) -> Reader<R> {
     let input = BufReader::with_capacity(BUFFER, input);
     BufReader::with_capacity(BUFFER, MultiGzDecoder::new(input))
 }
 
-/// Inflates streams that are in memory whole, one after the other, with one state and into one
-/// buffer: for a small archive setting these up is most of the work.
+/// An inflater of whole streams in memory, one after the other, with one state and one buffer. For
+/// a small archive, most of the time goes into their setup.
 #[derive(Debug)]
 pub(super) struct Inflater {
     state: Decompress,
     out: Vec<u8>,
 }
 
-/// Bytes inflated in memory. Nearly every chart has less; what has more is worth a reader of its
-/// own.
+/// Bytes inflated in memory. Nearly every chart has less; a larger one is worth a separate reader.
 const WHOLE: usize = 1024 * 1024;
 
 impl Inflater {
@@ -136,8 +135,8 @@ impl Inflater {
         Self { state: Decompress::new(false), out: Vec::new() }
     }
 
-    /// Inflates a small stream of exactly one valid member. For every other stream it returns
-    /// `None`; [`reader`] gives the error.
+    /// Returns the content of a stream with exactly one valid member of a small size. [`reader`]
+    /// handles and reports all others.
     pub(super) fn inflate(&mut self, stream: &[u8]) -> Option<&[u8]> {
         let body = without_header(stream)?;
         let (body, trailer) = body.split_at_checked(body.len().checked_sub(8)?)?;
@@ -161,7 +160,8 @@ impl Inflater {
     }
 }
 
-/// Returns the bytes after the header of an ordinary member (RFC 1952, 2.3).
+/// Returns the bytes after the header of a member, if the header is an ordinary one (RFC 1952,
+/// 2.3).
 fn without_header(stream: &[u8]) -> Option<&[u8]> {
     const EXTRA: u8 = 4;
     const NAME: u8 = 8;
@@ -195,8 +195,8 @@ impl fmt::Display for BadHeader {
 
 impl std::error::Error for BadHeader {}
 
-/// Says what is wrong with a gzip stream in Go's words, which are Helm's. An error of the reader
-/// beneath passes as what it is.
+/// Returns the error of a gzip stream in Go's words, which are Helm's. An error of the reader
+/// beneath passes unchanged.
 pub(super) fn error(error: io::Error) -> Error {
     let error = match error.downcast::<Error>() {
         Ok(ours) => return ours,
@@ -224,7 +224,7 @@ mod tests {
         let mut state: u32 = 7;
         let next = |at: usize| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            // Half of it repeats what is up to 40 KiB before.
+            // Half of it repeats the bytes up to 40 KiB before.
             if at % 8192 < 4096 { (state >> 24) as u8 } else { (at % 251) as u8 }
         };
         (0..length).map(next).collect()

@@ -1,6 +1,6 @@
-//! Files to a chart, as Helm's loader judges them: which file is what, what must parse, what a
-//! subchart is. Files come one by one, in any order, from an archive or a directory; only what is
-//! asked for is held.
+//! The assembly of files to a chart, by the rules of Helm's loader: the purpose of each file, the
+//! files that must parse, and the subcharts. Files arrive one by one, in any order, from an archive
+//! or a directory. Only requested files are kept.
 
 use super::{
     budget::Budget,
@@ -17,7 +17,7 @@ use crate::{
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
-/// State that a chart and its subcharts share while they load.
+/// The state that is shared by a chart and all its subcharts.
 #[derive(Debug)]
 pub(crate) struct LoadContext<'a, K> {
     pub(crate) keep: Keep,
@@ -25,7 +25,7 @@ pub(crate) struct LoadContext<'a, K> {
     pub(crate) budget: Budget<'a>,
 }
 
-/// A chart whose files are coming in.
+/// A chart whose files are being read.
 pub(crate) struct ChartBuilder<D> {
     metadata: Option<Box<Metadata>>,
     modified: i64,
@@ -34,19 +34,19 @@ pub(crate) struct ChartBuilder<D> {
     has_old_lock: bool,
     files: Vec<File<D>>,
     subcharts: BTreeMap<Box<str>, Subchart<D>>,
-    /// The first fault of Chart.yaml, and the first of another file: Helm tells them in this order,
-    /// once it has seen all files.
+    /// The first fault of Chart.yaml, and the first of another file. Helm reports them in this
+    /// order, after it has seen all files.
     faults: [Option<Error>; 2],
 }
 
 enum Subchart<D> {
     Directory(Box<ChartBuilder<D>>),
     Archive(Result<Box<Chart<D>>>),
-    /// A directory that is called like an archive, and its first file.
+    /// A directory with a name like an archive's, and its first file.
     Misnamed(String),
 }
 
-/// Memory of an empty subchart, in bytes.
+/// Bytes of memory for a subchart without content.
 const SUBCHART: usize = 512;
 
 impl<D> Default for ChartBuilder<D> {
@@ -64,7 +64,7 @@ impl<D> Default for ChartBuilder<D> {
     }
 }
 
-/// Level of a chart: the requested one, or a subchart.
+/// The level of a chart: the requested one, or a subchart.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
     Root,
@@ -72,11 +72,11 @@ enum Level {
 }
 
 impl<D> ChartBuilder<D> {
-    /// Takes a file of the chart that was asked for.
+    /// Adds a file of the requested chart.
     ///
     /// # Errors
-    /// Only what ends everything: a limit, a reader that fails. Faults of the chart are kept for
-    /// [`Self::finish`], because Helm looks at every name and size before it looks at any content.
+    /// Only an error that ends the load: a limit, or a reader that fails. [`Self::finish`] returns
+    /// the faults of the chart, because Helm examines every name and size before any content.
     pub(crate) fn add<K: Retain<Data = D>>(
         &mut self,
         name: &str,
@@ -197,7 +197,8 @@ impl<D> ChartBuilder<D> {
             }
             (true, None) => {
                 let chart = match item.nested(bench) {
-                    // Not the archive's fault, or too much of it: this ends everything.
+                    // This is not a fault of the archive, or the archive is too large, so it ends
+                    // the load.
                     Err(error) if error.kind() != ErrorKind::Invalid => {
                         return Err(error.context(self.unpacking(first)));
                     }
@@ -212,7 +213,7 @@ impl<D> ChartBuilder<D> {
             (false, rest) => {
                 let new = || Subchart::Directory(Box::default());
                 let subchart = self.subcharts.entry(first.into()).or_insert_with(new);
-                // A loose file makes a subchart without files, which then lacks its Chart.yaml.
+                // A single file makes a subchart without files, which then lacks its Chart.yaml.
                 if let (Subchart::Directory(judge), Some(rest)) = (subchart, rest) {
                     judge
                         .place(rest, item, Level::Within, bench)
@@ -230,10 +231,10 @@ impl<D> ChartBuilder<D> {
         }
     }
 
-    /// The chart, once every file is in.
+    /// Returns the chart, after all files were added.
     ///
     /// # Errors
-    /// The fault that Helm would tell: of Chart.yaml, of another file, of the metadata, of a
+    /// The fault that Helm would report: of Chart.yaml, of another file, of the metadata, or of a
     /// subchart.
     pub(crate) fn finish(self, limits: &Limits) -> Result<Chart<D>> {
         let Self { metadata, modified, requirements, lock, has_old_lock, files, subcharts, faults } =

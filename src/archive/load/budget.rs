@@ -2,34 +2,34 @@
 
 use crate::{Error, ErrorKind, Result, archive::tar::reader::Allowance, limits::Limits};
 
-/// Counters of a chart and everything in it, checked against the limits.
+/// The budget for a chart and everything in it.
 #[derive(Debug)]
 pub(crate) struct Budget<'a> {
     pub(crate) limits: &'a Limits,
     entries: u64,
     held: u64,
-    /// Inflated bytes of archives within archives: content, headers, padding and what follows the
-    /// end. All of them share it, at every depth: were it one an archive, a thousand small ones
-    /// would inflate to a hundred gigabytes.
+    /// Inflated bytes of archives within archives: content, headers, padding and the bytes after
+    /// the end. All archives share this budget, at every depth: with one budget for each archive, a
+    /// thousand small ones would inflate to a hundred gigabytes.
     pub(crate) nested: Allowance,
-    /// Number of archives we are in.
+    /// The present depth of archives within archives.
     pub(crate) nesting: usize,
-    /// Links that were left out, at every depth.
+    /// Links that were skipped, at every depth.
     pub(crate) links: Links,
 }
 
-/// Links that were left out.
+/// Links that were skipped.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     shown: Vec<String>,
     more: usize,
 }
 
-/// Links that are named, each with at most `path_bytes` of name; the rest are counted.
+/// Links that are named, each with at most `path_bytes` of its name. The rest are counted.
 const LINKS_SHOWN: usize = 8;
 
 impl Links {
-    /// One more, in words.
+    /// Records a skipped link, in words.
     pub(crate) fn skip(&mut self, what: &str) {
         if self.shown.len() == LINKS_SHOWN {
             self.more += 1;
@@ -38,7 +38,7 @@ impl Links {
         }
     }
 
-    /// A sentence for each, or for all that are not named.
+    /// Returns a sentence for each named link, and one for the rest.
     pub(crate) fn sentences(&mut self) -> Vec<String> {
         let mut sentences = std::mem::take(&mut self.shown);
         match std::mem::take(&mut self.more) {
@@ -62,7 +62,7 @@ impl<'a> Budget<'a> {
         }
     }
 
-    /// One more file or directory.
+    /// Counts a file or directory.
     pub(crate) fn entry(&mut self) -> Result<()> {
         self.entries = self.entries.checked_sub(1).ok_or_else(|| {
             let count = self.limits.chart_entries;
@@ -74,7 +74,7 @@ impl<'a> Budget<'a> {
         Ok(())
     }
 
-    /// Some more bytes that stay in memory.
+    /// Counts bytes that stay in memory.
     pub(crate) fn hold(&mut self, bytes: usize) -> Result<()> {
         self.held = self.held.checked_sub(bytes as u64).ok_or_else(|| {
             let bytes = self.limits.chart_held_bytes;

@@ -1,5 +1,5 @@
-//! A file on its way into a chart, and the documents that must parse for it to be one. What they
-//! come to is [`super::assemble`]'s business.
+//! A file to be added to a chart, and the checks of the documents that must parse.
+//! [`super::assemble`] makes the chart of them.
 
 use super::{assemble::LoadContext, retain::Retain};
 use crate::{
@@ -13,24 +13,24 @@ use crate::{
 use bytes::Bytes;
 use std::{fs, io::Read, path::Path};
 
-/// A file on its way into a chart.
+/// A file to be added to a chart.
 pub(crate) struct Item<'a> {
     pub(crate) modified: i64,
-    /// Bytes as they lie in the archive or on disk.
+    /// Bytes of the file in the archive or on disk.
     pub(crate) size: u64,
     pub(crate) source: ItemSource<'a>,
 }
 
-/// Source of a file's content.
+/// The source of a file's content.
 pub(crate) enum ItemSource<'a> {
-    /// A stream, its byte order mark gone; what is left of it is somebody else's to skip.
+    /// A stream without its byte order mark. The caller skips the unread rest.
     Stream(&'a mut dyn Read),
-    /// A file on disk.
+    /// The path of a file on disk.
     File(&'a Path),
 }
 
 impl Item<'_> {
-    /// The whole of a document, its byte order mark gone.
+    /// Reads a whole document, without its byte order mark.
     pub(crate) fn read(&mut self, name: &str, limits: &Limits) -> Result<Bytes> {
         let limit = match name {
             "Chart.yaml" => limits.chart_metadata_bytes.min(limits.chart_document_bytes),
@@ -57,7 +57,7 @@ impl Item<'_> {
         Ok(bytes.into())
     }
 
-    /// The chart in an archive within a chart.
+    /// Loads the chart in an archive within a chart.
     pub(crate) fn nested<K: Retain>(
         self,
         bench: &mut LoadContext<'_, K>,
@@ -73,8 +73,8 @@ impl Item<'_> {
     }
 }
 
-/// Every document of values.yaml must be a mapping, or nothing. (Helm merges them; that is a
-/// template's need.)
+/// Checks that every document of values.yaml is a mapping or empty. (Helm merges them; only
+/// templates need that.)
 pub(crate) fn check_values(bytes: &[u8], limits: &Limits) -> Result<()> {
     if yaml::is_mapping(bytes, limits) {
         return Ok(());
@@ -97,9 +97,9 @@ pub(crate) fn check_values(bytes: &[u8], limits: &Limits) -> Result<()> {
     Ok(())
 }
 
-/// Dependencies of charts for Helm 2. Helm lets the file say anything that Chart.yaml can, its name
-/// and version included, so that a chart is not what its Chart.yaml says; we take the dependencies
-/// alone.
+/// Reads dependencies of charts for Helm 2. In Helm, the file may override everything in
+/// Chart.yaml, name and version included, so that the chart differs from its Chart.yaml. This
+/// function uses only the dependencies.
 pub(crate) fn read_requirements(
     metadata: &mut Metadata,
     bytes: &[u8],

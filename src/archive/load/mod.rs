@@ -1,4 +1,4 @@
-//! From the files of an archive or a folder to a chart, within its budget.
+//! The loader that makes a chart of the files of an archive or folder, within its budget.
 
 pub(super) mod assemble;
 pub(super) mod budget;

@@ -1,5 +1,5 @@
-//! Storage of the content of a chart's files: in memory, or at its offset in the input until it is
-//! written. [`crate::archive::Keep`] selects the files to hold.
+//! The ways to keep the content of a chart's files: in memory, or at their place on disk until they
+//! are written. [`crate::archive::Keep`] selects the files.
 
 use crate::{Error, Result, archive::Content};
 use bytes::Bytes;
@@ -10,23 +10,23 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Turns a file that is wanted into what stands for it.
+/// A way to keep the content of the selected files.
 pub(crate) trait Retain {
-    /// Representation of a file's content.
+    /// The representation of a file's content.
     type Data;
 
-    /// Takes a stream of about `size` bytes.
+    /// Keeps a stream of about `size` bytes.
     fn stream(&mut self, size: u64, content: &mut dyn Read) -> Result<Self::Data>;
 
-    /// Takes a document that was read already.
+    /// Keeps a document that was read already.
     fn document(&mut self, content: Bytes) -> Result<Self::Data>;
 
-    /// Takes a file on disk, and what of it was read already.
+    /// Keeps a file on disk. `content` is set if the file was read already.
     fn file(&mut self, path: &Path, size: u64, content: Option<Bytes>) -> Result<Self::Data>;
 }
 
-/// All of a stream of at most `size` bytes, which the limits allow. Read into the whole of it at
-/// once, a large file is inflated where it stays.
+/// Reads a whole stream of at most `size` bytes, which the limits allow. With one buffer of that
+/// size, a large file is inflated without a copy.
 pub(crate) fn read_whole(size: u64, content: &mut dyn Read) -> Result<Vec<u8>> {
     let mut data = vec![0; usize::try_from(size).unwrap_or(0)];
     let mut filled = 0;
@@ -42,7 +42,7 @@ pub(crate) fn read_whole(size: u64, content: &mut dyn Read) -> Result<Vec<u8>> {
     Ok(data)
 }
 
-/// Everything in memory.
+/// Storage of all content in memory.
 #[derive(Debug)]
 pub(crate) struct Memory;
 
@@ -73,8 +73,8 @@ impl Retain for Memory {
     }
 }
 
-/// Files on disk stay there; what comes out of subcharts' archives is held in memory up to a bound,
-/// and then set aside in a file without a name.
+/// Storage for packaging. Files on disk stay there. The content of subcharts' archives is kept in
+/// memory up to a bound, and beyond it in a file without a name.
 #[derive(Debug)]
 pub(crate) struct Spill {
     directory: Option<PathBuf>,
@@ -82,12 +82,12 @@ pub(crate) struct Spill {
     file: Option<(Arc<Mutex<File>>, u64)>,
 }
 
-/// Bytes of subcharts' files held in memory before they are set aside. The largest public chart
+/// Bytes of subcharts' files in memory before the rest goes to a file. The largest public chart
 /// with all its subcharts inflates to 9 MB.
 const HELD: u64 = 12 * 1024 * 1024;
 
 impl Spill {
-    /// Sets aside in `directory`, or without one holds everything in memory.
+    /// Makes a storage with its file in `directory`, or without one, in memory alone.
     pub(crate) fn new(directory: Option<PathBuf>) -> Self {
         Self { directory, left: HELD, file: None }
     }

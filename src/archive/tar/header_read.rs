@@ -1,5 +1,5 @@
-//! One header block of a tar stream, its numbers and names as Go reads them. What headers come to
-//! together is [`super::reader`]'s business, writing them [`super::header_write`]'s.
+//! A parser of one header block of a tar stream. It reads numbers and names as Go does.
+//! [`super::reader`] combines headers to entries, and [`super::header_write`] writes them.
 
 use super::reader::invalid;
 use crate::Result;
@@ -33,15 +33,16 @@ impl Raw {
         Ok(Self { name: with_prefix(raw.name, header)?, ..raw })
     }
 
-    /// Links, devices, directories and fifos have no content, whatever their size says.
+    /// Returns true if the entry has content. Links, devices, directories and fifos have none,
+    /// whatever their size field.
     pub(crate) fn has_content(&self) -> bool {
         !matches!(self.flag, b'1'..=b'6')
     }
 }
 
-/// The name behind its prefix, where the format has one. `star` archives have a shorter prefix; GNU
-/// archives have none, but Go before 1.8 wrote one there, and Go still reads it when the fields
-/// that stand in its place are no numbers.
+/// Returns the name with its prefix, if the format has one. `star` archives have a shorter prefix.
+/// GNU archives have none, but Go before 1.8 wrote one there, and Go still reads it if the fields
+/// in its place are not numbers.
 fn with_prefix(name: Vec<u8>, header: &Header) -> Result<Vec<u8>> {
     let bytes = header.as_bytes();
     let magic = &bytes[257..263];
@@ -71,7 +72,7 @@ fn with_prefix(name: Vec<u8>, header: &Header) -> Result<Vec<u8>> {
     Ok([prefix, b"/", &name].concat())
 }
 
-/// A number of a header: octal, or base 256 when the first bit is set.
+/// Parses a number of a header: octal, or base 256 if the first bit is set.
 fn number(field: &[u8]) -> Result<i64> {
     if field[0] & 0x80 != 0 {
         return binary(field).ok_or_else(|| invalid("a number does not fit"));
@@ -105,12 +106,11 @@ pub(crate) fn natural(size: i64) -> Result<u64> {
     u64::try_from(size).map_err(|_| invalid("a size is negative"))
 }
 
-/// The sum of the header's bytes, its own field taken as spaces; some old writers took bytes as
-/// signed.
+/// Checks the sum of the header's bytes, with its own field as spaces. Some old writers took bytes
+/// as signed.
 fn checksum(bytes: &[u8; BLOCK], field: &[u8]) -> Result<()> {
     let expected = octal_checksum(field)?;
-    // The sum of all, and of what the field holds instead of spaces: without a question for every
-    // byte.
+    // The sum of all bytes, corrected for the field's content, avoids a test for every byte.
     let spaces = field.len() as i64 * i64::from(b' ');
     let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
     let unsigned = i64::from(sum(bytes)) - i64::from(sum(field)) + spaces;

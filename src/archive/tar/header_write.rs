@@ -1,5 +1,6 @@
-//! Tar headers byte for byte as Go's `archive/tar` writes them for Helm: USTAR, and a PAX header
-//! before it only where USTAR cannot say it. Reading headers is [`super::reader`]'s business.
+//! A writer of tar headers that are equal to those of Go's `archive/tar` for Helm, byte for byte:
+//! USTAR, with a PAX header before it only for values that do not fit. [`super::reader`] reads
+//! headers.
 
 use tar::{EntryType, Header};
 
@@ -40,17 +41,17 @@ pub(crate) fn write(out: &mut Vec<u8>, name: &str, size: u64, modified: i64) {
     finish(out, header);
 }
 
-/// Appends what fills the last block of content of `size` bytes.
+/// Appends the padding of the last block for content of `size` bytes.
 pub(crate) fn pad(out: &mut Vec<u8>, size: u64) {
     out.extend_from_slice(&[0; BLOCK][..(size.wrapping_neg() % BLOCK as u64) as usize]);
 }
 
-/// Appends the two zero blocks that end an archive. Go writes no more; others fill 10 KiB.
+/// Appends the two zero blocks that end an archive. Go writes no more; other writers fill 10 KiB.
 pub(crate) fn end(out: &mut Vec<u8>) {
     out.extend_from_slice(&[0; 2 * BLOCK]);
 }
 
-/// The header and the content of a PAX extension.
+/// Appends the header and the content of a PAX extension.
 fn extended(out: &mut Vec<u8>, name: &str, records: &[u8]) {
     let (directory, file) =
         name.rsplit_once('/').map_or(("", name), |(directory, file)| (directory, file));
@@ -79,7 +80,8 @@ fn extended(out: &mut Vec<u8>, name: &str, records: &[u8]) {
     pad(out, records.len() as u64);
 }
 
-/// One PAX record: its whole length in decimal, that number's own digits counted.
+/// Appends a PAX record. It begins with its whole length in decimal, which includes the digits of
+/// the length.
 fn record(out: &mut Vec<u8>, key: &str, value: &str) {
     let rest = key.len() + value.len() + 3;
     let mut length = rest + digits(rest);
@@ -93,7 +95,7 @@ fn digits(number: usize) -> usize {
     number.to_string().len()
 }
 
-/// The checksum as Go spells it: six digits, NUL, space.
+/// Appends the header with the checksum in Go's form: six digits, NUL, space.
 fn finish(out: &mut Vec<u8>, mut header: Header) {
     let field = 148..156;
     header.as_mut_bytes()[field.clone()].fill(b' ');
@@ -102,7 +104,7 @@ fn finish(out: &mut Vec<u8>, mut header: Header) {
     out.extend_from_slice(header.as_bytes());
 }
 
-/// USTAR's prefix and name, split at the last `/` that leaves both short enough.
+/// Returns USTAR's prefix and name, split at the last `/` that leaves both short enough.
 fn split(name: &str) -> Option<(&str, &str)> {
     if name.len() <= NAME || !name.is_ascii() {
         return None;
@@ -113,13 +115,13 @@ fn split(name: &str) -> Option<(&str, &str)> {
     (!prefix.is_empty() && !rest.is_empty() && rest.len() <= NAME).then_some((prefix, rest))
 }
 
-/// A name for readers that know no PAX: what is not ASCII is left out.
+/// Returns a name for readers without PAX: without the characters that are not ASCII.
 fn ascii(name: &str) -> String {
     name.chars().filter(char::is_ascii).collect()
 }
 
-/// A name that does not fit is cut, and never so that it ends in a slash: old readers would see a
-/// directory.
+/// Writes a name, cut if it does not fit, but never so that it ends in a slash: old readers would
+/// take it for a directory.
 fn put_name(field: &mut [u8; NAME], name: &str) {
     let length = name.len().min(NAME);
     field[..length].copy_from_slice(&name.as_bytes()[..length]);

@@ -1,10 +1,10 @@
-//! PAX records: what a tar stream says of the entry behind them. Only what a chart's file can need
-//! is taken.
+//! PAX records: properties of the next entry in a tar stream. Only the properties that a chart's
+//! file can need are read.
 
 use super::reader::invalid;
 use crate::Result;
 
-/// PAX records of the next entry. The last of equal keys counts; an empty value removes the key.
+/// The PAX records of the next entry. The last of equal keys counts; an empty value removes a key.
 #[derive(Default)]
 pub(crate) struct Records {
     pub(crate) path: Option<Vec<u8>>,
@@ -52,7 +52,7 @@ impl Records {
     }
 }
 
-/// A PAX time, rounded to the nearest second as Go rounds when it writes one.
+/// Parses a PAX time, rounded to the nearest second as Go rounds when it writes one.
 fn seconds(value: &[u8]) -> Option<i64> {
     let (whole, fraction) = match memchr::memchr(b'.', value) {
         Some(dot) => (&value[..dot], &value[dot + 1..]),

@@ -1,7 +1,7 @@
-//! The entries of a tar stream, read as Go's `archive/tar` reads them, because what Helm sees in an
-//! archive is what Go makes of it; two readers that disagree on an archive are two charts. Every
-//! header, long name and PAX record is bounded. Which entries a chart may hold is
-//! [`crate::archive::read`]'s business.
+//! A reader of the entries of a tar stream. It works as Go's `archive/tar`, because Helm sees an
+//! archive through that: two readers that disagree on an archive would see two charts. Every
+//! header, long name and PAX record is bounded. [`crate::archive::read`] decides which entries a
+//! chart may have.
 
 use super::{
     header_read::{Raw, natural, until_nul},
@@ -21,23 +21,23 @@ use tar::Header;
 
 const BLOCK: usize = 512;
 
-/// Bytes of one PAX header or long name. Go stops at the same number.
+/// Bytes of one PAX header or long name. Go has the same limit.
 const SPECIAL: u64 = MIB;
 
-/// A tar stream, at its start, between two entries, or within one; reading it yields the entry's
+/// A tar stream at its start, between two entries, or within one. Reading it returns the entry's
 /// content.
 #[derive(Debug)]
 pub(crate) struct Tape<R> {
     input: R,
-    /// Content of the current entry that was not read yet, and the padding behind it.
+    /// Content of the current entry that was not read yet, and the padding after it.
     content: u64,
     padding: u64,
-    /// Remaining allowance for bytes that are not content: headers, padding, records, and bytes
+    /// Bytes outside of any content that may still follow: headers, padding, records, and the rest
     /// after the end.
     overhead: Allowance,
 }
 
-/// Bytes that may still be spent. Its copies share them.
+/// A number of bytes that may still be used. Its copies share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Allowance {
     left: Rc<Cell<u64>>,
@@ -46,15 +46,15 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
-    /// `limit` bytes; the error of whoever asks for more is what `refuse` makes of the limit.
+    /// Makes an allowance of `limit` bytes. `refuse` makes the error of a request for more.
     pub(crate) fn new(limit: u64, refuse: fn(u64) -> Error) -> Self {
         Self { left: Rc::new(Cell::new(limit)), limit, refuse }
     }
 
-    /// Takes `bytes`.
+    /// Uses `bytes` of the allowance.
     ///
     /// # Errors
-    /// The error that `refuse` makes of the limit, when fewer are left.
+    /// The error that `refuse` makes of the limit, if fewer are left.
     pub(crate) fn spend(&self, bytes: u64) -> Result<()> {
         let left = self.left.get().checked_sub(bytes).ok_or_else(|| (self.refuse)(self.limit))?;
         self.left.set(left);
@@ -62,52 +62,53 @@ impl Allowance {
     }
 }
 
-/// Parsed header of one entry.
+/// The properties of an entry in its headers.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The name as it stands, cut at the first NUL.
+    /// The name as written, cut at the first NUL.
     pub(crate) name: Vec<u8>,
     /// Bytes of content.
     pub(crate) size: u64,
     /// Modification time in Unix seconds, rounded to the nearest second.
     pub(crate) modified: i64,
-    /// Kind of the entry.
+    /// The kind of the entry.
     pub(crate) kind: Kind,
 }
 
-/// Kind of an entry.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     File,
     Directory,
-    /// A global PAX header, which says nothing about files.
+    /// A global PAX header, without information about files.
     Global,
-    /// A link to another file, in words.
+    /// A link to another file, described in words.
     Link(&'static str),
-    /// Anything else, in words.
+    /// Any other kind, described in words.
     Other(&'static str),
 }
 
 impl<R: BufRead> Tape<R> {
-    /// The stream's start. What is no content may be as much as `limits` allow for content: with 64
-    /// Ki entries of two blocks each no honest archive comes near.
+    /// Makes a reader at the stream's start. The bytes outside of any content may be as many as
+    /// `limits` allow for content: with 64 Ki entries of two blocks each, no honest archive comes
+    /// near.
     pub(crate) fn new(input: R, limits: &Limits) -> Self {
         Self::with_overhead(input, limits.chart_bytes, crate::archive::read::too_large)
     }
 
-    /// The start of a stream that is no chart's: what is no content may be `limit` bytes, and more
-    /// is refused so.
+    /// Makes a reader of a stream other than a chart's. The bytes outside of any content may be
+    /// `limit`; `refuse` makes the error for more.
     pub(crate) fn with_overhead(input: R, limit: u64, refuse: fn(u64) -> Error) -> Self {
         Self::within(input, Allowance::new(limit, refuse))
     }
 
-    /// The start of a stream whose bytes that are no content come out of `overhead`, which others
-    /// spend from too.
+    /// Makes a reader whose bytes outside of any content count against `overhead`, which it shares
+    /// with others.
     pub(crate) fn within(input: R, overhead: Allowance) -> Self {
         Self { input, content: 0, padding: 0, overhead }
     }
 
-    /// Goes to the next entry, over what is left of this one. `None` at the end of the archive.
+    /// Skips the rest of this entry and returns the next. Returns `None` at the end of the archive.
     pub(crate) fn next(&mut self) -> Result<Option<Entry>> {
         self.skip()?;
         let mut records = None;
@@ -142,8 +143,7 @@ impl<R: BufRead> Tape<R> {
         }
     }
 
-    /// Reads on behind the last entry to the end of the stream, so that its checksum is known to be
-    /// right.
+    /// Reads from the last entry to the end of the stream, so that its checksum is verified.
     pub(crate) fn finish(&mut self) -> Result<()> {
         loop {
             let length = self.input.fill_buf().map_err(gzip::error)?.len();
@@ -164,8 +164,8 @@ impl<R: BufRead> Tape<R> {
         } else {
             0
         };
-        // Go turns an old archive's directory, told by its slash, into a typed one, and those are
-        // empty.
+        // Go converts an old archive's directory, recognized by its slash, into a typed one, and
+        // those are empty.
         let size = if raw.flag == 0 && slash { 0 } else { size };
         let kind = match raw.flag {
             _ if records.sparse => Kind::Other("sparse file"),
@@ -176,7 +176,7 @@ impl<R: BufRead> Tape<R> {
             b'6' => Kind::Other("fifo"),
             b'S' => Kind::Other("sparse file"),
             b'5' => Kind::Directory,
-            // Directories of old archives: by the trailing slash, or by the mode's type bits.
+            // Old archives mark directories by a trailing slash, or by the mode's type bits.
             0 | b'0' | b'7' if slash || raw.mode & !0o7777 == 0o40000 => Kind::Directory,
             0 | b'0' | b'7' => Kind::File,
             _ => Kind::Other("member of unknown type"),
@@ -189,8 +189,8 @@ impl<R: BufRead> Tape<R> {
         Ok(Entry { name, size, modified: records.modified.unwrap_or(raw.modified), kind })
     }
 
-    /// The next header that is not zero; `None` where Go sees the end: nothing more, one zero block
-    /// and nothing more, or two zero blocks.
+    /// Returns the next header that is not zero. Returns `None` at the end as Go sees it: no more
+    /// bytes, one zero block and no more bytes, or two zero blocks.
     fn header(&mut self) -> Result<Option<Header>> {
         let mut header = Header::new_old();
         if !self.block(header.as_mut_bytes())? {
@@ -218,7 +218,7 @@ impl<R: BufRead> Tape<R> {
         Ok(true)
     }
 
-    /// The content of an entry that only describes the next one.
+    /// Returns the content of an entry that only describes the next one.
     fn special(&mut self, size: i64) -> Result<Vec<u8>> {
         let size = natural(size)?;
         if size > SPECIAL {
@@ -239,7 +239,7 @@ impl<R: BufRead> Tape<R> {
             let length = self.fill_buf().map_err(gzip::error)?.len();
             self.consume(length);
         }
-        // Go takes an archive that ends within the padding for complete.
+        // Go accepts an archive that ends within the padding as complete.
         while self.padding > 0 {
             let available = self.input.fill_buf().map_err(gzip::error)?.len() as u64;
             if available == 0 {
@@ -289,7 +289,7 @@ impl<R: BufRead> Read for Tape<R> {
     }
 }
 
-/// Go's one sentence for every bad header, and beneath it what is wrong.
+/// Makes Go's one error for every bad header, with the reason as its cause.
 pub(crate) fn invalid(reason: &'static str) -> Error {
     Error::invalid("archive/tar: invalid tar header").with_source(reason)
 }

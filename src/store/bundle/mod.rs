@@ -1,10 +1,10 @@
-//! Bundles: an OCI image layout in one tar file, for places that no network reaches. The tar is the
-//! layout's own files and nothing else (`oci-layout`, `index.json`, `blobs/<algorithm>/<hex>`), in
-//! an order that equal content makes equal, with zstd round it or plain. A delta lists all its
+//! Bundles: an OCI image layout in one tar file, for places without a network. The tar holds only
+//! the files of the layout (`oci-layout`, `index.json`, `blobs/<algorithm>/<hex>`), in an order
+//! that equal content makes equal. It is compressed with zstd, or plain. A delta lists all its
 //! charts too, and leaves out the blobs that its base has.
 //!
-//! [`Writer`] writes one, [`Bundle`] reads one. Which charts go in and where they go is
-//! `ops::bundle`'s business.
+//! [`Writer`] writes a bundle and [`Bundle`] reads one. `ops::bundle` selects the charts and names
+//! their destinations.
 
 pub(super) mod read;
 pub(super) mod scan;
@@ -22,17 +22,17 @@ pub(super) const INDEX: &str = "index.json";
 /// The annotation of a delta's `index.json`: the digest of its base's.
 pub(super) const BASE: &str = "chartferry.bundle.base";
 
-/// One artifact that a bundle lists.
+/// An artifact that a bundle lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Name of the entry.
+    /// The name of the artifact.
     pub name: RefName,
-    /// Its manifest.
+    /// The descriptor of its manifest.
     pub manifest: Descriptor,
 }
 
 impl Entry {
-    /// An entry for a manifest by tag or digest alone, below `repository`.
+    /// Makes an entry for a manifest by tag or digest alone, below `repository`.
     pub fn new(repository: RepositoryName, target: &TagOrDigest, manifest: Descriptor) -> Self {
         let tag = match target {
             TagOrDigest::Tag(tag) => Some(tag.clone()),
@@ -41,7 +41,7 @@ impl Entry {
         Self { name: RefName { repository: Some(repository), tag }, manifest }
     }
 
-    /// The digest of its manifest.
+    /// Returns the digest of the artifact's manifest.
     pub fn digest(&self) -> &Digest {
         &self.manifest.digest
     }

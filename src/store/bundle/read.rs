@@ -1,6 +1,6 @@
-//! Reading a bundle without trusting it: names, kinds, sizes and digests are judged on the way,
-//! nothing is ever unpacked by the names it brings, and what stays in memory is bounded. It is read
-//! whole before anything of it is used, and again when its blobs are.
+//! A reader of bundles that trusts nothing in them. It checks names, kinds, sizes and digests on
+//! the way. It never unpacks a file under a name from the bundle, and it bounds the memory that it
+//! keeps. It reads a bundle whole before it uses anything of it, and again for the blobs.
 
 use super::{
     Entry, INDEX, MARK,
@@ -24,15 +24,15 @@ use std::{
 
 const BUFFER: usize = 256 * 1024;
 
-/// Inflated bytes for each of the file's. JSON comes to a tenth, tar's padding to less; ours holds
-/// archives that were compressed before.
+/// Inflated bytes for each byte of the file. JSON shrinks to a tenth and the padding of tar to
+/// less; our bundles hold archives, which were compressed before.
 const RATIO: u64 = 400;
 
-/// A bundle that was read through and found whole. Clones are the same bundle.
+/// A bundle that was read completely and found whole. Clones are the same bundle.
 #[derive(Clone, Debug)]
 pub struct Bundle(Arc<Known>);
 
-/// State of a bundle.
+/// The facts about a bundle that the first reading found.
 #[derive(Debug)]
 struct Known {
     path: PathBuf,
@@ -40,21 +40,22 @@ struct Known {
     survey: Surveyed,
 }
 
-/// A blob out of a bundle, its digest right.
+/// A blob of a bundle, with its digest checked.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// Its digest.
+    /// The digest of the blob.
     pub digest: Digest,
-    /// Its bytes, in memory or in a file that goes away with the last copy of this.
+    /// The bytes of the blob, in memory or in a file that is removed with the last copy of this
+    /// value.
     pub content: BlobBytes,
 }
 
 impl Bundle {
-    /// Reads a bundle through.
+    /// Reads a bundle completely.
     ///
     /// # Errors
-    /// `NotFound` where nothing is; `Invalid` for what is no bundle; `Integrity` for a blob that is
-    /// not what its name says; `Limit`.
+    /// `NotFound` if no file exists; `Invalid` if it is not a bundle; `Integrity` if a blob does
+    /// not have the digest in its name; `Limit`.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self> {
         if !path.exists() {
             return Err(Error::not_found(format!("there is no bundle `{}`", path.display())));
@@ -72,32 +73,32 @@ impl Bundle {
         &self.0.path
     }
 
-    /// Returns the entries in the order of the bundle's index.
+    /// Returns the artifacts that the bundle lists, in its order.
     pub fn entries(&self) -> &[Entry] {
         &self.0.survey.entries
     }
 
-    /// The digest of its `index.json`.
+    /// Returns the digest of the bundle's `index.json`.
     pub fn identity(&self) -> &Digest {
         &self.0.survey.identity
     }
 
-    /// The identity of the base it is a delta to, as it says.
+    /// Returns the identity of the base that a delta names, or `None` for a full bundle.
     pub fn base(&self) -> Option<&str> {
         self.0.survey.base.as_deref()
     }
 
-    /// A manifest of its.
+    /// Returns a manifest of the bundle.
     pub fn manifest(&self, digest: &Digest) -> Option<&Manifest> {
         self.0.survey.manifests.get(digest)
     }
 
-    /// The size of a blob or manifest of its, if it holds it.
+    /// Returns the size of a blob or manifest, if the bundle holds it.
     pub fn holds(&self, digest: &Digest) -> Option<u64> {
         self.0.survey.blobs.get(digest).copied()
     }
 
-    /// Every digest that it holds or, in a manifest it holds, names.
+    /// Returns every digest that the bundle holds, or that one of its manifests names.
     pub fn known(&self) -> HashSet<Digest> {
         let mut known: HashSet<Digest> = self.0.survey.blobs.keys().cloned().collect();
         known.extend(self.0.survey.entries.iter().map(|entry| entry.digest().clone()));
@@ -110,10 +111,11 @@ impl Bundle {
         known
     }
 
-    /// Reads it again and hands over the blobs that are wanted, in its order. It blocks.
+    /// Reads the bundle again and passes the wanted blobs to `take`, in the bundle's order. It
+    /// blocks the thread.
     ///
     /// # Errors
-    /// As [`Bundle::open`], if the file has changed; what `take` says.
+    /// The errors of [`Bundle::open`], if the file has changed; the errors of `take`.
     pub fn blobs(
         &self,
         wanted: impl Fn(&Digest) -> bool,
@@ -132,18 +134,18 @@ impl Bundle {
     }
 }
 
-/// Kind of a bundle's file, by its name.
+/// The kind of a file in a bundle, by its name.
 pub(crate) enum Name {
     Mark,
     Index,
     Blob(Digest),
-    /// A file that layouts of others have beside; it is read over.
+    /// A file that the layouts of other tools have too. The reader skips it.
     Other,
 }
 
 pub(crate) type Reader = Tape<BufReader<Box<dyn Read>>>;
 
-/// Goes through the files of a bundle. What `file` leaves of a content is read over.
+/// Reads the files of a bundle in turn. It skips the content that `file` leaves unread.
 fn walk(
     path: &Path,
     limits: &Limits,
@@ -196,8 +198,8 @@ fn walk(
     tape.finish()
 }
 
-/// A name without a leading `./` and a closing `/`; a name that leads elsewhere is refused, though
-/// nothing is ever written by it.
+/// Returns a name without a leading `./` and a closing `/`. It refuses a name that points out of
+/// the bundle, although no file is ever written under it.
 fn clean(name: &[u8]) -> Result<String> {
     let text = std::str::from_utf8(name)
         .map_err(|_| Error::invalid("the name of a member is not UTF-8"))?;
@@ -241,7 +243,7 @@ fn read_part(
     Ok(BlobBytes::temporary(Arc::new(temporary.into_temp_path())))
 }
 
-/// Reads a blob, with its digest checked.
+/// Reads a blob and checks its digest.
 pub(crate) fn check_part(
     digest: &Digest,
     size: u64,
@@ -264,7 +266,7 @@ pub(crate) fn check_part(
     Err(Error::new(ErrorKind::Integrity, format!("its blob `{digest}` has another digest")))
 }
 
-/// A file whose errors say its name.
+/// A file whose errors name its path.
 struct Named<R> {
     input: R,
     path: PathBuf,
@@ -281,7 +283,7 @@ impl<R: Read> Read for Named<R> {
     }
 }
 
-/// A stream that ends in an error when it comes to too much.
+/// A stream that ends in an error if it exceeds its limit.
 struct Capped<R> {
     input: R,
     left: u64,

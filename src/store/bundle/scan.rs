@@ -1,5 +1,5 @@
-//! The first way through a bundle: what it lists, which of its blobs are manifests, and that each
-//! is what its name says.
+//! The first pass through a bundle. It finds the entries and the manifests, and checks each blob
+//! against the digest in its name.
 
 use super::{
     BASE, Entry, INDEX, MARK,
@@ -18,7 +18,7 @@ use std::{
     io::{self, BufRead, Read},
 };
 
-/// Verified content of a bundle.
+/// The content of a bundle that is whole and valid.
 #[derive(Debug)]
 pub(crate) struct Surveyed {
     pub(crate) entries: Vec<Entry>,
@@ -28,13 +28,14 @@ pub(crate) struct Surveyed {
     pub(crate) blobs: HashMap<Digest, u64>,
 }
 
-/// Result of the first pass over a bundle.
+/// The facts that the first pass collects.
 pub(crate) struct Survey<'a> {
     limits: &'a Limits,
     mark: bool,
     index: Option<(Index, Digest)>,
     listed: HashSet<Digest>,
-    /// Possible manifests: until the index is known, every small blob that looks like JSON.
+    /// The manifests, and the blobs that may be manifests: until the index is known, every small
+    /// blob that looks like JSON.
     documents: HashMap<Digest, Bytes>,
     held: u64,
     blobs: HashMap<Digest, u64>,
@@ -130,7 +131,7 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// The blobs a manifest names have the sizes it says.
+/// Checks that the blobs of a manifest have the sizes in the manifest.
 fn check_sizes(manifest: &Manifest, blobs: &HashMap<Digest, u64>) -> Result<()> {
     let document = manifest.document();
     for Descriptor { digest, size, .. } in document.config.iter().chain(document.layers()) {

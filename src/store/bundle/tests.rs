@@ -1,4 +1,4 @@
-//! Bundles written, read, and meant to do harm.
+//! Tests of bundles that are written, read, and made to do harm.
 
 use super::*;
 use crate::{
@@ -91,7 +91,7 @@ fn a_blob_that_is_not_what_it_is_said_to_be_is_not_written() {
     }
 }
 
-/// A tar of these files, each with a type flag of tar's.
+/// Makes a tar of these files, each with a type flag of tar.
 fn tar(files: &[(&str, u8, &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, flag, content) in files {

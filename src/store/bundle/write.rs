@@ -1,5 +1,5 @@
-//! Writing a bundle: equal content gives equal bytes, and a blob that is not what its descriptor
-//! says is not written.
+//! A writer of bundles. Equal content gives equal bytes. It refuses a blob that does not match its
+//! descriptor.
 
 use super::{BASE, Entry, INDEX, MARK, MARK_TEXT, zstd::Compressor};
 use crate::{
@@ -20,12 +20,12 @@ pub enum Format {
     /// Zstandard, for `.tar.zst` and `.tzst`.
     #[default]
     Zstd,
-    /// No compression, for `.tar`.
+    /// A plain tar without compression.
     Plain,
 }
 
 impl Format {
-    /// Returns the format of a file name: `.tar` is plain, `.tar.zst` and `.tzst` are zstd.
+    /// Returns the format for a file's name: plain for `.tar`, zstd for `.tar.zst` and `.tzst`.
     ///
     /// # Errors
     /// `Usage` for any other name.
@@ -63,8 +63,8 @@ impl<W: Write> Write for Out<W> {
     }
 }
 
-/// A bundle being written. First what it lists, then its blobs; the caller gives those in the order
-/// of their digests.
+/// A writer of one bundle. It writes the list first, then the blobs, which the caller passes in the
+/// order of their digests.
 pub struct Writer<W: Write> {
     out: Out<W>,
     buffer: Vec<u8>,
@@ -77,8 +77,8 @@ impl<W: Write> std::fmt::Debug for Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a bundle that lists `entries`. `base` is the digest of the `index.json` of what a
-    /// delta stands on.
+    /// Begins a bundle that lists `entries`. For a delta, `base` is the digest of the `index.json`
+    /// of its base.
     ///
     /// # Errors
     /// `Io`.
@@ -101,18 +101,18 @@ impl<W: Write> Writer<W> {
         self.small(&path(manifest.digest()), manifest.bytes())
     }
 
-    /// Appends a blob.
+    /// Writes a blob.
     ///
     /// # Errors
-    /// `Io`; `Integrity` if the source does not have the descriptor's size and digest. The bundle
-    /// is then unusable.
+    /// `Io`; `Integrity` if the source does not have the size and digest in its descriptor, which
+    /// makes the bundle unusable.
     pub fn blob(&mut self, blob: &Descriptor, source: &BlobSource) -> Result<()> {
         self.head(&path(&blob.digest), blob.size)?;
         verify::copy(blob, source, |part| self.out.write_all(part).map_err(failed))?;
         self.pad(blob.size)
     }
 
-    /// Ends the bundle and gives back the writer beneath.
+    /// Ends the bundle and returns the writer beneath.
     ///
     /// # Errors
     /// `Io`.
@@ -145,7 +145,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Returns the path of a blob within a layout.
+/// Returns the path of a blob in a layout.
 pub(crate) fn path(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex())
 }
@@ -180,7 +180,7 @@ fn index(entries: &[Entry], base: Option<&Digest>) -> Vec<u8> {
     crate::json::to_vec(&document)
 }
 
-/// The caller knows the file's name; its own errors pass as what they are.
+/// Converts an error. The caller adds the file's name; our own errors pass unchanged.
 fn failed(error: io::Error) -> Error {
     match error.downcast::<Error>() {
         Ok(ours) => ours,

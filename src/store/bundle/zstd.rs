@@ -1,6 +1,6 @@
-//! Zstandard round a bundle: written in frames of one size, each by itself, so that memory is
-//! bounded and equal input gives equal bytes; read with every frame, checksum and window judged.
-//! What is inside is [`super::write`]'s and [`super::read`]'s business.
+//! Zstandard compression of a bundle. The writer makes independent frames of one size, so that
+//! memory is bounded and equal input gives equal bytes. The reader checks every frame, checksum and
+//! window. [`super::write`] and [`super::read`] handle the content.
 
 use crate::{Error, ErrorKind};
 use ruzstd::{
@@ -9,25 +9,25 @@ use ruzstd::{
 };
 use std::io::{self, Cursor, Read, Write};
 
-/// Input bytes of one frame: one block, beyond which the encoder finds no match anyway. Frames
-/// stand side by side in a file as well as one: `zstd` and `tar` take them so.
+/// Input bytes of one frame: one block, beyond which the encoder finds no match anyway. `zstd` and
+/// `tar` read several frames as well as one.
 const FRAME: usize = 128 << 10;
 
-/// A frame is left as it is when two of its bytes are equal by a chance of less than one in this
-/// many: in noise it is one in 256, in JSON one in 20. Archives of charts are noise; the encoder
-/// would spend a second on 12 MB of them and gain nothing (57 MB of JSON, to a tenth; 370 MB left
-/// as they are).
+/// The density from which a frame is stored without compression: two of its bytes are equal by a
+/// chance of less than one in this number. In noise the chance is one in 256, in JSON one in 20.
+/// Archives of charts are noise; the encoder would need a second for 12 MB of them and gain nothing
+/// (57 MB of JSON shrink to a tenth; 370 MB of archives do not shrink).
 const DENSE: u64 = 150;
 
-/// Largest window a frame may ask its reader to keep. `zstd -19` asks for 8 MiB, `zstd --ultra -21`
-/// for 64.
+/// Largest window that a frame may ask its reader to keep. `zstd -19` asks for 8 MiB, `zstd --ultra
+/// -21` for 64 MiB.
 const WINDOW: u64 = 64 << 20;
 
 const MAGIC: u32 = 0xFD2F_B528;
 /// Frames that hold no content: 16 magic numbers.
 const SKIPPABLE: std::ops::RangeInclusive<u32> = 0x184D_2A50..=0x184D_2A5F;
 
-/// A writer that compresses what it is given.
+/// A writer that compresses its input.
 pub(crate) struct Compressor<W> {
     out: W,
     frame: Vec<u8>,
@@ -38,7 +38,7 @@ impl<W: Write> Compressor<W> {
         Self { out, frame: Vec::with_capacity(FRAME) }
     }
 
-    /// Writes what is left and gives back the writer beneath.
+    /// Writes the rest of the input and returns the writer beneath.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         if !self.frame.is_empty() {
             self.write_frame()?;
@@ -46,8 +46,8 @@ impl<W: Write> Compressor<W> {
         Ok(self.out)
     }
 
-    /// One frame: compressed, or as it is where that is smaller. The encoder panics on the errors
-    /// of its reader and writer, and memory has none.
+    /// Writes one frame, compressed if that is smaller. The encoder panics on errors of its reader
+    /// and writer; in memory there are none.
     fn write_frame(&mut self) -> io::Result<()> {
         let level = match is_dense(&self.frame) {
             true => CompressionLevel::Uncompressed,
@@ -62,8 +62,8 @@ impl<W: Write> Compressor<W> {
     }
 }
 
-/// Returns true if nothing is to be gained, by the counts of the bytes alone. In whole numbers, so
-/// that every machine decides alike.
+/// Returns true if compression would gain nothing, judged by the counts of the bytes. The
+/// calculation uses whole numbers, so that every machine decides alike.
 fn is_dense(bytes: &[u8]) -> bool {
     let mut counts = [0_u64; 256];
     for byte in bytes {
@@ -97,7 +97,7 @@ impl<W: Write> Write for Compressor<W> {
     }
 }
 
-/// A reader that expands what it reads: any number of frames, to the end of the file.
+/// A reader that expands its input: any number of frames, up to the end of the file.
 pub(crate) struct Expander<R> {
     input: R,
     decoder: FrameDecoder,
@@ -109,7 +109,7 @@ impl<R: Read> Expander<R> {
         Self { input, decoder: FrameDecoder::new(), within: false }
     }
 
-    /// Begins the next frame that has content; false at the end of the file.
+    /// Begins the next frame that has content. Returns false at the end of the file.
     fn begin(&mut self) -> io::Result<bool> {
         loop {
             let mut magic = [0; 4];
@@ -142,8 +142,8 @@ impl<R: Read> Expander<R> {
         Err(damaged("it ends within a frame"))
     }
 
-    /// A frame's header, whole, its window within bounds: the decoder itself trusts the first one
-    /// it meets.
+    /// Reads a whole frame header and checks that its window is within bounds. The decoder itself
+    /// trusts the first window that it meets.
     fn header(&mut self) -> io::Result<Vec<u8>> {
         let mut header = MAGIC.to_le_bytes().to_vec();
         let descriptor = self.take(&mut header, 1)?[0];
@@ -204,7 +204,7 @@ impl<R: Read> Read for Expander<R> {
     }
 }
 
-/// Reads until `into` is full or the input ends, and says how much that was.
+/// Reads until `into` is full or the input ends. Returns the number of bytes read.
 fn fill(input: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < into.len() {
@@ -218,7 +218,8 @@ fn fill(input: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// The window a frame's header names in one byte: 1 KiB shifted, and some eighths of it.
+/// Returns the window that a frame's header names in one byte: 1 KiB shifted, plus some eighths of
+/// it.
 fn window_of(byte: u8) -> u64 {
     let base = 1_u64 << (10 + (byte >> 3));
     base + base / 8 * u64::from(byte & 7)
@@ -230,7 +231,8 @@ fn damaged(reason: &'static str) -> io::Error {
     )
 }
 
-/// With what the decoder found, in words: its own are Rust's.
+/// Makes an error with the decoder's finding in words. The texts of the decoder are Rust's debug
+/// output.
 fn because(reason: &'static str, error: &FrameDecoderError) -> io::Error {
     // An input that ends is wrapped some levels deep, differently in each part of a frame.
     damaged(if format!("{error:?}").contains("UnexpectedEof") {

@@ -1,7 +1,7 @@
-//! Many files put in place together, by the commit protocol of [`super::commit`] with its flushes
-//! side by side. One after another each flush waits for a commit of the file system's own journal;
-//! together they share it, with one another and with those of other requests. What is written and
-//! where is the stores' business.
+//! Many files put in place together, by the commit protocol of [`super::commit`] with concurrent
+//! flushes. One after another, each flush waits for a commit of the file system's journal.
+//! Concurrent flushes share a commit, also with those of other requests. The stores choose the
+//! content and the paths.
 
 use super::commit::{Durability, Removed, Step, Writer, folder_of};
 use crate::{Error, Result};
@@ -13,23 +13,23 @@ use std::{
     thread,
 };
 
-/// Time at which a file moves to its final path.
+/// The turn in which a file gets its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// With the data.
+    /// The first turn, for data.
     First,
-    /// Once everything else is on disk: it refers to the rest.
+    /// The last turn, after everything else is on disk, for a file that refers to the rest.
     Last,
 }
 
-/// Policy for a file that exists.
+/// The rule for a file that exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Writable,
     ReadOnly,
 }
 
-/// Files on their way. Dropped early, it leaves nothing.
+/// Files on their way to their places. A batch that is dropped early leaves no file.
 #[derive(Debug)]
 pub(crate) struct Batch<'w> {
     writer: &'w Writer,
@@ -50,7 +50,7 @@ impl<'w> Batch<'w> {
         Self { writer, staged: Vec::new(), directories: BTreeSet::new() }
     }
 
-    /// Writes a file that will stand at `place`.
+    /// Writes a file whose final path is `place`.
     pub(crate) fn stage(
         &mut self,
         place: PathBuf,
@@ -61,7 +61,7 @@ impl<'w> Batch<'w> {
         let unfinished = self.writer.unfinished();
         let file = File::create_new(&unfinished)
             .map_err(|error| Error::io("create file", &unfinished, error))?;
-        // Known from here on, so that a failure leaves nothing.
+        // The list has the file from here on, so a failure removes it.
         self.staged.push(Staged { unfinished: unfinished.clone(), file, place, turn });
         let Some(Staged { file, .. }) = self.staged.last_mut() else { return Ok(()) };
         fill(&mut |bytes| self.writer.append(file, &unfinished, bytes))?;
@@ -74,7 +74,7 @@ impl<'w> Batch<'w> {
         Ok(())
     }
 
-    /// Writes a small file that says what it says by being there, as [`Writer::mark`] does.
+    /// Writes a small file whose existence is its content, as [`Writer::mark`] does.
     pub(crate) fn mark(&mut self, place: &Path, content: &[u8]) -> Result<()> {
         let parent = self.parent(place)?;
         self.writer.step(Step::Write, place).map_err(|error| Error::io("write", place, error))?;
@@ -83,27 +83,27 @@ impl<'w> Batch<'w> {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(Error::io("write", place, error));
             }
-            // Who made it may not have got as far as the directory.
+            // The process that made it may have stopped before it flushed the directory.
             _ => self.directories.insert(parent),
         };
         Ok(())
     }
 
-    /// Somebody else put a file there, perhaps not yet on disk.
+    /// Accepts a file that another process put in place and may not have flushed yet.
     pub(crate) fn trust(&mut self, place: &Path) -> Result<()> {
         let parent = self.parent(place)?;
         self.directories.insert(parent);
         Ok(())
     }
 
-    /// Makes the bytes of everything staged reach the disk.
+    /// Flushes the bytes of everything staged to the disk.
     pub(crate) fn flush(&self) -> Result<()> {
         let files: Vec<&Staged> = self.staged.iter().collect();
         self.side_by_side(&files, |staged| self.writer.sync_file(&staged.file, &staged.unfinished))
     }
 
-    /// Puts the files of one turn in place, in the order in which they were staged, and makes that
-    /// reach the disk.
+    /// Puts the files of one turn in place, in the order in which they were staged, and flushes
+    /// their directories.
     pub(crate) fn place(&mut self, turn: Turn) -> Result<()> {
         let mut rest = Vec::new();
         for staged in std::mem::take(&mut self.staged) {
@@ -131,7 +131,7 @@ impl<'w> Batch<'w> {
         }
         self.staged = rest;
         let directories: Vec<PathBuf> = std::mem::take(&mut self.directories).into_iter().collect();
-        // A path of any file within stands for its directory.
+        // The path of any file in a directory represents the directory.
         self.side_by_side(&directories, |directory| self.writer.sync_parent(&directory.join("x")))
     }
 
@@ -166,7 +166,7 @@ impl<'w> Batch<'w> {
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
         for staged in &self.staged {
-            // What went wrong is reported already, and start-up empties the directory.
+            // The caller has the error already, and the next start empties the directory.
             let _: Result<Removed, _> = fs::remove_file(&staged.unfinished).map(|()| Removed::Yes);
         }
     }

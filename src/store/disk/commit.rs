@@ -1,6 +1,6 @@
 //! The commit protocol of the stores on disk: data, `fdatasync`, rename, directory `fsync`, and
-//! only then the reference. A crash at any point leaves at most bytes that nothing refers to, never
-//! a reference to missing bytes. What is written and where is the stores' business.
+//! only then the reference. A crash at any point leaves at most bytes without a reference, never a
+//! reference to missing bytes. The stores choose the content and the paths.
 
 use crate::{Error, Result};
 use std::{
@@ -12,24 +12,24 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-/// Effort of a store so that acknowledged writes survive a loss of power.
+/// The protection of acknowledged writes against a loss of power.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// Files and directories reach the disk before a write is acknowledged.
+    /// Full protection: files and directories reach the disk before a write is acknowledged.
     #[default]
     Full,
-    /// Files do; the directory entries follow when the file system likes. Enough where a lost write
-    /// is done again.
+    /// Protection of files only. The file system writes the directory entries later. This is enough
+    /// if a lost write is repeated.
     File,
-    /// Nothing is forced until a layout's index is written, which makes everything before it reach
-    /// the disk at once. A loss of power loses what was written since; the next writer of the
-    /// layout finds that out. On Linux only: elsewhere it is [`Self::Full`].
+    /// Protection from the moment when a layout's index is written, which flushes everything before
+    /// it at once. A loss of power loses everything since then; the next writer of the layout
+    /// detects that. Linux only: other systems use [`Self::Full`].
     Late,
-    /// Nothing is forced. Survives a crash of the process, not of the machine.
+    /// No flushes. Writes survive a crash of the process, not of the machine.
     None,
 }
 
-/// One step of the protocol, as the tests' seam sees it.
+/// A step of the protocol, for the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Write,
@@ -40,12 +40,12 @@ pub(crate) enum Step {
     Remove,
 }
 
-/// Looks at every step before it is taken; an error stops it there, as a full disk or a crash
-/// would.
+/// A hook that the tests use to see every step before it is taken. An error stops the protocol
+/// there, as a full disk or a crash would.
 #[cfg(test)]
 pub(crate) type Seam = std::sync::Arc<dyn Fn(Step, &Path) -> io::Result<()> + Send + Sync>;
 
-/// Writer of files with a chosen durability.
+/// A writer that takes the steps with the durability of its store.
 #[derive(Clone)]
 pub(crate) struct Writer {
     durability: Durability,
@@ -61,8 +61,8 @@ impl std::fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// A writer that keeps unfinished files in `temporary`, a directory on the file system of all
-    /// its targets.
+    /// Makes a writer that keeps unfinished files in `temporary`, a directory on the file system of
+    /// all its targets.
     pub(crate) fn new(durability: Durability, temporary: PathBuf) -> Self {
         let durability = match durability {
             Durability::Late if !cfg!(target_os = "linux") => Durability::Full,
@@ -76,8 +76,8 @@ impl Writer {
         }
     }
 
-    /// Makes everything that was written late reach the disk, and returns a writer of what may name
-    /// it now. `root` is any directory of the file system.
+    /// Flushes everything that was written late, and returns a writer for files that refer to it.
+    /// `root` is any directory of the file system.
     pub(crate) fn catch_up(&self, root: &Path) -> Result<Self> {
         if self.durability != Durability::Late {
             return Ok(self.clone());
@@ -88,30 +88,28 @@ impl Writer {
         Ok(Self { durability: Durability::Full, ..self.clone() })
     }
 
-    /// Writes a whole small file, or replaces it: readers see the old content or the new, never a
-    /// part.
+    /// Writes or replaces a whole small file. Readers see the old content or the new, never a part.
     pub(crate) fn write(&self, path: &Path, content: &[u8]) -> Result<()> {
         let unfinished = self.unfinished();
         let result = self.fill(&unfinished, content).and_then(|()| self.rename(&unfinished, path));
         if result.is_err() {
-            // The first failure is the one to report; start-up empties the directory of unfinished
-            // files.
+            // The first error is the one to report. The next start removes unfinished files.
             let _ = fs::remove_file(&unfinished);
         }
         result
     }
 
-    /// Writes a whole small file unless there is one: of two writers, the first wins.
+    /// Writes a whole small file if none exists. Of two writers, the first wins.
     pub(crate) fn write_once(&self, path: &Path, content: &[u8]) -> Result<()> {
         let unfinished = self.unfinished();
         let result = self.fill(&unfinished, content).and_then(|()| self.link(&unfinished, path));
-        // It has its second name, or is not wanted.
+        // The file has its second name, or nobody needs it.
         let _ = fs::remove_file(&unfinished);
         result
     }
 
-    /// Writes a small file that says what it says by being there: its content may be lost with the
-    /// power, its name may not. One that is there already stays.
+    /// Writes a small file whose existence is its content: a loss of power may lose its bytes but
+    /// not its name. An existing file stays.
     pub(crate) fn mark(&self, path: &Path, content: &[u8]) -> Result<()> {
         self.create_parent(path)?;
         let create = || match File::create_new(path) {
@@ -122,18 +120,18 @@ impl Writer {
         self.step(Step::Write, path)
             .and_then(|()| create())
             .map_err(|error| Error::io("write", path, error))?;
-        // Who made it may not have got this far.
+        // The process that made it may have stopped before this step.
         self.sync_parent(path)
     }
 
-    /// Appends `content` to a file of the caller's.
+    /// Appends `content` to the caller's file.
     pub(crate) fn append(&self, file: &mut File, path: &Path, content: &[u8]) -> Result<()> {
         self.step(Step::Write, path)
             .and_then(|()| file.write_all(content))
             .map_err(|error| Error::io("write", path, error))
     }
 
-    /// Makes the bytes that a growing file has now reach the disk, while more are appended.
+    /// Flushes the present bytes of a growing file to the disk, while more are appended.
     pub(crate) fn sync_ahead(&self, file: &File, path: &Path) -> Result<Option<Ahead>> {
         if self.is_lazy() {
             return Ok(None);
@@ -142,7 +140,7 @@ impl Writer {
         Ok(Some(Ahead(thread::spawn(move || file.sync_data()))))
     }
 
-    /// Makes a finished file's bytes reach the disk.
+    /// Flushes the bytes of a finished file to the disk.
     pub(crate) fn sync_file(&self, file: &File, path: &Path) -> Result<()> {
         if self.is_lazy() {
             return Ok(());
@@ -152,7 +150,7 @@ impl Writer {
             .map_err(|error| Error::io("flush", path, error))
     }
 
-    /// Moves a finished file to its place, and makes the move reach the disk.
+    /// Moves a finished file to its place, and flushes the directory.
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.create_parent(to)?;
         self.step(Step::Rename, to)
@@ -161,7 +159,7 @@ impl Writer {
         self.sync_parent(to)
     }
 
-    /// Gives a finished file a second name; one that is there already stays.
+    /// Gives a finished file a second name. An existing file of that name stays.
     pub(crate) fn link(&self, from: &Path, to: &Path) -> Result<()> {
         self.create_parent(to)?;
         match self.step(Step::Rename, to).and_then(|()| fs::hard_link(from, to)) {
@@ -171,7 +169,7 @@ impl Writer {
         }
     }
 
-    /// Removes a file and says whether it was there.
+    /// Removes a file. Returns [`Removed::WasAbsent`] if it did not exist.
     pub(crate) fn remove(&self, path: &Path) -> Result<Removed> {
         match self.step(Step::Remove, path).and_then(|()| fs::remove_file(path)) {
             Ok(()) => self.sync_parent(path).map(|()| Removed::Yes),
@@ -180,7 +178,7 @@ impl Writer {
         }
     }
 
-    /// Creates a directory and those above it, each of which reaches the disk with its parent.
+    /// Creates a directory and its parents, and flushes each of them.
     pub(crate) fn create_directory(&self, path: &Path) -> Result<()> {
         if path.is_dir() {
             return Ok(());
@@ -193,12 +191,12 @@ impl Writer {
         }
     }
 
-    /// Returns the writer's durability.
+    /// Returns the durability of this writer.
     pub(crate) fn durability(&self) -> Durability {
         self.durability
     }
 
-    /// Returns true if single files are not forced to the disk.
+    /// Returns true if single files are not flushed to the disk.
     fn is_lazy(&self) -> bool {
         matches!(self.durability, Durability::Late | Durability::None)
     }
@@ -207,7 +205,7 @@ impl Writer {
         folder_of(path).map_or(Ok(()), |parent| self.create_directory(parent))
     }
 
-    /// A new path for an unfinished file.
+    /// Returns a new path for an unfinished file.
     pub(crate) fn unfinished(&self) -> PathBuf {
         self.temporary.join(format!(".{}{UNFINISHED}", unique()))
     }
@@ -219,7 +217,7 @@ impl Writer {
         self.sync_file(&file, path)
     }
 
-    /// Makes the directory that `path` is in reach the disk.
+    /// Flushes the directory of `path` to the disk.
     pub(crate) fn sync_parent(&self, path: &Path) -> Result<()> {
         let Some(parent) = folder_of(path) else { return Ok(()) };
         if self.durability != Durability::Full {
@@ -242,13 +240,13 @@ impl Writer {
     }
 }
 
-/// Flush in progress. The operating system reports its failure only once, to this flush; the last
-/// flush of the file would not repeat it.
+/// A flush in progress. The system reports its failure only once, here: the last flush of the file
+/// would not report it again.
 #[derive(Debug)]
 pub(crate) struct Ahead(JoinHandle<io::Result<()>>);
 
 impl Ahead {
-    /// Waits for its end.
+    /// Waits for the end of the flush.
     pub(crate) fn wait(self, path: &Path) -> Result<()> {
         let outcome = self.0.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")));
         outcome.map_err(|error| Error::io("flush", path, error))
@@ -258,22 +256,22 @@ impl Ahead {
 /// Result of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removed {
-    /// The object existed and is removed.
+    /// The object existed and was removed.
     Yes,
-    /// There was nothing.
+    /// The object did not exist.
     WasAbsent,
 }
 
 const UNFINISHED: &str = ".unfinished";
 
-/// Returns true if a file's name is one of an unfinished file.
+/// Returns true if the name is that of an unfinished file.
 pub(crate) fn is_unfinished(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.ends_with(UNFINISHED))
 }
 
-/// Returns 128 bits in lower-case hexadecimal, never the same twice: a name for a session or an
-/// unfinished file. `RandomState` is seeded from the system and keyed anew each time, so that
-/// nobody can derive the next name from the last.
+/// Returns 128 bits in lower-case hex, each time different, as the name of a session or an
+/// unfinished file. `RandomState` is seeded from the system and gets a new key each time, so nobody
+/// can derive the next name from the last one.
 pub(crate) fn unique() -> String {
     let half = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", half(), half())
@@ -284,25 +282,26 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Other systems cannot open a directory as a file, and keep their own journal of names.
+/// Does nothing. Other systems cannot open a directory as a file, and keep their own journal of
+/// names.
 #[cfg(not(unix))]
 fn sync_directory(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// One call for all files: a flush of each waits for the disk's own cache, 4 ms for each of 110,000
-/// files.
+/// Flushes the whole file system in one call. A flush of each file waits for the disk's own cache,
+/// 4 ms for each of 110,000 files.
 #[cfg(target_os = "linux")]
 fn sync_file_system(root: &Path) -> io::Result<()> {
     Ok(rustix::fs::syncfs(File::open(root)?)?)
 }
 
-/// Other systems have no such call, and nothing is written late there.
+/// Does nothing. Other systems have no such call, and nothing is written late there.
 #[cfg(not(target_os = "linux"))]
 fn sync_file_system(_root: &Path) -> io::Result<()> {
     Ok(())
 }
-/// The folder that a path lies in; `.` for a bare name, whose parent is an empty path. `None` for
+/// Returns the folder of a path: `.` for a bare name, whose parent is an empty path, and `None` for
 /// the root.
 pub(super) fn folder_of(path: &Path) -> Option<&Path> {
     let parent = path.parent()?;

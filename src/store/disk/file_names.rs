@@ -1,4 +1,4 @@
-//! The names of files in the store on disk: of tags, which differ by case, and of digests.
+//! Names of files in the store on disk: for tags, which differ by case, and for digests.
 
 use super::TagCase;
 use crate::oci::{Digest, Tag};
@@ -12,12 +12,13 @@ pub(crate) fn file_name(digest: &Digest) -> String {
     format!("{}-{}", digest.algorithm().as_str(), digest.hex())
 }
 
-/// The digest that [`file_name`] made the name of.
+/// Returns the digest for a name that [`file_name`] made.
 pub(crate) fn digest_of_file(name: &str) -> Option<Digest> {
     name.replacen('-', ":", 1).parse().ok()
 }
 
-/// A tag as a file's name: as it is, or with its capitals escaped where the file system folds case.
+/// Returns a tag as a file name: unchanged, or with its capitals escaped if the file system ignores
+/// case.
 pub(crate) fn encode_tag(tag: &Tag, case: TagCase) -> String {
     match case {
         TagCase::Kept => tag.as_str().to_owned(),
@@ -31,7 +32,8 @@ pub(crate) fn encode_tag(tag: &Tag, case: TagCase) -> String {
     }
 }
 
-/// No tag has a `%`, so both spellings can be read wherever the store was written.
+/// Returns the tag of a file name. No tag has a `%`, so this reads both spellings, whichever system
+/// wrote the store.
 pub(crate) fn decode_tag(name: &str) -> Option<Tag> {
     let mut tag = String::with_capacity(name.len());
     let mut chars = name.chars();

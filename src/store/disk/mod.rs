@@ -1,21 +1,20 @@
-//! The content store on disk: blobs by digest, shared by all repositories, and small files that say
-//! which repository has what. One file a tag and one a referrer, so that concurrent writers cannot
-//! lose each other's entries.
+//! The content store on disk. All repositories share blobs by digest. Small files record the
+//! content of each repository: one file for each tag and one for each referrer, so that concurrent
+//! writers cannot lose each other's entries.
 //!
 //! ```text
 //! VERSION  LOCK
-//! charts.cache                                  the server's last view of the charts
+//! charts.cache                                  a server's cache of the charts; private to it
 //! blobs/<algorithm>/<hh>/<hex>                  immutable, read-only
 //! repos/<name>/_r/blobs/<algorithm>/<hex>       the repository has this blob; its size
 //! repos/<name>/_r/manifests/<algorithm>/<hex>   media type, size, artifact type, subject
 //! repos/<name>/_r/tags/<tag>                    digest and time
 //! repos/<name>/_r/subjects/<digest>/<digest>    a referrer's descriptor
-//! repos/_loose/                                 a repository without a name
+//! repos/_loose/                                 like a repository: content without such a name
 //! uploads/<session>/{data,meta}                 an upload: its bytes; its algorithm and repository
 //! tmp/                                          unfinished small files
 //! ```
-//! No component of a repository's name can begin with `_`, so names and these directories never
-//! meet.
+//! No part of a repository's name can begin with `_`, so names and these directories never collide.
 
 pub(super) mod batch;
 pub(super) mod commit;
@@ -44,8 +43,8 @@ use upload_session::Sessions;
 const VERSION: &str = "VERSION";
 const VERSION_TEXT: &str = "chartferry store 1\n";
 const LOCK: &str = "LOCK";
-/// Sessions are beside the repositories: one that ends leaves no empty repository behind, and no
-/// list walks through it.
+/// The folder of upload sessions, beside the repositories: a session that ends leaves no empty
+/// repository, and no list visits it.
 const UPLOADS: &str = "uploads";
 
 /// A content store on disk. Clones are the same store.
@@ -59,22 +58,22 @@ pub(super) struct Inner {
     pub(super) writer: Writer,
     pub(super) tag_case: TagCase,
     pub(super) sessions: Sessions,
-    /// Locks for references. A removal holds one exclusively, an addition shares it, so that a
-    /// manifest is never added while a blob it needs is being removed. The repository's name
-    /// selects the lock, so that their number is bounded.
+    /// Locks that a writer holds alone to remove references and shared to add them, so that no
+    /// manifest is added while a blob that it needs is removed. The repository's name selects the
+    /// lock, so that their number is bounded.
     guards: [RwLock<()>; 64],
 }
 
 #[derive(Debug)]
 enum Access {
-    /// The lock is held as long as the file is open.
+    /// A store for reading and writing. The lock is held as long as the file is open.
     Writable {
         _lock: Lock,
     },
     ReadOnly,
 }
 
-/// Case sensitivity of the file system. Tags are case-sensitive.
+/// The case rule of the file system. Tags distinguish `A` and `a`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TagCase {
     Kept,
@@ -82,10 +81,10 @@ pub(super) enum TagCase {
 }
 
 impl Disk {
-    /// Opens the store at `root` for reading and writing, creating it if there is none.
+    /// Opens the store at `root` for reading and writing. Creates it if none exists.
     ///
     /// # Errors
-    /// `Conflict` when another process has it open; `Invalid` when the directory is something else.
+    /// `Conflict` if another process has it open; `Invalid` if the directory is not a store.
     pub fn open(root: &Path, durability: Durability) -> Result<Self> {
         let temporary = root.join("tmp");
         let writer = Writer::new(durability, temporary.clone());
@@ -107,10 +106,10 @@ impl Disk {
         Ok(Self::with(root, Access::Writable { _lock: lock }, writer))
     }
 
-    /// Opens the store at `root` for reading alone, also while another process writes it.
+    /// Opens the store at `root` for reading alone, even while another process writes it.
     ///
     /// # Errors
-    /// `NotFound` when there is no store; `Invalid` when the directory is something else.
+    /// `NotFound` if no store exists; `Invalid` if the directory is not a store.
     pub fn open_read_only(root: &Path) -> Result<Self> {
         refuse_foreign(root)?;
         if read_version(root)?.is_none() {
@@ -121,7 +120,7 @@ impl Disk {
     }
 
     fn with(root: &Path, access: Access, writer: Writer) -> Self {
-        // VERSION exists; only a file system that folds case finds it by another spelling.
+        // VERSION exists; only a file system that ignores case finds it by another spelling.
         let tag_case = if root.join(VERSION.to_ascii_lowercase()).exists() {
             TagCase::Folded
         } else {
@@ -137,17 +136,17 @@ impl Disk {
         }))
     }
 
-    /// One repository of it, whether it exists yet or not.
+    /// Returns a repository of the store, even if it does not exist yet.
     pub fn repository(&self, name: &RepositoryName) -> Repository {
         Repository::new(self.clone(), name.clone())
     }
 
-    /// The directory of the store.
+    /// Returns the directory of the store.
     pub fn root(&self) -> &Path {
         &self.0.root
     }
 
-    /// The names of all repositories that have a manifest, in byte order.
+    /// Returns the names of all repositories with a manifest, in byte order.
     pub fn repositories(&self) -> Result<Vec<RepositoryName>> {
         let mut names = Vec::new();
         self.walk(&mut |name, directory| {
@@ -175,8 +174,9 @@ impl Disk {
         Ok(())
     }
 
-    /// Visits the directories of other repositories until `visit` stops it: first those below
-    /// `near`, then those that share most of the segments of its name; in byte order among equals.
+    /// Visits the directories of other repositories until `visit` ends it: first those below
+    /// `near`, then those that share most of the segments of its name, and equal ones in byte
+    /// order.
     pub(super) fn visit_near(
         &self,
         near: &RepositoryName,
@@ -237,7 +237,7 @@ impl Disk {
         &self.0.guards[sum % self.0.guards.len()]
     }
 
-    /// Refuses what would change a store that was opened for reading.
+    /// Returns the writer. Refuses a change of a store that was opened for reading.
     pub(super) fn writable(&self) -> Result<&Writer> {
         match self.0.access {
             Access::Writable { .. } => Ok(&self.0.writer),
@@ -249,8 +249,8 @@ impl Disk {
     }
 }
 
-/// The directories in `directory` that have a repository's name, of which `prefix` is the
-/// beginning.
+/// Returns the directories in `directory` that have a repository's name, which begins with
+/// `prefix`.
 fn children(prefix: &str, directory: &Path) -> Result<Vec<(RepositoryName, PathBuf)>> {
     let mut found = Vec::new();
     for entry in read_directory(directory)? {
@@ -265,7 +265,7 @@ fn children(prefix: &str, directory: &Path) -> Result<Vec<(RepositoryName, PathB
     Ok(found)
 }
 
-/// The entries of a directory; none when there is no such directory.
+/// Returns the entries of a directory, or none if it does not exist.
 pub(super) fn read_directory(
     path: &Path,
 ) -> Result<impl Iterator<Item = io::Result<fs::DirEntry>> + use<>> {
@@ -276,7 +276,7 @@ pub(super) fn read_directory(
     }
 }
 
-/// The whole of a small file, or `None` when there is none.
+/// Reads a whole small file. Returns `None` if it does not exist.
 pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -285,10 +285,11 @@ pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Opens a file that a stranger may have made: opening a FIFO or a device could wait without end.
+/// Opens a file that somebody else may have made: opening a FIFO or a device could wait without
+/// end.
 ///
 /// # Errors
-/// `Invalid` for what is no regular file. What the system says of opening it is the inner result.
+/// `Invalid` if it is not a regular file. The inner result has the system's error.
 pub(super) fn open_regular(path: &Path) -> Result<io::Result<File>> {
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return Err(Error::invalid(format!("`{}` is no regular file", path.display())));
@@ -296,8 +297,8 @@ pub(super) fn open_regular(path: &Path) -> Result<io::Result<File>> {
     Ok(File::open(path))
 }
 
-/// The start of a file that is known to be short, or `None` when there is none. At a server's start
-/// it is read once a tag: each call to the system counts.
+/// Reads the start of a file that is known to be short. Returns `None` if it does not exist. At its
+/// start, a server reads one for each tag, so each call to the system counts.
 pub(super) fn read_start<'b>(path: &Path, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>> {
     let fail = |error| Error::io("read", path, error);
     let mut file = match File::open(path) {
@@ -309,8 +310,8 @@ pub(super) fn read_start<'b>(path: &Path, buffer: &'b mut [u8]) -> Result<Option
     Ok(Some(&buffer[..length]))
 }
 
-/// A repository `a` that was never pushed to may be a directory on the way to `a/b`; asking a plain
-/// file for its children is absence too.
+/// Returns true if the error means that a file does not exist. A repository `a` without content may
+/// be a directory on the way to `a/b`; to look for the children of a plain file is absence too.
 pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
@@ -322,14 +323,14 @@ fn holds_manifests(directory: &Path) -> bool {
     })
 }
 
-/// A directory that has things in it but is no store must not become one.
+/// Refuses a directory with foreign content, so that it does not become a store.
 fn refuse_foreign(root: &Path) -> Result<()> {
     if read_version(root)?.is_some() {
         return Ok(());
     }
     for entry in read_directory(root)? {
         let entry = entry.map_err(|error| Error::io("read directory", root, error))?;
-        // What a first opening leaves when it is killed before it has written the version.
+        // A first start that was killed leaves these, before it has written the version.
         if entry.file_name() != LOCK && entry.file_name() != "tmp" {
             return Err(Error::invalid(format!(
                 "`{}` is not empty and is no store of chartferry",
@@ -354,14 +355,14 @@ fn read_version(root: &Path) -> Result<Option<()>> {
     }
 }
 
-/// The lock of a store. Closing its file would not do: a program that is being started may still
-/// have it open.
+/// The lock of a store. Closing its file is not enough: a program that is just being started may
+/// still have it open.
 #[derive(Debug)]
 struct Lock(File);
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Where it fails, closing the file is left.
+        // If this fails, the file is closed anyway.
         let _ = self.0.unlock();
     }
 }
@@ -386,7 +387,7 @@ fn lock(root: &Path) -> Result<Lock> {
 }
 
 /// Removes the sessions of earlier versions, which were within the repositories, and the
-/// repositories that have nothing else.
+/// repositories with no other content.
 fn remove_old_uploads(directory: &Path) -> Result<()> {
     for entry in read_directory(directory)? {
         let entry = entry.map_err(|error| Error::io("read directory", directory, error))?;
@@ -397,14 +398,14 @@ fn remove_old_uploads(directory: &Path) -> Result<()> {
             && entry.file_type().is_ok_and(|kind| kind.is_dir())
         {
             remove_old_uploads(&path)?;
-            // Only an empty one goes; any other stays as it is.
+            // This removes only an empty directory; any other stays.
             let _ = fs::remove_dir(&path);
         }
     }
     Ok(())
 }
 
-/// Removes what writers left behind when they were killed.
+/// Removes the files of writers that were killed.
 fn empty(temporary: &Path) -> Result<()> {
     for entry in read_directory(temporary)? {
         let path = entry.map_err(|error| Error::io("read directory", temporary, error))?.path();

@@ -1,6 +1,5 @@
-//! An artifact put into a repository on disk whole: blobs, manifest and tags in three flushes
-//! instead of one after another for each file. [`super::repository`] says what a repository is made
-//! of.
+//! An artifact that is put into a repository on disk whole: blobs, manifest and tags in three
+//! flushes instead of one for each file. [`super::repository`] describes the parts of a repository.
 
 use super::{
     batch::{Batch, Mode, Turn},
@@ -14,14 +13,14 @@ use crate::{
 use std::{collections::BTreeMap, fs, sync::PoisonError};
 
 impl Repository {
-    /// Stores blobs, the manifest that names them, and tags on it: first the data reaches the disk,
-    /// then the names of the blobs, then the record of the manifest and, after it, the tags, so
-    /// that a crash never leaves a manifest without what it names.
+    /// Stores blobs, the manifest that names them, and tags on it. First it flushes the data, then
+    /// the names of the blobs, then the record of the manifest and, after it, the tags. A crash
+    /// never leaves a manifest without the blobs that it names.
     ///
     /// # Errors
-    /// `Integrity` when a blob is not what its descriptor says; `Invalid` with a
-    /// [`MissingContent`](super::repository::MissingContent) as its source; `Io`. Nothing is
-    /// visible then but blobs.
+    /// `Integrity` if a blob does not match its descriptor; `Invalid` with a
+    /// [`MissingContent`](super::repository::MissingContent) as its source; `Io`. After an error,
+    /// only blobs are visible.
     pub fn put_artifact(
         &self,
         blobs: &[(Descriptor, BlobSource)],

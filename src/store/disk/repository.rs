@@ -1,5 +1,5 @@
-//! One repository of the store on disk: which blobs, manifests, tags and referrers it has. Every
-//! call blocks on the disk; `local` puts the asynchronous traits over it.
+//! One repository of the store on disk: its blobs, manifests, tags and referrers. Every call blocks
+//! on the disk; `local` implements the asynchronous traits with it.
 
 use super::{
     Disk,
@@ -22,71 +22,73 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// One repository of a [`Disk`], whether it exists yet or not.
+/// One repository of a [`Disk`], which may not exist yet.
 #[derive(Clone, Debug)]
 pub struct Repository {
     pub(crate) disk: Disk,
     name: RepositoryName,
 }
 
-/// A blob as it lies on disk.
+/// A blob as stored on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBlob {
     /// Path of the file. The caller must not change it.
     pub path: PathBuf,
-    /// Size in bytes.
+    /// The size of the blob in bytes.
     pub size: u64,
 }
 
-/// A manifest as it lies on disk.
+/// A manifest as stored on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredManifest {
-    /// The digest it was pushed by, the media type it was pushed as, and its size.
+    /// The digest and the media type of the push, and the size.
     pub descriptor: Descriptor,
-    /// Its raw bytes.
+    /// The raw bytes of the manifest.
     pub bytes: Bytes,
 }
 
-/// Some of the referrers of a manifest, each a file that holds its descriptor as JSON.
+/// A page of the referrers of a manifest. Each referrer is a file that holds its descriptor as
+/// JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReferrersPage {
-    /// The files, in the order of their digests.
+    /// The files, in the order of the referrers' digests.
     pub files: Vec<StoredBlob>,
-    /// The digest of the last referrer that was looked at; the next page begins after it.
+    /// The digest of the last referrer of this page; the next page begins after it.
     pub last: Option<Digest>,
-    /// True if more items follow.
+    /// True if more pages follow.
     pub more: bool,
 }
 
-/// Policy for manifests that refer to blobs or manifests which the repository does not have.
+/// The rule for a manifest that names content which its repository does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Missing {
-    /// No: such a manifest could not be pulled.
+    /// Refuse it: nobody could pull such a manifest.
     #[default]
     Refuse,
-    /// Yes, as a sparse mirror needs it.
+    /// Accept it, as a sparse mirror needs it.
     Accept,
 }
 
-/// Result of a mount.
+/// The result of a mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mounted {
     /// The repository now has the blob.
     Yes,
-    /// The blob is not there to be mounted.
+    /// The other repository does not have the blob.
     NotThere,
 }
 
-/// A manifest names content that its repository does not have: the source of the error that refuses
-/// it.
+/// The digest of content that a manifest names and its repository does not have. It is the source
+/// of the error that refuses the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the repository does not have `{0}`")]
 pub struct MissingContent(pub Digest);
 
-/// More bytes than a tag's file has: a digest of 135 characters at most, a blank, and a time.
+/// Bytes of a buffer that holds any tag's file: a digest of 135 characters at most, a blank, and a
+/// time.
 const TAG_FILE: usize = 256;
 
-/// Record of a manifest besides its bytes.
+/// The record that the repository keeps about a manifest beside its bytes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Record {
@@ -103,7 +105,7 @@ impl Repository {
         Self { disk, name }
     }
 
-    /// Its name.
+    /// Returns the name of the repository.
     pub fn name(&self) -> &RepositoryName {
         &self.name
     }
@@ -113,26 +115,26 @@ impl Repository {
         self.references().is_dir()
     }
 
-    /// The blob, if this repository has it.
+    /// Returns the blob, if this repository has it.
     pub fn blob(&self, digest: &Digest) -> Result<Option<StoredBlob>> {
         let Some(marker) = read_file(&self.blob_marker(digest))? else { return Ok(None) };
         let path = self.disk.blob_path(digest);
         let Ok(metadata) = fs::metadata(&path) else { return Ok(None) };
-        // A blob that lost bytes to a crash without durability is no blob: who has it may push it
-        // again. A marker that lost its own says nothing about the blob.
+        // A blob that lost bytes to a crash without durability does not count, so a client can push
+        // it again. A marker without content says nothing about the blob.
         let noted = std::str::from_utf8(&marker).ok().and_then(|size| size.parse::<u64>().ok());
         let whole = noted.is_none_or(|size| size == metadata.len());
         Ok(whole.then_some(StoredBlob { path, size: metadata.len() }))
     }
 
-    /// Makes a blob that lies among the store's blobs one of this repository's.
+    /// Adds a blob of the store to this repository.
     pub(crate) fn mark_blob(&self, digest: &Digest, size: u64) -> Result<()> {
         let writer = self.disk.writable()?;
         let _shared = self.disk.guard(&self.name).read().unwrap_or_else(PoisonError::into_inner);
         writer.mark(&self.blob_marker(digest), size.to_string().as_bytes())
     }
 
-    /// Makes a blob of the repository `from` one of this one, without copying it.
+    /// Adds a blob of the repository `from` to this one, without a copy.
     pub fn mount_blob(&self, digest: &Digest, from: &RepositoryName) -> Result<Mounted> {
         let Some(blob) = self.disk.repository(from).blob(digest)? else {
             return Ok(Mounted::NotThere);
@@ -140,9 +142,9 @@ impl Repository {
         self.mark_blob(digest, blob.size).map(|()| Mounted::Yes)
     }
 
-    /// Makes a blob of another repository one of this one. Takes it from the repository with the
-    /// nearest name that has the blob and that `may_pull` allows; at most `most` repositories are
-    /// looked at.
+    /// Adds a blob of another repository to this one. It takes the blob from the repository with
+    /// the nearest name that has the blob and that `may_pull` allows. It examines at most `most`
+    /// repositories.
     pub fn mount_nearest(
         &self,
         digest: &Digest,
@@ -160,7 +162,7 @@ impl Repository {
             }
             left -= 1;
             let other = self.disk.repository(&name);
-            // The file is asked for before the right, which may cost more.
+            // The check of the file comes before the check of the right, which may cost more.
             if let Some(blob) = other.blob(digest)?
                 && may_pull(&name)
             {
@@ -173,36 +175,36 @@ impl Repository {
         Ok(found)
     }
 
-    /// Takes a blob away from this repository; its bytes stay while another has it.
+    /// Removes a blob from this repository. Its bytes stay while another repository has it.
     pub fn delete_blob(&self, digest: &Digest) -> Result<Removed> {
         let writer = self.disk.writable()?;
         let _alone = self.disk.guard(&self.name).write().unwrap_or_else(PoisonError::into_inner);
         writer.remove(&self.blob_marker(digest))
     }
 
-    /// The descriptor of a manifest, if this repository has it.
+    /// Returns the descriptor of a manifest, if this repository has it.
     pub fn find(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
         let Some(digest) = self.digest_of(target)? else { return Ok(None) };
         let Some(record) = self.record(&digest)? else { return Ok(None) };
         let there = fs::metadata(self.disk.blob_path(&digest)).map(|metadata| metadata.len());
-        // As with blobs: one that lost bytes is none.
+        // As with blobs, a manifest that lost bytes does not count.
         Ok(there
             .is_ok_and(|size| size == record.size)
             .then(|| Descriptor::new(&record.media_type, digest, record.size)))
     }
 
-    /// A manifest with its raw bytes, if this repository has it.
+    /// Returns a manifest with its raw bytes, if this repository has it.
     pub fn manifest(&self, target: &TagOrDigest) -> Result<Option<StoredManifest>> {
         let Some(descriptor) = self.find(target)? else { return Ok(None) };
         let bytes = read_file(&self.disk.blob_path(&descriptor.digest))?;
         Ok(bytes.map(|bytes| StoredManifest { descriptor, bytes: bytes.into() }))
     }
 
-    /// Stores a manifest by `digest`, which its bytes must have, lists it as a referrer of its
-    /// subject, and moves `tags` to it, in this order.
+    /// Stores a manifest under `digest`, lists it as a referrer of its subject, and moves `tags` to
+    /// it, in this order.
     ///
     /// # Errors
-    /// `Integrity` when the bytes have another digest; `Invalid` with a [`MissingContent`] as its
+    /// `Integrity` if the bytes have another digest; `Invalid` with a [`MissingContent`] as its
     /// source.
     pub fn put_manifest(
         &self,
@@ -236,8 +238,8 @@ impl Repository {
         })
     }
 
-    /// Returns the files about a manifest besides its bytes: its record, and its entry among the
-    /// referrers of its subject.
+    /// Returns the files that the store keeps for a manifest beside its bytes: its record, and its
+    /// entry among the referrers of its subject.
     pub(crate) fn entries(&self, manifest: &Manifest, digest: &Digest) -> Vec<(PathBuf, Vec<u8>)> {
         let referrer = Descriptor { digest: digest.clone(), ..manifest.as_referrer() };
         let record = Record {
@@ -253,7 +255,7 @@ impl Repository {
         entries
     }
 
-    /// Takes away a tag, or a manifest with all its tags.
+    /// Removes a tag, or a manifest with all its tags.
     pub fn remove(&self, target: &TagOrDigest) -> Result<Removed> {
         let writer = self.disk.writable()?;
         let _alone = self.disk.guard(&self.name).write().unwrap_or_else(PoisonError::into_inner);
@@ -273,7 +275,7 @@ impl Repository {
         writer.remove(&self.manifest_record(digest))
     }
 
-    /// All tags in byte order.
+    /// Returns all tags in byte order.
     pub fn tag_names(&self) -> Result<Vec<Tag>> {
         let directory = self.references().join("tags");
         let mut tags = Vec::new();
@@ -285,14 +287,15 @@ impl Repository {
         Ok(tags)
     }
 
-    /// The descriptors of the manifests whose subject is `subject`, in the order of their digests.
+    /// Returns the descriptors of the manifests whose subject is `subject`, in the order of their
+    /// digests.
     pub fn list_referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
         let directory = self.subject_directory(subject);
         let mut referrers: Vec<Descriptor> = Vec::new();
         for entry in read_directory(&directory)? {
             let path =
                 entry.map_err(|error| Error::io("read directory", &directory, error))?.path();
-            // It may be gone since the directory was read.
+            // Another process may have removed it since the directory was read.
             if let Some(bytes) = read_file(&path)? {
                 referrers.push(parse(&path, &bytes)?);
             }
@@ -301,8 +304,8 @@ impl Repository {
         Ok(referrers)
     }
 
-    /// The referrers of `subject` after `after`, as the files that they are: nothing is read but
-    /// their sizes, and what they are where only those of `artifact_type` are wanted.
+    /// Returns the referrers of `subject` after `after`, as files. It reads only their sizes, and
+    /// their types if the caller wants only those of `artifact_type`.
     pub fn page_of_referrers(
         &self,
         subject: &Digest,
@@ -323,7 +326,7 @@ impl Repository {
         let mut rest = digests.into_iter().enumerate().peekable();
         while let Some((at, digest)) = rest.next() {
             let path = self.referrer_entry(subject, &digest);
-            // It may be gone since the directory was read.
+            // Another process may have removed it since the directory was read.
             let Ok(metadata) = fs::metadata(&path) else { continue };
             let wanted = match artifact_type {
                 None => true,
@@ -366,7 +369,7 @@ impl Repository {
         digest.map(Some).ok_or_else(|| damaged(&path))
     }
 
-    /// A tag's file, and what is in it when it is on this manifest.
+    /// Returns the file of a tag, and its content if the tag is on this manifest.
     pub(crate) fn tag_file(&self, tag: &Tag, digest: &Digest) -> (PathBuf, Vec<u8>) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         (self.tag_path(tag), format!("{digest} {now}\n").into_bytes())
@@ -377,9 +380,9 @@ impl Repository {
         read_file(&path)?.map(|bytes| parse(&path, &bytes)).transpose()
     }
 
-    /// Refuses a manifest that cannot be pulled as it is: everything that it needs must be here or
-    /// coming, but for what is by definition elsewhere and its subject; and what is here must have
-    /// the size that the manifest says.
+    /// Refuses a manifest that clients could not pull. Everything that it needs must be present or
+    /// in this push, except its subject and layers that are by definition stored elsewhere. Present
+    /// content must have the size that the manifest names.
     pub(crate) fn require_content(
         &self,
         document: &Document,
@@ -442,7 +445,8 @@ impl Repository {
     }
 }
 
-/// A layer that its maker forbids to distribute is fetched from its own addresses.
+/// Returns true for a layer whose license forbids to distribute it. Clients download it from its
+/// own addresses.
 fn is_elsewhere(blob: &Descriptor) -> bool {
     !blob.urls.is_empty()
         || blob.media_type.contains(".nondistributable.")

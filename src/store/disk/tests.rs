@@ -1,5 +1,5 @@
-//! The commit protocol under a seam that sees every step: what order they are taken in, and what is
-//! left when any one of them fails or is the last.
+//! Tests of the commit protocol with a hook that sees every step: the order of the steps, and the
+//! files that remain if any one of them fails or is the last.
 
 use super::{
     Disk, Inner,
@@ -54,7 +54,7 @@ fn manifest(subject: Option<&Manifest>) -> Manifest {
     Manifest::compose(document, media::MANIFEST)
 }
 
-/// A push of an artifact and a referrer to it, as a client does it.
+/// Pushes an artifact and a referrer to it, as a client does it.
 async fn push(repository: &Repository) -> crate::Result<()> {
     for bytes in [CONFIG, LAYER] {
         let blob = Descriptor::of("", bytes);
@@ -65,7 +65,7 @@ async fn push(repository: &Repository) -> crate::Result<()> {
     repository.push_manifest(&manifest(Some(&first)), None).await
 }
 
-/// The same artifact, put there whole.
+/// Puts the same artifact into the repository whole.
 async fn push_whole(repository: &Repository) -> crate::Result<()> {
     let blobs = [CONFIG, LAYER]
         .map(|bytes| (Descriptor::of("", bytes), BlobSource::Bytes(Bytes::from_static(bytes))));
@@ -96,7 +96,7 @@ async fn an_artifact_put_whole_is_flushed_then_named_then_referred_to() {
     let first = |step: Step, part: &str| {
         steps.iter().position(|(one, path)| *one == step && path.starts_with(part)).expect("step")
     };
-    // Two blobs, the manifest, its record and the tag, each flushed before any has its name.
+    // Two blobs, the manifest, its record and the tag: each is flushed before any has its name.
     assert_eq!(steps.iter().filter(|(step, _)| *step == Step::SyncFile).count(), 5);
     assert!(last(Step::SyncFile, "tmp") < first(Step::Rename, ""));
     let record = first(Step::Rename, "repos/ns/demo/_r/manifests");
@@ -151,8 +151,8 @@ async fn every_step_comes_after_those_it_rests_on() {
     let record = references.join("manifests/sha256").join(manifest(None).digest().hex());
     let tag = references.join("tags/1.0.0");
     let rename = at(Step::Rename, &blob);
-    // Each reference begins only when what it rests on has its name, and its directory has reached
-    // the disk.
+    // Each reference begins only after everything that it refers to has its name and its directory
+    // is flushed.
     let mut then = rename;
     for place in [&blob, &marker, &record, &tag] {
         let named = at(if place == &marker { Step::Write } else { Step::Rename }, place);
@@ -196,8 +196,8 @@ async fn less_durability_takes_fewer_steps() {
     assert_eq!(count(Durability::None).await, (0, 0));
 }
 
-/// The process ends before each step in turn: nothing after it happens, and another process opens
-/// the store. What was flushed makes no difference to the end of a process, so nothing is.
+/// The process ends before each step in turn: no later step happens, and another process opens the
+/// store. Flushes do not matter for the end of a process, so the test does none.
 #[tokio::test]
 async fn a_crash_at_any_step_leaves_no_reference_to_missing_bytes() {
     crash(push).await;
@@ -221,7 +221,7 @@ async fn crash(push: impl AsyncFn(&Repository) -> crate::Result<()>) {
         whole(&disk.repository(&name())).await;
         let left = fs::read_dir(root.path().join("tmp")).expect("tmp").count();
         assert_eq!(left, 0, "unfinished files after step {last}");
-        // And the same push succeeds now, whatever the first one left.
+        // The same push succeeds now, whatever the first one left.
         push(&disk.repository(&name())).await.expect("push again");
         let found = disk.repository(&name()).find(&TagOrDigest::Tag(tag())).expect("find");
         assert_eq!(found.map(|found| found.digest), Some(manifest(None).digest().clone()));
@@ -232,7 +232,7 @@ async fn crash(push: impl AsyncFn(&Repository) -> crate::Result<()>) {
     }
 }
 
-/// Everything the repository says it has can be had, whole.
+/// Checks that the repository returns everything that it lists.
 async fn whole(repository: &Repository) {
     let mut manifests = Vec::new();
     for tag in repository.tag_names().expect("tags") {
@@ -240,8 +240,7 @@ async fn whole(repository: &Repository) {
             repository.fetch_manifest(&TagOrDigest::Tag(tag)).await.expect("tagged manifest");
         let referrers = repository.referrers(manifest.digest(), None).await.expect("referrers");
         for referrer in referrers {
-            // An entry may be there a moment before its record would have been: it is never listed
-            // without one.
+            // An entry may exist a moment before its record; the list never has it without one.
             let target = TagOrDigest::Digest(referrer.digest);
             manifests.push(repository.fetch_manifest(&target).await.expect("referrer"));
         }
@@ -366,7 +365,7 @@ fn a_long_upload_is_flushed_on_the_way_and_ends_whole() {
     let id = upload.id().to_owned();
     for at in 0..70 {
         if at == 40 {
-            // A flush that one request began is waited for by the next.
+            // The next request waits for a flush that an earlier request began.
             upload = repository.upload(&id).expect("session").expect("there");
         }
         upload.append(&[&part]).expect("append");

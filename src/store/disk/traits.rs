@@ -1,4 +1,4 @@
-//! The traits of this room over a repository on disk. What may take long leaves the executor's
+//! The traits of [`crate::store`] for a repository on disk. Slow work leaves the executor's
 //! threads.
 
 use super::{
@@ -108,7 +108,7 @@ impl Tags for Repository {
         blocking(move || {
             let tags = this.tag_names()?;
             let read = |tag: Tag| {
-                // Whoever asks for that one tag is told what is wrong with it.
+                // A request for that one tag gets the error.
                 let digest = this.read_tag(&tag).ok().flatten();
                 (tag, digest)
             };
@@ -152,13 +152,13 @@ impl Repository {
     }
 }
 
-/// Runs what blocks on a thread that may. A panic there goes on here.
+/// Runs blocking work on a thread for such work, and continues its panic here.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // It never began: the runtime is going away, and this task with it.
+            // The work never began: the runtime is shutting down, and this task with it.
             Err(_) => std::future::pending().await,
         },
     }

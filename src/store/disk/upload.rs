@@ -1,6 +1,6 @@
-//! Uploads to the store on disk: bytes appended and hashed as they come, then verified and moved to
-//! their place. A session outlives its connection and the process, after which its hash is computed
-//! again from the file; an upload in one go leaves nothing when it ends early.
+//! Uploads to the store on disk: bytes are appended and hashed as they arrive, then verified and
+//! moved to their place. A session outlives its connection and its process; the next process
+//! computes its hash again from the file. An upload in one request leaves no file if it ends early.
 
 use super::{
     Disk,
@@ -19,25 +19,25 @@ use std::{
     time::SystemTime,
 };
 
-/// One request's hold on an upload. Whoever takes a session next ends this hold: a client that lost
-/// its connection goes on at once, though the server has not yet noticed.
+/// One request's hold on an upload. The next request for the session ends this hold: a client that
+/// lost its connection continues at once, even if the server has not noticed yet.
 #[derive(Debug)]
 pub struct Upload {
     repository: Repository,
     data: PathBuf,
-    /// The session's directory; without one, nobody can come back to this upload.
+    /// The session's directory, or `None` for an upload that no later request can continue.
     directory: Option<PathBuf>,
     session: Arc<Session>,
     turn: u64,
     file: Option<File>,
 }
 
-/// Bytes between two flushes beside the transfer. The flush that the client waits for has no more
-/// than this to write, however long the blob was.
+/// Bytes after which the store begins a flush beside the transfer. The flush that the client waits
+/// for then has at most so many bytes to write, however long the blob is.
 const FLUSH: u64 = 32 * 1024 * 1024;
 
 impl Repository {
-    /// Opens a session for content that will go by a digest of `algorithm`.
+    /// Opens a session for content that gets a digest of `algorithm`.
     pub fn start_upload(&self, algorithm: Algorithm) -> Result<Upload> {
         self.disk.writable()?;
         let directory = self.disk.uploads().join(unique());
@@ -52,7 +52,7 @@ impl Repository {
         let file = match file {
             Ok(file) => file,
             Err(error) => {
-                // The disk may be full: leave nothing. The failure above is the one to report.
+                // The disk may be full, so no file stays. The error above is the one to report.
                 let _ = fs::remove_dir_all(&directory);
                 return Err(error);
             }
@@ -63,16 +63,16 @@ impl Repository {
         Ok(Upload::new(self, data, directory, session, 0, Some(file)))
     }
 
-    /// Begins an upload in one go, of content that will go by a digest of `algorithm`. Dropped, it
-    /// leaves nothing.
+    /// Begins an upload in one request, for content that gets a digest of `algorithm`. If dropped,
+    /// it leaves no file.
     pub fn start_whole(&self, algorithm: Algorithm) -> Result<Upload> {
         let data = self.disk.writable()?.unfinished();
         let (session, file) = (Session::new(algorithm, self.name()), Some(create(&data)?));
         Ok(Upload::new(self, data, None, session, 0, file))
     }
 
-    /// Takes over the session `id`, from this process or an earlier one. Reads what is there if it
-    /// must be hashed.
+    /// Takes over the session `id`, from this process or an earlier one. Reads its file if the
+    /// content must be hashed.
     pub fn upload(&self, id: &str) -> Result<Option<Upload>> {
         let Some(session) = self.session(id)? else { return Ok(None) };
         let turn = {
@@ -88,8 +88,7 @@ impl Repository {
         Ok(Some(Upload::new(self, data, directory, session, turn, None)))
     }
 
-    /// Returns the number of bytes that the session `id` has received. A concurrent sender can
-    /// continue.
+    /// Returns the number of bytes of the session `id`, without disturbing its sender.
     pub fn upload_size(&self, id: &str) -> Result<Option<u64>> {
         let Some(directory) = self.upload_directory(id) else { return Ok(None) };
         if let Some(session) = self.disk.0.sessions.map().get(&directory) {
@@ -118,7 +117,7 @@ impl Repository {
         Ok(Some(Arc::clone(map.entry(directory).or_insert_with(|| Arc::new(session)))))
     }
 
-    /// The directory of the session `id`, if that can be one's name.
+    /// Returns the directory of the session `id`, if that is a valid name of a session.
     fn upload_directory(&self, id: &str) -> Option<PathBuf> {
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         (id.len() == 32 && id.bytes().all(hex)).then(|| self.disk.uploads().join(id))
@@ -126,12 +125,12 @@ impl Repository {
 }
 
 impl Disk {
-    /// The number of sessions, idle ones included.
+    /// Returns the number of sessions, idle ones included.
     pub fn count_uploads(&self) -> Result<usize> {
         Ok(super::read_directory(&self.uploads())?.count())
     }
 
-    /// Removes the sessions that nothing was added to since `moment`, and says how many.
+    /// Removes the sessions that got no bytes since `moment`. Returns their number.
     pub fn expire_uploads(&self, moment: SystemTime) -> Result<usize> {
         self.writable()?;
         let mut expired = Vec::new();
@@ -164,7 +163,7 @@ impl Disk {
 impl Drop for Upload {
     fn drop(&mut self) {
         if self.directory.is_none() {
-            // After `finish` it has its own place and is not here.
+            // After `finish`, the file has its own place and is not here.
             let _ = fs::remove_file(&self.data);
         }
     }
@@ -182,7 +181,7 @@ impl Upload {
         Self { repository: repository.clone(), data, directory, session, turn, file }
     }
 
-    /// The session's name within its repository; empty when it is no session.
+    /// Returns the session's name within its repository, or an empty text if there is no session.
     pub fn id(&self) -> &str {
         let name = self.directory.as_deref().and_then(Path::file_name);
         name.and_then(|name| name.to_str()).unwrap_or_default()
@@ -193,11 +192,11 @@ impl Upload {
         self.session.size.load(Ordering::Acquire)
     }
 
-    /// Appends bytes. Blocks on the disk. When they cannot be written the session is given up at
-    /// once, so that a full disk gets its space back.
+    /// Appends bytes. It blocks on the disk. If they cannot be written, the session ends at once,
+    /// so that a full disk gets its space back.
     ///
     /// # Errors
-    /// `Conflict` when another request has taken the session over; `Io`.
+    /// `Conflict` if another request has taken over the session; `Io`.
     pub fn append(&mut self, chunks: &[impl AsRef<[u8]>]) -> Result<()> {
         let result = self.try_append(chunks);
         if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Io) {
@@ -231,12 +230,12 @@ impl Upload {
         Ok(())
     }
 
-    /// Verifies that the content has `digest` and makes it a blob of the repository; the session
-    /// ends either way. Blocks on the disk.
+    /// Verifies that the content has `digest` and makes it a blob of the repository. The session
+    /// ends either way. It blocks on the disk.
     ///
     /// # Errors
-    /// `Integrity` when the content has another digest; `Conflict` when another request has taken
-    /// over; `Io`.
+    /// `Integrity` if the content has another digest; `Conflict` if another request has taken over
+    /// the session; `Io`.
     pub fn finish(mut self, digest: &Digest) -> Result<()> {
         let result = self.try_finish(digest);
         if !result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Conflict) {
@@ -250,7 +249,7 @@ impl Upload {
         let (hashers, ahead) = {
             let mut state = lock(&self.session);
             self.check_turn(&state)?;
-            // Nobody may append from here on.
+            // No request may append from here on.
             state.turn += 1;
             self.turn = state.turn;
             state.ended = true;
@@ -286,7 +285,7 @@ impl Upload {
         self.repository.mark_blob(digest, self.size())
     }
 
-    /// Ends the session and removes what it has.
+    /// Ends the session and removes its files.
     pub fn cancel(mut self) -> Result<()> {
         {
             let mut state = lock(&self.session);
@@ -297,14 +296,14 @@ impl Upload {
     }
 
     fn give_up(&mut self) {
-        // What went wrong is reported already, and the session expires if it cannot be removed now.
+        // The caller has the error already, and the session expires if it cannot be removed now.
         let _ = self.end();
     }
 
     fn end(&mut self) -> Result<()> {
         self.file = None;
         let Some(directory) = &self.directory else { return Ok(()) };
-        // In this order, so that nobody finds the files without the session that has ended.
+        // In this order, no request finds the files without the session that has ended.
         let removed = remove(directory);
         self.repository.disk.0.sessions.map().remove(directory);
         removed
@@ -324,7 +323,7 @@ impl Upload {
 pub(crate) const DATA: &str = "data";
 pub(crate) const META: &str = "meta";
 
-/// Moves verified data to its place among the blobs, unless it is there.
+/// Moves verified data to its place among the blobs, unless the blob exists.
 fn settle(
     disk: &Disk,
     writer: &Writer,
@@ -334,9 +333,9 @@ fn settle(
     size: u64,
 ) -> Result<()> {
     let place = disk.blob_path(digest);
-    // One of another size was cut short by a crash without durability: it is replaced.
+    // A crash without durability cut a blob of another size short, so this replaces it.
     if fs::metadata(&place).is_ok_and(|there| there.len() == size) {
-        // Who moved it there may not have got this far.
+        // The process that moved it there may have stopped before this step.
         return writer.sync_parent(&place);
     }
     writer.sync_file(file, data)?;

@@ -1,5 +1,5 @@
-//! Upload sessions as this process knows them: how much is there, and its hash so far. One of an
-//! earlier process is known again from its files.
+//! Upload sessions as this process knows them: the bytes received, and their hash so far. A session
+//! of an earlier process is restored from its files.
 
 use super::{
     commit::Ahead,
@@ -17,7 +17,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
 };
 
-/// The sessions that this process has touched, by their directory.
+/// The sessions that this process has used, by their directory.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions(Mutex<HashMap<PathBuf, Arc<Session>>>);
 
@@ -29,7 +29,7 @@ impl Sessions {
 
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// The only repository that it can be reached by.
+    /// The only repository whose requests can reach the session.
     pub(crate) repository: RepositoryName,
     pub(crate) size: AtomicU64,
     pub(crate) state: Mutex<State>,
@@ -38,17 +38,18 @@ pub(crate) struct Session {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) hashers: Hashers,
-    /// Grows with each request that takes the session over; the one before it must then stop.
+    /// A counter of the requests that took over the session; an earlier request must then stop.
     pub(crate) turn: u64,
-    /// A request finishes or cancels it: nobody may take it any more.
+    /// True once a request has finished or canceled the session: no request may take it over any
+    /// more.
     pub(crate) ended: bool,
-    /// A flush of what came so far, and how much that was.
+    /// A flush of the first bytes in progress, and their number.
     pub(crate) ahead: Option<Ahead>,
     pub(crate) flushed: u64,
 }
 
-/// SHA-256 always, so that content is kept once whatever it is called; the other algorithm if it
-/// was asked for.
+/// The hash states: always SHA-256, so that the store keeps content once under any digest, and the
+/// other algorithm if the client asked for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Hashers {
     pub(crate) sha256: Hasher,
@@ -85,16 +86,16 @@ pub(crate) fn lock(session: &Session) -> MutexGuard<'_, State> {
     session.state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The algorithm and the repository of a session, from its files. `None` for one that is not there
-/// or not whole.
+/// Reads the algorithm and the repository of a session from its files. Returns `None` if the
+/// session does not exist or is incomplete.
 pub(crate) fn read_meta(directory: &Path) -> Result<Option<(Algorithm, RepositoryName)>> {
     let Some(meta) = read_file(&directory.join(META))? else { return Ok(None) };
     let parts = std::str::from_utf8(&meta).ok().and_then(|text| text.trim_end().split_once(' '));
     Ok(parts.and_then(|(algorithm, name)| Some((algorithm.parse().ok()?, name.parse().ok()?))))
 }
 
-/// A session of an earlier process, if it is one of `repository`: as long as its file, hashed
-/// again.
+/// Restores a session of an earlier process, if it belongs to `repository`: its length is that of
+/// its file, whose content is hashed again.
 pub(crate) fn revive(directory: &Path, repository: &RepositoryName) -> Result<Option<Session>> {
     let Some((algorithm, name)) = read_meta(directory)? else { return Ok(None) };
     if name != *repository {
@@ -107,7 +108,7 @@ pub(crate) fn revive(directory: &Path, repository: &RepositoryName) -> Result<Op
         Ok(())
     });
     let size = match read {
-        // It ended meanwhile.
+        // The session ended meanwhile.
         Err(_) if !data.exists() => return Ok(None),
         read => read?,
     };

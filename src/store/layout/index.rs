@@ -1,6 +1,6 @@
-//! The `index.json` of an image layout, with whatever other tools put into it kept as it was. A
-//! layout is one repository and its names are tags, or it holds many, and a name is `NAME:TAG`: a
-//! [`Scope`] says which is meant.
+//! The `index.json` of an image layout. Content that other tools put into it stays unchanged.
+//! Either the layout is one repository and its names are tags, or it holds many and a name is
+//! `NAME:TAG`; a [`Scope`] selects one of the two.
 
 use super::ref_name::RefName;
 use crate::oci::{
@@ -16,20 +16,21 @@ use std::{
 /// The whole layout as one repository, or one repository in it.
 pub(crate) type Scope<'a> = Option<&'a RepositoryName>;
 
-/// A layout's index: the document as it is, and its entries as descriptors. Every lookup and every
-/// change takes the same time however long the list is: mirrors list tens of thousands of versions
-/// one by one.
+/// The index of a layout: the document as it is, and its entries as descriptors. Every lookup and
+/// every change takes the same time for a list of any length: mirrors list tens of thousands of
+/// versions one by one.
 #[derive(Debug)]
 pub(crate) struct Index {
     document: Map<String, Value>,
-    /// In the document's order; an entry that was taken away leaves a gap, so that positions stay.
+    /// The entries in the document's order. An entry that was removed leaves a gap, so that
+    /// positions stay valid.
     entries: Vec<Option<Entry>>,
     by_digest: Positions<Digest>,
-    /// By name, as it is written.
+    /// Positions by name, as written.
     by_name: Positions<String>,
-    /// By tag, for a layout that is one repository.
+    /// Positions by tag, for a layout that is one repository.
     by_tag: Positions<String>,
-    /// By what stands before the last colon of a name.
+    /// Positions by the part of a name before its last colon.
     by_repository: Positions<String>,
 }
 
@@ -52,7 +53,7 @@ impl Default for Index {
     }
 }
 
-/// The document with its entries, without a copy of either.
+/// Serializes the document with its entries, without a copy of either.
 impl Serialize for Index {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -84,12 +85,12 @@ impl Index {
 
     pub(crate) fn parse(bytes: &[u8]) -> serde_json::Result<Self> {
         let mut document: Map<String, Value> = serde_json::from_slice(bytes)?;
-        // It keeps its place among the keys, and has one if it had none.
+        // The list keeps its place among the keys, and gets one if it had none.
         let manifests = document.insert(MANIFESTS.to_owned(), json!([])).unwrap_or_default();
         let raw: Option<Vec<Value>> = serde_json::from_value(manifests)?;
         let mut index = Self::of(document);
         for mut raw in raw.unwrap_or_default() {
-            // Some writers put `null` where there is nothing.
+            // Some writers put `null` for an empty list.
             if let Some(fields) = raw.as_object_mut() {
                 fields.retain(|_, value| !value.is_null());
             }
@@ -111,13 +112,13 @@ impl Index {
         self.listed().map(|entry| &entry.descriptor)
     }
 
-    /// The descriptors at these positions.
+    /// Returns the descriptors at these positions.
     fn at<'a>(&'a self, places: Option<&'a Vec<usize>>) -> impl Iterator<Item = &'a Descriptor> {
         let places = places.into_iter().flatten();
         places.filter_map(|at| self.entries.get(*at)?.as_ref()).map(|entry| &entry.descriptor)
     }
 
-    /// An annotation of the index itself.
+    /// Returns an annotation of the index itself.
     pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
         self.document.get("annotations")?.get(key)?.as_str()
     }
@@ -131,11 +132,12 @@ impl Index {
         self.at(self.by_digest.get(digest)).any(|entry| name(entry).is_some())
     }
 
-    /// The entry of that very name, else of the one whole reference that ends in it.
+    /// Returns the entry with exactly that name, else that of the one whole reference that ends in
+    /// it.
     pub(crate) fn by_tag(&self, scope: Scope<'_>, tag: &Tag) -> Option<&Descriptor> {
         let exact = self.at(self.by_name.get(&*written(scope, tag))).next();
         exact.or_else(|| {
-            // Within a repository there is one way only to write a tag.
+            // Within a repository there is only one way to write a tag.
             let places = self.by_tag.get(tag.as_str()).filter(|_| scope.is_none());
             let mut ending = self.at(places);
             let first = ending.next()?;
@@ -143,7 +145,7 @@ impl Index {
         })
     }
 
-    /// Every tag once, in the index's order.
+    /// Returns every tag once, in the index's order.
     pub(crate) fn tags(&self, scope: Scope<'_>) -> Vec<String> {
         let mut seen = HashSet::new();
         let mut tags = Vec::new();
@@ -161,10 +163,10 @@ impl Index {
         tags
     }
 
-    /// Lists a manifest by its tag, which leaves what it named before, or without one.
+    /// Lists a manifest with its tag or without one. The tag leaves its former manifest.
     pub(crate) fn put(&mut self, scope: Scope<'_>, listing: Listing, tag: Option<&Tag>) {
         let Listing { mut descriptor, children } = listing;
-        // What this index of ours lists need not be listed beside it.
+        // The manifests that an image index of ours lists need no entry beside it.
         for child in &children {
             self.remove_unnamed(child);
         }
@@ -184,7 +186,7 @@ impl Index {
         self.push(descriptor);
     }
 
-    /// Takes a name away; the manifest stays listed, as it stays in a registry.
+    /// Removes a name. The manifest stays listed, as in a registry.
     pub(crate) fn remove_tag(&mut self, scope: Scope<'_>, tag: &Tag) -> bool {
         let places = match scope {
             None => self.by_tag.get(tag.as_str()),
@@ -207,7 +209,7 @@ impl Index {
         true
     }
 
-    /// Takes away every entry of a manifest.
+    /// Removes every entry of a manifest.
     pub(crate) fn remove_digest(&mut self, digest: &Digest) -> bool {
         let places = self.by_digest.get(digest).cloned().unwrap_or_default();
         for at in &places {
@@ -216,7 +218,7 @@ impl Index {
         !places.is_empty()
     }
 
-    /// Takes away the entries of a manifest that have no name.
+    /// Removes the entries of a manifest that have no name.
     fn remove_unnamed(&mut self, digest: &Digest) {
         for at in self.by_digest.get(digest).cloned().unwrap_or_default() {
             let entry = self.entries.get(at).and_then(Option::as_ref);
@@ -259,11 +261,11 @@ impl Index {
     }
 }
 
-/// A manifest as a layout lists it.
+/// A manifest in the form in which a layout lists it.
 #[derive(Clone, Debug)]
 pub(crate) struct Listing {
     pub(crate) descriptor: Descriptor,
-    /// Manifests that an image index lists.
+    /// The digests of the manifests that an image index lists.
     pub(crate) children: Vec<Digest>,
 }
 
@@ -276,7 +278,7 @@ impl From<&Manifest> for Listing {
     }
 }
 
-/// Keys of an entry.
+/// The keys under which an entry is found.
 struct Keys {
     digest: Digest,
     name: Option<String>,
@@ -318,7 +320,7 @@ fn name(descriptor: &Descriptor) -> Option<&str> {
     descriptor.annotations.get(media::REF_NAME).map(String::as_str)
 }
 
-/// A tag's name in the index.
+/// Returns a tag's name in the index.
 fn written<'a>(scope: Scope<'_>, tag: &'a Tag) -> Cow<'a, str> {
     match scope {
         None => tag.as_str().into(),
@@ -326,7 +328,7 @@ fn written<'a>(scope: Scope<'_>, tag: &'a Tag) -> Cow<'a, str> {
     }
 }
 
-/// An entry's tag: its name, or the tag of the whole reference that some tools write there.
+/// Returns an entry's tag: its name, or the tag of the whole reference that some tools write there.
 fn tag_of(scope: Scope<'_>, descriptor: &Descriptor) -> Option<String> {
     let name = name(descriptor)?;
     if let Some(repository) = scope {

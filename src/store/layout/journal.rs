@@ -1,8 +1,7 @@
-//! The journal of a layout's index: changes that `index.json` does not have yet, one a line, so
-//! that a run that lists tens of thousands of manifests does not write the whole list anew for
-//! each. Our own readers see both files as one list; other tools see the changes when the index is
-//! next written. A file whose name begins with a dot is no part of a layout, so they leave it
-//! alone.
+//! The journal of a layout's index: changes that `index.json` does not have yet, one in each line.
+//! With it, a run that lists tens of thousands of manifests does not write the whole list for each.
+//! Our own readers see both files as one list; other tools see the changes after the index is next
+//! written. A file whose name begins with a dot is not part of a layout, so other tools ignore it.
 
 use super::{
     index::{Index, Listing},
@@ -25,12 +24,12 @@ use std::{
 
 const NAME: &str = ".chartferry-index";
 
-/// One change of a layout's index.
+/// A change of a layout's index.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::large_enum_variant, reason = "a change is written and forgotten")]
 pub(crate) enum Change {
-    /// A manifest is listed, by a tag or without one.
+    /// An added manifest, with a tag or without one.
     #[serde(rename_all = "camelCase")]
     Put {
         manifest: Descriptor,
@@ -41,20 +40,20 @@ pub(crate) enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tag: Option<String>,
     },
-    /// A tag is taken away.
+    /// A removed tag.
     #[serde(rename_all = "camelCase")]
     RemoveTag {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         repository: Option<String>,
         tag: String,
     },
-    /// A manifest is taken away, with all its tags.
+    /// A removed manifest, with all its tags.
     #[serde(rename_all = "camelCase")]
     RemoveDigest { digest: Digest },
 }
 
 impl Change {
-    /// A manifest is listed.
+    /// Makes the change that lists a manifest.
     pub(crate) fn put(
         repository: Option<&RepositoryName>,
         manifest: &Manifest,
@@ -69,7 +68,8 @@ impl Change {
         }
     }
 
-    /// Does it to an index, and says whether that made a difference.
+    /// Applies the change to an index. Returns [`Removed::WasAbsent`] if the index had nothing to
+    /// remove.
     pub(crate) fn apply(self, index: &mut Index) -> Result<Removed> {
         let scope = |repository: Option<String>| {
             repository.map(|name| name.parse::<RepositoryName>()).transpose()
@@ -90,20 +90,20 @@ impl Change {
     }
 }
 
-/// The journal's path in a layout.
+/// Returns the journal's path in a layout.
 pub(crate) fn path(root: &Path) -> PathBuf {
     root.join(NAME)
 }
 
-/// Returns true if a file's name is the journal's.
+/// Returns true if the file name is the journal's.
 pub(crate) fn is_journal(name: &std::ffi::OsStr) -> bool {
     name == NAME
 }
 
-/// Bytes of the journal that are whole lines, and what they change in `index`.
+/// Applies the journal to `index`. Returns the number of bytes in its whole lines.
 ///
 /// # Errors
-/// `Limit` when it has more than `most` bytes; `Io`.
+/// `Limit` if it has more than `most` bytes; `Io`.
 pub(crate) fn replay(file: &File, path: &Path, most: u64, index: &mut Index) -> Result<u64> {
     let mut bytes = Vec::new();
     let mut file = file;
@@ -116,7 +116,7 @@ pub(crate) fn replay(file: &File, path: &Path, most: u64, index: &mut Index) -> 
     }
     let mut whole = 0;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        // A writer that was killed leaves a part of its last line: nothing after it was
+        // A writer that was killed leaves a part of its last line. Nothing after it was
         // acknowledged.
         let Some(text) = line.strip_suffix(b"\n") else { break };
         let Ok(change) = serde_json::from_slice::<Change>(text) else { break };
@@ -128,7 +128,7 @@ pub(crate) fn replay(file: &File, path: &Path, most: u64, index: &mut Index) -> 
     Ok(whole)
 }
 
-/// The manifests that the journal lists, if there is one.
+/// Returns the manifests that the journal lists, if a journal exists.
 ///
 /// # Errors
 /// `Io`.
@@ -139,7 +139,7 @@ pub(crate) fn listed(root: &Path, most: u64) -> Result<Vec<Descriptor>> {
     Ok(index.descriptors().cloned().collect())
 }
 
-/// Appends changes after the `whole` bytes that are good, and makes them reach the disk. Gives the
+/// Appends changes after the `whole` valid bytes, and flushes them to the disk. Returns the
 /// journal's new length.
 ///
 /// # Errors
@@ -165,7 +165,7 @@ pub(crate) fn append(root: &Path, writer: &Writer, whole: u64, changes: &[Change
     Ok(whole + lines.len() as u64)
 }
 
-/// Opens the journal for reading, if there is one.
+/// Opens the journal for reading, if it exists.
 pub(crate) fn open(root: &Path) -> Result<Option<File>> {
     let path = path(root);
     match open_regular(&path)? {
@@ -175,7 +175,7 @@ pub(crate) fn open(root: &Path) -> Result<Option<File>> {
     }
 }
 
-/// Returns true if there is one.
+/// Returns true if a journal exists.
 pub(crate) fn exists(root: &Path) -> bool {
     fs::symlink_metadata(path(root)).is_ok()
 }

@@ -1,10 +1,10 @@
-//! Symbolic links in a layout: what is written through one lies elsewhere. No tool that writes
-//! layouts makes links of their folders.
+//! Symbolic links in a layout. A file that is written through a link is outside of the layout. No
+//! tool that writes layouts makes links of their folders.
 
 use crate::{Error, Result};
 use std::{fs, path::Path};
 
-/// Refuses those paths of a layout that are symbolic links.
+/// Refuses paths of a layout that are symbolic links.
 ///
 /// # Errors
 /// `Invalid`.

@@ -1,6 +1,6 @@
-//! Cached index of a layout, valid while its files do not change. A layout with tens of thousands
-//! of versions has an index of many megabytes; reading it for each version would take quadratic
-//! time.
+//! The list of a layout, kept in memory as long as its files do not change. A layout of tens of
+//! thousands of versions has an index of many megabytes; the time to read it for each version would
+//! grow with the square of their number.
 
 use super::{
     index::Index,
@@ -19,17 +19,17 @@ use std::{
 };
 
 const INDEX: &str = "index.json";
-/// Bytes of a journal below which the index is not written for its sake.
+/// Bytes of a journal that do not yet make a new index worthwhile.
 const SMALL: u64 = 1 << 20;
 
-/// Length of a journal.
+/// The length of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Journal {
     Short,
     Long,
 }
 
-/// The list of one layout, as all its clones see it.
+/// The list of one layout, which all its clones share.
 #[derive(Debug, Default)]
 pub(crate) struct List(Mutex<Option<Known>>);
 
@@ -42,14 +42,14 @@ struct Known {
     whole: u64,
 }
 
-/// A file that was read. It stays open, so that no other file can get its number.
+/// A file that was read. It stays open, so that no other file can get its inode number.
 #[derive(Debug)]
 struct Seen {
     file: File,
     marks: Marks,
 }
 
-/// Identity of the files that were read, to detect a replaced file.
+/// The properties that show that a path still names the file that was read.
 #[derive(Debug, PartialEq, Eq)]
 struct Marks {
     file: (u64, u64),
@@ -82,7 +82,7 @@ impl Seen {
 }
 
 impl List {
-    /// Looks at the list, which is read if it is not the one that is known.
+    /// Passes the list to `look`. Reads it again if the files have changed.
     pub(crate) fn look<T>(
         &self,
         root: &Path,
@@ -103,11 +103,11 @@ impl List {
     ) -> Result<T> {
         let mut guard = self.lock();
         let known = fresh(&mut guard, root, most)?;
-        // What is half changed is never kept.
+        // A list that is changed in part is never kept.
         let changed = change(&mut known.index);
         let written = changed.and_then(|value| {
             writer.write(&root.join(INDEX), &known.index.to_vec())?;
-            // After the index that has its changes: until then both together say the same.
+            // The journal is removed after the index has its changes; until then both files agree.
             writer.remove(&journal::path(root))?;
             Ok(value)
         });
@@ -121,9 +121,9 @@ impl List {
         outcome
     }
 
-    /// Changes the list by lines of the journal. The caller holds the layout's lock, and writes the
-    /// list whole when the journal has become long: now and then, so that all writing together is a
-    /// small multiple of the list, and reading it stays cheap.
+    /// Changes the list by lines of the journal. The caller holds the layout's lock. When the
+    /// journal has become long, this writes the whole list. All writing together is then a small
+    /// multiple of the list, and reading it stays cheap.
     pub(crate) fn note(
         &self,
         root: &Path,
@@ -149,7 +149,8 @@ impl List {
 
 impl Known {
     fn read(root: &Path, most: u64) -> Result<Self> {
-        // The journal first: it is removed only after an index that has its changes is in place.
+        // The journal is read first: it is removed only after an index with its changes is in
+        // place.
         let journal = journal::open(root)?;
         let path = root.join(INDEX);
         let fail = |error| Error::io("read layout's index", &path, error);
@@ -192,7 +193,7 @@ impl Known {
         Ok(())
     }
 
-    /// Takes the index that was just written for the one that is known.
+    /// Records the index that was just written as the known one.
     fn adopt(&mut self, root: &Path) -> Result<()> {
         let path = root.join(INDEX);
         let file =
@@ -204,7 +205,7 @@ impl Known {
     }
 }
 
-/// The list as it is now.
+/// Returns the current list.
 fn fresh<'a>(known: &'a mut Option<Known>, root: &Path, most: u64) -> Result<&'a mut Known> {
     let current = known.take().filter(|known| known.is_current(root));
     let current = match current {

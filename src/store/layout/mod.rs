@@ -1,5 +1,5 @@
 //! OCI image layouts, as other tools write and read them: `oci-layout`, `index.json`,
-//! `blobs/<algorithm>/<hex>`. A layout is one repository, and an entry's name, its
+//! `blobs/<algorithm>/<hex>`. Either a layout is one repository, and an entry's name, its
 //! `org.opencontainers.image.ref.name`, is a tag; or it holds many, and an entry's name is
 //! `NAME:TAG`.
 
@@ -49,14 +49,14 @@ pub struct Layout {
     list: Arc<List>,
 }
 
-/// Age of an unfinished file after which its writer counts as gone.
+/// The time without a write after which the writer of an unfinished file counts as dead.
 const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 
 impl Layout {
     /// Opens the layout at `root`.
     ///
     /// # Errors
-    /// `NotFound` when there is none; `Invalid` when it is of a version we do not know.
+    /// `NotFound` if no layout exists; `Invalid` if it has an unknown version.
     pub fn open(root: &Path) -> Result<Self> {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -85,15 +85,15 @@ impl Layout {
     /// Opens the layout at `root`, or makes one of a directory that is empty or does not exist.
     ///
     /// # Errors
-    /// `Conflict` when the directory has other things in it.
+    /// `Conflict` if the directory has other content.
     pub fn create(root: &Path) -> Result<Self> {
         Self::create_with(root, Durability::Full)
     }
 
-    /// The same, with another care for what outlives a loss of power.
+    /// Does the same as [`Self::create`], with another protection against a loss of power.
     ///
     /// # Errors
-    /// As [`Self::create`].
+    /// The errors of [`Self::create`].
     pub fn create_with(root: &Path, durability: Durability) -> Result<Self> {
         let root = &absolute(root)?;
         if root.join(MARK).exists() {
@@ -103,7 +103,7 @@ impl Layout {
             if durability != Durability::None {
                 layout.judge_noted()?;
             }
-            // What a killed run noted is now seen by other tools too.
+            // Other tools now see the changes that a killed run left in the journal too.
             layout.settle_now()?;
             return Ok(layout);
         }
@@ -112,7 +112,7 @@ impl Layout {
         let mut entries = fs::read_dir(root)
             .map_err(|error| Error::io("read directory", root, error))?
             .filter_map(|entry| entry.ok().map(|entry| entry.file_name()));
-        // `index.json` and `blobs` alone are what is left of a layout whose making was cut short.
+        // `index.json` and `blobs` alone remain of a layout whose creation was interrupted.
         let ours = |name: &std::ffi::OsStr| {
             name == INDEX
                 || name == BLOBS
@@ -143,14 +143,14 @@ impl Layout {
         }
     }
 
-    /// One repository of a layout that holds many: its entries are those named `NAME:TAG`.
+    /// Returns one repository of a layout that holds many. Its entries are those named `NAME:TAG`.
     #[must_use]
     pub fn repository(&self, name: &RepositoryName) -> Self {
         Self { repository: Some(name.clone()), ..self.clone() }
     }
 
-    /// Lists many manifests at once, each by its name. Their blobs are there already; the index,
-    /// which is one file, is written once and not once a manifest.
+    /// Lists many manifests at once, each by its name. Their blobs must exist already. The index,
+    /// which is one file, is written once and not once for each manifest.
     ///
     /// # Errors
     /// `Io`.
@@ -171,9 +171,9 @@ impl Layout {
         .await
     }
 
-    /// Notes many manifests in the journal of the index. Their blobs are there already: a manifest
-    /// without them is listed no more once this process has ended early. The others are listed
-    /// whatever becomes of it; [`Self::settle`] writes the index, for tools that read it alone.
+    /// Adds many manifests to the journal of the index. Their blobs should exist already: if this
+    /// process ends early, the layout drops a manifest without its blobs. It keeps the others in
+    /// any case. [`Self::settle`] writes the index, for tools that read only that file.
     ///
     /// # Errors
     /// `Io`.
@@ -200,8 +200,9 @@ impl Layout {
         Ok(())
     }
 
-    /// Takes a tag away, and the manifest with it where no other name leads to it. Noted in the
-    /// journal, as by [`Self::note_manifests`]. A tag or manifest that is not there is no error.
+    /// Removes a tag, and its manifest if no other name refers to it. The change goes into the
+    /// journal, as with [`Self::note_manifests`]. A tag or manifest that does not exist is not an
+    /// error.
     ///
     /// # Errors
     /// `Io`.
@@ -210,8 +211,8 @@ impl Layout {
         blocking(move || {
             let repository = this.repository.as_ref().map(ToString::to_string);
             this.note(vec![Change::RemoveTag { repository, tag: tag.to_string() }])?;
-            // It stays listed without a name, as in a registry; but here nobody would ever take it
-            // away.
+            // The manifest stays listed without a name, as in a registry; but here nothing would
+            // ever remove it.
             let Some(digest) = manifest else { return Ok(()) };
             if this.look(|index| index.names(&digest))? {
                 return Ok(());
@@ -222,7 +223,7 @@ impl Layout {
         .await
     }
 
-    /// Writes what was noted into `index.json`.
+    /// Writes the changes of the journal into `index.json`.
     ///
     /// # Errors
     /// `Io`.
@@ -235,21 +236,21 @@ impl Layout {
         if self.is_settled() { Ok(()) } else { self.change(|_| Ok(())) }
     }
 
-    /// Returns true if `index.json` contains every entry of the layout.
+    /// Returns true if `index.json` has everything that the layout lists.
     pub fn is_settled(&self) -> bool {
         !journal::exists(&self.root)
     }
 
-    /// Returns true if the layout lists a tag; of this repository, if the layout has many. It reads
-    /// the index only after a change.
+    /// Returns true if the layout lists a tag, of this repository if the layout holds many. Reads
+    /// the index only if it has changed.
     ///
     /// # Errors
-    /// When the index cannot be read.
+    /// The error of reading the index.
     pub fn lists(&self, tag: &Tag) -> Result<bool> {
         self.look(|index| index.by_tag(self.repository.as_ref(), tag).is_some())
     }
 
-    /// The directory.
+    /// Returns the directory of the layout.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -259,7 +260,7 @@ impl Layout {
         self.look(|index| index.descriptors().cloned().collect())
     }
 
-    /// Returns the name of an entry's chart, from the title of the entry or of its manifest.
+    /// Returns the chart's name for an entry, by the title of the entry or of its manifest.
     pub fn chart_name(&self, entry: &Descriptor) -> Option<RepositoryName> {
         let title = entry.annotations.get(media::TITLE).cloned();
         let title = title.or_else(|| {
@@ -273,20 +274,20 @@ impl Layout {
         self.list.look(&self.root, self.limits.layout_index_bytes, look)
     }
 
-    /// Changes `index.json`, alone among all processes.
+    /// Changes `index.json` under the lock, which excludes other processes.
     fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T>) -> Result<T> {
         let _lock = self.lock()?;
         self.rewrite(change)
     }
 
-    /// The same under a lock that the caller holds. The index is written after everything that it
-    /// lists is on disk.
+    /// Changes `index.json` under a lock that the caller holds. The index is written after
+    /// everything that it lists is on disk.
     fn rewrite<T>(&self, change: impl FnOnce(&mut Index) -> Result<T>) -> Result<T> {
         let writer = self.writer.catch_up(&self.root)?;
         self.list.rewrite(&self.root, self.limits.layout_index_bytes, &writer, change)
     }
 
-    /// Appends to the journal, alone among all processes.
+    /// Appends to the journal under the lock, which excludes other processes.
     fn note(&self, changes: Vec<Change>) -> Result<()> {
         let _lock = self.lock()?;
         match self.list.note(&self.root, self.limits.layout_index_bytes, &self.writer, changes)? {
@@ -295,8 +296,9 @@ impl Layout {
         }
     }
 
-    /// Takes off the list what the journal of a run that ended early names and the disk does not
-    /// have: the journal may have reached the disk before the content did when the power went.
+    /// Removes entries from the list that the journal of an interrupted run names and whose content
+    /// the disk does not have: at a loss of power, the journal may have reached the disk before the
+    /// content.
     fn judge_noted(&self) -> Result<()> {
         let noted = journal::listed(&self.root, self.limits.layout_index_bytes)?;
         let lost: Vec<Digest> = noted
@@ -315,7 +317,7 @@ impl Layout {
         })
     }
 
-    /// Returns true if a manifest is here with everything that it names, byte for byte.
+    /// Returns true if a manifest and everything that it names are stored, byte for byte.
     fn is_whole(&self, listed: &Descriptor) -> bool {
         let Ok(manifest) = self.read_manifest(listed) else { return false };
         let document = manifest.document();
@@ -326,14 +328,14 @@ impl Layout {
             .all(|blob| self.is_stored(blob))
     }
 
-    /// Returns true if a blob is here, byte for byte.
+    /// Returns true if a blob is stored, byte for byte.
     fn is_stored(&self, blob: &Descriptor) -> bool {
         let path = self.blob_path(&blob.digest);
         path.is_file() && check_blob(path, blob).is_ok()
     }
 
-    /// The lock is on `oci-layout`, which is never replaced. It is held as long as the file is
-    /// open.
+    /// Takes the lock on `oci-layout`, which is never replaced. The lock is held as long as the
+    /// file is open.
     fn lock(&self) -> Result<File> {
         let path = self.root.join(MARK);
         let lock = open_regular(&path)?.map_err(|error| Error::io("open", &path, error))?;
@@ -345,8 +347,8 @@ impl Layout {
         self.root.join(BLOBS).join(digest.algorithm().as_str()).join(digest.hex())
     }
 
-    /// The place of a blob that is written or removed. Blobs that are links are read, since their
-    /// bytes are compared with their digests; some build tools make such layouts.
+    /// Returns the path of a blob that is written or removed. Readers follow blobs that are links,
+    /// since they compare the bytes with the digests; some build tools make such layouts.
     fn place_to_change(&self, digest: &Digest) -> Result<PathBuf> {
         let algorithm = format!("{BLOBS}/{}", digest.algorithm().as_str());
         let blob = format!("{algorithm}/{}", digest.hex());
@@ -368,7 +370,7 @@ impl Layout {
         }
     }
 
-    /// A manifest that only another one lists. Only its own bytes say what it is.
+    /// Finds a manifest that only another manifest lists. Its type is only in its own bytes.
     fn find_unlisted(&self, digest: &Digest) -> Result<Option<Descriptor>> {
         let path = self.blob_path(digest);
         let size = fs::metadata(&path).map_or(u64::MAX, |metadata| metadata.len());
@@ -394,7 +396,7 @@ impl Layout {
     fn store_blob(&self, blob: &Descriptor, source: &BlobSource) -> Result<Sent> {
         let place = self.place_to_change(&blob.digest)?;
         let same_size = fs::metadata(&place).is_ok_and(|there| there.len() == blob.size);
-        // A file that was written late may be another after a loss of power.
+        // After a loss of power, a file that was written late may have other content.
         let trusted = self.writer.durability() != Durability::Late;
         if same_size && (trusted || self.is_stored(blob)) {
             return Ok(Sent::Present);
@@ -404,7 +406,7 @@ impl Layout {
         match result.and_then(|()| self.writer.rename(&unfinished, &place)) {
             Ok(()) => Ok(Sent::Uploaded),
             Err(error) => {
-                // The first failure is the one to report.
+                // The first error is the one to report.
                 let _ = fs::remove_file(&unfinished);
                 Err(error)
             }
@@ -443,7 +445,7 @@ impl Layout {
     fn list_referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
         let mut referrers = Vec::new();
         for entry in self.entries()? {
-            // A layout may list what it does not have.
+            // A layout may list content that it does not have.
             if self.blob_path(&entry.digest).exists() {
                 let manifest = self.read_manifest(&entry)?;
                 if manifest.speaks_of(subject) {
@@ -468,8 +470,8 @@ impl Layout {
     }
 }
 
-/// Takes away what a killed writer left. Others may be writing now, but none lets a file rest for
-/// so long.
+/// Removes the files that a killed writer left. Other writers may be active, but none leaves a file
+/// unchanged for so long.
 fn sweep(root: &Path) {
     let Ok(entries) = fs::read_dir(root) else { return };
     for entry in entries.filter_map(Result::ok).filter(|entry| is_unfinished(&entry.file_name())) {
@@ -477,13 +479,13 @@ fn sweep(root: &Path) {
             meta.modified().ok()?.elapsed().ok().filter(|rested| *rested > LEFT_BEHIND)
         });
         if rested.is_some() {
-            // What stays is swept by the next.
+            // The next sweep tries again.
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// A path whose every parent has a name, so that each can be made and flushed.
+/// Returns a path whose every parent has a name, so that each can be made and flushed.
 fn absolute(root: &Path) -> Result<PathBuf> {
     if root.as_os_str().is_empty() {
         return Err(Error::usage("`layout:` names no folder").with_hint("`layout:DIR`"));

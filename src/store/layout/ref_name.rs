@@ -5,18 +5,18 @@
 use crate::oci::{Descriptor, Digest, RepositoryName, Tag, TagOrDigest, media};
 use std::fmt;
 
-/// The name of a layout's entry, as far as it says something.
+/// The parsed name of a layout's entry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RefName {
-    /// The repository, relative to whatever the layout stands for.
+    /// The repository, relative to the one that the layout represents.
     pub repository: Option<RepositoryName>,
-    /// The tag.
+    /// The tag, if the name has one.
     pub tag: Option<Tag>,
 }
 
 impl RefName {
     /// Parses an entry's annotation: a tag, `NAME:TAG`, `NAME@DIGEST`, or a whole reference, whose
-    /// host is ignored.
+    /// host is dropped.
     pub fn of(entry: &Descriptor) -> Self {
         match entry.annotations.get(media::REF_NAME) {
             Some(text) => Self::parse(text),
@@ -40,7 +40,7 @@ impl RefName {
         Self { repository: path.parse().ok(), tag }
     }
 
-    /// `NAME:TAG`, or `NAME@DIGEST` for what has no tag.
+    /// Returns `NAME:TAG`, or `NAME@DIGEST` for a manifest without a tag.
     pub(crate) fn write(repository: &RepositoryName, target: &TagOrDigest) -> String {
         match target {
             TagOrDigest::Tag(tag) => format!("{repository}:{tag}"),
@@ -48,7 +48,7 @@ impl RefName {
         }
     }
 
-    /// Tag, or digest for what has no tag.
+    /// Returns the tag, or the digest for a manifest without a tag.
     pub fn target(&self, digest: &Digest) -> TagOrDigest {
         match &self.tag {
             Some(tag) => TagOrDigest::Tag(tag.clone()),

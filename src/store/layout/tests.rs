@@ -1,5 +1,5 @@
-//! A layout's journal: many manifests are listed without the list being written for each, and none
-//! is lost.
+//! Tests of a layout's journal: it lists many manifests without a new index for each, and loses
+//! none.
 
 use super::*;
 use crate::store::disk::commit::Step;
@@ -13,7 +13,7 @@ fn tag(text: &str) -> Tag {
     text.parse().expect(text)
 }
 
-/// A manifest of its own for each text.
+/// Makes a different manifest for each text.
 fn manifest(text: &str) -> Manifest {
     let config = Descriptor::of(media::EMPTY, b"{}");
     let document = serde_json::json!({
@@ -93,7 +93,7 @@ async fn what_was_noted_outlives_a_kill_at_any_moment() {
     later.settle().await.expect("settled");
     fs::write(&path, &journal).expect("written");
     assert_eq!(tags(root.path(), "demo"), ["1.0.0", "1.0.1"]);
-    // Who opens it to write settles it.
+    // The next process that opens the layout to write settles it.
     let last = Layout::create(root.path()).expect("layout");
     assert!(last.is_settled());
     assert_eq!((in_index(root.path()), tags(root.path(), "other").len()), (3, 1));
@@ -110,7 +110,7 @@ async fn several_writers_of_index_and_journal_lose_nothing() {
     two.repository(&name("demo")).push_manifest(&pushed, Some(&tag("2.0.0"))).await.expect("push");
     assert_eq!(in_index(root.path()), 3, "who lists one manifest lists what was noted too");
     note(&one, "demo", "1.0.2").await;
-    // Another tool writes the index in place, and knows nothing of the journal.
+    // Another tool writes the index in place, without regard to the journal.
     let text = fs::read(root.path().join(INDEX)).expect("index");
     let mut index: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
     index["annotations"] = serde_json::json!({ "by": "another tool" });
@@ -142,7 +142,7 @@ async fn what_is_forgotten_goes_with_its_manifest_unless_another_name_leads_to_i
     }
 }
 
-/// A layout that is written late, and the steps that it takes.
+/// Makes a layout that is written late, and the list of its steps.
 fn late(root: &Path) -> (Layout, Arc<std::sync::Mutex<Vec<Step>>>) {
     let mut layout = Layout::create_with(root, Durability::Late).expect("layout");
     let steps: Arc<std::sync::Mutex<Vec<Step>>> = Arc::default();
@@ -180,8 +180,7 @@ async fn what_a_loss_of_power_took_is_listed_no_more_and_written_anew() {
     for version in ["1.0.0", "1.1.0", "1.2.0"] {
         note(&layout, "demo", version).await;
     }
-    // The journal reached the disk, and of two manifests not even as much as their names or their
-    // content.
+    // The journal reached the disk, but of two manifests the names or the content did not.
     let zeroed = manifest("demo 1.0.0");
     let place = layout.blob_path(zeroed.digest());
     let size = fs::metadata(&place).expect("manifest").len();
@@ -196,7 +195,7 @@ async fn what_a_loss_of_power_took_is_listed_no_more_and_written_anew() {
     assert_eq!(fs::read(&place).expect("manifest"), zeroed.bytes().as_ref());
     assert_eq!(tags(root.path(), "demo"), ["1.2.0", "1.0.0"]);
 
-    // A config that is gone takes every manifest of it along.
+    // A missing config removes every manifest that names it.
     note(&again, "demo", "1.3.0").await;
     fs::remove_file(again.blob_path(&config.digest)).expect("removed");
     Layout::create_with(root.path(), Durability::Late).expect("again");
