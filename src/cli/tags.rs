@@ -105,7 +105,7 @@ pub(super) fn tags(run: &Run, args: TagsArgs) -> Result<Exit> {
                 let (place, _, _) = place(run, &args.reference, &args.remote)?;
                 let mut tags = place.tags().await?;
                 op::sort(&mut tags);
-                tags
+                tags.iter().map(ToString::to_string).collect()
             }
         };
         match args.output {

@@ -1,6 +1,7 @@
 //! Names within a registry: repositories and tags, by the grammar of distribution-spec 1.1.
 
 use super::reference::ParseReferenceError;
+use crate::version::Version;
 use std::{fmt, str::FromStr};
 
 /// A repository's name within its registry, such as `team/charts/demo`.
@@ -31,6 +32,18 @@ impl RepositoryName {
     /// This name with `segment` below it.
     pub fn join(&self, segment: &str) -> Result<Self, ParseReferenceError> {
         format!("{}/{segment}", self.0).parse()
+    }
+}
+
+impl PartialEq<str> for RepositoryName {
+    fn eq(&self, other: &str) -> bool {
+        *self.0 == *other
+    }
+}
+
+impl PartialEq<&str> for RepositoryName {
+    fn eq(&self, other: &&str) -> bool {
+        *self.0 == **other
     }
 }
 
@@ -98,9 +111,28 @@ impl Tag {
         &self.0
     }
 
-    /// The version this tag stands for: every `_` becomes `+`.
+    /// Returns the text of the version that this tag stands for: every `_` becomes `+`. The text
+    /// need not be a version.
     pub fn to_version(&self) -> String {
         self.0.replace('_', "+")
+    }
+
+    /// Parses the version that this tag stands for, as Helm does for a range: `v1` and `1.2` are
+    /// versions too. `None` for other tags, such as `latest`.
+    pub fn version(&self) -> Option<Version> {
+        Version::parse_loose(&self.to_version()).ok()
+    }
+}
+
+impl PartialEq<str> for Tag {
+    fn eq(&self, other: &str) -> bool {
+        *self.0 == *other
+    }
+}
+
+impl PartialEq<&str> for Tag {
+    fn eq(&self, other: &&str) -> bool {
+        *self.0 == **other
     }
 }
 

@@ -68,7 +68,7 @@ impl Resolve for AnyRepository {
 }
 
 impl Tags for AnyRepository {
-    async fn tags(&self) -> Result<Vec<String>> {
+    async fn tags(&self) -> Result<Vec<Tag>> {
         each!(self, inner => inner.tags())
     }
 

@@ -202,9 +202,7 @@ impl SavedCharts {
         let mut all = Vec::new();
         for name in disk.repositories()? {
             for tag in disk.repository(&name).tags().await? {
-                all.extend(
-                    tag.parse().ok().and_then(|tag| SavedReference::from_stored(&name, tag)),
-                );
+                all.extend(SavedReference::from_stored(&name, tag));
             }
         }
         all.sort_by_cached_key(ToString::to_string);

@@ -10,17 +10,13 @@ use crate::{
 };
 
 /// Sorts tags newest version first. Tags that are no versions follow in alphabetical order.
-pub fn sort(tags: &mut [String]) {
-    tags.sort_by(|a, b| match (loose(a), loose(b)) {
+pub fn sort(tags: &mut [Tag]) {
+    tags.sort_by(|a, b| match (a.version(), b.version()) {
         (Some(left), Some(right)) => right.cmp(&left).then_with(|| a.cmp(b)),
         (Some(_), None) => std::cmp::Ordering::Less,
         (None, Some(_)) => std::cmp::Ordering::Greater,
         (None, None) => a.cmp(b),
     });
-}
-
-fn loose(tag: &str) -> Option<Version> {
-    Version::parse_loose(&tag.replace('_', "+")).ok()
 }
 
 /// The choice for prereleases if no version is given.
@@ -126,8 +122,9 @@ pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &ChartRequest) 
         Some(tag) => Ok(Choice { target: TagOrDigest::Tag(tag.clone()), agree: None, fitting }),
         None => {
             let error = no_version(name, range, version.is_some(), &listed);
-            let prereleases =
-                listed.iter().any(|tag| loose(tag).is_some_and(|version| version.is_prerelease()));
+            let prereleases = listed
+                .iter()
+                .any(|tag| tag.version().is_some_and(|version| version.is_prerelease()));
             Err(if prereleases && wanted.devel == Devel::Releases && version.is_none() {
                 error.with_advice(Advice::AllowPrereleases)
             } else {
@@ -141,17 +138,16 @@ pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &ChartRequest) 
 
 /// Returns the tags that satisfy `constraint`, newest first. A tag equal to `exact` is the only
 /// result. Helm considers strict versions only; here, tags with a leading `v` follow them.
-pub fn fitting(tags: &[String], exact: &str, constraint: &Constraint) -> Vec<Tag> {
-    if let Some(tag) = tags.iter().find(|tag| tag.replace('_', "+") == exact)
+pub fn fitting(tags: &[Tag], exact: &str, constraint: &Constraint) -> Vec<Tag> {
+    if let Some(tag) = tags.iter().find(|tag| tag.to_version() == exact)
         && (strict(tag).is_some() || with_v(tag).is_some())
-        && let Ok(tag) = tag.parse()
     {
-        return vec![tag];
+        return vec![tag.clone()];
     }
-    let of = |parse: fn(&str) -> Option<Version>| {
+    let of = |parse: fn(&Tag) -> Option<Version>| {
         let mut found: Vec<(Version, Tag)> = tags
             .iter()
-            .filter_map(|tag| Some((parse(tag)?, tag.parse().ok()?)))
+            .filter_map(|tag| Some((parse(tag)?, tag.clone())))
             .filter(|(version, _)| constraint.matches(version))
             .collect();
         // The sort is stable, so that the first of equal ones stays first.
@@ -161,12 +157,12 @@ pub fn fitting(tags: &[String], exact: &str, constraint: &Constraint) -> Vec<Tag
     of(strict).chain(of(with_v)).collect()
 }
 
-fn strict(tag: &str) -> Option<Version> {
-    Version::parse_strict(&tag.replace('_', "+")).ok()
+fn strict(tag: &Tag) -> Option<Version> {
+    Version::parse_strict(&tag.to_version()).ok()
 }
 
-fn with_v(tag: &str) -> Option<Version> {
-    strict(tag.strip_prefix('v')?)
+fn with_v(tag: &Tag) -> Option<Version> {
+    Version::parse_strict(tag.to_version().strip_prefix('v')?).ok()
 }
 
 /// Returns the error for a tag that does not exist. It lists similar tags: the same version in a
@@ -175,7 +171,7 @@ pub async fn missing<R: Tags>(
     repository: &R,
     name: &str,
     tag: &Tag,
-    listed: Option<Vec<String>>,
+    listed: Option<Vec<Tag>>,
 ) -> Error {
     let error = Error::not_found(format!("{name}:{tag}: not found"));
     let tags = match listed {
@@ -199,13 +195,13 @@ pub async fn missing<R: Tags>(
 /// Tags named in a hint.
 const NAMED_TAGS: usize = 5;
 
-fn newest_tags(sorted: &[String]) -> String {
-    let newest: Vec<&str> = sorted.iter().take(NAMED_TAGS).map(String::as_str).collect();
+fn newest_tags(sorted: &[Tag]) -> String {
+    let newest: Vec<&str> = sorted.iter().take(NAMED_TAGS).map(Tag::as_str).collect();
     format!("the newest tags there are {}", quoted(&newest))
 }
 
 /// Returns the error for a list without a matching tag. If the user gave no version, it names none.
-fn no_version(name: &str, range: &str, given: bool, listed: &[String]) -> Error {
+fn no_version(name: &str, range: &str, given: bool, listed: &[Tag]) -> Error {
     if !given && !listed.iter().any(|tag| strict(tag).is_some()) {
         return Error::not_found(format!(
             "no tag of oci://{name} is a version with three numbers, such as 1.2.3"
@@ -243,26 +239,27 @@ fn quoted(tags: &[&str]) -> String {
     tags.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn twins<'a>(tags: &'a [String], tag: &Tag) -> Vec<&'a str> {
-    let plain = |text: &str| {
-        let text = text.replace('_', "+").to_lowercase();
+fn twins<'a>(tags: &'a [Tag], tag: &Tag) -> Vec<&'a str> {
+    let plain = |tag: &Tag| {
+        let text = tag.to_version().to_lowercase();
         let bare = text.strip_prefix('v').unwrap_or(&text);
         bare.split('+').next().unwrap_or(bare).to_owned()
     };
-    let wanted = plain(tag.as_str());
-    let same = |other: &str| match (loose(&wanted), loose(&plain(other))) {
+    let version = |text: &str| Version::parse_loose(text).ok();
+    let wanted = plain(tag);
+    let same = |other: &Tag| match (version(&wanted), version(&plain(other))) {
         (Some(a), Some(b)) => a == b,
         _ => plain(other) == wanted,
     };
-    tags.iter().map(String::as_str).filter(|other| *other != tag.as_str() && same(other)).collect()
+    tags.iter().filter(|other| *other != tag && same(other)).map(Tag::as_str).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn tags(all: &[&str]) -> Vec<String> {
-        all.iter().map(|tag| (*tag).to_owned()).collect()
+    fn tags(all: &[&str]) -> Vec<Tag> {
+        all.iter().map(|tag| tag.parse().expect(tag)).collect()
     }
 
     #[test]

@@ -108,8 +108,8 @@ impl Resolve for Memory {
 }
 
 impl Tags for Memory {
-    async fn tags(&self) -> Result<Vec<String>> {
-        Ok(self.content().tags.keys().map(|tag| tag.as_str().to_owned()).collect())
+    async fn tags(&self) -> Result<Vec<Tag>> {
+        Ok(self.content().tags.keys().cloned().collect())
     }
 
     async fn delete(&self, target: &TagOrDigest) -> Result<()> {

@@ -122,7 +122,7 @@ pub type TagsOn = Vec<(Tag, Option<Digest>)>;
 /// The ability to list and remove tags.
 pub trait Tags: Send + Sync {
     /// Returns every tag, in the store's order. `NotFound` if the repository does not exist.
-    fn tags(&self) -> impl Future<Output = Result<Vec<String>>> + Send;
+    fn tags(&self) -> impl Future<Output = Result<Vec<Tag>>> + Send;
 
     /// Returns every tag with the digest of its manifest, if all of them cost little more than
     /// their list. It does not check that the manifests exist. `None` means that the store needs a

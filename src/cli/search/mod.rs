@@ -19,7 +19,6 @@ use crate::{
         tags as op,
     },
     store::{Fetch, Tags},
-    version::Version,
 };
 use clap::Args;
 use futures_util::{StreamExt, TryStreamExt};
@@ -84,9 +83,7 @@ pub(super) fn search(run: &Run, args: SearchArgs) -> Result<Exit> {
         let constraint = Constraint::parse(range).map_err(|error| Error::usage(error.to_string()))?;
         let mut tags = place.tags().await?;
         op::sort(&mut tags);
-        tags.retain(|tag| {
-            Version::parse_loose(&tag.replace('_', "+")).is_ok_and(|version| constraint.matches(&version))
-        });
+        tags.retain(|tag| tag.version().is_some_and(|version| constraint.matches(&version)));
         let rows: Vec<Row> = if args.versions {
             let rows: Vec<Option<Row>> = futures_util::stream::iter(tags)
                 .map(|tag| row_of(&place, &name, tag))
@@ -132,12 +129,11 @@ struct Row {
 }
 
 /// Returns the newest tag that refers to a chart; a repository may have images beside charts.
-async fn newest(place: &AnyRepository, name: &str, tags: &[String]) -> Result<Option<Row>> {
-    let tags: Vec<Tag> = tags.iter().filter_map(|tag| tag.parse().ok()).collect();
+async fn newest(place: &AnyRepository, name: &str, tags: &[Tag]) -> Result<Option<Row>> {
     if tags.is_empty() {
         return Ok(None);
     }
-    match first_chart(place, name, &tags).await {
+    match first_chart(place, name, tags).await {
         Ok(first) => row(place, name, &first.manifest).await.map(Some),
         Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound) => Ok(None),
         Err(error) => Err(error),
@@ -145,8 +141,8 @@ async fn newest(place: &AnyRepository, name: &str, tags: &[String]) -> Result<Op
 }
 
 /// Returns a tag's row. `None` if it is no chart.
-async fn row_of(place: &AnyRepository, name: &str, tag: String) -> Result<Option<Row>> {
-    let manifest = place.fetch_manifest(&TagOrDigest::Tag(tag.parse()?)).await?;
+async fn row_of(place: &AnyRepository, name: &str, tag: Tag) -> Result<Option<Row>> {
+    let manifest = place.fetch_manifest(&TagOrDigest::Tag(tag)).await?;
     match chart_of(place, manifest).await {
         Ok(manifest) if chart::find(&manifest).is_ok() => {
             row(place, name, &manifest).await.map(Some)

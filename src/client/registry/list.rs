@@ -34,7 +34,7 @@ impl Client {
     ///
     /// # Errors
     /// Many registries do not tell: `Denied`, `NotFound` or `Protocol` then.
-    pub async fn catalog(&self, registry: &Registry) -> Result<Vec<String>> {
+    pub async fn catalog(&self, registry: &Registry) -> Result<Vec<RepositoryName>> {
         #[derive(serde::Deserialize)]
         struct Page {
             #[serde(deserialize_with = "list_or_null")]
@@ -47,21 +47,26 @@ impl Client {
         let act = format!("list the repositories of `{registry}`");
         let pages: Vec<Page> = self.pages(&ticket, &act, url).await?;
         let listed = pages.into_iter().flat_map(|page| page.repositories);
-        Ok(self.lawful::<RepositoryName>(&ticket.host, "repository", listed))
+        Ok(self.lawful(&ticket.host, "repository", listed))
     }
 
     /// Parses the items of a list, such as names of repositories, and removes duplicates. It leaves
     /// out invalid items with one warning.
-    fn lawful<T: FromStr>(
+    fn lawful<T: FromStr + Clone + Eq + std::hash::Hash>(
         &self,
         host: &Host,
         what: &str,
         listed: impl Iterator<Item = String>,
-    ) -> Vec<String> {
-        let (mut lawful, rest): (Vec<_>, Vec<_>) =
-            listed.partition(|name| name.parse::<T>().is_ok());
+    ) -> Vec<T> {
+        let (mut lawful, mut rest) = (Vec::new(), Vec::new());
         let mut seen = HashSet::new();
-        lawful.retain(|name| seen.insert(name.clone()));
+        for name in listed {
+            match name.parse::<T>() {
+                Ok(item) if seen.insert(item.clone()) => lawful.push(item),
+                Ok(_) => {}
+                Err(_) => rest.push(name),
+            }
+        }
         if let Some(first) = rest.first() {
             let (count, shown) = (rest.len(), first.chars().take(SHOWN).collect::<String>());
             let text = format!(
@@ -149,7 +154,7 @@ fn list_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String
 }
 
 impl Tags for Repository {
-    async fn tags(&self) -> Result<Vec<String>> {
+    async fn tags(&self) -> Result<Vec<Tag>> {
         #[derive(serde::Deserialize)]
         struct Page {
             #[serde(deserialize_with = "list_or_null")]
@@ -166,7 +171,7 @@ impl Tags for Repository {
             _ => error,
         })?;
         let listed = pages.into_iter().flat_map(|page| page.tags);
-        Ok(self.client.lawful::<Tag>(&self.host, "tag", listed))
+        Ok(self.client.lawful(&self.host, "tag", listed))
     }
 
     async fn delete(&self, target: &TagOrDigest) -> Result<()> {

@@ -94,7 +94,8 @@ impl Catalog for Remote {
                 .with_source(error)
                 .with_advice(Advice::NameCharts)
         })?;
-        let mut names: Vec<_> = all.iter().filter_map(|full| self.name_within(full)).collect();
+        let mut names: Vec<_> =
+            all.iter().filter_map(|full| self.name_within(full.as_str())).collect();
         names.sort_unstable();
         names.dedup();
         Ok(names)

@@ -97,7 +97,7 @@ impl Layout {
 
     pub(super) async fn present(&self, group: &str) -> Result<HashMap<String, Option<Digest>>> {
         let tags = self.repository(group)?.tags().await?;
-        Ok(tags.into_iter().map(|tag| (tag, None)).collect())
+        Ok(tags.into_iter().map(|tag| (tag.to_string(), None)).collect())
     }
 
     pub(super) async fn look(&self, place: &Target) -> Result<Held> {

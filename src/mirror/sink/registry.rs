@@ -140,7 +140,7 @@ impl Registry {
         if tags.is_empty() {
             self.unseen().insert(group.to_owned(), false);
         }
-        Ok(tags.into_iter().map(|tag| (tag, None)).collect())
+        Ok(tags.into_iter().map(|tag| (tag.to_string(), None)).collect())
     }
 
     fn unseen(&self) -> MutexGuard<'_, HashMap<String, bool>> {

@@ -101,7 +101,7 @@ impl Registry {
             Err(error) if error.kind() == ErrorKind::Network => return Err(error),
             // One chart needs no list.
             Err(error) => match &options.namespace {
-                Some(one) if self.has_tags(one).await => vec![one.to_string()],
+                Some(one) if self.has_tags(one).await => vec![one.clone()],
                 _ => return Err(unlisted(error, &options.registry)),
             },
         };
@@ -109,8 +109,8 @@ impl Registry {
         let mut names: Vec<String> = all
             .iter()
             .filter_map(|name| match &prefix {
-                Some(prefix) => name.strip_prefix(prefix.as_str()).map(str::to_owned),
-                None => Some(name.clone()),
+                Some(prefix) => name.as_str().strip_prefix(prefix.as_str()).map(str::to_owned),
+                None => Some(name.to_string()),
             })
             .filter(|name| {
                 name.rsplit('/').next() != Some(crate::mirror::sink::registry::STATE_REPOSITORY)
@@ -119,7 +119,7 @@ impl Registry {
         names.sort();
         match &options.namespace {
             // The namespace is itself a chart's repository.
-            Some(one) if names.is_empty() && all.iter().any(|name| *name == one.to_string()) => {
+            Some(one) if names.is_empty() && all.contains(one) => {
                 Ok(vec![(one.last_segment().to_owned(), one.clone())])
             }
             _ => names.into_iter().map(full).collect(),
@@ -148,9 +148,13 @@ impl Registry {
                 }
             })
             .buffered(AT_ONCE)
-            .try_collect::<Vec<(String, RepositoryName, Vec<String>)>>()
+            .try_collect::<Vec<(String, RepositoryName, Vec<Tag>)>>()
             .await?;
-        let said: Vec<_> = tags.iter().map(|(name, _, tags)| (name, tags)).collect();
+        // State files hold this fingerprint, so its text must stay the same.
+        let said: Vec<(&String, Vec<&str>)> = tags
+            .iter()
+            .map(|(name, _, tags)| (name, tags.iter().map(Tag::as_str).collect()))
+            .collect();
         let fingerprint = Fingerprint::of(format!("{said:?}").as_bytes());
         // Of what a catalogue lists, some may be empty; what was named is to be there.
         let absent: Vec<String> = tags

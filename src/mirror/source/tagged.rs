@@ -51,18 +51,15 @@ pub(super) struct Sorted {
 
 /// Sorts a repository's tags. It sends one request for each tag that is no whole version, and two
 /// for `v1.2.3` if `1.2.3` exists.
-pub(super) async fn sort(
-    repository: &Repository,
-    tags: &[String],
-    limits: &Limits,
-) -> Result<Sorted> {
+pub(super) async fn sort(repository: &Repository, tags: &[Tag], limits: &Limits) -> Result<Sorted> {
     let seconds = second_names(repository, tags).await?;
-    let attached = tags.iter().filter(|tag| of_others(tag) && *tag != ARTIFACT_HUB).count();
+    let attached =
+        tags.iter().filter(|tag| of_others(tag.as_str()) && *tag != ARTIFACT_HUB).count();
     let mut sorted = Sorted { aliases: seconds.len(), attached, ..Sorted::default() };
     let of_charts: Vec<Tag> = tags
         .iter()
-        .filter(|tag| !seconds.contains(*tag) && !of_others(tag))
-        .filter_map(|tag| tag.parse().ok())
+        .filter(|tag| !seconds.contains(*tag) && !of_others(tag.as_str()))
+        .cloned()
         .collect();
     let looked: Vec<Tagged> = futures_util::stream::iter(of_charts)
         .map(|tag| async move {
@@ -143,28 +140,24 @@ fn bare(version: &str) -> String {
 
 /// Returns the second names among tags such as `v1.2.3` and `1.2.3` of one manifest: those that are
 /// not the chart's version.
-async fn second_names(repository: &Repository, tags: &[String]) -> Result<HashSet<String>> {
+async fn second_names(repository: &Repository, tags: &[Tag]) -> Result<HashSet<Tag>> {
+    let all: HashSet<&str> = tags.iter().map(Tag::as_str).collect();
     let mut seconds = HashSet::new();
-    for tag in tags {
-        let Some(short) = tag.strip_prefix('v').filter(|short| {
-            short.starts_with(|c: char| c.is_ascii_digit())
-                && tags.iter().any(|other| other == short)
-        }) else {
+    for tag in tags.iter().filter(|tag| is_whole(tag)) {
+        let Some(short) = tag
+            .as_str()
+            .strip_prefix('v')
+            .filter(|short| short.starts_with(|c: char| c.is_ascii_digit()) && all.contains(short))
+        else {
             continue;
         };
-        let (Ok(long), Ok(other)) = (tag.parse::<Tag>(), short.parse::<Tag>()) else {
-            continue;
-        };
-        if !is_whole(&long) {
-            continue;
-        }
-        let said = long.to_version();
-        let long = repository.fetch_manifest(&TagOrDigest::Tag(long)).await?;
-        let other = repository.resolve(&TagOrDigest::Tag(other)).await?;
+        let short: Tag = short.parse()?;
+        let long = repository.fetch_manifest(&TagOrDigest::Tag(tag.clone())).await?;
+        let other = repository.resolve(&TagOrDigest::Tag(short.clone())).await?;
         if other.is_some_and(|other| other.digest == *long.digest()) {
             let version = long.document().annotations.get(media::VERSION);
-            let kept = version.is_none_or(|version| *version == said);
-            seconds.insert(if kept { short.to_owned() } else { tag.clone() });
+            let kept = version.is_none_or(|version| *version == tag.to_version());
+            seconds.insert(if kept { short } else { tag.clone() });
         }
     }
     Ok(seconds)

@@ -134,7 +134,7 @@ impl Pattern {
             // One chart needs no list.
             Err(error) => match self.path.parse::<RepositoryName>() {
                 Ok(full) if !self.is_glob() && self.exists(client, &full).await => {
-                    vec![full.to_string()]
+                    vec![full]
                 }
                 _ => return Err(error),
             },
@@ -147,8 +147,8 @@ impl Pattern {
             (false, false) => self.path.len() + 1,
         };
         let mut found = Vec::new();
-        for text in listed {
-            let Ok(full) = text.parse::<RepositoryName>() else { continue };
+        for full in listed {
+            let text = full.as_str();
             let inside = match self.is_glob() {
                 true => glob
                     .matches(text.as_bytes())
@@ -219,29 +219,26 @@ impl Pattern {
     }
 
     /// Returns the matching tags of a list.
-    fn matching(&self, listed: &[String]) -> Result<Vec<Tag>> {
-        let parse = |tag: &String| tag.parse::<Tag>().ok();
+    fn matching(&self, listed: &[Tag]) -> Result<Vec<Tag>> {
         let range = match &self.versions {
-            Versions::All => return Ok(listed.iter().filter_map(parse).collect()),
+            Versions::All => return Ok(listed.to_vec()),
             Versions::Newest | Versions::Digest(_) => {
                 let any = constraint("*")?;
                 return Ok(tags::fitting(listed, "*", &any).into_iter().take(1).collect());
             }
             Versions::Matching(range) => range,
         };
-        if let Some(exact) = listed.iter().find(|tag| *tag == range) {
-            return Ok(parse(exact).into_iter().collect());
+        if let Some(exact) = listed.iter().find(|tag| tag.as_str() == range) {
+            return Ok(vec![exact.clone()]);
         }
         let range = constraint(range)?;
-        let inside = |tag: &&String| {
-            Version::parse_loose(&tag.replace('_', "+")).is_ok_and(|v| range.matches(&v))
-        };
-        Ok(listed.iter().filter(inside).filter_map(parse).collect())
+        let inside = |tag: &&Tag| tag.version().is_some_and(|version| range.matches(&version));
+        Ok(listed.iter().filter(inside).cloned().collect())
     }
 }
 
 /// Returns the newest tag that refers to a chart. A repository may have images beside charts.
-async fn newest<R: Fetch>(repository: &R, name: &str, listed: &[String]) -> Result<Vec<Tag>> {
+async fn newest<R: Fetch>(repository: &R, name: &str, listed: &[Tag]) -> Result<Vec<Tag>> {
     match &tags::fitting(listed, "*", &constraint("*")?)[..] {
         [] => Ok(Vec::new()),
         fitting @ [first, ..] => match first_chart(repository, name, fitting).await {
@@ -307,7 +304,7 @@ mod tests {
     use super::*;
 
     fn tags(pattern: &str, listed: &[&str]) -> Vec<String> {
-        let listed: Vec<String> = listed.iter().map(|tag| (*tag).to_owned()).collect();
+        let listed: Vec<Tag> = listed.iter().map(|tag| tag.parse().expect(tag)).collect();
         let pattern = Pattern::parse(pattern).expect(pattern);
         pattern.matching(&listed).expect("range").iter().map(ToString::to_string).collect()
     }

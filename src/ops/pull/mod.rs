@@ -10,7 +10,7 @@ use crate::{
     Advice, Error, ErrorKind, Result, archive,
     atomic_file::write_file,
     limits::Limits,
-    oci::{Descriptor, Digest, Manifest, TagOrDigest, chart, media},
+    oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest, chart, media},
     store::{BlobBytes, Fetch, Resolve, Tags},
 };
 use bytes::Bytes;
@@ -88,8 +88,8 @@ impl Pulled {
             TagOrDigest::Tag(tag) => {
                 let version = self.manifest.document().annotations.get(media::VERSION);
                 let is_version = version.map_or_else(
-                    || crate::version::Version::parse_loose(&tag.to_version()).is_ok(),
-                    |version| version.replace('+', "_") == tag.as_str(),
+                    || tag.version().is_some(),
+                    |version| Tag::from_version(version).is_ok_and(|expected| expected == *tag),
                 );
                 if is_version {
                     format!("{name}-{}.tgz", tag.to_version())

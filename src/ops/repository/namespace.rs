@@ -268,7 +268,7 @@ impl Namespace {
             })?;
         let mut names: Vec<String> = all
             .iter()
-            .filter_map(|name| name.strip_prefix(&self.prefix))
+            .filter_map(|name| name.as_str().strip_prefix(&self.prefix))
             .filter(|rest| !rest.is_empty() && !rest.contains('/'))
             .map(str::to_owned)
             .collect();
@@ -288,9 +288,9 @@ impl Namespace {
             }
             tags => tags?,
         };
-        tags.retain(|tag| Version::parse_loose(&tag.replace('_', "+")).is_ok());
-        tags.sort_by_key(|tag| (tag.starts_with('v'), tag.clone()));
-        tags.into_iter().map(|tag| Ok((name.clone(), place.clone(), tag.parse::<Tag>()?))).collect()
+        tags.retain(|tag| tag.version().is_some());
+        tags.sort_by_key(|tag| (tag.as_str().starts_with('v'), tag.clone()));
+        Ok(tags.into_iter().map(|tag| (name.clone(), place.clone(), tag)).collect())
     }
 
     async fn entry(&self, place: &AnyRepository, tag: &Tag) -> Result<Option<(Digest, Entry)>> {

@@ -396,7 +396,6 @@ impl<C: Catalog> ChartStore<C> {
             tags => tags?,
         };
         for tag in tags {
-            let Ok(tag) = tag.parse::<Tag>() else { continue };
             if let Err(error) = self.show_one(&store, &tag, limits).await {
                 tracing::warn!(%tag, error = error.chain(), "a chart that no registry can name is not shown");
             }

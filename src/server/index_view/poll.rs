@@ -11,7 +11,6 @@ use crate::{
     digest::Digest,
     oci::{RepositoryName, Tag},
     store::{Catalog, Tags},
-    version::Version,
 };
 use futures_util::{StreamExt, stream};
 use std::{
@@ -217,11 +216,10 @@ impl<C: Catalog> Follower<C> {
         };
         let far = self.inner.sight == LookCost::Far;
         let listed: BTreeSet<Tag> = listed
-            .iter()
+            .into_iter()
             // Elsewhere a look costs a request, and Helm knows no chart under a tag that is no
             // version.
-            .filter(|tag| !far || Version::parse_loose(&tag.replace('_', "+")).is_ok())
-            .filter_map(|tag| tag.parse().ok())
+            .filter(|tag| !far || tag.version().is_some())
             .collect();
         let wanted: Vec<Tag> = if far {
             // A tag that is gone from the list is asked for too: it may have come while the list

@@ -15,7 +15,6 @@ use crate::{
         net::response::unbroken,
     },
     store::Catalog,
-    version::Version,
 };
 use axum::{
     Router,
@@ -114,7 +113,7 @@ impl Event {
         let repository = name_within(repository)?;
         if let Ok(tag) = tag.parse::<Tag>() {
             // Signatures and branches are pushed too, and are no charts' tags.
-            let is_version = Version::parse_loose(&tag.to_version()).is_ok();
+            let is_version = tag.version().is_some();
             return is_version.then(|| match deleted {
                 true => Look::Tag(repository, tag),
                 false => Look::Pushed(Pushed { repository, tag, manifest: digest.parse().ok() }),

@@ -92,13 +92,13 @@ impl Resolve for Repository {
 }
 
 impl Tags for Repository {
-    async fn tags(&self) -> Result<Vec<String>> {
+    async fn tags(&self) -> Result<Vec<Tag>> {
         let this = self.clone();
         blocking(move || {
             if !this.exists() {
                 return Err(Error::not_found(format!("there is no repository `{}`", this.name())));
             }
-            Ok(this.tag_names()?.iter().map(|tag| tag.as_str().to_owned()).collect())
+            this.tag_names()
         })
         .await
     }

@@ -29,7 +29,7 @@ pub(crate) struct Index {
     /// Positions by name, as written.
     by_name: Positions<String>,
     /// Positions by tag, for a layout that is one repository.
-    by_tag: Positions<String>,
+    by_tag: Positions<Tag>,
     /// Positions by the part of a name before its last colon.
     by_repository: Positions<String>,
 }
@@ -138,7 +138,7 @@ impl Index {
         let exact = self.at(self.by_name.get(&*written(scope, tag))).next();
         exact.or_else(|| {
             // Within a repository there is only one way to write a tag.
-            let places = self.by_tag.get(tag.as_str()).filter(|_| scope.is_none());
+            let places = self.by_tag.get(tag).filter(|_| scope.is_none());
             let mut ending = self.at(places);
             let first = ending.next()?;
             ending.all(|other| other.digest == first.digest).then_some(first)
@@ -146,7 +146,7 @@ impl Index {
     }
 
     /// Returns every tag once, in the index's order.
-    pub(crate) fn tags(&self, scope: Scope<'_>) -> Vec<String> {
+    pub(crate) fn tags(&self, scope: Scope<'_>) -> Vec<Tag> {
         let mut seen = HashSet::new();
         let mut tags = Vec::new();
         let mut take = |entry: &Descriptor| {
@@ -189,7 +189,7 @@ impl Index {
     /// Removes a name. The manifest stays listed, as in a registry.
     pub(crate) fn remove_tag(&mut self, scope: Scope<'_>, tag: &Tag) -> bool {
         let places = match scope {
-            None => self.by_tag.get(tag.as_str()),
+            None => self.by_tag.get(tag),
             Some(_) => self.by_name.get(&*written(scope, tag)),
         };
         let Some(&at) = places.and_then(|places| places.first()) else { return false };
@@ -282,7 +282,7 @@ impl From<&Manifest> for Listing {
 struct Keys {
     digest: Digest,
     name: Option<String>,
-    tag: Option<String>,
+    tag: Option<Tag>,
     repository: Option<String>,
 }
 
@@ -329,15 +329,15 @@ fn written<'a>(scope: Scope<'_>, tag: &'a Tag) -> Cow<'a, str> {
 }
 
 /// Returns an entry's tag: its name, or the tag of the whole reference that some tools write there.
-fn tag_of(scope: Scope<'_>, descriptor: &Descriptor) -> Option<String> {
+fn tag_of(scope: Scope<'_>, descriptor: &Descriptor) -> Option<Tag> {
     let name = name(descriptor)?;
     if let Some(repository) = scope {
         let tag = name.strip_prefix(repository.as_str())?.strip_prefix(':')?;
-        return tag.parse::<Tag>().is_ok().then(|| tag.to_owned());
+        return tag.parse().ok();
     }
-    if name.parse::<Tag>().is_ok() {
-        return Some(name.to_owned());
+    if let Ok(tag) = name.parse() {
+        return Some(tag);
     }
     let reference: Reference = name.parse().ok()?;
-    reference.tag.map(|tag| tag.as_str().to_owned())
+    reference.tag
 }

@@ -553,7 +553,7 @@ impl Resolve for Layout {
 }
 
 impl Tags for Layout {
-    async fn tags(&self) -> Result<Vec<String>> {
+    async fn tags(&self) -> Result<Vec<Tag>> {
         let this = self.clone();
         blocking(move || this.look(|index| index.tags(this.repository.as_ref()))).await
     }

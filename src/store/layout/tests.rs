@@ -34,7 +34,7 @@ async fn note(layout: &Layout, chart: &str, version: &str) {
     layout.note_manifests(vec![one]).await.expect("noted");
 }
 
-fn tags(root: &Path, chart: &str) -> Vec<String> {
+fn tags(root: &Path, chart: &str) -> Vec<Tag> {
     let layout = Layout::open(root).expect("layout").repository(&name(chart));
     layout.look(|index| index.tags(layout.repository.as_ref())).expect("tags")
 }
