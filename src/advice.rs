@@ -1,10 +1,10 @@
-//! Advice: what a user can do about an error, as data. The library says which remedy it is; the
-//! command line renders it with the flags of the command that ran, see `cli/advice.rs`.
-//! [`fmt::Display`] is a text for any other program: it names no flag and no command.
+//! Advice: remedies for the user after an error, as data. The library selects the remedy. The
+//! command line renders it with the flags of its command, see `cli/advice.rs`. [`fmt::Display`] is
+//! a text for any other program: it names no flag and no command.
 
 use std::fmt;
 
-/// A remedy for a failure, carried by an [`Error`](crate::Error).
+/// A remedy for a failure, as part of an [`Error`](crate::Error).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Advice {
@@ -17,7 +17,7 @@ pub enum Advice {
         /// The reason for the refusal.
         reason: LogIn,
     },
-    /// Give a user name and a password, to a service whose address alone is known.
+    /// Give a user name and a password to a service. Only its kind is known.
     Authenticate(Service),
     /// Name a file to store credentials in.
     NameCredentialsFile,
@@ -30,7 +30,7 @@ pub enum Advice {
     NameCharts,
     /// Name the charts: the registry did not list its repositories.
     Unlisted {
-        /// The registry that refused the list for lack of credentials; `None` where it has no list.
+        /// The registry that refused the list for lack of credentials; `None` if it has no list.
         refused_by: Option<String>,
     },
     /// Follow `first`; if that does not help, `otherwise`.
@@ -46,19 +46,19 @@ pub enum Advice {
     TrustCertificate(Untrusted),
     /// Follow a redirect of a blob from `https` to `http`.
     AllowHttpRedirects,
-    /// Replace what is already at the destination, or leave it there.
+    /// Replace the object at the destination, or keep it.
     Overwrite(Occupied),
     /// Create a repository before the push.
     CreateRepository(NewRepository),
     /// Write the chart's name in lower case at the destination.
     LowerCase,
-    /// Give the server the repository's ID in Artifact Hub.
+    /// Give the server the ID that the repository has in Artifact Hub.
     SetArtifactHubId,
-    /// Check that the address is a ChartMuseum's.
+    /// Check that the address is that of a ChartMuseum.
     CheckChartMuseum(Answered),
     /// Package the chart's folder, to change a version.
     PackageFolder,
-    /// Push a chart again, in the place of one that is stored in another way than Helm's.
+    /// Push a chart again, to replace one that is stored in another form than Helm's.
     PushAgain {
         /// File name of the archive.
         archive: String,
@@ -67,9 +67,9 @@ pub enum Advice {
     },
     /// Allow a mirror to delete more.
     RaiseDeletionLimit,
-    /// Include files outside of the chart that its links lead to.
+    /// Include the targets of the chart's links to files outside of the chart.
     IncludeOutsideLinks,
-    /// Make a whole bundle of a delta and its base.
+    /// Make a full bundle of a delta and its base.
     CompleteBundle {
         /// Path of the delta.
         file: String,
@@ -88,11 +88,11 @@ pub enum Advice {
     },
     /// Save the namespace that two charts have in common, so that their names differ.
     SaveCommonNamespace,
-    /// Leave out what is no good chart.
+    /// Skip invalid charts.
     TolerateInvalid(Intolerable),
-    /// Bring the dependencies of a chart into step with its lock.
+    /// Update the dependencies of a chart to match its lock.
     UpdateDependencies,
-    /// Configure a chart repository; none fits.
+    /// Configure a chart repository; none of the present ones matches.
     AddRepository,
     /// Configure the chart repositories that a chart's dependencies come from, or resolve the
     /// dependencies anew.
@@ -101,15 +101,15 @@ pub enum Advice {
     ChooseRepository,
     /// Fetch the indexes of the chart repositories.
     RefreshIndexes,
-    /// Refresh an index that lists another digest than an archive has, or accept the archive.
+    /// Refresh an index whose digest of an archive is wrong, or accept the archive.
     AcceptMismatch(Mismatched),
     /// Wait longer.
     WaitLonger,
     /// Choose a prerelease.
     AllowPrereleases,
-    /// Compare what a mirror took for equal by its tags.
+    /// Compare the versions that a mirror took for equal by their tags.
     CompareTrusted,
-    /// Look at the whole destination of a mirror, whatever its state says.
+    /// Check the whole destination of a mirror, without its state.
     IgnoreState,
     /// Ask the clients of a server for credentials.
     RestrictAccess,
@@ -132,17 +132,17 @@ pub enum LogIn {
     NoToken,
     /// The credentials are wrong.
     Refused,
-    /// The user lacks a permission.
+    /// The user lacks a permission in the registry.
     Permission,
-    /// Docker Hub refuses, perhaps since the repository's name lacks the account.
+    /// Docker Hub refuses, perhaps because the repository's name lacks the account.
     DockerHub,
-    /// An Azure registry refuses.
+    /// An Azure registry refuses the credentials or their absence.
     Azure,
     /// The user wrote credentials into a reference.
     InReference,
 }
 
-/// Kinds of service that charts come from and go to.
+/// Kinds of services that store charts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Service {
@@ -160,19 +160,19 @@ pub enum Service {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Untrusted {
-    /// Its issuer is not among the trusted ones.
+    /// The issuer is not trusted.
     Issuer,
-    /// There are no trusted issuers on this machine.
+    /// This machine has no trusted issuers.
     NoRoots,
 }
 
-/// Destinations that hold something else already.
+/// Destinations that have other content already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Occupied {
     /// The tag of a chart that is pushed.
     Tag,
-    /// Names that a bundle is loaded to.
+    /// Names in the destination of a bundle.
     Names,
     /// A version in a ChartMuseum.
     MuseumVersion,
@@ -180,11 +180,11 @@ pub enum Occupied {
     Repository,
 }
 
-/// Ways to create a repository of a registry.
+/// Ways to create a repository in a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NewRepository {
-    /// By a command of Amazon's, as ECR needs it.
+    /// With a command of Amazon's, as ECR needs it.
     Ecr,
     /// In a way that depends on the registry.
     Named(String),
@@ -194,29 +194,29 @@ pub enum NewRepository {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Answered {
-    /// There is no index.
+    /// An answer without an index.
     NoIndex,
-    /// There is no API.
+    /// An answer without the API.
     NoApi,
-    /// A success, in other words than ChartMuseum's.
+    /// A success with another text than ChartMuseum's.
     Otherwise,
 }
 
-/// Things that strict indexing refuses.
+/// Problems that strict indexing refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Intolerable {
-    /// A version that Helm leaves out.
+    /// A version that Helm skips.
     Version,
-    /// Files that are no charts.
+    /// Files that are not charts.
     Files,
 }
 
-/// Archives that have another digest than their index lists.
+/// Archives whose digest differs from that in their index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mismatched {
-    /// A chart that was asked for.
+    /// A requested chart.
     Chart,
     /// A dependency of a chart.
     Dependency,
@@ -225,9 +225,9 @@ pub enum Mismatched {
 /// The two sides of a mirror.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// The side that is read.
+    /// The side that the mirror reads.
     Source,
-    /// The side that is written.
+    /// The side that the mirror writes.
     Destination,
 }
 
@@ -244,7 +244,7 @@ impl From<&str> for Advice {
 }
 
 impl Advice {
-    /// Makes this the advice on one side of a mirror. Advice that has a side keeps it.
+    /// Restricts this advice to one side of a mirror. Advice that already has a side keeps it.
     #[must_use]
     pub fn at(self, side: Side) -> Self {
         match self {
@@ -301,7 +301,7 @@ impl fmt::Display for Advice {
 }
 
 impl Advice {
-    /// The neutral text of advice without values.
+    /// Returns the neutral text of advice without values.
     fn plain(&self) -> &'static str {
         match self {
             Self::Authenticate(_) => "give a name and a password who may do this",

@@ -13,25 +13,25 @@ use tempfile::NamedTempFile;
 /// The users that may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Readers {
-    /// Its owner alone (0600): credentials.
+    /// The owner alone (0600), for credentials.
     Owner,
-    /// Everybody (0644), as with Helm: a file that the user asked for.
+    /// All users (0644), as with Helm, for a file that the user asked for.
     All,
 }
 
 /// The moment at which a file reaches the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sync {
-    /// Before it gets its name.
+    /// The moment before the file gets its name.
     Now,
-    /// Some time later: a crash may cost it.
+    /// Some later moment. A crash may lose the file.
     Whenever,
 }
 
-/// Writes a file for all to read, synced.
+/// Writes and flushes a file that all users may read.
 ///
 /// # Errors
-/// `Io`, naming the path.
+/// `Io`, with the path.
 pub(crate) fn write_file(
     path: &Path,
     fill: impl FnOnce(&mut File) -> io::Result<()>,
@@ -39,7 +39,7 @@ pub(crate) fn write_file(
     replace(path, Readers::All, Sync::Now, fill).map_err(|error| Error::io("write", path, error))
 }
 
-/// Puts a file in the place of the one at `path`. The folder must exist.
+/// Replaces the file at `path`. The folder must exist.
 ///
 /// # Errors
 /// The first error of `fill` or of the system.
@@ -60,11 +60,11 @@ pub(crate) fn replace(
     temporary.persist(path).map(drop).map_err(|error| error.error)
 }
 
-/// Gives `fill` a writer with a buffer.
+/// Passes a buffered writer to `fill`.
 pub(crate) fn buffered(
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> impl FnOnce(&mut File) -> io::Result<()> {
-    /// One write to the system for so many bytes.
+    /// Bytes of one write to the system.
     const BUFFER: usize = 256 * 1024;
     move |file| {
         let mut out = BufWriter::with_capacity(BUFFER, file);
@@ -73,21 +73,21 @@ pub(crate) fn buffered(
     }
 }
 
-/// The folder that a path lies in; `.` for a bare name, whose parent is an empty path.
+/// Returns the folder of a path: `.` for a bare name, whose parent is an empty path.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The prefix of an unfinished file's name.
 const UNFINISHED: &str = ".chartferry-new-";
-/// An unfinished file that is younger may not be locked yet.
+/// The age below which an unfinished file may not be locked yet.
 const TO_BE_LOCKED: Duration = Duration::from_secs(2);
 
-/// A file in `folder` that gets its name once it is complete. It is locked for as long as somebody
-/// writes it, so that [`sweep`] knows what was left behind. Without `permissions` it is private.
+/// Creates a file in `folder` that gets its name when it is complete. Its writer locks it, so that
+/// [`sweep`] finds the files of killed runs. Without `permissions`, only the owner may read it.
 ///
 /// # Errors
-/// That of making it.
+/// The system's error.
 pub(crate) fn unfinished(
     folder: &Path,
     permissions: Option<fs::Permissions>,
@@ -98,12 +98,12 @@ pub(crate) fn unfinished(
         builder.permissions(permissions);
     }
     let temporary = builder.tempfile_in(folder)?;
-    // Where there are no locks nothing is swept either.
+    // On systems without locks, nothing is swept either.
     let _ = temporary.as_file().try_lock();
     Ok(temporary)
 }
 
-/// Removes what killed runs left in `folder`: unfinished files that nobody writes.
+/// Removes the files of killed runs in `folder`: unfinished files without a writer.
 pub(crate) fn sweep(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let named = |entry: &fs::DirEntry| {
@@ -115,13 +115,14 @@ pub(crate) fn sweep(folder: &Path) {
         let modified = file.metadata().and_then(|found| found.modified());
         let rested = modified.ok().and_then(|time| time.elapsed().ok());
         if rested.is_some_and(|rested| rested > TO_BE_LOCKED) && file.try_lock().is_ok() {
-            // What stays is swept by the next.
+            // The next sweep tries again.
             let _ = fs::remove_file(path);
         }
     }
 }
 
-/// A temporary file is private; what a user asked for has mode 0644, as with Helm.
+/// Sets the mode 0644, as Helm does for a file that the user asked for. A temporary file is
+/// private.
 #[cfg(unix)]
 fn share(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

@@ -1,16 +1,16 @@
 //! The language of version ranges that charts use: `^1.2 || >=3 <4`, `~1.2.x`, `1.2 - 2.0.0`. The
 //! grammar, its oddities and the error texts are those of Masterminds/semver 3.5, which Helm uses.
-//! Cargo's ranges (`semver::VersionReq`) mean other things.
+//! Cargo's ranges (`semver::VersionReq`) have another meaning.
 
 use crate::version::{Parts, Version};
 use std::{fmt, str::FromStr};
 
-/// Bytes of the longest constraint that is read at all. Masterminds' number.
+/// Bytes of the longest constraint that is read. The number is that of Masterminds.
 const LONGEST: usize = 512;
-/// Alternatives in one constraint. Masterminds' number.
+/// Alternatives in one constraint. The number is that of Masterminds.
 const MOST_GROUPS: usize = 32;
 
-/// A range of versions: alternatives, each of comparators that must all hold.
+/// A range of versions: alternatives, each with comparators that must all match.
 #[derive(Clone, Debug)]
 pub struct Constraint {
     groups: Vec<Group>,
@@ -19,7 +19,7 @@ pub struct Constraint {
 #[derive(Clone, Debug)]
 struct Group {
     comparators: Vec<Comparator>,
-    /// One comparator that names a prerelease lets prereleases into its whole group.
+    /// True if one comparator names a prerelease, which admits prereleases to its whole group.
     prereleases: bool,
 }
 
@@ -29,7 +29,7 @@ struct Comparator {
     version: semver::Version,
     /// Precision of the written version: `1.x` and `1` leave the minor open.
     open: Open,
-    /// Both parts as written, for showing.
+    /// Both parts as written, for display.
     written: (Box<str>, Box<str>),
 }
 
@@ -54,7 +54,7 @@ enum Open {
 }
 
 impl Constraint {
-    /// Reads a constraint.
+    /// Parses a constraint.
     pub fn parse(text: &str) -> Result<Self, ParseConstraintError> {
         if text.len() > LONGEST {
             return Err(ParseConstraintError::TooLong);
@@ -104,21 +104,21 @@ impl fmt::Display for Constraint {
     }
 }
 
-/// Why a text is no constraint. The texts are Masterminds'.
+/// Reasons why a text is not a constraint. The texts are those of Masterminds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseConstraintError {
-    /// One alternative is not of the form; it is given as it stands between the bars.
+    /// One alternative has the wrong form. The value is its text between the bars.
     #[error("improper constraint: {}", crate::quote::go(.0))]
     Improper(Box<str>),
-    /// Of the form, but with a number that is none (`1x`, `99999999999999999999`) or a prerelease
-    /// that is none (`1.0.0-01`).
+    /// The form is right, but a number (`1x`, `99999999999999999999`) or a prerelease (`1.0.0-01`)
+    /// is invalid.
     #[error("constraint parser error")]
     Version,
-    /// Longer than any constraint may be.
+    /// The text is longer than a constraint may be.
     #[error("constraint string is too long (max {LONGEST} bytes)")]
     TooLong,
-    /// More alternatives than any constraint may have.
+    /// The text has more alternatives than a constraint may have.
     #[error("too many constraint groups (max {MOST_GROUPS})")]
     TooManyGroups,
 }
@@ -126,7 +126,7 @@ pub enum ParseConstraintError {
 impl Group {
     fn parse(text: &str) -> Result<Self, ParseConstraintError> {
         let improper = || ParseConstraintError::Improper(text.into());
-        // The form is judged for the whole group before any version in it.
+        // The form of the whole group is checked before any version in it.
         let mut found = Vec::new();
         let mut rest = trim_start(text);
         loop {
@@ -218,7 +218,8 @@ impl Comparator {
         }
     }
 
-    /// Same major, same minor unless that is open. `~0.0.0` and `~*` take everything.
+    /// Matches the same major number, and the same minor number unless that is open. `~0.0.0` and
+    /// `~*` match everything.
     fn tilde(&self, version: &semver::Version) -> bool {
         let own = &self.version;
         let any = (own.major, own.minor, own.patch) == (0, 0, 0)
@@ -227,8 +228,8 @@ impl Comparator {
             && (self.open == Open::Minor || version.minor == own.minor)
     }
 
-    /// Same leftmost number that is not zero. `^*` stands for `^0.0.0`, which takes only 0.0.0:
-    /// Masterminds' oddity.
+    /// Matches the same leftmost number that is not zero. `^*` means `^0.0.0`, which matches only
+    /// 0.0.0, as in Masterminds.
     fn caret(&self, version: &semver::Version) -> bool {
         let own = &self.version;
         if own.major > 0 || self.open == Open::Minor {
@@ -240,7 +241,7 @@ impl Comparator {
         (version.major, version.minor, version.patch) == (0, 0, own.patch)
     }
 
-    /// `!=` with an open part.
+    /// Matches `!=` with an open part.
     fn differs(&self, version: &semver::Version) -> bool {
         let own = &self.version;
         if version.major != own.major {
@@ -252,7 +253,7 @@ impl Comparator {
                 version.minor != own.minor
                     || !(version.pre.is_empty() && own.pre.is_empty()) && version.pre != own.pre
             }
-            // `!=*` is `!=0.0.0`, build metadata aside.
+            // `!=*` means `!=0.0.0`, without regard to build metadata.
             Open::Major | Open::Nothing => version.cmp_precedence(own).is_ne(),
         }
     }
@@ -264,7 +265,7 @@ fn is_part(c: char) -> bool {
     c.is_ascii_digit() || matches!(c, 'x' | 'X' | '*' | '|')
 }
 
-/// Go's `\s`.
+/// Returns true for a character of Go's `\s`.
 fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{c}')
 }
@@ -281,8 +282,8 @@ fn cut_operator(text: &str) -> (&str, &str) {
     text.split_at(length)
 }
 
-/// `1.2 - 2.0.0` means `>= 1.2, <= 2.0.0`. Rewritten anywhere in the text, as Masterminds does,
-/// before it is read.
+/// Rewrites `1.2 - 2.0.0` as `>= 1.2, <= 2.0.0` anywhere in the text before it is parsed, as
+/// Masterminds does.
 fn rewrite_ranges(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -302,7 +303,7 @@ fn rewrite_ranges(text: &str) -> String {
     out
 }
 
-/// A range at the start of `text`, spaces around it included.
+/// Cuts a range from the start of `text`, with the spaces around it.
 fn cut_range(text: &str) -> Option<(&str, &str, &str)> {
     let text = trim_start(text);
     let (_, length) = Parts::scan(text, is_part)?;

@@ -1,5 +1,5 @@
-//! Digests: `algorithm:encoded`, parsed once into a value that cannot be wrong, and the hashers
-//! that make them.
+//! Digests, written `algorithm:encoded`, and their hashers. A digest is parsed once and is valid
+//! from then on.
 
 use sha2::{Digest as _, Sha256, Sha512};
 use std::{fmt, io, str::FromStr};
@@ -8,14 +8,14 @@ use std::{fmt, io, str::FromStr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// SHA-256: what everybody uses.
+    /// SHA-256, the usual algorithm: 64 hexadecimal digits.
     Sha256,
     /// SHA-512: 128 hexadecimal digits.
     Sha512,
 }
 
 impl Algorithm {
-    /// The name in a digest's text.
+    /// Returns the algorithm's name in the text of a digest.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sha256 => "sha256",
@@ -30,7 +30,7 @@ impl Algorithm {
         }
     }
 
-    /// A new hasher.
+    /// Returns a new hasher.
     pub fn hasher(self) -> Hasher {
         match self {
             Self::Sha256 => Hasher(State::Sha256(Sha256::new())),
@@ -58,7 +58,7 @@ pub struct Digest {
     text: Box<str>,
 }
 
-/// A text that is no digest.
+/// The error for a text that is not a digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no digest: expected sha256: and 64 hex digits, or sha512: and 128, in lower case"
@@ -72,29 +72,29 @@ impl From<ParseDigestError> for crate::Error {
 }
 
 impl Digest {
-    /// The SHA-256 digest of `bytes`.
+    /// Returns the SHA-256 digest of `bytes`.
     pub fn sha256(bytes: &[u8]) -> Self {
         Self::of(Algorithm::Sha256, bytes)
     }
 
-    /// The digest of `bytes` by `algorithm`.
+    /// Returns the digest of `bytes` by `algorithm`.
     pub fn of(algorithm: Algorithm, bytes: &[u8]) -> Self {
         let mut hasher = algorithm.hasher();
         hasher.update(bytes);
         hasher.finish()
     }
 
-    /// The algorithm.
+    /// Returns the algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The hex after the colon.
+    /// Returns the hex after the colon.
     pub fn hex(&self) -> &str {
         &self.text[self.algorithm.as_str().len() + 1..]
     }
 
-    /// The whole text, `sha256:…`.
+    /// Returns the whole text, `sha256:…`.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -158,7 +158,7 @@ impl<'de> serde::Deserialize<'de> for Digest {
     }
 }
 
-/// Hashes bytes as they pass.
+/// A hasher of a sequence of bytes.
 #[derive(Clone)]
 pub struct Hasher(State);
 
@@ -169,7 +169,7 @@ enum State {
 }
 
 impl Hasher {
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
             State::Sha256(state) => state.update(bytes),
@@ -177,7 +177,7 @@ impl Hasher {
         }
     }
 
-    /// The digest of all that was taken.
+    /// Returns the digest of all bytes.
     pub fn finish(self) -> Digest {
         match self.0 {
             State::Sha256(state) => Digest::from_hash(Algorithm::Sha256, &state.finalize()),

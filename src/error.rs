@@ -1,47 +1,48 @@
-//! The one error of the library: what kind of failure it is, what failed and on which input, what
-//! lies beneath it, and what to do next. Exact leaf errors (a bad digest, a bad constraint) live
-//! with their parser and become a source here.
+//! The error type of the library: the kind of the failure, the failed action with its input, the
+//! cause, and advice. Errors of parsers (a bad digest, a bad constraint) are defined with their
+//! parser and become a cause here.
 
 use crate::Advice;
 use std::{error::Error as StdError, fmt, io, path::Path};
 
-/// Result of every operation of this crate.
+/// The result of every operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Kind of failure of an [`Error`]. The command line maps it to an exit code in one place.
+/// The kind of a failure. The command line has one table that maps it to an exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The other side holds something else under that name and we were not told to replace it.
+    /// The destination has other content under that name, and the caller did not ask to replace it.
     Conflict,
-    /// The registry or repository refuses us: no, wrong or insufficient credentials.
+    /// The registry or chart repository refuses access: the credentials are missing, wrong or
+    /// insufficient.
     Denied,
-    /// Bytes are not what their digest, size or index says.
+    /// Bytes do not match their digest, their size or their index.
     Integrity,
     /// The user stopped the work.
     Interrupted,
     /// The system stopped the work, by SIGTERM.
     Terminated,
-    /// The input itself is bad: a chart, an archive, a document, a name.
+    /// The input is invalid: a chart, an archive, a document, a name.
     Invalid,
-    /// The file system refused.
+    /// The file system reported an error.
     Io,
-    /// A cap of [`crate::limits`] was hit.
+    /// The input exceeds a cap of [`crate::limits`].
     Limit,
-    /// The other side could not be reached, or the connection did not last.
+    /// The other side is unreachable, or the connection broke.
     Network,
     /// The requested object does not exist. The client uses this kind only if the other side says
     /// so.
     NotFound,
-    /// Some of several inputs failed and the others went on.
+    /// Some of several inputs failed; the others succeeded.
     Partial,
-    /// The other side answers, but not as its specification says.
+    /// The other side answers, but not as its specification requires.
     Protocol,
-    /// The command was not written as it must be.
+    /// The command has wrong or missing arguments.
     Usage,
 }
 
-/// An error: one pointer wide.
+/// An error, one pointer wide.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -53,7 +54,7 @@ struct Inner {
 }
 
 impl Error {
-    /// A new error. `message` is lower case, without a full stop, with values in back-ticks.
+    /// Makes an error. `message` is lower case, without a full stop, with values in back-ticks.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -64,28 +65,30 @@ impl Error {
         }))
     }
 
-    /// Bad input.
+    /// Makes an error about bad input.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)
     }
 
-    /// A command that was not written as it must be.
+    /// Makes an error about the arguments of a command.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Usage, message)
     }
 
-    /// Something that does not exist.
+    /// Makes an error about an object that does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::NotFound, message)
     }
 
-    /// A failed act on a path: `act` is a verb with its object's kind, such as `read chart file`.
+    /// Makes an error about a failed action on a path. `act` is a verb with its object's kind, such
+    /// as `read chart file`.
     pub fn io(act: &str, path: impl AsRef<Path>, error: io::Error) -> Self {
         Self::new(ErrorKind::Io, format!("cannot {act} `{}`", path.as_ref().display()))
             .with_source(error)
     }
 
-    /// A failed read of a file or folder that the user named: `NotFound` when it does not exist.
+    /// Makes an error about a failed read of a file or folder that the user named: `NotFound` if it
+    /// does not exist.
     pub fn input(act: &str, path: impl AsRef<Path>, error: io::Error) -> Self {
         let kind = match error.kind() {
             io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -94,14 +97,14 @@ impl Error {
         Self(Box::new(Inner { kind, ..*Self::io(act, path, error).0 }))
     }
 
-    /// Adds advice, in place of any that this error has.
+    /// Sets the advice and replaces any that the error has.
     #[must_use]
     pub fn with_advice(mut self, advice: Advice) -> Self {
         self.0.advice = Some(advice);
         self
     }
 
-    /// Adds advice that is the same for every program: [`Advice::Text`].
+    /// Sets advice that is the same for every program: [`Advice::Text`].
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         self.with_advice(Advice::Text(hint.into()))
@@ -114,49 +117,50 @@ impl Error {
         self
     }
 
-    /// Adds what lies beneath.
+    /// Sets the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// A new error of the same kind above this one, saying what was being done.
+    /// Makes an error of the same kind with this one as its cause. `message` names the failed
+    /// action.
     #[must_use]
     pub fn context(self, message: impl Into<String>) -> Self {
         let kind = self.kind();
         Self::new(kind, message).with_source(self)
     }
 
-    /// The kind of failure.
+    /// Returns the kind of the failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// This error's own sentence, without its causes.
+    /// Returns the message of this error, without its causes.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The advice of this error, or of the nearest one beneath it.
+    /// Returns the advice of this error, or of the nearest cause with advice.
     pub fn advice(&self) -> Option<&Advice> {
         self.nearest(|error| error.0.advice.as_ref())
     }
 
-    /// The advice as a text that names no flags: [`Advice`] tells a program which remedy it is.
+    /// Returns the advice as a text that names no flags. [`Advice`] has the remedy as data.
     pub fn hint(&self) -> Option<String> {
         self.advice().map(Advice::to_string)
     }
 
-    /// The codes of the error document that a registry answered with, such as `MANIFEST_UNKNOWN` or
-    /// `DENIED`, in its order; empty where there was none. They are the registry's own words, not
+    /// Returns the codes of the registry's error document, such as `MANIFEST_UNKNOWN` or `DENIED`,
+    /// in its order, or none if there was no document. They are the registry's own words, not
     /// checked against the specification.
     pub fn registry_codes(&self) -> &[String] {
         self.nearest(|error| (!error.0.codes.is_empty()).then_some(&*error.0.codes))
             .unwrap_or_default()
     }
 
-    /// The first value that `look` finds in this error or in those beneath it.
+    /// Returns the first value that `look` finds in this error or its causes.
     fn nearest<'a, T>(&'a self, look: impl Fn(&'a Self) -> Option<T>) -> Option<T> {
         let mut error = self;
         loop {
@@ -167,12 +171,13 @@ impl Error {
         }
     }
 
-    /// The cause of type `E` right beneath this error: a failure that callers tell from others.
+    /// Returns the cause of type `E` directly beneath this error, for callers that distinguish
+    /// failures.
     pub(crate) fn find<E: StdError + 'static>(&self) -> Option<&E> {
         self.0.source.as_deref()?.downcast_ref()
     }
 
-    /// The innermost cause: what many failures have in common.
+    /// Returns the innermost cause, which many failures may have in common.
     pub fn root(&self) -> String {
         let mut cause: &dyn StdError = self;
         while let Some(next) = cause.source() {
@@ -181,7 +186,7 @@ impl Error {
         cause.to_string()
     }
 
-    /// The sentence with every cause beneath it, joined by `: `, for one-line reports and logs.
+    /// Returns the message with all its causes, joined by `: `, for one-line reports and logs.
     pub fn chain(&self) -> String {
         let mut text = self.0.message.clone();
         let mut next = StdError::source(self);
@@ -215,9 +220,9 @@ impl StdError for Error {
     }
 }
 
-/// Adds what was being done to an error on its way up.
+/// The ability to add the failed action to an error.
 pub trait Context<T> {
-    /// Wraps the error, keeping its kind.
+    /// Wraps the error and keeps its kind.
     fn context(self, message: impl FnOnce() -> String) -> Result<T>;
 }
 

@@ -1,19 +1,21 @@
-//! JSON byte for byte as Go's `encoding/json` writes it: compact, `<`, `>` and `&` and the two
-//! Unicode line separators escaped. Config blobs, manifests, lock digests and signed payloads are
-//! hashed, so a different but equal spelling is a different artifact.
+//! JSON exactly as Go's `encoding/json` writes it: compact, with `<`, `>`, `&` and the two Unicode
+//! line separators escaped. Config blobs, manifests, lock digests and signed payloads are hashed,
+//! so another spelling of equal content is another artifact.
 
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 use std::{fmt::LowerExp, io, str::FromStr};
 
-/// Serialises `value` as Go's `json.Marshal` does a struct with the same fields in the same order.
+/// Serializes `value` as Go's `json.Marshal` does for a struct with the same fields in the same
+/// order.
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     write(value, &mut out, Go(CompactFormatter));
     out
 }
 
-/// The same as Go's `json.MarshalIndent` does it with two spaces; no line break at the end.
+/// Serializes `value` as Go's `json.MarshalIndent` does with two spaces. No line break follows the
+/// end.
 pub fn to_vec_indented<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     write(value, &mut out, Go(PrettyFormatter::new()));
@@ -26,8 +28,8 @@ fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>, formatter: impl Fo
     );
 }
 
-/// The shortest decimal that is read back as `value`, as `-1.25e-7`. Rust's, but where two are
-/// equally near, Go takes the even one.
+/// Returns the shortest decimal that parses as `value`, as `-1.25e-7`. It is Rust's, but of two
+/// equally near ones, Go takes the even one.
 pub(crate) fn shortest<T: LowerExp + FromStr + PartialEq + Copy>(value: T) -> String {
     let text = format!("{value:e}");
     let Some((mantissa, exponent)) = text.split_once('e') else { return text };
@@ -64,7 +66,7 @@ pub(crate) fn without_exponent(text: &str) -> String {
     }
 }
 
-/// Go's numbers and strings, laid out by another.
+/// A formatter of numbers and strings as in Go, with the layout of another formatter.
 struct Go<F>(F);
 
 macro_rules! laid_out {
@@ -89,7 +91,7 @@ impl<F: Formatter> Formatter for Go<F> {
         end_object_value(),
     }
 
-    /// Whole numbers without a point; an exponent below 1e-6 and from 1e21 on.
+    /// Writes whole numbers without a point, and an exponent below 1e-6 and from 1e21 on.
     fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
         let magnitude = value.abs();
         let text = shortest(value);

@@ -1,150 +1,152 @@
-//! Every cap in one struct, each with its number and its reason. Nothing reads without one of
-//! these.
+//! Every cap in one struct, each with its number and its reason. Every read uses one of them.
 
-/// One kibibyte.
+/// Bytes of one kibibyte.
 pub const KIB: u64 = 1024;
-/// One mebibyte.
+/// Bytes of one mebibyte.
 pub const MIB: u64 = 1024 * KIB;
 
-/// Repositories that a mount without a source looks at. Each costs one look for a file; a thousand
-/// take some 5 ms.
+/// Repositories that a mount without a source examines. Each costs one look for a file; a thousand
+/// take about 5 ms.
 pub const MOUNT_SOURCES: usize = 1_000;
 
-/// Referrers that are looked at for one page of a list. Each costs up to two looks at small files.
+/// Referrers that are examined for one page of a list. Each costs up to two looks at small files.
 pub const REFERRERS_LOOKED_AT: usize = 10_000;
-/// Bytes of one page of a list of referrers. ORAS reads 4 MiB of one.
+/// Bytes of one page of a list of referrers. ORAS reads at most 4 MiB of a page.
 pub const REFERRERS_PAGE: u64 = 3 * MIB;
-/// Repositories of one registry whose credentials and tokens a client remembers. A bridge lives for
-/// months, and strangers may make it ask for any name; a token with its key takes about 4 KB. No
-/// known namespace has as many repositories.
+/// Repositories of one registry whose credentials and tokens a client remembers. A bridge runs for
+/// months, and clients may make it ask for any name; a token with its key takes about 4 KB. No
+/// known namespace has so many repositories.
 pub const REMEMBERED: usize = 8192;
 
-/// Bytes of one PEM file of certificates or of a key. The largest bundle of a system has 0.5 MB.
+/// Bytes of one PEM file of certificates or of a key. The largest bundle of an operating system has
+/// 0.5 MB.
 pub const PEM_BYTES: u64 = 16 * MIB;
 
 /// Total time to wait for the other side during one body, in addition to the time from
 /// [`BODY_BYTES_A_SECOND`]: the server waits for request bodies, the client for response bodies.
 pub const BODY_GRACE: std::time::Duration = std::time::Duration::from_secs(60);
-/// Bytes of a body for which its receiver waits one more second: less than a modem of 1998 sends.
-/// Without a least rate, a body that comes byte by byte would hold its connection for ever.
+/// Bytes of a body for which its receiver waits one more second. A modem of 1998 sends more.
+/// Without a minimum rate, a body that arrives byte by byte would hold its connection for ever.
 pub const BODY_BYTES_A_SECOND: u64 = 4 * KIB;
 
-/// Bytes before a form's first part, or of one part's header. Browsers and Helm's plugins send some
-/// 200; without a cap, a header that never ends would be held in memory.
+/// Bytes before a form's first part, or of one part's header. Browsers and Helm's plugins send
+/// about 200; without a cap, an endless header would fill the memory.
 pub const PART_HEADER_BYTES: i64 = 64 * KIB as i64;
 
-/// Bytes of requests' bodies that a server holds in memory at once, of one kind of request, beside
-/// [`SMALL_BODY`] of each. Unfinished bodies count as they come.
+/// Bytes of request bodies that a server holds in memory at once, for one kind of request, in
+/// addition to [`SMALL_BODY`] for each. Unfinished bodies count as they arrive.
 pub const BODIES_HELD: usize = 64 * MIB as usize;
-/// Bytes of a body that may always be held: nearly every manifest is smaller, and is taken even
-/// while large ones have all of [`BODIES_HELD`].
+/// Bytes of a body that the server always accepts: nearly every manifest is smaller, and is
+/// accepted even while large ones use all of [`BODIES_HELD`].
 pub const SMALL_BODY: usize = 64 * KIB as usize;
 
-/// Entries of an image index that are looked at to find the chart among them. An image for every
-/// platform that Go knows has about 45, each with an attestation that is looked at only if nothing
-/// likelier is a chart.
+/// Entries of an image index that are examined to find the chart among them. An image for every
+/// platform of Go has about 45, each with an attestation that is examined only if no likelier entry
+/// is a chart.
 pub const INDEX_LOOKS: usize = 128;
 
-/// Bytes of the manifests in an image index after which the search for the chart among them ends.
-/// An image's manifest has a few KiB; without a cap, an index of 20 KiB would make a server parse
-/// 128 manifests of 4 MiB.
+/// Bytes of the manifests in an image index after which the search for a chart ends. An image's
+/// manifest has a few KiB; without a cap, an index of 20 KiB would make a server parse 128
+/// manifests of 4 MiB.
 pub const INDEX_LOOK_BYTES: usize = 16 * MIB as usize;
 
-/// Tags that fit a range and lead to no chart, before the search for the newest chart is given up:
-/// each costs a request.
+/// Tags within a range that are not charts, after which the search for the newest chart ends. Each
+/// costs a request.
 pub const PASSED_TAGS: usize = 32;
 
-/// The caps on what is read, expanded and kept. [`Limits::default`] is what the command line uses.
+/// The caps on the data that chartferry reads, expands and keeps. The command line uses
+/// [`Limits::default`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one chart archive once inflated. Helm's `MaxDecompressedChartSize`.
+    /// Bytes of one inflated chart archive. The number is that of Helm's
+    /// `MaxDecompressedChartSize`.
     pub chart_bytes: u64,
-    /// Bytes of one file of a chart. Helm's `MaxDecompressedFileSize`.
+    /// Bytes of one file of a chart. The number is that of Helm's `MaxDecompressedFileSize`.
     pub chart_file_bytes: u64,
-    /// Bytes of a file of a chart that is parsed whole: Chart.yaml, values.yaml, a lock.
+    /// Bytes of a chart's file that is parsed whole: Chart.yaml, values.yaml, a lock.
     pub chart_document_bytes: u64,
-    /// Bytes of Chart.yaml. On this machine no fewer than of any other document; servers take
+    /// Bytes of Chart.yaml. On this machine, as many as of any other document; servers use
     /// [`Self::upload_metadata_bytes`].
     pub chart_metadata_bytes: u64,
-    /// Bytes of Chart.yaml in an upload to the ChartMuseum API: it stays in memory as long as the
-    /// version is there. The largest public one has 60 kB.
+    /// Bytes of Chart.yaml in an upload to the ChartMuseum API. It stays in memory as long as the
+    /// version exists. The largest public one has 60 kB.
     pub upload_metadata_bytes: u64,
-    /// Bytes of one version's entry in an index that a server makes, all of which are in memory. As
-    /// many as of a Chart.yaml in an upload: `keywords: [a,a,…]` is four times as long as an entry,
-    /// and an upload of it has 500 bytes. The largest public Chart.yaml has 60 kB.
+    /// Bytes of one version's entry in an index that a server makes, all of which are in memory.
+    /// The same as for Chart.yaml in an upload: with `keywords: [a,a,…]`, an entry is four times as
+    /// long, and the upload has 500 bytes. The largest public Chart.yaml has 60 kB.
     pub entry_bytes: usize,
-    /// Bytes of Chart.yaml, lock and subchart names of a chart and all its subcharts together,
-    /// which stay in memory even when nothing else of the chart does. The largest public chart has
-    /// 60 kB.
+    /// Bytes of Chart.yaml, lock and subchart names of a chart and all its subcharts together. They
+    /// stay in memory even if no other part of the chart does. The largest public chart has 60 kB.
     pub chart_held_bytes: u64,
-    /// Bytes of a chart archive as it lies on disk or in a registry. No chart that inflates within
-    /// `chart_bytes` is larger: deflate adds 5 bytes in 16 KiB to what it cannot compress.
+    /// Bytes of a chart archive on disk or in a registry. No chart that inflates to `chart_bytes`
+    /// is larger: deflate adds 5 bytes in 16 KiB to data that it cannot compress.
     pub archive_bytes: u64,
-    /// Files and directories of one chart, its subcharts included. The largest public chart
-    /// has about 600; a million empty entries would otherwise cost a gigabyte of headers.
+    /// Files and directories of one chart with its subcharts. The largest public chart has about
+    /// 600; a million empty entries would otherwise cost a gigabyte of headers.
     pub chart_entries: u64,
-    /// Bytes of a file's path within a chart. Linux's `PATH_MAX`.
+    /// Bytes of a file's path within a chart. The number is Linux's `PATH_MAX`.
     pub path_bytes: usize,
-    /// Archives within archives. Helm sets no bound and gives each level a new budget; real charts
-    /// nest two.
+    /// Depth of archives within archives. Helm sets no bound and gives each level a new budget;
+    /// real charts have two levels.
     pub nesting: usize,
     /// Bytes of all `charts/*.tgz` of one chart, inflated, at every depth together: content,
-    /// headers, padding and whatever follows the end of an archive. One budget for all of them,
-    /// neither one a level nor one an archive.
+    /// headers, padding and the bytes after the end of an archive. All archives and levels share
+    /// this one budget.
     pub nested_bytes: u64,
-    /// Directories within directories of a chart's source.
+    /// Depth of directories in a chart's source.
     pub depth: usize,
     /// Nodes of one small YAML document (Chart.yaml, values.yaml, plugin.yaml). The largest public
-    /// values.yaml has about 12,000; this many take 40 MB for a moment.
+    /// values.yaml has about 12,000; this number takes 40 MB for a moment.
     pub yaml_nodes: usize,
-    /// Nesting of one YAML document. Helm stops at 10,000 by stack size; no chart needs 64.
+    /// Depth of one YAML document. Helm stops at 10,000 by stack size; no chart needs 64.
     pub yaml_depth: usize,
-    /// Bytes that a YAML document's aliases may expand to in all (the "billion laughs").
+    /// Bytes that all aliases of a YAML document may expand to (the "billion laughs").
     pub yaml_alias_bytes: usize,
-    /// Bytes of a manifest or index. The specification asks for 4 MiB at least; ORAS takes 4.
+    /// Bytes of a manifest or index. The specification requires at least 4 MiB; ORAS accepts 4 MiB.
     pub manifest_bytes: u64,
-    /// Bytes of a chart repository's index.yaml once decoded. The largest public one has 46 MB, the
-    /// largest known of 140 MB.
+    /// Bytes of a decoded index.yaml of a chart repository. The largest public one has 46 MB, the
+    /// largest known one 140 MB.
     pub index_bytes: u64,
-    /// Entries of a chart repository's index. The largest that is known of has about 120,000; one
-    /// that is read takes some 250 bytes beside its text.
+    /// Entries of a chart repository's index. The largest known one has about 120,000. An entry
+    /// takes about 250 bytes of memory beside its text.
     pub index_entries: usize,
-    /// Bytes of an image layout's `index.json`: at 300 bytes an entry, more than 200,000 of them.
+    /// Bytes of an image layout's `index.json`: more than 200,000 entries of 300 bytes.
     pub layout_index_bytes: u64,
-    /// Members of a bundle. Four for a signed version; the largest public repository has 40,000
+    /// Members of a bundle: four for a signed version. The largest public repository has 40,000
     /// versions.
     pub bundle_entries: u64,
-    /// Bytes of the manifests of a bundle together, which are in memory while it is read: at 1 KiB
-    /// each, 400,000.
+    /// Bytes of all manifests of a bundle, which are in memory during the reading: 400,000 of 1
+    /// KiB.
     pub bundle_manifests_bytes: u64,
-    /// Bytes of a bundle that are no member's content: its headers and padding, at most 1 KiB a
-    /// member.
+    /// Bytes of a bundle outside of its members' content: headers and padding, at most 1 KiB for
+    /// each member.
     pub bundle_overhead_bytes: u64,
     /// Bytes of a config blob of a chart. It is Chart.yaml as JSON, so at most a chart file, and
     /// JSON escapes.
     pub config_bytes: u64,
     /// Bytes of a provenance file: Chart.yaml, a digest and a signature.
     pub provenance_bytes: u64,
-    /// Bytes of an answer that only tells something: an error body, a token, a page of tags.
+    /// Bytes of a short answer: an error body, a token, a page of tags.
     pub answer_bytes: u64,
-    /// Pages of a list that we follow before we believe the registry is lying.
+    /// Pages of a list after which the registry counts as faulty.
     pub pages: usize,
-    /// Redirects followed for one request. Go's number.
+    /// Redirects followed for one request. The number is Go's.
     pub redirects: usize,
-    /// A blob up to this size is held in memory on its way; a larger one goes through a file.
+    /// Bytes of a blob that is held in memory during a transfer. A larger one goes through a file.
     pub memory_blob: u64,
-    /// Bytes of a mirror's state as it is stored, gzipped: about 100 a version, so half a million
-    /// of them.
+    /// Bytes of a mirror's stored state, gzipped: about 100 for each version, so half a million of
+    /// them.
     pub state_bytes: u64,
-    /// Bytes of a blob that a registry of ours takes in one upload.
+    /// Bytes of a blob that our registry accepts in one upload.
     pub upload_bytes: u64,
-    /// Upload sessions of a registry of ours that are open at once. A push opens one a blob, for a
-    /// second or two, so that hundreds of pushes at once need no more.
+    /// Upload sessions of our registry that are open at once. A push opens one for each blob, for a
+    /// second or two, so that hundreds of concurrent pushes need no more.
     pub upload_sessions: usize,
 }
 
-/// Longest that values are held against a schema. Schemas of real charts take milliseconds.
+/// Longest time for the validation of values against a schema. Schemas of real charts take
+/// milliseconds.
 pub const SCHEMA_TIME: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Default for Limits {

@@ -1,9 +1,9 @@
-//! Parse, run, report, exit code.
+//! Entry point of the program: it runs the command line and returns its exit code.
 
 use std::process::ExitCode;
 
-/// Helps where it matters: JSON and YAML of large documents, and every allocation of the static
-/// musl build.
+/// The global allocator. It is faster for JSON and YAML of large documents, and for every
+/// allocation of the static musl build.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,9 +1,9 @@
-//! Text as Go's `%q` and `%#v` print it, for the errors whose wording must be Helm's, and text as
-//! it may be shown to anybody and on any terminal. Not for JSON: that is [`crate::json`].
+//! Text as Go's `%q` and `%#v` print it, for errors with Helm's wording, and text that is safe to
+//! show on any terminal. [`crate::json`] has the rules of JSON.
 
 use std::{borrow::Cow, fmt::Write};
 
-/// `text` in double quotes as Go's `strconv.Quote` writes it.
+/// Returns `text` in double quotes as Go's `strconv.Quote` writes it.
 pub(crate) fn go(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
@@ -34,9 +34,9 @@ pub(crate) fn go(text: &str) -> String {
     out
 }
 
-/// Go's `unicode.IsPrint`: letters, marks, numbers, punctuation, symbols and U+0020. `escape_debug`
-/// judges by the same categories, of perhaps a newer Unicode; the letter before `c` keeps it from
-/// escaping a combining mark, as it would at the start.
+/// Returns Go's `unicode.IsPrint`: letters, marks, numbers, punctuation, symbols and U+0020.
+/// `escape_debug` judges by the same categories, perhaps of a newer Unicode. The letter before `c`
+/// keeps it from escaping a combining mark, as it would at the start.
 pub(crate) fn is_print(c: char) -> bool {
     if c.is_ascii() {
         return c == ' ' || c.is_ascii_graphic();
@@ -46,10 +46,10 @@ pub(crate) fn is_print(c: char) -> bool {
     std::str::from_utf8(&pair[..end]).is_ok_and(|text| text.escape_debug().eq(['a', c]))
 }
 
-/// A text that moves, colours and hides nothing on a terminal: control characters are written as
-/// `\u001b`, which a JSON string may hold too. Line feeds and tabs stay; a carriage return does
-/// not, which some terminals take for a new line. So do letters of every script; the characters
-/// that reverse the order in which text is shown do not.
+/// Returns a text that cannot move the cursor, change colors or hide anything on a terminal.
+/// Control characters become `\u001b`, which is valid in a JSON string too. Line feeds, tabs and
+/// letters of every script stay. A carriage return, which some terminals take for a new line,
+/// becomes an escape, and so do the characters that reverse the order of text.
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "messages are for a terminal"))]
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let is_plain = |c: char| match c {
@@ -76,9 +76,9 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 const NAMES: [&str; 10] =
     ["artifactType", "charts", "digest", "from", "last", "mount", "n", "scope", "service", "tag"];
 
-/// A text whose URLs prove nothing to who reads it: they are without credentials, and of their
-/// queries only what names something is left; signed URLs carry their proof there.
-/// `user:password@host` without a scheme loses its user too.
+/// Returns a text whose URLs contain no secrets. It removes credentials, and from queries all
+/// values except those that only name something; signed URLs have their proof there. It also
+/// removes the user from `user:password@host` without a scheme.
 pub(crate) fn without_proof(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let ends_word = |c: char| c.is_whitespace() || matches!(c, '"' | '`' | '\'' | '<' | '>' | '\\');
@@ -90,7 +90,7 @@ pub(crate) fn without_proof(text: &str) -> String {
     out
 }
 
-/// One word: a URL or several (`OLD=NEW`), or something else.
+/// Redacts one word: a URL, several URLs (`OLD=NEW`), or another text.
 fn word_without_proof(word: &str, out: &mut String) {
     let Some(start) = word.find("://").map(|at| at + 3) else {
         let (user, bare) = word.split_at(user_end(word).unwrap_or(0));
@@ -107,7 +107,8 @@ fn word_without_proof(word: &str, out: &mut String) {
     }
 }
 
-/// A URL behind its credentials, without its fragment and with what may be shown of its query.
+/// Writes a URL after its credentials, without its fragment and without the secret values of its
+/// query.
 fn without_secret_parts(url: &str, out: &mut String) {
     let whole = url.trim_end_matches([':', ',', ';', '.', ')']);
     let (address, _) = whole.split_once('#').unwrap_or((whole, ""));
@@ -133,7 +134,7 @@ pub(crate) fn user_end(text: &str) -> Option<usize> {
     if let Some(at) = authority.rfind('@') {
         return end(at);
     }
-    // A password with a slash in it: what stands behind the colon is no port.
+    // For a password with a slash in it, the text after the colon is not a port.
     let (_, port) = authority.split_once(':').filter(|_| !authority.starts_with('['))?;
     if port.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

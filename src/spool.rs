@@ -52,7 +52,7 @@ impl Spool {
         }
     }
 
-    /// Bytes written so far.
+    /// Returns the number of bytes written.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
@@ -140,7 +140,7 @@ mod tests {
             let read = spooled.bytes.reader().expect("reader").read_to_string(&mut text);
             assert_eq!((read.expect("text"), text), (whole.len(), whole));
         }
-        // The file goes with the last copy of its content.
+        // The file is removed with the last copy of its content.
         assert_eq!(fs::read_dir(&below).expect("folder").count(), 0);
     }
 

@@ -1,5 +1,5 @@
-//! The one Handlebars: text with `{{names}}` in it, for destination paths, formats and pages.
-//! Nothing is escaped, and a name that does not exist is an error.
+//! Templates with the Handlebars library: text with `{{names}}` in it, for destination paths,
+//! formats and pages. Values are not escaped, and a name that does not exist is an error.
 
 use crate::{Error, Result};
 use handlebars::{Handlebars, RenderErrorReason};
@@ -17,8 +17,8 @@ mod with {
     handlebars_helper!(replace: |text: str, from: str, to: str| text.replace(from, to));
 }
 
-/// A template, parsed. Beside the names it is given it knows `{{lower x}}` and
-/// `{{replace x "from" "to"}}`.
+/// A parsed template. In addition to the given names, it has `{{lower x}}` and `{{replace x "from"
+/// "to"}}`.
 #[derive(Clone)]
 pub struct Template {
     engine: Handlebars<'static>,
@@ -29,7 +29,7 @@ impl Template {
     /// Parses a template.
     ///
     /// # Errors
-    /// `Usage` with the place of what is wrong.
+    /// `Usage`, with the position of the fault.
     pub fn parse(text: &str) -> Result<Self> {
         let mut engine = Handlebars::new();
         engine.set_strict_mode(true);
@@ -42,15 +42,15 @@ impl Template {
         Ok(Self { engine, text: text.to_owned() })
     }
 
-    /// The text it was parsed from.
+    /// Returns the text of the template.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Fills it in.
+    /// Fills in the names.
     ///
     /// # Errors
-    /// `Usage` when it names something that `values` has not.
+    /// `Usage` if the template names a value that `values` does not have.
     pub fn render(&self, values: &impl Serialize) -> Result<String> {
         self.engine.render(ONLY, values).map_err(|error| {
             if let RenderErrorReason::MissingVariable(Some(name)) = error.reason() {
@@ -63,7 +63,7 @@ impl Template {
     }
 }
 
-/// The names that a template may use.
+/// Returns the names that a template may use.
 fn names(values: &impl Serialize) -> String {
     match serde_json::to_value(values) {
         Ok(serde_json::Value::Object(names)) => {

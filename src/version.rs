@@ -1,6 +1,6 @@
-//! Versions as Helm reads them: loosely (`1`, `v1.2`, `01.2.3`) where charts are concerned,
-//! strictly (SemVer 2) where tags and plugins are. The rules and error texts are those of
-//! Masterminds/semver 3.5. Ranges are in [`crate::constraint`].
+//! Versions as Helm reads them: loosely (`1`, `v1.2`, `01.2.3`) for charts, strictly (SemVer 2) for
+//! tags and plugins. The rules and error texts are those of Masterminds/semver 3.5. Ranges are in
+//! [`crate::constraint`].
 
 use semver::{BuildMetadata, Prerelease};
 use std::{
@@ -10,12 +10,12 @@ use std::{
     str::FromStr,
 };
 
-/// Bytes of the longest version that is read at all. Masterminds' number.
+/// Bytes of the longest version that is read. The number is that of Masterminds.
 const LONGEST: usize = 256;
 
-/// A version with the text it was written as.
+/// A version with its original text.
 ///
-/// Two versions are equal when neither precedes the other: build metadata does not count, nor does
+/// Two versions are equal if neither precedes the other: build metadata does not count, nor does
 /// the spelling.
 #[derive(Clone)]
 pub struct Version {
@@ -24,8 +24,8 @@ pub struct Version {
 }
 
 impl Version {
-    /// Reads `text` loosely: an optional `v`, one to three numbers, leading zeros and all, then an
-    /// optional prerelease and build metadata.
+    /// Parses `text` loosely: an optional `v`, one to three numbers, which may have leading zeros,
+    /// then an optional prerelease and build metadata.
     pub fn parse_loose(text: &str) -> Result<Self, ParseVersionError> {
         if text.len() > LONGEST {
             return Err(ParseVersionError::TooLong);
@@ -54,7 +54,7 @@ impl Version {
         })
     }
 
-    /// Reads `text` as SemVer 2 and nothing else.
+    /// Parses `text` as SemVer 2 only.
     pub fn parse_strict(text: &str) -> Result<Self, ParseVersionError> {
         if text.is_empty() {
             return Err(ParseVersionError::Empty);
@@ -67,7 +67,7 @@ impl Version {
         else {
             return Err(ParseVersionError::Invalid);
         };
-        // Masterminds' order of checks, which decides whose message is given.
+        // The order of checks is that of Masterminds, because it decides which message appears.
         let (rest, build) = match rest.split_once('+') {
             Some((_, "")) => return Err(ParseVersionError::Metadata),
             Some((rest, build)) => (rest, parse_build(build)?),
@@ -97,13 +97,13 @@ impl Version {
         Ok(Self { parsed, original: text.into() })
     }
 
-    /// The text this was read from.
+    /// Returns the original text.
     pub fn original(&self) -> &str {
         &self.original
     }
 
-    /// The numbers, prerelease and build metadata. Its `Ord` looks at build metadata, ours does
-    /// not.
+    /// Returns the numbers, prerelease and build metadata. The order of this type considers build
+    /// metadata, ours does not.
     pub fn precedence(&self) -> &semver::Version {
         &self.parsed
     }
@@ -117,14 +117,14 @@ impl Version {
 impl FromStr for Version {
     type Err = ParseVersionError;
 
-    /// The loose reading.
+    /// Parses loosely.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::parse_loose(text)
     }
 }
 
 impl fmt::Display for Version {
-    /// The full form: `v1.2` is shown as `1.2.0`. [`Version::original`] is what was written.
+    /// Writes the full form: `1.2.0` for `v1.2`. [`Version::original`] has the text as written.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.parsed.fmt(f)
     }
@@ -163,62 +163,62 @@ impl Hash for Version {
     }
 }
 
-/// Why a text is no version. The texts are Masterminds'.
+/// Reasons why a text is not a version. The texts are those of Masterminds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseVersionError {
-    /// Not of the form at all.
+    /// The text does not have the form of a version.
     #[error("invalid semantic version")]
     Invalid,
-    /// Nothing to read; only the strict reading says so.
+    /// The text is empty. Only strict parsing reports this.
     #[error("version string empty")]
     Empty,
-    /// Longer than any version may be.
+    /// The text is longer than a version may be.
     #[error("version string is too long (max {LONGEST} bytes)")]
     TooLong,
-    /// A number holds something that is no digit; only the strict reading says so.
+    /// A number contains another character than a digit. Only strict parsing reports this.
     #[error("invalid characters in version")]
     Characters,
     /// A number or a numeric part of the prerelease starts with a zero.
     #[error("version segment starts with 0")]
     LeadingZero,
-    /// The prerelease is not made of letters, digits and hyphens.
+    /// The prerelease has other characters than letters, digits and hyphens.
     #[error("invalid prerelease string")]
     Prerelease,
-    /// The build metadata is not made of letters, digits and hyphens.
+    /// The build metadata has other characters than letters, digits and hyphens.
     #[error("invalid metadata string")]
     Metadata,
-    /// A number is out of range, read loosely.
+    /// A number is out of range in loose parsing.
     #[error("error parsing version segment: {0}")]
     Segment(ParseNumberError),
-    /// A number is missing or out of range, read strictly.
+    /// A number is missing or out of range in strict parsing.
     #[error(transparent)]
     Number(ParseNumberError),
 }
 
-/// Why a part of a version is no number. The text is that of Go's `strconv`.
+/// The reason why a part of a version is not a number. The text is that of Go's `strconv`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("strconv.ParseUint: parsing {}: {}", crate::quote::go(part), if part.is_empty() { "invalid syntax" } else { "value out of range" })]
 pub struct ParseNumberError {
     part: Box<str>,
 }
 
-/// The pieces of a version as both grammars cut it, without judging them.
+/// The parts of a version as both grammars split it, without validation.
 #[derive(Debug, Default)]
 pub(crate) struct Parts<'a> {
     pub(crate) major: &'a str,
     pub(crate) minor: &'a str,
     pub(crate) patch: &'a str,
-    /// Without its hyphen.
+    /// The prerelease without its hyphen.
     pub(crate) pre: &'a str,
-    /// Without its plus sign.
+    /// The build metadata without its plus sign.
     pub(crate) build: &'a str,
 }
 
 impl<'a> Parts<'a> {
-    /// Cuts the longest version from the start of `text`: `v?part(.part)?(.part)?(-pre)?(+build)?`,
-    /// where `digit` says what a part is made of. Returns the pieces and the length, or nothing
-    /// when not even the first part is there.
+    /// Cuts the longest version from the start of `text`: `v?part(.part)?(.part)?(-pre)?(+build)?`.
+    /// `digit` selects the characters of a part. Returns the parts and the length, or `None` if the
+    /// first part is missing.
     pub(crate) fn scan(
         text: &'a str,
         digit: impl Fn(char) -> bool + Copy,
@@ -240,7 +240,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Takes the longest run of `wanted` characters, if there is one.
+/// Cuts the longest run of `wanted` characters, if there is one.
 fn cut<'a>(rest: &mut &'a str, wanted: impl Fn(char) -> bool) -> Option<&'a str> {
     let end = rest.find(|c| !wanted(c)).unwrap_or(rest.len());
     let (found, after) = rest.split_at(end);
@@ -248,7 +248,7 @@ fn cut<'a>(rest: &mut &'a str, wanted: impl Fn(char) -> bool) -> Option<&'a str>
     (!found.is_empty()).then_some(found)
 }
 
-/// Takes `mark` and what follows it, or nothing.
+/// Cuts `mark` and the text after it, if the text begins with `mark`.
 fn cut_after<'a>(
     rest: &mut &'a str,
     mark: char,
@@ -260,7 +260,7 @@ fn cut_after<'a>(
     Some(found)
 }
 
-/// Takes runs of `wanted` characters with dots between them.
+/// Cuts runs of `wanted` characters with dots between them.
 fn cut_list<'a>(rest: &mut &'a str, wanted: impl Fn(char) -> bool + Copy) -> Option<&'a str> {
     let whole = *rest;
     cut(rest, wanted)?;
@@ -274,7 +274,7 @@ fn parse_number(part: &str) -> Result<u64, ParseNumberError> {
 
 fn parse_prerelease(text: &str) -> Result<Prerelease, ParseVersionError> {
     Prerelease::new(text).map_err(|_| {
-        // Masterminds looks at one identifier after the other, at its characters first.
+        // Masterminds checks one identifier after the other, its characters first.
         for identifier in text.split('.') {
             if identifier.is_empty()
                 || !identifier.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')

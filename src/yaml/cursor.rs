@@ -1,19 +1,19 @@
-//! A strict subset of YAML, read line by line and never decoded: block mappings and lists, and
-//! scalars of every style, which are [`super::span`]'s. What lies outside it, or could mean two
-//! things, is [`Fallback`], never a guess: the full reader then decides. It judges no document:
-//! [`super::quick`] makes values of one, [`super::walk`] passes over it, `crate::index` makes
-//! lines.
+//! A fast reader for a strict subset of YAML. It reads line by line and decodes nothing: block
+//! mappings and lists, and scalars of every style, which are in [`super::span`]. For a document
+//! outside of the subset, or an ambiguous one, it returns [`Fallback`] and never guesses; the full
+//! reader then decides. It does not interpret a document: [`super::quick`] makes values of one,
+//! [`super::walk`] skips parts, `crate::index` makes lines.
 
 use super::Value;
 use crate::yaml;
 use memchr::memchr;
 use std::ops::Range;
 
-/// This reader leaves it to the full one.
+/// The error of a document that only the full reader can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fallback;
 
-/// A result that may be left to the full reader.
+/// A result that may defer to the full reader.
 pub(crate) type FastResult<T> = Result<T, Fallback>;
 
 /// Position of the reader: a line, and its first character that is not read yet.
@@ -26,17 +26,17 @@ pub(crate) struct Cursor<'t> {
     /// Indentation of the line; -1 at the end.
     pub(crate) indent: isize,
     pub(crate) at: usize,
-    /// Behind the last line that said something.
+    /// The offset after the last line with content.
     pub(crate) tail: usize,
     /// True if there were comments before this line.
     pub(super) commented: bool,
 }
 
-/// Keys longer than this are none to libyaml, which says 1024.
+/// Bytes of the longest key that this reader accepts. The limit of libyaml is 1024.
 const LONGEST_KEY: usize = 1000;
 
 impl<'t> Cursor<'t> {
-    /// Stands on the first line of `text` that says something, behind a `---` that opens the
+    /// Makes a cursor on the first line of `text` with content, after a `---` that opens the
     /// document.
     pub(crate) fn new(text: &'t str) -> FastResult<Self> {
         require_ordinary(text.as_bytes())?;
@@ -57,19 +57,19 @@ impl<'t> Cursor<'t> {
         self.bytes.get(self.at).copied()
     }
 
-    /// Leaves the line, whose rest has been judged, for the next one that says something.
+    /// Moves from the line, whose rest has been checked, to the next line with content.
     pub(crate) fn next_line(&mut self) -> FastResult<()> {
         let start = self.line_end(self.at);
         self.tail = start;
         self.settle(start)
     }
 
-    /// Behind the line break of the line that `at` is on.
+    /// Returns the offset after the line break of the line at `at`.
     pub(super) fn line_end(&self, at: usize) -> usize {
         memchr(b'\n', &self.bytes[at..]).map_or(self.bytes.len(), |length| at + length + 1)
     }
 
-    /// Goes to the first line from `start` on that is neither blank nor a comment.
+    /// Moves to the first line from `start` on that is neither blank nor a comment.
     pub(super) fn settle(&mut self, mut start: usize) -> FastResult<()> {
         self.commented = false;
         loop {
@@ -103,18 +103,18 @@ impl<'t> Cursor<'t> {
         self.bytes[at..].iter().take_while(|byte| **byte == b' ').count()
     }
 
-    /// Returns true if a blank, a line break or the end stands at `at`.
+    /// Returns true if `at` is the offset of a blank, a line break or the end.
     pub(super) fn is_blank(&self, at: usize) -> bool {
         matches!(self.bytes.get(at), None | Some(b' ' | b'\n' | b'\r' | b'\t'))
     }
 
-    /// Returns true if the line goes on with an entry of a list.
+    /// Returns true if the line continues with an entry of a list.
     pub(crate) fn is_dash(&self) -> bool {
         self.byte() == Some(b'-') && self.is_blank(self.at + 1)
     }
 
-    /// Goes from the dash of a list's entry to what the entry is, on this line or below; `None`
-    /// where it is nothing.
+    /// Moves from the dash of a list's entry to its content, on this line or below. Returns `None`
+    /// if the entry is empty.
     pub(crate) fn open_item(&mut self) -> FastResult<Option<isize>> {
         let dash = self.indent;
         self.at += 1;
@@ -126,7 +126,7 @@ impl<'t> Cursor<'t> {
         Ok((self.indent > dash).then_some(self.indent))
     }
 
-    /// Returns true if nothing but a comment is left of the line.
+    /// Returns true if the rest of the line is empty or a comment.
     pub(crate) fn ends_here(&self) -> FastResult<bool> {
         match self.byte() {
             None | Some(b'\n' | b'\r') => Ok(true),
@@ -136,8 +136,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Passes over a quoted text of one line that means what it says, and gives what stands between
-    /// the quotes.
+    /// Skips a quoted text on one line without escapes. Returns the range between the quotes.
     pub(super) fn quoted(&mut self, quote: u8) -> FastResult<Range<usize>> {
         let start = self.at + 1;
         let rest = &self.bytes[start..];
@@ -173,7 +172,7 @@ impl<'t> Cursor<'t> {
         Ok(&self.text[key])
     }
 
-    /// Reads a key that may be anything: one that is no string to YAML is not sure.
+    /// Reads any key. A key that is not a string in YAML is an error.
     pub(crate) fn free_key(&mut self) -> FastResult<&'t str> {
         let quoted = matches!(self.byte(), Some(b'"' | b'\''));
         let key = self.key()?;
@@ -183,7 +182,7 @@ impl<'t> Cursor<'t> {
         Ok(key)
     }
 
-    /// Reads `{}`; whether it stood here.
+    /// Reads `{}`. Returns true if it was there.
     pub(crate) fn empty_map(&mut self) -> FastResult<bool> {
         let at = self.at + self.spaces(self.at);
         if self.bytes.get(at) != Some(&b'{') {
@@ -204,7 +203,8 @@ impl<'t> Cursor<'t> {
         if self.ends_here()? { self.next_line() } else { Err(Fallback) }
     }
 
-    /// Goes to where a list or mapping starts whose key is read; false if there is nothing.
+    /// Moves to the start of a list or mapping whose key has been read. Returns false if there is
+    /// none.
     pub(crate) fn open_block(&mut self, parent: isize) -> FastResult<bool> {
         self.at += self.spaces(self.at);
         if !self.ends_here()? {
@@ -214,7 +214,7 @@ impl<'t> Cursor<'t> {
         Ok(self.indent > parent || self.indent == parent && self.is_dash())
     }
 
-    /// From the start of a list's entry, whose dash is indented by `dash`, to where it must end.
+    /// Skips a list's entry from its start, with a dash at indentation `dash`, to its required end.
     pub(crate) fn skip_item(&mut self, start: usize, dash: isize) -> FastResult<Range<usize>> {
         let mut line = self.line_end(start);
         self.tail = line;
@@ -233,12 +233,12 @@ impl<'t> Cursor<'t> {
     }
 }
 
-/// Refuses characters that end lines, or that YAML has no place for, beyond what nearly every file
-/// is made of.
+/// Refuses characters that end lines or that YAML does not allow, except those of nearly every
+/// file.
 fn require_ordinary(bytes: &[u8]) -> FastResult<()> {
     let is_plain = |byte: &u8| matches!(*byte, b' '..=b'~' | b'\n');
     for (block, chunk) in bytes.chunks(64).enumerate() {
-        // Without a branch a byte, so that 64 of them take a few instructions.
+        // A loop without a branch for each byte takes a few instructions for 64 bytes.
         if chunk.iter().fold(true, |plain, byte| plain & is_plain(byte)) {
             continue;
         }
@@ -261,7 +261,7 @@ fn require_ordinary(bytes: &[u8]) -> FastResult<()> {
     Ok(())
 }
 
-/// Behind a `---` on the first line.
+/// Returns the offset after a `---` on the first line.
 fn marker(text: &str) -> usize {
     let Some(rest) = text.strip_prefix("---") else { return 0 };
     let line = rest.split('\n').next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Values to YAML, byte for byte as sigs.k8s.io/yaml writes them: the order of keys and the shape
-//! of collections. How a scalar is quoted and folded is in [`super::style`].
+//! A writer of values as YAML, with the same bytes as sigs.k8s.io/yaml: the order of keys and the
+//! form of collections. [`super::style`] has the quotes and folds of scalars.
 
 use super::{
     Value, number,
@@ -8,7 +8,7 @@ use super::{
 use crate::json;
 use std::{borrow::Cow, cmp::Ordering};
 
-/// A value to be written, its texts where they are.
+/// A value to write, with borrowed texts.
 #[derive(Clone, Debug)]
 pub(crate) enum Node<'v> {
     Null,
@@ -50,7 +50,7 @@ pub(super) fn emit(value: &Node<'_>) -> String {
 }
 
 /// Writes an item of a list whose dashes are indented by `indent`, from the start of its line to
-/// the end of its last. One item must not cost a reader the whole list.
+/// the end of its last line. A reader of one item does not need the whole list.
 pub(super) fn emit_item(value: &Node<'_>, indent: isize) -> String {
     let mut out = Out::with(MergeKey::Quoted);
     item(&mut out, value, indent);
@@ -65,7 +65,7 @@ enum Position {
     Value,
 }
 
-/// Writes a node whose parent is indented by `indent`; the root's parent, as it were, by -2.
+/// Writes a node whose parent is indented by `indent`. For the root, that is -2.
 fn node(out: &mut Out, value: &Node<'_>, place: Position, indent: isize) {
     match value {
         Node::Null => out.plain("null"),
@@ -76,7 +76,7 @@ fn node(out: &mut Out, value: &Node<'_>, place: Position, indent: isize) {
         Node::Seq(values) if values.is_empty() => out.plain("[]"),
         Node::Map(entries) if entries.is_empty() => out.plain("{}"),
         Node::Seq(values) => {
-            // A list stands level with the key it belongs to.
+            // A list has the indentation of its key.
             let indent =
                 if place == Position::Value && !out.is_indented() { indent } else { indent + 2 };
             for value in values {
@@ -114,13 +114,13 @@ fn pair(out: &mut Out, (key, value): &(&str, Node<'_>), indent: isize) {
     node(out, value, Position::Value, indent);
 }
 
-/// The indent of a scalar's further lines. At the root it is that of a first level.
+/// Returns the indentation of a scalar's further lines. For the root it is that of a first level.
 fn scalar_indent(indent: isize) -> isize {
     (indent + 2).max(2)
 }
 
-/// A float after its detour through JSON, where a whole number is written without a point and so
-/// comes back as an integer, if an int64 or uint64 can hold it.
+/// Writes a float as after a conversion to JSON: it writes a whole number without a point, which
+/// becomes an integer, if an int64 or uint64 can hold it.
 fn float(value: f64) -> String {
     if let Ok(whole) = json::without_exponent(&json::shortest(value)).parse::<i128>()
         && (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&whole)
@@ -135,9 +135,9 @@ fn float(value: f64) -> String {
     }
 }
 
-/// The entries in yaml.v2's order of keys. That order runs in circles (`1a` < `2` < `10` < `1a`),
-/// which the standard library's sorts may answer with a panic; a plain merge sort takes it as it
-/// comes. (To Go the order of such keys is chance.)
+/// Returns the entries in yaml.v2's order of keys. That order is circular (`1a` < `2` < `10` <
+/// `1a`), so the standard library's sorts may panic; a plain merge sort accepts it. (In Go, the
+/// order of such keys is random.)
 fn sorted<'e, 'v>(entries: &'e [(&'v str, Node<'v>)]) -> Vec<&'e (&'v str, Node<'v>)> {
     let mut entries: Vec<_> = entries.iter().collect();
     merge_sort(&mut entries);
@@ -163,7 +163,8 @@ fn merge_sort(entries: &mut [&(&str, Node<'_>)]) {
     }
 }
 
-/// Symbols, then digits by the number they make, then letters: judged where two keys first differ.
+/// Compares symbols, then digits by their number, then letters, at the first difference of two
+/// keys.
 pub(super) fn natural(a: &str, b: &str) -> Ordering {
     // Keys nearly always begin with different letters.
     if let ([first, ..], [second, ..]) = (a.as_bytes(), b.as_bytes())
@@ -184,8 +185,8 @@ pub(super) fn natural(a: &str, b: &str) -> Ordering {
         (true, false) => Ordering::Greater,
         (false, true) => Ordering::Less,
         (false, false) => {
-            // Where a zero is at odds and a number other than zero is already under way, the zero
-            // counts as its next digit.
+            // If one key has a zero there and a number other than zero has begun, the zero counts
+            // as its next digit.
             let under_way = prefix.chars().rev().take_while(char::is_ascii_digit).any(|c| c != '0');
             let start = i64::from(under_way && (first_a == '0' || first_b == '0'));
             let (number_a, length_a) = leading_number(a, start);
@@ -195,7 +196,8 @@ pub(super) fn natural(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// The number at the start of a text, appended to `start`, and its length. Wraps, as Go's does.
+/// Returns the number at the start of a text, appended to `start`, and its length. Wraps, as Go
+/// does.
 fn leading_number(text: &str, start: i64) -> (i64, usize) {
     text.bytes().take_while(u8::is_ascii_digit).fold((start, 0), |(number, length), digit| {
         (number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0')), length + 1)

@@ -1,11 +1,11 @@
-//! The error of the YAML reader: Go's sentence for it, and where.
+//! The error of the YAML reader, with Go's message and the position.
 
 use crate::error::{Error, ErrorKind};
 use granit_parser::{ErrorKind as Problem, Marker, ScanError};
 use std::fmt;
 
-/// Why bytes are no YAML document that Helm would take. Displayed as sigs.k8s.io/yaml's `Unmarshal`
-/// reports it, with the place added where Go leaves it out.
+/// The error for bytes that are not a YAML document which Helm accepts. The text is that of
+/// sigs.k8s.io/yaml's `Unmarshal`, with the position added if Go omits it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct YamlError {
     message: String,
@@ -17,38 +17,38 @@ pub struct YamlError {
 struct Spot {
     line: usize,
     column: usize,
-    /// Go says the line itself, in front.
+    /// True if Go writes the line itself, at the start.
     line_in_front: bool,
 }
 
 impl YamlError {
-    /// A problem that yaml.v2 found in the syntax.
+    /// Makes an error for a problem that yaml.v2 found in the syntax.
     pub(super) fn syntax(message: impl Into<String>, at: Marker) -> Self {
-        // Go keeps the line to itself when it is the first.
+        // Go omits the line if it is the first.
         Self::new(format!("yaml: {}", message.into()), Some((at, at.line() > 1)))
     }
 
-    /// A problem that yaml.v2 found in what the syntax says; it does not tell where.
+    /// Makes an error for a problem that yaml.v2 found in the content. Its text has no position.
     pub(super) fn content(message: impl Into<String>, at: Marker) -> Self {
         Self::new(format!("yaml: {}", message.into()), Some((at, false)))
     }
 
-    /// A cap was hit.
+    /// Makes an error for a cap that the document exceeds.
     pub(super) fn limit(message: impl Into<String>, at: Marker) -> Self {
         Self { kind: ErrorKind::Limit, ..Self::content(message, at) }
     }
 
-    /// Keys that stand twice; each problem says its line.
+    /// Makes an error for duplicate keys. Each problem names its line.
     pub(super) fn duplicates(problems: &[String]) -> Self {
         Self::new(format!("yaml: unmarshal errors:\n  {}", problems.join("\n  ")), None)
     }
 
-    /// YAML that is no JSON.
+    /// Makes an error for YAML that JSON cannot represent.
     pub(super) fn conversion(message: impl Into<String>) -> Self {
         Self::new(message.into(), None)
     }
 
-    /// YAML that is no JSON, at a known place.
+    /// Makes an error for YAML that JSON cannot represent, at a known position.
     pub(super) fn conversion_at(message: impl Into<String>, at: Marker) -> Self {
         Self::new(message.into(), Some((at, false)))
     }
@@ -62,12 +62,12 @@ impl YamlError {
         Self { message, place, kind: ErrorKind::Invalid }
     }
 
-    /// The line, from 1, where one line is to blame.
+    /// Returns the line, from 1, if one line has the fault.
     pub fn line(&self) -> Option<usize> {
         self.place.map(|place| place.line)
     }
 
-    /// The column in characters, from 1.
+    /// Returns the column in characters, from 1.
     pub fn column(&self) -> Option<usize> {
         self.place.map(|place| place.column)
     }
@@ -204,7 +204,7 @@ fn go_message(kind: &Problem) -> &'static str {
         Problem::YamlVersionTooLong => "found extremely long version number",
         Problem::DirectiveByteLimitExceeded { .. }
         | Problem::TooManyReservedDirectiveParams { .. } => "found extremely long directive",
-        // Kinds that a string in memory and our options cannot give, and those of a later parser.
+        // Kinds that a string in memory and our options cannot cause, and those of a later parser.
         _ => "found a syntax error",
     }
 }

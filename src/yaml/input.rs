@@ -1,5 +1,5 @@
-//! Bytes to text as yaml.v2's reader takes them: UTF-8, or UTF-16 that says so by its mark; no mark
-//! left, no control characters.
+//! A decoder of bytes as in yaml.v2's reader: UTF-8, or UTF-16 with a byte order mark. It removes
+//! the mark and refuses control characters.
 
 use super::YamlError;
 use granit_parser::Marker;
@@ -19,13 +19,13 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, YamlError> {
     }
 }
 
-/// The line ends of YAML 1.1 that YAML 1.2, which our scanner reads, took for ordinary characters.
-/// U+0085 is a line feed. U+2028 and U+2029 stay what they are, but like every line end they take
-/// the blanks around them along. That is exact in quoted and plain scalars, where Helm itself
+/// Converts the line ends of YAML 1.1 that YAML 1.2, which our scanner reads, treats as ordinary
+/// characters. U+0085 becomes a line feed. U+2028 and U+2029 stay, but like every line end they
+/// remove the blanks around them. That is exact in quoted and plain scalars, where Helm itself
 /// writes them; a block scalar loses spaces that belong to the text.
 fn breaks(text: Cow<'_, str>) -> Cow<'_, str> {
     const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
-    // Text that is ASCII, nearly all there is, is done at once.
+    // Text in ASCII, which nearly all documents are, needs no work.
     if memchr::memchr2(0xc2, 0xe2, text.as_bytes()).is_none() || !text.contains(BREAKS) {
         return text;
     }
@@ -77,10 +77,11 @@ fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, YamlEr
         .map_err(|_| YamlError::content("unexpected low surrogate area", start))
 }
 
-/// The first character that YAML 1.1 has no place for.
+/// Returns the first character that YAML 1.1 does not allow.
 fn find_control(text: &str) -> Option<usize> {
     let mut bytes = text.bytes().enumerate();
-    // Bytes tell enough nearly always: all of ASCII by themselves, the rest by three lead bytes.
+    // Bytes are enough in nearly all cases: all of ASCII by themselves, the rest by three lead
+    // bytes.
     bytes.find_map(|(at, byte)| {
         let bad = match byte {
             b' '..=b'~' | b'\n' | b'\r' | b'\t' => false,
@@ -97,7 +98,7 @@ fn find_control(text: &str) -> Option<usize> {
     })
 }
 
-/// Line and column of a byte.
+/// Returns the line and column of a byte.
 pub(super) fn mark(text: &str, at: usize) -> Marker {
     let before = &text[..at];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -109,7 +110,7 @@ pub(super) fn mark(text: &str, at: usize) -> Marker {
 mod tests {
     use super::*;
 
-    /// YAML 1.2 gives the text on the right the meaning that Helm 4.3.1 gives the same line ends.
+    /// In YAML 1.2, the text on the right has the meaning that Helm 4.3.1 gives these line ends.
     #[test]
     fn the_line_ends_of_old_are_line_ends() {
         for (text, read) in [

@@ -1,9 +1,9 @@
-//! A mapping while it is read: its entries in order, found again by hash once they are many.
+//! A mapping while it is read: its entries in order, with a hash index if there are many.
 
 use super::Value;
 use std::collections::HashMap;
 
-/// Entries from which on a hash is faster than looking at each.
+/// Number of entries from which a hash is faster than a search.
 const INDEXED_FROM: usize = 16;
 
 #[derive(Default)]
@@ -13,7 +13,7 @@ pub(super) struct Mapping {
 }
 
 impl Mapping {
-    /// The value under `key`, to be replaced.
+    /// Returns the value under `key`, to be replaced.
     pub(super) fn find(&mut self, key: &str) -> Option<&mut Value> {
         let at = if self.entries.len() < INDEXED_FROM {
             self.entries.iter().position(|(name, _)| name == key)?
@@ -23,11 +23,11 @@ impl Mapping {
         Some(&mut self.entries[at].1)
     }
 
-    /// Adds an entry whose key is not there yet.
+    /// Adds an entry with a new key.
     pub(super) fn add(&mut self, key: String, value: Value) {
         let at = self.entries.len();
         self.entries.push((key, value));
-        // The index starts whole when it is first needed, and grows with each entry from there.
+        // The index is built whole when it is first needed, and grows with each later entry.
         let unindexed = match self.entries.len() {
             INDEXED_FROM => 0,
             length if length > INDEXED_FROM => at,

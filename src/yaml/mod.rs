@@ -1,9 +1,9 @@
-//! The only door to YAML: read as Helm reads it (YAML 1.1 scalars by Go's rules, then JSON),
+//! YAML, for the whole crate: read as Helm reads it (YAML 1.1 scalars by Go's rules, then JSON),
 //! written as Helm writes it.
 //!
-//! The model is sigs.k8s.io/yaml 1.6 over yaml.v2. What it does not do: keep comments, tags,
-//! anchors or key types; decode into structs ([`crate::chart`] does that, field by field, from a
-//! [`Value`]).
+//! The model is sigs.k8s.io/yaml 1.6 over yaml.v2. It does not keep comments, tags, anchors or key
+//! types. It does not decode into structs; [`crate::chart`] does that, field by field, from a
+//! [`Value`].
 
 pub(crate) mod cursor;
 mod emit;
@@ -24,52 +24,53 @@ use crate::limits::Limits;
 pub(crate) use emit::Node;
 pub use error::YamlError;
 
-/// A YAML document as Helm sees it after sigs.k8s.io/yaml made JSON of it: keys are strings,
+/// A YAML document as Helm sees it after sigs.k8s.io/yaml converted it to JSON: keys are strings,
 /// scalars are resolved.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
-    /// `null`, `~` or nothing.
+    /// A null: `null`, `~` or an empty scalar.
     #[default]
     Null,
     /// A YAML 1.1 bool (`yes`, `on`, `y`, …).
     Bool(bool),
-    /// An integer; i128 holds every int64 and uint64.
+    /// An integer. An i128 holds every int64 and uint64.
     Int(i128),
-    /// A float.
+    /// A floating-point number.
     Float(f64),
     /// A string.
     String(String),
     /// A sequence.
     Seq(Vec<Self>),
-    /// A mapping, in the order of the document; no key twice.
+    /// A mapping in the order of the document, with unique keys.
     Map(Vec<(String, Self)>),
 }
 
-/// Policy for a key that occurs twice in one mapping.
+/// The policy for a key that occurs twice in one mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Duplicates {
-    /// The last one counts: how Helm reads charts.
+    /// The last one counts, as when Helm reads charts.
     LastWins,
-    /// Refused, merged keys included: how Helm reads index.yaml and plugin.yaml.
+    /// The document is refused, also for merged keys, as when Helm reads index.yaml and
+    /// plugin.yaml.
     Error,
 }
 
-/// Flow collections in a document whose lines may start with tabs the scanner refuses; each costs a
-/// reading anew.
+/// Flow collections in a document whose lines may start with tabs that the scanner refuses. Each
+/// costs another reading.
 const FLOWS_WITH_TABS: usize = 32;
 
-/// Reads the first document of `bytes` and ignores any other, as sigs.k8s.io/yaml does. Nothing at
-/// all is [`Value::Null`].
+/// Reads the first document of `bytes` and ignores all others, as sigs.k8s.io/yaml does. An empty
+/// input is [`Value::Null`].
 pub fn parse(bytes: &[u8], duplicates: Duplicates, limits: &Limits) -> Result<Value, YamlError> {
     quick::read(bytes, limits).or_else(|_| parse_fully(bytes, duplicates, limits))
 }
 
-/// The same by the full reader alone.
+/// Does the same with the full reader alone.
 fn parse_fully(bytes: &[u8], duplicates: Duplicates, limits: &Limits) -> Result<Value, YamlError> {
     read(bytes, duplicates, limits, |documents| documents.next().unwrap_or(Ok(Value::Null)))
 }
 
-/// Reads every document of `bytes`; none of nothing. The limits hold for all of them together.
+/// Reads every document of `bytes`, which may have none. The limits apply to all of them together.
 pub fn parse_all(
     bytes: &[u8],
     duplicates: Duplicates,
@@ -103,19 +104,19 @@ fn read<T>(
     take(&mut parse::Documents::new(&text, duplicates, limits))
 }
 
-/// Writes `value` byte for byte as sigs.k8s.io/yaml's `Marshal` does: mappings sorted "naturally"
-/// (`a9` before `a10`), strings quoted so that they stay strings, lines folded at 80 columns. Ends
-/// in a line break.
+/// Writes `value` with the same bytes as sigs.k8s.io/yaml's `Marshal`: mappings sorted "naturally"
+/// (`a9` before `a10`), strings quoted so that they stay strings, lines folded at 80 columns. The
+/// text ends in a line break.
 pub fn emit(value: &Value) -> String {
     emit::emit(&Node::from(value))
 }
 
-/// The same of what stands for a value.
+/// Writes a borrowed value as [`emit`] does.
 pub(crate) fn emit_node(node: &Node<'_>) -> String {
     emit::emit(node)
 }
 
-/// An item as it stands in a list whose dashes are indented by `indent`: whole lines.
+/// Writes an item of a list whose dashes are indented by `indent`, as whole lines.
 pub(crate) fn emit_item(node: &Node<'_>, indent: isize) -> String {
     emit::emit_item(node, indent)
 }
@@ -125,13 +126,13 @@ pub(crate) fn emit_item(node: &Node<'_>, indent: isize) -> String {
 pub(crate) enum Step {
     /// The reader starts again; earlier items no longer count.
     Start,
-    /// An item, which what is given back stands for in the document.
+    /// An item. The answer replaces it in the document.
     Item(Value),
 }
 
-/// Reads the first document of `bytes` strictly, without ever holding all of it: each item of each
-/// list in the mapping under the key `under` of the root is given to `take`, whose `None` ends it
-/// all. The limit of nodes holds for each item, and for all that is not within one.
+/// Reads the first document of `bytes` strictly, without all of it in memory. It passes each item
+/// of each list in the mapping under the root's key `under` to `take`; if that returns `None`, the
+/// reading ends. The limit of nodes applies to each item, and to everything outside of items.
 pub(crate) fn parse_items(
     bytes: &[u8],
     under: &str,
@@ -157,18 +158,19 @@ pub(crate) fn plain(text: &str) -> Value {
     scalar::plain(text)
 }
 
-/// Returns true if a plain scalar can be anything but a string: [`plain`] is slower, and tells.
+/// Returns true if a plain scalar may be another type than a string. [`plain`] is slower and
+/// decides.
 pub(crate) fn resolves(text: &str) -> bool {
     scalar::resolves(text)
 }
 
-/// The order in which [`emit`] writes the keys of a mapping.
+/// Compares keys in the order in which [`emit`] writes them.
 pub(crate) fn compare_keys(a: &str, b: &str) -> std::cmp::Ordering {
     emit::natural(a, b)
 }
 
 impl Value {
-    /// The value under exactly `key`, if this is a mapping that has it.
+    /// Returns the value under exactly `key`, if this is a mapping with that key.
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Map(entries) => {
@@ -178,9 +180,9 @@ impl Value {
         }
     }
 
-    /// A scalar as sigs.k8s.io/yaml puts it into a Go field of type string: `1.10` is `1.1`, `0x10`
-    /// is `16`, `yes` is `true`, a null is empty, a float passes through single precision. `None`
-    /// for a sequence or mapping.
+    /// Returns a scalar as sigs.k8s.io/yaml puts it into a Go field of type string: `1.10` is
+    /// `1.1`, `0x10` is `16`, `yes` is `true`, a null is empty, a float passes through single
+    /// precision. `None` for a sequence or mapping.
     pub fn to_go_string(&self) -> Option<String> {
         Some(match self {
             Self::Null => String::new(),
@@ -205,8 +207,8 @@ impl Value {
         }
     }
 
-    /// Refuses an infinity or a NaN anywhere within, as sigs.k8s.io/yaml does of every value that
-    /// is not meant for a string field: JSON has no spelling for them.
+    /// Refuses an infinity or a NaN anywhere in the value, as sigs.k8s.io/yaml does for every value
+    /// that is not for a string field: JSON cannot write them.
     pub fn require_json(&self) -> Result<(), YamlError> {
         match self {
             Self::Float(value) if !value.is_finite() => Err(YamlError::conversion(format!(

@@ -1,9 +1,9 @@
-//! Numbers as Go reads and prints them: `strconv`'s rules, which differ from Go's in bases, ranges
-//! and exponents.
+//! Numbers as Go reads and prints them, by the rules of `strconv`, whose bases, ranges and
+//! exponents differ from Rust's.
 
 use crate::json;
 
-/// Go's `strconv.ParseInt` and, past its range, `ParseUint`, both with base 0.
+/// Parses as Go's `strconv.ParseInt` and, beyond its range, `ParseUint`, both with base 0.
 pub(super) fn integer(text: &str) -> Option<i128> {
     let (sign, digits) = match text.as_bytes().first()? {
         b'-' => (Some(-1), &text[1..]),
@@ -23,7 +23,7 @@ pub(super) fn integer(text: &str) -> Option<i128> {
 }
 
 fn unsigned(digits: &str, base: u32) -> Option<u64> {
-    // Rust would take a sign here.
+    // Rust would accept a sign here.
     digits
         .bytes()
         .next()?
@@ -31,13 +31,13 @@ fn unsigned(digits: &str, base: u32) -> Option<u64> {
         .then(|| u64::from_str_radix(digits, base).ok())?
 }
 
-/// `0b-11` is -3: yaml.v2 cuts a `0b` off and reads what is left with its sign.
+/// Parses `0b-11` as -3: yaml.v2 removes the `0b` and reads the rest with its sign.
 pub(super) fn signed_binary(text: &str) -> Option<i128> {
     let digits = text.strip_prefix("0b")?;
     digits.starts_with(['+', '-']).then(|| i64::from_str_radix(digits, 2).ok().map(i128::from))?
 }
 
-/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?` within the range of a double.
+/// Parses `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?` within the range of a double.
 pub(super) fn float(text: &str) -> Option<f64> {
     let rest = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) = match rest.find(['e', 'E']) {
@@ -54,12 +54,13 @@ pub(super) fn float(text: &str) -> Option<f64> {
         let digits = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
         !digits.is_empty() && all_digits(digits)
     });
-    // Out of range is an error to Go and so a string: a commit like `7e12345` stays what it is.
+    // In Go, a number out of range is an error and so the text is a string: a commit like `7e12345`
+    // stays unchanged.
     well_formed.then(|| text.parse().ok())?.filter(|value: &f64| value.is_finite())
 }
 
-/// The same from a text that starts with a point. yaml.v2 leaves the underscores in this one, and
-/// Go takes them between digits.
+/// Parses a float that starts with a point. yaml.v2 keeps the underscores in this one, and Go
+/// accepts them between digits.
 pub(super) fn dotted_float(text: &str) -> Option<f64> {
     let bytes = text.as_bytes();
     let is_digit =
@@ -68,19 +69,19 @@ pub(super) fn dotted_float(text: &str) -> Option<f64> {
     text.match_indices('_').all(between_digits).then(|| float(&text.replace('_', "")))?
 }
 
-/// A double as Go's `strconv.FormatFloat(value, 'g', -1, 64)`.
+/// Formats a double as Go's `strconv.FormatFloat(value, 'g', -1, 64)`.
 pub(super) fn format_f64(value: f64) -> String {
     general(&json::shortest(value))
 }
 
-/// A double as Go's `strconv.FormatFloat(value, 'g', -1, 32)`: sigs.k8s.io/yaml rounds to single
-/// precision where a string is wanted.
+/// Formats a double as Go's `strconv.FormatFloat(value, 'g', -1, 32)`: sigs.k8s.io/yaml rounds to
+/// single precision for a string field.
 #[expect(clippy::cast_possible_truncation, reason = "the rounding is what is asked for")]
 pub(super) fn format_f32(value: f64) -> String {
     general(&json::shortest(value as f32))
 }
 
-/// Turns the shortest form, `1.25e-7`, into Go's shortest `%g`: with an exponent, of two digits,
+/// Converts the shortest form, `1.25e-7`, to Go's shortest `%g`: with an exponent of two digits
 /// below -4 and from 6 on.
 fn general(scientific: &str) -> String {
     let (sign, unsigned) =

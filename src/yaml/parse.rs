@@ -1,5 +1,6 @@
-//! Events to values: keys become strings, aliases are replayed within a budget, `<<` is merged,
-//! duplicates are judged. No recursion, so no document can exhaust the stack.
+//! The full reader. It makes values of the scanner's events: keys become strings, aliases are
+//! copied within a budget, `<<` is merged, duplicates are checked. It does not recurse, so no
+//! document can exhaust the stack.
 
 use super::{Duplicates, Step, Value, YamlError, input, mapping::Mapping, number, scalar, tab};
 use crate::{limits::Limits, quote};
@@ -9,7 +10,7 @@ use std::collections::HashMap;
 /// Duplicate keys named in one error.
 const NAMED_DUPLICATES: usize = 20;
 
-/// The documents of a YAML stream, one after the other; nothing after the first error.
+/// The documents of a YAML stream, one after the other. After an error, there are no more.
 pub(super) struct Documents<'a> {
     text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
@@ -17,16 +18,16 @@ pub(super) struct Documents<'a> {
     limits: &'a Limits,
     nodes: usize,
     copied: usize,
-    /// Complete anchors of this document.
+    /// The complete anchors of this document.
     anchors: HashMap<usize, Value>,
     problems: Vec<String>,
-    /// End of the last event.
+    /// The end of the last event.
     seen: usize,
     refused_flow: Option<usize>,
     failed: bool,
-    /// Takes the items of the lists within one mapping of the root.
+    /// The receiver of the items of the lists within one mapping of the root.
     items: Option<Takes<'a>>,
-    /// Nodes counted outside of such items.
+    /// The number of nodes outside of such items.
     outside: usize,
 }
 
@@ -36,14 +37,14 @@ struct Takes<'a> {
     take: &'a mut dyn FnMut(Step) -> Option<Value>,
 }
 
-/// A node that is complete, and what its surroundings need to know of it.
+/// A complete node, with the properties that its parent needs.
 struct Node {
     value: Value,
     at: Marker,
     is_alias: bool,
 }
 
-/// A collection that is not.
+/// A collection that is not complete.
 struct Open {
     at: Marker,
     anchor: usize,
@@ -52,7 +53,7 @@ struct Open {
 }
 
 impl Open {
-    /// The key whose value is being read.
+    /// Returns the key whose value is being read.
     fn key(&self) -> Option<&str> {
         match &self.items {
             Items::Map(_, Pending::Value(key)) => Some(&key.text),
@@ -73,8 +74,8 @@ enum Pending {
     Merge,
 }
 
-/// A key made a string, and whether it was one: to yaml.v2 `"1"` and `1` are two, and its errors
-/// show which.
+/// A key as a string, and true if it was a string in YAML. In yaml.v2, `"1"` and `1` are two keys,
+/// and its errors show which.
 struct Key {
     text: String,
     was_string: bool,
@@ -82,7 +83,7 @@ struct Key {
 
 impl<'a> Documents<'a> {
     pub(super) fn new(text: &'a str, duplicates: Duplicates, limits: &'a Limits) -> Self {
-        // As libyaml has it where it differs from YAML 1.2. The depth is ours to judge.
+        // These follow libyaml where it differs from YAML 1.2. Our own limit bounds the depth.
         let options = granit_parser::options! {
             bom_inside_document_as_content: true,
             block_scalar_eof_without_line_feed: true,
@@ -108,7 +109,7 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// The same, handing out the items of the lists in the mapping under a key of the root. See
+    /// Passes the items of the lists in the mapping under a key of the root to `take`. See
     /// [`super::parse_items`].
     pub(super) fn with_items(
         mut self,
@@ -129,12 +130,11 @@ impl<'a> Documents<'a> {
         Ok(self.parser.next_event().transpose()?)
     }
 
-    /// The next event of a document. A tab that is refused within a flow collection is kept in
-    /// mind.
+    /// Returns the next event of a document. Remembers a refused tab within a flow collection.
     fn event_within(&mut self, open: &[Open]) -> Result<Option<(Event<'a>, Span)>, YamlError> {
         self.parser.next_event().transpose().map_err(|error| {
             if *error.kind() == granit_parser::ErrorKind::TabInBlockIndentation {
-                // A bracket that may yet prove to be a key has not been told.
+                // The scanner has not reported a bracket that may still be a key.
                 let told = open.iter().find(|open| open.style == StructureStyle::Flow);
                 let told = told.and_then(|open| open.at.byte_offset());
                 let at = error.marker().byte_offset().unwrap_or(0);
@@ -159,8 +159,7 @@ impl<'a> Documents<'a> {
         }
         self.anchors.clear();
         let value = self.root()?;
-        // The end of the document: anything else on the level of the root is an error that shows
-        // only here.
+        // At the end of the document, any other content on the level of the root is an error.
         if let Some((_, span)) = self.event()? {
             self.require_no_tab(&span)?;
         }
@@ -254,8 +253,8 @@ impl<'a> Documents<'a> {
         Ok(Value::Null)
     }
 
-    /// Hands out a node that is an item, and puts what comes back in its place. What it counted is
-    /// forgotten.
+    /// Passes an item to the receiver, and puts the answer in its place. The item no longer counts
+    /// against the limits.
     fn hand_out(&mut self, open: &[Open], node: &mut Node) -> Result<(), YamlError> {
         let (Some(items), [root, map, Open { items: Items::Seq(_), .. }]) = (&mut self.items, open)
         else {
@@ -271,7 +270,7 @@ impl<'a> Documents<'a> {
         Ok(())
     }
 
-    /// Refuses an anchor on what has had its items handed out.
+    /// Refuses an anchor on a collection whose items were passed on.
     fn require_whole(&self, open: &[Open], at: Marker) -> Result<(), YamlError> {
         let (Some(items), [root] | [root, _]) = (&self.items, open) else { return Ok(()) };
         if root.key() != Some(items.under) {
@@ -293,10 +292,10 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// Refuses a character that is escaped as a pair of surrogates, as JSON does it: to libyaml
-    /// neither is a character.
+    /// Refuses a character that is escaped as a pair of surrogates, as in JSON: libyaml accepts
+    /// neither of them.
     fn require_no_pair(&self, text: &str, span: &Span) -> Result<(), YamlError> {
-        // Those of the basic plane are never written so, and what lies beyond is rare.
+        // Characters of the basic plane are never written so, and others are rare.
         if text.bytes().all(|byte| byte < 0xf0) {
             return Ok(());
         }
@@ -317,8 +316,8 @@ impl<'a> Documents<'a> {
         Ok(())
     }
 
-    /// Judges a block scalar's first line and finds where its header stands; the scanner tells only
-    /// where its text does.
+    /// Checks a block scalar's first line and finds its header. The scanner reports only the
+    /// position of the text.
     fn block_scalar(&self, span: &Span) -> Result<Marker, YamlError> {
         let start = span.start;
         let at = start.byte_offset().unwrap_or(self.seen);
@@ -332,7 +331,7 @@ impl<'a> Documents<'a> {
         Ok(Marker::new(start.index(), start.line().saturating_sub(lines), 0))
     }
 
-    /// Puts a complete node where it belongs in its parent.
+    /// Puts a complete node into its parent.
     fn place(&mut self, node: Node, parent: &mut Items) -> Result<(), YamlError> {
         match parent {
             Items::Seq(values) => values.push(node.value),
@@ -368,8 +367,8 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// `<<`. A merged key replaces what stands before it and is replaced by what comes after:
-    /// yaml.v2's order, not the specification's. Of several mappings the first has the last word.
+    /// Merges the value of `<<`. A merged key replaces earlier keys and is replaced by later ones:
+    /// that is yaml.v2's order, not the specification's. Of several mappings, the first wins.
     fn merge(&mut self, map: &mut Mapping, node: Node) -> Result<(), YamlError> {
         let values = match node.value {
             Value::Seq(values) if !node.is_alias => values,
@@ -387,7 +386,7 @@ impl<'a> Documents<'a> {
         Ok(())
     }
 
-    /// A copy of what an alias stands for.
+    /// Returns a copy of an alias's value.
     fn replay(&mut self, id: usize, alias: &Span) -> Result<Value, YamlError> {
         let Some(value) = self.anchors.remove(&id) else {
             let name = alias.slice(self.text).unwrap_or_default().trim_start_matches('*');
@@ -402,7 +401,7 @@ impl<'a> Documents<'a> {
         Ok(copy)
     }
 
-    /// Counts what a copy costs before it is made. What an anchor keeps is a copy too.
+    /// Counts the cost of a copy before it is made. The value of an anchor is a copy too.
     fn charge(&mut self, value: &Value, at: Marker) -> Result<(), YamlError> {
         let (nodes, bytes) = weigh(value);
         self.count(nodes, at)?;
@@ -449,7 +448,7 @@ impl Iterator for Documents<'_> {
     }
 }
 
-/// A key as sigs.k8s.io/yaml makes a string of it.
+/// Converts a key to a string as sigs.k8s.io/yaml does.
 fn key(value: Value, at: Marker) -> Result<Key, YamlError> {
     let text = match value {
         Value::String(text) => return Ok(Key { text, was_string: true }),
@@ -473,7 +472,7 @@ fn key(value: Value, at: Marker) -> Result<Key, YamlError> {
     Ok(Key { text, was_string: false })
 }
 
-/// Nodes and bytes of a value; bytes as they would take to write, roughly.
+/// Returns the number of nodes and the approximate bytes of a value when written.
 fn weigh(value: &Value) -> (usize, usize) {
     let mut nodes = 0;
     let mut bytes = 0;

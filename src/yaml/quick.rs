@@ -1,17 +1,16 @@
-//! The fast way from a document to its value: block mappings and lists of the strict subset that
-//! [`super::cursor`] knows, which is what nearly every Chart.yaml and values.yaml is made of.
-//! Anything else, and anything that is wrong, is left to the full reader, which alone has errors.
+//! A fast reader for documents of block mappings and lists in the strict subset of
+//! [`super::cursor`]. Nearly every Chart.yaml and values.yaml is such a document. It leaves all
+//! others, also invalid ones, to the full reader, which alone reports errors.
 
 use super::cursor::{Cursor, Fallback, FastResult};
 use super::span::Scalar;
 use super::{Duplicates, Value, scalar};
 use crate::limits::Limits;
 
-/// Collections within each other; the full reader goes on by itself where this one would by
-/// recursion.
+/// Depth of collections. This reader recurses; the full reader, which does not, takes over beyond.
 const DEEPEST: usize = 32;
 
-/// The value of a document that is one mapping in block style.
+/// Reads a document that is one mapping in block style.
 pub(super) fn read(bytes: &[u8], limits: &Limits) -> FastResult<Value> {
     let text = str::from_utf8(bytes).map_err(|_| Fallback)?;
     let cursor = Cursor::new(text)?;
@@ -34,14 +33,14 @@ impl Quick<'_> {
         Ok(())
     }
 
-    /// A mapping whose keys are indented by `column`.
+    /// Reads a mapping whose keys are indented by `column`.
     fn mapping(&mut self, column: isize, deepest: usize) -> FastResult<Value> {
         let deepest = deepest.checked_sub(1).ok_or(Fallback)?;
         self.count(1)?;
         let mut entries: Vec<(String, Value)> = Vec::new();
         while self.cursor.indent == column {
             let key = self.cursor.free_key()?;
-            // Of long mappings every key would be compared with every other.
+            // In a long mapping, every key would be compared with every other.
             if entries.len() == 64 || entries.iter().any(|(known, _)| known == key) {
                 return Err(Fallback);
             }
@@ -53,7 +52,7 @@ impl Quick<'_> {
         Ok(Value::Map(entries))
     }
 
-    /// The value of a key that is indented by `column`.
+    /// Reads the value of a key that is indented by `column`.
     fn value(&mut self, column: isize, deepest: usize) -> FastResult<Value> {
         if self.cursor.empty_map()? {
             self.count(1)?;
@@ -92,7 +91,7 @@ impl Quick<'_> {
         }
     }
 
-    /// A list, from its first dash.
+    /// Reads a list, from its first dash.
     fn list(&mut self, deepest: usize) -> FastResult<Value> {
         let deepest = deepest.checked_sub(1).ok_or(Fallback)?;
         self.count(1)?;
@@ -127,7 +126,7 @@ impl Quick<'_> {
     }
 }
 
-/// A text as the full reader has it.
+/// Returns a text as the full reader decodes it.
 pub(crate) fn text(text: &str, place: &Scalar) -> FastResult<String> {
     match place {
         Scalar::Null => Ok(String::new()),
@@ -152,20 +151,20 @@ pub(crate) fn text(text: &str, place: &Scalar) -> FastResult<String> {
     }
 }
 
-/// A literal block as the cursor passes it: a header without a number, then lines of which the
-/// first that is not blank has the margin of all.
+/// Decodes a literal block as the cursor returns it: a header without a number, then lines. The
+/// first line that is not blank has the margin of all.
 fn literal(block: &str) -> String {
     let (header, body) = block.split_once('\n').unwrap_or((block, ""));
     let is_blank = |line: &str| line.bytes().all(|byte| matches!(byte, b' ' | b'\r'));
     let spaces = |line: &str| line.bytes().take_while(|byte| *byte == b' ').count();
     let margin = body.split('\n').find(|line| !is_blank(line)).map_or(0, spaces);
     let mut found = String::with_capacity(body.len());
-    // Line breaks at the end belong to it, or some of them do, or none.
+    // All, one or none of the line breaks at the end belong to it.
     let mut kept = 0;
     for line in body.split_inclusive('\n') {
         let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
         let line = line.strip_suffix('\r').filter(|_| !end.is_empty()).unwrap_or(line);
-        // A blank line may be shorter than the margin; what is longer counts.
+        // A blank line may be shorter than the margin. The part beyond the margin counts.
         let line = line.get(margin.min(spaces(line))..).unwrap_or_default();
         found.push_str(line);
         if !line.is_empty() {
@@ -181,7 +180,8 @@ fn literal(block: &str) -> String {
     found
 }
 
-/// Plain text on several lines: a line break is a space, and each blank line more is a line break.
+/// Decodes plain text on several lines: a line break is a space, and each further blank line is a
+/// line break.
 fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut breaks = 0_usize;

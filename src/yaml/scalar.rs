@@ -1,6 +1,6 @@
-//! Go's idea of a scalar: which plain text is a bool, a number, a null or a timestamp to yaml.v2,
-//! and how Go prints a number again. The reader resolves with it; the writer quotes whatever it
-//! would resolve to anything but a string.
+//! The types of scalars in Go: the plain texts that are a bool, a number, a null or a timestamp in
+//! yaml.v2, and the form in which Go prints a number. The reader resolves scalars with this module;
+//! the writer quotes every string that it would not resolve to a string.
 
 use super::{
     Value, YamlError,
@@ -20,13 +20,13 @@ pub(super) enum Scalar {
     Bool(bool),
     Int(i128),
     Float(f64),
-    /// A string for every purpose, but quoted when written.
+    /// A timestamp. It is a string for every purpose, but the writer quotes it.
     Timestamp,
     String,
 }
 
 impl Scalar {
-    /// The tag's name, without `!!`.
+    /// Returns the tag's name, without `!!`.
     pub(super) fn tag(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -39,7 +39,7 @@ impl Scalar {
     }
 }
 
-/// Policy for timestamps: `!!int 2024-01-02` is not read as one.
+/// The policy for timestamps: `!!int 2024-01-02` does not make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timestamps {
     Known,
@@ -79,7 +79,7 @@ pub(super) fn resolve(text: &str, timestamps: Timestamps) -> Scalar {
     }
 }
 
-/// Returns true if [`resolve`] looks at more than the first character.
+/// Returns true if [`resolve`] needs more than the first character.
 pub(super) fn resolves(text: &str) -> bool {
     matches!(
         text.bytes().next(),
@@ -90,7 +90,7 @@ pub(super) fn resolves(text: &str) -> bool {
     )
 }
 
-/// The value of a plain scalar without a tag.
+/// Returns the value of a plain scalar without a tag.
 pub(super) fn plain(text: &str) -> Value {
     value(resolve(text, Timestamps::Known), Cow::Borrowed(text))
 }
@@ -108,7 +108,7 @@ fn word(text: &str) -> Scalar {
     }
 }
 
-/// Resolves a scalar as it stands in a document, by its tag and quotes.
+/// Resolves a scalar of a document, by its tag and quotes.
 pub(super) fn read(
     text: Cow<'_, str>,
     style: ScalarStyle,
@@ -145,12 +145,12 @@ pub(super) fn read(
             })?;
             Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned()))
         }
-        // `!!str`, and any other tag, leaves the text as it is.
+        // `!!str` and any other tag keep the text.
         _ => Ok(Value::String(text.into_owned())),
     }
 }
 
-/// Returns true if a scalar, standing as a key, merges its value into the mapping.
+/// Returns true if a scalar as a key merges its value into the mapping.
 pub(super) fn is_merge(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> bool {
     text == "<<"
         && match tag {

@@ -5,30 +5,29 @@ use super::cursor::{Cursor, Fallback, FastResult};
 use memchr::{memchr, memchr3};
 use std::ops::Range;
 
-/// A scalar, by where it stands.
+/// A scalar as a range of the document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Scalar {
-    /// Nothing at all.
+    /// An empty scalar.
     Null,
-    /// Plain, on one line.
+    /// A plain scalar on one line.
     Plain(Range<usize>),
-    /// Plain, on several lines.
+    /// A plain scalar on several lines.
     Folded(Range<usize>),
-    /// Within quotes, on one line, and nothing in it escaped.
+    /// A scalar in quotes, on one line, without escapes.
     Quoted(Range<usize>),
-    /// Anything else that is a string: its text with quotes or header, to be decoded by the full
-    /// reader.
+    /// Any other string: its text with quotes or header, which the full reader decodes.
     Complex(Range<usize>),
 }
 
 impl Cursor<'_> {
-    /// Reads a scalar behind a key or dash, whose block is indented by `parent`, and goes to the
+    /// Reads a scalar after a key or dash, whose block is indented by `parent`, and moves to the
     /// next line.
     pub(crate) fn scalar(&mut self, parent: isize) -> FastResult<Scalar> {
         self.at += self.spaces(self.at);
         if self.ends_here()? {
             self.next_line()?;
-            // A value on a line of its own is rare.
+            // A value on a separate line is rare.
             return if self.indent > parent { Err(Fallback) } else { Ok(Scalar::Null) };
         }
         match self.byte() {
@@ -91,7 +90,7 @@ impl Cursor<'_> {
         Ok((start + length - blank, commented))
     }
 
-    /// A text in quotes, from the first of them to behind the last.
+    /// Reads a text in quotes, from the first quote to the end of the last.
     fn in_quotes(&mut self, quote: u8, parent: isize) -> FastResult<Scalar> {
         let start = self.at;
         let mut simple = true;
@@ -118,7 +117,7 @@ impl Cursor<'_> {
         self.close(start, simple)
     }
 
-    /// Goes from a line break within quotes to what the next line says.
+    /// Moves from a line break within quotes to the content of the next line.
     fn quoted_line(&mut self, parent: isize) -> FastResult<()> {
         let mut start = self.at + 1;
         loop {
@@ -136,11 +135,11 @@ impl Cursor<'_> {
         }
     }
 
-    /// Goes behind an escape, if it is one that everybody knows.
+    /// Moves to the end of an escape, if it is a common one.
     fn escape(&mut self) -> FastResult<()> {
         let digits = match self.bytes.get(self.at + 1) {
             Some(b'\n') => {
-                // The line break itself is judged as any other.
+                // The line break itself is checked as any other.
                 self.at += 1;
                 return Ok(());
             }
@@ -160,7 +159,7 @@ impl Cursor<'_> {
         Ok(())
     }
 
-    /// Leaves a quoted scalar at its last quote.
+    /// Ends a quoted scalar at its last quote.
     fn close(&mut self, start: usize, simple: bool) -> FastResult<Scalar> {
         let end = self.at;
         self.at += 1;
@@ -172,7 +171,7 @@ impl Cursor<'_> {
         Ok(if simple { Scalar::Quoted(start + 1..end) } else { Scalar::Complex(start..end + 1) })
     }
 
-    /// A literal or folded scalar: every line that is indented far enough.
+    /// Reads a literal or folded scalar: every line with enough indentation.
     fn block(&mut self, parent: isize) -> FastResult<Scalar> {
         let start = self.at;
         self.at += 1;
@@ -180,7 +179,7 @@ impl Cursor<'_> {
             self.at += 1;
         }
         self.at += self.spaces(self.at);
-        // A digit says how far it is indented; rare enough.
+        // A digit for the indentation is rare.
         if !self.ends_here()? {
             return Err(Fallback);
         }
@@ -190,7 +189,7 @@ impl Cursor<'_> {
         while line < self.bytes.len() {
             let spaces = self.spaces(line);
             match self.bytes.get(line + spaces) {
-                // Blank lines before the first that is not must not be wider than it.
+                // Blank lines before the first line with content must not be wider than it.
                 None | Some(b'\n' | b'\r') => {
                     if margin.is_none() {
                         widest = widest.max(spaces);
@@ -203,8 +202,8 @@ impl Cursor<'_> {
                         return Err(Fallback);
                     }
                     if spaces < wanted || !inside {
-                        // Between its own margin and that of the block around stands nothing, not
-                        // even a comment.
+                        // Between its own margin and that of its parent block, nothing is allowed,
+                        // not even a comment.
                         if inside {
                             return Err(Fallback);
                         }
@@ -219,14 +218,14 @@ impl Cursor<'_> {
         self.tail = end;
         self.settle(end)?;
         if margin.is_none() {
-            // Nothing in it: what then belongs to it is for the full reader.
+            // For an empty block scalar, the full reader decides about the next lines.
             return Err(Fallback);
         }
         Ok(Scalar::Complex(start..end))
     }
 
-    /// Reads a list in brackets on one line, of words that mean the same in brackets and out;
-    /// `None` where there is no bracket.
+    /// Reads a list in brackets on one line, of words with the same meaning in brackets and
+    /// outside. Returns `None` if there is no bracket.
     pub(crate) fn flow_list(&mut self) -> FastResult<Option<Vec<Scalar>>> {
         let at = self.at + self.spaces(self.at);
         if self.bytes.get(at) != Some(&b'[') {

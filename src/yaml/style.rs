@@ -14,20 +14,20 @@ pub(super) struct Out {
     text: String,
     /// Characters on this line.
     column: usize,
-    /// The last thing written separates tokens.
+    /// True if the last thing written separates tokens.
     spaced: bool,
-    /// Nothing but indentation and indicators on this line yet.
+    /// True if the line has only indentation and indicators so far.
     indented: bool,
     merge: MergeKey,
 }
 
-/// Style of the key `<<`. Go writes it plain and reads it as a merge of mappings, so that a text as
-/// its value makes the whole document unreadable to Helm.
+/// The style of the key `<<`. Go writes it plain and reads it as a merge of mappings, so Helm
+/// cannot read a document with a text as its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MergeKey {
-    /// As Go writes it.
+    /// Plain, as Go writes it.
     Plain,
-    /// As the text that it is.
+    /// Quoted, as a text.
     Quoted,
 }
 
@@ -73,7 +73,7 @@ impl Out {
         self.indented
     }
 
-    /// Moves to the given indentation, on a new line unless this one has not passed it.
+    /// Moves to the given indentation, on a new line if this one is already beyond it.
     pub(super) fn indent(&mut self, indent: isize) {
         let indent = usize::try_from(indent).unwrap_or(0);
         if !self.indented || self.column > indent || (self.column == indent && !self.spaced) {
@@ -111,9 +111,9 @@ impl Out {
         key.len() <= SIMPLE_KEY && (is_word(key) || !key.contains(is_break))
     }
 
-    /// Writes a string so that it is read as one; further lines are indented by `indent`.
+    /// Writes a string so that readers see a string. Further lines are indented by `indent`.
     pub(super) fn string(&mut self, text: &str, context: Context, indent: isize) {
-        // As nearly every key and most values are.
+        // Nearly every key and most values are such words.
         if is_word(text) && is_string(text) {
             if context == Context::Key || self.column + text.len() <= WIDTH {
                 self.plain(text);
@@ -149,15 +149,15 @@ impl Out {
         self.token_written();
     }
 
-    /// A long text that [`is_word`], folded as [`Self::flow`] folds: at single spaces beyond the
-    /// width.
+    /// Writes a long text that [`is_word`], folded as [`Self::flow`] folds: at single spaces beyond
+    /// the width.
     fn words(&mut self, text: &str, indent: isize) {
         self.separate();
         let bytes = text.as_bytes();
         let mut start = 0;
         for space in memchr::memchr_iter(b' ', bytes) {
             self.push_str(&text[start..space]);
-            // None stands at either end.
+            // A word has no space at either end.
             let is_single = bytes[space - 1] != b' ' && bytes[space + 1] != b' ';
             if is_single && self.column > WIDTH {
                 self.indent(indent);
@@ -170,7 +170,7 @@ impl Out {
         self.token_written();
     }
 
-    /// The inside of a plain or single-quoted scalar.
+    /// Writes the inside of a plain or single-quoted scalar.
     fn flow(&mut self, text: &str, context: Context, indent: isize, style: Style) {
         let (mut after_space, mut after_break) = (false, false);
         let mut first = style == Style::SingleQuoted;
@@ -206,10 +206,9 @@ impl Out {
         }
     }
 
-    /// The inside of a double-quoted scalar.
+    /// Writes the inside of a double-quoted scalar.
     fn double_quoted(&mut self, text: &str, context: Context, indent: isize) {
-        // libyaml looks for a byte-order mark at the start of the text whichever character it is
-        // at.
+        // At every character, libyaml looks for a byte order mark at the start of the text.
         let escape_all = text.starts_with('\u{feff}');
         let (mut first, mut after_space) = (true, false);
         let mut rest = text.chars().peekable();
@@ -309,7 +308,7 @@ impl Out {
         }
     }
 
-    /// A space before a token, unless there is one.
+    /// Writes a space before a token, unless there is one.
     fn separate(&mut self) {
         if !self.spaced {
             self.push(' ');
@@ -336,7 +335,7 @@ impl Out {
         self.column = 0;
     }
 
-    /// Writes a break that belongs to the text.
+    /// Writes a line break that belongs to the text.
     fn push_break(&mut self, c: char) {
         self.text.push(c);
         self.column = 0;
@@ -344,8 +343,7 @@ impl Out {
     }
 }
 
-/// Returns true if a text is plain at first sight, of the characters that every byte is one of,
-/// whatever stands around it.
+/// Returns true if a text is plain in any context: every character is an ordinary one.
 fn is_word(text: &str) -> bool {
     let bytes = text.as_bytes();
     let ([first, ..], [.., last]) = (bytes, bytes) else { return false };
@@ -360,7 +358,7 @@ fn is_word(text: &str) -> bool {
         })
 }
 
-/// Chooses the style of a string: plain if it can be, literal for lines, quotes where it must.
+/// Chooses the style of a string: plain if possible, literal for lines, quotes if necessary.
 fn style(text: &str, context: Context) -> Style {
     let shape = Shape::of(text);
     let quote = if shape.single_quotable() { Style::SingleQuoted } else { Style::DoubleQuoted };
@@ -501,7 +499,7 @@ mod tests {
                 prop_assert_eq!(written(|out| out.words(&words, 2)), &long[..]);
                 prop_assert_eq!(written(|out| out.string(&words, Context::Value, 2)), long);
             }
-            // A letter beyond ASCII takes the long way; it is one column like any other.
+            // A letter beyond ASCII takes the slow path; it is one column like any other.
             let long = written(|out| out.literal(&format!("é{lines}"), 2));
             let short = written(|out| out.literal(&format!("e{lines}"), 2));
             prop_assert_eq!(long.replace('é', "e"), short);

@@ -3,14 +3,14 @@
 
 use memchr::{memchr, memrchr2};
 
-/// The first tab between two events of block context, the bytes `seen` and `at`, where libyaml
-/// takes only spaces: at the start of a line, be it blank or a comment, and after `-`, `?` or the
-/// `:` that opens a line.
+/// Returns the first tab between two events of block context, at the bytes `seen` and `at`, in a
+/// position where libyaml accepts only spaces: at the start of a line, even a blank one or a
+/// comment, and after `-`, `?` or the `:` that opens a line.
 pub(super) fn misplaced(text: &str, seen: usize, at: usize) -> Option<usize> {
     memchr(b'\t', text.get(seen..at)?.as_bytes())?;
     let line_start = memrchr2(b'\n', b'\r', &text.as_bytes()[..seen]).map_or(0, |at| at + 1);
     let is_indicator = |c: char| matches!(c, ' ' | '-' | '?');
-    // What stands before `seen` on its line has been judged, unless it is nothing but indicators.
+    // The text before `seen` on its line has been checked, unless it has only indicators.
     let from = if text[line_start..seen].trim_start_matches(is_indicator).is_empty() {
         line_start
     } else {
@@ -31,8 +31,8 @@ pub(super) fn misplaced(text: &str, seen: usize, at: usize) -> Option<usize> {
     None
 }
 
-/// Returns true if a block scalar starts with a tab where its indentation is to be found. `header`
-/// is the text in front of its first character, `|` or `>` included.
+/// Returns true if a block scalar starts with a tab in its indentation. `header` is the text before
+/// its first character, with `|` or `>`.
 pub(super) fn starts_block_scalar(header: &str, content: &str) -> bool {
     let line = header.trim_end().rsplit(['\n', '\r']).next().unwrap_or_default();
     let indicators = line.split('#').next().and_then(|line| line.rsplit(['|', '>']).next());
@@ -40,9 +40,9 @@ pub(super) fn starts_block_scalar(header: &str, content: &str) -> bool {
         && !indicators.is_some_and(|text| text.contains(|c: char| c.is_ascii_digit()))
 }
 
-/// The text with the tabs that indent the lines of one flow collection made spaces. To libyaml they
-/// are blanks in there; the scanner refuses those that stand left of the block around. `start` is
-/// where the collection opens.
+/// Returns the text with spaces for the tabs that indent the lines of one flow collection. libyaml
+/// treats them as blanks there; the scanner refuses those to the left of the parent block. `start`
+/// is the offset of the collection's start.
 pub(super) fn blanks_in_flow(text: &str, start: usize) -> String {
     enum Within {
         Flow,
@@ -76,7 +76,7 @@ pub(super) fn blanks_in_flow(text: &str, start: usize) -> String {
             }
             (Within::Quotes(quote), c) if *quote == c => within = Within::Flow,
             (Within::Quotes(_), _) => {}
-            // A quote opens only where a node can start; within a word it is a letter.
+            // A quote opens only at the start of a node; within a word it is a letter.
             (Within::Flow, '"' | '\'') if matches!(last, '[' | '{' | ',' | ':' | '?') => {
                 within = Within::Quotes(c);
             }
@@ -99,7 +99,7 @@ pub(super) fn blanks_in_flow(text: &str, start: usize) -> String {
     out
 }
 
-/// The bracket that stands last before `at`, blanks aside.
+/// Returns the last bracket before `at`, without regard to blanks.
 pub(super) fn bracket_before(text: &str, at: usize) -> Option<usize> {
     let before = text.get(..at)?.trim_end();
     before.ends_with(['[', '{']).then(|| before.len() - 1)

@@ -1,8 +1,8 @@
 //! Recognition of yaml.v2's timestamps. A reader gets a string all the same, so the result is yes
 //! or no, never the time.
 
-/// Returns true if yaml.v2 takes `text` for a timestamp: Go's `time.Parse` with four layouts, its
-/// leniencies included.
+/// Returns true if `text` is a timestamp in yaml.v2: Go's `time.Parse` with four layouts and its
+/// tolerances.
 pub(super) fn is_timestamp(text: &str) -> bool {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     if digits != 4 || text.as_bytes().get(4) != Some(&b'-') {
@@ -16,7 +16,7 @@ pub(super) fn is_timestamp(text: &str) -> bool {
     })
 }
 
-/// `2006-1-2`; returns what follows.
+/// Parses `2006-1-2` and returns the rest.
 fn date(text: &str) -> Option<&str> {
     let (year, rest) = text.split_at_checked(4)?;
     let year: u32 = year.parse().ok()?;
@@ -32,7 +32,7 @@ fn date(text: &str) -> Option<&str> {
     (1..=days).contains(&day).then_some(rest)
 }
 
-/// `15:4:5` with any fraction; returns what follows.
+/// Parses `15:4:5` with any fraction and returns the rest.
 fn time(text: &str) -> Option<&str> {
     let (hour, rest) = one_or_two(text)?;
     let (minute, rest) = one_or_two(rest.strip_prefix(':')?)?;
@@ -46,7 +46,7 @@ fn time(text: &str) -> Option<&str> {
     (hour < 24 && minute < 60 && second < 60).then_some(rest)
 }
 
-/// `Z` or `±07:00` and nothing after it.
+/// Returns true if the text is exactly `Z` or `±07:00`.
 fn is_zone(text: &str) -> bool {
     if text == "Z" {
         return true;

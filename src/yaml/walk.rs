@@ -1,5 +1,5 @@
-//! Passing over what a document holds, by a [`Cursor`], without making values of it: lists, bools,
-//! and whatever may be anything. What the lists' items are is for the caller.
+//! Functions of a [`Cursor`] that skip parts of a document without making values: lists, bools and
+//! arbitrary values. The caller reads the items of lists.
 
 use super::cursor::{Cursor, Fallback, FastResult};
 use super::span::Scalar;
@@ -7,12 +7,11 @@ use super::{Value, scalar};
 use crate::limits::Limits;
 use std::collections::HashSet;
 
-/// Mappings and lists within each other, where anything may stand. One level of them is a few stack
-/// frames.
+/// Depth of mappings and lists in an arbitrary value. One level needs a few stack frames.
 pub(crate) const DEEPEST: usize = 32;
 
-/// Returns true if a document is one mapping in block style, which JSON could hold. The full reader
-/// knows more of them, and says what is wrong with the rest.
+/// Returns true if a document is one mapping in block style that JSON could represent. The full
+/// reader accepts more documents, and reports the errors of the others.
 pub(super) fn is_mapping(bytes: &[u8], limits: &Limits) -> bool {
     let walk = |text| -> FastResult<bool> {
         let mut cursor = Cursor::new(text)?;
@@ -25,14 +24,14 @@ pub(super) fn is_mapping(bytes: &[u8], limits: &Limits) -> bool {
     is_within(bytes, limits) && str::from_utf8(bytes).is_ok_and(|text| walk(text) == Ok(true))
 }
 
-/// Returns true if a document is so short that no limit of its nodes needs to be looked at: none of
-/// them but the last takes less than a byte.
+/// Returns true if a document is so short that it cannot exceed a limit of nodes: each node but the
+/// last takes at least a byte.
 pub(crate) fn is_within(bytes: &[u8], limits: &Limits) -> bool {
     bytes.len() < limits.yaml_nodes && limits.yaml_depth > DEEPEST
 }
 
 impl<'t> Cursor<'t> {
-    /// A bool, written as one; false for nothing.
+    /// Reads a bool. Returns false for an empty value.
     pub(crate) fn truth(&mut self, column: isize) -> FastResult<bool> {
         match self.scalar(column)? {
             Scalar::Null => Ok(false),
@@ -44,7 +43,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// A list of texts, in a block or in brackets, of a key that is indented by `column`.
+    /// Reads a list of texts, in a block or in brackets, of a key that is indented by `column`.
     pub(crate) fn list(
         &mut self,
         column: isize,
@@ -61,7 +60,7 @@ impl<'t> Cursor<'t> {
         })
     }
 
-    /// A list in a block; `item` reads one from its dash to where it ends.
+    /// Reads a list in a block. `item` reads one item from its dash to its end.
     pub(crate) fn items(
         &mut self,
         column: isize,
@@ -86,8 +85,8 @@ impl<'t> Cursor<'t> {
         if self.indent > column { Err(Fallback) } else { Ok(()) }
     }
 
-    /// Goes to the first key of the mapping that is the value of a key indented by `column`, and
-    /// says how far it is indented; nothing where the mapping is empty, or not there.
+    /// Moves to the first key of the mapping under a key indented by `column`, and returns that
+    /// key's indentation, or `None` if the mapping is empty or missing.
     pub(crate) fn open_map(&mut self, column: isize) -> FastResult<Option<isize>> {
         if self.empty_map()? || !self.open_block(column)? {
             return Ok(None);
@@ -95,12 +94,12 @@ impl<'t> Cursor<'t> {
         if self.indent == column { Err(Fallback) } else { Ok(Some(self.indent)) }
     }
 
-    /// Passes over a list of anything.
+    /// Skips a list of arbitrary items.
     pub(crate) fn anys(&mut self, column: isize, deepest: usize) -> FastResult<()> {
         self.items(column, &mut |cursor| cursor.any_item(deepest))
     }
 
-    /// Passes over whatever the value of a key is.
+    /// Skips an arbitrary value of a key.
     pub(crate) fn any(&mut self, column: isize, deepest: usize) -> FastResult<()> {
         let deepest = deepest.checked_sub(1).ok_or(Fallback)?;
         if self.empty_map()? {
@@ -150,7 +149,7 @@ impl<'t> Cursor<'t> {
         self.require_json(&scalar)
     }
 
-    /// JSON has no infinity.
+    /// Refuses an infinity, which JSON does not have.
     fn require_json(&self, place: &Scalar) -> FastResult<()> {
         match place {
             Scalar::Plain(range) if scalar::resolves(&self.text[range.clone()]) => {
@@ -162,10 +161,10 @@ impl<'t> Cursor<'t> {
     }
 }
 
-/// Keys of a mapping that are looked at one after the other.
+/// Number of a mapping's keys that are searched one after the other.
 const FEW: usize = 16;
 
-/// The keys of one mapping: few, nearly always.
+/// The keys of one mapping, of which there are usually few.
 #[derive(Default)]
 pub(crate) struct Seen<'t> {
     few: [&'t str; FEW],
@@ -174,7 +173,7 @@ pub(crate) struct Seen<'t> {
 }
 
 impl<'t> Seen<'t> {
-    /// Takes a key; one that was there is not sure.
+    /// Adds a key. A duplicate returns [`Fallback`].
     pub(crate) fn insert(&mut self, key: &'t str) -> FastResult<()> {
         if self.count < FEW {
             if self.few[..self.count].contains(&key) {
