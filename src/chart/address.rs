@@ -1,15 +1,17 @@
-//! Helm lint's rules for an e-mail address, a page and a URL. None of the three follows an RFC: the
-//! first two are patterns of the govalidator library, the third is Go's `url.ParseRequestURI`. The
-//! rules exist so that our lint results equal Helm's; they contact no host.
+//! The rules of Helm lint for an e-mail address, a page and a URL. None of the three follows an
+//! RFC: the first two are patterns of the govalidator library, the third is Go's
+//! `url.ParseRequestURI`. The rules exist so that our lint results equal Helm's; they contact no
+//! host.
 
 use std::net::Ipv6Addr;
 
-/// A URL with a scheme: `icon` and `sources`. Go is lenient: `mailto:x` and `a:` pass.
+/// Returns true for a URL with a scheme, for `icon` and `sources`. Go is lenient and accepts
+/// `mailto:x` and `a:`.
 pub(super) fn is_request_url(text: &str) -> bool {
     Parsed::read(text, Origin::Request).is_some_and(|parsed| !parsed.scheme.is_empty())
 }
 
-/// A page, perhaps without its scheme: `url` of a maintainer.
+/// Returns true for a page, perhaps without its scheme, for `url` of a maintainer.
 pub(super) fn is_page(text: &str) -> bool {
     let chars = text.chars().count();
     if chars >= 2083 || text.len() <= 3 || text.starts_with('.') {
@@ -31,8 +33,8 @@ pub(super) fn is_page(text: &str) -> bool {
         && looks_like_page(text)
 }
 
-/// An e-mail address. Folded white space and pairs behind a bracket within a quoted name, which the
-/// pattern knows, are not known here.
+/// Returns true for an e-mail address. This does not implement two details of the pattern within a
+/// quoted name: folded white space, and pairs after a bracket.
 pub(super) fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else {
         return false;
@@ -47,8 +49,8 @@ fn is_email_local(local: &str) -> bool {
         || local.split('.').all(|text| !text.is_empty() && text.chars().all(atom))
 }
 
-/// A quoted name without its last quote. A bracket of the pattern is closed too late, so that it
-/// asks for a quote before every character: `"a"` passes and `"ab"` does not.
+/// Checks a quoted name without its last quote. A bracket of the pattern is closed too late, so
+/// that it requires a quote before every character: `"a"` passes and `"ab"` does not.
 fn is_quoted(mut rest: &str) -> bool {
     let blank = [' ', '\t'];
     while let Some(tail) = rest.strip_prefix('"') {
@@ -71,8 +73,8 @@ fn is_quoted(mut rest: &str) -> bool {
     rest.trim_start_matches(blank).is_empty()
 }
 
-/// Everything before the last dot is one run that begins and ends like a word; behind it is a word
-/// without digits at its ends.
+/// Checks a domain. The part before the last dot is one run that begins and ends like a word; the
+/// part after it is a word without digits at its ends.
 fn is_email_domain(domain: &str) -> bool {
     let domain = domain.strip_suffix('.').unwrap_or(domain);
     let Some((labels, top)) = domain.rsplit_once('.') else {
@@ -88,7 +90,7 @@ fn is_email_domain(domain: &str) -> bool {
     framed(labels, &word, "-._~") && framed(top, &letter, "-_~")
 }
 
-/// The characters beyond ASCII that the pattern for addresses knows.
+/// Returns true for the characters beyond ASCII in the pattern for addresses.
 fn is_wide(c: char) -> bool {
     matches!(c, '\u{a0}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{ffef}')
 }
@@ -96,12 +98,12 @@ fn is_wide(c: char) -> bool {
 /// Position of a text that Go reads as a URL.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// In the first line of a request: absolute, and `#` is like any other character.
+    /// The first line of a request. The URL is absolute, and `#` is like any other character.
     Request,
     Anywhere,
 }
 
-/// Parts that Go's `net/url` finds in a text.
+/// The parts of a text that Go's `net/url` finds.
 struct Parsed<'t> {
     scheme: &'t str,
     host: &'t str,
@@ -142,7 +144,7 @@ impl<'t> Parsed<'t> {
     }
 }
 
-/// The scheme, perhaps empty, and the rest; `None` for a text that begins with a colon.
+/// Splits off the scheme, which may be empty. Returns `None` for a text that begins with a colon.
 fn split_scheme(text: &str) -> Option<(&str, &str)> {
     let end = text.bytes().enumerate().find(|(at, byte)| {
         let within = *at > 0 && (byte.is_ascii_digit() || b"+-.".contains(byte));
@@ -184,7 +186,7 @@ fn host_of<'t>(authority: &'t str, scheme: &str) -> Option<&'t str> {
     let allowed = |byte: u8| {
         byte >= 0x80 || byte.is_ascii_alphanumeric() || b"!\"$&'()*+,-.:;<=>[]_~%".contains(&byte)
     };
-    // Within a host only bytes beyond ASCII may be escaped, and `%` itself.
+    // Within a host, only bytes beyond ASCII and `%` itself may be escaped.
     let escapes = host.match_indices('%').all(|(at, _)| {
         let escape = host.as_bytes().get(at + 1..at + 3);
         escape.is_some_and(|hex| hex == b"25" || hex[0].to_ascii_lowercase() >= b'8')
@@ -192,7 +194,7 @@ fn host_of<'t>(authority: &'t str, scheme: &str) -> Option<&'t str> {
     (host.bytes().all(allowed) && are_escapes_sound(host) && escapes).then_some(host)
 }
 
-/// Nothing, or a colon and digits, of which there may be none.
+/// Returns true for an empty text, or a colon and any number of digits.
 fn is_port(text: &str) -> bool {
     text.is_empty()
         || text.strip_prefix(':').is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
@@ -204,8 +206,8 @@ fn are_escapes_sound(text: &str) -> bool {
     })
 }
 
-/// The library's pattern for a page, followed along every way it can match: each step leads from
-/// the places where one part may end to those where the next may.
+/// Matches the library's pattern for a page, with every way to match at once: each step maps the
+/// possible ends of one part to those of the next.
 fn looks_like_page(text: &str) -> bool {
     let page = Page(text.chars().collect());
     let mut start = page.nowhere();
@@ -229,7 +231,8 @@ fn is_no_space(c: char) -> bool {
     !matches!(c, '\t' | '\n' | '\x0c' | '\r' | ' ')
 }
 
-/// The places of a text, from before its first character to behind its last.
+/// The positions of a text, from before its first character to after its last, each true if it is a
+/// possible end.
 type Places = Vec<bool>;
 
 fn union(mut a: Places, b: &Places) -> Places {
@@ -252,7 +255,7 @@ impl Page {
         to
     }
 
-    /// Once or more.
+    /// Matches a step once or more.
     fn many(&self, from: &Places, step: impl Fn(&Places) -> Places) -> Places {
         let mut all = step(from);
         loop {
@@ -283,7 +286,7 @@ impl Page {
     fn host(&self, from: &Places) -> Places {
         let alnum = |c: char| c.is_ascii_alphanumeric();
         let words = |from: &Places| self.many(from, |from| self.one(from, alnum));
-        // Two or more word characters, then more of them behind single dashes and dots.
+        // Two or more word characters, then more of them after single dashes and dots.
         let inner = self.many(&self.one(from, alnum), |from| {
             self.one(from, |c| alnum(c) || c == '-' || c == '_')
         });
@@ -292,7 +295,7 @@ impl Page {
             self.many(&first, |from| words(&self.one(from, |c| c == '-' || c == '.'))),
             &first,
         );
-        // Or `www.`, or a dotted pair whose dot follows two word characters.
+        // Alternatively `www.`, or a dotted pair whose dot follows two word characters.
         let www = "www.".chars().fold(from.clone(), |at, wanted| self.one(&at, |c| c == wanted));
         let joined =
             |from: &Places| self.one(&union(self.one(from, |c| "-_.".contains(c)), from), alnum);
@@ -303,8 +306,8 @@ impl Page {
         union(union(self.name(&before), &self.ipv4(from)), &self.ipv6(from))
     }
 
-    /// The last part of a host: word characters of any script with single or double dashes between,
-    /// and one ending of letters.
+    /// Matches the last part of a host: word characters of any script with single or double dashes
+    /// between them, and an ending of letters.
     fn name(&self, from: &Places) -> Places {
         let letter = |c: char| c.is_ascii_alphabetic() || matches!(c, '\u{a1}'..='\u{ffff}');
         let words = |from: &Places| {
@@ -328,7 +331,7 @@ impl Page {
         at
     }
 
-    /// One to three digits.
+    /// Matches one to three digits.
     fn number(&self, from: &Places, is: impl Fn(&str, u16) -> bool) -> Places {
         let mut to = self.nowhere();
         for start in (0..self.0.len()).filter(|at| from[*at]) {

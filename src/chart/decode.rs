@@ -1,45 +1,45 @@
-//! Decoder with the rules of Go's `encoding/json`, for the few structs of a chart. Helm converts
-//! YAML to JSON and decodes that. Charts depend on its leniency (keys in any case, a list that
-//! overlays an older list) and users know its error texts. [`crate::yaml`] reads the YAML itself.
+//! A decoder with the rules of Go's `encoding/json`, for the few structs of a chart. Helm converts
+//! YAML to JSON and decodes that. Charts depend on its tolerance (keys in any case, a list that
+//! overlays an older list), and users know its error texts. [`crate::yaml`] reads the YAML itself.
 
 use crate::quote;
 use crate::yaml::{Node, Value};
 use std::collections::BTreeMap;
 
-/// Policy for a key without a field.
+/// The policy for a key without a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unknown {
     Ignored,
     Refused,
 }
 
-/// Syntax of a value's source. It decides which kinds a field accepts.
+/// The syntax of a value's source. It decides which kinds a field accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Syntax {
-    /// YAML by sigs.k8s.io/yaml, which makes a text of every scalar where one is wanted.
+    /// YAML by sigs.k8s.io/yaml, which converts every scalar to a text for a text field.
     Yaml,
-    /// JSON itself, key after key as they stand.
+    /// JSON, with the keys in their order.
     Json,
 }
 
-/// A Go type that a value can be decoded into. Decoding overlays: what the value does not mention
-/// stays.
+/// A Go type into which a value can be decoded. Decoding overlays: fields that the value does not
+/// name keep their content.
 pub(crate) trait Target: Default {
-    /// Its name in error texts.
+    /// Returns the type's name in error texts.
     fn go_type() -> String;
     fn decode(&mut self, value: &Value, decoder: &mut Decoder);
     /// Returns the node to write.
     fn encode(&self) -> Node<'_>;
-    /// Returns true if `omitempty` leaves it out.
+    /// Returns true if `omitempty` omits the value.
     fn is_empty(&self) -> bool;
 }
 
-/// One decoding: where it stands, and the first thing that went wrong. Go goes on after an error,
-/// and so do we: that the document is no JSON at all is found last and said first.
+/// The state of one decoding: its position, and its first error. Like Go, it continues after an
+/// error: a document that JSON cannot represent is detected last and reported first.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     syntax: Syntax,
-    /// True if a number is taken where a text is wanted.
+    /// True if a text field accepts a number.
     coerces: bool,
     unknown: Unknown,
     object: &'static str,
@@ -52,7 +52,7 @@ impl Decoder {
     /// Overlays `target` with `value`.
     ///
     /// # Errors
-    /// The text of sigs.k8s.io/yaml. `target` is then half overlaid.
+    /// The text of sigs.k8s.io/yaml. `target` is then overlaid in part.
     pub(crate) fn decode<T: Target>(
         target: &mut T,
         value: &Value,
@@ -61,11 +61,10 @@ impl Decoder {
         Self::decode_within(target, value, Syntax::Yaml, unknown, ("", &[]))
     }
 
-    /// Overlays `target`, which is part of something greater: of the Go struct and under the fields
-    /// of `place`.
+    /// Overlays `target`, which is a part of a Go struct, under the fields of `place`.
     ///
     /// # Errors
-    /// As [`Self::decode`].
+    /// The errors of [`Self::decode`].
     pub(crate) fn decode_within<T: Target>(
         target: &mut T,
         value: &Value,
@@ -90,8 +89,8 @@ impl Decoder {
         }
     }
 
-    /// The entries in the order Go meets them: YAML's mapping became a map, and JSON has its keys
-    /// sorted.
+    /// Returns the entries in Go's order: for YAML, the mapping became a JSON object with sorted
+    /// keys.
     pub(crate) fn entries<'v, T: Target>(&mut self, value: &'v Value) -> Vec<&'v (String, Value)> {
         match value {
             Value::Map(entries) => {
@@ -123,8 +122,8 @@ impl Decoder {
         self.object = outer;
     }
 
-    /// Decodes a field of a struct that the one at hand embeds by a pointer: sigs.k8s.io/yaml does
-    /// not see those, so that nothing is coerced, and Go's errors name the embedded struct.
+    /// Decodes a field of a struct that this one embeds by a pointer. sigs.k8s.io/yaml does not see
+    /// such fields, so it converts nothing, and Go's errors name the embedded struct.
     pub(crate) fn embedded<T: Target>(
         &mut self,
         name: &'static str,
@@ -146,12 +145,12 @@ impl Decoder {
         }
     }
 
-    /// Notes an error, unless there was one before.
+    /// Records an error, unless there is an earlier one.
     pub(crate) fn refuse(&mut self, text: String) {
         self.refused.get_or_insert(text);
     }
 
-    /// Notes that a value is of the wrong kind.
+    /// Records that a value has the wrong type.
     pub(crate) fn mismatch<T: Target>(&mut self, value: &Value) {
         self.check_json(value);
         let (kind, go_type) = (value.go_kind(), T::go_type());
@@ -166,7 +165,7 @@ impl Decoder {
         });
     }
 
-    /// Notes a float that JSON cannot hold.
+    /// Records a float that JSON cannot hold.
     pub(crate) fn check_json(&mut self, value: &Value) {
         if let Err(error) = value.require_json() {
             self.not_json.get_or_insert_with(|| error.to_string());
@@ -174,8 +173,8 @@ impl Decoder {
     }
 }
 
-/// The field that Go picks for a key: the one of that very name, else one that differs in case
-/// only. Two characters outside ASCII fold to a letter: the long s and the Kelvin sign.
+/// Returns the field that Go picks for a key: the one of exactly that name, else one that differs
+/// only in case. Two characters outside of ASCII fold to a letter: the long s and the Kelvin sign.
 pub(crate) fn find_field<'f>(fields: &[&'f str], key: &str) -> Option<&'f str> {
     let fold = |c: char| match c {
         'ſ' => 's',
@@ -188,8 +187,8 @@ pub(crate) fn find_field<'f>(fields: &[&'f str], key: &str) -> Option<&'f str> {
         .copied()
 }
 
-/// Makes a struct a [`Target`]: its package and name in Go, and its keys with the fields they go
-/// to. A key marked `always` is written even when empty. One that is `ordinary` can be read by
+/// Implements [`Target`] for a struct, by its package and name in Go, and its keys with their
+/// fields. A key marked `always` is written even if empty. A key marked `ordinary` can be read by
 /// [`super::ordinary`] too.
 macro_rules! go_struct {
     (ordinary $type:ty, $package:literal, $name:literal, { $($key:literal => $field:ident $(: $always:ident)?),* $(,)? }) => {
@@ -277,7 +276,7 @@ impl Target for bool {
     }
 }
 
-/// A slice: each item overlays the one that was there, and what is left over goes.
+/// A slice. Each item overlays the earlier one, and surplus items are removed.
 impl<T: Target> Target for Vec<T> {
     fn go_type() -> String {
         format!("[]{}", T::go_type())
@@ -327,7 +326,7 @@ impl<T: Target> Target for Option<T> {
     }
 }
 
-/// A map: new keys are added to those that were there.
+/// A map. New keys are added to the earlier ones.
 impl Target for BTreeMap<String, String> {
     fn go_type() -> String {
         "map[string]string".to_owned()
@@ -353,7 +352,8 @@ impl Target for BTreeMap<String, String> {
     }
 }
 
-/// Anything. Go knows one kind of number here, so 12345678901234567890 loses its last digits.
+/// An arbitrary value. Go has only one kind of number here, so 12345678901234567890 loses its last
+/// digits.
 impl Target for Value {
     fn go_type() -> String {
         "interface {}".to_owned()
@@ -373,8 +373,8 @@ impl Target for Value {
     }
 }
 
-/// `value` with every number as a float64 has it: written without a fraction it is an integer
-/// again.
+/// Returns `value` with every number as a float64 represents it. A number without a fraction
+/// becomes an integer again.
 fn through_json(value: &Value) -> Value {
     match value {
         Value::Int(int) => number(*int as f64),

@@ -1,6 +1,6 @@
-//! Declared dependencies held against what is there: which are missing, which archive is meant,
-//! what state each is in. Pure; looking into `charts/`, resolving and downloading are the business
-//! of `crate::ops`.
+//! Comparison of declared dependencies with the present ones: the missing ones, the archive of
+//! each, and the state of each. The module is pure; `crate::ops` looks into `charts/`, resolves and
+//! downloads.
 
 use super::glob::{BadPattern, Glob};
 use super::{Dependency, Metadata};
@@ -9,31 +9,31 @@ use crate::version::Version;
 use crate::{Error, Result};
 use std::fmt;
 
-/// The state of a declared dependency, as `dependency list` tells it.
+/// The state of a declared dependency, as `dependency list` prints it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// Its archive is there and fits.
+    /// The archive exists and matches.
     Ok,
-    /// A folder, or an archive with another name, has the dependency in a fitting version.
+    /// A folder, or an archive with another name, has the dependency in a matching version.
     Unpacked,
     /// The chart does not contain the dependency.
     Missing,
-    /// Its archive is no chart.
+    /// The archive is not a chart.
     Corrupt,
-    /// Its archive holds a chart of another name.
+    /// The archive has a chart of another name.
     Misnamed,
     /// The chart contains the dependency in a version outside the declared range.
     WrongVersion,
-    /// The declared range or the version that is there cannot be read.
+    /// The declared range or the present version is invalid.
     InvalidVersion,
-    /// Several archives could be meant.
+    /// Several archives match the name.
     TooManyMatches,
-    /// The dependency's name is no file's name: signs of a pattern are in it.
+    /// The dependency's name contains characters of a pattern, so it is not a file's name.
     BadPattern,
 }
 
 impl Status {
-    /// Helm's word for it.
+    /// Returns Helm's word for the state.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -55,29 +55,29 @@ impl fmt::Display for Status {
     }
 }
 
-/// Search result for a dependency's archive in `charts/`, by file names alone.
+/// The result of the search for a dependency's archive in `charts/`, by file names alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Archive<'n> {
-    /// This one.
+    /// The name of the only match.
     One(&'n str),
     /// No file has a matching name.
     None,
-    /// More than one, so that there is nothing to look at: [`Status::TooManyMatches`].
+    /// Several files have a matching name, so none is examined: [`Status::TooManyMatches`].
     Several,
-    /// The dependency's name is a broken pattern: [`Status::BadPattern`].
+    /// The dependency's name is an invalid pattern: [`Status::BadPattern`].
     BadPattern,
 }
 
-/// A chart that is there.
+/// The name and version of a chart that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Present<'c> {
-    /// Its name.
+    /// The name of the chart.
     pub name: &'c str,
-    /// Its version.
+    /// The version of the chart.
     pub version: &'c str,
 }
 
-/// The requirements.yaml of a chart for Helm 2 that declares these.
+/// Returns the requirements.yaml of a chart for Helm 2 that declares these dependencies.
 pub fn requirements(dependencies: &[Dependency]) -> String {
     use super::decode::Target as _;
     let list: Vec<Option<Dependency>> = dependencies.iter().cloned().map(Some).collect();
@@ -85,9 +85,9 @@ pub fn requirements(dependencies: &[Dependency]) -> String {
 }
 
 impl Dependency {
-    /// Picks the dependency's archive, `NAME-*.tgz`, from the names of the files in `charts/`. Of
-    /// several, the one that is left when those whose ending is no strict version are put aside:
-    /// `a-b-1.0.0.tgz` is no archive of `a`.
+    /// Picks the dependency's archive, `NAME-*.tgz`, from the names of the files in `charts/`. It
+    /// ignores names whose ending is not a strict version, if one other remains: `a-b-1.0.0.tgz` is
+    /// not an archive of `a`.
     pub fn archive<'n>(&self, files: &[&'n str]) -> Archive<'n> {
         let pattern = Glob::new(format!("{}-*.tgz", self.name).as_bytes());
         let candidates = files.iter().filter_map(|file| match pattern.matches(file.as_bytes()) {
@@ -114,7 +114,7 @@ impl Dependency {
         }
     }
 
-    /// The state of a dependency whose archive holds this chart, or no chart.
+    /// Returns the state of a dependency whose archive has this chart, or no chart.
     pub fn status_of_archive(&self, chart: Option<Present<'_>>) -> Status {
         match chart {
             None => Status::Corrupt,
@@ -123,8 +123,8 @@ impl Dependency {
         }
     }
 
-    /// The state of a dependency that has no archive of its own, by the charts that were loaded. Of
-    /// several with its name the last one counts.
+    /// Returns the state of a dependency without an archive, by the charts that were loaded. Of
+    /// several with its name, the last one counts.
     pub fn status_among(&self, charts: &[Present<'_>]) -> Status {
         match charts.iter().rfind(|chart| chart.name == self.name) {
             None => Status::Missing,
@@ -132,8 +132,8 @@ impl Dependency {
         }
     }
 
-    /// Returns the status of an unfitting `version`, or `None` if it fits. The declared text itself
-    /// always fits, without being parsed.
+    /// Returns the state for a `version` that does not match, or `None` if it matches. The declared
+    /// text itself always matches, without being parsed.
     fn misfit(&self, version: &str) -> Option<Status> {
         if version == self.version {
             return None;
@@ -147,11 +147,11 @@ impl Dependency {
 }
 
 impl Metadata {
-    /// Looks whether each declared dependency is among the charts of these names. Aliases and
-    /// conditions do not count.
+    /// Checks that each declared dependency is among the charts of these names. It ignores aliases
+    /// and conditions.
     ///
     /// # Errors
-    /// Helm's text, which names those that are not.
+    /// Helm's text, which names the missing ones.
     pub fn require_dependencies(&self, charts: &[&str]) -> Result<()> {
         let declared = self.dependencies.iter().flatten().map(|one| one.name.as_str());
         let missing: Vec<_> = declared.filter(|name| !charts.contains(name)).collect();

@@ -1,18 +1,18 @@
-//! Patterns as Go's `filepath.Match` understands them on Unix, which is what `.helmignore` is
-//! written in. Not gitignore's: no `**`, `*`, `?` and literals stop at `/`, a negated class is
-//! `[^a]`, and a class does match `/`.
+//! Patterns of Go's `filepath.Match` on Unix, which `.helmignore` uses. They differ from those of
+//! gitignore: there is no `**`; `*`, `?` and literals stop at `/`; a negated class is `[^a]`, and a
+//! class does match `/`.
 
-/// A pattern. It may be malformed from some `*` on, which Go notices only when a name gets that
-/// far.
+/// A pattern. It may be malformed from some `*` on, which Go notices only if a name matches up to
+/// there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Glob(Vec<Chunk>);
 
-/// Go's `ErrBadPattern`.
+/// The error of a malformed pattern: Go's `ErrBadPattern`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("syntax error in pattern")]
 pub(crate) struct BadPattern;
 
-/// Part of a pattern between two `*`.
+/// A part of a pattern between two `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Chunk {
     after_star: bool,
@@ -42,14 +42,13 @@ impl Glob {
         }
     }
 
-    /// Returns true if no part of it is malformed.
+    /// Returns true if no part is malformed.
     pub(crate) fn is_sound(&self) -> bool {
         self.0.iter().all(|chunk| chunk.items.is_ok())
     }
 
-    /// Returns true if the whole of `name` matches. Each chunk takes the first place that fits and
-    /// is never tried again, as in Go; with classes that match `/` that is not the same as trying
-    /// all.
+    /// Returns true if the whole of `name` matches. As in Go, each chunk takes the first match and
+    /// is never tried again; with classes that match `/`, that differs from trying all.
     pub(crate) fn matches(&self, name: &[u8]) -> Result<bool, BadPattern> {
         let mut name = name;
         for (at, chunk) in self.0.iter().enumerate() {
@@ -93,7 +92,7 @@ fn items(rest: &mut &[u8]) -> Result<Vec<Item>, BadPattern> {
     Ok(items)
 }
 
-/// Bytes before the first `/`: what a `*` can skip.
+/// Returns the number of bytes before the first `/`, which a `*` can skip.
 fn leading_segment(name: &[u8]) -> usize {
     memchr::memchr(b'/', name).unwrap_or(name.len())
 }
@@ -121,7 +120,7 @@ fn match_items<'n>(items: &[Item], name: &'n [u8]) -> Option<&'n [u8]> {
     Some(name)
 }
 
-/// A class, its `[` already taken.
+/// Parses a class after its `[`.
 fn class(rest: &mut &[u8]) -> Result<Item, BadPattern> {
     let negated = rest.first() == Some(&b'^');
     if negated {
@@ -143,7 +142,8 @@ fn class(rest: &mut &[u8]) -> Result<Item, BadPattern> {
     }
 }
 
-/// One end of a range, perhaps escaped. Something must follow it: the class has to be closed.
+/// Parses one end of a range, which may be escaped. More text must follow it, because the class has
+/// to be closed.
 fn class_char(rest: &mut &[u8]) -> Result<char, BadPattern> {
     match rest.first() {
         None | Some(b'-' | b']') => return Err(BadPattern),
@@ -159,8 +159,9 @@ fn class_char(rest: &mut &[u8]) -> Result<char, BadPattern> {
     if invalid || rest.is_empty() { Err(BadPattern) } else { Ok(c) }
 }
 
-/// The first character and its width, of bytes that are not empty. A byte that begins none counts
-/// as U+FFFD of width 1, as in Go, whose `*` steps by bytes and so may stop within a character.
+/// Returns the first character and its width, of bytes that are not empty. A byte that begins no
+/// character counts as U+FFFD of width 1, as in Go, whose `*` steps by bytes and so may stop within
+/// a character.
 fn decode(bytes: &[u8]) -> (char, usize) {
     let head = &bytes[..bytes.len().min(4)];
     let valid = match std::str::from_utf8(head) {

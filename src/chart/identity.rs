@@ -1,12 +1,13 @@
-//! Check that a chart is the requested one. The claims of an index, tag or config about an archive
-//! hold only if the archive's own Chart.yaml agrees.
+//! The check that a chart is the requested one. The claims of an index, tag or config about an
+//! archive hold only if the archive's own Chart.yaml agrees.
 
 use super::Metadata;
 use crate::version::Version;
 
 impl Metadata {
-    /// The sentence about a chart that is another than `name` at `version`; `None` for the right
-    /// one. Versions are compared as versions, so that `v1.0` is `1.0.0`; an empty one fits all.
+    /// Returns a sentence about a chart that differs from `name` at `version`, or `None` if it
+    /// matches. Versions are compared as versions, so that `v1.0` is `1.0.0`; an empty one matches
+    /// all.
     pub fn other_than(&self, name: &str, version: &str) -> Option<String> {
         if self.name != name {
             return Some(format!("its Chart.yaml says that it is `{}`, not `{name}`", self.name));

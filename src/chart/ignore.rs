@@ -1,26 +1,26 @@
-//! `.helmignore`: which files of a chart's directory are no part of the chart. It looks like
-//! `.gitignore` and is not (helm.md 1.7): the first rule that decides wins, and a negated rule
-//! ignores whatever it does *not* match.
+//! The rules of `.helmignore`, which exclude files of a chart's directory. The format resembles
+//! `.gitignore` but differs (helm.md 1.7): the first rule that decides wins, and a negated rule
+//! ignores everything that it does *not* match.
 
 use super::glob::{BadPattern, Glob};
 use crate::{Error, ErrorKind, Result};
 
-/// Helm appends this to every set of rules: files such as editors leave, directly in `templates/`.
+/// The rule that Helm appends to every set: files such as editors leave, directly in `templates/`.
 const BUILT_IN: &str = "templates/.?*";
 
-/// Bytes of a line at which Go's scanner gives up.
+/// Bytes of a line that Go's scanner refuses.
 const LINE_BYTES: usize = 64 * 1024;
 
-/// Kind of the file at a path.
+/// The kind of the file at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A file, or whatever a link to a file points to.
+    /// A file, or the file that a link points to.
     File,
-    /// A directory. One that is ignored is not entered.
+    /// A directory. The walk does not enter an ignored one.
     Directory,
 }
 
-/// The rules of one chart, Helm's built-in rule last.
+/// The rules of one chart, with Helm's built-in rule last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules(Vec<Rule>);
 
@@ -32,17 +32,17 @@ struct Rule {
     glob: Glob,
 }
 
-/// Part of a path that a rule applies to.
+/// The part of a path to which a rule applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scope {
-    /// All of it, for a rule with a slash within or in front.
+    /// The whole path, for a rule with a slash within or at the start.
     Path,
-    /// Its last segment.
+    /// The last segment of the path.
     Name,
 }
 
 impl Default for Rules {
-    /// Only the built-in rule: for a chart without a `.helmignore`.
+    /// Returns the built-in rule alone, for a chart without a `.helmignore`.
     fn default() -> Self {
         let built_in = Rule::parse(BUILT_IN.as_bytes()).expect("the built-in rule is a pattern");
         Self(built_in.into_iter().collect())
@@ -50,11 +50,11 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// Reads a `.helmignore`. A byte order mark is skipped.
+    /// Reads a `.helmignore`. It skips a byte order mark.
     ///
     /// # Errors
-    /// Helm's: `double-star (**) syntax is not supported` and `syntax error in pattern`, with the
-    /// line in the hint.
+    /// Helm's errors `double-star (**) syntax is not supported` and `syntax error in pattern`, with
+    /// the line in the hint.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let mut rules = Vec::new();
@@ -99,7 +99,7 @@ impl Rule {
         if line.windows(2).any(|pair| pair == b"**") {
             return Err(Error::invalid("double-star (**) syntax is not supported"));
         }
-        // Helm tries each rule on this name; a fault that it does not reach goes unnoticed.
+        // Helm tries each rule on this name and does not notice a fault after the end of the match.
         Glob::new(line)
             .matches(b"abc")
             .map_err(|error: BadPattern| Error::invalid(error.to_string()))?;
@@ -118,7 +118,7 @@ impl Rule {
                 path.rsplit_once('/').map_or(path, |(_, name)| name)
             }
         };
-        // The fault is Helm's to log; the rule then matches nothing.
+        // Helm logs the fault; the rule then matches nothing.
         self.glob.matches(subject.as_bytes()).unwrap_or(false)
     }
 }
@@ -127,7 +127,7 @@ fn strip<'l>(line: &'l [u8], stripped: Option<&'l [u8]>) -> (bool, &'l [u8]) {
     (stripped.is_some(), stripped.unwrap_or(line))
 }
 
-/// Without the white space of Unicode at both ends, also when what is between is no UTF-8.
+/// Removes the white space of Unicode at both ends, even if the text between is not UTF-8.
 fn trim(line: &[u8]) -> &[u8] {
     let Ok(text) = std::str::from_utf8(line) else {
         return line.trim_ascii();

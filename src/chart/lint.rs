@@ -1,4 +1,4 @@
-//! Helm lint's rules that need no template engine: rules over documents and names, with Helm's
+//! The rules of Helm lint that need no template engine: rules over documents and names, with Helm's
 //! texts and in Helm's order. `crate::ops::lint` loads the chart and combines the rules.
 
 use super::address::{is_email, is_page, is_request_url};
@@ -11,14 +11,14 @@ use crate::yaml::{self, Duplicates, Value};
 use std::collections::HashSet;
 use std::fmt;
 
-/// Severity of a finding.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Could be better.
+    /// A recommendation.
     Info,
-    /// Against convention, and works.
+    /// A violation of a convention. The chart works.
     Warning,
-    /// Will not install.
+    /// A fault. The chart cannot be installed.
     Error,
 }
 
@@ -32,29 +32,29 @@ impl fmt::Display for Severity {
     }
 }
 
-/// One thing that lint found.
+/// A finding of lint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Severity, as Helm prints it in brackets.
+    /// The severity, as Helm prints it in brackets.
     pub severity: Severity,
-    /// The file or folder it is about.
+    /// The file or folder with the fault.
     pub path: String,
-    /// Message, in Helm's words.
+    /// The message, in Helm's words.
     pub text: String,
 }
 
 impl Finding {
-    /// A finding that calls for a change.
+    /// Makes a finding about a fault.
     pub fn error(path: impl Into<String>, text: impl Into<String>) -> Self {
         Self { severity: Severity::Error, path: path.into(), text: text.into() }
     }
 
-    /// A finding against convention.
+    /// Makes a finding about a violation of a convention.
     pub fn warning(path: impl Into<String>, text: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, path: path.into(), text: text.into() }
     }
 
-    /// A finding to know of.
+    /// Makes a finding with a recommendation.
     pub fn info(path: impl Into<String>, text: impl Into<String>) -> Self {
         Self { severity: Severity::Info, path: path.into(), text: text.into() }
     }
@@ -66,7 +66,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The rules for the Chart.yaml with these bytes.
+/// Applies the rules for the Chart.yaml with these bytes.
 pub fn chart_yaml(bytes: &[u8], limits: &Limits) -> Vec<Finding> {
     const PATH: &str = "Chart.yaml";
     let error = |text: String| Finding::error(PATH, text);
@@ -75,7 +75,7 @@ pub fn chart_yaml(bytes: &[u8], limits: &Limits) -> Vec<Finding> {
         Err(cause) => return vec![error(format!("unable to parse YAML\n\t{cause}"))],
     };
     let strict = Metadata::check_strictly(bytes, limits).err();
-    // A document that is no JSON throughout escapes the rule on types.
+    // The rule on types does not apply to a document that JSON cannot represent.
     let document = yaml::parse(bytes, Duplicates::LastWins, limits)
         .and_then(|document| document.require_json().map(|()| document))
         .unwrap_or_default();
@@ -127,7 +127,8 @@ fn api_version(metadata: &Metadata) -> Option<String> {
     }
 }
 
-/// A value that is a string only because Helm makes it one: `1.10` becomes `1.1`.
+/// Returns the finding for a value that is a string only because Helm converts it: `1.10` becomes
+/// `1.1`.
 fn wrong_type(document: &Value, key: &str) -> Option<String> {
     let go_type = match document.get(key)? {
         Value::String(_) => return None,
@@ -195,7 +196,7 @@ fn dependencies_of_v1(metadata: &Metadata) -> Option<String> {
     })
 }
 
-/// The rules for values.yaml: it is there, and a mapping.
+/// Applies the rules for values.yaml: it must exist and be a mapping.
 pub fn values_yaml(bytes: Option<&[u8]>, limits: &Limits) -> Option<Finding> {
     const PATH: &str = "values.yaml";
     let Some(bytes) = bytes else {
@@ -213,7 +214,7 @@ pub fn values_yaml(bytes: Option<&[u8]>, limits: &Limits) -> Option<Finding> {
     Some(Finding::error(PATH, format!("unable to parse YAML: {cause}")))
 }
 
-/// The rule for a template's name, a path that begins with `templates/`.
+/// Applies the rule for a template's name, a path that begins with `templates/`.
 pub fn template(path: &str) -> Option<Finding> {
     let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
     let extension = name.rfind('.').map_or("", |dot| &name[dot..]);
@@ -223,8 +224,8 @@ pub fn template(path: &str) -> Option<Finding> {
     })
 }
 
-/// The rules for a chart's dependencies against the names of the charts in its `charts/`. `place`
-/// is what the findings call the chart; Helm takes its absolute path.
+/// Compares a chart's dependencies with the names of the charts in its `charts/`. `place` is the
+/// name of the chart in the findings; Helm uses its absolute path.
 pub fn dependencies(place: &str, metadata: &Metadata, charts: &[&str]) -> Vec<Finding> {
     let declared: Vec<_> = metadata.dependencies.iter().flatten().collect();
     let undeclared =
@@ -247,7 +248,7 @@ pub fn dependencies(place: &str, metadata: &Metadata, charts: &[&str]) -> Vec<Fi
     .collect()
 }
 
-/// The part of an object that the rules look at.
+/// The parts of an object that the rules examine.
 #[derive(Default)]
 struct Definition {
     api_version: String,
@@ -269,7 +270,7 @@ go_struct!(Definition, "rules", "k8sYamlStruct", {
 
 go_struct!(Identity, "rules", "k8sYamlMetadata", { "Namespace" => namespace, "Name" => name });
 
-/// The rules for a file of custom resource definitions, a path that begins with `crds/`.
+/// Applies the rules for a file of custom resource definitions, a path that begins with `crds/`.
 pub fn definitions(path: &str, bytes: &[u8], limits: &Limits) -> Vec<Finding> {
     let unreadable = |cause: String| Finding::error(path, format!("unable to parse YAML: {cause}"));
     let documents = match yaml::parse_all(bytes, Duplicates::LastWins, limits) {
@@ -303,7 +304,8 @@ mod tests {
         findings.iter().map(ToString::to_string).collect()
     }
 
-    /// Of an error in the YAML itself our reader says the place, and may name another cause.
+    /// Removes the cause from an error of the YAML itself: our reader adds the position, and may
+    /// name another cause.
     fn without_cause(text: &str) -> &str {
         for end in ["YAML to JSON: yaml: ", "unsupported map key"] {
             if let Some(at) = text.find(end).filter(|_| !text.contains("unmarshal errors")) {

@@ -1,5 +1,5 @@
-//! Chart.lock and requirements.lock: what each declared dependency was resolved to, and the digest
-//! that ties the two lists together. Resolving is the business of `crate::chart::dependency`.
+//! Chart.lock and requirements.lock: the resolved version of each declared dependency, and the
+//! digest that ties the two lists together. `crate::ops` resolves the dependencies.
 
 use super::Dependency;
 use super::decode::{Decoder, Target, Unknown, go_struct};
@@ -9,31 +9,31 @@ use crate::limits::Limits;
 use crate::yaml::{self, Duplicates, Node, Value};
 use crate::{Error, Result, json};
 
-/// A lock as it lies in a chart.
+/// The lock of a chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lock {
-    /// Time of writing.
+    /// The time of writing.
     pub generated: Time,
-    /// [`digest`] of the dependencies declared and locked at that time.
+    /// The [`digest`] of the declared and locked dependencies at that time.
     pub digest: String,
-    /// One for each declared dependency, in the same order: name, exact version, repository.
+    /// The name, exact version and repository of each declared dependency, in the same order.
     pub dependencies: Vec<Dependency>,
-    /// True if the file has a list at all: Helm writes the absence of one as `null`.
+    /// True if the file has a list at all: Helm writes a missing one as `null`.
     listed: bool,
 }
 
 impl Lock {
-    /// The lock that ties `locked` to `requested`, which has its repositories' aliases replaced by
-    /// their URLs.
+    /// Makes the lock that ties `locked` to `requested`, in which URLs have replaced the aliases of
+    /// repositories.
     pub fn new(generated: Time, requested: &[Dependency], locked: Vec<Dependency>) -> Self {
         Self { generated, digest: digest(requested, &locked), dependencies: locked, listed: true }
     }
 
-    /// Reads a lock; an empty file holds none.
+    /// Reads a lock. An empty file has none.
     ///
     /// # Errors
-    /// Helm's text without the file's name. Beyond Helm, a null among the dependencies is refused:
-    /// no command of it survives one.
+    /// Helm's text without the file's name. Stricter than Helm, a null among the dependencies is
+    /// refused: every command of Helm crashes on one.
     pub fn from_yaml(bytes: &[u8], limits: &Limits) -> Result<Option<Self>> {
         let value = yaml::parse(bytes, Duplicates::LastWins, limits)?;
         let mut file: Option<File> = None;
@@ -48,7 +48,7 @@ impl Lock {
         Ok(Some(Self { generated: file.generated, digest: file.digest, dependencies, listed }))
     }
 
-    /// The lock as Helm writes it, keys sorted.
+    /// Returns the lock as Helm writes it, with sorted keys.
     pub fn to_yaml(&self) -> String {
         let dependencies = self.dependencies.iter().cloned().map(Some).collect();
         let dependencies = (self.listed || !self.dependencies.is_empty()).then_some(dependencies);
@@ -56,8 +56,8 @@ impl Lock {
         yaml::emit_node(&file.encode())
     }
 
-    /// The time its file carries in an archive, in seconds since 1970; `None` where Helm takes the
-    /// present.
+    /// Returns the time of its file in an archive, in seconds since 1970, or `None` if Helm uses
+    /// the present time.
     pub fn generated_unix(&self) -> Option<i64> {
         (!self.generated.is_zero()).then(|| self.generated.unix())
     }
@@ -109,7 +109,7 @@ pub fn digest(requested: &[Dependency], locked: &[Dependency]) -> String {
     Digest::sha256(&json::to_vec(&[requested, locked])).to_string()
 }
 
-/// The digest that Helm 2 put in requirements.lock: over the declared dependencies alone.
+/// Returns the digest that Helm 2 put in requirements.lock, over the declared dependencies alone.
 pub fn helm2_digest(requested: &[Dependency]) -> String {
     let mut bytes = br#"{"dependencies":"#.to_vec();
     bytes.extend(json::to_vec(requested));

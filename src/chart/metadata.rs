@@ -1,5 +1,5 @@
-//! Chart.yaml: read with Helm's coercions, judged by Helm's rules in Helm's order, written as Helm
-//! writes it. Where the file lies, and what else a chart has, is the business of `crate::archive`.
+//! Chart.yaml: read with Helm's conversions, checked by Helm's rules in Helm's order, written as
+//! Helm writes it. `crate::archive` finds the file and reads the rest of the chart.
 
 use super::decode::{Decoder, Target, Unknown, go_struct};
 use super::sanitize::sanitize;
@@ -44,7 +44,8 @@ go_struct!(ordinary Dependency, "v2", "Dependency", {
     "alias" => alias,
 });
 
-/// Two dependencies of a chart with one name or alias, the field. Helm's text.
+/// The error for two dependencies of a chart with one name or alias, which the field has. Helm's
+/// text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DuplicateDependency(pub String);
 
@@ -58,12 +59,12 @@ impl fmt::Display for DuplicateDependency {
 impl std::error::Error for DuplicateDependency {}
 
 impl Metadata {
-    /// Reads a Chart.yaml, as it stands: nothing is filled in and nothing is judged, which takes
-    /// [`Self::fill_api_version`] and [`Self::validate`].
+    /// Reads a Chart.yaml unchanged. [`Self::fill_api_version`] adds a default, and
+    /// [`Self::validate`] checks it.
     ///
     /// # Errors
-    /// What is no YAML, or holds the wrong kind of value in a field; Helm's text without the file's
-    /// name.
+    /// An error for a text that is not YAML, or a field with a value of the wrong type; Helm's text
+    /// without the file's name.
     pub fn from_yaml(bytes: &[u8], limits: &Limits) -> Result<Self> {
         ordinary::read(bytes, limits).or_else(|_| {
             let mut metadata = Self::default();
@@ -72,18 +73,18 @@ impl Metadata {
         })
     }
 
-    /// Overlays what `bytes` say: a second Chart.yaml in an archive, a requirements.yaml. Fields it
-    /// does not mention stay, and lists are overlaid item by item.
+    /// Overlays the content of `bytes`: a second Chart.yaml in an archive, or a requirements.yaml.
+    /// Other fields keep their content, and lists are overlaid item by item.
     ///
     /// # Errors
-    /// As [`Self::from_yaml`]; the metadata is then of no use.
+    /// The errors of [`Self::from_yaml`]; the metadata is then unusable.
     pub fn decode_yaml(&mut self, bytes: &[u8], limits: &Limits) -> Result<()> {
         let value = yaml::parse(bytes, Duplicates::LastWins, limits)?;
         Decoder::decode(self, &value, Unknown::Ignored).map_err(Error::invalid)
     }
 
-    /// Looks at a Chart.yaml for what reading it lets pass: a key given twice, a key that Helm does
-    /// not know.
+    /// Checks a Chart.yaml for faults that its reading ignores: a duplicate key, or a key that Helm
+    /// does not have.
     ///
     /// # Errors
     /// The first such key, in Helm's words.
@@ -92,19 +93,19 @@ impl Metadata {
         Decoder::decode(&mut Self::default(), &value, Unknown::Refused).map_err(Error::invalid)
     }
 
-    /// Charts for Helm 2 need not name their apiVersion; they are `v1`. Helm's loader does this
-    /// after every Chart.yaml.
+    /// Sets the apiVersion `v1` if it is missing, which charts for Helm 2 may omit. Helm's loader
+    /// does this after every Chart.yaml.
     pub fn fill_api_version(&mut self) {
         if self.api_version.is_empty() {
             "v1".clone_into(&mut self.api_version);
         }
     }
 
-    /// Cleans the texts that are shown to people, and validates the rest. The order is Helm's: the
-    /// error names the first fault.
+    /// Cleans the texts for display, and validates the rest. The order is Helm's: the error names
+    /// the first fault.
     ///
     /// # Errors
-    /// Helm's text, with `validation: ` in front.
+    /// Helm's text, after `validation: `.
     pub fn validate(&mut self) -> Result<()> {
         self.sanitize();
         self.validate_identity()?;
@@ -158,7 +159,7 @@ impl Metadata {
                 quote::go(&self.name)
             )));
         }
-        // Helm lets the name `/` pass, which is its own base name.
+        // Helm accepts the name `/`, which is its own base name.
         if self.name.contains('/') {
             return Err(fault(format!("chart.metadata.name {} is invalid", quote::go(&self.name))));
         }
@@ -177,8 +178,9 @@ impl Metadata {
         Ok(())
     }
 
-    /// Chart.yaml as Helm writes it into an archive: keys sorted, comments and unknown keys gone. A
-    /// `v1` chart's dependencies are left out, for they stand in requirements.yaml.
+    /// Returns Chart.yaml as Helm writes it into an archive: with sorted keys, without comments and
+    /// unknown keys. It omits the dependencies of a `v1` chart, because they are in
+    /// requirements.yaml.
     pub fn to_yaml(&self) -> String {
         let mut value = self.encode();
         if let (Node::Map(entries), "v1") = (&mut value, self.api_version.as_str()) {
@@ -187,15 +189,15 @@ impl Metadata {
         yaml::emit_node(&value)
     }
 
-    /// The same with the dependencies of a `v1` chart: as `helm show chart` prints it and as
-    /// provenance files quote it.
+    /// Returns Chart.yaml with the dependencies of a `v1` chart too: as `helm show chart` prints it
+    /// and as provenance files quote it.
     pub fn to_yaml_with_dependencies(&self) -> String {
         yaml::emit_node(&self.encode())
     }
 }
 
 impl Dependency {
-    /// Returns the name of the dependency within its chart: its alias, or its name without one.
+    /// Returns the name of the dependency within its chart: its alias if it has one, else its name.
     pub fn key(&self) -> &str {
         if self.alias.is_empty() { &self.name } else { &self.alias }
     }
@@ -248,7 +250,7 @@ mod tests {
         String::from_utf8(json::to_vec(metadata)).expect("UTF-8")
     }
 
-    /// The reader of YAML says where, which Helm often does not, and may name another cause.
+    /// Our YAML reader adds the position, which Helm often omits, and may name another cause.
     fn assert_same_error(error: &Error, expected: &str, document: &str) {
         let reader = [
             "error converting YAML to JSON: yaml: ",

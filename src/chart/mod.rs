@@ -22,105 +22,105 @@ pub mod schema;
 pub mod time;
 pub mod values;
 
-/// Chart.yaml. Field order is that of Helm's struct, which is the key order of the OCI config blob;
-/// empty fields are left out of it (helm.md 1.1).
+/// The content of Chart.yaml. The order of the fields is that of Helm's struct, which is the key
+/// order of the OCI config blob; that omits empty fields (helm.md 1.1).
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
-    /// The chart's name.
+    /// The name of the chart.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Its home page.
+    /// The URL of its home page.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub home: String,
     /// URLs of the source code.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
-    /// Its version, as written.
+    /// The version of the chart, as written.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub version: String,
-    /// One sentence.
+    /// The description in one sentence.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// Words to find it by.
+    /// The keywords for a search.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keywords: Vec<String>,
-    /// Maintainers. `None` stands for a null in the list, which validation refuses.
+    /// The maintainers. `None` represents a null in the list, which validation refuses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maintainers: Vec<Option<Maintainer>>,
-    /// URL of a picture.
+    /// The URL of a picture.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub icon: String,
-    /// `v1` or `v2`; anything in practice.
+    /// The version of the chart format: `v1` or `v2`, but charts have any text.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub api_version: String,
-    /// Of a subchart: what switches it on.
+    /// The path of a value that enables the chart as a subchart.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub condition: String,
-    /// Of a subchart: tags that switch it on. A string, not a list.
+    /// The tags that enable the chart as a subchart. It is a string, not a list.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub tags: String,
-    /// The version of what it installs.
+    /// The version of the application that the chart installs.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub app_version: String,
     /// True for a chart that its author no longer recommends.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deprecated: bool,
-    /// Free-form facts.
+    /// Additional properties with any names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// Constraint on the cluster's version.
+    /// The constraint on the cluster's version.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub kube_version: String,
-    /// Dependencies. `None` stands for a null in the list, which validation refuses.
+    /// The dependencies. `None` represents a null in the list, which validation refuses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<Option<Dependency>>,
-    /// `application`, `library` or nothing.
+    /// The type of the chart: `application`, `library` or empty.
     #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
     pub kind: String,
 }
 
-/// One who looks after a chart.
+/// A maintainer of a chart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Maintainer {
-    /// Their name.
+    /// The name of the maintainer.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Their address.
+    /// The e-mail address of the maintainer.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub email: String,
-    /// Their page.
+    /// The URL of the maintainer's page.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub url: String,
 }
 
-/// One dependency, as it stands in Chart.yaml, requirements.yaml or a lock.
+/// A dependency in a Chart.yaml, a requirements.yaml or a lock.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Dependency {
-    /// The chart's name; always written.
+    /// The name of the chart. It is always written.
     pub name: String,
-    /// A version or a range.
+    /// The version or a range.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub version: String,
-    /// Repository: a URL, `oci://…`, `file://…`, `@alias` or nothing. It is always written.
+    /// The repository: a URL, `oci://…`, `file://…`, `@alias` or empty. It is always written.
     pub repository: String,
-    /// A value's path that switches it on.
+    /// The path of a value that enables the dependency.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub condition: String,
-    /// Tags that switch it on.
+    /// The tags that enable the dependency.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// Not for files: Helm's resolver sets it.
+    /// The result of Helm's resolver. Files do not contain it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub enabled: bool,
-    /// Values of it that its parent takes over.
+    /// The values of the dependency that its parent uses.
     #[serde(
         rename = "import-values",
         skip_serializing_if = "Vec::is_empty",
         serialize_with = "as_json"
     )]
     pub import_values: Vec<Value>,
-    /// Another name for it.
+    /// Another name for the dependency.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub alias: String,
 }

@@ -1,6 +1,6 @@
-//! The fast way from a Chart.yaml to its metadata: keys as they should be written, each once, and
-//! values of the kind that their field takes, which is what nearly every chart has. Anything else,
-//! and anything that is wrong, is left to [`super::decode`], which alone has errors.
+//! A fast reader of Chart.yaml files with correctly spelled keys, each once, and values of the
+//! right types. Nearly every chart has such a file. It leaves all others, also invalid ones, to
+//! [`super::decode`], which alone reports errors.
 
 use super::Metadata;
 use crate::limits::Limits;
@@ -9,7 +9,7 @@ use crate::yaml::quick;
 use crate::yaml::walk::is_within;
 use std::collections::BTreeMap;
 
-/// The metadata, if it is sure what they are.
+/// Reads the metadata if they are unambiguous.
 pub(super) fn read(bytes: &[u8], limits: &Limits) -> FastResult<Metadata> {
     let text = str::from_utf8(bytes).map_err(|_| Fallback)?;
     let mut cursor = Cursor::new(text)?;
@@ -20,19 +20,19 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> FastResult<Metadata> {
     if cursor.indent == -1 { Ok(metadata) } else { Err(Fallback) }
 }
 
-/// Type of a field in a chart's structs.
+/// The type of a field in a chart's structs.
 pub(crate) trait Field: Sized {
     /// Reads the value of a key whose mapping is indented by `column`.
     fn value(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Self>;
 }
 
-/// One of a chart's structs.
+/// A struct of a chart.
 pub(crate) trait Struct: Sized {
     /// Reads a mapping whose keys are indented by `column`, from its first key to its end.
     fn read(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Self>;
 }
 
-/// Makes a struct one that can be read, by its keys and the fields they go to.
+/// Makes a struct readable, by its keys and their fields.
 macro_rules! fields {
     ($type:ty, { $($key:literal => $field:ident),* $(,)? }) => {
         impl $crate::chart::ordinary::Struct for $type {
@@ -50,8 +50,7 @@ macro_rules! fields {
                         $($key => {
                             found.$field = $crate::chart::ordinary::Field::value(cursor, column)?;
                         })*
-                        // Go takes keys in any case, and the one in the right case before the
-                        // others.
+                        // Go accepts keys in any case, and prefers the one in the right case.
                         _ if $crate::chart::decode::find_field(&[$($key),*], key).is_some() => return Err(Fallback),
                         _ => cursor.any(column, DEEPEST)?,
                     }
@@ -89,7 +88,7 @@ impl Field for Vec<String> {
 }
 
 impl Field for Vec<crate::yaml::Value> {
-    /// Rare, and anything.
+    /// Such a field is rare and may have any type.
     fn value(_: &mut Cursor<'_>, _: isize) -> FastResult<Self> {
         Err(Fallback)
     }

@@ -1,27 +1,27 @@
 //! The values of `--set` and `--set-string`, in Helm's language: `a.b=1,list[0]=x,names={a,b}`. A
-//! backslash takes the meaning from the character behind it.
+//! backslash removes the special meaning of the next character.
 
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 
-/// Type of an unquoted value.
+/// The type of an unquoted value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Typing {
-    /// `true`, `false`, `null` and whole numbers are what they look like: `--set`.
+    /// The type of `true`, `false`, `null` and whole numbers, else a text, for `--set`.
     Guess,
-    /// All is text: `--set-string`.
+    /// A text in every case, for `--set-string`.
     Text,
 }
 
-/// Indexes of a list that is filled up with nulls. Helm's number.
+/// The highest index of a list, which is filled up with nulls. The number is Helm's.
 const MAX_INDEX: usize = 65_536;
-/// Keys within keys. Helm's number.
+/// The depth of keys. The number is Helm's.
 const MAX_DEPTH: usize = 30;
 
-/// Puts what `text` sets into `values`.
+/// Sets values in `values` as `text` requests.
 ///
 /// # Errors
-/// `Usage`, in Helm's words: a key without a value, an index that is none or too large.
+/// `Usage`, in Helm's words: for a key without a value, or an index that is invalid or too large.
 pub fn set(values: &mut Map<String, Value>, text: &str, typing: Typing) -> Result<()> {
     let mut reader = Reader { rest: text };
     while !reader.rest.is_empty() {
@@ -74,7 +74,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Text up to one of `stops`, which is taken and returned too; `None` at the end.
+    /// Reads text up to one of `stops`. Consumes the stop and returns it too, or `None` at the end.
     fn until(&mut self, stops: &[char]) -> (String, Option<char>) {
         let mut text = String::new();
         let mut chars = self.rest.chars();
@@ -92,7 +92,7 @@ impl Reader<'_> {
         (text, None)
     }
 
-    /// The steps in front of a `=`, which is taken.
+    /// Reads the steps before a `=`, and the `=`.
     fn path(&mut self) -> Result<Vec<Step>> {
         let mut path = Vec::new();
         loop {
@@ -131,7 +131,7 @@ impl Reader<'_> {
         Ok(Step::Index(index))
     }
 
-    /// The value behind a `=`, and the comma behind it.
+    /// Reads the value after a `=`, and the comma after it.
     fn value(&mut self, typing: Typing) -> Value {
         if let Some(rest) = self.rest.strip_prefix('{') {
             self.rest = rest;
@@ -159,7 +159,7 @@ fn typed(text: String, typing: Typing) -> Value {
         "true" => Value::Bool(true),
         "false" => Value::Bool(false),
         "null" => Value::Null,
-        // A number that begins with a zero is a mode or an account, not a number.
+        // A number with a zero at its start is a mode or an account, not a number.
         "0" => Value::from(0),
         number if !number.starts_with('0') => {
             number.parse::<i64>().map_or(Value::String(text), Value::from)

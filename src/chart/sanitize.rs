@@ -1,10 +1,10 @@
-//! Text of a chart that people will see, and what of it must not reach their terminals. Only for
-//! what Helm cleans: versions, types and annotations stay as they are.
+//! Removal of characters from a chart's texts that could harm a terminal. It applies only to the
+//! fields that Helm cleans: versions, types and annotations stay unchanged.
 
 use crate::quote::is_print;
 
-/// Spaces become U+0020, what cannot be printed goes: Helm's `sanitizeString`, so that no chart
-/// sends escape sequences to a terminal (CVE-2021-21303).
+/// Replaces spaces by U+0020 and removes characters that cannot be printed. This is Helm's
+/// `sanitizeString`, so that no chart sends escape sequences to a terminal (CVE-2021-21303).
 pub(crate) fn sanitize(text: &mut String) {
     if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return;

@@ -1,31 +1,31 @@
-//! values.schema.json held against values, as `helm lint` reports it. The validator is boon, by the
-//! author of the one in Helm; the sentences here are Helm's. Nothing is fetched: neither `http` nor
-//! `file` references are followed.
+//! Validation of values against values.schema.json, as `helm lint` reports it. The validator is
+//! boon, by the author of the one in Helm; the sentences here are Helm's. It downloads nothing: it
+//! follows neither `http` nor `file` references.
 
 use crate::{json, quote};
 use boon::{CompileError, Compiler, ErrorKind, Format, Schemas, UrlLoader, ValidationError};
 use serde_json::Value;
 use std::{error::Error as StdError, fmt::Write as _, sync::mpsc, thread, time::Duration};
 
-/// Result of a validation of values against a schema.
+/// The result of a validation of values against a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The values meet it.
+    /// The values match the schema.
     Met,
-    /// The values do not meet it: a line for each fault.
+    /// The values do not match the schema. The text has a line for each fault.
     Unmet(String),
-    /// The schema cannot be used.
+    /// The schema is invalid.
     Unusable(String),
-    /// The schema refers to this URL, which is not fetched.
+    /// The schema refers to this URL, which is not downloaded.
     Elsewhere(String),
-    /// The values could not be held against it in the time there was.
+    /// The validation did not end within its time.
     TooLong,
 }
 
-/// Location of the schema in Helm's error texts.
+/// The location of the schema in Helm's error texts.
 const PLACE: &str = "file:///values.schema.json";
 
-/// Formats are not asserted, as in Helm; older drafts would.
+/// Formats that are not asserted, as in Helm. Older drafts would assert them.
 const FORMATS: [&str; 19] = [
     "ipv4",
     "ipv6",
@@ -48,7 +48,7 @@ const FORMATS: [&str; 19] = [
     "uri-template",
 ];
 
-/// A loader that loads nothing.
+/// A loader that refuses every URL.
 struct Nowhere;
 
 impl UrlLoader for Nowhere {
@@ -57,14 +57,14 @@ impl UrlLoader for Nowhere {
     }
 }
 
-/// Holds `values` against the schema whose text is `schema`, for as long as `time` at most.
-/// References that double at each level make a small schema endless, and the validator cannot be
-/// stopped: its thread ends with the program.
+/// Validates `values` against the text `schema`, for at most `time`. References that double at each
+/// level make a small schema endless, and the validator cannot be stopped: its thread ends with the
+/// program.
 pub fn check_within(schema: &[u8], values: &Value, time: Duration) -> Verdict {
     let (sender, receiver) = mpsc::channel();
     let (schema, values) = (schema.to_vec(), values.clone());
     thread::spawn(move || {
-        // Whoever asked may be gone.
+        // The receiver may have given up.
         let _ = sender.send(check(&schema, &values));
     });
     match receiver.recv_timeout(time) {
@@ -76,7 +76,7 @@ pub fn check_within(schema: &[u8], values: &Value, time: Duration) -> Verdict {
     }
 }
 
-/// Holds `values` against the schema whose text is `schema`, however long that takes.
+/// Validates `values` against the text `schema`, without a limit of time.
 pub fn check(schema: &[u8], values: &Value) -> Verdict {
     let schema = match serde_json::from_slice(schema) {
         Ok(schema) => schema,
@@ -114,7 +114,7 @@ pub fn check(schema: &[u8], values: &Value) -> Verdict {
     }
 }
 
-/// Appends a line for each fault, those beneath another indented.
+/// Appends a line for each fault, with those beneath another indented.
 fn lines(error: &ValidationError<'_, '_>, depth: usize, out: &mut String) {
     let is_passed_over = match error.kind {
         ErrorKind::Schema { .. } => true,
@@ -209,7 +209,7 @@ fn list<T: AsRef<str>>(names: impl Iterator<Item = T>) -> String {
     names.map(|name| quoted(name.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
-/// A name in single quotes, its own escaped.
+/// Returns a name in single quotes, with quotes in it escaped.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
@@ -232,8 +232,8 @@ mod tests {
         check(schema.as_bytes(), &values)
     }
 
-    /// Recorded from Helm 4.3.2, but for a line `at '/b/c': validation failed` above several faults
-    /// of one place that are all there is.
+    /// The texts are recorded from Helm 4.3.2, except for a line `at '/b/c': validation failed`
+    /// above several faults of one place, if there are no others.
     #[test]
     fn faults_are_in_the_words_of_helm() {
         for (values, schema, expected) in [

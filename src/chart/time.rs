@@ -1,5 +1,5 @@
-//! The one point in time a chart holds: when its lock was written. Read and written as Go's
-//! `time.Time` in JSON, offset and fraction kept. Not a clock.
+//! The only point in time in a chart: the time when its lock was written. It is read and written as
+//! Go's `time.Time` in JSON, with offset and fraction.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -13,14 +13,14 @@ pub struct Time {
 }
 
 impl Default for Time {
-    /// Go's zero time, which stands for none.
+    /// Returns Go's zero time, which means that there is none.
     fn default() -> Self {
         Self { local: jiff::civil::date(1, 1, 1).at(0, 0, 0, 0), offset_minutes: 0 }
     }
 }
 
 impl Time {
-    /// A point in time, to be written in UTC.
+    /// Makes a point in time that is written in UTC.
     pub fn from_unix(seconds: i64, nanoseconds: i32) -> Option<Self> {
         let timestamp = jiff::Timestamp::new(seconds, nanoseconds).ok()?;
         Some(Self { local: TimeZone::UTC.to_datetime(timestamp), offset_minutes: 0 })
@@ -31,7 +31,8 @@ impl Time {
         *self == Self::default()
     }
 
-    /// Seconds since 1970, rounded to the nearest as Go's archiver does; a half goes up.
+    /// Returns seconds since 1970, rounded to the nearest as Go's archiver does; a half is rounded
+    /// up.
     pub fn unix(&self) -> i64 {
         let date = self.local.date();
         let days =
@@ -43,8 +44,8 @@ impl Time {
         days * 86_400 + minutes * 60 + i64::from(time.second()) + half
     }
 
-    /// Reads RFC 3339 as leniently as Go: an hour of one digit and a comma before the fraction
-    /// pass.
+    /// Parses RFC 3339 as tolerantly as Go: an hour of one digit and a comma before the fraction
+    /// are accepted.
     ///
     /// # Errors
     /// Go's text.
@@ -70,7 +71,7 @@ impl Time {
         if !cursor.rest.is_empty() {
             return Err(cursor.error(&format!(": extra text: {}", quote(cursor.rest))));
         }
-        // Every number above has at most four digits, so none is cut here.
+        // Every number above has at most four digits, so the cast loses nothing.
         let part = |number: i32| number as i8;
         let local = DateTime::new(
             year as i16,
@@ -151,7 +152,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// The fraction in nanoseconds; digits beyond the ninth do not count.
+    /// Reads the fraction in nanoseconds. Digits after the ninth are ignored.
     fn fraction(&mut self) -> i32 {
         let Some(rest) = self.rest.strip_prefix(['.', ',']) else {
             return 0;

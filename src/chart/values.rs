@@ -1,5 +1,5 @@
-//! values.yaml as Helm holds it in memory: its documents merged, every number a float, keys in
-//! order.
+//! The content of values.yaml as Helm has it in memory: documents merged, every number a float,
+//! keys sorted.
 
 use crate::{
     Error, Result,
@@ -9,10 +9,10 @@ use crate::{
 };
 use serde_json::{Map, Number, Value};
 
-/// Reads a values file of any number of documents; a later one wins over those before it.
+/// Reads a values file of any number of documents. A later one overrides those before it.
 ///
 /// # Errors
-/// `Invalid` for what is no YAML, and for a document that is no mapping.
+/// `Invalid` for a text that is not YAML, and for a document that is not a mapping.
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Value> {
     let mut values = Map::new();
     for document in yaml::parse_all(bytes, Duplicates::LastWins, limits)? {
@@ -34,7 +34,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Value> {
     Ok(Value::Object(values))
 }
 
-/// Puts `over` on top of `base`: mappings entry by entry, anything else as a whole.
+/// Merges `over` into `base`: mappings entry by entry, any other value as a whole.
 pub fn merge(base: &mut Map<String, Value>, over: Map<String, Value>) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {
@@ -46,7 +46,7 @@ pub fn merge(base: &mut Map<String, Value>, over: Map<String, Value>) {
     }
 }
 
-/// Go sorts the keys of what it prints.
+/// Sorts the keys, as Go does for output.
 fn sort(entries: &mut Map<String, Value>) {
     entries.sort_keys();
     entries.values_mut().for_each(sort_within);
@@ -60,7 +60,7 @@ fn sort_within(value: &mut Value) {
     }
 }
 
-/// Integers become floats, as they do in Helm by way of JSON.
+/// Converts integers to floats, as Helm does through JSON.
 fn json(value: yaml::Value) -> Value {
     let float = |value: f64| Number::from_f64(value).map_or(Value::Null, Value::Number);
     match value {

@@ -1,4 +1,4 @@
-//! An index while it is read: charts and lines as they come, what was dropped and why.
+//! An index while it is read: its charts and lines, and the dropped entries with their reasons.
 
 use super::full::{self, Judged};
 use super::line::{Form, Line};
@@ -8,7 +8,7 @@ use crate::limits::Limits;
 use crate::{Error, Result, quote};
 use bytes::Bytes;
 
-/// Part of the index that is read so far.
+/// The part of the index that has been read.
 pub(super) struct Build<'s> {
     source: &'s str,
     limits: &'s Limits,
@@ -16,7 +16,7 @@ pub(super) struct Build<'s> {
     lines: Vec<Line>,
     listed: usize,
     warnings: Vec<String>,
-    /// Dropped entries of the current chart. Helm reads its entries from the last to the first.
+    /// The dropped entries of the current chart. Helm reads its entries from the last to the first.
     dropped: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ impl<'s> Build<'s> {
         }
     }
 
-    /// Takes the chart's next entry, or says why not.
+    /// Adds the chart's next entry, or the reason why it is dropped.
     pub(super) fn take(&mut self, judged: Judged) {
         self.listed += 1;
         let chart = quote::go(self.charts.last().map_or("", |chart| &chart.name));
@@ -84,7 +84,7 @@ impl<'s> Build<'s> {
         self.dropped.push(dropped);
     }
 
-    /// The index of what was read.
+    /// Returns the finished index.
     pub(super) fn finish(mut self, head: Head) -> Result<Index> {
         self.end_chart();
         if head.api_version.is_empty() {

@@ -15,10 +15,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Time for which [`lock`] waits, as Helm does.
+/// The time for which [`lock`] waits, as in Helm.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
 
-/// The file.
+/// The content of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Repositories {
     api_version: String,
@@ -27,22 +27,22 @@ pub struct Repositories {
     pub repositories: Vec<RepositoryEntry>,
 }
 
-/// One repository.
+/// A repository of the file.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RepositoryEntry {
-    /// Local name of the repository.
+    /// The local name of the repository.
     pub name: String,
-    /// URL of the repository, without `index.yaml`.
+    /// The URL of the repository, without `index.yaml`.
     pub url: String,
-    /// User name; empty for no credentials.
+    /// The user name; empty without credentials.
     pub username: String,
-    /// Their password, in clear text.
+    /// The password, in clear text.
     pub password: String,
-    /// File of a client certificate.
+    /// The path of a client certificate.
     pub cert_file: String,
-    /// File of its key.
+    /// The path of the certificate's key.
     pub key_file: String,
-    /// File of certificates to trust.
+    /// The path of certificates to trust.
     pub ca_file: String,
     /// True if the client accepts any certificate.
     pub insecure_skip_tls_verify: bool,
@@ -85,10 +85,10 @@ impl fmt::Debug for RepositoryEntry {
 }
 
 impl Repositories {
-    /// Reads the text of the file.
+    /// Parses the text of the file.
     ///
     /// # Errors
-    /// What is no YAML or holds the wrong kind of value.
+    /// An error for a text that is not YAML, or for a value of the wrong type.
     pub fn from_yaml(bytes: &[u8], limits: &Limits) -> Result<Self> {
         let value = yaml::parse(bytes, Duplicates::LastWins, limits)?;
         let mut document = Document::default();
@@ -100,10 +100,10 @@ impl Repositories {
         })
     }
 
-    /// Reads the file at `path`; one that is not there holds nothing.
+    /// Reads the file at `path`. A missing file has no repositories.
     ///
     /// # Errors
-    /// As [`Self::from_yaml`], and `Io`.
+    /// The errors of [`Self::from_yaml`], and `Io`.
     pub fn load(path: &Path, limits: &Limits) -> Result<Self> {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
@@ -117,7 +117,7 @@ impl Repositories {
         })
     }
 
-    /// The text of the file as Helm writes it.
+    /// Returns the text of the file as Helm writes it.
     pub fn to_yaml(&self) -> String {
         let document = Document {
             api_version: self.api_version.clone(),
@@ -127,7 +127,7 @@ impl Repositories {
         yaml::emit_node(&document.encode())
     }
 
-    /// Writes the file at `path`, for its owner alone, in one step.
+    /// Replaces the file at `path` in one step. Only its owner may read it.
     ///
     /// # Errors
     /// `Io`.
@@ -142,12 +142,12 @@ impl Repositories {
         .map_err(io)
     }
 
-    /// The repository of that name.
+    /// Returns the repository of that name.
     pub fn find(&self, name: &str) -> Option<&RepositoryEntry> {
         self.repositories.iter().find(|repository| repository.name == name)
     }
 
-    /// Puts a repository in the place of the one of the same name, else at the end.
+    /// Replaces the repository of the same name, or adds one at the end.
     pub fn put(&mut self, repository: RepositoryEntry) {
         match self.repositories.iter_mut().find(|known| known.name == repository.name) {
             Some(known) => *known = repository,
@@ -155,22 +155,22 @@ impl Repositories {
         }
     }
 
-    /// Takes the repository of that name away.
+    /// Removes the repository of that name.
     pub fn remove(&mut self, name: &str) -> Option<RepositoryEntry> {
         let at = self.repositories.iter().position(|repository| repository.name == name)?;
         Some(self.repositories.remove(at))
     }
 }
 
-/// Keeps others, Helm among them, from changing the file at `path` until it is dropped.
+/// A lock that prevents other programs, such as Helm, from changing the file until it is dropped.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "closing it is what unlocks")] File);
 
-/// Locks the file at `path` by the one beside it whose extension is `lock`. Blocks, at most as long
-/// as Helm does.
+/// Locks the file at `path` with the file beside it whose extension is `lock`. It blocks, at most
+/// as long as Helm does.
 ///
 /// # Errors
-/// `Io`, and `Conflict` where another kept the lock for 30 seconds.
+/// `Io`, and `Conflict` if another program held the lock for 30 seconds.
 pub fn lock(path: &Path) -> Result<Lock> {
     let beside: PathBuf = path.with_extension("lock");
     let io = |error| Error::io("lock repositories file", &beside, error);
@@ -179,7 +179,7 @@ pub fn lock(path: &Path) -> Result<Lock> {
     }
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
-    // As private as what it guards, as Helm makes it.
+    // The lock file is as private as the file that it protects, as in Helm.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(&beside).map_err(io)?;
@@ -188,7 +188,7 @@ pub fn lock(path: &Path) -> Result<Lock> {
         match file.try_lock() {
             Ok(()) => return Ok(Lock(file)),
             Err(fs::TryLockError::WouldBlock) if start.elapsed() < LOCK_WAIT => {
-                // Helm asks once a second; we can afford to be quicker.
+                // Helm tries once a second; a shorter interval costs little.
                 std::thread::sleep(Duration::from_millis(100));
             }
             Err(fs::TryLockError::WouldBlock) => {

@@ -1,4 +1,4 @@
-//! Fields of an index other than its entries, as in Helm's struct, for the reader that decodes
+//! The fields of an index other than its entries, as in Helm's struct, for the reader that decodes
 //! everything.
 
 use crate::chart::decode::{Decoder, Target, go_struct};
@@ -6,7 +6,7 @@ use crate::chart::time::Time;
 use crate::yaml::{Node, Value};
 use std::collections::BTreeMap;
 
-/// index.yaml, its entries as they are.
+/// The content of index.yaml, with undecoded entries.
 #[derive(Default)]
 pub(super) struct Document {
     pub(super) server_info: Object,
@@ -26,7 +26,7 @@ go_struct!(Document, "repo", "IndexFile", {
     "annotations" => annotations,
 });
 
-/// A map of anything.
+/// A map of arbitrary values.
 #[derive(Default)]
 pub(super) struct Object(pub(super) Value);
 
@@ -56,7 +56,7 @@ impl Target for Object {
     }
 }
 
-/// Charts and the lists of their versions, whose items are looked at elsewhere.
+/// Charts and the lists of their versions. Other functions decode the items.
 #[derive(Default)]
 pub(super) struct Entries(pub(super) BTreeMap<String, Vec<Value>>);
 

@@ -1,5 +1,5 @@
-//! A line of an index while it is read: where its texts stand, and those that have to be decoded at
-//! once.
+//! A line of an index while it is read: the positions of its texts, and the texts that need
+//! decoding at once.
 
 use super::Entry;
 use super::line::{Form, Line, POOLED, Text, Which};
@@ -15,7 +15,7 @@ use std::ops::Range;
 /// A line that is being read.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    /// Start of the entry in the text.
+    /// The start of the entry in the text.
     start: usize,
     pool: String,
     single: [Text; 6],
@@ -45,7 +45,7 @@ impl Draft {
         draft
     }
 
-    /// Forgets everything, for an entry that starts there.
+    /// Removes all content, for an entry that starts at `start`.
     pub(super) fn clear(&mut self, start: usize) {
         self.start = start;
         self.pool.clear();
@@ -55,7 +55,7 @@ impl Draft {
         self.deprecated = false;
     }
 
-    /// Takes a text.
+    /// Sets a text.
     pub(super) fn set(&mut self, which: Which, text: &str, scalar: &Scalar) -> FastResult<()> {
         self.single[which as usize] = self.take(text, scalar)?;
         Ok(())
@@ -117,7 +117,7 @@ impl Draft {
         Text { start, length: place(text.len()) }
     }
 
-    /// Takes a text that may stand in `raw`, the entry's own text.
+    /// Sets a text, by its position if `raw`, the entry's own text, contains it.
     pub(super) fn place(&mut self, which: Which, raw: &str, text: Cow<'_, str>) {
         self.single[which as usize] = self.found(raw, text);
     }
@@ -142,8 +142,8 @@ impl Draft {
         self.pooled(&text)
     }
 
-    /// Cleans and judges an entry as Helm does; one that it would drop is for the full reader,
-    /// which says why.
+    /// Cleans and checks an entry as Helm does. It leaves one that Helm would drop to the full
+    /// reader, which reports the reason.
     pub(super) fn judge(&mut self, text: &str, kind: &str) -> FastResult<()> {
         let created = self.shown(Which::Created, text);
         if self.single[Which::Created as usize].length > 0 && Time::parse(created).is_err() {
@@ -158,7 +158,7 @@ impl Draft {
         if is_good { Ok(()) } else { Err(Fallback) }
     }
 
-    /// Cleans what is shown to people, as validation does.
+    /// Cleans a text for display, as validation does.
     fn sanitize(&mut self, text: &str) {
         for which in [Which::Name, Which::AppVersion, Which::Description] {
             if let Some(clean) = self.sanitized(self.single[which as usize], text) {
@@ -182,7 +182,7 @@ impl Draft {
         (clean != shown).then(|| self.pooled(&clean))
     }
 
-    /// The line of what was taken.
+    /// Makes a line of the collected texts.
     pub(super) fn line(&self, raw: Bytes, form: Form) -> Line {
         Line {
             raw,

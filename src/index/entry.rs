@@ -1,4 +1,4 @@
-//! One version of a chart as an index has it: its metadata and where its archive is.
+//! A version of a chart in an index: its metadata and the URLs of its archive.
 
 use crate::chart::decode::{Decoder, Target, go_struct};
 use crate::chart::ordinary::{Field, Struct};
@@ -9,59 +9,59 @@ use crate::yaml::{Node, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// One version of a chart.
+/// A version of a chart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Entry {
-    /// Metadata from Chart.yaml.
+    /// The metadata from Chart.yaml.
     #[serde(flatten)]
     pub metadata: Metadata,
-    /// URLs of the archive, relative to the repository. Helm uses the first.
+    /// The URLs of the archive, relative to the repository. Helm uses the first.
     #[serde(serialize_with = "or_null")]
     pub urls: Vec<String>,
-    /// Time of the addition, in RFC 3339.
+    /// The time of the addition, in RFC 3339.
     pub created: String,
     /// True for a removed entry. Helm ignores the field.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
-    /// SHA-256 of its archive as it is written: bare hex, or with `sha256:` in front; empty where
-    /// the index has none.
+    /// The SHA-256 of the archive as written: bare hex, or after `sha256:`; empty if the index has
+    /// none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,
-    /// Fields of Helm 2, kept unchanged.
+    /// The fields of Helm 2, kept unchanged.
     #[serde(flatten)]
     pub legacy: Legacy,
 }
 
-/// Fields of Helm 2's indexes. Nobody looks at them, but Helm writes them again when it merges.
+/// Fields of Helm 2's indexes. No program uses them, but Helm writes them again when it merges.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Legacy {
-    /// Now `digest`.
+    /// The digest. Its present field is `digest`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub checksum: String,
-    /// A template engine's name.
+    /// The name of a template engine.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub engine: String,
-    /// A constraint on Tiller's version.
+    /// The constraint on Tiller's version.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub tiller_version: String,
-    /// Now `urls`.
+    /// The URL. Its present field is `urls`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub url: String,
 }
 
 impl Entry {
-    /// The digest as bare hex, however it is written.
+    /// Returns the digest as bare hex, for both spellings.
     pub fn sha256(&self) -> Option<&str> {
         let digest = self.digest.strip_prefix("sha256:").unwrap_or(&self.digest);
         (!digest.is_empty()).then_some(digest)
     }
 
-    /// The entry as Helm's struct has it.
+    /// Returns the entry as Helm's struct has it.
     pub(super) fn encode(&self) -> Node<'_> {
         let mut node = Target::encode(&self.metadata);
         if let Node::Map(entries) = &mut node {
-            // Helm's writer knows no URL by a null.
+            // Helm writes a null if there are no URLs.
             let urls = if self.urls.is_empty() { Node::Null } else { self.urls.encode() };
             entries.push(("urls", urls));
             entries.push(("created", Node::from(self.created.as_str())));
@@ -84,12 +84,12 @@ impl Entry {
     }
 }
 
-/// Helm's writer knows no URL by a null.
+/// Writes a null if there are no URLs, as Helm does.
 fn or_null<S: serde::Serializer>(urls: &[String], serializer: S) -> Result<S::Ok, S::Error> {
     if urls.is_empty() { serializer.serialize_unit() } else { urls.serialize(serializer) }
 }
 
-/// Every key an entry may have: Chart.yaml's, the index's own, and four of Helm 2's.
+/// Every key that an entry may have: those of Chart.yaml, those of the index, and four of Helm 2.
 #[derive(Default)]
 pub(super) struct Row {
     name: Embedded<String>,
@@ -205,8 +205,8 @@ impl<T: Target> Target for Embedded<T> {
     }
 }
 
-/// Only for what [`super::write::fragment`] wrote: it quotes every text that is one, so that there
-/// is nothing to coerce or to refuse.
+/// A field in the output of [`super::write::fragment`]. That quotes every text, so there is nothing
+/// to convert or to refuse.
 impl<T: Field> Field for Embedded<T> {
     fn value(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Self> {
         T::value(cursor, column).map(Self)
@@ -220,11 +220,10 @@ impl Field for Time {
     }
 }
 
-/// Reads what [`super::write::fragment`] wrote, straight into an entry and without a tree of
-/// values.
+/// Reads the output of [`super::write::fragment`] into an entry, without a tree of values.
 ///
 /// # Errors
-/// [`Fallback`] where only the full reader knows what it says.
+/// [`Fallback`] if only the full reader can read it.
 #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the server reads entries back"))]
 pub(super) fn read_fragment(text: &str) -> FastResult<Entry> {
     let mut cursor = Cursor::new(text)?;

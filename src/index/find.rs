@@ -1,5 +1,5 @@
-//! Helm's way to find a version (helm.md 4.4): an exact text first, else the newest that a range
-//! takes.
+//! Helm's rule to find a version (helm.md 4.4): an exact text first, else the newest version that a
+//! range accepts.
 
 use super::{Index, Line};
 use crate::constraint::Constraint;
@@ -7,12 +7,12 @@ use crate::version::Version;
 use crate::{Error, Result};
 
 impl Index {
-    /// The version of chart `name` that `version` means: one that is written just so, else the
-    /// newest within it as a range, where nothing means `*`. So `1.2` finds 1.2.5 ([`is_range`]
-    /// tells whether that was meant).
+    /// Returns the version of chart `name` for `version`: the one with exactly that text, else the
+    /// newest within it as a range. An empty text means `*`. So `1.2` finds 1.2.5; [`is_range`]
+    /// returns true if a range was intended.
     ///
     /// # Errors
-    /// Helm's text, where there is no such chart or version, or `version` is no range.
+    /// Helm's text, if the chart or version does not exist, or `version` is not a range.
     pub fn find(&self, name: &str, version: &str) -> Result<&Line> {
         let chart = self.chart(name).ok_or_else(|| Error::not_found("no chart name found"))?;
         if chart.versions().is_empty() {
@@ -23,7 +23,7 @@ impl Index {
     }
 }
 
-/// The lookup among `items` in their order.
+/// Finds a version among `items` in their order.
 pub(super) fn find<'i, T>(
     items: &'i [T],
     version: &str,

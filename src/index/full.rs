@@ -1,5 +1,5 @@
-//! The full reader: decodes everything, in Helm's way and with Helm's errors (helm.md 4.2). What
-//! the fast one is not sure of comes here, one entry or all of them.
+//! The full reader. It decodes everything as Helm does, with Helm's errors (helm.md 4.2). It reads
+//! the input that the fast reader leaves to it: one entry or all of them.
 
 use super::build::Build;
 use super::document::Document;
@@ -15,8 +15,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// Reads an index in YAML, entry by entry.
 pub(super) fn read(bytes: &[u8], build: &mut Build<'_>, limits: &Limits) -> Result<Head> {
-    // One budget for what stands beside the entries, which for charts without any is two nodes
-    // each, and one for each entry.
+    // One budget covers everything beside the entries, which for charts without any is two nodes
+    // each; and each entry has one.
     let limits =
         &Limits { yaml_nodes: limits.yaml_nodes.max(limits.index_entries), ..limits.clone() };
     let mut rows: Vec<Option<Judged>> = Vec::new();
@@ -50,7 +50,8 @@ pub(super) fn read(bytes: &[u8], build: &mut Build<'_>, limits: &Limits) -> Resu
         for place in places {
             let judged = match place {
                 Value::Int(at) => usize::try_from(at).ok().and_then(|at| rows.get_mut(at)?.take()),
-                // Merged into the mapping from elsewhere, and so not handed out.
+                // The key `<<` merged it into the mapping, so the reader did not pass it as an
+                // item.
                 other => Some(judge(decode(&other, Syntax::Yaml).map_err(Error::invalid)?)),
             };
             build.require_room()?;
@@ -64,7 +65,7 @@ fn judge(row: Option<Row>) -> Judged {
     Judged::of(row.map(Entry::from), |entry| Line::new(json::write(entry), Form::Json, entry))
 }
 
-/// Reads one entry by itself, a list of one; `None` for a null.
+/// Reads one entry alone, as a list of one item. Returns `None` for a null.
 pub(super) fn read_item(text: &[u8], limits: &Limits) -> FastResult<Option<Entry>> {
     match yaml::parse(text, Duplicates::Error, limits) {
         Ok(Value::Seq(items)) => match items.as_slice() {
@@ -75,7 +76,7 @@ pub(super) fn read_item(text: &[u8], limits: &Limits) -> FastResult<Option<Entry
     }
 }
 
-/// The entry that [`super::write::fragment`] wrote, as it was given.
+/// Returns the entry that [`super::write::fragment`] wrote.
 #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the server reads entries back"))]
 pub(crate) fn fragment_entry(text: &str) -> Result<Entry> {
     if let Ok(entry) = read_fragment(text) {
@@ -85,7 +86,7 @@ pub(crate) fn fragment_entry(text: &str) -> Result<Entry> {
     entry.ok_or_else(|| Error::invalid("cannot read an index's entry again"))
 }
 
-/// The entry of a line in YAML.
+/// Decodes the entry of a line in YAML.
 pub(super) fn decode_yaml(raw: &[u8]) -> Result<Entry> {
     let entry = read_item(raw, &Limits::default()).ok().flatten();
     let mut entry = entry.ok_or_else(|| Error::invalid("cannot read an index's entry again"))?;
@@ -93,7 +94,7 @@ pub(super) fn decode_yaml(raw: &[u8]) -> Result<Entry> {
     Ok(entry)
 }
 
-/// The entry of a line in JSON.
+/// Decodes the entry of a line in JSON.
 pub(super) fn decode_json(raw: &[u8]) -> Result<Entry> {
     let row = decode(&json::value(raw)?, Syntax::Json).map_err(Error::invalid)?;
     let mut entry = Entry::from(row.unwrap_or_default());
@@ -101,7 +102,7 @@ pub(super) fn decode_json(raw: &[u8]) -> Result<Entry> {
     Ok(entry)
 }
 
-/// Decodes an entry; `None` for a null.
+/// Decodes an entry. Returns `None` for a null.
 pub(super) fn decode(value: &Value, syntax: Syntax) -> Result<Option<Row>, String> {
     let mut row: Option<Row> = None;
     let place = ("IndexFile", ["entries"].as_slice());
@@ -113,18 +114,18 @@ pub(super) fn decode(value: &Value, syntax: Syntax) -> Result<Option<Row>, Strin
     Ok(row)
 }
 
-/// Helm's verdict on an entry that it could read.
+/// Helm's verdict on a readable entry.
 #[derive(Debug)]
 pub(super) enum Judged {
     Good(Line),
-    /// Dropped: its version, and why.
+    /// A dropped entry: its version and the reason.
     Bad(String, Error),
-    /// Dropped: a null.
+    /// A null, which is dropped.
     Empty,
 }
 
 impl Judged {
-    /// Judges an entry, of which `line` makes a line once it is clean.
+    /// Checks an entry. `line` makes a line of it after the cleaning.
     pub(super) fn of(entry: Option<Entry>, line: impl FnOnce(&Entry) -> Line) -> Self {
         let Some(mut entry) = entry else { return Self::Empty };
         match validate(&mut entry) {
@@ -135,7 +136,7 @@ impl Judged {
 }
 
 fn validate(entry: &mut Entry) -> Result<()> {
-    // JFrog's repositories strip aliases, so that dependencies seem to stand twice (helm #12748).
+    // JFrog's repositories remove aliases, so dependencies appear to be duplicates (helm #12748).
     entry.metadata.fill_api_version();
     match entry.metadata.validate() {
         Err(error) if error.find::<DuplicateDependency>().is_none() => Err(error),
@@ -143,7 +144,7 @@ fn validate(entry: &mut Entry) -> Result<()> {
     }
 }
 
-/// The error of an index with more entries than are read.
+/// Makes the error of an index with too many entries.
 pub(super) fn too_many(limits: &Limits) -> Error {
     let message = format!("index has more than {} entries", limits.index_entries);
     Error::new(ErrorKind::Limit, message)

@@ -1,5 +1,5 @@
-//! An index in JSON, which Helm reads leniently: unknown keys pass, keys are taken in any case, of
-//! a key that stands twice the last counts; but no number is taken for a text.
+//! A reader of indexes in JSON, which Helm reads tolerantly: it ignores unknown keys, accepts keys
+//! in any case, and uses the last of duplicate keys. But a text field does not accept a number.
 
 use super::build::Build;
 use super::document::Document;
@@ -18,9 +18,9 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Reads an index that is JSON; `None` if it is not.
+/// Reads an index in JSON. Returns `None` if it is not JSON.
 pub(super) fn read(bytes: &Bytes, build: &mut Build<'_>, limits: &Limits) -> Option<Result<Head>> {
-    // A YAML mapping in braces is rare enough to be looked at twice.
+    // A YAML mapping in braces is rare, so it may cost two readings.
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace())?;
     if !b"{[\"0123456789-tfn".contains(first) {
         return None;
@@ -95,19 +95,19 @@ fn read_chart(
     Ok(())
 }
 
-/// An entry as a line holds it that has no text of its own.
+/// Writes the text of an entry for a line that has none.
 pub(super) fn write(entry: &Entry) -> Bytes {
     json::to_vec(entry).into()
 }
 
-/// A JSON value, with keys that stand twice.
+/// Reads a JSON value, with duplicate keys.
 pub(crate) fn value(bytes: &[u8]) -> Result<Value> {
     serde_json::from_slice::<Any>(bytes)
         .map(|any| any.0)
         .map_err(|error| Error::invalid("cannot read JSON").with_source(error))
 }
 
-/// The members of an object, as they stand.
+/// The members of an object, in their order.
 struct Pairs<'j>(Vec<(String, &'j RawValue)>);
 
 impl<'de> Deserialize<'de> for Pairs<'de> {

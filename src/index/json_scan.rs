@@ -1,6 +1,6 @@
-//! The fast reader for entries in JSON: texts stay where they stand unless they are escaped. As
-//! with [`super::scan`], what it is not sure of, a key in another case or a value of another kind,
-//! is for the reader that decodes everything.
+//! The fast reader for entries in JSON. Texts without escapes are not copied. As with
+//! [`super::scan`], ambiguous entries, with a key in another case or a value of another type, are
+//! left to the full reader.
 
 use super::draft::Draft;
 use super::line::{Form, Line, Which};
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use std::{borrow::Cow, fmt};
 
-/// Reads an entry that is good as it is.
+/// Reads an entry without faults.
 pub(super) fn entry(bytes: Bytes, draft: &mut Draft) -> FastResult<Line> {
     let raw = str::from_utf8(&bytes).map_err(|_| Fallback)?;
     let mut fields: Fields<'_> = serde_json::from_str(raw).map_err(|_| Fallback)?;
@@ -35,7 +35,7 @@ pub(super) fn entry(bytes: Bytes, draft: &mut Draft) -> FastResult<Line> {
     Ok(draft.line(bytes.clone(), Form::Json))
 }
 
-/// A text, or a null, which leaves it empty.
+/// A text. A null leaves it empty.
 #[derive(Default)]
 struct Text<'j>(Cow<'j, str>);
 
@@ -65,7 +65,7 @@ impl<'de> Deserialize<'de> for Text<'de> {
     }
 }
 
-/// Fields of an entry to keep.
+/// The fields of an entry to keep.
 #[derive(Default)]
 struct Fields<'j> {
     single: [Text<'j>; 6],
@@ -75,8 +75,8 @@ struct Fields<'j> {
     deprecated: bool,
 }
 
-/// Makes a struct one that is read key by key: `known` takes the value of a key that Helm knows,
-/// exactly so written.
+/// Makes a struct readable key by key. `known` reads the value of a key that Helm knows in exactly
+/// that spelling.
 macro_rules! by_key {
     ($type:ty, [$($key:literal),* $(,)?], |$fields:ident, $name:ident, $map:ident| $known:expr) => {
         impl<'de> Deserialize<'de> for $type {
@@ -156,7 +156,7 @@ by_key!(
         "digest" => fields.single[4] = map.next_value()?,
         "created" => {
             let created: Text<'de> = map.next_value()?;
-            // An empty text is no time; a null is none, and rare.
+            // An empty text is not a time; a null means that there is none, which is rare.
             if created.0.is_empty() {
                 return Err(A::Error::custom("no time"));
             }
@@ -206,7 +206,7 @@ by_key!(
     }
 );
 
-/// A map of texts, passed over.
+/// A map of texts, which is skipped.
 struct Strings;
 
 impl<'de> Deserialize<'de> for Strings {

@@ -1,6 +1,6 @@
-//! One version in an index, as far as one needs it to choose: what is searched, compared and
-//! fetched. The texts lie where they stand in the index; only those that stand there in another
-//! spelling are held beside it.
+//! A version in an index, with the fields that select it: those for search, comparison and
+//! download. Its texts point into the index; only texts with another spelling there are stored
+//! beside it.
 
 use super::draft::Draft;
 use super::{Entry, ListedDigest, full};
@@ -8,18 +8,18 @@ use crate::Result;
 use crate::digest::Digest;
 use bytes::Bytes;
 
-/// One version of a chart as it stands in an index. Cheap to clone while the index lives; one that
-/// outlives its index keeps the whole text alive.
+/// A version of a chart in an index. It is cheap to clone while the index exists. A line that
+/// outlives its index keeps the whole text in memory.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// The entry as it stands in the index.
+    /// The text of the entry in the index.
     pub(super) raw: Bytes,
     pub(super) form: Form,
     pub(super) deprecated: bool,
-    /// Texts that do not stand in `raw` as they are, one behind the other.
+    /// The texts that `raw` does not contain literally, one after the other.
     pub(super) pool: Box<str>,
     pub(super) single: [Text; 6],
-    /// URLs, then keywords.
+    /// The URLs, then the keywords.
     pub(super) lists: Box<[Text]>,
     pub(super) urls: u32,
 }
@@ -27,22 +27,22 @@ pub struct Line {
 /// The syntax of an entry's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// A list of one, indented as it stands.
+    /// A YAML list of one item, with its indentation in the index.
     Yaml,
     Json,
 }
 
-/// Position of a text.
+/// The position of a text.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Text {
     pub(super) start: u32,
     pub(super) length: u32,
 }
 
-/// Of a start: within the pool.
+/// The bit of a start that means a position in the pool.
 pub(super) const POOLED: u32 = 1 << 31;
 
-/// Name of one of an entry's single texts.
+/// The name of one of an entry's single texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
     Name,
@@ -54,7 +54,7 @@ pub(super) enum Which {
 }
 
 impl Line {
-    /// The line of an entry that was decoded.
+    /// Makes the line of a decoded entry.
     pub(super) fn new(raw: Bytes, form: Form, entry: &Entry) -> Self {
         Draft::of(entry).line(raw, form)
     }
@@ -69,39 +69,39 @@ impl Line {
         }
     }
 
-    /// The chart's name, as the entry says it.
+    /// Returns the chart's name in the entry.
     pub fn name(&self) -> &str {
         self.text(self.single[Which::Name as usize])
     }
 
-    /// Its version, as written.
+    /// Returns the version, as written.
     pub fn version(&self) -> &str {
         self.text(self.single[Which::Version as usize])
     }
 
-    /// The version of what it installs; perhaps empty.
+    /// Returns the version of the application that the chart installs, or an empty text.
     pub fn app_version(&self) -> &str {
         self.text(self.single[Which::AppVersion as usize])
     }
 
-    /// One sentence; perhaps empty.
+    /// Returns the description in one sentence, or an empty text.
     pub fn description(&self) -> &str {
         self.text(self.single[Which::Description as usize])
     }
 
-    /// Words to find it by.
+    /// Returns the keywords for a search.
     pub fn keywords(&self) -> impl Iterator<Item = &str> {
         self.lists[self.urls as usize..].iter().map(|text| self.text(*text))
     }
 
-    /// SHA-256 of its archive as bare hex, if the index says it.
+    /// Returns the SHA-256 of the archive as bare hex, if the index has it.
     pub fn digest(&self) -> Option<&str> {
         let digest = self.text(self.single[Which::Digest as usize]);
         let digest = digest.strip_prefix("sha256:").unwrap_or(digest);
         (!digest.is_empty()).then_some(digest)
     }
 
-    /// The digest that the entry gives for its archive.
+    /// Returns the digest that the entry lists for its archive.
     pub fn listed_digest(&self) -> ListedDigest {
         ListedDigest::read(self.text(self.single[Which::Digest as usize]))
     }
@@ -125,16 +125,16 @@ impl Line {
     }
 
     /// Computes the SHA-256 of the entry's text in the index. While it is the same, nothing in the
-    /// entry has changed; a different value need not mean a change. Only a mirror asks for it, and
-    /// keeps the value from one release to the next.
+    /// entry has changed; a different value does not always mean a change. Only a mirror uses it,
+    /// and keeps the value from one release to the next.
     pub fn fingerprint(&self) -> Digest {
         Digest::sha256(&self.raw)
     }
 
-    /// Everything the entry says.
+    /// Decodes the whole entry.
     ///
     /// # Errors
-    /// None that reading the index would not have met.
+    /// None, unless the reading of the index had failed before.
     pub fn decode(&self) -> Result<Entry> {
         match self.form {
             Form::Yaml => full::decode_yaml(&self.raw),
@@ -142,7 +142,7 @@ impl Line {
         }
     }
 
-    /// The entry's text, if it is YAML.
+    /// Returns the entry's text, if it is YAML.
     pub(crate) fn yaml(&self) -> Option<&str> {
         if self.form == Form::Yaml { str::from_utf8(&self.raw).ok() } else { None }
     }

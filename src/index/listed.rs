@@ -1,22 +1,22 @@
-//! The digest that an entry gives for its archive, read as servers write it: bare hex or with its
-//! algorithm in front, in either case, SHA-256 or SHA-512.
+//! The digest that an entry lists for its archive, in the spellings of servers: bare hex or with
+//! its algorithm, in either case, SHA-256 or SHA-512.
 
 use crate::digest::Digest;
 
 /// The digest in an index's entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ListedDigest {
-    /// The entry has none.
+    /// The entry lists no digest.
     #[default]
     Missing,
-    /// A SHA-256 or SHA-512. For an archive in a registry it may be the manifest's.
+    /// A SHA-256 or SHA-512. For an archive in a registry, it may be that of the manifest.
     Digest(Digest),
-    /// A text that is neither, such as an MD5.
+    /// Another text, such as an MD5.
     Odd(String),
 }
 
 impl ListedDigest {
-    /// Reads the text of an entry's `digest`.
+    /// Parses the text of an entry's `digest`.
     pub fn read(text: &str) -> Self {
         let text = text.trim();
         if text.is_empty() {
@@ -31,7 +31,7 @@ impl ListedDigest {
         whole.parse().map_or_else(|_| Self::Odd(text.to_owned()), Self::Digest)
     }
 
-    /// The digest, if it is one that can be compared.
+    /// Returns the digest, if it is comparable.
     pub fn digest(&self) -> Option<&Digest> {
         match self {
             Self::Digest(digest) => Some(digest),

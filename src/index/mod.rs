@@ -1,7 +1,7 @@
-//! The index of a chart repository: index.yaml read, searched and written as Helm does, the URLs of
-//! its entries, and the file that names the user's repositories. The module is pure: it takes bytes
-//! and returns values. `crate::client` downloads an index; `crate::ops::index` creates one from a
-//! folder.
+//! The index of a chart repository: reading, searching and writing index.yaml as Helm does, the
+//! URLs of its entries, and the file that names the user's repositories. The module is pure: it
+//! takes bytes and returns values. `crate::client` downloads an index; `crate::ops::index` creates
+//! one from a folder.
 
 mod build;
 mod document;
@@ -31,8 +31,8 @@ pub(crate) use json::value as json_value;
 pub use line::Line;
 pub use listed::ListedDigest;
 
-/// A repository's index. Charts are sorted by name, their versions newest first; what Helm drops is
-/// not there.
+/// The index of a repository. Charts are sorted by name, and their versions newest first. It does
+/// not contain the entries that Helm drops.
 #[derive(Clone, Debug)]
 pub struct Index {
     charts: Vec<Chart>,
@@ -43,16 +43,16 @@ pub struct Index {
     context_path: String,
 }
 
-/// A chart's name and which of the lines are its.
+/// The name of a chart, and the range of its lines.
 #[derive(Clone, Debug)]
 struct Chart {
     name: Box<str>,
     lines: std::ops::Range<usize>,
-    /// Range of the warnings about its entries.
+    /// The range of the warnings about its entries.
     dropped: std::ops::Range<usize>,
 }
 
-/// One chart of an index: the name it is listed under and its versions.
+/// A chart of an index: its key and its versions.
 #[derive(Clone, Copy, Debug)]
 pub struct Listed<'i> {
     name: &'i str,
@@ -60,18 +60,19 @@ pub struct Listed<'i> {
 }
 
 impl<'i> Listed<'i> {
-    /// The key it stands under. An entry's own name may differ; Helm does not compare them.
+    /// Returns the chart's key in the index. An entry's own name may differ; Helm does not compare
+    /// them.
     pub fn name(self) -> &'i str {
         self.name
     }
 
-    /// Its versions, newest first; perhaps none.
+    /// Returns the versions, newest first. There may be none.
     pub fn versions(self) -> &'i [Line] {
         self.versions
     }
 
-    /// The URLs of `line`, then those of the other entries of this version with the same digest:
-    /// they are the same archive at other addresses.
+    /// Returns the URLs of `line`, then those of the other entries of this version with the same
+    /// digest: they are the same archive at other addresses.
     pub fn urls(self, line: &'i Line) -> Vec<&'i str> {
         let digest = line.listed_digest();
         let mut urls: Vec<&str> = line.urls().collect();
@@ -90,12 +91,12 @@ impl<'i> Listed<'i> {
 }
 
 impl Index {
-    /// The charts, by name.
+    /// Returns the charts, by name.
     pub fn charts(&self) -> impl ExactSizeIterator<Item = Listed<'_>> {
         self.charts.iter().map(|chart| self.listed(chart))
     }
 
-    /// The chart listed under `name`.
+    /// Returns the chart listed under `name`.
     pub fn chart(&self, name: &str) -> Option<Listed<'_>> {
         let at = self.charts.binary_search_by(|chart| (*chart.name).cmp(name)).ok()?;
         Some(self.listed(&self.charts[at]))
@@ -126,7 +127,7 @@ impl Index {
         &self.generated
     }
 
-    /// `serverInfo.contextPath`: where a ChartMuseum's API lies. Empty if there is none.
+    /// Returns `serverInfo.contextPath`, the path of a ChartMuseum's API, or an empty text.
     pub fn context_path(&self) -> &str {
         &self.context_path
     }

@@ -1,12 +1,12 @@
-//! The order of a chart's versions: newest first. Versions that differ by build metadata alone, or
-//! by spelling, are equal, and where Helm leaves equals depends on how Go's `sort.Sort` moves them
-//! about. An index is to be Helm's to the byte, so the moves are made here too: pattern-defeating
-//! quicksort as Go has had it since 1.19. Charts of up to twelve versions are sorted by insertion,
-//! which leaves equals in their order.
+//! The order of a chart's versions, newest first. Versions that differ only by build metadata or
+//! spelling are equal, and in Helm their order depends on the moves of Go's `sort.Sort`. Our
+//! indexes must equal Helm's byte for byte, so this module makes the same moves: pattern-defeating
+//! quicksort, as in Go since 1.19. Charts of up to twelve versions are sorted by insertion, which
+//! keeps the order of equal ones.
 
 use crate::version::Version;
 
-/// Sorts items by the version that each is written with.
+/// Sorts items by their version texts.
 pub(crate) fn sort<T>(items: &mut [T], written: impl Fn(&T) -> &str) {
     if items.len() < 2 {
         return;
@@ -20,7 +20,7 @@ pub(crate) fn sort<T>(items: &mut [T], written: impl Fn(&T) -> &str) {
     };
     let length = items.len();
     sorter.quick(0, length, bits(length));
-    // Where each item came from, turned into swaps.
+    // The original positions of the items are converted to swaps.
     let mut from: Vec<usize> = sorter.keys.into_iter().map(|(_, at)| at).collect();
     for to in 0..length {
         let mut source = from[to];
@@ -37,7 +37,7 @@ fn bits(number: usize) -> u32 {
     usize::BITS - number.leading_zeros()
 }
 
-/// Order of the sample from which a pivot was chosen.
+/// The order of the sample from which a pivot was chosen.
 #[derive(PartialEq, Eq)]
 enum Hint {
     Unknown,
@@ -50,7 +50,7 @@ struct Sorter {
 }
 
 impl Sorter {
-    /// Helm's comparison, turned round: what is no version counts as less than anything.
+    /// Compares as Helm does, in reverse: a text that is not a version is less than any version.
     fn less(&self, a: usize, b: usize) -> bool {
         match (&self.keys[b].0, &self.keys[a].0) {
             (None, _) => true,
@@ -119,8 +119,8 @@ impl Sorter {
         }
     }
 
-    /// Moves items less than the pivot before it and the rest after it. It reports if they were in
-    /// order already.
+    /// Moves items less than the pivot before it and the rest after it. Returns true if they were
+    /// in order already.
     fn partition(&mut self, start: usize, end: usize, pivot: usize) -> (usize, bool) {
         self.swap(start, pivot);
         let (mut low, mut high) = (start + 1, end - 1);
@@ -163,7 +163,7 @@ impl Sorter {
         }
     }
 
-    /// Sorts what is nearly sorted, or gives up.
+    /// Sorts items that are nearly sorted, or gives up.
     fn insertion_succeeds(&mut self, start: usize, end: usize) -> bool {
         let mut at = start + 1;
         for _ in 0..5 {
@@ -195,7 +195,7 @@ impl Sorter {
         false
     }
 
-    /// Moves three elements elsewhere, by random numbers that depend on the length alone.
+    /// Moves three elements, by random numbers that depend only on the length.
     fn break_patterns(&mut self, start: usize, end: usize) {
         let length = end - start;
         if length < 8 {

@@ -1,4 +1,4 @@
-//! From bytes to an index: which reader reads it.
+//! The entry point for reading an index, which selects a reader.
 
 use super::build::Build;
 use super::{Index, full, json, scan};
@@ -7,13 +7,13 @@ use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
 
 impl Index {
-    /// Reads an index as Helm does: JSON leniently, anything else as YAML strictly (an unknown or
-    /// doubled key anywhere refuses it whole). Entries that are no charts are dropped with a
-    /// warning, which names `source`.
+    /// Reads an index as Helm does: JSON tolerantly, any other text strictly as YAML, so that an
+    /// unknown or duplicate key anywhere refuses the index. Entries that are not charts are dropped
+    /// with a warning, which names `source`.
     ///
     /// # Errors
-    /// Helm's text without the file's name; `Limit` where there are more bytes or entries than
-    /// [`Limits`] has for an index.
+    /// Helm's text without the file's name; `Limit` if there are more bytes or entries than
+    /// [`Limits`] allows for an index.
     pub fn read(bytes: Bytes, source: &str, limits: &Limits) -> Result<Self> {
         if bytes.is_empty() {
             return Err(Error::invalid("empty index.yaml file"));
@@ -32,7 +32,7 @@ impl Index {
         Self::read_fully(&bytes, source, limits)
     }
 
-    /// The same for YAML by the full reader alone.
+    /// Reads YAML with the full reader alone.
     pub(super) fn read_fully(bytes: &[u8], source: &str, limits: &Limits) -> Result<Self> {
         let mut build = Build::new(source, limits);
         let head = full::read(bytes, &mut build, limits)?;

@@ -1,4 +1,5 @@
-//! The fast reader and the full one agree: on what is good, on what it says, and on what is wrong.
+//! Tests that the fast reader and the full one agree: about valid input, its content, and its
+//! faults.
 
 use super::scan::{FastResult, Sink, scan};
 use super::*;
@@ -7,7 +8,7 @@ use crate::limits::Limits;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-/// Number of entries the fast reader took, and how many it left to the full one.
+/// The number of entries that the fast reader read, and of those that it left to the full one.
 #[derive(Default)]
 struct Count(usize, usize);
 
@@ -27,14 +28,15 @@ impl Sink for Count {
     }
 }
 
-/// Entries read fast and not, or nothing if the whole is left to the full reader.
+/// Returns the numbers of entries read fast and not, or `None` if the whole is left to the full
+/// reader.
 fn fast(text: &str) -> Option<(usize, usize)> {
     let mut count = Count::default();
     scan(&Bytes::copy_from_slice(text.as_bytes()), &mut count).ok()?;
     Some((count.0, count.1))
 }
 
-/// Everything an index says.
+/// Returns the whole content of an index.
 fn told(index: Result<Index, crate::Error>) -> Result<String, String> {
     let index = index.map_err(|error| error.message().to_owned())?;
     let mut text = format!(
@@ -218,7 +220,7 @@ fn word() -> impl Strategy<Value = String> {
         1 => "\\PC{0,6}",
         1 => "([a-z]{3,9} ){14,20}[a-z\u{e9}'\":#]{1,4}",
     ];
-    // As a key it is written plain, by Helm too, and then merges.
+    // As a key, it is written plain, by Helm too, and then merges.
     words.prop_filter("merges", |word| word != "<<")
 }
 
@@ -299,7 +301,7 @@ fn charts() -> impl Strategy<Value = Vec<write::Listing>> {
         .prop_map(|charts| charts.into_iter().collect())
 }
 
-/// One change of a text: the kind, the place and what with.
+/// Makes a change of a text: the kind, the position and the replacement.
 fn change() -> impl Strategy<Value = (u8, prop::sample::Index, String)> {
     let piece = prop_oneof![
         Just("\n"),
@@ -417,7 +419,8 @@ fn every_answer_of_helm_is_ours() {
         let read = Index::read(document.clone().into(), "here", &Limits::default());
         if let Some(expected) = error {
             let error = read.map(drop).expect_err(&document);
-            // The reader of YAML says where, which Helm often does not, and may name another cause.
+            // Our YAML reader adds the position, which Helm often omits, and may name another
+            // cause.
             let syntax = "error converting YAML to JSON: yaml: ";
             if expected.starts_with(syntax) && !expected.contains("unmarshal errors") {
                 assert!(error.message().starts_with(syntax), "{document}: {error}");
@@ -435,8 +438,8 @@ fn every_answer_of_helm_is_ours() {
                 (chart.name().to_owned(), entries.collect())
             })
             .collect();
-        // What stands beside the entries is not written again, nor is a list without URLs told from
-        // none.
+        // The writer omits the fields beside the entries, and does not distinguish a list without
+        // URLs from a missing one.
         let mut expected: serde_json::Value =
             serde_json::from_str(&index.expect("an index")).expect("JSON");
         for key in ["serverInfo", "publicKeys", "annotations"] {

@@ -3,11 +3,11 @@
 
 use crate::{Error, Result, quote};
 
-/// The URL of an archive: `reference` as it is if it is absolute, of whatever scheme, else within
-/// `base`, which is taken for a folder. The query is `base`'s.
+/// Returns the URL of an archive: `reference` itself if it is absolute, with any scheme, else its
+/// path within the folder `base`. The query is that of `base`.
 ///
 /// # Errors
-/// Helm's text, where one of them is no URL.
+/// Helm's text, if one of them is not a URL.
 pub fn resolve(base: &str, reference: &str) -> Result<String> {
     let refuse = |text: &str, cause: &str| {
         let quoted = quote::go(text);
@@ -36,12 +36,12 @@ pub fn resolve(base: &str, reference: &str) -> Result<String> {
     Ok(resolved.text())
 }
 
-/// `parts` below `base`, as a path is joined: `..` and doubled slashes go, the query of `base`
-/// stays. A base that is no URL is joined as a path.
+/// Joins `parts` below `base` as paths: without `..` and doubled slashes, with the query of `base`.
+/// A base that is not a URL is joined as a path.
 pub fn join(base: &str, parts: &[&str]) -> String {
     match Parsed::read(base) {
         Ok(mut url) => {
-            // A hint of how it was escaped holds no longer once something is added.
+            // Go's record of the original escapes no longer applies to a longer path.
             let mut all = vec![unescape(&url.path).unwrap_or_default()];
             all.extend(parts.iter().map(|part| part.as_bytes().to_vec()));
             let joined = join_path(&all);
@@ -62,7 +62,7 @@ pub fn join(base: &str, parts: &[&str]) -> String {
     }
 }
 
-/// Parts that Go finds in a URL, escaped as it would write them.
+/// The parts of a URL that Go finds, escaped as it would write them.
 struct Parsed<'t> {
     scheme: String,
     opaque: Option<&'t str>,
@@ -156,7 +156,7 @@ impl<'t> Parsed<'t> {
     }
 }
 
-/// The scheme, perhaps empty, and the rest.
+/// Splits off the scheme, which may be empty.
 fn split_scheme(text: &str) -> Result<(&str, &str), String> {
     let end = text.bytes().enumerate().find(|(at, byte)| {
         let within = *at > 0 && (byte.is_ascii_digit() || b"+-.".contains(byte));
@@ -169,7 +169,7 @@ fn split_scheme(text: &str) -> Result<(&str, &str), String> {
     }
 }
 
-/// A path below another, without its dots.
+/// Joins a path to another, without its dots.
 fn merge(base: &str, reference: &str) -> String {
     let full = match reference.chars().next() {
         None => base.to_owned(),
@@ -204,7 +204,7 @@ fn merge(base: &str, reference: &str) -> String {
     if out.starts_with("//") { out.split_off(1) } else { out }
 }
 
-/// Go's `path.Join`: what is empty does not count, dots and doubled slashes go.
+/// Joins paths as Go's `path.Join`: without empty parts, dots and doubled slashes.
 fn join_path(parts: &[Vec<u8>]) -> Vec<u8> {
     let parts: Vec<_> = parts.iter().filter(|part| !part.is_empty()).cloned().collect();
     if parts.is_empty() {
@@ -235,7 +235,7 @@ enum Mode {
     Fragment,
 }
 
-/// Escaped text as Go keeps it: untouched if it is soundly escaped, else escaped anew.
+/// Returns escaped text as Go keeps it: unchanged if its escapes are valid, else escaped again.
 fn escaped(text: &str, mode: Mode) -> Result<String, String> {
     let plain = unescape(text).ok_or_else(|| {
         let at = text.match_indices('%').map(|(at, _)| &text[at..]).find(|rest| !is_escape(rest));
@@ -251,7 +251,7 @@ fn is_escape(text: &str) -> bool {
     text.as_bytes().get(1..3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// Returns true if a byte may stand as it is.
+/// Returns true if a byte needs no escape.
 fn is_free(byte: u8, mode: Mode) -> bool {
     byte.is_ascii_alphanumeric()
         || b"-_.~$&+,/:;=@".contains(&byte)
@@ -270,7 +270,7 @@ fn escape(plain: &[u8], mode: Mode) -> String {
     text
 }
 
-/// `None` where a `%` is followed by anything but two hex digits.
+/// Removes the escapes. Returns `None` if two hex digits do not follow a `%`.
 fn unescape(text: &str) -> Option<Vec<u8>> {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,4 +1,4 @@
-//! An index as text, byte for byte as Helm writes it: keys sorted in YAML, in the order of its
+//! A writer of indexes, with the same bytes as Helm: with sorted keys in YAML, in the order of its
 //! structs in JSON.
 
 use super::Entry;
@@ -6,11 +6,11 @@ use crate::json;
 use crate::yaml::{self, Value};
 use std::io;
 
-/// A chart's name and its entries, in the order they are to be written.
+/// The name of a chart and its entries, in the order in which they are written.
 pub type Listing = (String, Vec<Entry>);
 
-/// The index as `helm repo index` writes it. `charts` are sorted by name here, entries are left as
-/// they are.
+/// Returns the index as `helm repo index` writes it. This sorts `charts` by name, and keeps the
+/// order of entries.
 pub fn yaml(charts: &[Listing], generated: &str) -> String {
     let fragments: Vec<(&str, Vec<String>)> = charts
         .iter()
@@ -23,7 +23,7 @@ pub fn yaml(charts: &[Listing], generated: &str) -> String {
     })
 }
 
-/// The index as `helm repo index --json` writes it, without a last line break.
+/// Returns the index as `helm repo index --json` writes it, without a last line break.
 pub fn json(charts: &[Listing], generated: &str) -> String {
     let fragments: Vec<(&str, Vec<String>)> = charts
         .iter()
@@ -36,21 +36,22 @@ pub fn json(charts: &[Listing], generated: &str) -> String {
     })
 }
 
-/// One version's lines as they stand in the YAML of the whole, indent and last line break included.
-/// A whole index is `apiVersion: v1`, `entries:`, for each chart [`key`] and its fragments, and
-/// [`footer`].
+/// Returns one version's lines in the YAML of the whole index, with indentation and last line
+/// break. A whole index is `apiVersion: v1`, `entries:`, for each chart [`key`] and its fragments,
+/// and [`footer`].
 pub fn fragment(entry: &Entry) -> String {
     yaml::emit_item(&entry.encode(), 2)
 }
 
-/// One version as it stands in the JSON of the whole, without indent before it or comma behind.
+/// Returns one version's text in the JSON of the whole index, without indentation before it or a
+/// comma after it.
 pub(crate) fn json_fragment(entry: &Entry) -> String {
     // A line break within a string is escaped, so that every one here begins a line.
     text(json::to_vec_indented(entry)).replace('\n', "\n      ")
 }
 
-/// A chart's line before its fragments. Helm writes a name of more than 128 characters in another
-/// form, which reads the same.
+/// Returns a chart's line before its fragments. Helm writes a name of more than 128 characters in
+/// another form with the same meaning.
 pub fn key(name: &str) -> String {
     let text = chart(name, Value::Null);
     match text.strip_suffix(" null\n") {
@@ -119,7 +120,7 @@ pub(crate) fn json_pieces<'t, T: Iterator<Item = &'t str>>(
     out(if empty { "}\n}" } else { "\n  }\n}" })
 }
 
-/// One chart's lines.
+/// Returns the lines of one chart.
 fn chart(name: &str, entries: Value) -> String {
     let chart = Value::Map(vec![(name.to_owned(), entries)]);
     let text = yaml::emit(&Value::Map(vec![("entries".to_owned(), chart)]));

@@ -1,36 +1,35 @@
-//! The values that the pieces of a template find.
+//! The evaluation of a template's pieces.
 
 use super::{Filter, Piece, Slice, To, number};
 use crate::json;
 use serde_json::Value;
 use std::{borrow::Cow, cmp::Ordering};
 
-/// A path that leads nowhere, or a step that cannot be made. Helm drops the reason, and with it all
-/// output.
+/// The error of a path that does not exist, or of an impossible step. Helm drops the reason, and
+/// with it all output.
 #[derive(Debug)]
 pub(super) struct Nowhere;
 
 type Result<T> = std::result::Result<T, Nowhere>;
 
-/// A value on the way. `None` is what a range works on that has nothing to go through, or a null of
-/// its list.
+/// An intermediate value. `None` is the value of a range without items, or of a null in its list.
 type Item<'a> = Option<Cow<'a, Value>>;
 
-/// The whole text, or nothing.
+/// Renders the whole text, or nothing.
 pub(super) fn render(pieces: &[Piece], values: &Value) -> Result<String> {
     let mut out = String::new();
     all(pieces, &Some(Cow::Borrowed(values)), &mut out)?;
     Ok(out)
 }
 
-/// The step that a word asks for.
+/// The step that a word requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Word {
     Range,
     End,
 }
 
-/// The word among an action's steps.
+/// Returns the word among an action's steps.
 fn word(piece: &Piece) -> Option<Word> {
     let Piece::Steps(steps) = piece else { return None };
     steps.iter().find_map(|step| match step {
@@ -40,7 +39,7 @@ fn word(piece: &Piece) -> Option<Word> {
     })
 }
 
-/// The end of the range whose body starts with `body`; `None` when nothing ends it.
+/// Returns the end of the range whose body starts with `body`, or `None` if it has no end.
 fn end(body: &[Piece]) -> Option<usize> {
     let mut open = 1;
     body.iter().position(|piece| {
@@ -60,16 +59,16 @@ fn all(pieces: &[Piece], root: &Item<'_>, out: &mut String) -> Result<()> {
         let found = step(vec![root.clone()], piece)?;
         match word(piece) {
             None => print(&found, out),
-            // Every `end` that belongs to a range was passed with it.
+            // The loop skips every `end` of an inner range together with that range.
             Some(Word::End) => return Err(Nowhere),
             Some(Word::Range) => {
                 let body = &pieces[at..];
                 let end = end(body);
-                // A range that nothing ends has everything behind it for a body, and then that
-                // comes once more.
+                // The body of a range without an end is everything after it, which then follows
+                // once more.
                 let body = &body[..end.unwrap_or(body.len())];
                 for item in &found {
-                    // What is null in a list is nothing within a range.
+                    // Within a range, a null in the list has no value.
                     let item = item.clone().filter(|value| !value.is_null());
                     all(body, &item, out)?;
                 }
@@ -117,7 +116,8 @@ fn step<'a>(from: Vec<Item<'a>>, piece: &Piece) -> Result<Vec<Item<'a>>> {
     }
 }
 
-/// The fields of that name; that none has it is an error, that some have not is none.
+/// Returns the fields of that name. It is an error if no value has the field, but not if some lack
+/// it.
 fn field<'a>(from: Vec<Item<'a>>, name: &str) -> Result<Vec<Item<'a>>> {
     if from.is_empty() {
         return Ok(from);
@@ -147,7 +147,7 @@ fn children<'a>(value: &Cow<'a, Value>) -> Vec<Item<'a>> {
     }
 }
 
-/// A value and all within it, but for numbers, bools and what is empty.
+/// Collects a value and all values in it, except numbers, bools and empty ones.
 #[expect(clippy::ptr_arg, reason = "the value itself is found, borrowed or owned")]
 fn within<'a>(value: &Cow<'a, Value>, found: &mut Vec<Item<'a>>) {
     let inner = children(value);
@@ -215,7 +215,8 @@ fn passes(item: &Item<'_>, filter: &Filter) -> Result<bool> {
     };
     let (left, right) = (left?, steps(vec![item.clone()], right)?);
     let ([left], [right]) = (&left[..], &right[..]) else {
-        // With nothing on a side nothing passes; of several, nobody knows which is meant.
+        // If a side has no value, the filter rejects; if it has several, the comparison is
+        // ambiguous.
         return if left.len() > 1 || right.len() > 1 { Err(Nowhere) } else { Ok(false) };
     };
     let (Some(left), Some(right)) = (left, right) else { return Err(Nowhere) };
@@ -237,8 +238,8 @@ fn equal(left: &Value, right: &Value) -> Result<bool> {
     }
 }
 
-/// Only what is of one type can be compared, and a whole number of a template is another type than
-/// the floats of the values.
+/// Compares two values of the same type. A whole number in a template has another type than the
+/// floats of the values.
 fn order(left: &Value, right: &Value) -> Result<Ordering> {
     match (left, right) {
         (Value::String(left), Value::String(right)) => Ok(left.cmp(right)),

@@ -1,8 +1,8 @@
-//! The JSONPath templates of kubectl and of `helm show values --jsonpath`: `{.image.tag}`,
-//! `{range .list[*]}{@}{end}`. They are not RFC 9535. The dialect is that of
-//! k8s.io/client-go/util/jsonpath, as Helm 4.3.2 and 3.22 were seen to print it; the recorded table
-//! is testdata/chart/jsonpath.txt. Where Go walks a mapping in random order, entries come by their
-//! keys.
+//! The JSONPath templates of kubectl and of `helm show values --jsonpath`: `{.image.tag}`, `{range
+//! .list[*]}{@}{end}`. They differ from RFC 9535. The dialect is that of
+//! k8s.io/client-go/util/jsonpath, as recorded from Helm 4.3.2 and 3.22 in
+//! testdata/chart/jsonpath.txt. Go walks a mapping in random order; here, entries follow the order
+//! of their keys.
 
 use crate::{Error, Result, json};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use serde_json::Value;
 mod eval;
 mod parse;
 
-/// A template, parsed.
+/// A parsed template.
 #[derive(Clone, Debug)]
 pub struct Template(Vec<Piece>);
 
@@ -19,7 +19,7 @@ pub struct Template(Vec<Piece>);
 enum Piece {
     /// Text outside of braces, or in quotes.
     Text(String),
-    /// An expression in braces: each step works on the values that the one before it found.
+    /// An expression in braces. Each step works on the values that the step before it found.
     Steps(Vec<Self>),
     /// A field, `.name`.
     Field(String),
@@ -27,16 +27,16 @@ enum Piece {
     Wildcard,
     /// Every descendant, `..`.
     Recursive,
-    /// `[1:3]`, `[0]`, `[*]`
+    /// A slice: `[1:3]`, `[0]`, `[*]`.
     Slice(Slice),
-    /// Several steps side by side, `[0,2]`.
+    /// Several alternative steps, `[0,2]`.
     Union(Vec<Vec<Self>>),
     /// A filter, `[?(@.name=="x")]`.
     Filter(Box<Filter>),
     Int(i64),
     Float(f64),
     Bool(bool),
-    /// `range`, `end`, and any other word, which means nothing.
+    /// A word: `range`, `end`, or any other, which has no effect.
     Word(String),
 }
 
@@ -50,18 +50,18 @@ struct Slice {
 /// The end of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum To {
-    /// At the end.
+    /// The end of the list.
     End,
-    /// Before this index.
+    /// The element before this index.
     Index(i64),
-    /// Behind its first element: `[2]`.
+    /// The first element of the slice: `[2]`.
     One,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct Filter {
     left: Vec<Piece>,
-    /// The operator and its right side; without one, the left side must exist.
+    /// The operator and its right side. Without them, the left side must exist.
     comparison: Option<(String, Vec<Piece>)>,
 }
 
@@ -83,7 +83,7 @@ impl Template {
     }
 }
 
-/// A number as Go's `%v` prints it.
+/// Formats a number as Go's `%v` prints it.
 fn number(value: f64) -> String {
     let text = json::shortest(value);
     let Some((mantissa, exponent)) = text.split_once('e') else { return text };
@@ -103,8 +103,8 @@ mod tests {
     use crate::{chart::values, limits::Limits};
 
     const VALUES: &[u8] = include_bytes!("../../../testdata/chart/jsonpath.yaml");
-    /// A line each: template and output, both as JSON text; `error` and the reason where the
-    /// template is refused.
+    /// One line for each template, with its output, both as JSON text; `error` and the reason for a
+    /// template that is refused.
     const GOLDEN: &str = include_str!("../../../testdata/chart/jsonpath.txt");
 
     #[test]

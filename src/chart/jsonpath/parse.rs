@@ -1,10 +1,10 @@
-//! Templates to pieces.
+//! A parser of templates to pieces.
 
 use super::{Filter, Piece, Slice, To};
 
 type Result<T> = std::result::Result<T, String>;
 
-/// Text and actions, in turn.
+/// Parses text and actions, in turn.
 pub(super) fn template(text: &str) -> Result<Vec<Piece>> {
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -22,17 +22,17 @@ pub(super) fn template(text: &str) -> Result<Vec<Piece>> {
     Ok(pieces)
 }
 
-/// The steps of what stands within brackets or on a side of a comparison.
+/// Parses the steps within brackets or on a side of a comparison.
 fn fragment(text: &str) -> Result<Vec<Piece>> {
     Scanner { text, at: 0 }.steps(End::Text)
 }
 
-/// End of a list of steps.
+/// The end of a list of steps.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// At a closing brace.
+    /// The list ends at a closing brace.
     Brace,
-    /// At the end of the text.
+    /// The list ends at the end of the text.
     Text,
 }
 
@@ -41,7 +41,7 @@ struct Scanner<'a> {
     at: usize,
 }
 
-/// Letters, digits and the underscore make words.
+/// Returns true for a letter, a digit or the underscore, of which words consist.
 fn is_word(c: char) -> bool {
     c == '_' || c.is_alphanumeric()
 }
@@ -57,7 +57,7 @@ impl<'a> Scanner<'a> {
         Some(c)
     }
 
-    /// Takes characters while `wanted` returns true.
+    /// Reads characters while `wanted` returns true.
     fn run(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {
         let rest = &self.text[self.at..];
         let length = rest.find(|c| !wanted(c)).unwrap_or(rest.len());
@@ -99,7 +99,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// `.name`, `.*`, `..` or `..name`.
+    /// Parses `.name`, `.*`, `..` or `..name`.
     fn field(&mut self, steps: &mut Vec<Piece>) {
         self.take();
         if self.peek() == Some('.') {
@@ -195,13 +195,12 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The sides of a comparison: the operator is the first run of `!<>=` that has something on both
-/// sides.
+/// Splits a comparison. The operator is the first run of `!<>=` with text on both sides.
 fn sides(text: &str) -> Option<(&str, &str, &str)> {
     let is_operator = |c| matches!(c, '!' | '<' | '>' | '=');
     let start = text.find(is_operator).filter(|start| *start > 0)?;
     let length = text[start..].find(|c| !is_operator(c)).unwrap_or(text.len() - start);
-    // The right side takes the last character of a run that ends the text.
+    // If a run ends the text, its last character is the right side.
     let length = if start + length == text.len() { length - 1 } else { length };
     let end = start + length;
     (length > 0).then(|| (&text[..start], &text[start..end], &text[end..]))
@@ -243,8 +242,8 @@ fn inside(text: &str) -> Result<Vec<Piece>> {
     Ok(vec![Piece::Slice(Slice { from, to, step })])
 }
 
-/// A string without its quotes, its escapes replaced as in Go; `None` for one that Go does not
-/// know, and for what is no UTF-8.
+/// Returns a string without its quotes, with its escapes replaced as in Go. Returns `None` if Go
+/// does not have the escape, or if the result is not UTF-8.
 fn unquote(text: &str, quote: char) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;

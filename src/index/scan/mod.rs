@@ -1,8 +1,7 @@
-//! The fast reader: one strict scan over the text of an index, every key of every entry known and
-//! there once, every value of a kind that its field takes, and nothing decoded but the few texts by
-//! which one chooses a version. An entry that it is not sure of is read by the full reader, alone;
-//! a document that it is not sure of, as a whole. It never refuses anything and never warns: that
-//! is left to the full reader too, so the two cannot disagree about what is wrong.
+//! The fast reader: one strict scan over the text of an index. It accepts only known keys, each
+//! once, and values of the right types. It decodes only the few texts that select a version. It
+//! leaves an ambiguous entry, or a whole ambiguous document, to the full reader. It never refuses
+//! anything and never warns; only the full reader does, so the two cannot disagree about faults.
 
 mod shape;
 
@@ -18,17 +17,18 @@ use shape::{Entry, Kind, Shape};
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// Receiver of an index's charts and entries, as the scan finds them.
+/// The receiver of an index's charts and entries, as the scan finds them.
 pub(super) trait Sink {
-    /// A chart begins.
+    /// Begins a chart.
     fn chart(&mut self, name: &str) -> FastResult<()>;
-    /// The chart's next entry, good as it is.
+    /// Receives the chart's next entry, which has no faults.
     fn line(&mut self, line: Line) -> FastResult<()>;
-    /// The chart's next entry, which the full reader must judge: its text, dash and all.
+    /// Receives the text of the chart's next entry, with its dash, which the full reader must
+    /// check.
     fn odd(&mut self, text: Bytes) -> FastResult<()>;
 }
 
-/// Fields of the index besides its entries.
+/// The fields of the index besides its entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) api_version: String,
@@ -84,7 +84,7 @@ impl<'t> Scan<'t> {
         if self.cursor.indent == -1 { Ok(head) } else { Err(Fallback) }
     }
 
-    /// A text that is kept.
+    /// Reads a text and keeps a copy.
     fn owned(&mut self, parent: isize) -> FastResult<String> {
         let scalar = self.cursor.scalar(parent)?;
         quick::text(self.cursor.text, &scalar)
@@ -153,7 +153,7 @@ impl<'t> Scan<'t> {
         if self.cursor.indent > 0 { Err(Fallback) } else { Ok(()) }
     }
 
-    /// One entry, from its dash to where it ends.
+    /// Reads an entry, from its dash to its end.
     fn entry(&mut self, dash: isize) -> FastResult<Line> {
         let start = self.cursor.line;
         self.draft.clear(start);
@@ -203,13 +203,14 @@ impl<'t> Scan<'t> {
         self.draft.set(which, self.cursor.text, &scalar)
     }
 
-    /// Judges an entry as Helm does; one that it would drop is for the full reader, which says why.
+    /// Checks an entry as Helm does. It leaves one that Helm would drop to the full reader, which
+    /// reports the reason.
     fn finish(&mut self, range: Range<usize>, created: &Scalar, kind: &Scalar) -> FastResult<Line> {
         let text = self.cursor.text;
         if *created != Scalar::Null {
             self.draft.set(Which::Created, text, created)?;
             if self.draft.is_empty(Which::Created) {
-                // A null is no time, and an empty text is none to Go.
+                // A null is not a time, and an empty text is not one in Go.
                 return Err(Fallback);
             }
         }

@@ -1,11 +1,11 @@
-//! Fields of an entry and their kinds, and a scan that checks keys and kinds and skips values.
+//! The fields of an entry and their types, and a scan that checks keys and types and skips values.
 //! [`crate::yaml::walk`] skips lists and mappings.
 
 use super::{Fallback, FastResult, Scalar, Scan, strict};
 use crate::yaml::cursor::Cursor;
 use crate::yaml::walk::{DEEPEST, Seen};
 
-/// Kind of a field's value.
+/// The type of a field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
@@ -17,7 +17,7 @@ pub(super) enum Kind {
     Anys,
 }
 
-/// Keys that a mapping may have.
+/// The keys that a mapping may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Strings,
@@ -47,7 +47,8 @@ macro_rules! fields {
         pub(in crate::index) enum Entry { $($name),* }
 
         impl Entry {
-            /// The field of exactly that key. Helm takes keys in any case; here they are not sure.
+            /// Returns the field of exactly that key. Helm accepts keys in any case; here, other
+            /// cases are ambiguous.
             pub(super) fn of(key: &str) -> Option<Self> {
                 match key { $($key => Some(Self::$name),)* _ => None }
             }
@@ -88,7 +89,7 @@ fields! {
 }
 
 impl Scan<'_> {
-    /// Passes over the value of a key whose mapping is indented by `column`.
+    /// Skips the value of a key whose mapping is indented by `column`.
     pub(super) fn shaped(&mut self, kind: Kind, column: isize) -> FastResult<()> {
         shaped(&mut self.cursor, kind, column)
     }
@@ -117,7 +118,7 @@ fn shaped(cursor: &mut Cursor<'_>, kind: Kind, column: isize) -> FastResult<()> 
     }
 }
 
-/// Passes over a mapping whose keys are indented by `column`.
+/// Skips a mapping whose keys are indented by `column`.
 fn mapping(cursor: &mut Cursor<'_>, shape: Shape, column: isize) -> FastResult<()> {
     let mut seen = Seen::default();
     loop {
@@ -138,7 +139,7 @@ fn mapping(cursor: &mut Cursor<'_>, shape: Shape, column: isize) -> FastResult<(
     }
 }
 
-/// An alias is a word, or Helm drops the entry.
+/// Checks an alias. Helm drops an entry whose alias is not a word.
 fn alias(cursor: &mut Cursor<'_>, column: isize) -> FastResult<()> {
     let range = match word(cursor, column)? {
         Scalar::Null => return Ok(()),
@@ -149,8 +150,8 @@ fn alias(cursor: &mut Cursor<'_>, column: isize) -> FastResult<()> {
     if cursor.text[range].bytes().all(allowed) { Ok(()) } else { Err(Fallback) }
 }
 
-/// A text of the metadata. Beside it Helm takes a number for a text; in it, an index with one is
-/// refused.
+/// Reads a text of the metadata. In the fields of the index, Helm accepts a number as a text; in
+/// the metadata, it refuses the whole index.
 pub(super) fn word(cursor: &mut Cursor<'_>, column: isize) -> FastResult<Scalar> {
     let scalar = cursor.scalar(column)?;
     strict(cursor.text, scalar)
