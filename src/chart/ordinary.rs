@@ -88,7 +88,7 @@ impl Field for Vec<String> {
 }
 
 impl Field for Vec<crate::yaml::Value> {
-    /// Such a field is rare and may have any type.
+    /// Leaves the value to the full reader: it is rare and may have any type.
     fn value(_: &mut Cursor<'_>, _: isize) -> FastResult<Self> {
         Err(Fallback)
     }

@@ -1,4 +1,4 @@
-//! `bundle save` and `bundle load`: charts in one file, for places that no network reaches.
+//! `bundle save` and `bundle load`: charts in one file, for places without a network.
 
 use super::{
     Run,
@@ -231,7 +231,7 @@ fn base(path: &Path) -> Result<Base> {
 
 fn load(run: &Run, args: &LoadArgs) -> Result<Exit> {
     let limits = Limits::default();
-    // Before the file is read through: it may have gigabytes.
+    // The rules are parsed before the file is read, because it may have gigabytes.
     let rules: Vec<Rule> = args.chart.iter().map(|text| text.parse()).collect::<Result<_>>()?;
     refuse_hosts(&args.destination)?;
     let bundle = Bundle::open(&args.file, &limits)?;

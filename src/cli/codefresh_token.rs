@@ -9,7 +9,7 @@ use crate::{
 };
 use std::{fs::File, io::Read, path::Path};
 
-/// Bytes of a file that names a few contexts.
+/// The largest size in bytes. The file names a few contexts.
 const MAX_FILE: u64 = 1 << 20;
 
 /// Returns the token of the file's current context, if the file has one. The user did not ask for
@@ -28,7 +28,7 @@ fn of_current(text: &[u8]) -> Option<String> {
     let file = yaml::parse(text, Duplicates::LastWins, &Limits::default()).ok()?;
     let current = file.get("current-context")?;
     let Value::Map(contexts) = file.get("contexts")? else { return None };
-    // By the name that a context gives itself; its key may be another.
+    // Contexts are found by the name that they contain; the key may differ.
     let (_, context) = contexts.iter().find(|(_, one)| one.get("name") == Some(current))?;
     match context.get("token")? {
         Value::String(token) if !token.is_empty() => Some(token.clone()),

@@ -1,4 +1,4 @@
-//! `dependency list|update|build CHART`.
+//! The commands `dependency list|update|build CHART`.
 
 use super::{
     Run, repo,
@@ -139,7 +139,7 @@ pub(super) fn update_quietly(
     })
 }
 
-/// The settings for reaching and reading dependencies.
+/// The settings for the download of dependencies and for reading charts.
 struct Ways<'a> {
     remote: &'a RemoteArgs,
     refresh: Refresh,
@@ -265,7 +265,7 @@ fn tell(run: &Run) -> impl Fn(Event) + Sync {
             Event::Deleting => "Deleting outdated charts".to_owned(),
             Event::Warning(text) => return talk.warn(&text),
         };
-        // Helm's lines go to stdout; a closed one is no reason to stop half-way.
+        // Helm's lines go to stdout. A closed stdout does not stop the work.
         let _ = output::println(quote::without_proof(&line));
     }
 }

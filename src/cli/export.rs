@@ -1,4 +1,4 @@
-//! `export LOCATION [DIR]`: a chart's files as DIR/NAME.
+//! The command `export LOCATION [DIR]`: it writes a chart's files to DIR/NAME.
 
 use super::{
     Run,
@@ -51,7 +51,7 @@ pub(super) struct ExportArgs {
 }
 
 impl ExportArgs {
-    /// `chart export` writes over an existing folder, as the old Helm did.
+    /// Makes the command write over an existing folder, as `chart export` of the old Helm did.
     pub(super) fn expand_over_existing(&mut self) {
         self.existing = Existing::Merge;
     }
@@ -119,7 +119,7 @@ pub(super) fn export(run: &Run, args: ExportArgs) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// Returns the location of the chart. With `--repo` it is a name, which is no location of its own.
+/// Returns the location of the chart. With `--repo`, the argument is only a name.
 async fn location(run: &Run, args: &ExportArgs) -> Result<Location> {
     args.chart_repository.check()?;
     match &args.chart_repository.repo {

@@ -1,4 +1,5 @@
-//! A chart from wherever a location points but a folder: a registry, a layout, the saved charts.
+//! The download of a chart from any location except a folder: a registry, a layout, the saved
+//! charts.
 
 use super::{
     Run,

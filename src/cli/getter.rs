@@ -1,5 +1,5 @@
-//! `getter CERT KEY CA URL`: how Helm calls its getter plugin for `cm://` and `ocirepo://` (helm.md
-//! 6.6). The file's bytes go to stdout, everything else to stderr.
+//! The command `getter CERT KEY CA URL`, with which Helm calls its getter plugin for `cm://` and
+//! `ocirepo://` (helm.md 6.6). The file's bytes go to stdout, everything else to stderr.
 
 use super::{
     Run,
@@ -118,7 +118,7 @@ fn some_chart(url: &str, index: &Bytes) -> Result<()> {
     }) else {
         return Ok(());
     };
-    // Charts that are named need not have a version yet.
+    // A chart that the URL names may still have no version.
     let named = query.split('&').any(|pair| pair.starts_with("charts="));
     if named || Index::read(index.clone(), url, &Limits::default())?.versions() > 0 {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `lint PATH...`.
+//! The command `lint PATH...`.
 
 use super::{
     Run,
@@ -82,7 +82,7 @@ pub(super) fn lint(run: &Run, args: &LintArgs) -> Result<Exit> {
         run.talk.info("templates were not rendered; `helm lint` renders them");
     }
     if failed > 0 {
-        // As with other verbs, a path that does not exist is another failure than a bad chart.
+        // As with other verbs, a missing path is another failure than an invalid chart.
         let is_absent = |result: &Result<Report>| {
             result.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound)
         };

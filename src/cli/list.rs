@@ -1,4 +1,4 @@
-//! `list` and `remove`: the charts saved on this machine.
+//! The commands `list` and `remove` for the charts saved on this machine.
 
 use super::{
     Run,

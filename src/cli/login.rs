@@ -63,7 +63,7 @@ pub(super) fn logout(run: &Run, args: &LogoutArgs) -> Result<Exit> {
         Some(namespace) => format!("{registry}/{namespace}"),
     };
     if removed == Removed::Absent {
-        // As with Helm it is no failure.
+        // As in Helm, this is not a failure.
         run.talk.info(&format!("no credentials are stored for {name}"));
         return Ok(Exit::Ok);
     }
@@ -103,7 +103,7 @@ fn credential(run: &Run, args: &LoginArgs) -> Result<Credential> {
             "password required"
         }));
     }
-    // As with Helm, a secret without a name is a token to be changed for others.
+    // As in Helm, a secret without a user name is a token that is exchanged for others.
     Ok(if username.is_empty() {
         Credential::Identity(Secret::new(password))
     } else {
@@ -111,7 +111,7 @@ fn credential(run: &Run, args: &LoginArgs) -> Result<Credential> {
     })
 }
 
-/// Asks on the terminal; without one nothing is asked.
+/// Asks on the terminal. Without a terminal, it returns an error.
 fn ask(prompt: &str, flag: &str) -> Result<String> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {

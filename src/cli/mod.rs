@@ -1,4 +1,4 @@
-//! Arguments to options, operation, report to text: the command line.
+//! The command line. It converts arguments to options, runs an operation, and prints its report.
 
 use crate::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -52,7 +52,7 @@ struct Cli {
     command: Command,
 }
 
-/// Flags of every command; the names are Helm's.
+/// Flags of every command. The names are Helm's.
 #[derive(Clone, Debug, Args)]
 struct Global {
     /// Log requests and responses
@@ -229,7 +229,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Returns the ways in which a command names its user to a chart repository.
+/// Returns the ways in which a command accepts a chart repository's user.
 fn read_by(command: &Command) -> ReadBy {
     match command {
         Command::Repo(Lazy(repo::RepoCommand::Add(_))) => ReadBy::Flags,

@@ -1,5 +1,5 @@
-//! `museum push|delete`: to a ChartMuseum as `helm cm-push` does, and `cm-push CHART REPO` itself.
-//! Flags and variables are that plugin's.
+//! The commands `museum push|delete`, which work with a ChartMuseum as `helm cm-push` does, and
+//! `cm-push CHART REPO` itself. Flags and variables are that plugin's.
 
 use super::{
     Run,

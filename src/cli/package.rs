@@ -1,4 +1,4 @@
-//! `package PATH…`: chart sources to archives.
+//! The command `package PATH…`, which packages chart sources.
 
 use super::{
     Run, dependency,

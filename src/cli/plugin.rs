@@ -1,10 +1,10 @@
-//! `plugin install|uninstall`: this program as two Helm plugins.
+//! The commands `plugin install|uninstall`, which register this program as two Helm plugins.
 //!
 //! - `chart` makes `helm chart push …` work again.
 //!
-//! - `chart-getter` lets `helm repo add` take `cm://` and `ocirepo://`.
+//! - `chart-getter` lets `helm repo add` accept `cm://` and `ocirepo://`.
 //!
-//! They are two, because a plugin with getters has no command in Helm 4. Their files have the
+//! They are separate, because a plugin with getters has no command in Helm 4. Their files have the
 //! legacy format, which Helm 3 and 4 both load. One v1 file makes Helm 3 load no plugin at all
 //! (helm.md 6).
 
@@ -35,7 +35,7 @@ pub(super) enum PluginCommand {
 /// A plugin.
 #[derive(Clone, Copy, Debug)]
 struct Kind {
-    /// Its name, and so Helm's verb.
+    /// The name of the plugin, which is Helm's verb.
     name: &'static str,
     /// The command that the plugin runs.
     call: &'static str,
@@ -48,7 +48,7 @@ pub(super) fn plugin(run: &Run, command: PluginCommand) -> Result<Exit> {
     let folder = |kind: Kind| run.env.plugins().join(kind.name);
     match command {
         PluginCommand::Install => {
-            // Neither is placed where one could not be.
+            // If one of the two cannot be installed, neither is.
             for kind in [VERBS, GETTER] {
                 check(kind, &folder(kind))?;
             }
@@ -122,7 +122,8 @@ fn install(kind: Kind, folder: &Path) -> Result<()> {
         .tempdir_in(parent)
         .map_err(|error| Error::io("create a folder in", parent, error))?;
     let copy = staged.path().join("chartferry");
-    // A copy: a link would break when the program moves, and Helm runs it later.
+    // The plugin gets a copy, because Helm runs it later and a link would break when the program
+    // moves.
     fs::copy(&program, &copy).map_err(|error| Error::io("copy this program to", &copy, error))?;
     let file = staged.path().join("plugin.yaml");
     fs::write(&file, kind.manifest()).map_err(|error| Error::io("write", &file, error))?;
@@ -175,7 +176,7 @@ fn uninstall(kind: Kind, folder: &Path) -> Result<()> {
     output::println(format!("Uninstalled plugin: {}", kind.name))
 }
 
-/// Reports whether [`install`] created `folder`: it has a plugin of this name and command, and a
+/// Returns true if [`install`] created `folder`: it has a plugin of this name and command, and a
 /// copy of this program. Other plugins may mention chartferry too.
 fn is_ours(kind: Kind, folder: &Path) -> bool {
     manifest(folder, "name").is_some_and(|name| name == kind.name)

@@ -1,5 +1,5 @@
-//! `pull`: into a folder, as Helm does now, or into the store of saved charts, as `helm chart pull`
-//! did.
+//! The command `pull`: into a folder, as in Helm now, or into the store of saved charts, as `helm
+//! chart pull` did.
 
 use super::{
     Run,
@@ -182,7 +182,7 @@ fn warn_of_another(run: &Run, text: &str, name: &str, pulled: &Pulled, limits: &
         TagOrDigest::Tag(tag) => Some(tag.to_version()),
         TagOrDigest::Digest(_) => None,
     };
-    // A tag that is no version does not identify the chart's version.
+    // A tag that is not a version does not identify the chart's version.
     let version = version.filter(|version| Version::parse_loose(version).is_ok());
     let other = match read {
         Ok(chart) => chart.metadata.other_than(name, version.as_deref().unwrap_or_default()),
@@ -202,7 +202,7 @@ async fn from_repository(
     folder: &Path,
     limits: &Limits,
 ) -> Result<Printed> {
-    // The user who writes an archive's URL has chosen its file's name; an index has not.
+    // A user who writes the URL of an archive chose the file's name. An index may contain any name.
     let typed = match chart {
         Chart::Archive { url } => file_name(url).ok().filter(|name| is_archive(name)),
         _ => None,
@@ -220,7 +220,7 @@ async fn from_repository(
     let file = place(run, args, folder, &name, &got.archive, created, limits)?;
     if args.prov {
         match &got.provenance {
-            // An unpacked chart has no archive to put it beside.
+            // An unpacked chart has no archive beside which the file could be.
             Some(_) if args.untar => {}
             Some(bytes) => {
                 let path = folder.join(format!("{name}.prov"));
@@ -246,7 +246,7 @@ async fn from_repository(
 }
 
 impl PullArgs {
-    /// Reports whether a flag requests a file, whatever the reference looks like.
+    /// Returns true if a flag requests a file, whatever the reference looks like.
     fn wants_file(&self) -> bool {
         self.untar
             || self.prov

@@ -1,4 +1,4 @@
-//! `repo add|update|list|remove`, on Helm's own files and with Helm's words.
+//! The commands `repo add|update|list|remove`, with Helm's own files and Helm's texts.
 
 use super::{
     Run, index,
@@ -272,7 +272,7 @@ fn list(run: &Run, args: &ListArgs) -> Result<Exit> {
             let cells: Vec<Vec<String>> =
                 rows.iter().map(|row| vec![row.name.to_owned(), row.url.clone()]).collect();
             let text = if args.no_headers {
-                // Helm's heading then does not count for the columns' width either.
+                // As in Helm, the heading then does not count for the columns' width.
                 match cells.split_first() {
                     Some((first, rest)) => table(&[&first[0], &first[1]], rest, 0),
                     None => String::new(),

@@ -1,4 +1,4 @@
-//! `save PATH REF`: saves a chart on this machine under a reference.
+//! The command `save PATH REF`: it saves a chart on this machine under a reference.
 
 use super::{
     Run,
@@ -34,7 +34,7 @@ pub(super) fn save(run: &Run, args: &SaveArgs) -> Result<Exit> {
         None => Tag::from_version(&chart.metadata.version)?,
     };
     let version = &chart.metadata.version;
-    // A commit or a word may be the tag of any version; another version is a slip.
+    // A commit or a word may be the tag of any version, but another version is probably an error.
     if Version::parse_strict(tag.as_str()).is_ok()
         && Tag::from_version(version).is_ok_and(|own| own != tag)
     {

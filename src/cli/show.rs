@@ -1,4 +1,4 @@
-//! `show all|chart|values|readme|crds LOCATION`.
+//! The commands `show all|chart|values|readme|crds LOCATION`.
 
 use super::{
     Run,

@@ -1,4 +1,4 @@
-//! `tags` and `resolve`: the tags and digests of a repository.
+//! The commands `tags` and `resolve`, which print the tags and digests of a repository.
 
 use super::{
     Run,
@@ -124,7 +124,7 @@ struct Resolved {
     full: String,
     /// The digest of the manifest, or of the archive in a chart repository.
     digest: String,
-    /// The tag, or the version in a chart repository; none for a digest.
+    /// The tag, or the version in a chart repository. `None` for a digest.
     version: Option<String>,
 }
 
@@ -142,7 +142,8 @@ async fn resolve_chart(
     let chart_repository = RepositoryArgs::default();
     let located = chart_repository.locate(run, &args.remote, chart, version, args.devel).await?;
     if located.url.starts_with("oci://") {
-        // The index names that registry, so the name and the password of the flags are not for it.
+        // The index names that registry, so it does not get the user name and password of the
+        // flags.
         let remote = args.remote.nameless();
         let found = resolve_registry(run, &located.url, &remote, (None, false)).await?;
         return Ok(Resolved { version: Some(located.version), ..found });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Permits are this many bytes; a semaphore counts to 2^29 on small machines.
+/// Bytes of one permit. A semaphore counts only to 2^29 on small machines.
 const UNIT: u64 = crate::limits::KIB;
 
 /// Memory for archives. Clones share it.

@@ -11,7 +11,7 @@ use std::fmt;
 /// One version of one chart, with the names that its source uses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ChartVersion {
-    /// The chart.
+    /// The name of the chart.
     pub chart: String,
     /// Its version, as written.
     pub version: String,

@@ -58,7 +58,8 @@ impl Run<'_> {
                 {
                     job.place = place;
                 }
-                // Of what was never compared with the source, a registry knows better.
+                // For a version that was never compared with the source, the registry's answer is
+                // better.
                 let compared = |record: &&Record| {
                     record.origin.is_some() || !matches!(self.source, Source::Registry(_))
                 };

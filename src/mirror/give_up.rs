@@ -3,8 +3,8 @@
 use super::{carry::work::Failed, options::Options};
 use std::time::{Duration, Instant};
 
-/// After so many failures for a reason that others may share, without one success, the rest is not
-/// tried.
+/// The number of failures, for a reason that others may share and without one success, after which
+/// the run tries no more versions.
 const HOPELESS: usize = 64;
 /// The number of connections refused in a row after which an end counts as unreachable.
 const REFUSED: usize = 8;
@@ -14,10 +14,10 @@ const REFUSED: usize = 8;
 pub(super) struct GiveUp {
     at_once: usize,
     patience: Duration,
-    /// Failures before the first success.
+    /// The number of failures before the first success.
     hopeless: usize,
     succeeded: bool,
-    /// Failures in a row to reach an end, and when something was last reached.
+    /// The number of failures in a row to reach an end, and the time of the last success.
     refused: usize,
     reached: Instant,
 }

@@ -3,9 +3,10 @@
 use super::report::{Report, Verdict};
 use std::fmt::Write as _;
 
-/// The last success of a run.
+/// The name of the metric for the last success of a run.
 const LAST_SUCCESS: &str = "chartferry_mirror_last_success_timestamp_seconds";
-/// The time since which runs find versions missing, different, refused or failed.
+/// The name of the metric for the time since which runs find versions missing, different, refused
+/// or failed.
 const OLDEST_DRIFT: &str = "chartferry_mirror_oldest_drift_timestamp_seconds";
 
 /// Returns the metrics of some runs. `now` is Unix time. `before` is the text of the last run, for

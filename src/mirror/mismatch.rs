@@ -1,4 +1,4 @@
-//! Compares an archive with the digest that its index lists.
+//! The comparison of an archive with the digest in its index.
 
 use super::candidate::{Candidate, Payload};
 use crate::{
@@ -8,10 +8,11 @@ use crate::{
     ops::repository::listed::{Mismatch, Verdict, compare},
 };
 
-/// Describes how the bytes differ from the digest that the index lists; `None` if they do not.
+/// Describes the difference between the bytes and the digest in the index. Returns `None` if they
+/// match.
 ///
 /// # Errors
-/// `Io` when the archive must be read again to compare it.
+/// `Io` if the archive must be read again to compare it.
 pub(crate) fn mismatch(candidate: &Candidate, payload: &Payload) -> Result<Option<String>, Error> {
     let listed = match (&candidate.listed, &candidate.digest) {
         (ListedDigest::Missing, Some(digest)) => &ListedDigest::Digest(digest.clone()),

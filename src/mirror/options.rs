@@ -164,7 +164,7 @@ impl Placed {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner).extend(places);
     }
 
-    /// Reports whether a source lists a version for this place.
+    /// Returns true if a source lists a version for this place.
     pub(super) fn is_claimed(&self, place: &str) -> bool {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner).contains(place)
     }

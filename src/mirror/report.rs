@@ -34,19 +34,19 @@ pub enum Status {
     Replaced,
     /// Removed, because it vanished at the source.
     Pruned,
-    /// To be copied.
+    /// Missing: a run would copy it.
     Planned,
-    /// To be copied over a different chart.
+    /// Different: a run would copy it over the other chart.
     WouldReplace,
-    /// To be compared: its place is taken, and only its archive can show the content.
+    /// Undecided: its place is taken, and only its archive can show the content.
     ToCompare,
-    /// To be removed.
+    /// Vanished: a run would remove it.
     WouldPrune,
-    /// A check found something else in its place.
+    /// Different: a check found other content in its place.
     Drift,
-    /// A check did not find it.
+    /// Missing: a check did not find it.
     Missing,
-    /// A check found it at the destination, and the source does not have it.
+    /// Surplus: a check found it at the destination, and the source does not have it.
     Extra,
     /// Skipped, because it is a different kind of artifact.
     Other,
@@ -115,9 +115,9 @@ impl Told {
 pub struct Counts {
     /// Selected versions of this shard.
     pub selected: usize,
-    /// Versions that the selection left out.
+    /// Versions that the selection excluded.
     pub left_out: usize,
-    /// Tags of a registry that are other names of versions, and belong to no other number.
+    /// Tags of a registry that are other names of versions. They count nowhere else.
     pub aliases: usize,
     /// Versions that this run saw at the destination.
     pub in_step: usize,
@@ -136,13 +136,13 @@ pub struct Counts {
     pub replaced: usize,
     /// Versions removed.
     pub pruned: usize,
-    /// Versions to be copied.
+    /// Versions that a run would copy.
     pub planned: usize,
-    /// Versions to be copied over different charts.
+    /// Versions that a run would copy over different charts.
     pub would_replace: usize,
     /// Versions to be downloaded for a comparison.
     pub to_compare: usize,
-    /// Versions to be removed.
+    /// Versions that a run would remove.
     pub would_prune: usize,
     /// Versions whose place has different content, found by a check.
     pub drift: usize,
@@ -191,7 +191,7 @@ pub enum Verdict {
     InStep,
     /// A check found a difference.
     Drift,
-    /// Some of it is not.
+    /// The destination lacks some of the selected versions.
     Partly,
     /// No version succeeded.
     Failed,

@@ -1,4 +1,5 @@
-//! A run over one source: list, select, plan, copy in parallel, prune, record, report.
+//! A run over one source. It lists, selects, plans, copies in parallel, prunes, records and
+//! reports.
 
 use super::{
     budget::Budget,
@@ -87,8 +88,8 @@ impl<'a> Run<'a> {
     async fn prepare(source: &'a Source, sink: &'a Sink, options: &'a Options) -> Result<Self> {
         let key = Key::new(source.identity(), options.shard);
         let header = Header {
-            // Others may read a state: it holds nothing by which they could read the source. The
-            // key does, as a hash.
+            // Other users may read a state, so it has no secrets that give access to the source.
+            // The key contains them as a hash.
             source: without_proof(source.identity()),
             destination: without_proof(sink.identity()),
             naming: options.naming,
@@ -126,7 +127,7 @@ impl<'a> Run<'a> {
                     }
                 },
                 Ok(None) => {}
-                // A destination that cannot be reached is no reason to go on.
+                // If the destination is unreachable, the run ends.
                 Err(error) if error.kind() == ErrorKind::Network => return Err(error),
                 Err(error) => {
                     warnings.push(format!("the last state is not used: {}", error.chain()));
@@ -246,14 +247,14 @@ impl<'a> Run<'a> {
         if self.options.mode != Mode::Run {
             return Ok(());
         }
-        // A bundle is packed by the run that has all of it.
+        // Only the run that completes a bundle packs it.
         if matches!(self.sink, Sink::Folder(_) | Sink::Layout(_)) {
             self.sink.finish().await?;
         }
         self.settle().await
     }
 
-    /// Reports whether an unchanged source means that there is nothing to do.
+    /// Returns true if an unchanged source means that there is nothing to do.
     fn tells_all(&self, state: &State) -> bool {
         let (then, now) = (&state.header, &self.after.header);
         self.options.mode != Mode::Check
@@ -266,7 +267,7 @@ impl<'a> Run<'a> {
             && (self.options.prune.is_none() || then.vanished == 0)
     }
 
-    /// Reports whether a look at the destination is due: the last one is too old, or covered other
+    /// Returns true if a look at the destination is due: the last one is too old, or covered other
     /// versions. Every run sees the files of a folder.
     pub(super) fn is_look_due(&self, state: &State) -> bool {
         let (then, now) = (&state.header, &self.after.header);

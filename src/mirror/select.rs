@@ -27,10 +27,10 @@ enum Kind {
 }
 
 impl Pattern {
-    /// Reports whether the pattern matches a name.
+    /// Returns true if the pattern matches a name.
     pub fn takes(&self, name: &str) -> bool {
         match &self.kind {
-            // Its syntax was tried when it was parsed.
+            // The pattern was tried when it was parsed, so this does not fail.
             Kind::Glob(glob) => glob.matches(name.as_bytes()).unwrap_or(false),
             Kind::Regex(regex) => regex.is_match(name),
         }
@@ -79,7 +79,7 @@ pub struct Rule {
 impl FromStr for Rule {
     type Err = Error;
 
-    /// `PATTERN` or `PATTERN@RANGE`.
+    /// Parses `PATTERN` or `PATTERN@RANGE`.
     fn from_str(text: &str) -> Result<Self> {
         let (name, versions) = match text.split_once('@') {
             Some((name, range)) => (
@@ -100,14 +100,14 @@ pub enum Class {
     /// Select them.
     #[default]
     Take,
-    /// Leave them out.
+    /// Exclude them.
     Skip,
 }
 
 /// The choice for the dependencies of selected charts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Needs {
-    /// Leave them out.
+    /// Exclude them.
     #[default]
     Leave,
     /// Select the newest matching version of each, at any depth.
@@ -120,7 +120,7 @@ pub struct Selection {
     /// The rules for charts: the first rule that matches a name decides. Without rules, all charts
     /// are selected.
     pub rules: Vec<Rule>,
-    /// Charts that are left out, whatever the rules select.
+    /// Charts that are excluded, whatever the rules select.
     pub exclude: Vec<Pattern>,
     /// The range of versions for charts whose rule gives none.
     pub versions: Option<Constraint>,
@@ -130,7 +130,7 @@ pub struct Selection {
     pub since: Option<Timestamp>,
     /// The minimum age. `None` sets no bound.
     pub min_age: Option<Duration>,
-    /// Deprecated charts.
+    /// The choice for deprecated charts.
     pub deprecated: Class,
     /// The choice for prereleases.
     pub prereleases: Class,
@@ -152,7 +152,7 @@ pub struct Unmatched<'s> {
 pub struct Selected {
     /// The selected versions: charts by name, versions newest first.
     pub candidates: Vec<Candidate>,
-    /// The number of versions left out.
+    /// The number of versions that were excluded.
     pub left_out: usize,
     /// The number of those left out because they have no creation time.
     pub undated: usize,
@@ -211,12 +211,12 @@ impl Selection {
         selected
     }
 
-    /// Reports whether the selection needs a version's creation time, and the list has none.
+    /// Returns true if the selection needs a version's creation time, and the list has none.
     pub fn asks_date(&self, candidate: &Candidate) -> bool {
         if self.since.is_none() && self.min_age.is_none() {
             return false;
         }
-        // A version that was read and has no date will not have one next time.
+        // A version that was read and has no creation time will have none next time.
         if !candidate.created.is_empty() || candidate.origin.is_some() {
             return false;
         }
@@ -236,7 +236,7 @@ impl Selection {
         self.rules.iter().find(|rule| rule.name.takes(name)).map(Some)
     }
 
-    /// Reports whether a version is selected, apart from times.
+    /// Returns true if a version is selected, apart from times.
     fn takes_kind(
         &self,
         rule: Option<&Rule>,
@@ -253,7 +253,7 @@ impl Selection {
         self.prereleases != Class::Skip || !version.is_some_and(Version::is_prerelease)
     }
 
-    /// Reports whether a selected version stays selected if its archive has the version `real`. Of
+    /// Returns true if a selected version stays selected if its archive has the version `real`. Of
     /// a chart selected as a dependency, only that version is wanted.
     pub(crate) fn still_takes(&self, candidate: &Candidate, real: &str) -> bool {
         let Some(rule) = self.takes_name(&candidate.id.chart) else { return false };
@@ -328,7 +328,7 @@ fn without_doubles(versions: Vec<Candidate>, doubled: &mut Vec<String>) -> Vec<C
                     doubled.push(candidate.id.to_string());
                 }
                 let younger = time(&candidate.created) > time(&kept.created);
-                // One archive at several addresses: each of them will do.
+                // These are one archive at several addresses, and each of them is right.
                 let pinned = same && (kept.digest.is_some() || kept.listed.digest().is_some());
                 let other = if younger { std::mem::replace(kept, candidate) } else { candidate };
                 if pinned {

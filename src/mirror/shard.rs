@@ -31,7 +31,7 @@ impl Shard {
         Ok(Self { number, count })
     }
 
-    /// Reports whether a version belongs to this shard. Every version belongs to exactly one of
+    /// Returns true if a version belongs to this shard. Every version belongs to exactly one of
     /// `count`.
     pub fn has(self, id: &ChartVersion) -> bool {
         if self.count == 1 {
@@ -43,7 +43,7 @@ impl Shard {
         hash % u64::from(self.count) == u64::from(self.number - 1)
     }
 
-    /// Reports whether this is the only shard.
+    /// Returns true if this is the only shard.
     pub fn is_whole(self) -> bool {
         self.count == 1
     }

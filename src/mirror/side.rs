@@ -5,8 +5,8 @@ use crate::{
     advice::{Advice, Service, Side},
 };
 
-/// Makes an error's advice that of one side. A registry that refuses without advice asks for
-/// credentials.
+/// Restricts an error's advice to one side. For a registry that refuses without advice, the advice
+/// is to give credentials.
 pub(super) fn at(side: Side, error: Error) -> Error {
     match (error.kind(), error.advice().cloned()) {
         (_, Some(advice)) => error.with_advice(advice.at(side)),

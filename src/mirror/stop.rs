@@ -1,5 +1,5 @@
-//! A run that is asked to end starts no more versions and waits a little for those in progress. It
-//! writes the state and the report.
+//! The end of a run on request. The run starts no more versions and waits a little for those in
+//! progress. It writes the state and the report.
 
 use super::{finish::remember, report::Mode, run::Run};
 use crate::{Error, ErrorKind};
@@ -12,11 +12,11 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// The time that versions in progress may take once a run is asked to end, and that its state may
-/// take afterwards: 10 s each. Kubernetes kills a pod 30 s after SIGTERM.
+/// The time that versions in progress may take after a request to end, and that the state may take
+/// afterwards: 10 s each. Kubernetes kills a pod 30 s after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Asks runs to end. Cheap to clone; copies are one.
+/// A handle that asks runs to end. It is cheap to clone; clones share the request.
 #[derive(Clone, Debug)]
 pub struct Stop {
     asked: Arc<watch::Sender<bool>>,
@@ -36,18 +36,18 @@ impl Stop {
         self.asked.send_replace(true);
     }
 
-    /// Reports whether the run was asked to end.
+    /// Returns true if the run was asked to end.
     pub fn is_asked(&self) -> bool {
         *self.asked.borrow()
     }
 
     /// Waits until the run is asked to end.
     pub(super) async fn asked(&self) {
-        // It cannot be closed while we hold it.
+        // The channel cannot be closed while this value exists.
         let _ = self.asked.subscribe().wait_for(|asked| *asked).await;
     }
 
-    /// Waits until a run that was asked to end has used up its time. It returns at once if nothing
+    /// Waits until a run that was asked to end has used up its time. Returns at once if no version
     /// is in progress.
     pub(super) async fn overdue(&self) {
         self.asked().await;

@@ -18,13 +18,13 @@ pub async fn chart_of<R: Fetch>(repository: &R, manifest: Manifest) -> Result<Ma
     locate(repository, manifest).await.map(|located| located.manifest)
 }
 
-/// A chart's manifest, and the way to it.
+/// A chart's manifest, and the manifests that refer to it.
 #[derive(Clone, Debug)]
 pub struct Located {
     /// The chart's own manifest.
     pub manifest: Manifest,
-    /// The manifests between the requested one and the chart's own, which is the last. Empty if the
-    /// chart's own was requested.
+    /// The manifests from the requested one to the chart's own, which is the last. The list is
+    /// empty if the chart's own was requested.
     pub through: Vec<Digest>,
 }
 
@@ -44,7 +44,7 @@ pub async fn locate<R: Fetch>(repository: &R, manifest: Manifest) -> Result<Loca
     let mut found_as = None;
     let mut missing = None;
     while let Some(Entry { rank, digest, mut through }) = queue.pop() {
-        // Images are looked at only where nothing likelier is a chart.
+        // Images are examined only if no likelier entry is a chart.
         if found_as.is_some_and(|found_as| rank > found_as) {
             break;
         }
@@ -86,11 +86,11 @@ enum Rank {
     Chart,
     /// An entry without a platform, as ORAS and others write artifacts to an index.
     Bare,
-    /// Its platform is `unknown`, as attestations of images have it.
+    /// An entry with the platform `unknown`, which attestations of images have.
     Unknown,
-    /// Another index.
+    /// An entry that is another index.
     Index,
-    /// An entry with a platform, as images have.
+    /// An entry with a platform, as for images.
     Image,
 }
 
@@ -179,7 +179,7 @@ pub async fn first_chart<R: Fetch>(repository: &R, name: &str, tags: &[Tag]) -> 
     let mut doubtful: Option<First> = None;
     for tag in tags.iter().take(PASSED_TAGS) {
         let root = match repository.fetch_manifest(&TagOrDigest::Tag(tag.clone())).await {
-            // Deleted since the list was made.
+            // Somebody deleted it after the list was made.
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 refused = refused.or(Some(error));
                 continue;

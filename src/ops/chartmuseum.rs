@@ -55,18 +55,18 @@ pub enum Provenance {
     Leave,
 }
 
-/// A chart that the server has.
+/// The result for one chart.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The archive's name, `NAME-VERSION.tgz`.
     pub file: String,
     /// The chart's name.
     pub name: String,
-    /// Its version.
+    /// The version of the chart.
     pub version: String,
-    /// SHA-256 of the sent archive.
+    /// The SHA-256 digest of the archive that was sent.
     pub digest: crate::digest::Digest,
-    /// Bytes of the archive.
+    /// The size of the archive in bytes.
     pub size: u64,
     /// `true` if a provenance file was sent with it.
     pub provenance: bool,
@@ -79,7 +79,7 @@ pub struct Report {
 pub enum Status {
     /// The server saved the archive.
     Saved,
-    /// The server had this very archive.
+    /// The server already had an equal archive.
     Unchanged,
 }
 

@@ -147,7 +147,7 @@ fn is_archive(path: &Path) -> bool {
     name.ends_with(".tgz") || name.ends_with(".tar.gz")
 }
 
-/// A chart as the rules look at it.
+/// A chart in the form that the rules examine.
 struct Source {
     /// The chart's name in findings.
     place: PathBuf,
@@ -155,7 +155,7 @@ struct Source {
     values: Item<Vec<u8>>,
     templates: Item<()>,
     crds: Item<()>,
-    /// The chart, or why it cannot be loaded.
+    /// The chart, or the reason why it cannot be loaded.
     chart: Result<Chart, String>,
 }
 
@@ -200,7 +200,7 @@ fn folder(path: &Path, options: &Options) -> Result<Source> {
         return Err(Error::not_found(message).with_hint("name a chart's folder or archive"));
     }
     let fail = |error| Error::io("read chart directory", path, error);
-    // Without a slash at the end.
+    // The path has no slash at the end.
     let place = absolute(path).map_err(fail)?.components().collect();
     let root = fs::canonicalize(path).map_err(fail)?;
     let kind = |name: &str| match fs::metadata(root.join(name)) {

@@ -1,4 +1,5 @@
-//! Operations: one command per file, from options to a report. An operation never prints.
+//! Operations. Each file has one command, which takes options and returns a report. An operation
+//! never prints.
 
 pub mod any_repository;
 pub mod bundle;

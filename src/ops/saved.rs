@@ -30,7 +30,7 @@ pub struct SavedReference {
 }
 
 impl SavedReference {
-    /// `host/name`, without the tag.
+    /// Returns `host/name`, without the tag.
     pub fn repository_path(&self) -> String {
         match &self.registry {
             Some(registry) => format!("{registry}/{}", self.repository),
@@ -38,7 +38,7 @@ impl SavedReference {
         }
     }
 
-    /// Returns its repository in the store. Hosts get a folder of their own, `h`, with invalid
+    /// Returns the repository in the store. A host gets a separate folder below `h`, with invalid
     /// characters of a name escaped.
     fn stored_as(&self) -> Result<RepositoryName> {
         let text = match &self.registry {
@@ -116,7 +116,7 @@ impl FromStr for SavedReference {
     }
 }
 
-/// Reports whether the first segment of a bare name is a registry: it has a `.` or a `:`, or is
+/// Returns true if the first segment of a bare name is a registry: it has a `.` or a `:`, or is
 /// `localhost`.
 pub fn is_registry(segment: &str) -> bool {
     segment == "localhost" || segment.contains(['.', ':'])

@@ -104,8 +104,8 @@ pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &ChartRequest) 
     }
     let constraint = match Constraint::parse(range) {
         Ok(constraint) => constraint,
-        // `latest` and branch names are no ranges, but they are tags: Helm can neither push nor
-        // pull them.
+        // `latest` and branch names are not ranges, but they are valid tags, which Helm can neither
+        // push nor pull.
         Err(error) => match range.parse() {
             Ok(tag) => return Ok(by_tag(tag)),
             Err(_) => return Err(Error::invalid(error.to_string())),
@@ -150,7 +150,7 @@ pub fn fitting(tags: &[Tag], exact: &str, constraint: &Constraint) -> Vec<Tag> {
             .filter_map(|tag| Some((parse(tag)?, tag.clone())))
             .filter(|(version, _)| constraint.matches(version))
             .collect();
-        // The sort is stable, so that the first of equal ones stays first.
+        // The sort is stable, so that the order of equal ones does not change.
         found.sort_by(|a, b| b.0.cmp(&a.0));
         found.into_iter().map(|(_, tag)| tag)
     };
@@ -192,7 +192,7 @@ pub async fn missing<R: Tags>(
     error.with_hint(newest_tags(&newest))
 }
 
-/// Tags named in a hint.
+/// The number of tags named in a hint.
 const NAMED_TAGS: usize = 5;
 
 fn newest_tags(sorted: &[Tag]) -> String {

@@ -1,5 +1,5 @@
-//! `index DIR`: a folder of archives to an index.yaml. A registry's namespace to one is
-//! [`registry`].
+//! The command `index DIR`: it writes the index.yaml of a folder of archives. [`registry`] does so
+//! for a registry's namespace.
 
 pub(super) mod registry;
 
@@ -98,7 +98,7 @@ pub(super) fn index(run: &Run, args: &IndexArgs) -> Result<Exit> {
         run.talk.warn(&format!("{version} is left out: {reason}"));
     }
     if args.output == Format::Text {
-        // Silent, as Helm is; but what is missing from the index should not be missed.
+        // Helm prints nothing; but the user should notice a chart that the index lacks.
         if let Some((path, reason)) = report.skipped.first() {
             let others = match report.skipped.len() - 1 {
                 0 => String::new(),

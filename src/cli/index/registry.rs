@@ -1,5 +1,5 @@
-//! `index oci://host/ns`: the charts of a registry's namespace to an index.yaml, from manifests and
-//! configs alone.
+//! The command `index oci://host/ns`: it writes the index.yaml of a registry's namespace, from
+//! manifests and configs alone.
 
 use super::IndexArgs;
 use crate::{

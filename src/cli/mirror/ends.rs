@@ -37,11 +37,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A password in a file: a token of a cloud is a few KiB.
+/// The largest password in a file, in bytes: a token of a cloud has a few KiB.
 const MAX_SECRET: u64 = 64 * 1024;
-/// The least time between two messages about waiting for a host.
+/// The shortest time between two messages about waiting for a host.
 const SELDOM: Duration = Duration::from_secs(15);
-/// Pauses before a read back is tried again. GHCR lags by a few seconds.
+/// Pauses before another read back, in milliseconds. GHCR lags by a few seconds.
 const LAG: [u64; 4] = [500, 1000, 2000, 4000];
 
 /// The settings of one side, from the flags.
@@ -139,7 +139,7 @@ impl Ends<'_> {
         let Some(repository) = named.find(text) else { return Err(no_source(text)) };
         let mut options = repo::opener(self.run)?.options(repository);
         if let Some(rest) = options.url.strip_prefix("ocirepo://") {
-            // A query names the charts for the getter; here `--charts` does.
+            // A query names the charts for the getter; here, `--charts` does so.
             let place = rest.split('?').next().unwrap_or(rest);
             let known = self.from.clone().or_else(|| options.credential.clone());
             return self.registry(&format!("oci://{place}"), settings, known);
@@ -280,7 +280,7 @@ impl Ends<'_> {
         {
             options.keyring.given = Some(Given { credential, registry: Some(registry.clone()) });
         }
-        // An index's archives and the states may be in other registries of the file.
+        // The archives of an index and the states may be in other registries of the file.
         for entry in &self.settings.hosts {
             if let Some(Credential::Basic { username, password }) = self.secret(entry)? {
                 let document = serde_json::json!({
@@ -367,7 +367,7 @@ impl Ends<'_> {
                 username: username.clone(),
                 password: Secret::new(secret),
             })),
-            // A token alone.
+            // The entry has a token only.
             (None, Some(secret)) => Ok(Some(Credential::Bearer(Secret::new(secret)))),
             (Some(_), None) => {
                 Err(Error::usage(format!("`{}` has a user name without a password", entry.host))
@@ -426,7 +426,7 @@ fn no_source(text: &str) -> Error {
     Error::not_found(what).with_hint(kinds)
 }
 
-/// Reports whether a path has the name of a bundle.
+/// Returns true if a path has the name of a bundle.
 fn is_bundle(text: &str) -> bool {
     Format::of(Path::new(text)).is_ok()
 }
@@ -449,7 +449,7 @@ fn state_reference(text: &str) -> Result<(Registry, crate::oci::RepositoryName)>
     Ok((reference.registry, reference.repository))
 }
 
-/// `host[:port]` of an address.
+/// Returns the `host[:port]` of an address.
 pub(super) fn host_of(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);

@@ -1,6 +1,6 @@
-//! `mirror.yaml`: a whole mirror in a file. Its schema is in `docs/mirror.md`; unknown keys are
-//! refused. Texts may name variables of the environment. They are expanded after the YAML is
-//! parsed, so no value becomes syntax.
+//! The file `mirror.yaml`, which describes a whole mirror. Its schema is in `docs/mirror.md`;
+//! unknown keys are refused. Texts may name variables of the environment. They are expanded after
+//! the YAML is parsed, so no value becomes syntax.
 
 use super::schema;
 use crate::{
@@ -88,7 +88,7 @@ pub(super) struct SourceEntry {
     skip_prerelease: bool,
 }
 
-/// A chart: `PATTERN[@RANGE]`, or the same with more keys.
+/// A chart: `PATTERN[@RANGE]`, or an object with more keys.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum ChartEntry {
@@ -116,7 +116,7 @@ pub(super) struct DestinationEntry {
     pub(super) alias_without_v: bool,
     #[serde(default)]
     pub(super) rewrite_dependencies: bool,
-    /// `OLD-URL=NEW-URL`, each.
+    /// The rules, each as `OLD-URL=NEW-URL`.
     #[serde(default)]
     pub(super) dependency_urls: Vec<String>,
     #[serde(default)]
@@ -224,7 +224,7 @@ fn json(value: yaml::Value) -> serde_json::Value {
         yaml::Value::String(text) => Json::String(text),
         yaml::Value::Seq(values) => Json::Array(values.into_iter().map(json).collect()),
         yaml::Value::Map(entries) => {
-            // A key without a value is as good as no key.
+            // A key without a value counts as missing.
             let entries = entries.into_iter().filter(|(_, value)| *value != yaml::Value::Null);
             Json::Object(entries.map(|(key, value)| (key, json(value))).collect())
         }
@@ -375,7 +375,7 @@ pub(super) fn since(text: &str) -> Result<Timestamp> {
     })
 }
 
-/// `7d`, `36h`, `90m`, `30s`.
+/// Parses `7d`, `36h`, `90m`, `30s`.
 pub(super) fn age(text: &str) -> Result<Duration> {
     let unit = |c: char| match c {
         'd' => Some(86_400),

@@ -1,4 +1,5 @@
-//! `mirror SRC... DST` copies whole repositories. A repeated run transfers nothing.
+//! The command `mirror SRC... DST`, which copies whole repositories. A repeated run transfers
+//! nothing.
 
 use super::{
     Run,
@@ -52,9 +53,9 @@ mod schema;
 /// The sample names for checking a template.
 const SAMPLE: mirror::sink::Naming<'static> =
     mirror::sink::Naming { repo: "repo", chart: "chart", version: "1.0.0" };
-/// Bytes of a file of metrics: about 4 KiB a source, so a thousand sources.
+/// The largest file of metrics in bytes: about 4 KiB for each source, so a thousand sources.
 const MAX_METRICS: u64 = 4 << 20;
-/// Bytes of a file for Artifact Hub: a name, some owners, some packages to leave out.
+/// The largest file for Artifact Hub in bytes: a name, some owners, some packages to skip.
 const MAX_METADATA: u64 = 1 << 20;
 
 /// A source and its selection.
@@ -74,7 +75,7 @@ struct Settings {
     destination: String,
     template: Option<String>,
     alias: Alias,
-    /// Addresses for dependencies beside the sources' own; none of them is rewritten without.
+    /// Additional addresses of dependencies, beside those of the sources. `None` rewrites nothing.
     rewrite: Option<Vec<Rules>>,
     artifact_hub: Option<PathBuf>,
     create: Option<String>,
@@ -151,7 +152,7 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
     let stop = options.stop.clone();
     let (ended, signal) = run.block_on_stoppable(every(&ends, &options, &args), move || stop.ask());
     drop(progress);
-    // The metrics file is written however the run ended.
+    // The metrics file is written for every end of the run.
     let (reports, stopped) = match ended {
         Ok(reports) => (reports, None),
         Err(error) => {
@@ -175,7 +176,7 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
 async fn every(ends: &Ends<'_>, options: &Options, args: &MirrorArgs) -> Result<Vec<Report>> {
     let sink = ends.sink().await?;
     if let Some(template) = &ends.settings.template {
-        // Better once and now than of every version and late.
+        // One error now is better than one for every version later.
         sink.place(&SAMPLE).map_err(|error| {
             Error::usage(format!("the template `{template}` leads nowhere")).with_source(error)
         })?;
@@ -200,7 +201,7 @@ async fn every(ends: &Ends<'_>, options: &Options, args: &MirrorArgs) -> Result<
         }
     }
     mirror::extra::reconcile(&mut reports, &options.placed);
-    // Flags hold for all sources together: what one has need not be in the others.
+    // Flags apply to all sources together: a chart of one source need not exist in the others.
     if args.file.is_none() && reports.iter().any(|report| report.missing.is_empty()) {
         for report in &mut reports {
             report.warnings.append(&mut report.missing);
@@ -245,7 +246,7 @@ async fn one(
     if let (Some(name), Some(template)) = (&settings.name, &ends.settings.template)
         && template.contains("repo")
     {
-        // Under another name its charts belong elsewhere.
+        // Under another name, the charts have other places.
         options.naming = Fingerprint::of(format!("{template}\n{name}").as_bytes());
     }
     options.selection = settings.selection.clone();
@@ -335,7 +336,7 @@ fn tell(run: &Run, args: &MirrorArgs, settings: &Settings, reports: &[Report]) -
         text.push('\n');
         write_file(path, |file| file.write_all(text.as_bytes()))?;
     }
-    // Nothing was done, so there is nothing to alert of and nothing to be glad of.
+    // Without any work, there is nothing to report to Prometheus.
     if let Some(path) = settings.metrics_file.as_ref().filter(|_| !args.dry_run) {
         let before = earlier(path);
         let text = metrics::text(reports, Timestamp::now().as_second(), &before);

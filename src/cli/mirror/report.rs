@@ -10,12 +10,12 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Lines of one kind that are written out; the rest is in the JSON.
+/// The number of lines of one kind that are printed. The rest is in the JSON.
 const LINES: usize = 50;
 
-/// The least number of failures with one cause that share one line.
+/// The number of failures with one cause from which they share one line.
 const ALIKE: usize = 4;
-/// Versions named in that line.
+/// The number of versions named in that line.
 const NAMED: usize = 3;
 
 /// Returns the report as text.
@@ -85,7 +85,7 @@ fn failures(report: &Report) -> String {
         if all.len() > NAMED {
             text.push_str(&format!(" and {} more", all.len() - NAMED));
         }
-        // One of them whole, with what it was about and what can be done.
+        // The line shows the whole reason of one failure, with its version and its advice.
         let first = all[0].reason.as_deref().filter(|reason| *reason != cause);
         text.extend(first.map(|reason| format!("; the first: {reason}")));
         text.push('\n');

@@ -1,4 +1,4 @@
-//! The charts on this machine that the old `push REF` could mean.
+//! The charts on this machine that match the old `push REF`.
 
 use super::From;
 use crate::{
@@ -17,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A chart that `push REF` could mean.
+/// A chart that matches `push REF`.
 pub(crate) struct Candidate {
     from: From,
     pub(crate) described: String,
@@ -79,8 +79,7 @@ pub(crate) async fn candidates(
     Ok(all)
 }
 
-/// Returns a source's own name. An unreadable source is no candidate here, unless the user names
-/// it.
+/// Returns a source's own name. An unreadable source is not a candidate, unless the user names it.
 fn source_name(path: &Path, limits: &Limits) -> Option<String> {
     let outside = archive::dir::Outside::Skip;
     let chart = archive::dir::load_with(path, Keep::Nothing, outside, limits).ok()?;

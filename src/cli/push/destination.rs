@@ -10,7 +10,7 @@ use crate::{
 };
 use std::path::{Path, PathBuf};
 
-/// Endings of archives that are no bundles.
+/// The endings of archives that are not bundles.
 const ARCHIVES: [&str; 10] =
     [".tgz", ".gz", ".zip", ".xz", ".txz", ".bz2", ".tbz", ".7z", ".rar", ".zst"];
 
@@ -93,7 +93,7 @@ impl Destination {
     }
 }
 
-/// Explains why a text is hardly meant as the path of a new folder, for a verb that would make one.
+/// Explains why a text is probably not the path of a new folder, for a verb that would create one.
 pub(crate) fn no_folder(text: &str, of: &str) -> Option<Error> {
     if Path::new(text).is_dir() || text.ends_with('/') || text.starts_with("./") {
         return None;
@@ -124,7 +124,7 @@ pub(crate) fn refuse_address(folder: Option<&PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Reports whether a text looks like `HOST[:PORT]/PATH` rather than a path: it has a port, or a dot
+/// Returns true if a text looks like `HOST[:PORT]/PATH` rather than a path: it has a port, or a dot
 /// before a path.
 pub(crate) fn is_host(text: &str) -> bool {
     let (first, path) =

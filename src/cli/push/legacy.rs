@@ -1,4 +1,5 @@
-//! `helm chart push|pull` of Helm 3.0 to 3.6, on the store of saved charts (helm.md 7).
+//! The commands `helm chart push|pull` of Helm 3.0 to 3.6, with the store of saved charts (helm.md
+//! 7).
 
 use super::{
     CreatedFrom, From,
@@ -64,7 +65,7 @@ pub(crate) fn block(
     )
 }
 
-/// `pull REF`: from the registry into the store of saved charts.
+/// Runs `pull REF`: it pulls from the registry into the store of saved charts.
 pub(crate) async fn pull(
     run: &Run,
     remote: &RemoteArgs,
@@ -86,7 +87,8 @@ pub(crate) async fn pull(
     let pulled = pull_op::pull(&place, &name, &wanted, Provenance::IfPresent, limits).await?;
     fetch::warn_of(run, &pulled.warnings);
     let judged = archive::read::read(pulled.archive.reader()?, Keep::Nothing, limits)?;
-    // A digest alone is saved under the chart's version: saved charts are named by tags.
+    // A reference with only a digest is saved under the chart's version, because saved charts are
+    // named by tags.
     let tag = match (&pulled.target, &reference.tag) {
         (TagOrDigest::Tag(tag), _) => tag.clone(),
         (TagOrDigest::Digest(_), Some(tag)) => tag.clone(),

@@ -1,4 +1,4 @@
-//! `push FILE|DIR… oci://host/ns`, and the old `push REF`.
+//! The commands `push FILE|DIR… oci://host/ns` and the old `push REF`.
 
 pub(super) mod candidates;
 pub(super) mod destination;
@@ -299,7 +299,7 @@ async fn one(
     let (place, name) = destination.place(run, &args.remote, &chart.metadata.name)?;
     let pushed = op::push(&place, &name, &chart, &tag, options).await;
     let report = pushed.map_err(|error| match error.kind() {
-        // The blob that was refused first is of little interest.
+        // The digest of the first refused blob would not help the user.
         ErrorKind::Denied => error.context(format!("cannot push `{name}:{tag}`")),
         _ => error,
     })?;

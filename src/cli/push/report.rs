@@ -1,5 +1,5 @@
-//! Finished pushes: Helm's two lines or fields for a script on stdout, notes and warnings on
-//! stderr.
+//! The output of finished pushes: Helm's two lines or fields for a script on stdout, notes and
+//! warnings on stderr.
 
 use crate::{
     Result,
@@ -44,7 +44,7 @@ impl Told {
     }
 }
 
-/// Notes and warnings about each tag.
+/// Prints notes and warnings about each tag.
 pub(crate) fn notes(run: &Run, all: &[&Told]) {
     for Told { name, report } in all {
         let reference = format!("{name}:{}", report.tag);
@@ -77,7 +77,7 @@ pub(crate) fn notes(run: &Run, all: &[&Told]) {
     }
 }
 
-/// Writes the manifests' digests to a file, one a line.
+/// Writes the manifests' digests to a file, one in each line.
 pub(crate) fn write_digests(all: &[&Told], path: &Path) -> Result<()> {
     let digests: String = all.iter().map(|told| format!("{}\n", told.report.digest)).collect();
     write_file(path, |file| file.write_all(digests.as_bytes()))

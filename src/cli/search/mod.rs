@@ -1,4 +1,5 @@
-//! `search oci://…`: the versions of a chart in a registry; `search repo` is in its own file.
+//! The command `search oci://…`, which lists the versions of a chart in a registry. `search repo`
+//! is in its own file.
 
 pub(super) mod repo;
 
@@ -77,7 +78,7 @@ pub(super) fn search(run: &Run, args: SearchArgs) -> Result<Exit> {
         let range = match (&args.version, args.devel) {
             (Some(version), _) => version.as_str(),
             (None, true) => ">0.0.0-0",
-            // Helm's own default for `search repo`, which hides 0.0.0.
+            // This is Helm's default for `search repo`, which hides 0.0.0.
             (None, false) => ">0.0.0",
         };
         let constraint = Constraint::parse(range).map_err(|error| Error::usage(error.to_string()))?;
@@ -140,7 +141,7 @@ async fn newest(place: &AnyRepository, name: &str, tags: &[Tag]) -> Result<Optio
     }
 }
 
-/// Returns a tag's row. `None` if it is no chart.
+/// Returns a tag's row, or `None` if it is not a chart.
 async fn row_of(place: &AnyRepository, name: &str, tag: Tag) -> Result<Option<Row>> {
     let manifest = place.fetch_manifest(&TagOrDigest::Tag(tag)).await?;
     match chart_of(place, manifest).await {

@@ -1,4 +1,5 @@
-//! `search repo [KEYWORD…]`: the configured repositories, from Helm's own cache, as Helm prints it.
+//! The command `search repo [KEYWORD…]`, which searches the configured repositories in Helm's cache
+//! and prints as Helm does.
 
 use super::SearchArgs;
 use crate::{
@@ -31,7 +32,7 @@ pub(crate) fn search(run: &Run, args: &SearchArgs, keywords: &[String]) -> Resul
         range: match (&args.version, args.devel) {
             (Some(version), _) if !version.is_empty() => version.clone(),
             (_, true) => ">0.0.0-0".to_owned(),
-            // Helm's own default, which hides 0.0.0.
+            // This is Helm's default, which hides 0.0.0.
             (_, false) => ">0.0.0".to_owned(),
         },
         show: if args.versions { Show::All } else { Show::Newest },

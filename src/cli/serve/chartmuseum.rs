@@ -1,5 +1,4 @@
-//! The flags of `serve` that ChartMuseum has too, under its names, and their meaning. The server
-//! implements them.
+//! The flags of `serve` that ChartMuseum has too, with the same names. The server implements them.
 
 use crate::{
     Error, Result,
@@ -126,7 +125,8 @@ impl MuseumArgs {
                     .trim_end_matches(['\r', '\n'])
                     .to_owned(),
             };
-            // A variable that is not set. Anybody may send an empty password.
+            // The value is empty, probably because a variable is not set. Any client can send an
+            // empty password.
             for (flag, value) in [("--basic-auth-user", user), ("--basic-auth-pass", &password)] {
                 if value.is_empty() {
                     return Err(Error::usage(format!("`{flag}` is empty"))

@@ -89,10 +89,10 @@ const OF_STORES: [&str; 37] = [
     "storage-tencent-prefix",
     "storage-tencent-endpoint",
 ];
-/// The only one of them without a value.
+/// The only one of these flags without a value.
 const SWITCH: &str = "storage-amazon-force-path-style";
 
-/// The given flags that have no effect, and those that cannot be honoured.
+/// The given flags that have no effect, and those that are not possible here.
 #[derive(Debug, Default)]
 struct Others {
     idle: Vec<&'static str>,
@@ -153,7 +153,7 @@ impl FlagArgs {
     }
 }
 
-/// The hint for charts stored elsewhere.
+/// The hint for charts that are stored elsewhere.
 const CARRY: &str = "let it store in a folder, and carry the charts here with `chartferry mirror` from the old server";
 
 fn elsewhere(flag: &str) -> Error {
@@ -175,7 +175,7 @@ impl Args for Others {
             let arg = Arg::new(name).long(name).hide(true).action(ArgAction::Append);
             match value {
                 true => arg.num_args(1),
-                // A switch may be written `--flag=true`, as ChartMuseum has it.
+                // A switch may be written `--flag=true`, as in ChartMuseum.
                 false => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
             }
         };

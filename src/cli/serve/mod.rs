@@ -1,5 +1,5 @@
-//! `serve`: an OCI registry and a chart repository on a folder, or a chart repository over a
-//! registry elsewhere.
+//! The command `serve`: an OCI registry and a chart repository on a folder, or a chart repository
+//! over a remote registry.
 
 pub(super) mod chartmuseum;
 pub(super) mod flags;
@@ -61,7 +61,7 @@ pub(super) struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// Reports whether ChartMuseum's flag requests a log in JSON.
+    /// Returns true if ChartMuseum's flag requests a log in JSON.
     pub(super) fn log_json(&self) -> bool {
         self.flags.log_json
     }
@@ -113,7 +113,7 @@ pub(super) fn serve(run: &Run, args: ServeArgs) -> Result<Exit> {
         .build()
         .map_err(|error| Error::io("start", "the runtime", error))?;
     if args.gen_index {
-        // Read alone, so that a server may have it open.
+        // The store is opened only for reading, so that a server may have it open.
         let disk = Disk::open_read_only(&root)?;
         output::print_content(runtime.block_on(server::root_index(disk, &config))?)?;
         return Ok(Exit::Ok);

@@ -59,14 +59,15 @@ enum UpstreamAuth {
     Config,
 }
 
-/// The timeouts for the registry while a client waits.
+/// The timeout for a connection to the registry while a client waits.
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(30);
-/// Longest `Retry-After` of the registry that is waited out.
+/// The longest `Retry-After` of the registry for which the server waits.
 const RETRY_AFTER: Duration = Duration::from_secs(20);
-/// Clients kept by their credentials. A token lives for minutes, a client costs milliseconds.
+/// The number of clients kept, by their credentials. A token is valid for minutes; a new client
+/// costs milliseconds.
 const MAX_CLIENTS: usize = 256;
-/// Bytes of a secret.
+/// The largest secret in bytes.
 const MAX_SECRET: u64 = 64 * 1024;
 
 impl UpstreamArgs {

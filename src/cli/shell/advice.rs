@@ -6,7 +6,7 @@ use crate::advice::{
     Untrusted,
 };
 
-/// The ways to name the user of a chart repository that the command which ran has.
+/// The ways in which the user of this command can give a chart repository's credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ReadBy {
     /// An unknown way: the command is not in this table.
@@ -20,7 +20,7 @@ pub(crate) enum ReadBy {
     Configuration,
 }
 
-/// Returns the words of advice.
+/// Returns the text of advice.
 pub(crate) fn render(advice: &Advice, read_by: ReadBy) -> String {
     let text = match advice {
         Advice::LogIn { registry, reason } => return log_in(registry, *reason),

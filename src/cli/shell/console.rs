@@ -21,11 +21,11 @@ pub(crate) enum LogFormat {
     /// Lines for a person.
     #[default]
     Text,
-    /// A JSON object a line.
+    /// A JSON object in each line.
     Json,
 }
 
-/// The two streams of a run. Cheap to clone; lines from several threads do not mix. URLs are
+/// The two streams of a run. It is cheap to clone; lines from several threads do not mix. URLs are
 /// redacted, because readers of a job's log may not be entitled to a signed URL. Control characters
 /// are escaped, because registries and charts supply much of the text.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub(crate) struct Talk {
 /// The amount of messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Volume {
-    /// Everything worth knowing.
+    /// All messages.
     #[default]
     Normal,
     /// Warnings and errors only.
@@ -115,7 +115,7 @@ impl Talk {
         self.raw(&text);
     }
 
-    /// Lines above `bar` while it is drawn.
+    /// Prints lines above `bar` while it is shown.
     pub(crate) fn attach(&self, bar: Option<indicatif::ProgressBar>) {
         if let Ok(mut slot) = self.bar.lock() {
             *slot = bar;
@@ -144,7 +144,7 @@ impl Talk {
         let text = self.caller.words(&printable(&text));
         let bar = self.bar.lock().ok().and_then(|slot| slot.clone());
         let write = || {
-            // Nobody to talk to is no reason to fail.
+            // A closed stderr is not an error.
             let _ = io::stderr().lock().write_all(text.as_bytes());
         };
         match bar {

@@ -1,8 +1,8 @@
-//! Spans of time as Go writes them on command lines: `2m0s`, `1.5h`, `300ms`.
+//! Durations in the form of Go's command lines: `2m0s`, `1.5h`, `300ms`.
 
 use std::time::Duration;
 
-/// Reads a span; for clap.
+/// Parses a duration, for clap.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let bad = || format!("`{text}` is no span of time such as `90s` or `2m0s`");
     if text == "0" {

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-/// The environment of a run: the process's own, or a table in tests.
+/// The environment of a run: that of the process, or a table in tests.
 #[derive(Clone, Debug, Default)]
 pub struct Env(BTreeMap<OsString, OsString>);
 
@@ -134,14 +134,14 @@ impl Env {
         self.raw(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
-    /// Reports whether a variable means yes.
+    /// Returns true if a variable is set to a value that means yes.
     pub fn flag(&self, name: &str) -> bool {
         self.text(name).is_some_and(|value| {
             matches!(value.as_str(), "1" | "t" | "T" | "true" | "True" | "TRUE" | "yes")
         })
     }
 
-    /// Returns a variable that a file of the user names for a secret.
+    /// Returns the value of a variable that a user's file names for a secret.
     pub fn secret(&self, name: &str) -> Option<String> {
         self.0.get(OsStr::new(name))?.to_str().filter(|value| !value.is_empty()).map(str::to_owned)
     }

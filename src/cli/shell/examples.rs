@@ -2,7 +2,7 @@
 
 use clap::Command;
 
-/// Commands by their words, and examples of them without the program's name.
+/// Commands by their words, with their examples, without the program's name.
 const EXAMPLES: &[(&str, &[&str])] = &[
     (
         "package",

@@ -1,5 +1,5 @@
-//! Exit codes: the one place that maps a kind of failure to a number. `docs/exit-codes.md` lists
-//! the same codes.
+//! Exit codes. This module alone maps a kind of failure to a number. `docs/exit-codes.md` lists the
+//! same codes.
 
 use crate::{Error, ErrorKind};
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// The run succeeded.
     Ok,
-    /// Something failed.
+    /// The run failed, for a reason without a code of its own.
     Failure,
     /// A difference between the two sides, found by a check.
     Drift,
@@ -23,11 +23,11 @@ pub enum Exit {
     Denied,
     /// Content differs from its digest.
     Integrity,
-    /// The command was not written as it must be. `EX_USAGE` of sysexits.h.
+    /// The command has wrong or missing arguments. The number is `EX_USAGE` of sysexits.h.
     Usage,
     /// The user stopped the run: 128 plus the number of the signal, as in shells.
     Interrupted,
-    /// The system stopped it: 128 and the number of SIGTERM.
+    /// The system stopped the run: 128 plus the number of SIGTERM.
     Terminated,
 }
 

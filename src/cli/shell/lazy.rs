@@ -1,11 +1,11 @@
-//! Definitions of flags that are built only for the command that runs. All of them together are
-//! most of a start.
+//! Definitions of flags that are built only for the command that runs. Building all of them would
+//! take most of the program's start.
 
 use clap::{
     ArgMatches, Args, Command, FromArgMatches, Subcommand, builder::Resettable, error::Error,
 };
 
-/// Arguments that clap only builds if their command was called.
+/// Arguments that clap builds only if the user calls their command.
 #[derive(Debug)]
 pub(crate) struct Lazy<T>(pub(crate) T);
 

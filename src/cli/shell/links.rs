@@ -1,4 +1,4 @@
-//! `--allow-outside-links`, for commands that read a chart's folder.
+//! The flag `--allow-outside-links`, for commands that read a chart's folder.
 
 use crate::archive::dir::Outside;
 use clap::Args;

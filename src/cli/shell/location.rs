@@ -110,7 +110,7 @@ pub(crate) async fn resolve(run: &Run, text: &str) -> Result<Location> {
     }
 }
 
-/// `repo/chart`, if a repository of that name is configured.
+/// Returns the location of `repo/chart`, if a repository of that name is configured.
 ///
 /// # Errors
 /// `NotFound` with Helm's text.
@@ -119,7 +119,7 @@ pub(crate) fn in_repository(run: &Run, name: &str, chart: &str) -> Result<Locati
     Ok(Location::Chart { repository: Box::new(repository), chart: chart.to_owned() })
 }
 
-/// Reports whether `text` has the form `repo/chart`: two names without a tag, the first of which is
+/// Returns true if `text` has the form `repo/chart`: two names without a tag, the first of which is
 /// no registry. If there are more segments or a tag, the first is a host without a dot.
 pub(crate) fn is_in_repository(text: &str) -> bool {
     let mut segments = text.split('/');

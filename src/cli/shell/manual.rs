@@ -26,7 +26,7 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Writes a page a command to a folder.
+/// Writes one page for each command to a folder.
 ///
 /// # Errors
 /// `Io`.

@@ -25,16 +25,15 @@ pub(crate) fn now() -> String {
     now.round(jiff::Unit::Second).unwrap_or(now).to_string()
 }
 
-/// Reports whether stderr is a terminal.
+/// Returns true if stderr is a terminal.
 pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Returns a text for a person, with its control characters escaped: most of it is from charts and
-/// registries of strangers, and a file or pipe of today is on a terminal tomorrow.
+/// Returns a text with its control characters escaped. Most of it is from charts and registries of
+/// strangers, and a user may later print a file on a terminal.
 pub(super) fn for_people(text: &str) -> Cow<'_, str> {
-    // Files of other systems end their lines so, and a terminal shows nothing else for it than for
-    // a line feed.
+    // Files of other systems have these line ends, which a terminal shows like a line feed.
     let lines: Vec<_> = text.split("\r\n").map(printable).collect();
     if lines.iter().all(|line| matches!(line, Cow::Borrowed(_))) {
         return Cow::Borrowed(text);
@@ -63,10 +62,10 @@ pub(crate) fn print(text: impl AsRef<str>) -> Result<()> {
     write(std::iter::once(for_people(text.as_ref()).as_bytes()))
 }
 
-/// Writes content to stdout whose bytes count: a file of a chart, an index, JSON.
+/// Writes content to stdout unchanged: a file of a chart, an index, JSON.
 ///
 /// # Errors
-/// As [`print`].
+/// The errors of [`print`].
 pub(crate) fn print_content(content: impl AsRef<[u8]>) -> Result<()> {
     print_pieces(&[content])
 }

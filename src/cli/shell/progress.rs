@@ -1,5 +1,5 @@
-//! Progress of a long job: a bar on a terminal, otherwise a line every 15 seconds. A shorter job
-//! prints nothing.
+//! The progress of a long job: a bar on a terminal, otherwise a line every 15 seconds. A shorter
+//! job prints nothing.
 
 use super::{console::Talk, output::stderr_is_terminal};
 use crate::cli::Run;
@@ -14,7 +14,8 @@ use std::{
 
 /// The interval of progress lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(15);
-/// The least duration of a job before a bar appears on a terminal. Shorter jobs would only flicker.
+/// The shortest duration of a job for which a bar appears on a terminal. For shorter jobs, it would
+/// only flicker.
 const BAR_AFTER: Duration = Duration::from_millis(400);
 /// The interval at which a bar is drawn.
 const BAR_EVERY: Duration = Duration::from_millis(100);
@@ -22,13 +23,13 @@ const BAR_EVERY: Duration = Duration::from_millis(100);
 /// The counts of a job so far. The job adds to them, and the line or bar reads them.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    /// Items there are.
+    /// The number of items in the job.
     pub(crate) total: AtomicU64,
-    /// Items done.
+    /// The number of finished items.
     pub(crate) items: AtomicU64,
-    /// Items that failed.
+    /// The number of failed items.
     pub(crate) failed: AtomicU64,
-    /// Bytes moved.
+    /// The number of transferred bytes.
     pub(crate) bytes: AtomicU64,
 }
 
@@ -41,7 +42,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Starts. `verb` and `noun` make the line: `pushed 3 of 12 charts, 1.2 MiB, 8 s`.
+    /// Starts the display. `verb` and `noun` make the line: `pushed 3 of 12 charts, 1.2 MiB, 8 s`.
     pub(crate) fn start(run: &Run, verb: &'static str, noun: &'static str, total: usize) -> Self {
         let counts = Arc::clone(&run.counts);
         counts.total.store(total as u64, Ordering::Relaxed);
@@ -99,7 +100,7 @@ impl Job {
                 drawn
             });
             let total = counts.total.load(Ordering::Relaxed);
-            // A bar of nothing would be a full one.
+            // Without a total, the bar would look full.
             let template = if total == 0 { "{msg}" } else { "{bar:24} {msg}" };
             drawn.set_style(
                 indicatif::ProgressStyle::with_template(template)
@@ -166,7 +167,7 @@ pub(crate) fn duration(seconds: u64) -> String {
     }
 }
 
-/// Waits, and returns `true` once the job is over.
+/// Waits for `pause`, and returns true once the job is over.
 fn wait(stop: &(Mutex<bool>, Condvar), pause: Duration) -> bool {
     let Ok(stopped) = stop.0.lock() else { return true };
     match stop.1.wait_timeout_while(stopped, pause, |stopped| !*stopped) {

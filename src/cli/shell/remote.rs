@@ -1,4 +1,4 @@
-//! The flags of every command that uses a registry, and the client from them and the environment.
+//! The flags of every command that uses a registry. The client is made of them and the environment.
 
 use crate::{
     Error, ErrorKind, Result,
@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-/// Longest password read from stdin: a token of a cloud is a few KiB.
+/// The longest password read from stdin, in bytes: a token of a cloud has a few KiB.
 const MAX_PASSWORD: u64 = 64 * 1024;
 
 /// The flags for reaching a registry, with Helm's names.
@@ -84,7 +84,7 @@ impl RemoteArgs {
     pub(crate) fn options(&self, run: &Run) -> Result<Options> {
         let given = self.given()?;
         let mut options = match &given {
-            // No file is asked then.
+            // In this case, no file of credentials is read.
             Some(_) => self.transport.options_to_write(run)?,
             None => self.transport.options(run)?,
         };
@@ -99,7 +99,8 @@ impl RemoteArgs {
         Ok(options)
     }
 
-    /// Refuses a user name or password for references of several hosts: each would get them.
+    /// Refuses a user name or password for references of several hosts, because each host would get
+    /// them.
     ///
     /// # Errors
     /// `Usage` if the references name more than one host.
@@ -143,10 +144,10 @@ impl RemoteArgs {
         };
         let given = match (&self.username, password) {
             (None, None) => None,
-            // Variables of a job that are not set.
+            // A variable of the job is probably not set.
             (None, Some(password)) if password.is_empty() => None,
             (Some(username), Some(password)) if username.is_empty() && password.is_empty() => None,
-            // Without a name it is an identity token.
+            // Without a user name, the password is an identity token.
             (username, Some(password)) => {
                 Some((username.clone().unwrap_or_default(), Secret::new(password)))
             }
@@ -183,7 +184,7 @@ impl TransportArgs {
     pub(crate) fn options_to_write(&self, run: &Run) -> Result<Options> {
         let env = &run.env;
         if let Some(named) = &run.global.registry_config {
-            // Stored files are read when they are needed; one that is named should be good, as for
+            // Stored files are read only if needed; a file that the user names must be valid, as in
             // Helm.
             CredentialSource::Helm(named.clone()).check()?;
         }

@@ -1,5 +1,4 @@
-//! Charts of chart repositories on the command line: the flags for reaching a repository, and
-//! finding and downloading a chart.
+//! The flags for chart repositories, and the search and download of a chart in one.
 
 use super::remote::RemoteArgs;
 use crate::{
@@ -73,10 +72,10 @@ impl From<MismatchArgs> for OnMismatch {
     }
 }
 
-/// A chart of a repository, as the user named it.
+/// A chart of a repository, as named by the user.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Chart<'a> {
-    /// `repository/chart`, of a configured repository.
+    /// The argument `repository/chart`, of a configured repository.
     Configured { repository: &'a RepositoryEntry, chart: &'a str },
     /// A chart name with `--repo`.
     In { url: &'a str, chart: &'a str },
@@ -116,7 +115,7 @@ impl RepositoryArgs {
         })
     }
 
-    /// Finds a chart.
+    /// Finds the chart in its repository.
     pub(crate) async fn locate(
         &self,
         run: &Run,
@@ -199,8 +198,8 @@ pub(crate) fn with_client(run: &Run, client: Client, trust: crate::client::Trust
         },
         cache: Some(env.blob_cache().join("configs")),
         limits: Limits::default(),
-        // A Chart.yaml, an index or a list of repositories may name any host, and none of those is
-        // meant.
+        // A Chart.yaml, an index or a list of repositories may name any host, and the user did not
+        // give the token for those.
         token: None,
         mismatch: OnMismatch::default(),
         museum_token: None,

@@ -1,4 +1,4 @@
-//! The results of a verb over several inputs: one loop, one shape of JSON, one exit code.
+//! The results of a verb for several inputs: one loop, one form of JSON, one exit code.
 
 use super::{
     exit::Exit,
@@ -13,9 +13,9 @@ pub(crate) type Outcomes<T> = Vec<(String, Result<T>)>;
 /// A successful result, ready to be printed.
 #[derive(Debug, Default)]
 pub(crate) struct Printed {
-    /// Lines for a person; empty for a verb that is silent on success.
+    /// The lines for a person. They are empty for a verb that prints nothing on success.
     pub(crate) text: String,
-    /// Fields for a script, beside `input`.
+    /// The fields for a script, beside `input`.
     pub(crate) fields: Map<String, Value>,
 }
 

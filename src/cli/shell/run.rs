@@ -16,7 +16,7 @@ use crate::{
 use std::{future::Future, path::PathBuf, sync::Arc};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// Failed inputs named in the last line; each was named above it with its reason.
+/// The number of failed inputs in the last line. Each was printed above with its reason.
 const NAMED: usize = 8;
 
 /// A run of one command.

@@ -63,7 +63,7 @@ pub(crate) fn improve(mut error: clap::Error, args: &[OsString]) -> clap::Error 
             let Some(flag) = text(&error, ContextKind::InvalidArg) else { return error };
             let flag = flag.split(['=', ' ']).next().unwrap_or_default();
             if text(&error, ContextKind::SuggestedArg).is_none() {
-                // `to pass '--flag' as a value, use '-- --flag'`
+                // This is the text `to pass '--flag' as a value, use '-- --flag'`.
                 error.remove(ContextKind::Suggested);
             }
             let path = verbs(&words);

@@ -1,5 +1,5 @@
-//! Errors in how a command line is written, as the parser found them: clap's text for a person, one
-//! object for a log.
+//! Errors in the arguments, as the parser found them: clap's text for a person, one object for a
+//! log.
 
 use super::{
     called::Caller,
@@ -12,7 +12,7 @@ use std::{ffi::OsString, process::ExitCode};
 /// Prints the parser's error, or the help or version that the user asked for.
 pub(crate) fn report(error: &clap::Error, args: &[OsString], caller: Caller) -> ExitCode {
     if !error.use_stderr() {
-        // A closed pipe is no reason to fail.
+        // A closed pipe is not a failure.
         let _ = error.print();
         return Exit::Ok.into();
     }

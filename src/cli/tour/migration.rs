@@ -1,5 +1,5 @@
-//! The tour's second half: a whole chart repository moves into the registry, and its users notice
-//! nothing.
+//! The second half of the tour: it moves a whole chart repository into the registry. The commands
+//! of its users do not change.
 
 use super::{
     Chart,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{Error, ErrorKind, Result};
 
-/// Moves the charts from a ChartMuseum of our own into the registry, and pulls them by the old way
+/// Moves the charts from a ChartMuseum of the tour into the registry, and pulls them in the old way
 /// and the new.
 pub(crate) fn move_house(stage: &Stage, registry: &Server, charts: &[Chart]) -> Result<()> {
     stage.heading(
@@ -49,7 +49,7 @@ pub(crate) fn move_house(stage: &Stage, registry: &Server, charts: &[Chart]) -> 
     let mut bytes = 0;
     for name in ["old", "new"] {
         let mut command = vec!["pull".to_owned()];
-        // A chart of one version is asked for by its name alone; pre-releases need to be named.
+        // The name alone selects a chart with one version; prereleases need an explicit version.
         let one_version = charts
             .iter()
             .all(|chart| charts.iter().filter(|other| other.name == chart.name).count() == 1);

@@ -1,5 +1,5 @@
-//! `tour`: the main tasks, end to end, on a temporary registry. Each step runs this program as a
-//! user would.
+//! The command `tour`, which shows the main tasks on a temporary registry. Each step runs this
+//! program as a user would.
 
 pub(super) mod migration;
 pub(super) mod samples;
@@ -178,7 +178,7 @@ fn archives(stage: &Stage) -> Result<Vec<Chart>> {
             digest: String::new(),
         });
     }
-    // Names that registries take; the others are what `push` reports on its own.
+    // These are names that registries accept; `push` reports the others.
     all.retain(|chart| chart.name.parse::<crate::oci::RepositoryName>().is_ok());
     all.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
     Ok(all)

@@ -1,4 +1,4 @@
-//! Chart sources for a tour away from the project's own folder.
+//! Chart sources for a tour outside of the project's own folder.
 
 use crate::{Error, Result};
 use std::{fs, path::Path};
@@ -31,7 +31,7 @@ const FILES: &[(&str, &str)] = &[
     ("buoy/templates/NOTES.txt", "It floats.\n"),
 ];
 
-/// Writes them below `folder` and names them.
+/// Writes the samples below `folder` and returns their names.
 pub(crate) fn write(folder: &Path) -> Result<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for (path, text) in FILES {

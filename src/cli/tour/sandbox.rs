@@ -1,5 +1,5 @@
-//! The tour's stage: a temporary folder, this program run in it, its output shown, its effects
-//! checked.
+//! The sandbox of the tour: a temporary folder in which the tour runs this program, shows its
+//! output and checks its effects.
 
 use crate::{Error, ErrorKind, Result, cli::shell::output};
 use std::{
@@ -11,10 +11,10 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Lines shown of a command's output; the rest is counted.
+/// The number of lines shown of a command's output. The rest is counted.
 const LINES: usize = 14;
 
-/// Variables that could lead a step out of the stage.
+/// Variables that could make a step read or write outside of the sandbox.
 const FOREIGN: &[&str] = &[
     "HELM_",
     "XDG_",
@@ -26,7 +26,7 @@ const FOREIGN: &[&str] = &[
     "ALL_PROXY",
 ];
 
-/// The stage.
+/// The sandbox of a tour.
 #[derive(Debug)]
 pub(crate) struct Stage {
     folder: TempDir,
@@ -52,7 +52,7 @@ impl Stage {
         self.root().join(name)
     }
 
-    /// Makes a folder of the user's visible on stage under a short name.
+    /// Makes a folder of the user visible in the sandbox under a short name.
     #[cfg(unix)]
     pub(crate) fn link(&self, folder: &Path, name: &str) -> Result<()> {
         let target =
@@ -147,7 +147,7 @@ fn typed(args: &[String]) -> String {
     format!("{} … {} ({} more)", head.join(" "), tail.join(" "), words.len() - HEAD - TAIL)
 }
 
-/// `chartferry serve` as a separate process.
+/// A running `chartferry serve` in a separate process.
 #[derive(Debug)]
 pub(crate) struct Server {
     process: Child,
@@ -195,7 +195,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // After `stop` both do nothing.
+        // After `stop`, neither call has an effect.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

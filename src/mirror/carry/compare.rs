@@ -57,7 +57,7 @@ impl Comparison {
 }
 
 impl Carrier {
-    /// Reports whether the destination's archive and provenance are those of the source.
+    /// Compares the destination's archive and provenance with those of the source.
     pub(crate) async fn is_there(&self, job: &Job, there: &Existing) -> Compared {
         let (provenance, origin) = (job.provenance, job.candidate.origin.clone());
         let known = |likeness| Compared { likeness, provenance, origin: origin.clone() };
@@ -86,7 +86,7 @@ impl Carrier {
         if said.is_none() && !matches!(self.source, Source::Registry(_)) {
             return known(Comparison::Unknown);
         }
-        // The download later finds and handles a failure of this glimpse.
+        // The download later finds and handles a failure of this request.
         let Ok(seen) = self.source.glimpse(&job.candidate).await else {
             return known(Comparison::Unknown);
         };

@@ -1,4 +1,4 @@
-//! Carrying one version: compared, copied, verified, and tagged again when only a tag moved.
+//! The steps for one version: comparison, copy, verification, and a new tag if only the tag moved.
 
 pub(super) mod compare;
 pub(super) mod preflight;

@@ -10,7 +10,7 @@ use crate::mirror::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// Mixtures that are named one by one.
+/// Number of repositories with several charts that are named one by one.
 const NAMED: usize = 10;
 
 impl Run<'_> {
@@ -39,8 +39,8 @@ impl Run<'_> {
         self.remark(remarks);
     }
 
-    /// Counts skipped artifacts: those that are no charts, and those attached to charts. `attached`
-    /// is the number of those with tags.
+    /// Counts skipped artifacts: those that are not charts, and those attached to charts.
+    /// `attached` is the number of those with tags.
     pub(crate) fn leave(&mut self, wanted: &[Wanted], attached: usize) {
         let others: HashSet<&ChartVersion> = self
             .report

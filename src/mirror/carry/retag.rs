@@ -13,7 +13,7 @@ use crate::{
 };
 use futures_util::{StreamExt, TryStreamExt};
 
-/// The reason for a version whose tag could not be resolved.
+/// The reason for a version whose tag the registry did not resolve.
 const UNSEEN: &str = "what its tag leads to cannot be seen";
 
 impl Run<'_> {
@@ -79,7 +79,7 @@ impl Run<'_> {
         if failed.len() == asked && failed.iter().all(|(_, error)| hopeless(error)) {
             return failed.pop().map_or(Ok(()), |(_, error)| Err(error));
         }
-        // From the end, so that the numbers before stay right.
+        // Removal from the end keeps the earlier positions valid.
         failed.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         for (at, error) in failed {
             let one = wanted.remove(at);

@@ -9,7 +9,7 @@ use crate::mirror::{
     state::Record,
 };
 
-/// A second tag that a version is to have.
+/// A second tag to set for a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Second {
     pub(crate) name: String,

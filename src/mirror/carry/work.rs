@@ -55,7 +55,7 @@ pub(crate) struct Job {
     pub(crate) action: Action,
     /// The known state of its provenance file.
     pub(crate) provenance: Provenance,
-    /// The second tag that it is to have.
+    /// The second tag to set.
     pub(crate) second: Option<Second>,
     /// The digest that a list gave for its place.
     pub(crate) listed: Option<Digest>,
@@ -89,7 +89,7 @@ pub(crate) struct Fetched {
     mismatch: Option<String>,
     /// The changes that the run made to the chart.
     note: Option<String>,
-    /// The digest of the manifest it had at its source.
+    /// The digest of its manifest at the source.
     origin: Option<Digest>,
 }
 
@@ -117,7 +117,7 @@ pub(crate) enum Stop {
     Failed(Error),
     /// The source denies access to it.
     Withheld(Error),
-    /// Neither can the rest.
+    /// A failure that every other version would have too.
     Fatal(Error),
 }
 
@@ -170,8 +170,8 @@ impl Carrier {
         }
     }
 
-    /// Handles an artifact at the source that is no chart and never was, such as an image. That is
-    /// no failure.
+    /// Handles an artifact at the source that is not a chart and never was, such as an image. That
+    /// is not a failure.
     pub(crate) async fn other(&self, job: &Job) -> Option<Done> {
         if job.was.is_some_and(Outcome::is_placed) {
             return None;
@@ -246,7 +246,7 @@ impl Carrier {
         self.put(job, payload, None).await
     }
 
-    /// Compares the place's new content.
+    /// Compares the content that the place has now.
     async fn look(&self, job: &Job) -> Result<Done, Stop> {
         match self.held(job).await? {
             Held::Nothing => self.send(job).await,
@@ -411,7 +411,7 @@ impl Carrier {
                     return Err(Stop::Fatal(error));
                 }
                 if first {
-                    // Another one is read back instead.
+                    // The run reads another upload back instead.
                     self.read_back.store(false, Ordering::Relaxed);
                 }
                 return Err(error.into());

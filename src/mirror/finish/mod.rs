@@ -64,7 +64,7 @@ impl Run<'_> {
 
     async fn remove(&mut self, place: &Target, record: &Record) -> Result<()> {
         self.sink.delete(place, record.manifest.as_ref()).await?;
-        // Only a second tag that is known to be ours.
+        // Only a second tag that this mirror has set is removed.
         if let Some(alias) = &record.alias {
             self.sink.delete(&place.renamed(alias), None).await?;
         }
@@ -75,7 +75,7 @@ impl Run<'_> {
         }
     }
 
-    /// Leaves the state at the destination now and then, beside the work.
+    /// Writes the state to the destination from time to time, while the run continues.
     pub(super) async fn checkpoint(&mut self) {
         if self.last_checkpoint.elapsed() < self.options.checkpoint
             || self.checkpoint.as_ref().is_some_and(|running| !running.is_finished())
@@ -93,10 +93,10 @@ impl Run<'_> {
         self.checkpoint = Some(tokio::spawn(async move { remember(&sink, &key, state).await }));
     }
 
-    /// Leaves the state for the next run.
+    /// Writes the state for the next run.
     pub(super) async fn settle(&mut self) -> Result<()> {
         if let Some(running) = self.checkpoint.take() {
-            // Its failure is that of the next one.
+            // If it failed, the next write fails too and reports the error.
             let _ = running.await;
         }
         self.after.header.settled =
@@ -104,7 +104,7 @@ impl Run<'_> {
         if let Some(ledger) = &mut self.ledger {
             ledger.write(&self.after)?;
         }
-        // Times alone are not worth a request.
+        // A change of times alone does not justify a request.
         if self.before.as_ref().is_some_and(|before| before.says_as_much_as(&self.after)) {
             return Ok(());
         }

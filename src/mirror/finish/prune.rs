@@ -31,7 +31,7 @@ impl Guard {
 impl FromStr for Guard {
     type Err = Error;
 
-    /// `25` or `10%`.
+    /// Parses `25` or `10%`.
     fn from_str(text: &str) -> Result<Self> {
         let guard = match text.strip_suffix('%') {
             Some(percent) => {
@@ -55,7 +55,7 @@ impl fmt::Display for Guard {
     }
 }
 
-/// Lists that are cut at the newest so many: those of package registries.
+/// Lengths at which package registries cut their lists, after the newest versions.
 const CUT_AT: [usize; 3] = [20, 300, 1000];
 
 /// Returns the reason for which the run must not remove anything, if any.

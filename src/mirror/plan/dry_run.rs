@@ -40,7 +40,7 @@ impl Run<'_> {
 }
 
 impl Carrier {
-    /// Reports a missing version: to be copied if it is a chart.
+    /// Reports a missing version, which a run would copy if it is a chart.
     async fn planned(&self, job: &Job) -> Told {
         match self.other(job).await {
             Some(done) => done.told,
@@ -48,7 +48,8 @@ impl Carrier {
         }
     }
 
-    /// Reports a present version: to be tagged if it lacks its second tag and that tag is free.
+    /// Reports a present version, which a run would tag if it lacks its second tag and that tag is
+    /// free.
     async fn in_step_but_named(&self, job: &Job) -> Told {
         let told = self.done(job, Status::InStep, None).told;
         let second = job.second.as_ref().filter(|second| second.standing != Standing::Ours);

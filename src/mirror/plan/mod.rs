@@ -21,11 +21,11 @@ use std::{
 pub struct Wanted {
     /// The version, as the source lists it.
     pub candidate: Candidate,
-    /// Its place, or why it can have none.
+    /// Its place, or the reason why it has none.
     pub place: Result<Target, String>,
     /// The place that its record gives, if any.
     pub lies: Option<Target>,
-    /// Its second tag, if it is to have one.
+    /// Its second tag, if the options request one.
     pub alias: Option<String>,
 }
 
@@ -106,7 +106,7 @@ pub fn groups(wanted: &[Wanted], state: Option<&State>) -> BTreeSet<String> {
         .collect()
 }
 
-/// Reports whether a record describes the place's content, or an intended absence.
+/// Returns true if a record describes the place's content, or an intended absence.
 fn is_final(record: &Record) -> bool {
     record.outcome.is_placed()
         || matches!(record.outcome, Outcome::Conflict | Outcome::Alias | Outcome::Other)
@@ -168,11 +168,11 @@ fn action(
     };
     let same = is_same(candidate, record);
     match record.outcome {
-        // Rules that have changed, or were given up, mean another archive.
+        // Rules that have changed or were removed mean another archive.
         outcome if outcome.is_in_step() && record.shape != shape => Action::Look,
         outcome if outcome.is_in_step() && same => {
             let unseen = outcome == Outcome::Present && presence != Presence::Equal;
-            // A provenance file that the source did not have when it was asked.
+            // The source lists a provenance file now, but had none at the last request.
             let signed = candidate.provenance == Provenance::There
                 && record.provenance != Provenance::There
                 && shape.is_none();
@@ -201,7 +201,7 @@ fn action(
     }
 }
 
-/// Reports whether a list shows that a recorded version is missing or has a different archive.
+/// Returns true if a list shows that a recorded version is missing or has a different archive.
 fn has_changed(wanted: &Wanted, record: &Record, present: &Present) -> bool {
     let Some(lies) = &wanted.lies else { return false };
     match present.get(&lies.group).map(|names| names.get(&lies.name)) {
@@ -214,7 +214,7 @@ fn has_changed(wanted: &Wanted, record: &Record, present: &Present) -> bool {
     }
 }
 
-/// Reports whether a line describes the same archive as it did when the record was made. Times do
+/// Returns true if a line describes the same archive as it did when the record was made. Times do
 /// not count.
 pub fn is_same(candidate: &Candidate, record: &Record) -> bool {
     if let (Some(now), Some(then)) = (&candidate.origin, &record.origin) {

@@ -1,5 +1,5 @@
 //! Dependencies of the selected charts: those that the source has too, and those that a destination
-//! holds when rewritten dependencies refer to it.
+//! has when rewritten dependencies refer to it.
 
 use crate::{
     Result,
@@ -28,9 +28,9 @@ use std::{
 pub struct Need {
     /// The repository, as the chart gives it.
     pub repository: String,
-    /// Its name.
+    /// The name of the chart.
     pub name: String,
-    /// Its version, or a range of them.
+    /// The version, or a range of versions.
     pub version: String,
 }
 
@@ -63,7 +63,7 @@ impl Need {
         Ok(Self::all(&entry::entry(&manifest, Some(&config), limits)?.metadata))
     }
 
-    /// Reports whether a version satisfies this dependency.
+    /// Returns true if a version satisfies this dependency.
     fn takes(&self, version: &str) -> bool {
         if self.version == version {
             return true;
@@ -140,8 +140,8 @@ fn some(names: &BTreeSet<String>) -> String {
     }
 }
 
-/// Dependencies that a run has pointed at its destination, with the charts that have them. Copies
-/// are one.
+/// Dependencies whose addresses a run has changed to its destination, with the charts that have
+/// them. Clones share the content.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pointed(Arc<Mutex<BTreeMap<Need, BTreeSet<String>>>>);
 

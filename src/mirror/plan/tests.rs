@@ -1,10 +1,10 @@
-//! The plan as a table, and as a property: for any state, it is safe and converges.
+//! Tests of the plan, as a table and as a property: for any state, it is safe and converges.
 
 use super::*;
 use crate::mirror::{candidate::Provenance, select::tests::candidate, state::Header};
 use proptest::prelude::*;
 
-/// The default way to believe, with this memory.
+/// Returns the default trust, with this use of records.
 fn belief(memory: RecordUse) -> Trusted {
     Trusted { memory, presence: Presence::Equal, shape: None }
 }

@@ -87,7 +87,7 @@ impl Run<'_> {
             wanted.iter().filter_map(|one| one.place.clone().ok()).map(|at| at.group).collect();
         let due = before.is_none_or(|state| self.is_look_due(state));
         let groups = match self.options.mode {
-            // Each version is looked at by itself.
+            // A check looks at each version separately.
             Mode::Check => BTreeSet::new(),
             Mode::Run | Mode::DryRun if due => all.clone(),
             Mode::Run | Mode::DryRun => plan::groups(wanted, before),

@@ -99,7 +99,8 @@ impl Rules {
         for dependency in chart.metadata.dependencies.iter_mut().flatten() {
             let Some(new) = self.of(&dependency.repository) else { continue };
             let mut change = format!("dependency `{}` at {new}", dependency.name);
-            // Old clients take no ranges from registries, and where tags may not be listed none do.
+            // Old clients resolve no ranges in registries, and no client does if it may not list
+            // tags.
             if new.starts_with("oci://") && Version::parse_strict(&dependency.version).is_err() {
                 let exact = locked
                     .iter()
@@ -167,7 +168,7 @@ impl std::str::FromStr for Rules {
     }
 }
 
-/// Addresses differ by a closing slash and are the same.
+/// Removes the closing slash: addresses that differ only by it are the same.
 fn bare(address: &str) -> String {
     address.trim().trim_end_matches('/').to_owned()
 }

@@ -1,4 +1,4 @@
-//! Charts with dependencies of every kind, rewritten.
+//! Tests of rewritten charts, with dependencies of every kind.
 
 use super::*;
 use crate::{
@@ -22,7 +22,7 @@ fn write(root: &Path, files: &[(&str, &str)]) {
     }
 }
 
-/// Packages a source as it is.
+/// Packages a source unchanged.
 fn payload(files: &[(&str, &str)]) -> Payload {
     let folder = tempfile::tempdir().expect("folder");
     write(folder.path(), files);

@@ -10,18 +10,18 @@ use crate::{
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
-/// The tag. It is no version, so clients do not mistake it for one.
+/// The tag of the artifact. It is not a version, so clients do not mistake it for one.
 const TAG: &str = "artifacthub.io";
-/// The media type of the config, which is empty.
+/// The media type of the config, whose content is empty.
 const CONFIG: &str = "application/vnd.cncf.artifacthub.config.v1+yaml";
-/// The type of the one layer.
+/// The media type of the only layer.
 const LAYER: &str = "application/vnd.cncf.artifacthub.repository-metadata.layer.v1.yaml";
 /// The file name of the metadata.
 pub(super) const FILE: &str = "artifacthub-repo.yml";
 
 /// Stores the metadata beside a chart, unless it exists.
 pub(super) async fn put<R: Fetch + Push>(repository: &R, metadata: &Bytes) -> Result<()> {
-    // Empty, as the guide's `/dev/null`, is a blob that some registries do not take.
+    // The guide uses an empty blob, `/dev/null`, which some registries refuse.
     let empty = Bytes::from_static(b"{}");
     let config = Descriptor::of(CONFIG, &empty);
     let mut layer = Descriptor::of(LAYER, metadata);

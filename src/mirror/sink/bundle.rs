@@ -27,7 +27,7 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// A bundle, to be written.
+/// A bundle as destination.
 #[derive(Clone, Debug)]
 pub struct Bundle {
     file: PathBuf,
@@ -199,14 +199,14 @@ impl Bundle {
         self.layout().await?.delete(place, manifest).await
     }
 
-    /// Reports whether a killed run's content is gone, as after a loss of power.
+    /// Returns true if a killed run's content is gone, as after a loss of power.
     pub(super) fn has_lost(&self, place: &Target) -> bool {
         let open = || Store::open(&self.work).ok().filter(|_| self.is_unfinished());
         let left = self.left.get_or_init(open);
         left.as_ref().is_some_and(|store| layout::lists(store, place) == Some(false))
     }
 
-    /// Reports whether a run was interrupted, so that the file must be written even if nothing more
+    /// Returns true if a run was interrupted, so that the file must be written even if nothing more
     /// is copied.
     pub(super) fn is_unfinished(&self) -> bool {
         self.work.join("oci-layout").exists()
@@ -223,7 +223,7 @@ impl Bundle {
             apart(move || async move { bundle::save(chosen, &file, &options).await.map(drop) })
                 .await
                 .map_err(|error| match error.kind() {
-                    // A loss of power may take what a kill does not.
+                    // A loss of power may remove content that a kill does not.
                     ErrorKind::Integrity | ErrorKind::NotFound => error.with_hint(format!(
                         "remove `{}` and run the mirror again",
                         self.work.display()

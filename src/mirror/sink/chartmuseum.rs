@@ -20,7 +20,7 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// A ChartMuseum, to be uploaded to.
+/// A ChartMuseum as destination.
 #[derive(Clone, Debug)]
 pub struct ChartMuseum {
     client: Client,
@@ -28,7 +28,7 @@ pub struct ChartMuseum {
     limits: Limits,
     /// The content of its index when the run began.
     listed: Arc<OnceCell<Names>>,
-    /// The places uploaded since.
+    /// The places that this run uploaded.
     uploaded: Arc<Mutex<HashSet<Target>>>,
 }
 
@@ -135,7 +135,8 @@ impl ChartMuseum {
         let shown = self.show(place);
         let provenance = payload.provenance.clone();
         if self.client.upload(&payload.archive, provenance, force).await? == Uploaded::Exists {
-            // Not in the index when we began: a retry of ours, another shard, or a person.
+            // The index did not list it when the run began. It may be from a retry of this run,
+            // another shard, or a user.
             let theirs = self.look(place).await?;
             if !matches!(&theirs, Held::Chart { content, .. } if *content == payload.content.digest)
             {

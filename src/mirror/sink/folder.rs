@@ -31,13 +31,13 @@ pub struct Options {
     pub template: Option<Template>,
     /// The prefix of the archives' names in index.yaml. If empty, they are relative.
     pub url: String,
-    /// The present, for index.yaml.
+    /// The current time, for index.yaml.
     pub now: Time,
     /// The limits on sizes and counts.
     pub limits: Limits,
 }
 
-/// A folder, to be written to.
+/// A folder as destination.
 #[derive(Clone, Debug)]
 pub struct Folder {
     options: Arc<Options>,
@@ -271,7 +271,7 @@ pub(super) async fn recall(root: &Path, key: &Key, most: u64) -> Result<Option<B
     .await
 }
 
-/// Leaves a state in a folder.
+/// Writes a state to a folder.
 pub(super) async fn remember(root: &Path, key: &Key, state: &[u8]) -> Result<()> {
     let (root, path, state) = (root.to_owned(), state_file(root, key), state.to_vec());
     blocking(move || {

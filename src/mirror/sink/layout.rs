@@ -19,7 +19,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// A layout, to be written to.
+/// A layout as destination.
 #[derive(Clone, Debug)]
 pub struct Layout {
     store: Store,
@@ -80,7 +80,7 @@ impl Layout {
         Ok(Listed { store: self.store.repository(&name), name, batch: Arc::clone(&self.batch) })
     }
 
-    /// Reports whether a place's content is no longer listed, as after a loss of power or another
+    /// Returns true if a place's content is no longer listed, as after a loss of power or another
     /// program's change.
     pub(super) fn has_lost(&self, place: &Target) -> bool {
         lists(&self.store, place) == Some(false)
@@ -195,7 +195,7 @@ pub(super) async fn create(root: std::path::PathBuf) -> Result<Store> {
     blocking(move || Store::create_with(&root, Durability::None)).await
 }
 
-/// Reports whether a layout lists a place. `None` if that is unknown.
+/// Returns true if a layout lists a place, or `None` if that is unknown.
 pub(super) fn lists(store: &Store, place: &Target) -> Option<bool> {
     store.repository(&place.group.parse().ok()?).lists(&place.name.parse().ok()?).ok()
 }

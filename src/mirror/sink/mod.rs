@@ -41,9 +41,9 @@ pub enum Sink {
 pub struct Naming<'a> {
     /// The source's short name.
     pub repo: &'a str,
-    /// The chart's name.
+    /// The name of the chart.
     pub chart: &'a str,
-    /// Its version.
+    /// The version of the chart.
     pub version: &'a str,
 }
 
@@ -52,7 +52,7 @@ pub struct Naming<'a> {
 pub struct Target {
     /// The unit of listing: a repository of a registry. Empty in a folder.
     pub group: String,
-    /// The name within: a tag, a file's name.
+    /// The name within the group: a tag or a file's name.
     pub name: String,
 }
 
@@ -101,9 +101,9 @@ impl From<Option<Digest>> for ExistingProvenance {
 /// Options of storing a version.
 #[derive(Clone, Copy, Debug)]
 pub struct Putting<'a> {
-    /// The part that is read back.
+    /// The part to read back.
     pub verify: Verify,
-    /// A second name for it.
+    /// The second name to set.
     pub alias: Option<&'a str>,
 }
 
@@ -173,7 +173,7 @@ impl Sink {
             Self::Registry(sink) => sink.place(naming),
         };
         place.map_err(|error| {
-            // The one reason that a template removes for all charts at once.
+            // This is the one reason that a template removes for all charts at once.
             match naming.chart.bytes().any(|byte| byte.is_ascii_uppercase()) {
                 true => error.with_advice(Advice::LowerCase),
                 false => error,
@@ -242,7 +242,7 @@ impl Sink {
         }
     }
 
-    /// Reports whether a version may have a second name here.
+    /// Returns true if a version may have a second name here.
     pub fn takes_tags(&self) -> bool {
         match self {
             Self::Bundle(_) | Self::Layout(_) | Self::Registry(_) => true,
@@ -250,7 +250,7 @@ impl Sink {
         }
     }
 
-    /// Reports whether every run sees the content, as [`Sink::has_lost`] does, so that a record
+    /// Returns true if every run sees the content, as [`Sink::has_lost`] does, so that a record
     /// needs no other look.
     pub fn is_seen(&self) -> bool {
         matches!(self, Self::Folder(_) | Self::Layout(_))
@@ -319,7 +319,7 @@ impl Sink {
         }
     }
 
-    /// Reports whether an earlier run was interrupted, so that [`Sink::finish`] is due even if
+    /// Returns true if an earlier run was interrupted, so that [`Sink::finish`] is due even if
     /// nothing else is to do.
     pub fn is_unfinished(&self) -> bool {
         match self {
@@ -329,7 +329,7 @@ impl Sink {
         }
     }
 
-    /// Reports whether the destination is empty, according to files on this machine, without a
+    /// Returns true if the destination is empty, according to files on this machine, without a
     /// request.
     pub fn is_bare(&self) -> bool {
         match self {
@@ -339,7 +339,7 @@ impl Sink {
         }
     }
 
-    /// Reports whether a place's content is surely gone, according to files on this machine,
+    /// Returns true if a place's content is certainly missing, according to files on this machine,
     /// without a request.
     pub fn has_lost(&self, place: &Target) -> bool {
         match self {
@@ -360,8 +360,8 @@ impl Sink {
             Self::Layout(sink) => sink.recall(key).await,
             Self::Bundle(_) | Self::Museum(_) => Ok(None),
             Self::Registry(sink) => sink.recall(key).await.map_err(|error| {
-                // The first request to it: who reads the error knows the destination, and not yet
-                // our states.
+                // This is the first request to the destination: a reader of the error knows the
+                // destination, but not yet the states of a mirror.
                 match error.kind() {
                     ErrorKind::Network => error.context(format!(
                         "the destination `{}` cannot be reached",

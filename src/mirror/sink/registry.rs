@@ -33,7 +33,7 @@ pub const STATE_REPOSITORY: &str = "chartferry-state";
 /// Options of a destination registry.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Speaks to it.
+    /// The client for the registry.
     pub client: Client,
     /// The registry.
     pub registry: Host,
@@ -51,7 +51,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Options with the default of each: charts below `namespace` under their own names.
+    /// Returns the default options: charts below `namespace` under their own names.
     pub fn new(client: Client, registry: Host, namespace: Option<RepositoryName>) -> Self {
         let composing = Composing::default();
         Self { client, registry, namespace, template: None, state: None, create: None, composing }
@@ -61,15 +61,15 @@ impl Options {
 /// Options of composing and verifying manifests, for every kind of store.
 #[derive(Clone, Debug, Default)]
 pub struct Composing {
-    /// Order of chart and provenance in new manifests.
+    /// The order of chart and provenance in new manifests.
     pub order: chart::LayerOrder,
-    /// Pauses before a read back that did not show our manifest is tried again.
+    /// Pauses before another read back, if the last one did not show our manifest.
     pub lag: Vec<std::time::Duration>,
     /// The limits on sizes and counts.
     pub limits: Limits,
 }
 
-/// A namespace of a registry, to be written to.
+/// A namespace of a registry as destination.
 #[derive(Clone, Debug)]
 pub struct Registry {
     options: Arc<Options>,
@@ -196,8 +196,8 @@ impl Registry {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        // 202 is a promise, and some registries keep what they promised to delete. A promised
-        // deletion is never retried.
+        // A 202 is only a promise, and some registries keep content that they promised to delete. A
+        // promised deletion is never retried.
         match repository.resolve(&tag).await {
             Ok(None) => Ok(()),
             Ok(Some(there)) => Err(Error::new(
@@ -207,7 +207,7 @@ impl Registry {
                     there.digest
                 ),
             )),
-            // Credentials may delete and not read.
+            // Credentials may permit to delete but not to read.
             Err(error) if error.kind() == ErrorKind::Denied => Ok(()),
             Err(error) => Err(error.context("the registry does not say whether it is gone")),
         }
@@ -309,7 +309,7 @@ pub(super) async fn tag<R: Fetch + Push>(
     repository.push_manifest(&manifest, Some(&alias.parse()?)).await
 }
 
-/// Reports whether a manifest has a chart, rather than an image of one layer.
+/// Returns true if a manifest has a chart, rather than an image of one layer.
 pub(in crate::mirror) fn is_chart(manifest: &Manifest) -> bool {
     matches!(held(manifest), Held::Chart { .. })
 }
@@ -319,8 +319,8 @@ pub fn held(manifest: &Manifest) -> Held {
     let config = manifest.document().config.as_ref().map(|config| config.media_type.as_str());
     let image = matches!(config, Some(media::IMAGE_CONFIG | media::DOCKER_IMAGE_CONFIG));
     match chart::find(manifest) {
-        // An image of one layer; a chart that was stored as an image is none that we would leave in
-        // its place.
+        // An image of one layer is not a chart. A chart in the form of an image does not count
+        // either, because a mirror does not leave it in its place.
         Ok(found) if !(image && found.foreign.is_some()) => Held::Chart {
             content: found.content.digest.clone(),
             manifest: Some(manifest.digest().clone()),

@@ -19,7 +19,7 @@ const COMPLAINT: usize = 2000;
 /// The creation of repositories that must exist before a push.
 #[derive(Debug, Default)]
 pub(super) struct Creation {
-    /// Run by `/bin/sh`, with `$REGISTRY` and `$REPOSITORY`.
+    /// The command, which `/bin/sh` runs with `$REGISTRY` and `$REPOSITORY`.
     pub(super) command: Option<String>,
     /// The single attempt for each repository.
     tried: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
@@ -30,7 +30,7 @@ impl Creation {
         Self { command, tried: Mutex::default() }
     }
 
-    /// Reports whether a push failed because the repository does not exist, and a command can
+    /// Returns true if a push failed because the repository does not exist, and a command can
     /// create it.
     pub(super) fn is_due(&self, error: &Error) -> bool {
         self.command.is_some() && error.kind() == ErrorKind::NotFound
@@ -96,7 +96,7 @@ pub(super) fn explain(registry: &Registry, repository: &str, error: Error) -> Er
     }))
 }
 
-/// `ACCOUNT.dkr.ecr.REGION.amazonaws.com`, and the same in China.
+/// Returns true for `ACCOUNT.dkr.ecr.REGION.amazonaws.com`, also in China.
 fn is_ecr(registry: &Registry) -> bool {
     let host = registry.host();
     host.contains(".dkr.ecr.")

@@ -19,7 +19,7 @@ use std::{
     sync::Arc,
 };
 
-/// A folder, to be read.
+/// A folder as source.
 #[derive(Clone, Debug)]
 pub struct Folder {
     root: PathBuf,
@@ -49,7 +49,7 @@ impl Folder {
         Self { provenance, ..self }
     }
 
-    /// Reports whether a file of the folder has provenance, and the run wants it.
+    /// Returns true if a file of the folder has provenance, and the run wants it.
     fn is_signed(&self, name: &str) -> bool {
         self.provenance == Ask::Provenance && self.root.join(format!("{name}.prov")).exists()
     }

@@ -24,7 +24,7 @@ use crate::{
 };
 use std::{path::Path, sync::Arc};
 
-/// A layout, to be read.
+/// A layout as source.
 #[derive(Clone, Debug)]
 pub struct Layout {
     store: Store,
@@ -140,7 +140,7 @@ impl Layout {
             false => own,
         };
         let name = or(metadata.name, media::TITLE);
-        // The path of a chart that lay in a folder of its namespace.
+        // The layout lists a chart that was in a folder of its namespace by this path.
         let path = match &said.repository {
             Some(repository) if name.is_empty() || repository.last_segment() == name => {
                 repository.to_string()

@@ -115,7 +115,7 @@ impl Peek {
     }
 }
 
-/// Reports whether a tag belongs to a chart but is no version: a signature, an attestation, a list
+/// Returns true if a tag belongs to a chart but is no version: a signature, an attestation, a list
 /// of referrers, Artifact Hub's metadata.
 pub(super) fn is_attached(tag: &str) -> bool {
     registry::of_others(tag)
@@ -253,7 +253,7 @@ impl Source {
         match self {
             Self::Layout(source) => source.needs(candidate).await,
             Self::Registry(source) => source.needs(candidate).await.map_err(refused),
-            // One that cannot be read is refused when it is its turn.
+            // A chart that cannot be read is refused at its turn.
             Self::Folder(_) | Self::Repository(_) => {
                 let fetched = self.fetch(candidate, Ask::Nothing).await;
                 Ok(fetched.map(|(payload, _)| Need::all(&payload.metadata)).unwrap_or_default())

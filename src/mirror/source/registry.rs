@@ -34,7 +34,7 @@ pub(super) const ARTIFACT_HUB: &str = "artifacthub.io";
 /// Options of a source registry.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Speaks to it.
+    /// The client for the registry.
     pub client: Client,
     /// The registry.
     pub registry: Host,
@@ -48,7 +48,7 @@ pub struct Options {
     pub limits: Limits,
 }
 
-/// A namespace of a registry, to be read.
+/// A namespace of a registry as source.
 #[derive(Clone, Debug)]
 pub struct Registry {
     options: Arc<Options>,
@@ -99,7 +99,7 @@ impl Registry {
         let all = match options.client.catalog(&options.registry).await {
             Ok(all) => all,
             Err(error) if error.kind() == ErrorKind::Network => return Err(error),
-            // One chart needs no list.
+            // For one chart, no list is necessary.
             Err(error) => match &options.namespace {
                 Some(one) if self.has_tags(one).await => vec![one.clone()],
                 _ => return Err(unlisted(error, &options.registry)),
@@ -156,7 +156,7 @@ impl Registry {
             .map(|(name, _, tags)| (name, tags.iter().map(Tag::as_str).collect()))
             .collect();
         let fingerprint = Fingerprint::of(format!("{said:?}").as_bytes());
-        // Of what a catalogue lists, some may be empty; what was named is to be there.
+        // A repository in a catalog may be empty, but a requested one must exist.
         let absent: Vec<String> = tags
             .iter()
             .filter(|(_, _, tags)| tags.is_empty() && !self.options.charts.is_empty())
@@ -308,7 +308,7 @@ fn unlisted(error: Error, registry: &Host) -> Error {
         .with_advice(Advice::Unlisted { refused_by })
 }
 
-/// Reports whether other tools use a tag beside charts: `sha256-HEX.sig`, `.att`, `.sbom`, the list
+/// Returns true if other tools use a tag beside charts: `sha256-HEX.sig`, `.att`, `.sbom`, the list
 /// of referrers itself, and Artifact Hub's metadata.
 pub(super) fn of_others(tag: &str) -> bool {
     let hex = tag.strip_prefix("sha256-").map(|rest| rest.split('.').next().unwrap_or(rest));

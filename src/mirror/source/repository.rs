@@ -28,7 +28,7 @@ use std::sync::{Arc, OnceLock};
 /// Options of a source repository.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Speaks to the registries that an index may point at.
+    /// The client for registries in the URLs of an index.
     pub client: Client,
     /// The repository.
     pub repository: crate::client::repository::index::HttpRepository,
@@ -38,7 +38,7 @@ pub struct Options {
     pub limits: Limits,
 }
 
-/// A repository, to be read.
+/// A chart repository as source.
 #[derive(Clone, Debug)]
 pub struct Repository {
     options: Arc<Options>,
@@ -118,7 +118,7 @@ impl Repository {
         let mut other = None;
         for url in &candidate.urls {
             match self.fetch_from(url, candidate, ask).await {
-                // Another address may have what the index lists.
+                // Another address may have the archive that the index lists.
                 Ok(payload) if mismatch(candidate, &payload)?.is_some() => {
                     other = other.or(Some(payload));
                 }

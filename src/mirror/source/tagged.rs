@@ -39,13 +39,14 @@ pub(super) struct Described {
     version: Option<String>,
 }
 
-/// Tags sorted.
+/// Tags of a repository, sorted by their meaning.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sorted {
     pub(super) versions: Vec<Tagged>,
-    /// Tags that are other names of these.
+    /// The number of tags that are other names of these versions.
     pub(super) aliases: usize,
-    /// Tags that are signatures, attestations and lists of referrers of these.
+    /// The number of tags that are signatures, attestations and lists of referrers of these
+    /// versions.
     pub(super) attached: usize,
 }
 
@@ -73,7 +74,7 @@ pub(super) async fn sort(repository: &Repository, tags: &[Tag], limits: &Limits)
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
-    // A version's own tag, then one written with or without the `v`, then the others.
+    // A version's own tag comes first, then one with or without the `v`, then the others.
     let is_named = |one: &Tagged| entry::is_own_tag(&one.tag, &one.version) || is_whole(&one.tag);
     let mut taken: HashSet<String> =
         looked.iter().filter(|one| is_named(one)).map(|one| bare(&one.version)).collect();
@@ -127,7 +128,7 @@ async fn said(
     Ok(Some(entry.metadata.version))
 }
 
-/// Reports whether a tag is a version with all its numbers, with or without `v`. Only such tags
+/// Returns true if a tag is a version with all its numbers, with or without `v`. Only such tags
 /// count as versions.
 fn is_whole(tag: &Tag) -> bool {
     Version::parse_strict(&bare(&tag.to_version())).is_ok()

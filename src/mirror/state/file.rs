@@ -81,8 +81,8 @@ impl Ledger {
     }
 }
 
-/// Reports whether a recorded header has the same source and destination as this run. Older headers
-/// have queries as the user gave them.
+/// Returns true if a recorded header has the same source and destination as this run. Older headers
+/// have queries as the user wrote them.
 pub(crate) fn same_ends(kept: &Header, now: &Header) -> bool {
     without_proof(&kept.source) == now.source
         && without_proof(&kept.destination) == now.destination

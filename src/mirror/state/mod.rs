@@ -15,13 +15,13 @@ use crate::{Error, Result, digest::Digest, limits::Limits, quote::without_proof}
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, io::Read};
 
-/// The form this program writes and reads.
+/// The version of the format that this program writes and reads.
 const FORMAT: u32 = 1;
 /// The limit on how far a state may unpack, as a multiple of its size. Names and outcomes repeat
 /// and digests do not, so real states unpack to about three times.
 const RATIO: u64 = 8;
 
-/// Under which name the state of one source and shard is kept. It is also a legal tag.
+/// The name under which the state of one source and shard is kept. It is also a valid tag.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(String);
 
@@ -96,7 +96,7 @@ pub struct Header {
     pub revisit: Option<i64>,
 }
 
-// The form in which serde asks.
+// Returns true for zero, in the signature that serde requires.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_none(number: &usize) -> bool {
     *number == 0
@@ -135,12 +135,12 @@ impl Record {
 }
 
 impl Outcome {
-    /// Reports whether the destination has the version, as far as is known.
+    /// Returns true if the destination has the version, as far as is known.
     pub fn is_in_step(self) -> bool {
         matches!(self, Self::Held | Self::Present)
     }
 
-    /// Reports whether its place has content that was looked at: the version itself, or a different
+    /// Returns true if its place has content that was looked at: the version itself, or a different
     /// chart that was kept.
     pub fn is_placed(self) -> bool {
         self.is_in_step() || self == Self::Skipped
@@ -158,7 +158,7 @@ pub struct Record {
     pub outcome: Outcome,
     /// The fingerprint of its line in the index.
     pub line: Fingerprint,
-    /// The digest its line gave.
+    /// The digest in its line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<Digest>,
     /// The fingerprint of its line, if the line gave no digest.
@@ -167,7 +167,7 @@ pub struct Record {
     /// The digest of the manifest for its tag, if the source is a registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Digest>,
-    /// The digest its archive really has.
+    /// The digest of the archive's bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Digest>,
     /// The digest of its manifest.
@@ -227,7 +227,7 @@ impl State {
         while let Some(line) = lines.next() {
             let text: Text<'_> = match serde_json::from_slice(line) {
                 Ok(text) => text,
-                // Only a writer that was killed leaves this.
+                // Only a writer that was killed leaves such a line.
                 Err(_) if lines.peek().is_none() && !line.ends_with(b"\n") => break,
                 Err(error) => {
                     return Err(Error::invalid("this is no state of a mirror").with_source(error));
@@ -310,7 +310,7 @@ impl State {
         line(&Text::Forget(std::borrow::Cow::Borrowed(id)))
     }
 
-    /// Reports whether another state has no more than this one. The look of the index and the next
+    /// Returns true if another state has no more than this one. The look of the index and the next
     /// look's time do not justify a request.
     pub fn says_as_much_as(&self, other: &Self) -> bool {
         let of = |header: &Header| Header {
@@ -340,7 +340,7 @@ impl State {
         self.records.len()
     }
 
-    /// Reports whether there is no record.
+    /// Returns true if there is no record.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }

@@ -26,10 +26,10 @@ struct Listed {
     config: Option<Digest>,
     title: Option<String>,
     version: Option<String>,
-    /// The repository's last segment and the tag, which may differ from the chart without being
-    /// wrong.
+    /// The repository's last segment and the tag. They may differ from the chart's name and version
+    /// in a valid bundle.
     reference: (Option<String>, Option<String>),
-    /// The chart's name and version according to its file's name in a folder.
+    /// The chart's name and version in the name of its file in a folder.
     file: Option<Identity>,
 }
 
@@ -102,7 +102,7 @@ impl Charts {
         self.configs.iter()
     }
 
-    /// Reports whether [`Charts::read`] compares this blob.
+    /// Returns true if [`Charts::read`] compares this blob.
     pub(crate) fn wants(&self, digest: &Digest) -> bool {
         self.contents.contains(digest) || self.configs.contains(digest)
     }

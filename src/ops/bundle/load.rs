@@ -43,7 +43,7 @@ pub enum To {
     /// A namespace of a registry. Charts are stored below it, with the names that they have in the
     /// bundle.
     Registry {
-        /// Speaks to it.
+        /// The client for the registry.
         client: Client,
         /// The registry.
         registry: Registry,
@@ -63,7 +63,7 @@ pub struct LoadOptions {
     pub existing: Existing,
     /// The entries to load.
     pub only: Only,
-    /// The present, for the index.yaml of a folder.
+    /// The current time, for the index.yaml of a folder.
     pub now: Time,
     /// The limits on sizes and counts.
     pub limits: Limits,
@@ -84,17 +84,17 @@ pub enum Only {
 pub struct Loaded {
     /// New versions at the destination, by their names there.
     pub loaded: Vec<String>,
-    /// Versions that were there.
+    /// The number of versions that the destination had already.
     pub present: usize,
     /// Versions skipped because their place has a different chart.
     pub skipped: Vec<String>,
-    /// Blobs sent.
+    /// The number of blobs sent.
     pub blobs: usize,
     /// A sentence for each loaded chart whose name differs from its repository or tag.
     pub others: Vec<String>,
 }
 
-/// A version on its way.
+/// A version that is being loaded.
 struct Item {
     entry: Entry,
     name: RepositoryName,
@@ -516,8 +516,8 @@ async fn fill(
             files.entry(&blob.digest).or_default().insert(path);
         }
     }
-    // The configs first: they are not written, and an archive is compared with its own before it
-    // is.
+    // Configs are read first: they are not written, and each archive is compared with its config
+    // before it is written.
     let (mut parts, reading) = read(givers(sources, charts.configs()));
     let comparing = async {
         while let Some(part) = parts.recv().await {

@@ -19,8 +19,8 @@ pub use load::{LoadOptions, Loaded, Only, To, load};
 pub use save::{Chosen, Insist, SaveOptions, Saved, save};
 pub use verify::{Verified, verify};
 
-/// Names in an error's line; the rest is counted. Five references of registries fill two lines of a
-/// terminal.
+/// The number of names in an error's line; the rest is counted. Five references of registries fill
+/// two lines of a terminal.
 const NAMED: usize = 5;
 
 /// The base of a delta: the blobs that its receiver already has.
@@ -30,7 +30,7 @@ pub struct Base {
     pub identity: Digest,
     /// The manifests. All blobs that they name exist too.
     pub manifests: HashSet<Digest>,
-    /// Its blobs, as far as they are known one by one.
+    /// The blobs of the base, if they are known one by one.
     pub blobs: HashSet<Digest>,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn blobs_of(manifest: &Manifest) -> impl Iterator<Item = &Descriptor>
     document.config.iter().chain(document.layers())
 }
 
-/// `a, b and 3 more`.
+/// Formats names as `a, b and 3 more`.
 pub(super) fn listed(names: &[String]) -> String {
     let mut text = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     if names.len() > NAMED {

@@ -84,7 +84,7 @@ impl Files {
         entry: &Entry,
         manifest: Option<&Manifest>,
     ) -> Result<Taken> {
-        // Without its manifest, which is in a base, nothing is written.
+        // If only a base has its manifest, nothing is written.
         let Some(manifest) = manifest else { return Ok(Taken::No) };
         let found = chart::find(manifest)?;
         let content = found.content.digest.clone();

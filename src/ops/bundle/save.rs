@@ -36,18 +36,18 @@ pub enum Insist {
     Nothing,
 }
 
-/// A chosen version.
+/// A selected version.
 #[derive(Clone, Debug)]
 pub struct Chosen<R> {
-    /// The repository that has it.
+    /// The repository of the version.
     pub repository: R,
     /// The repository's name for people.
     pub shown: String,
-    /// The repository it becomes in the bundle.
+    /// The name of its repository in the bundle.
     pub name: RepositoryName,
     /// The tag or digest of the version.
     pub target: TagOrDigest,
-    /// The handling if it is no chart.
+    /// The handling of an artifact that is not a chart.
     pub insist: Insist,
 }
 
@@ -65,13 +65,13 @@ pub struct SaveOptions {
 /// The result of saving.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
-    /// Charts that the bundle lists.
+    /// The number of charts in the bundle.
     pub charts: usize,
-    /// Blobs and manifests in it.
+    /// The number of blobs and manifests in the bundle.
     pub blobs: usize,
-    /// Blobs and manifests of its charts that are left to the base.
+    /// The number of blobs and manifests of its charts that only the base has.
     pub left_out: usize,
-    /// Bytes of the file.
+    /// The size of the file in bytes.
     pub size: u64,
     /// The artifacts that are no charts, each with its kind.
     pub skipped: Vec<String>,
@@ -114,7 +114,7 @@ pub async fn save<R: Fetch + Clone + Send + 'static>(
 enum Found {
     Chart(Box<Manifest>),
     Other(String),
-    /// The state of a mirror, which is no chart.
+    /// The state of a mirror, which is not a chart.
     State,
 }
 
@@ -124,7 +124,7 @@ async fn look<R: Fetch>(one: &Chosen<R>) -> Result<Found> {
         .fetch_manifest(&one.target)
         .await
         .context(|| format!("cannot save {}", one.shown))?;
-    // A chart among images is saved by itself: its manifest, not the index.
+    // Of a chart among images, only its own manifest is saved, without the index.
     let manifest = match chart_of(&one.repository, manifest.clone()).await {
         Ok(chart) if matches!(one.target, TagOrDigest::Tag(_)) => chart,
         // A digest names the index itself.
@@ -231,7 +231,8 @@ where
                 .is_some_and(|base| base.blobs.contains(digest) || base.manifests.contains(digest))
     };
     manifests.retain(|digest, _| !there(digest));
-    // A manifest may be one of the blobs of another chart only by design; it travels once.
+    // A blob of one chart may also be the manifest of another, if somebody intends it. The bundle
+    // then has it once.
     blobs.retain(|digest, _| !there(digest) && !manifests.contains_key(digest));
     saved.charts = entries.len();
     saved.blobs = manifests.len() + blobs.len();
@@ -280,7 +281,7 @@ async fn fetch_all<R: Fetch + Send>(
 struct Content {
     entries: Vec<Entry>,
     manifests: Vec<Manifest>,
-    /// Manifests and blobs together.
+    /// The number of manifests and blobs.
     blobs: usize,
 }
 

@@ -42,7 +42,7 @@ enum Versions {
 }
 
 impl Pattern {
-    /// Takes what follows `oci://`.
+    /// Parses the text after `oci://`.
     ///
     /// # Errors
     /// `Usage`, with the reason.
@@ -121,7 +121,7 @@ impl Pattern {
             let unlisted = "many registries do not list their repositories: name each chart";
             match (error.kind(), error.advice().cloned()) {
                 (ErrorKind::Network, _) => error,
-                // Perhaps the user must log in first.
+                // The user may have to log in first.
                 (ErrorKind::Denied, Some(first)) => error.with_advice(Advice::Else {
                     first: Box::new(first),
                     otherwise: unlisted.to_owned(),
@@ -131,7 +131,7 @@ impl Pattern {
         });
         let listed = match listed {
             Ok(listed) => listed,
-            // One chart needs no list.
+            // For one chart, no list is necessary.
             Err(error) => match self.path.parse::<RepositoryName>() {
                 Ok(full) if !self.is_glob() && self.exists(client, &full).await => {
                     vec![full]

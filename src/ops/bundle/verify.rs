@@ -8,7 +8,7 @@ use std::collections::HashSet;
 /// The result of verifying a bundle.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Charts that it lists.
+    /// The number of charts in the bundle.
     pub charts: usize,
     /// The number of manifests and their blobs in the bundle or the given bases.
     pub blobs: usize,

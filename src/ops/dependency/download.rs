@@ -100,7 +100,7 @@ pub(crate) async fn download(
         arrived.take(one, &incoming, staging.path(), &options.limits)?;
     }
     fs::remove_dir(&incoming).map_err(|error| Error::io("delete", &incoming, error))?;
-    // Only now: what fails leaves no empty folder.
+    // The folder is created only now, so that a failure leaves no empty folder.
     fs::create_dir_all(charts).map_err(|error| Error::io("create folder", charts, error))?;
     let fresh = move_into(staging.path(), charts)?;
     (options.tell)(Event::Deleting);
@@ -161,10 +161,10 @@ async fn from_registry(options: &Options<'_>, one: &Dependency, folder: &Path) -
     pull::save(&pulled, &one.name, folder).map(drop)
 }
 
-/// The folder of the archive that is on its way, within that of those that arrived.
+/// The folder for the archive in transfer, within the folder for the complete ones.
 const INCOMING: &str = "incoming";
 
-/// The archives that arrived: which dependency brought which file.
+/// The complete archives, each with the dependency that it belongs to.
 #[derive(Default)]
 struct Arrived(BTreeMap<PathBuf, String>);
 
@@ -212,7 +212,7 @@ impl Arrived {
     }
 }
 
-/// Reports whether two archives, each within the limit on archives, have the same bytes.
+/// Returns true if two archives, each within the limit on archives, have the same bytes.
 fn same_bytes(a: &Path, b: &Path) -> Result<bool> {
     let read = |path: &Path| fs::read(path).map_err(|error| Error::io("read", path, error));
     Ok(read(a)? == read(b)?)

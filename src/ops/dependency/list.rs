@@ -21,7 +21,7 @@ use std::{
 pub struct Row {
     /// The dependency as declared.
     pub dependency: Dependency,
-    /// Its state.
+    /// The state of the dependency.
     pub status: Status,
 }
 
@@ -56,7 +56,7 @@ pub fn list(path: &Path, limits: &Limits) -> Result<Report> {
             dependency: dependency.clone(),
         })
         .collect();
-    // Like Helm, a chart without dependencies is not looked into.
+    // Like Helm, this does not look into a chart without dependencies.
     let warnings =
         if rows.is_empty() { Vec::new() } else { warnings(&place, &names, &rows, limits) };
     Ok(Report { place, rows, warnings })

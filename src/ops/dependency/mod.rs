@@ -36,16 +36,16 @@ pub enum Event {
     Saving(usize),
     /// A dependency is being downloaded.
     Downloading {
-        /// Its name.
+        /// The name of the dependency.
         name: String,
-        /// The repository that has it.
+        /// The repository of the dependency.
         repository: String,
     },
     /// The same chart was downloaded a moment ago, for another alias.
     Already {
-        /// Its name.
+        /// The name of the dependency.
         name: String,
-        /// The repository that has it.
+        /// The repository of the dependency.
         repository: String,
     },
     /// A dependency has no repository, so it must be in `charts/`.
@@ -58,14 +58,14 @@ pub enum Event {
     Refreshed,
     /// The index of one repository was downloaded.
     Updated {
-        /// Its name, or its URL when it has none.
+        /// The repository's name, or its URL if it has none.
         shown: String,
     },
-    /// The index of one could not be had.
+    /// The index of one repository is unavailable.
     NotUpdated {
-        /// Its name, or its URL when it has none.
+        /// The repository's name, or its URL if it has none.
         shown: String,
-        /// Its URL, when it has a name.
+        /// The repository's URL, if it has a name.
         url: Option<String>,
         /// The reason for the failure.
         why: String,
@@ -136,7 +136,7 @@ pub async fn build(options: &Options<'_>) -> Result<()> {
     let charts = Folder::of(options.chart)?;
     let mut wanted: Vec<Dependency> =
         chart.metadata.dependencies.iter().flatten().cloned().collect();
-    // Helm 2 made its digest before it replaced aliases.
+    // Helm 2 computed its digest before it replaced aliases.
     let helm2 = lock::helm2_digest(&wanted);
     Known::find(options, &mut wanted)?;
     let old = chart.metadata.api_version == "v1";

@@ -50,10 +50,10 @@ pub enum Refresh {
 
 /// The prefix for the name of an unconfigured repository's index, as in Helm.
 const UNMANAGED: &str = "helm-manager-";
-/// Longest wait for one index. Helm's default.
+/// Longest wait for one index. The number is Helm's.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The repositories of a chart's dependencies, found.
+/// The repositories of a chart's dependencies.
 pub(crate) struct Known<'a> {
     options: &'a Options<'a>,
     configured: Vec<RepositoryEntry>,
@@ -62,7 +62,7 @@ pub(crate) struct Known<'a> {
     indexes: Mutex<HashMap<String, Arc<Index>>>,
 }
 
-/// Reports whether a dependency is in a chart repository.
+/// Returns true if a dependency is in a chart repository.
 pub(crate) fn is_http(one: &Dependency) -> bool {
     let repository = one.repository.as_str();
     !repository.is_empty()
@@ -80,7 +80,7 @@ impl<'a> Known<'a> {
         let configured = if wanted.iter().any(is_http) {
             repositories.files.load(&options.limits)?.repositories
         } else {
-            // Then nothing is refreshed either; Helm would.
+            // Here, the indexes are not refreshed; Helm would refresh them.
             Vec::new()
         };
         let mut missing: Vec<String> = Vec::new();
@@ -271,7 +271,7 @@ fn undefined(missing: &[String]) -> Error {
     Error::not_found(text)
 }
 
-/// Reports whether two URLs are the same repository. Only their paths are cleaned, as in Helm.
+/// Returns true if two URLs are the same repository. Only their paths are cleaned, as in Helm.
 fn same(a: &str, b: &str) -> bool {
     cleaned(a) == cleaned(b)
 }

@@ -53,13 +53,13 @@ pub(crate) async fn resolve(
             let reference = registry_reference(one)?;
             let place = (options.connect)(&reference)?;
             let all = place.tags().await.map_err(|error| explain(one, error))?;
-            // Helm leaves the range in the lock when no tag fits; then the download fails with a
-            // stranger error.
+            // If no tag matches, Helm leaves the range in the lock, and then the download fails
+            // with an unclear error.
             let fitting = tags::fitting(&all, &one.version, &constraint);
             match fitting.first() {
                 None => None,
                 Some(_) => {
-                    // The newest tag may be an image's, whose version the lock must not name.
+                    // The newest tag may be an image, whose version the lock must not contain.
                     let name = reference.repository_path();
                     let first = first_chart(&place, &name, &fitting).await?;
                     for passed in first.passed {

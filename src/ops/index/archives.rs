@@ -1,5 +1,5 @@
-//! A folder's archives: found as Helm's globs find them, read by several threads, each whole and
-//! once.
+//! The archives of a folder. They are found as with Helm's globs. Several threads read them, each
+//! archive whole and once.
 
 use super::{
     Created, Depth, Format, Known, Options, Way,
@@ -30,7 +30,7 @@ use std::{
     thread,
 };
 
-/// A file that is called like an archive.
+/// A file with the name of an archive.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     folder: Arc<Folder>,
@@ -40,12 +40,12 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Its name.
+    /// Returns the file's name.
     fn file(&self) -> Cow<'_, str> {
         self.name.to_string_lossy()
     }
 
-    /// Its path below the folder that is indexed, with `/`.
+    /// Returns the path below the indexed folder, with `/`.
     pub(super) fn path(&self) -> String {
         match self.folder.name.as_str() {
             "" => self.file().into_owned(),
@@ -53,18 +53,18 @@ impl Found {
         }
     }
 
-    /// Reports whether the file has this path.
+    /// Returns true if the file has this path.
     pub(super) fn is_at(&self, path: &str) -> bool {
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
         folder == self.folder.name && file == self.file()
     }
 
-    /// Its URL in an index with that base.
+    /// Returns the URL in an index with that base.
     pub(super) fn url(&self, base: &str) -> String {
         self.folder.url(base, &self.file())
     }
 
-    /// Its URL in an index with that base. A registry has tags instead of files:
+    /// Returns the address in an index with that base. A registry has tags instead of files:
     /// `oci://HOST/NAMESPACE/NAME:TAG`.
     fn address(&self, base: &str, metadata: &Metadata) -> String {
         match Tag::from_version(&metadata.version) {
@@ -81,7 +81,7 @@ impl Found {
 pub(super) enum Archive {
     /// A chart.
     Chart {
-        /// Its entry.
+        /// The entry of the chart.
         item: Item,
         /// The modification time of its Chart.yaml.
         modified: i64,
@@ -100,12 +100,12 @@ pub(super) fn find(folder: &Path, options: &Options) -> Result<Vec<Found>> {
     list(folder, "", &mut found, Some(&mut below), &mut held)?;
     below.sort();
     let mut level: Vec<PathBuf> = below;
-    // Folders deeper than in any index mean a folder that contains itself by a mount.
+    // More levels of folders than in any index mean that a mount makes a folder contain itself.
     for _ in 0..options.limits.depth {
         let mut next = Vec::new();
         for name in level {
             let place = folder.join(&name);
-            // As with Go's glob, a folder that cannot be listed has nothing in it.
+            // As with Go's glob, a folder that cannot be listed counts as empty.
             let (mut inner, mut below) = (Vec::new(), Vec::new());
             let deeper = match options.depth {
                 Depth::Two => None,
@@ -196,7 +196,7 @@ fn stamps(folder: &Folder, files: &[OsString]) -> Vec<Option<Stamp>> {
     })
 }
 
-/// Returns the content of each file, in their order, and whether it had to be read.
+/// Returns the content of each file, in their order, and true if it was read.
 pub(super) fn read(
     found: &[Found],
     known: &Known<'_>,
@@ -265,7 +265,7 @@ fn know_or_read(
         Err(error) => return Err(error),
     };
     let digest = entry.digest.clone();
-    // A file that was touched, or copied over itself, is what it was.
+    // A file that was touched, or copied over itself, has the same content.
     let item = reuse(found, &digest, modified, known, options).unwrap_or_else(|| {
         let before = known.line(found, &digest).map(Line::created);
         let created = created(found, modified, before, known, options);
@@ -354,7 +354,7 @@ fn load(found: &Found, options: &Options, desk: &mut Desk) -> Result<(Entry, i64
     let fail = |error| Error::io("read chart archive", found.folder.path(&found.name), error);
     let mut file = match found.folder.open(&found.name) {
         Ok(file) => file,
-        // A missing or unreadable file is no chart to Helm.
+        // In Helm, a missing or unreadable file is not a chart.
         Err(error) => return Err(Error::invalid(fail(error).chain())),
     };
     let mut hasher = Algorithm::Sha256.hasher();

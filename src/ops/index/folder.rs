@@ -1,22 +1,22 @@
-//! A folder of archives: opening the files, and the common part of their URLs. A folder may have
-//! 40,000 archives, so resolving each full path would be a good part of the work.
+//! A folder of archives, which opens the files and has the common part of their URLs. With 40,000
+//! archives, resolving each full path would be a large part of the work.
 
 use super::sidecar::Stamp;
 use crate::index::url;
 use std::{ffi::OsStr, fs::File, io, path::PathBuf, sync::OnceLock};
 
-/// A folder.
+/// A folder of archives.
 #[derive(Debug)]
 pub(super) struct Folder {
     place: PathBuf,
-    /// Its path below the folder that is indexed; nothing for that one itself.
+    /// The path below the indexed folder. It is empty for the indexed folder itself.
     pub(super) name: String,
     #[cfg(unix)]
     handle: Option<std::os::fd::OwnedFd>,
     joined: OnceLock<Joined>,
 }
 
-/// Archives for which holding the folder open is worth it.
+/// The number of archives from which it is worthwhile to keep the folder open.
 #[cfg(unix)]
 const WORTH: usize = 16;
 /// The maximum number of open folders. A process may have 1024 files open, and often only 256.

@@ -1,5 +1,5 @@
 //! An index under construction: one piece of text for each entry, sorted and written one after
-//! another. So no index is ever in memory twice.
+//! another. No index is ever in memory twice.
 
 use super::{Created, Format, Options};
 use crate::{
@@ -17,7 +17,7 @@ use std::{
     path::Path,
 };
 
-/// An entry as text.
+/// An entry and its text.
 #[derive(Debug)]
 pub(super) struct Item {
     name: String,
@@ -56,11 +56,11 @@ impl Item {
 /// The match for a version in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Has {
-    /// No version, and none that Helm takes for it.
+    /// No version, and none that Helm considers equal.
     Nothing,
     /// The version, exactly as written.
     Itself,
-    /// A different version that Helm takes for it.
+    /// A different version that Helm considers equal.
     Another(String),
 }
 
@@ -78,7 +78,7 @@ struct Chart {
     asked: Option<Asked>,
 }
 
-/// The versions of the first so many entries, as they are written and as they are.
+/// The versions of the first entries, as texts and parsed.
 #[derive(Debug, Default)]
 struct Asked {
     items: usize,

@@ -41,7 +41,7 @@ pub struct Options {
     pub strictness: Strictness,
     /// The folders to search.
     pub depth: Depth,
-    /// The present.
+    /// The current time.
     pub now: Time,
     /// The number of threads. The index does not depend on it.
     pub threads: NonZeroUsize,
@@ -79,12 +79,13 @@ pub enum Format {
 /// The source of an entry's creation time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
-    /// The time when its archive was first indexed here. For a new or changed archive, the present.
+    /// The time when its archive was first indexed here. For a new or changed archive, it is the
+    /// current time.
     Now,
     /// The modification time of the Chart.yaml in its archive. The index is then as new as the
     /// newest of them.
     Archive,
-    /// The same for all, the index included.
+    /// The same time for all, including the index.
     At(Time),
     /// The time for the file's path below the folder, with `/`. Files without one get
     /// [`Created::Now`].
@@ -117,18 +118,18 @@ pub struct Report {
     pub path: PathBuf,
     /// The outcome for the index file.
     pub outcome: Outcome,
-    /// Charts in it.
+    /// The number of charts in the index.
     pub charts: usize,
-    /// Versions in it.
+    /// The number of versions in the index.
     pub versions: usize,
-    /// Archives that were read.
+    /// The number of archives that were read.
     pub read: usize,
-    /// Archives that had not changed, and were not.
+    /// The number of unchanged archives that were not read.
     pub reused: usize,
-    /// Archives left out, and why.
+    /// The archives that were skipped, with the reasons.
     pub skipped: Vec<(String, String)>,
-    /// Versions of the index to merge that are left out, and why. Helm looks a version up as a
-    /// range, and takes 1.2.5 for `1.2`.
+    /// The versions of the index to merge that were skipped, with the reasons. Helm looks up a
+    /// version as a range, and finds 1.2.5 for `1.2`.
     pub left_out: Vec<(String, String)>,
     /// The warnings for the user; the index is correct nevertheless.
     pub warnings: Vec<String>,
@@ -228,7 +229,7 @@ pub fn index(folder: &Path, options: &Options) -> Result<Report> {
         }
         digest
     } else {
-        // Each takes as long as the other.
+        // Both tasks take the same time.
         thread::scope(|scope| {
             let digest = scope.spawn(|| text.digest());
             text.write(&path)?;
@@ -253,7 +254,7 @@ pub fn index(folder: &Path, options: &Options) -> Result<Report> {
         },
     });
     if let Err(error) = sidecar::save(folder, &head, records) {
-        // The index is right all the same; only the next run is slower.
+        // The index is correct nevertheless; only the next run is slower.
         report.warnings.push(error.chain());
     }
     Ok(report)
@@ -299,7 +300,7 @@ struct Known<'s> {
     places: HashMap<String, (usize, usize)>,
     /// The base of the index's URLs.
     url: String,
-    /// The present, as it is written.
+    /// The current time, as it is written.
     now: String,
     /// `true` if the index is unchanged since the last run, so that its entries can be reused. A
     /// different index only supplies times: its author recorded when a version was first present.
@@ -418,7 +419,7 @@ fn merge_into(listing: &mut Listing, merge: &Path, options: &Options) -> Result<
     Ok(merged)
 }
 
-/// Reports whether an error concerns only this archive, such as a limit. Any other read error
+/// Returns true if an error concerns only this archive, such as a limit. Any other read error
 /// concerns the whole machine.
 fn is_its_own(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Limit)

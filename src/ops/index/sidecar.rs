@@ -16,9 +16,9 @@ use std::{
 };
 
 const NAME: &str = ".chartferry-index";
-/// The first line; another number is another format.
+/// The first line. It contains the version of the format.
 const MAGIC: &str = "chartferry-index 2";
-/// Lines before the records.
+/// The number of lines before the records.
 const HEAD: usize = 5;
 /// The time that a file must be unchanged before its times prove its content: 20 ms. That is twice
 /// the coarsest tick of a file system's clock on Linux. A younger file could change again within
@@ -29,9 +29,9 @@ const AT_REST: Duration = Duration::from_millis(20);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     size: u64,
-    /// Nanoseconds since 1970. Any program can set this one ...
+    /// The modification time in nanoseconds since 1970. Any program can set it.
     modified: i128,
-    /// ... but not this one.
+    /// The time of the last change of the inode. No program can set it.
     changed: i128,
     inode: u64,
 }
@@ -74,12 +74,12 @@ impl Stamp {
         Self { size: found.len(), modified, changed: modified, inode: 0 }
     }
 
-    /// Bytes of the file.
+    /// Returns the size of the file in bytes.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Reports whether a file with the stamp `now` is unchanged since this stamp.
+    /// Returns true if a file with the stamp `now` is unchanged since this stamp.
     pub(super) fn is_known(&self, now: &Self) -> bool {
         self == now && self.inode != Self::YOUNG
     }
@@ -104,8 +104,8 @@ impl Stamp {
     }
 }
 
-/// Numbers of 64 bits are written and read several times as fast as those of 128, and any time
-/// until the year 2262 is one.
+/// Writes a number. Numbers of 64 bits are written and read several times as fast as those of 128
+/// bits, and hold any time until the year 2262.
 fn number(out: &mut String, number: i128, end: char) {
     use std::fmt::Write as _;
     let written = match i64::try_from(number) {
@@ -127,10 +127,11 @@ fn nanos(seconds: impl Into<i128>, nanos: impl Into<i128>) -> i128 {
 /// The record of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record<'t> {
-    /// Its path below the folder.
+    /// The path below the folder.
     pub(super) path: &'t str,
     pub(super) stamp: Stamp,
-    /// Its digest and when its Chart.yaml was modified, or why it is no chart.
+    /// The digest and the modification time of Chart.yaml, or the reason why the file is not a
+    /// chart.
     pub(super) content: Result<(&'t str, i64), &'t str>,
 }
 
@@ -143,7 +144,7 @@ pub(super) struct Head {
     pub(super) merge: Option<Stamp>,
     /// The index that was written.
     pub(super) index: Option<Stamp>,
-    /// Digest of that index, its own time aside.
+    /// The digest of that index without its own time.
     pub(super) content: String,
     pub(super) charts: usize,
     pub(super) versions: usize,
@@ -204,7 +205,7 @@ impl Sidecar {
         lines.filter(|line| !line.is_empty()).map_while(Record::parse)
     }
 
-    /// Reports whether these files are exactly the recorded ones, unchanged.
+    /// Returns true if these files are exactly the recorded ones, unchanged.
     pub(super) fn covers(&self, found: &[Found]) -> bool {
         let mut found = found.iter();
         let all_known = self.records().all(|record| {
@@ -215,7 +216,7 @@ impl Sidecar {
         all_known && found.next().is_none()
     }
 
-    /// Reports whether all files were charts.
+    /// Returns true if all files were charts.
     pub(super) fn is_clean(&self) -> bool {
         self.records().all(|record| record.content.is_ok())
     }
@@ -293,7 +294,7 @@ fn write<'t>(head: &Head, records: impl Iterator<Item = Record<'t>>, at_rest: i1
     number(&mut text, head.charts as i128, '\t');
     number(&mut text, head.versions as i128, '\t');
     for record in records {
-        // A name that would break the lines is read again each time.
+        // A file whose name contains a separator is read in every run.
         if record.path.contains(['\n', '\t']) {
             continue;
         }

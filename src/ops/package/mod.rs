@@ -159,7 +159,7 @@ pub fn repackage_to<W: Write>(chart: Chart, out: W, options: &Options) -> Result
     write(chart, out, options)
 }
 
-/// Archives that are complete, and wait for those before them to get their names.
+/// Complete archives that wait for their turn to get a name.
 struct Queue {
     waiting: Vec<Option<Result<Unnamed>>>,
     done: Vec<Result<Saved>>,
@@ -178,7 +178,7 @@ impl Queue {
     }
 }
 
-/// An archive that is complete and has no name yet.
+/// A complete archive without a name.
 struct Unnamed {
     file: TempPath,
     path: PathBuf,
@@ -188,7 +188,7 @@ struct Unnamed {
 impl Unnamed {
     fn appear(self) -> Result<Saved> {
         let Self { file, path, package } = self;
-        // Not synced: after a power cut a package is made again from its source.
+        // The file is not flushed: after a loss of power, the user packages the source again.
         file.persist(&path).map_err(|error| Error::io("save chart archive", &path, error.error))?;
         Ok(Saved { path, package })
     }

@@ -1,5 +1,5 @@
-//! Pull: a reference to a chart's bytes. One GET of the manifest, one of each blob that is wanted;
-//! everything by digest once the tag is resolved.
+//! The pull of a chart by its reference. One GET fetches the manifest, and one each requested blob.
+//! Once the tag is resolved, all requests use digests.
 
 use super::{
     chart_archive,
@@ -36,15 +36,15 @@ pub enum Provenance {
 /// A pulled chart.
 #[derive(Clone, Debug)]
 pub struct Pulled {
-    /// The manifest.
+    /// The chart's manifest.
     pub manifest: Manifest,
     /// The requested tag or digest, after a range was resolved.
     pub target: TagOrDigest,
     /// The digest of the target's manifest: the chart's own, or the index that has it.
     pub root: Digest,
-    /// The `.tgz`'s descriptor.
+    /// The descriptor of the `.tgz`.
     pub content: Descriptor,
-    /// The `.tgz`.
+    /// The content of the `.tgz`.
     pub archive: BlobBytes,
     /// The `.prov` file, if it was requested and exists.
     pub provenance: Option<Bytes>,
@@ -105,7 +105,7 @@ impl Pulled {
 /// from the file. So a chart that was pulled and pushed keeps its manifest's digest.
 pub fn file_time(created: &str) -> Option<SystemTime> {
     let time = created.parse::<jiff::Timestamp>().ok()?;
-    // Go's zero time means none; no chart is older than 1970.
+    // Go's zero time means that there is none; no chart is older than 1970.
     let seconds = u64::try_from(time.as_second()).ok()?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
@@ -186,14 +186,14 @@ async fn fetch<R: Fetch + Tags>(
     }
 }
 
-/// The files a pulled chart was saved as.
+/// The files of a pulled chart.
 #[derive(Clone, Debug)]
 pub struct Saved {
-    /// The `.tgz`.
+    /// The path of the `.tgz`.
     pub archive: PathBuf,
-    /// The `.tgz.prov`.
+    /// The path of the `.tgz.prov`.
     pub provenance: Option<PathBuf>,
-    /// The manifest's digest.
+    /// The digest of the manifest.
     pub digest: Digest,
 }
 

@@ -149,7 +149,7 @@ async fn a_layer_beyond_the_limit_is_not_fetched() {
     assert_eq!(go(&store, "1.0.0").await.expect_err("limit").kind(), ErrorKind::Limit);
 }
 
-/// An image's manifest that no other has.
+/// Makes an image's manifest that differs from all others.
 async fn other_image(store: &Memory, name: &str) -> Manifest {
     let config = blob(store, media::IMAGE_CONFIG, format!("{{\"name\":\"{name}\"}}")).await;
     let layer = blob(store, media::IMAGE_LAYER_GZIP, "layer").await;
@@ -215,7 +215,7 @@ async fn a_range_passes_over_tags_that_lead_to_images() {
         blob(&store, media::IMAGE_LAYER_GZIP, "two").await,
     ];
     let image = image(config, layers);
-    // Of one layer it may be a chart, by its types.
+    // An artifact with one layer may be a chart, by its types.
     let small = other_image(&store, "small").await;
     store.push_manifest(&small, Some(&tag("1.1.0"))).await.expect("pushed");
     for newer in ["1.2.0", "v1.9.0"] {

@@ -53,8 +53,8 @@ pub(crate) async fn compare<R: Fetch>(
     if found.foreign.is_some() {
         return Ok(Likeness::Repair);
     }
-    // A provenance file speaks of the exact archive, so a new one is a change, and a lost one is
-    // not noticed here.
+    // A provenance file belongs to the exact archive, so a new one is a change. This does not
+    // notice a lost one.
     if provenance
         .is_some_and(|ours| found.provenance.is_none_or(|theirs| theirs.digest != ours.digest))
     {

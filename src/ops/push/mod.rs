@@ -24,10 +24,10 @@ use std::{collections::BTreeMap, time::Duration};
 pub enum Verify {
     /// Check only the digest headers of the responses.
     None,
-    /// The manifest is read back by tag and compared byte for byte.
+    /// Read the manifest back by tag and compare it byte for byte.
     #[default]
     Manifest,
-    /// The layers are read back too.
+    /// Read the layers back too.
     Full,
 }
 
@@ -37,7 +37,7 @@ pub enum Existing {
     /// Refuse the push.
     #[default]
     Refuse,
-    /// Replaced, and the digest that lost its tag is reported.
+    /// Replace the chart, and report the digest that lost its tag.
     Overwrite,
     /// Keep the tag, whatever its content.
     Skip,
@@ -50,12 +50,12 @@ pub struct Options {
     pub verify: Verify,
     /// The handling of an existing tag.
     pub existing: Existing,
-    /// Order of chart and provenance.
+    /// The order of chart and provenance.
     pub order: chart::LayerOrder,
-    /// Annotations of the user's.
+    /// The user's annotations.
     pub annotations: BTreeMap<String, String>,
-    /// Pauses before a read back that did not show our manifest is tried again. GHCR lags by a few
-    /// seconds.
+    /// Pauses before another read back, if the last one did not show our manifest. GHCR lags by a
+    /// few seconds.
     pub lag: Vec<Duration>,
     /// The limits on sizes and counts.
     pub limits: Limits,
@@ -77,15 +77,15 @@ impl Default for Options {
 /// A chart to push: validated and hashed. It can be sent more than once.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
-    /// Its metadata.
+    /// The metadata of the chart.
     pub metadata: Metadata,
-    /// Its `.tgz`.
+    /// The content of the `.tgz`.
     pub archive: BlobBytes,
-    /// Digest and size of the `.tgz`.
+    /// The digest and size of the `.tgz`.
     pub content: Descriptor,
-    /// Its `.prov`.
+    /// The content of the `.prov` file.
     pub provenance: Option<Bytes>,
-    /// The creation time, RFC 3339 in UTC.
+    /// The creation time, in RFC 3339 and UTC.
     pub created: Option<String>,
     /// The existing config and manifest, to be sent unchanged, so that a saved chart keeps its
     /// digest.
@@ -125,21 +125,21 @@ pub enum Verified {
 /// The outcome of a push.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The tag.
+    /// The tag of the push.
     pub tag: Tag,
-    /// The digest the tag now has.
+    /// The digest of the tag's manifest now.
     pub digest: Digest,
     /// The name in Chart.yaml of the chart that was to be pushed.
     pub chart: String,
-    /// Its version, as Chart.yaml writes it.
+    /// The version in Chart.yaml.
     pub version: String,
     /// The archive for the tag now. `None` if a skipped tag has no chart.
     pub archive: Option<Descriptor>,
     /// The result for the tag.
     pub status: Status,
-    /// The digest that just lost the tag.
+    /// The digest of the manifest that just lost the tag.
     pub lost: Option<Digest>,
-    /// The extent to which it was verified.
+    /// The extent to which the push was verified.
     pub verified: Verified,
 }
 

@@ -134,7 +134,7 @@ pub fn from_repository(got: Got, listed: &str, limits: &Limits) -> Result<Outgoi
 /// Converts an index's time to UTC and whole seconds, as in manifests.
 pub fn created(text: &str) -> Option<String> {
     let seconds = text.parse::<jiff::Timestamp>().ok()?.as_second();
-    // Go's zero time means none.
+    // Go's zero time means that there is none.
     rfc3339(Some(seconds).filter(|seconds| *seconds > -62_135_596_800)?)
 }
 
@@ -232,7 +232,7 @@ pub async fn from_manifest<R: Fetch>(
     })
 }
 
-/// Seconds since 1970 as RFC 3339 in UTC.
+/// Formats seconds since 1970 as RFC 3339 in UTC.
 fn rfc3339(seconds: i64) -> Option<String> {
     jiff::Timestamp::from_second(seconds).ok().map(|time| time.to_string())
 }

@@ -1,5 +1,5 @@
-//! Verification of a push by reading it back: the same bytes, not there yet, or changed by the
-//! registry.
+//! The verification of a push by reading it back. The registry may return the same bytes, not
+//! return them yet, or have changed them.
 
 use super::{Verified, Verify};
 use crate::{

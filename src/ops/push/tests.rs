@@ -1,4 +1,4 @@
-//! Pushes over existing content, and to unusual registries.
+//! Tests of pushes over existing content, and to unusual registries.
 
 use super::{prepare, *};
 use crate::{
@@ -9,7 +9,8 @@ use crate::{
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A chart's archive; its `note` is one of its files, `epoch` only the time of them.
+/// Makes a chart's archive. `note` is the content of one of its files; `epoch` changes only their
+/// times.
 fn chart(version: &str, note: &str, epoch: i64) -> Outgoing {
     let folder = tempfile::tempdir().expect("folder");
     let write =
@@ -44,7 +45,7 @@ async fn a_new_tag_is_pushed_and_the_same_chart_is_left_alone() {
     let first =
         go(&store, &chart("1.0.0", "a", 1), "1.0.0", Existing::Refuse).await.expect("first");
     assert_eq!((first.status, first.lost), (Status::Pushed, None));
-    // Other times in the archive: other gzip, other `created`, the same files.
+    // The archive has other times: another gzip stream, another `created`, the same files.
     let again =
         go(&store, &chart("1.0.0", "a", 2), "1.0.0", Existing::Refuse).await.expect("again");
     assert_eq!((again.status, &again.digest), (Status::Unchanged, &first.digest));

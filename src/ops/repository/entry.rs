@@ -37,7 +37,7 @@ pub fn entry(manifest: &Manifest, config: Option<&[u8]>, limits: &Limits) -> Res
     let annotations = &manifest.document().annotations;
     let text = |key: &str| annotations.get(key).cloned().unwrap_or_default();
     let mut metadata = match config {
-        // JSON is YAML, and this is the reader that knows Helm's fields.
+        // JSON is YAML, and this reader knows Helm's fields.
         Some(config) => Metadata::from_yaml(&as_yaml(config), limits)
             .or_else(|error| from_json(config).ok_or(error))
             .map_err(|error| error.context("the config holds no chart's metadata"))?,
@@ -54,7 +54,7 @@ pub fn entry(manifest: &Manifest, config: Option<&[u8]>, limits: &Limits) -> Res
             "neither config nor annotations name the chart and its version",
         ));
     }
-    // Helm reads no index with a time that is none.
+    // Helm refuses an index with an invalid time.
     let created = annotations.get(media::CREATED).and_then(|text| Time::parse(text).ok());
     Ok(Entry {
         metadata,
@@ -65,8 +65,8 @@ pub fn entry(manifest: &Manifest, config: Option<&[u8]>, limits: &Limits) -> Res
     })
 }
 
-/// A config that only a reader of JSON takes: one with a character beyond the basic plane as two
-/// escapes, or with a long key.
+/// Reads a config that only a JSON reader accepts: one with a character beyond the basic plane as
+/// two escapes, or with a long key.
 fn from_json(config: &[u8]) -> Option<Metadata> {
     // The values of a list take many times its bytes; no real config comes near.
     if config.len() as u64 > MIB {
@@ -90,7 +90,7 @@ fn as_yaml(json: &[u8]) -> Cow<'_, [u8]> {
     if json.iter().all(|byte| *byte < 0x7f) {
         return Cow::Borrowed(json);
     }
-    // In JSON they occur only in strings, where an escape is the same character.
+    // In JSON, these characters occur only in strings, where an escape has the same meaning.
     match std::str::from_utf8(json) {
         Ok(text) if json.starts_with(b"{") && text.contains(special) => {
             let mut out = String::with_capacity(text.len() + 64);
@@ -106,7 +106,7 @@ fn as_yaml(json: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Reports whether a tag is a version's own: the one that a push of it creates. Any other tag is an
+/// Returns true if a tag is a version's own: the one that a push of it creates. Any other tag is an
 /// alias, and may move to another version.
 pub fn is_own_tag(tag: &Tag, version: &str) -> bool {
     Tag::from_version(version).as_ref() == Ok(tag)

@@ -26,9 +26,9 @@ pub enum OnMismatch {
 /// A version of a chart as its index lists it.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
-    /// The chart.
+    /// The name of the chart.
     pub chart: &'a str,
-    /// Its version, as written.
+    /// The version, as written.
     pub version: &'a str,
 }
 
@@ -116,9 +116,9 @@ impl Verdict {
 /// Two digests that should be equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// The entry's.
+    /// The digest in the entry.
     pub listed: Digest,
-    /// The archive's, by the same algorithm.
+    /// The digest of the archive, by the same algorithm.
     pub found: Digest,
 }
 
@@ -152,7 +152,7 @@ pub fn compare(
     Ok(Verdict::Differs(Mismatch { listed: listed.clone(), found }))
 }
 
-/// Bytes hashed at a time.
+/// The number of bytes hashed at once.
 const CHUNK: usize = 64 * 1024;
 
 fn digest_of(archive: &BlobBytes, algorithm: Algorithm) -> Result<Digest> {

@@ -33,7 +33,7 @@ pub struct VersionRequest {
 pub struct Located {
     /// The name in the index. Empty for an archive by its own URL, which may have any chart.
     pub chart: String,
-    /// Its version as the index writes it; empty for an archive by its own URL.
+    /// The version as the index writes it. It is empty for an archive by its own URL.
     pub version: String,
     /// The URL of its archive.
     pub url: String,
@@ -56,7 +56,7 @@ pub struct Checked {
     pub got: Got,
     /// The result of comparing it with the digest in the index.
     pub verdict: Verdict,
-    /// Addresses that failed before this one, and why.
+    /// The addresses that failed before this one, with the reasons.
     pub failed: Vec<String>,
 }
 
@@ -195,7 +195,7 @@ pub fn by_url(
     })
 }
 
-/// Reports whether a URL is below a repository's.
+/// Returns true if a URL is below a repository's.
 fn lies_in(url: &str, repository: &str) -> bool {
     let folder = repository.split(['?', '#']).next().unwrap_or(repository).trim_end_matches('/');
     url.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
@@ -309,8 +309,8 @@ impl Located {
 }
 
 impl Located {
-    /// Refuses another chart than the index lists: it would be saved, pushed or read in that one's
-    /// place.
+    /// Refuses a chart that differs from the entry in the index, so that it is not saved, pushed or
+    /// read under that name.
     async fn identify(&self, url: &str, got: Got) -> Result<Got> {
         if self.chart.is_empty() {
             return Ok(got);

@@ -35,13 +35,13 @@ use std::{
 /// The number of repositories updated at once.
 const AT_ONCE: usize = 16;
 
-/// The repositories that were shut down, and their successors; Helm refuses the same.
+/// The repositories that were shut down, with their successors. Helm refuses the same ones.
 const GONE: [(&str, &str); 2] = [
     ("//kubernetes-charts.storage.googleapis.com", "https://charts.helm.sh/stable"),
     ("//kubernetes-charts-incubator.storage.googleapis.com", "https://charts.helm.sh/incubator"),
 ];
 
-/// Helm's files.
+/// The paths of Helm's files.
 #[derive(Clone, Debug)]
 pub struct Files {
     /// The path of repositories.yaml.
@@ -53,7 +53,7 @@ pub struct Files {
 /// The repository for [`add`] to configure.
 #[derive(Clone, Debug)]
 pub struct Add {
-    /// The repository.
+    /// The settings of the repository.
     pub repository: RepositoryEntry,
     /// The action if a repository of its name has other settings.
     pub existing: Existing,
@@ -97,7 +97,7 @@ pub enum Added {
 pub enum Event<'a> {
     /// The index of one repository was updated.
     Updated(&'a RepositoryEntry, Change),
-    /// The index of one could not be had.
+    /// The index of one repository is unavailable.
     Failed(&'a RepositoryEntry, &'a Error),
     /// A warning for the user.
     Warning(&'a str),
@@ -158,10 +158,11 @@ impl Files {
     }
 }
 
-/// Adds a repository, if its index can be had. `warn` hears which of its entries were dropped.
+/// Adds a repository, if its index is available. `warn` receives the warnings about dropped
+/// entries.
 ///
 /// # Errors
-/// `Conflict` for a name that is taken, and Helm's text for an index that cannot be had.
+/// `Conflict` for a name that is taken, and Helm's text for an index that is not available.
 pub async fn add(
     files: &Files,
     opener: &Opener,
@@ -331,9 +332,9 @@ fn store(files: &Files, name: &str, index: &Index, bytes: &Bytes) -> Result<()> 
     write_file(&files.index_path(name)?, |file| file.write_all(bytes))
 }
 
-/// Behind a repository's name: the file of [`Kept`].
+/// The suffix of the file of [`Kept`], after the repository's name.
 const VALIDATORS: &str = "index.chartferry.json";
-/// Longest such file: two headers and a URL.
+/// Largest size of such a file in bytes: two headers and a URL.
 const VALIDATORS_BYTES: u64 = 64 * 1024;
 
 /// The server's data on the cached index's age. It applies only to the file that was written with

@@ -36,7 +36,7 @@ pub const SCHEME: &str = "ocirepo";
 /// continent handles 64 at once in the time of one.
 const AT_ONCE: usize = 32;
 
-/// The time of an index without charts: Go's zero.
+/// The time of an index without charts, which is Go's zero time.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// A namespace of a registry.
@@ -44,9 +44,9 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 pub struct Namespace {
     client: Client,
     registry: Registry,
-    /// `ns/`, or nothing for the whole registry.
+    /// The prefix of the repositories, `ns/`. It is empty for the whole registry.
     prefix: String,
-    /// The charts to list, for a registry without a catalog.
+    /// The names of the charts, for a registry without a catalog.
     charts: Vec<String>,
     cache: Option<PathBuf>,
     limits: Limits,
@@ -55,11 +55,12 @@ pub struct Namespace {
 /// The URLs of archives in an index of a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Urls {
-    /// Beside the index, as `NAME-VERSION.tgz`.
+    /// Files beside the index, `NAME-VERSION.tgz`.
     Files,
-    /// In the registry: `oci://HOST/NS/NAME:TAG`, which Helm follows since 3.17.
+    /// Addresses in the registry, `oci://HOST/NS/NAME:TAG`, which Helm follows since 3.17.
     Oci,
-    /// On a server that serves the namespace as a chart repository: `URL/charts/NAME-VERSION.tgz`.
+    /// Addresses on a server that serves the namespace as a chart repository:
+    /// `URL/charts/NAME-VERSION.tgz`.
     Below(String),
 }
 
@@ -160,7 +161,8 @@ impl Namespace {
                 Reverse(Version::parse_loose(&entry.metadata.version).ok())
             });
         }
-        // The newest chart's time replaces the clock, so that the same charts give the same index.
+        // The time of the newest chart replaces the current time, so that the same charts give the
+        // same index.
         let times = charts.iter().flat_map(|(_, entries)| entries).map(|entry| &*entry.created);
         let generated = times.max().unwrap_or(NEVER).to_owned();
         Ok((charts, generated))
@@ -295,7 +297,7 @@ impl Namespace {
 
     async fn entry(&self, place: &AnyRepository, tag: &Tag) -> Result<Option<(Digest, Entry)>> {
         let manifest = match place.fetch_manifest(&TagOrDigest::Tag(tag.clone())).await {
-            // Deleted since the list was made.
+            // Somebody deleted it after the list was made.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             manifest => manifest?,
         };
@@ -330,17 +332,17 @@ impl Namespace {
         let bytes = place.fetch_blob(blob, self.limits.config_bytes).await?;
         if let Some(path) = path {
             let kept = bytes.clone();
-            // A cache that cannot be written is no reason to fail.
+            // The command works without the cache, so an error of writing it is ignored.
             let _ = blocking(move || keep(&path, &kept)).await;
         }
         Ok(bytes)
     }
 }
 
-/// A tag that a version was found under.
+/// A tag, and the version that it names.
 #[derive(Clone, Debug)]
 struct Shown {
-    /// The repository, `ns/` left out.
+    /// The repository, without `ns/`.
     name: String,
     tag: Tag,
     manifest: Digest,

@@ -1,6 +1,5 @@
-//! A chart repository, however it is reached: over HTTP, by the `cm://` of ChartMuseum's users, or
-//! as a namespace of a registry (`ocirepo://`). An entry's URL may lead elsewhere, into a registry
-//! too.
+//! Access to a chart repository: over HTTP, by the `cm://` of ChartMuseum's users, or as a
+//! namespace of a registry (`ocirepo://`). An entry's URL may name another host or a registry.
 
 use super::{
     listed::OnMismatch,
@@ -57,7 +56,7 @@ pub struct Opener {
     pub token: Option<(Secret, Option<String>)>,
     /// The action for an archive whose digest differs from its index.
     pub mismatch: OnMismatch,
-    /// A token for `cm://` repositories that nothing else names us to.
+    /// The token for `cm://` repositories without other credentials.
     pub museum_token: Option<Secret>,
 }
 
@@ -80,9 +79,9 @@ enum Kind {
 /// An archive from a repository.
 #[derive(Clone, Debug)]
 pub struct Got {
-    /// Its bytes.
+    /// The bytes of the archive.
     pub archive: BlobBytes,
-    /// Their digest.
+    /// The SHA-256 digest of the bytes.
     pub digest: Digest,
     /// The size in bytes.
     pub size: u64,
@@ -164,7 +163,7 @@ impl Opener {
     pub fn registry_client(&self, repository: &RepositoryEntry) -> Result<Client> {
         let mut options = self.options(repository);
         if repository.username.is_empty() && repository.password.is_empty() {
-            // A token is for web servers; a registry's own is found by its host.
+            // A token is for web servers. The registry's credentials are found by its host.
             options.credential = None;
         }
         if options.credential.is_none() && options.trust.is_none() {

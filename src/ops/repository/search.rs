@@ -26,7 +26,7 @@ pub enum Term {
 /// The number of a chart's versions to show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Show {
-    /// The first in order.
+    /// The first version in order.
     #[default]
     Newest,
     /// All versions.
@@ -36,7 +36,7 @@ pub enum Show {
 /// Options of a search.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The words; none for everything.
+    /// The search words. Without any, everything matches.
     pub words: Vec<String>,
     /// The meaning of the terms.
     pub term: Term,
@@ -51,7 +51,7 @@ pub struct Options {
 pub struct Hit<'i> {
     /// The repository's name.
     pub repository: &'i str,
-    /// The name that the chart is listed under.
+    /// The name under which the chart is listed.
     pub chart: &'i str,
     /// The index line of the version.
     pub line: &'i Line,
@@ -81,7 +81,7 @@ pub fn search<'i>(indexes: &'i [(String, Index)], options: &Options) -> Result<V
     for (repository, index) in indexes {
         for chart in index.charts() {
             let name: Rc<str> = format!("{repository}/{}", chart.name()).into();
-            // Of one version listed twice Helm keeps the last, whether that matches or not.
+            // Of a version that is listed twice, Helm keeps the last, even if that does not match.
             let mut places: HashMap<&str, usize> = HashMap::new();
             for line in chart.versions() {
                 let score = matcher.score(repository, line, &mut text);
@@ -98,7 +98,7 @@ pub fn search<'i>(indexes: &'i [(String, Index)], options: &Options) -> Result<V
         }
     }
     found.retain(|one| one.score.is_some());
-    // An index has its versions newest first, and this sort leaves equals in their order.
+    // An index has its versions newest first, and this sort keeps the order of equal ones.
     found.sort_by(|a, b| (a.score, &a.name).cmp(&(b.score, &b.name)));
     let mut seen: HashSet<Rc<str>> = HashSet::new();
     let mut hits = Vec::new();
@@ -120,7 +120,7 @@ pub fn search<'i>(indexes: &'i [(String, Index)], options: &Options) -> Result<V
 
 /// A version on its way to be a hit.
 struct Found<'i> {
-    /// Returns the number of the field in which the match begins. 0 is the best.
+    /// The number of the field in which the match begins. 0 is the best.
     score: Option<usize>,
     name: Rc<str>,
     hit: Hit<'i>,
