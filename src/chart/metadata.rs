@@ -250,7 +250,8 @@ mod tests {
         String::from_utf8(json::to_vec(metadata)).expect("UTF-8")
     }
 
-    /// Compares two errors. Our YAML reader adds the position, which Helm often omits, and may name another cause.
+    /// Compares two errors. Our YAML reader adds the position, which Helm often omits, and may name
+    /// another cause.
     fn assert_same_error(error: &Error, expected: &str, document: &str) {
         let reader = [
             "error converting YAML to JSON: yaml: ",
