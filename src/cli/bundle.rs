@@ -6,6 +6,7 @@ use super::{
     shell::{
         exit::Exit,
         location::LayoutReference,
+        location_text::LocationText,
         output::{self, Format as Output},
         remote::RemoteArgs,
     },
@@ -177,15 +178,15 @@ async fn choose(
     parse: impl Fn(&str) -> Result<Pattern>,
     remote: &RemoteArgs,
 ) -> Result<Vec<Chosen<AnyRepository>>> {
-    if let Some(rest) = text.strip_prefix("layout:") {
-        let layout = LayoutReference::parse(rest)?;
-        return select::of_layout(&layout.open()?, layout.tag.as_ref(), layout.digest.as_ref());
+    match LocationText::parse(text) {
+        LocationText::Layout(rest) => {
+            let layout = LayoutReference::parse(rest)?;
+            select::of_layout(&layout.open()?, layout.tag.as_ref(), layout.digest.as_ref())
+        }
+        LocationText::Oci(text) => parse(text)?.choose(&remote.client(run)?).await,
+        _ => Err(Error::usage(format!("`{text}` is neither `oci://…` nor `layout:DIR`"))
+            .with_hint(other_way(text))),
     }
-    if !text.starts_with("oci://") {
-        return Err(Error::usage(format!("`{text}` is neither `oci://…` nor `layout:DIR`"))
-            .with_hint(other_way(text)));
-    }
-    parse(text)?.choose(&remote.client(run)?).await
 }
 
 /// Returns the advice for adding a chart that is in no registry.
@@ -196,7 +197,9 @@ fn other_way(text: &str) -> String {
         );
     }
     match text.split_once('/') {
-        Some((repository, chart)) if !text.contains("://") && !Path::new(text).exists() => {
+        Some((repository, chart))
+            if LocationText::parse(text).is_bare() && !Path::new(text).exists() =>
+        {
             format!(
                 "for a chart of a repository: chartferry mirror {repository} FILE.tar.zst --chart {chart}"
             )
@@ -324,7 +327,7 @@ fn only(bundle: &Bundle, rules: &[Rule], texts: &[String]) -> Result<Only> {
 
 /// Refuses a path that was probably meant as a registry.
 fn refuse_hosts(text: &str) -> Result<()> {
-    if text.contains("://") || text.starts_with("layout:") {
+    if !LocationText::parse(text).is_bare() {
         return Ok(());
     }
     if Format::of(Path::new(text)).is_ok() && !Path::new(text).is_dir() {
@@ -374,7 +377,7 @@ fn verify(run: &Run, args: &VerifyArgs) -> Result<Exit> {
 }
 
 fn destination(run: &Run, text: &str, remote: &RemoteArgs) -> Result<To> {
-    if !text.contains("://") && !text.starts_with("layout:") {
+    if LocationText::parse(text).is_bare() {
         return Ok(To::Folder(PathBuf::from(text)));
     }
     Ok(match Destination::parse(text)? {

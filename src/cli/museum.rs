@@ -8,6 +8,7 @@ use super::{
         duration,
         exit::Exit,
         links::LinkArgs,
+        location_text::LocationText,
         output::{self, Format},
         progress::Progress,
         remote::{TransportArgs, password_from_stdin},
@@ -226,7 +227,7 @@ impl ServerArgs {
 
 /// Returns the repository for a URL or a configured name.
 fn configured(files: &Files, text: &str) -> Result<RepositoryEntry> {
-    if text.contains("://") {
+    if !LocationText::parse(text).is_bare() {
         return Ok(RepositoryEntry { url: text.to_owned(), ..RepositoryEntry::default() });
     }
     files.find(text, &Limits::default())
@@ -236,7 +237,7 @@ fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
     let Some((repository, charts @ [_, ..])) = args.words.split_last() else {
         return Err(Error::usage("name the charts, and then the repository that they go to"));
     };
-    if repository.starts_with("oci://") {
+    if let LocationText::Oci(repository) = LocationText::parse(repository) {
         return Err(Error::usage(format!("`{repository}` is a registry, not a ChartMuseum"))
             .with_hint(format!("chartferry push {} {repository}", charts.join(" "))));
     }

@@ -8,6 +8,7 @@ use super::{
     shell::{
         exit::Exit,
         location::{LayoutReference, Location, is_in_repository},
+        location_text::LocationText,
         output::Format,
         progress::Progress,
         remote::RemoteArgs,
@@ -80,10 +81,7 @@ pub(super) fn pull(run: &Run, args: PullArgs) -> Result<Exit> {
     let progress = Progress::start(run, "pulled", "charts", args.references.len());
     // The store of saved charts has one writer, so saves run one after another.
     let files = args.references.iter().all(|text| {
-        args.wants_file()
-            || text.contains("://")
-            || text.starts_with("layout:")
-            || is_in_repository(text)
+        args.wants_file() || !LocationText::parse(text).is_bare() || is_in_repository(text)
     });
     run.block_on(async {
         let results: Vec<Result<Printed>> = futures_util::stream::iter(&args.references)
@@ -113,7 +111,8 @@ async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<
         return from_repository(run, args, Chart::In { url, chart: text }, text, &folder, limits)
             .await;
     }
-    if text.contains("://") && !text.starts_with("oci://") {
+    let form = LocationText::parse(text);
+    if let LocationText::Http(text) | LocationText::OtherUrl(text) = form {
         let chart = Chart::Archive { url: text };
         return from_repository(run, args, chart, text, &folder, limits).await;
     }
@@ -124,12 +123,12 @@ async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<
         let chart = Chart::Configured { repository, chart };
         return from_repository(run, args, chart, text, &folder, limits).await;
     }
-    let location = if let Some(rest) = text.strip_prefix("layout:") {
-        Location::Layout(LayoutReference::parse(rest)?)
-    } else if text.starts_with("oci://") || args.wants_file() {
-        Location::Registry(text.parse()?)
-    } else {
-        return legacy::pull(run, &args.remote, text, limits).await;
+    let location = match form {
+        LocationText::Layout(rest) => Location::Layout(LayoutReference::parse(rest)?),
+        LocationText::Bare(text) if !args.wants_file() => {
+            return legacy::pull(run, &args.remote, text, limits).await;
+        }
+        _ => Location::Registry(text.parse()?),
     };
     let wanted = |tag: Option<Tag>, digest: Option<Digest>| ChartRequest {
         tag,

@@ -5,6 +5,7 @@ use super::{
     shell::{
         exit::Exit,
         location::{LayoutReference, is_in_repository},
+        location_text::LocationText,
         output::{self, Format},
         remote::RemoteArgs,
         repository_flags::{self, Chart, RepositoryArgs},
@@ -64,7 +65,7 @@ pub(super) fn place(
     text: &str,
     remote: &RemoteArgs,
 ) -> Result<(AnyRepository, String, Option<TagOrDigest>)> {
-    if let Some(rest) = text.strip_prefix("layout:") {
+    if let LocationText::Layout(rest) = LocationText::parse(text) {
         let layout = LayoutReference::parse(rest)?;
         let target = layout
             .digest

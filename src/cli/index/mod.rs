@@ -7,6 +7,7 @@ use super::{
     Run,
     shell::{
         exit::Exit,
+        location_text::LocationText,
         output::{self, Format},
     },
 };
@@ -61,7 +62,7 @@ enum CreatedFrom {
 }
 
 pub(super) fn index(run: &Run, args: &IndexArgs) -> Result<Exit> {
-    if let Some(place) = args.folder.to_str().filter(|place| place.starts_with("oci://")) {
+    if let Some(LocationText::Oci(place)) = args.folder.to_str().map(LocationText::parse) {
         if args.merge.is_some() || args.strict || args.created_from != CreatedFrom::Now {
             return Err(Error::usage(
                 "`--merge`, `--strict` and `--created-from` are for folders, not for a registry",

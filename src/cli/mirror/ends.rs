@@ -11,6 +11,7 @@ use crate::{
         repo,
         shell::{
             exit::Exit,
+            location_text::LocationText,
             remote::{TransportArgs, password_from_stdin},
         },
     },
@@ -111,20 +112,22 @@ impl Ends<'_> {
     async fn open(&self, settings: &SourceSettings) -> Result<Source> {
         let text = settings.location.as_str();
         let from = &self.settings.from;
-        if text.starts_with("oci://") {
-            return self.registry(text, settings, self.from.clone());
-        }
-        if text.starts_with("http://") || text.starts_with("https://") {
-            // A user who copies the address of the index means the repository.
-            let mut options = index::Options::new(text.strip_suffix("/index.yaml").unwrap_or(text));
-            if from.pass_credentials {
-                options.credentials = index::Credentials::Everywhere;
+        match LocationText::parse(text) {
+            LocationText::Oci(text) => return self.registry(text, settings, self.from.clone()),
+            LocationText::Http(text) => {
+                // A user who copies the address of the index means the repository.
+                let url = text.strip_suffix("/index.yaml").unwrap_or(text);
+                let mut options = index::Options::new(url);
+                if from.pass_credentials {
+                    options.credentials = index::Credentials::Everywhere;
+                }
+                return self.chart_repository(options);
             }
-            return self.chart_repository(options);
-        }
-        if let Some(root) = text.strip_prefix("layout:") {
-            let layout = layout::Layout::open(Path::new(root), &self.limits)?;
-            return Ok(Source::Layout(Box::new(layout)));
+            LocationText::Layout(root) => {
+                let layout = layout::Layout::open(Path::new(root), &self.limits)?;
+                return Ok(Source::Layout(Box::new(layout)));
+            }
+            LocationText::OtherUrl(_) | LocationText::Bare(_) => {}
         }
         let path = Path::new(text);
         if path.is_file() && is_bundle(text) {
@@ -197,47 +200,39 @@ impl Ends<'_> {
             limits: self.limits.clone(),
         };
         let to = &self.settings.to;
-        if text.starts_with("http://") || text.starts_with("https://") {
-            if template.is_some() {
+        match LocationText::parse(text) {
+            LocationText::Http(_) if template.is_some() => {
                 return Err(Error::usage("a ChartMuseum places charts by itself")
                     .with_hint("leave the template out"));
             }
-            let mut options = index::Options::new(text);
-            let host = host_of(text);
-            options.credential = match &self.to {
-                Some(given) => Some(given.clone()),
-                None => self.secret_of(&host)?,
-            };
-            let client = self.client(to, None, &host, None)?;
-            let museum = client.museum(options, None)?;
-            let museum = sink::chartmuseum::ChartMuseum::new(museum, &self.limits);
-            return Ok(Sink::Museum(Box::new(museum)));
-        }
-        if let Some(folder) = text.strip_prefix("layout:") {
-            let store = Layout::create_with(Path::new(folder), Durability::Late)?;
-            let layout = sink::layout::Layout::new(store, template, composing);
-            return Ok(Sink::Layout(Box::new(layout)));
+            LocationText::Http(url) => return self.museum(url),
+            LocationText::Layout(folder) => {
+                let store = Layout::create_with(Path::new(folder), Durability::Late)?;
+                let layout = sink::layout::Layout::new(store, template, composing);
+                return Ok(Sink::Layout(Box::new(layout)));
+            }
+            LocationText::Oci(text) => {
+                let (host, namespace) = Reference::parse_namespace(text)?;
+                let client = self.client(to, self.to.clone(), host.as_str(), Some(&host))?;
+                return Ok(Sink::Registry(sink_registry::Registry::new(sink_registry::Options {
+                    client,
+                    registry: host,
+                    namespace,
+                    template,
+                    state: self.settings.state_ref.as_deref().map(state_reference).transpose()?,
+                    create: self.settings.create.clone(),
+                    composing,
+                })));
+            }
+            LocationText::OtherUrl(_) => {
+                return Err(Error::usage(format!("`{text}` is no destination of a mirror"))
+                    .with_hint("write `oci://HOST/NAMESPACE`, a folder, `layout:DIR`, a bundle, or a ChartMuseum's address"));
+            }
+            LocationText::Bare(_) => {}
         }
         if is_bundle(text) {
             let bundle = sink::bundle::Bundle::new(Path::new(text), template, composing)?;
             return Ok(Sink::Bundle(Box::new(bundle)));
-        }
-        if text.starts_with("oci://") {
-            let (host, namespace) = Reference::parse_namespace(text)?;
-            let client = self.client(to, self.to.clone(), host.as_str(), Some(&host))?;
-            return Ok(Sink::Registry(sink_registry::Registry::new(sink_registry::Options {
-                client,
-                registry: host,
-                namespace,
-                template,
-                state: self.settings.state_ref.as_deref().map(state_reference).transpose()?,
-                create: self.settings.create.clone(),
-                composing,
-            })));
-        }
-        if text.contains("://") {
-            return Err(Error::usage(format!("`{text}` is no destination of a mirror"))
-                .with_hint("write `oci://HOST/NAMESPACE`, a folder, `layout:DIR`, a bundle, or a ChartMuseum's address"));
         }
         if let Some(error) = no_folder(text, "of a mirror") {
             return Err(error);
@@ -250,6 +245,20 @@ impl Ends<'_> {
             now: Time::from_unix(seconds, 0).unwrap_or_default(),
             limits: self.limits.clone(),
         })?))
+    }
+
+    /// Opens a ChartMuseum as the destination.
+    fn museum(&self, url: &str) -> Result<Sink> {
+        let mut options = index::Options::new(url);
+        let host = host_of(url);
+        options.credential = match &self.to {
+            Some(given) => Some(given.clone()),
+            None => self.secret_of(&host)?,
+        };
+        let client = self.client(&self.settings.to, None, &host, None)?;
+        let museum = client.museum(options, None)?;
+        let museum = sink::chartmuseum::ChartMuseum::new(museum, &self.limits);
+        Ok(Sink::Museum(Box::new(museum)))
     }
 
     /// Creates a client for one side; `host` is its server.
@@ -416,7 +425,7 @@ fn no_source(text: &str) -> Error {
         return Error::usage(format!("`{text}` is no source of charts"))
             .with_hint(format!("for a registry write `oci://{text}`"));
     }
-    if text.contains("://") || text.is_empty() {
+    if !LocationText::parse(text).is_bare() || text.is_empty() {
         return Error::usage(format!("`{text}` is no source of charts")).with_hint(kinds);
     }
     let what = match is_bundle(text) {

@@ -2,7 +2,10 @@
 
 use crate::{
     Error, Result,
-    cli::{Run, shell::remote::RemoteArgs},
+    cli::{
+        Run,
+        shell::{location_text::LocationText, remote::RemoteArgs},
+    },
     client::Intent,
     oci::{Reference, Registry, RepositoryName},
     ops::{any_repository::AnyRepository, saved::is_registry},
@@ -22,22 +25,15 @@ pub(crate) enum Destination {
 
 impl Destination {
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        if let Some(folder) = text.strip_prefix("layout:") {
-            return Ok(Self::Layout(PathBuf::from(folder)));
-        }
-        if let Some(rest) = text.strip_prefix("oci://") {
-            let last = rest.rsplit('/').next().unwrap_or(rest);
-            if rest.contains('/') && last.contains([':', '@']) {
-                return Err(Error::usage(format!("`{text}` names a tag; a destination is a registry and a namespace"))
-                    .with_hint(format!("the tag is the chart's version; for another: chartferry push --chart PATH {rest}")));
+        match LocationText::parse(text) {
+            LocationText::Layout(folder) => Ok(Self::Layout(PathBuf::from(folder))),
+            LocationText::Oci(text) => Self::parse_registry(text),
+            LocationText::Http(text) | LocationText::OtherUrl(text) => {
+                let scheme = text.split("://").next().unwrap_or(text);
+                Err(Error::usage(format!("scheme \"{scheme}\" not supported"))
+                    .with_hint("a registry is named by `oci://host/namespace`"))
             }
-            let (registry, namespace) = Reference::parse_namespace(text)?;
-            return Ok(Self::Registry(registry, namespace));
-        }
-        match text.split_once("://") {
-            Some((scheme, _)) => Err(Error::usage(format!("scheme \"{scheme}\" not supported"))
-                .with_hint("a registry is named by `oci://host/namespace`")),
-            None => {
+            LocationText::Bare(text) => {
                 let error = Error::usage("scheme prefix missing from remote (e.g. \"oci://\")");
                 let registry = text.split('/').next().is_some_and(is_registry);
                 Err(if registry {
@@ -47,6 +43,21 @@ impl Destination {
                 })
             }
         }
+    }
+
+    fn parse_registry(text: &str) -> Result<Self> {
+        let rest = text.trim_start_matches("oci://");
+        let last = rest.rsplit('/').next().unwrap_or(rest);
+        if rest.contains('/') && last.contains([':', '@']) {
+            return Err(Error::usage(format!(
+                "`{text}` names a tag; a destination is a registry and a namespace"
+            ))
+            .with_hint(format!(
+                "the tag is the chart's version; for another: chartferry push --chart PATH {rest}"
+            )));
+        }
+        let (registry, namespace) = Reference::parse_namespace(text)?;
+        Ok(Self::Registry(registry, namespace))
     }
 
     /// Returns the place for a chart, and its name for the user.
@@ -117,7 +128,9 @@ pub(crate) fn no_folder(text: &str, of: &str) -> Option<Error> {
 pub(crate) fn refuse_address(folder: Option<&PathBuf>) -> Result<()> {
     let Some(text) = folder.and_then(|folder| folder.to_str()) else { return Ok(()) };
     let port = text.split('/').next().is_some_and(|first| first.contains(':'));
-    if text.contains("://") || port && is_host(text) {
+    let form = LocationText::parse(text);
+    let url = !matches!(form, LocationText::Bare(_) | LocationText::Layout(_));
+    if url || port && is_host(text) {
         return Err(Error::usage(format!("`{text}` is no folder"))
             .with_hint("name a folder; `chartferry mirror SRC DST` copies between registries"));
     }

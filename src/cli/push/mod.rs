@@ -11,6 +11,7 @@ use super::{
         exit::Exit,
         links::LinkArgs,
         location::is_in_repository,
+        location_text::LocationText,
         output::{self, Format},
         progress::Progress,
         remote::RemoteArgs,
@@ -287,7 +288,9 @@ async fn one(
             return Err(Error::usage(what)
                 .with_hint("`--version` chooses among those of a chart repository"));
         }
-        None if path.starts_with("oci://") => return Err(in_registry(path)),
+        None if matches!(LocationText::parse(path), LocationText::Oci(_)) => {
+            return Err(in_registry(path));
+        }
         None => {
             let beside = if args.no_prov { Beside::Leave } else { Beside::Take };
             prepare_with(run, Path::new(path), beside, args.links, limits)?
@@ -330,8 +333,12 @@ enum Elsewhere<'a> {
 impl<'a> Elsewhere<'a> {
     /// Returns the chart that a text names, unless it is an existing path.
     fn of(text: &'a str) -> Option<Self> {
-        if text.contains("://") {
-            return (!text.starts_with("oci://")).then_some(Self::Archive(text));
+        match LocationText::parse(text) {
+            LocationText::Http(url) | LocationText::OtherUrl(url) => {
+                return Some(Self::Archive(url));
+            }
+            LocationText::Oci(_) => return None,
+            LocationText::Layout(_) | LocationText::Bare(_) => {}
         }
         if Path::new(text).exists() || !is_in_repository(text) {
             return None;

@@ -6,7 +6,7 @@ pub(super) mod repo;
 use super::{
     Run,
     repo::Format,
-    shell::{exit::Exit, output, remote::RemoteArgs, table::table},
+    shell::{exit::Exit, location_text::LocationText, output, remote::RemoteArgs, table::table},
     tags::place,
 };
 use crate::{
@@ -63,7 +63,12 @@ pub(super) fn search(run: &Run, args: SearchArgs) -> Result<Exit> {
         [word, keywords @ ..] if word == "repo" => {
             return repo::search(run, &args, keywords);
         }
-        [reference] if reference.starts_with("oci://") || reference.starts_with("layout:") => {
+        [reference]
+            if matches!(
+                LocationText::parse(reference),
+                LocationText::Oci(_) | LocationText::Layout(_)
+            ) =>
+        {
             reference.clone()
         }
         words => {

@@ -3,7 +3,10 @@
 use super::flags::shared;
 use crate::{
     Error, ErrorKind, Result,
-    cli::{Run, shell::remote::RemoteArgs},
+    cli::{
+        Run,
+        shell::{location_text::LocationText, remote::RemoteArgs},
+    },
     client::{
         Client, ClientEvent, Credential, EventSink, Given, Keyring, Options, Persistence,
         Redirects, Remote, Secret, Shown,
@@ -91,7 +94,7 @@ impl UpstreamArgs {
                     .with_hint("over a folder, what was seen is kept in that folder")),
             };
         };
-        if url.contains("://") && !url.starts_with("oci://") {
+        if matches!(LocationText::parse(url), LocationText::Http(_) | LocationText::OtherUrl(_)) {
             return Err(Error::usage(format!("`{url}` is no `oci://HOST/NAMESPACE`")).with_hint(
                 "`--upstream` takes a registry; one without TLS is named `oci://…` too, with `--plain-http`",
             ));

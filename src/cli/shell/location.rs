@@ -1,6 +1,7 @@
 //! The meaning of a location on the command line: a path, a saved reference, a registry, a URL or
 //! an image layout.
 
+use super::location_text::LocationText;
 use crate::{
     Error, ErrorKind, Result,
     cli::Run,
@@ -72,14 +73,13 @@ impl LayoutReference {
 /// Resolves a location without a scheme. It is an existing path, else a saved reference, else a
 /// registry if its first segment looks like one, else `repo/chart`.
 pub(crate) async fn resolve(run: &Run, text: &str) -> Result<Location> {
-    if let Some(rest) = text.strip_prefix("layout:") {
-        return LayoutReference::parse(rest).map(Location::Layout);
-    }
-    if text.starts_with("oci://") {
-        return Ok(Location::Registry(text.parse()?));
-    }
-    if text.contains("://") {
-        return Ok(Location::Url(text.to_owned()));
+    match LocationText::parse(text) {
+        LocationText::Layout(rest) => return LayoutReference::parse(rest).map(Location::Layout),
+        LocationText::Oci(text) => return Ok(Location::Registry(text.parse()?)),
+        LocationText::Http(text) | LocationText::OtherUrl(text) => {
+            return Ok(Location::Url(text.to_owned()));
+        }
+        LocationText::Bare(_) => {}
     }
     let path = Path::new(text);
     if path.exists() {
