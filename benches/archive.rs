@@ -86,7 +86,9 @@ fn archive(name: &str) -> Vec<u8> {
 }
 
 fn options(threads: usize) -> Options {
-    Options { threads: NonZeroUsize::new(threads).unwrap(), ..Options::new(None) }
+    let mut options = Options::new(None);
+    options.threads = NonZeroUsize::new(threads).unwrap();
+    options
 }
 
 /// How many bytes the chart has once inflated.

@@ -60,6 +60,7 @@ impl fmt::Display for Epoch {
 
 /// Options for writing an archive.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// The time of every file; if `None`, each file keeps its own.
     pub epoch: Option<Epoch>,

@@ -172,6 +172,7 @@ impl Placed {
 
 /// Options of a mirror run.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// The kind of run.
     pub mode: Mode,

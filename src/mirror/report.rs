@@ -202,6 +202,7 @@ pub enum Verdict {
 /// The outcome of a run over one source.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Report {
     /// The source.
     pub source: String,

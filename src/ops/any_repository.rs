@@ -4,7 +4,7 @@ use crate::{
     Result, client,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
     store::{
-        BlobFile, BlobSource, Exists, Fetch, Held, Push, Referrers, Resolve, Sent, Tags,
+        BlobFile, BlobSource, Exists, Fetch, Held, Push, Referrers, Resolve, Sent, Tags, TagsOn,
         disk::repository::Repository, layout,
     },
 };
@@ -53,6 +53,19 @@ impl Push for AnyRepository {
     async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
         each!(self, inner => inner.push_manifest(manifest, tag))
     }
+
+    async fn may_push(&self) -> Result<()> {
+        each!(self, inner => inner.may_push())
+    }
+
+    async fn push_artifact(
+        &self,
+        blobs: &[(Descriptor, BlobSource)],
+        manifest: &Manifest,
+        tag: Option<&Tag>,
+    ) -> Result<()> {
+        each!(self, inner => inner.push_artifact(blobs, manifest, tag))
+    }
 }
 
 impl Exists for AnyRepository {
@@ -70,6 +83,10 @@ impl Resolve for AnyRepository {
 impl Tags for AnyRepository {
     async fn tags(&self) -> Result<Vec<Tag>> {
         each!(self, inner => inner.tags())
+    }
+
+    async fn tags_on(&self) -> Result<Option<TagsOn>> {
+        each!(self, inner => inner.tags_on())
     }
 
     async fn delete(&self, target: &TagOrDigest) -> Result<()> {

@@ -19,6 +19,7 @@ use std::path::Path;
 
 /// Options of an upload.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// Options of packaging folders, and archives that are packaged again.
     pub package: package::Options,
@@ -30,6 +31,19 @@ pub struct Options {
     pub force: Force,
     /// The limits on sizes and counts.
     pub limits: Limits,
+}
+
+impl Options {
+    /// Creates options that upload each chart once, with the provenance beside it.
+    pub fn new(package: package::Options) -> Self {
+        Self {
+            package,
+            archives: Archives::default(),
+            provenance: Provenance::default(),
+            force: Force::default(),
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// The handling of an archive whose version is overridden.
@@ -57,6 +71,7 @@ pub enum Provenance {
 
 /// The result for one chart.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// The archive's name, `NAME-VERSION.tgz`.
     pub file: String,

@@ -24,6 +24,7 @@ use std::{
 
 /// The findings of lint for one chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Report {
     /// The findings in Helm's order.
     pub findings: Vec<Finding>,
@@ -40,6 +41,7 @@ impl Report {
 
 /// Options of lint.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Options {
     /// The handling of symbolic links that point outside a chart's folder.
     pub outside: Outside,

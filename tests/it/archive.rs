@@ -24,14 +24,13 @@ use std::{
 };
 
 fn options() -> Options {
-    Options {
-        outside: Default::default(),
-        version: None,
-        app_version: None,
-        epoch: None,
-        threads: NonZeroUsize::MIN,
-        limits: Limits::default(),
-    }
+    with(Options::new(None), |options| options.threads = NonZeroUsize::MIN)
+}
+
+/// Changes options, which callers of the library cannot build field by field.
+fn with(mut options: Options, change: impl FnOnce(&mut Options)) -> Options {
+    change(&mut options);
+    options
 }
 
 fn packed(source: &Path, options: &Options) -> Vec<u8> {
@@ -80,7 +79,7 @@ fn a_package_inflates_to_the_tar_of_helm() {
 }
 
 fn dated() -> Options {
-    Options { epoch: Some("1700000000".parse().unwrap()), ..options() }
+    with(options(), |options| options.epoch = Some("1700000000".parse().unwrap()))
 }
 
 #[test]
@@ -110,7 +109,7 @@ fn a_package_is_the_same_bytes_everywhere() {
         let source = source_tree(format!("charts-fixtures/{name}"));
         for threads in [1, 2, 3, 8] {
             let threads = NonZeroUsize::new(threads).unwrap();
-            let archive = packed(&source, &Options { threads, ..dated() });
+            let archive = packed(&source, &with(dated(), |options| options.threads = threads));
             assert_eq!(Digest::sha256(&archive).hex(), hex, "{name} with {threads} threads");
         }
     }
@@ -126,8 +125,8 @@ fn a_chart_and_its_package_have_the_same_content() {
     let another = another.finish().unwrap();
     assert_ne!(archive, another);
     assert_eq!(digest(&archive), digest(&another), "in another gzip");
-    let later = Options { epoch: None, ..options() };
-    let changed = Options { app_version: Some("1".to_owned()), ..dated() };
+    let later = options();
+    let changed = with(dated(), |options| options.app_version = Some("1".to_owned()));
     let lockless = source_tree("charts-fixtures/web");
     assert_eq!(
         digest(&packed(&lockless, &dated())),
@@ -155,7 +154,7 @@ fn many_charts_come_out_in_their_order_and_a_bad_one_stops_no_other() {
         .iter()
         .map(|name| source_tree(format!("charts-fixtures/{name}")))
         .collect();
-    let options = Options { threads: NonZeroUsize::new(3).unwrap(), ..dated() };
+    let options = with(dated(), |options| options.threads = NonZeroUsize::new(3).unwrap());
     let done = std::sync::Mutex::new(Vec::new());
     let results = package(&sources, &destination, &options, &|progress| {
         done.lock().unwrap().push((progress.done, progress.total));
@@ -232,7 +231,7 @@ fn packaging_refuses_what_helm_refuses_in_its_order() {
             fs::write(path, content).unwrap();
         }
         let out = place.path().join("out");
-        let options = Options { version: version.map(str::to_owned), ..dated() };
+        let options = with(dated(), |options| options.version = version.map(str::to_owned));
         let result = package(&[source], &out, &options, &|_| {}).remove(0);
         assert_eq!(result.unwrap_err().chain(), *expected, "{name}");
         let left = fs::read_dir(&out).map_or(0, Iterator::count);
@@ -331,7 +330,7 @@ proptest! {
             }
         }
         let threads = NonZeroUsize::new(threads).unwrap();
-        let archive = packed(place.path(), &Options { threads, ..dated() });
+        let archive = packed(place.path(), &with(dated(), |options| options.threads = threads));
         let read = read::read(&archive[..], Keep::Everything, &Limits::default()).unwrap();
         let found: BTreeMap<_, _> =
             read.files.into_iter().map(|file| (file.name, file.data.to_vec())).collect();

@@ -24,6 +24,7 @@ use std::{
 
 /// Options of a destination folder.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// The folder, which the first stored archive creates.
     pub root: PathBuf,
@@ -35,6 +36,14 @@ pub struct Options {
     pub now: Time,
     /// The limits on sizes and counts.
     pub limits: Limits,
+}
+
+impl Options {
+    /// Creates options for `NAME-VERSION.tgz` below `root` with relative URLs. `now` is the
+    /// `generated` time of index.yaml.
+    pub fn new(root: PathBuf, now: Time) -> Self {
+        Self { root, template: None, url: String::new(), now, limits: Limits::default() }
+    }
 }
 
 /// A folder as destination.

@@ -32,6 +32,7 @@ pub const STATE_REPOSITORY: &str = "chartferry-state";
 
 /// Options of a destination registry.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// The client for the registry.
     pub client: Client,

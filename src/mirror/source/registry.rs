@@ -33,6 +33,7 @@ pub(super) const ARTIFACT_HUB: &str = "artifacthub.io";
 
 /// Options of a source registry.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// The client for the registry.
     pub client: Client,
@@ -46,6 +47,20 @@ pub struct Options {
     pub tags: super::Tags,
     /// The limits on sizes and counts.
     pub limits: Limits,
+}
+
+impl Options {
+    /// Creates options for every chart of a namespace that the registry lists.
+    pub fn new(client: Client, registry: Host, namespace: Option<RepositoryName>) -> Self {
+        Self {
+            client,
+            registry,
+            namespace,
+            charts: Vec::new(),
+            tags: super::Tags::default(),
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// A namespace of a registry as source.

@@ -27,6 +27,7 @@ use std::sync::{Arc, OnceLock};
 
 /// Options of a source repository.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// The client for registries in the URLs of an index.
     pub client: Client,
@@ -36,6 +37,16 @@ pub struct Options {
     pub provenance: Ask,
     /// The limits on sizes and counts.
     pub limits: Limits,
+}
+
+impl Options {
+    /// Creates options that also download provenance files.
+    pub fn new(
+        client: Client,
+        repository: crate::client::repository::index::HttpRepository,
+    ) -> Self {
+        Self { client, repository, provenance: Ask::Provenance, limits: Limits::default() }
+    }
 }
 
 /// A chart repository as source.

@@ -58,6 +58,7 @@ pub enum To {
 
 /// Options of loading.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct LoadOptions {
     /// The handling of an existing version that is a different chart.
     pub existing: Existing,

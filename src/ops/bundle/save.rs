@@ -53,6 +53,7 @@ pub struct Chosen<R> {
 
 /// Options of saving.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct SaveOptions {
     /// The compression of the tar.
     pub format: Format,

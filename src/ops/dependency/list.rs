@@ -27,6 +27,7 @@ pub struct Row {
 
 /// The result of listing dependencies.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Report {
     /// The expected folder of the charts: the chart's `charts/`.
     pub place: PathBuf,

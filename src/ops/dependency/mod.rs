@@ -77,6 +77,7 @@ pub enum Event {
 }
 
 /// Options of an update or a build.
+#[non_exhaustive]
 pub struct Options<'a> {
     /// The chart's source.
     pub chart: &'a Path,
@@ -92,6 +93,26 @@ pub struct Options<'a> {
     pub tell: &'a (dyn Fn(Event) + Sync),
     /// The limits on sizes and counts.
     pub limits: Limits,
+}
+
+impl<'a> Options<'a> {
+    /// Creates options for the chart at `chart`, with no receiver of events.
+    pub fn new(
+        chart: &'a Path,
+        generated: Time,
+        repositories: Repositories,
+        connect: &'a (dyn Fn(&Reference) -> Result<AnyRepository> + Sync),
+    ) -> Self {
+        Self {
+            chart,
+            generated,
+            package: package::Options::new(None),
+            repositories,
+            connect,
+            tell: &|_| {},
+            limits: Limits::default(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Options<'_> {

@@ -27,6 +27,7 @@ mod sidecar;
 
 /// Options of indexing a folder.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// The prefix of the archives' names in their URLs. If empty, they are relative.
     pub url: String,
@@ -113,6 +114,7 @@ pub enum Depth {
 
 /// The result of indexing.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// The index's path.
     pub path: PathBuf,

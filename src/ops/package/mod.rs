@@ -30,6 +30,7 @@ use tempfile::TempPath;
 
 /// Options of packaging.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// The version that replaces the chart's own.
     pub version: Option<String>,

@@ -45,6 +45,7 @@ pub enum Existing {
 
 /// Options of a push.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// The verification after the push.
     pub verify: Verify,
@@ -124,6 +125,7 @@ pub enum Verified {
 
 /// The outcome of a push.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// The tag of the push.
     pub tag: Tag,

@@ -33,8 +33,9 @@ pub enum Show {
     All,
 }
 
-/// Options of a search.
-#[derive(Clone, Debug)]
+/// Options of a search. The default is every chart's newest version.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Options {
     /// The search words. Without any, everything matches.
     pub words: Vec<String>,

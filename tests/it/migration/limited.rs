@@ -50,25 +50,15 @@ fn carry(place: &Migration, at_once: usize) -> (mirror::Report, Said) {
     });
     let client = Client::new(options).unwrap();
     let repository = client.chart_repository(index::Options::new(place.source())).unwrap();
-    let source = Source::Repository(Repository::new(From {
-        provenance: chartferry::mirror::Ask::Provenance,
-        client: client.clone(),
-        repository,
-        limits: limits.clone(),
-    }));
-    let sink = Sink::Registry(Registry::new(To {
-        client,
-        registry: place.front.address().parse().unwrap(),
-        namespace: Some("moved".parse().unwrap()),
-        template: None,
-        state: None,
-        create: None,
-        composing: Composing { limits, ..Composing::default() },
-    }));
-    let options = mirror::Options {
-        at_once,
-        ..mirror::Options::new("2026-01-01T00:00:00Z".parse().unwrap())
-    };
+    let mut from = From::new(client.clone(), repository);
+    from.limits = limits.clone();
+    let source = Source::Repository(Repository::new(from));
+    let registry = place.front.address().parse().unwrap();
+    let mut to = To::new(client, registry, Some("moved".parse().unwrap()));
+    to.composing = Composing { limits, ..Composing::default() };
+    let sink = Sink::Registry(Registry::new(to));
+    let mut options = mirror::Options::new("2026-01-01T00:00:00Z".parse().unwrap());
+    options.at_once = at_once;
     let report = runtime.block_on(mirror::run(&source, &sink, &options)).unwrap();
     let said = std::mem::take(&mut *said.lock().unwrap());
     (report, said)

@@ -40,27 +40,17 @@ fn mirror(source: usize, destination: usize) -> (Report, Duration) {
     let client = Client::new(options).unwrap();
     let url = format!("http://{}", web.address());
     let repository = client.chart_repository(index::Options::new(url)).unwrap();
-    let source = Source::Repository(Repository::new(From {
-        client: client.clone(),
-        repository,
-        provenance: mirror::Ask::Provenance,
-        limits: limits.clone(),
-    }));
-    let sink = Sink::Registry(Registry::new(To {
-        client,
-        registry: front.address().parse().unwrap(),
-        namespace: Some("charts".parse().unwrap()),
-        template: None,
-        state: None,
-        create: None,
-        composing: Composing { limits, ..Composing::default() },
-    }));
-    let options = mirror::Options {
-        at_once: AT_ONCE,
-        // The run itself looks at the real clock, which hardly moves here.
-        patience: Duration::ZERO,
-        ..mirror::Options::new("2026-01-01T00:00:00Z".parse().unwrap())
-    };
+    let mut from = From::new(client.clone(), repository);
+    from.limits = limits.clone();
+    let source = Source::Repository(Repository::new(from));
+    let registry = front.address().parse().unwrap();
+    let mut to = To::new(client, registry, Some("charts".parse().unwrap()));
+    to.composing = Composing { limits, ..Composing::default() };
+    let sink = Sink::Registry(Registry::new(to));
+    let mut options = mirror::Options::new("2026-01-01T00:00:00Z".parse().unwrap());
+    options.at_once = AT_ONCE;
+    // The run itself looks at the real clock, which hardly moves here.
+    options.patience = Duration::ZERO;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let report = runtime.block_on(mirror::run(&source, &sink, &options)).unwrap();
     (report, clock.waited())
