@@ -11,6 +11,14 @@ const LONGEST: usize = 512;
 const MOST_GROUPS: usize = 32;
 
 /// A range of versions: alternatives, each with comparators that must all match.
+///
+/// ```
+/// use chartferry::{constraint::Constraint, version::Version};
+///
+/// let range = Constraint::parse("^1.2 || ~3.0").expect("range");
+/// assert!(range.matches(&Version::parse_loose("1.9.0").expect("version")));
+/// assert!(!range.matches(&Version::parse_loose("2.0.0").expect("version")));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Constraint {
     groups: Vec<Group>,

@@ -52,6 +52,14 @@ impl FromStr for Algorithm {
 }
 
 /// A digest: an algorithm and lower-case hex of the right length.
+///
+/// ```
+/// use chartferry::digest::Digest;
+///
+/// let digest = Digest::sha256(b"chart");
+/// assert!(digest.matches(b"chart"));
+/// assert!("sha256:abc123".parse::<Digest>().is_err(), "a sha256 digest has 64 hex digits");
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest {
     algorithm: Algorithm,

@@ -43,6 +43,14 @@ pub enum ErrorKind {
 }
 
 /// An error, one pointer wide.
+///
+/// ```
+/// use chartferry::{Error, ErrorKind};
+///
+/// let error = Error::not_found("there is no chart `demo`").context("cannot pull `demo`");
+/// assert_eq!(error.kind(), ErrorKind::NotFound);
+/// assert_eq!(error.chain(), "cannot pull `demo`: there is no chart `demo`");
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {

@@ -56,6 +56,13 @@ pub const PASSED_TAGS: usize = 32;
 
 /// The caps on the data that chartferry reads, expands and keeps. The command line uses
 /// [`Limits::default`].
+///
+/// ```
+/// use chartferry::limits::{Limits, MIB};
+///
+/// let mut limits = Limits::default();
+/// limits.archive_bytes = 16 * MIB;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

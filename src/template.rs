@@ -19,6 +19,15 @@ mod with {
 
 /// A parsed template. In addition to the given names, it has `{{lower x}}` and `{{replace x "from"
 /// "to"}}`.
+///
+/// ```
+/// use chartferry::template::Template;
+///
+/// let template = Template::parse("{{lower name}}-{{version}}.tgz")?;
+/// let values = serde_json::json!({ "name": "Demo", "version": "1.0.0" });
+/// assert_eq!(template.render(&values)?, "demo-1.0.0.tgz");
+/// # Ok::<(), chartferry::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Template {
     engine: Handlebars<'static>,

@@ -17,6 +17,15 @@ const LONGEST: usize = 256;
 ///
 /// Two versions are equal if neither precedes the other: build metadata does not count, nor does
 /// the spelling.
+///
+/// ```
+/// use chartferry::version::Version;
+///
+/// let (short, long) = (Version::parse_loose("v1.2")?, Version::parse_loose("1.2.0+build")?);
+/// assert!(short == long);
+/// assert!(Version::parse_strict("1.2").is_err());
+/// # Ok::<(), chartferry::version::ParseVersionError>(())
+/// ```
 #[derive(Clone)]
 pub struct Version {
     parsed: semver::Version,

@@ -9,6 +9,14 @@ use std::collections::BTreeMap;
 
 /// A descriptor of the image specification; unknown fields are dropped, since the raw document
 /// stays.
+///
+/// ```
+/// use chartferry::oci::{Descriptor, media};
+///
+/// let config = Descriptor::of(media::EMPTY, b"{}");
+/// assert_eq!(config.size, 2);
+/// assert!(config.digest.matches(b"{}"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
@@ -119,6 +127,17 @@ impl Document {
 }
 
 /// A manifest or index: its raw bytes, their digest, the media type it goes by, and what it says.
+///
+/// ```
+/// use chartferry::oci::Manifest;
+///
+/// let media_type = "application/vnd.oci.image.index.v1+json";
+/// let text = format!(r#"{{"schemaVersion":2,"mediaType":"{media_type}","manifests":[]}}"#);
+/// let manifest = Manifest::parse(text.clone().into(), None)?;
+/// assert!(manifest.is_index());
+/// assert!(manifest.digest().matches(text.as_bytes()));
+/// # Ok::<(), chartferry::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Manifest {
     bytes: Bytes,

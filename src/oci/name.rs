@@ -95,6 +95,15 @@ impl fmt::Display for RepositoryName {
 }
 
 /// A tag as a registry holds it. A version's `+` is a `_` here.
+///
+/// ```
+/// use chartferry::oci::Tag;
+///
+/// let tag = Tag::from_version("1.0.0+b1")?;
+/// assert_eq!(tag, "1.0.0_b1");
+/// assert!(tag.version().is_some());
+/// # Ok::<(), chartferry::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tag(Box<str>);
 

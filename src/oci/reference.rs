@@ -93,6 +93,16 @@ impl FromStr for TagOrDigest {
 }
 
 /// A whole reference.
+///
+/// ```
+/// use chartferry::oci::Reference;
+///
+/// let reference: Reference = "oci://localhost:5000/charts/demo:1.0.0_b1".parse()?;
+/// assert_eq!(reference.registry.to_string(), "localhost:5000");
+/// assert_eq!(reference.repository, "charts/demo");
+/// assert_eq!(reference.tag.map(|tag| tag.to_version()).as_deref(), Some("1.0.0+b1"));
+/// # Ok::<(), chartferry::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reference {
     /// The registry.

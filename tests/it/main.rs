@@ -21,6 +21,7 @@ mod layers;
 mod migration;
 mod mirror;
 mod museum;
+mod nonsense;
 mod peers;
 mod proofs;
 mod registry;
