@@ -304,9 +304,9 @@ impl Advice {
     /// Returns the neutral text of advice without values.
     fn plain(&self) -> &'static str {
         match self {
-            Self::Authenticate(_) => "give a name and a password who may do this",
+            Self::Authenticate(_) => "give the name and password of a user with this permission",
             Self::NameCredentialsFile => "name one",
-            Self::NameCharts => "name the charts where a registry does not list them",
+            Self::NameCharts => "name the charts if a registry does not list them",
             Self::Unlisted { .. } => {
                 "name the charts: this registry does not list its repositories"
             }
@@ -319,14 +319,14 @@ impl Advice {
                 "correct SSL_CERT_FILE or unset it, or name the certificates"
             }
             Self::AllowHttpRedirects => {
-                "it can be followed without credentials: the digest protects the bytes, but others can read them on the way"
+                "it can be followed without credentials: the digest protects the bytes, but others can read them in transit"
             }
             Self::Overwrite(Occupied::Tag) => {
                 "raise the chart's version, or overwrite the chart, or leave it as it is"
             }
             Self::Overwrite(Occupied::Names) => "nothing was loaded; overwrite them, or skip them",
             Self::Overwrite(Occupied::MuseumVersion) => {
-                "replace it by force, where the server allows that"
+                "replace it by force, if the server allows that"
             }
             Self::Overwrite(Occupied::Repository) => "replace it, or choose another name",
             Self::CreateRepository(_) => {
@@ -351,7 +351,7 @@ impl Advice {
             Self::SaveCommonNamespace => {
                 "save them into two bundles, or all of their common namespace into one"
             }
-            Self::TolerateInvalid(_) => "without strictness it is left out, as Helm does",
+            Self::TolerateInvalid(_) => "without strictness it is skipped, as in Helm",
             Self::UpdateDependencies => "update the chart's dependencies",
             Self::AddRepository => "configure a repository",
             Self::AddDependencyRepository => {
@@ -363,7 +363,7 @@ impl Advice {
                 "refresh the index; if it still differs, the repository serves other bytes than it lists: ask its owner"
             }
             Self::WaitLonger => "allow a longer wait",
-            Self::AllowPrereleases => "only prereleases are there; allow them, or name one",
+            Self::AllowPrereleases => "only prereleases exist; allow them, or name one",
             Self::CompareTrusted => "a check compares them",
             Self::RaiseDeletionLimit => "a higher limit allows more",
             Self::IgnoreState => "a run that ignores the state looks at everything",
@@ -389,7 +389,7 @@ fn log_in(f: &mut fmt::Formatter<'_>, registry: &str, reason: LogIn) -> fmt::Res
         LogIn::Needed => write!(f, "credentials are needed: log in to `{registry}`"),
         LogIn::NoToken => write!(f, "log in to `{registry}`"),
         LogIn::Refused => write!(f, "check the name and the password for `{registry}`"),
-        LogIn::Permission => write!(f, "log in to `{registry}` as someone who may do this"),
+        LogIn::Permission => write!(f, "log in to `{registry}` as a user with this permission"),
         LogIn::DockerHub => f.write_str(
             "on Docker Hub a repository is `docker.io/ACCOUNT/NAME`; log in to `docker.io`",
         ),

@@ -69,7 +69,7 @@ pub struct Digest {
 /// The error for a text that is not a digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no digest: expected sha256: and 64 hex digits, or sha512: and 128, in lower case"
+    "`{0}` is not a digest: expected sha256: and 64 hex digits, or sha512: and 128, in lower case"
 )]
 pub struct ParseDigestError(String);
 

@@ -46,7 +46,8 @@ impl Template {
         engine.register_helper("lower", Box::new(with::lower));
         engine.register_helper("replace", Box::new(with::replace));
         engine.register_template_string(ONLY, text).map_err(|error| {
-            Error::usage(format!("`{text}` is no template")).with_source(error.reason().to_string())
+            Error::usage(format!("`{text}` is not a template"))
+                .with_source(error.reason().to_string())
         })?;
         Ok(Self { engine, text: text.to_owned() })
     }

@@ -254,7 +254,7 @@ impl Walk<'_, '_> {
         }
         if self.stack.iter().any(|directory| directory.starts_with(target)) {
             let message =
-                format!("symbolic link `{link}` leads back to `{shown}`, which contains it");
+                format!("symbolic link `{link}` points back to `{shown}`, which contains it");
             return Err(Error::invalid(message));
         }
         let sentences = if leads_within { &mut self.followed } else { &mut self.led_out };
@@ -268,7 +268,7 @@ impl Walk<'_, '_> {
 
 fn describe(link: &Path, target: &Path) -> String {
     let (link, target) = (link.display(), target.display());
-    format!("symbolic link `{link}` leads out of the chart, to `{target}`")
+    format!("symbolic link `{link}` points out of the chart, to `{target}`")
 }
 
 fn leads_out(link: &Path, target: &Path) -> Error {

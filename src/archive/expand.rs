@@ -79,7 +79,7 @@ fn merge(new: &Path, target: &Path) -> Result<()> {
         let there =
             if within.as_os_str().is_empty() { target.to_owned() } else { target.join(&within) };
         match fs::symlink_metadata(&there) {
-            Ok(found) if !found.is_dir() => return Err(in_the_way(&there, "is no directory")),
+            Ok(found) if !found.is_dir() => return Err(in_the_way(&there, "is not a directory")),
             _ => {}
         }
         let from = new.join(&within);
@@ -119,7 +119,7 @@ fn set_aside(target: &Path, existing: Existing, aside: &Path) -> Result<()> {
     }
     let is_chart = target.join("Chart.yaml").is_file();
     if !is_chart || target.is_symlink() {
-        let message = format!("`{path}` is no chart's directory, and is left alone");
+        let message = format!("`{path}` is not a chart's directory, so it was not changed");
         return Err(Error::new(ErrorKind::Conflict, message));
     }
     fs::rename(target, aside).map_err(|error| Error::io("replace chart directory", target, error))

@@ -253,7 +253,7 @@ pub(super) fn file_too_large(name: &str, limit: u64) -> Error {
 
 fn irregular(entry: &Entry, what: &str) -> Error {
     let name = String::from_utf8_lossy(&entry.name);
-    Error::invalid(format!("chart contains {name:?}, a {what}, which is no regular file"))
+    Error::invalid(format!("chart contains {name:?}, a {what}, which is not a regular file"))
         .with_hint("package the chart from a directory of regular files")
 }
 

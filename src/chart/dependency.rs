@@ -162,7 +162,7 @@ impl Metadata {
         Err(Error::invalid(format!(
             "found in Chart.yaml, but missing in charts/ directory: {missing}"
         ))
-        .with_hint("`dependency update` brings what Chart.yaml asks for into charts/"))
+        .with_hint("`dependency update` downloads the dependencies in Chart.yaml to charts/"))
     }
 }
 

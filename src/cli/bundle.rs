@@ -317,7 +317,7 @@ fn only(bundle: &Bundle, rules: &[Rule], texts: &[String]) -> Result<Only> {
     }
     match texts.iter().enumerate().find(|(at, _)| idle.contains(at)) {
         Some((_, text)) => Err(Error::not_found(format!(
-            "`{}` holds no chart that `--chart {text}` takes",
+            "`{}` has no chart that matches `--chart {text}`",
             bundle.path().display()
         ))
         .with_hint(format!("chartferry bundle list {}", bundle.path().display()))),
@@ -331,7 +331,7 @@ fn refuse_hosts(text: &str) -> Result<()> {
         return Ok(());
     }
     if Format::of(Path::new(text)).is_ok() && !Path::new(text).is_dir() {
-        return Err(Error::usage(format!("`{text}` is no destination of a bundle"))
+        return Err(Error::usage(format!("`{text}` is not a destination of a bundle"))
             .with_hint(format!("for a folder write `{text}/`; a bundle is copied like any file")));
     }
     no_folder(text, "of a bundle").map_or(Ok(()), Err)

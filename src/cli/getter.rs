@@ -123,9 +123,8 @@ fn some_chart(url: &str, index: &Bytes) -> Result<()> {
     if named || Index::read(index.clone(), url, &Limits::default())?.versions() > 0 {
         return Ok(());
     }
-    Err(Error::not_found(format!("no chart in `oci://{place}`")).with_hint(
-        "check the namespace: `ocirepo://HOST/NAMESPACE` is where the charts' repositories lie in",
-    ))
+    Err(Error::not_found(format!("no chart in `oci://{place}`"))
+        .with_hint("check the namespace: `ocirepo://HOST/NAMESPACE` has the charts' repositories"))
 }
 
 fn copy(from: &mut dyn Read) -> Result<()> {

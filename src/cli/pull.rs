@@ -170,7 +170,7 @@ async fn one(run: &Run, args: &PullArgs, text: &str, limits: &Limits) -> Result<
 }
 
 /// Warns if a registry's chart has a different name or version than its repository and tag.
-/// Registries allow any name, so it is no error. The file is named after the reference, as with
+/// Registries allow any name, so it is not an error. The file is named after the reference, as with
 /// Helm.
 fn warn_of_another(run: &Run, text: &str, name: &str, pulled: &Pulled, limits: &Limits) {
     let read = pulled
@@ -185,7 +185,7 @@ fn warn_of_another(run: &Run, text: &str, name: &str, pulled: &Pulled, limits: &
     let version = version.filter(|version| Version::parse_loose(version).is_ok());
     let other = match read {
         Ok(chart) => chart.metadata.other_than(name, version.as_deref().unwrap_or_default()),
-        Err(error) => Some(format!("its archive is no good chart: {}", error.chain())),
+        Err(error) => Some(format!("its archive is not a valid chart: {}", error.chain())),
     };
     if let Some(other) = other {
         run.talk.warn(&format!("{text} is not the chart that its reference names: {other}"));
@@ -212,7 +212,7 @@ async fn from_repository(
         .await?;
     let got = repository_flags::fetch(run, &located, args.provenance()).await?;
     let metadata = got.metadata(limits).map_err(|error| {
-        error.context(format!("{} is no good chart archive", without_proof(&located.url)))
+        error.context(format!("{} is not a valid chart archive", without_proof(&located.url)))
     })?;
     let name = typed.map_or_else(|| archive_name(&metadata), Ok)?;
     let created = op::file_time(&located.created);

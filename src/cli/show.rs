@@ -127,8 +127,10 @@ async fn remote(run: &Run, args: &ShowArgs, limits: &Limits) -> Result<archive::
     let archive =
         archive_at(run, &args.location, args.version.as_deref(), args.devel, args.ways(), limits)
             .await?;
-    let chart = archive::read::read(archive.reader()?, Keep::Documents, limits)
-        .map_err(|error| error.context(format!("`{}` is no good chart archive", args.location)))?;
+    let chart =
+        archive::read::read(archive.reader()?, Keep::Documents, limits).map_err(|error| {
+            error.context(format!("`{}` is not a valid chart archive", args.location))
+        })?;
     chart.skipped.iter().for_each(|skipped| run.talk.warn(skipped));
     Ok(chart)
 }

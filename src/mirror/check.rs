@@ -99,7 +99,7 @@ impl Run<'_> {
         }
         if let Err(error) = remember(self.sink, &self.key, state).await {
             self.report.warnings.push(format!(
-                "what differs was not noted at the destination; {}: {}",
+                "the differences were not recorded at the destination; {}: {}",
                 (self.options.advise)(&Advice::IgnoreState),
                 error.chain()
             ));
@@ -127,7 +127,7 @@ impl Carrier {
                 if let Some(done) = self.other(&job).await {
                     return done;
                 }
-                let reason = format!("its place holds {what}, not a chart");
+                let reason = format!("its place has {what}, not a chart");
                 Done { taken: true, ..of(Status::Drift, reason) }
             }
             Ok(Held::Chart { content, manifest, provenance }) => {
@@ -200,7 +200,7 @@ impl Carrier {
         }
         let ours = Some(expected[0].clone());
         if !expected.contains(content) {
-            let reason = format!("it holds {content}, and the source has {}", expected[0]);
+            let reason = format!("it has {content}, and the source has {}", expected[0]);
             return Ok((ours, Some(reason)));
         }
         if let Some(what) = self.lacks(job, there).await? {
@@ -238,7 +238,7 @@ impl Carrier {
 fn lost(ours: &Digest, there: &ExistingProvenance) -> Option<&'static str> {
     match Comparison::of_provenance(Some(ours), there) {
         Comparison::Lacks(_) => Some("its provenance file is not there"),
-        Comparison::Other(_) => Some("its provenance file is another"),
+        Comparison::Other(_) => Some("its provenance file differs"),
         Comparison::Same | Comparison::Unknown => None,
     }
 }

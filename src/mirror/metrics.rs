@@ -30,7 +30,7 @@ pub fn text(reports: &[Report], now: i64, before: &str) -> String {
     };
     metric(
         "chartferry_mirror_versions",
-        "Versions of charts in the last run, by what they came to.",
+        "Versions of charts in the last run, by result.",
         &|report| {
             let counts = &report.counts;
             [
@@ -56,7 +56,7 @@ pub fn text(reports: &[Report], now: i64, before: &str) -> String {
     );
     metric(
         "chartferry_mirror_selected_versions",
-        "Versions of charts that the last run was to carry.",
+        "Versions of charts that the last run had to copy.",
         &|report| vec![(String::new(), report.counts.selected as f64)],
     );
     metric(
@@ -75,20 +75,16 @@ pub fn text(reports: &[Report], now: i64, before: &str) -> String {
     metric("chartferry_mirror_last_run_timestamp_seconds", "When the last run ended.", &|_| {
         vec![(String::new(), now as f64)]
     });
-    metric(
-        LAST_SUCCESS,
-        "When a run last ended with success; no line where none is known of.",
-        &|report| {
-            let last = match report.verdict() {
-                Verdict::InStep => Some(now as f64),
-                _ => kept(before, LAST_SUCCESS, report),
-            };
-            last.map(|time| (String::new(), time)).into_iter().collect()
-        },
-    );
+    metric(LAST_SUCCESS, "Time of the last successful run; no line if none is known.", &|report| {
+        let last = match report.verdict() {
+            Verdict::InStep => Some(now as f64),
+            _ => kept(before, LAST_SUCCESS, report),
+        };
+        last.map(|time| (String::new(), time)).into_iter().collect()
+    });
     metric(
         OLDEST_DRIFT,
-        "Since when runs find versions missing, different, refused or failed; 0 when the last found none.",
+        "Time since which runs find versions missing, different, refused or failed; 0 if the last run found none.",
         &|report| {
             let counts = &report.counts;
             let wrong = counts.drift + counts.missing + counts.refused + counts.failed;

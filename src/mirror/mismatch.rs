@@ -23,7 +23,7 @@ pub(crate) fn mismatch(candidate: &Candidate, payload: &Payload) -> Result<Optio
     let verdict = compare(listed, &payload.archive, &payload.content.digest, &manifests)?;
     Ok(match verdict {
         Verdict::Differs(Mismatch { listed, found }) => {
-            Some(format!("the index says {listed}, its archive has {found}"))
+            Some(format!("the index has {listed}, its archive has {found}"))
         }
         Verdict::Equal | Verdict::Missing | Verdict::Odd(_) => None,
     })

@@ -110,7 +110,7 @@ impl<'a> Run<'a> {
                         path.display(),
                         state.header.source
                     ))
-                    .with_hint("each source and each shard has a file of its own"));
+                    .with_hint("each source and each shard needs a separate file"));
                 }
                 (Some(ledger), state)
             }
@@ -343,7 +343,7 @@ impl<'a> Run<'a> {
             let done = done.map_err(broke)?;
             hope.learn(done.failed);
             let why = match done.fatal {
-                true => Some("what the destination stores is not what it was sent"),
+                true => Some("the destination stored other content than it received"),
                 false => hope.is_lost(),
             };
             self.note(done)?;

@@ -44,13 +44,15 @@ impl FromStr for Pattern {
         let inner = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
         let kind = match inner {
             Some(regex) => Kind::Regex(Regex::new(regex).map_err(|error| {
-                Error::usage(format!("`{text}` is no regular expression")).with_source(error)
+                Error::usage(format!("`{text}` is not a regular expression")).with_source(error)
             })?),
             None => {
                 let glob = Glob::new(text.as_bytes());
                 if text.is_empty() || !glob.is_sound() {
-                    return Err(Error::usage(format!("`{text}` is no pattern for charts' names"))
-                        .with_hint("write a glob such as `kube-*`, or `/^kube-(state|proxy)/`"));
+                    return Err(Error::usage(format!(
+                        "`{text}` is not a pattern for charts' names"
+                    ))
+                    .with_hint("write a glob such as `kube-*`, or `/^kube-(state|proxy)/`"));
                 }
                 Kind::Glob(glob)
             }
@@ -85,7 +87,7 @@ impl FromStr for Rule {
             Some((name, range)) => (
                 name,
                 Some(range.parse().map_err(|error: crate::constraint::ParseConstraintError| {
-                    Error::usage(format!("`{range}` is no range of versions")).with_source(error)
+                    Error::usage(format!("`{range}` is not a range of versions")).with_source(error)
                 })?),
             ),
             None => (text, None),

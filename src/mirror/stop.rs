@@ -69,7 +69,7 @@ impl Stop {
 
 /// Returns the error of a run that was asked to end before it did anything.
 pub(super) fn interrupted() -> Error {
-    Error::new(ErrorKind::Interrupted, "the mirror was interrupted before it carried anything")
+    Error::new(ErrorKind::Interrupted, "the mirror was interrupted before it copied anything")
 }
 
 impl Run<'_> {

@@ -215,7 +215,7 @@ pub async fn first_chart<R: Fetch>(repository: &R, name: &str, tags: &[Tag]) -> 
     let looked = tags.len().min(PASSED_TAGS);
     Err(match refused {
         Some(error) if looked > 1 => error.context(format!(
-            "none of the {looked} newest tags of {name} that fit leads to a chart"
+            "none of the {looked} newest matching tags of {name} refers to a chart"
         )),
         Some(error) => error,
         None => Error::not_found(format!("{name} has no tag that fits")),

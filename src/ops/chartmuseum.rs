@@ -111,7 +111,7 @@ pub fn prepare(path: &Path, options: &Options) -> Result<Outgoing> {
             return prepare::repackaged(path, &options.package, &options.limits);
         }
         return Err(Error::usage(format!(
-            "`{}` is an archive, which goes as it is; another version needs its source",
+            "`{}` is an archive, which is sent unchanged; another version needs its source",
             path.display()
         ))
         .with_advice(Advice::PackageFolder));
@@ -128,7 +128,7 @@ pub fn prepare(path: &Path, options: &Options) -> Result<Outgoing> {
 }
 
 /// Uploads a chart. If a response is lost, the upload is sent again. So an existing version with
-/// the same bytes is no conflict.
+/// the same bytes is not a conflict.
 ///
 /// # Errors
 /// `Conflict` if the server has a different archive of this version and keeps it; any other error
@@ -160,7 +160,7 @@ pub async fn upload(museum: &ChartMuseum, chart: Outgoing, force: Force) -> Resu
             let error = Error::new(
                 ErrorKind::Conflict,
                 format!(
-                    "{} is there already, with other bytes: {}",
+                    "{} exists already, with other bytes: {}",
                     report.file,
                     museum.repository().url()
                 ),

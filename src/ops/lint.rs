@@ -67,7 +67,7 @@ pub enum Schema {
 /// Checks the chart at `path`, a folder or an archive (`.tgz`, `.tar.gz`).
 ///
 /// # Errors
-/// Fails if it is no chart at all: a folder without Chart.yaml, or an archive that cannot be
+/// Fails if it is not a chart at all: a folder without Chart.yaml, or an archive that cannot be
 /// loaded.
 pub fn lint(path: &Path, options: &Options) -> Result<Report> {
     let limits = &options.limits;

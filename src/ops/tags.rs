@@ -9,7 +9,7 @@ use crate::{
     version::Version,
 };
 
-/// Sorts tags newest version first. Tags that are no versions follow in alphabetical order.
+/// Sorts tags newest version first. Tags that are not versions follow in alphabetical order.
 pub fn sort(tags: &mut [Tag]) {
     tags.sort_by(|a, b| match (a.version(), b.version()) {
         (Some(left), Some(right)) => right.cmp(&left).then_with(|| a.cmp(b)),

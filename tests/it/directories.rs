@@ -247,7 +247,7 @@ fn a_link_never_leads_out_of_the_chart() {
         let error = place.load().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         let start =
-            format!("symbolic link `{}` leads out of the chart, to `", place.path(link).display());
+            format!("symbolic link `{}` points out of the chart, to `", place.path(link).display());
         assert!(error.message().starts_with(&start), "{error:?}");
         place.file(".helmignore", format!("/{link}\n"));
         assert!(place.load().is_ok(), "{link}: what is ignored leads nowhere");
@@ -262,13 +262,13 @@ fn a_link_back_into_itself_is_refused() {
         let place = Place::new();
         place.link(link, target);
         let error = place.load().unwrap_err();
-        assert!(error.message().contains("leads back to"), "{error:?}");
+        assert!(error.message().contains("points back to"), "{error:?}");
     }
     let place = Place::new();
     place.link("a/x", "../b");
     place.link("b/y", "../a");
     let error = place.load().unwrap_err();
-    assert!(error.message().contains("leads back to"), "{error:?}");
+    assert!(error.message().contains("points back to"), "{error:?}");
 }
 
 #[test]

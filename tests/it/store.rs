@@ -229,7 +229,7 @@ fn a_directory_of_something_else_does_not_become_a_store() {
     ] {
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(
-            error.to_string().ends_with("is not empty and is no store of chartferry"),
+            error.to_string().ends_with("is not empty and is not a store of chartferry"),
             "{error}"
         );
     }

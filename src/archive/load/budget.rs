@@ -34,7 +34,7 @@ impl Links {
         if self.shown.len() == LINKS_SHOWN {
             self.more += 1;
         } else {
-            self.shown.push(format!("{what}; it was left out"));
+            self.shown.push(format!("{what}; it was skipped"));
         }
     }
 
@@ -43,8 +43,8 @@ impl Links {
         let mut sentences = std::mem::take(&mut self.shown);
         match std::mem::take(&mut self.more) {
             0 => {}
-            1 => sentences.push("1 more link was left out".to_owned()),
-            more => sentences.push(format!("{more} more links were left out")),
+            1 => sentences.push("1 more link was skipped".to_owned()),
+            more => sentences.push(format!("{more} more links were skipped")),
         }
         sentences
     }

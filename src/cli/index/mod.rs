@@ -39,7 +39,7 @@ pub(super) struct IndexArgs {
     /// Take the creation times of entries from this source
     #[arg(long, value_enum, default_value_t, value_name = "SOURCE")]
     created_from: CreatedFrom,
-    /// Refuse archives that are no charts, and duplicate versions
+    /// Refuse archives that are not charts, and duplicate versions
     #[arg(long)]
     strict: bool,
     /// Write the result in this format
@@ -96,16 +96,16 @@ pub(super) fn index(run: &Run, args: &IndexArgs) -> Result<Exit> {
         run.talk.warn(warning);
     }
     for (version, reason) in &report.left_out {
-        run.talk.warn(&format!("{version} is left out: {reason}"));
+        run.talk.warn(&format!("{version} is skipped: {reason}"));
     }
     if args.output == Format::Text {
         // Helm prints nothing; but the user should notice a chart that the index lacks.
         if let Some((path, reason)) = report.skipped.first() {
             let others = match report.skipped.len() - 1 {
                 0 => String::new(),
-                more => format!("; {more} more are left out, `-o json` lists them"),
+                more => format!("; {more} more are skipped, `-o json` lists them"),
             };
-            run.talk.warn(&format!("`{path}` is no chart and is left out: {reason}{others}"));
+            run.talk.warn(&format!("`{path}` is not a chart and is skipped: {reason}{others}"));
         }
         return Ok(Exit::Ok);
     }

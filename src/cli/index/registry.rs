@@ -66,7 +66,7 @@ pub(crate) fn index_registry(run: &Run, place: &str, args: &IndexArgs) -> Result
     if listing.is_empty() {
         // An empty index must not replace one with many charts.
         return Err(Error::not_found(format!("no chart in `oci://{bare}`; nothing was written"))
-            .with_hint("`oci://HOST/NAMESPACE` is where the charts' repositories lie in"));
+            .with_hint("`oci://HOST/NAMESPACE` has the charts' repositories"));
     }
     let text = if args.json {
         write::json(&listing, &generated)

@@ -349,7 +349,7 @@ fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("it must be at least 1".to_owned()),
         Ok(number) => Ok(number),
-        Err(_) => Err("it is no number".to_owned()),
+        Err(_) => Err("it is not a number".to_owned()),
     }
 }
 
@@ -357,6 +357,6 @@ fn above_zero(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
         Ok(_) => Err("it must be above 0".to_owned()),
-        Err(_) => Err("it is no number".to_owned()),
+        Err(_) => Err("it is not a number".to_owned()),
     }
 }

@@ -225,7 +225,7 @@ impl Ends<'_> {
                 })));
             }
             LocationText::OtherUrl(_) => {
-                return Err(Error::usage(format!("`{text}` is no destination of a mirror"))
+                return Err(Error::usage(format!("`{text}` is not a destination of a mirror"))
                     .with_hint("write `oci://HOST/NAMESPACE`, a folder, `layout:DIR`, a bundle, or a ChartMuseum's address"));
             }
             LocationText::Bare(_) => {}
@@ -358,7 +358,7 @@ impl Ends<'_> {
         let secret = match (&entry.password_env, &entry.password_file) {
             (Some(name), None) => Some(self.run.env.secret(name).ok_or_else(|| {
                 Error::usage(format!(
-                    "the variable `{name}`, which is to hold the password for `{}`, is not set",
+                    "the variable `{name}` for the password for `{}` is not set",
                     entry.host
                 ))
             })?),
@@ -415,18 +415,18 @@ fn no_source(text: &str) -> Error {
     let path = Path::new(text);
     if path.is_file() {
         return Error::usage(format!(
-            "`{text}` is no source of charts: it is a file, and no bundle"
+            "`{text}` is not a source of charts: it is a file, but not a bundle"
         ))
         .with_hint(
             "a bundle ends in .tar.zst, .tzst or .tar; an archive is pushed by `chartferry push`",
         );
     }
     if is_host(text) {
-        return Error::usage(format!("`{text}` is no source of charts"))
+        return Error::usage(format!("`{text}` is not a source of charts"))
             .with_hint(format!("for a registry write `oci://{text}`"));
     }
     if !LocationText::parse(text).is_bare() || text.is_empty() {
-        return Error::usage(format!("`{text}` is no source of charts")).with_hint(kinds);
+        return Error::usage(format!("`{text}` is not a source of charts")).with_hint(kinds);
     }
     let what = match is_bundle(text) {
         true => format!("there is no bundle `{text}`"),

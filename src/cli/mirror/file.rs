@@ -361,7 +361,7 @@ pub(super) fn alias(without_v: bool) -> Alias {
 
 pub(super) fn range(text: &str) -> Result<crate::constraint::Constraint> {
     text.parse().map_err(|error: crate::constraint::ParseConstraintError| {
-        Error::usage(format!("`{text}` is no range of versions")).with_source(error)
+        Error::usage(format!("`{text}` is not a range of versions")).with_source(error)
     })
 }
 
@@ -369,7 +369,7 @@ pub(super) fn range(text: &str) -> Result<crate::constraint::Constraint> {
 pub(super) fn since(text: &str) -> Result<Timestamp> {
     let day = || format!("{text}T00:00:00Z").parse::<Timestamp>();
     text.parse().or_else(|_| day()).map_err(|error| {
-        Error::usage(format!("`{text}` is no date"))
+        Error::usage(format!("`{text}` is not a date"))
             .with_source(error)
             .with_hint("write `2026-01-31`, or `2026-01-31T12:00:00Z`")
     })
@@ -390,7 +390,8 @@ pub(super) fn age(text: &str) -> Result<Duration> {
         .and_then(unit)
         .and_then(|seconds| text[..text.len() - 1].parse::<u64>().ok()?.checked_mul(seconds));
     parsed.map(Duration::from_secs).ok_or_else(|| {
-        Error::usage(format!("`{text}` is no age")).with_hint("write `7d`, `36h`, `90m` or `30s`")
+        Error::usage(format!("`{text}` is not an age"))
+            .with_hint("write `7d`, `36h`, `90m` or `30s`")
     })
 }
 

@@ -112,7 +112,7 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
         to: settings.to.credential()?,
         failed: Mutex::default(),
     };
-    let progress = Progress::start(run, "carried", "versions", 0);
+    let progress = Progress::start(run, "copied", "versions", 0);
     let counts = progress.counts();
     let mut options = Options::new(now);
     options.mode = match (args.dry_run, args.check) {
@@ -178,7 +178,8 @@ async fn every(ends: &Ends<'_>, options: &Options, args: &MirrorArgs) -> Result<
     if let Some(template) = &ends.settings.template {
         // One error now is better than one for every version later.
         sink.place(&SAMPLE).map_err(|error| {
-            Error::usage(format!("the template `{template}` leads nowhere")).with_source(error)
+            Error::usage(format!("the template `{template}` gives no valid place"))
+                .with_source(error)
         })?;
     }
     let sources = &ends.settings.sources;
@@ -283,7 +284,7 @@ fn rules(source: &mirror::Source, sink: &mirror::Sink, urls: &[Rules]) -> Result
         }
         None if urls.is_empty() => {
             return Err(Error::usage(format!(
-                "nothing says where dependencies are found: `{}` is no address",
+                "the address for dependencies is unknown: `{}` is not an address",
                 sink.identity()
             ))
             .with_hint("name it with `--dependency-url OLD-URL=NEW-URL`"));
@@ -301,12 +302,12 @@ fn metadata(path: &Path) -> Result<Bytes> {
             .with_hint("Artifact Hub's metadata is a small YAML file"));
     }
     let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
-    let bad = |error: Error| error.with_hint("it is the text of an artifacthub-repo.yml");
+    let bad = |error: Error| error.with_hint("write an artifacthub-repo.yml");
     match yaml::parse(&bytes, yaml::Duplicates::LastWins, &Limits::default()) {
         Ok(yaml::Value::Map(_)) => Ok(bytes.into()),
-        Ok(_) => Err(bad(Error::usage(format!("`{}` is no mapping", path.display())))),
+        Ok(_) => Err(bad(Error::usage(format!("`{}` is not a mapping", path.display())))),
         Err(error) => {
-            let what = format!("`{}` is no YAML", path.display());
+            let what = format!("`{}` is not YAML", path.display());
             Err(bad(Error::usage(what).with_source(error)))
         }
     }
@@ -389,7 +390,7 @@ fn shard_of_job(run: &Run) -> Result<Shard> {
         run.env
             .text(name)
             .map(|text| {
-                text.parse().map_err(|_| Error::usage(format!("{name} `{text}` is no number")))
+                text.parse().map_err(|_| Error::usage(format!("{name} `{text}` is not a number")))
             })
             .transpose()
     };
@@ -397,7 +398,7 @@ fn shard_of_job(run: &Run) -> Result<Shard> {
         (None, _) | (Some(0), None) => Ok(Shard::default()),
         (Some(index), Some(count)) => Shard::new(index.saturating_add(1), count),
         (Some(index), None) => Err(Error::usage(format!(
-            "JOB_COMPLETION_INDEX is {index}, but nothing says of how many"
+            "JOB_COMPLETION_INDEX is {index}, but JOB_COMPLETIONS is not set"
         ))
         .with_hint("set JOB_COMPLETIONS to the job's `completions`, or write `--shard`")),
     }
@@ -479,7 +480,7 @@ impl MirrorArgs {
             self.ends.split_last().filter(|(_, sources)| !sources.is_empty())
         else {
             let only = self.ends.first().map_or("", String::as_str);
-            return Err(Error::usage(format!("`{only}` alone is no mirror"))
+            return Err(Error::usage(format!("`{only}` alone is not a mirror"))
                 .with_hint("name sources and a destination: `mirror SRC… DST`"));
         };
         let patterns = |texts: &[String]| {

@@ -104,10 +104,10 @@ fn hints(report: &Report) -> Vec<&'static str> {
         );
     }
     if has(Outcome::Mismatch) {
-        hints.push("`--on-digest-mismatch warn` carries what is not what its index says");
+        hints.push("`--on-digest-mismatch warn` copies archives that differ from their index");
     }
     if report.mode == Mode::Run && refused().next().is_some() {
-        hints.push("once the reason is gone, `--retry` tries again what was refused");
+        hints.push("once the reason is resolved, `--retry` tries refused versions again");
     }
     hints
 }
@@ -256,13 +256,13 @@ mod tests {
 
     #[test]
     fn records_are_told_with_their_age_and_skipped_versions_with_their_place() {
-        let mut report = report(vec![told(0, Status::Skipped, "its place holds x", None)]);
+        let mut report = report(vec![told(0, Status::Skipped, "its place has x", None)]);
         (report.counts.recorded, report.counts.selected, report.looked_ago) = (2, 3, 3 * 3600);
         report.counts.others = 1;
         report.stopped = Some("the mirror was interrupted".into());
         assert_eq!(
             text(&report),
-            "a -> oci://r\n  skipped demo 1.0.0 at oci://r/demo:1.0.0: its place holds x\n  the mirror was interrupted\n\
+            "a -> oci://r\n  skipped demo 1.0.0 at oci://r/demo:1.0.0: its place has x\n  the mirror was interrupted\n\
              3 versions of 1 chart: 1 skipped, 2 recorded, last looked at 3 h ago; 1 other tag holds no chart\n"
         );
     }

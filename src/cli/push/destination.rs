@@ -86,7 +86,7 @@ impl Destination {
                 })?;
                 if namespace.as_ref().is_some_and(|namespace| namespace.last_segment() == chart) {
                     run.talk.warn(&format!(
-                        "the chart goes to {registry}/{repository}: the destination is a namespace and the chart's name is added to it"
+                        "the chart goes to {registry}/{repository}: the destination is a namespace, and `push` adds the chart's name"
                     ));
                 }
                 let name = format!("{registry}/{repository}");
@@ -109,7 +109,7 @@ pub(crate) fn no_folder(text: &str, of: &str) -> Option<Error> {
     if Path::new(text).is_dir() || text.ends_with('/') || text.starts_with("./") {
         return None;
     }
-    let error = Error::usage(format!("`{text}` is no destination {of}"));
+    let error = Error::usage(format!("`{text}` is not a destination {of}"));
     if is_host(text) {
         return Some(
             error

@@ -33,7 +33,7 @@ use std::path::Path;
 /// Returns the error for a reference that is not saved here.
 pub(crate) fn not_saved(reference: &str) -> Error {
     Error::not_found(format!("Chart not found: {reference}"))
-        .with_hint(format!("`chartferry list` shows what is saved here; `chartferry pull {reference}` brings it from its registry"))
+        .with_hint(format!("`chartferry list` lists the saved charts; `chartferry pull {reference}` downloads it from its registry"))
 }
 
 /// Returns the block of lines that the old commands printed for a chart.

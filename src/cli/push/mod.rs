@@ -386,7 +386,7 @@ impl<'a> Elsewhere<'a> {
             ));
         }
         prepare::from_repository(got, &located.created, limits)
-            .map_err(|error| error.context(format!("{located} is no good chart archive")))
+            .map_err(|error| error.context(format!("{located} is not a valid chart archive")))
     }
 }
 

@@ -70,7 +70,7 @@ pub(crate) fn notes(run: &Run, all: &[&Told]) {
         }
         if report.tag.as_str().contains('_') {
             run.talk.info(&format!(
-                "{reference} stands for the version {}: a tag cannot hold a plus sign, so it is written as an underscore",
+                "{reference} means the version {}: a tag cannot have a plus sign, so an underscore replaces it",
                 report.tag.to_version()
             ));
         }

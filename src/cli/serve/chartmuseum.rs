@@ -130,7 +130,7 @@ impl MuseumArgs {
             for (flag, value) in [("--basic-auth-user", user), ("--basic-auth-pass", &password)] {
                 if value.is_empty() {
                     return Err(Error::usage(format!("`{flag}` is empty"))
-                        .with_hint("leave `--basic-auth-user` and `--basic-auth-pass` away to let everybody in"));
+                        .with_hint("omit `--basic-auth-user` and `--basic-auth-pass` to allow access to everybody"));
                 }
             }
             return Ok(Some(Access::One(OneUser::new(user, &password, anonymous))));
@@ -219,7 +219,7 @@ fn chart_url(text: &str) -> Result<String> {
     if text.is_empty() || web && url::Url::parse(text).is_ok() {
         return Ok(text.to_owned());
     }
-    Err(Error::usage(format!("`--chart-url` is no URL: `{text}`"))
+    Err(Error::usage(format!("`--chart-url` is not a URL: `{text}`"))
         .with_hint("write it as clients reach this server: `https://HOST/PATH`"))
 }
 

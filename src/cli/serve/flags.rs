@@ -147,14 +147,15 @@ impl FlagArgs {
             let flags: Vec<String> =
                 self.others.idle.iter().map(|flag| format!("`--{flag}`")).collect();
             let verb = if flags.len() == 1 { "means" } else { "mean" };
-            run.talk.warn(&format!("{} {verb} nothing here and can go", flags.join(", ")));
+            run.talk.warn(&format!("{} {verb} nothing here and can be removed", flags.join(", ")));
         }
         Ok(())
     }
 }
 
 /// The hint for charts that are stored elsewhere.
-const CARRY: &str = "let it store in a folder, and carry the charts here with `chartferry mirror` from the old server";
+const CARRY: &str =
+    "use a folder, and copy the charts from the old server with `chartferry mirror`";
 
 fn elsewhere(flag: &str) -> Error {
     Error::usage(format!(

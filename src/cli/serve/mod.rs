@@ -151,7 +151,7 @@ fn archives(root: &Path, error: Error) -> Error {
         return error;
     }
     error.with_hint(format!(
-        "it holds archives: name another folder here, and then `chartferry mirror {} oci://HOST:PORT` carries them",
+        "it holds archives: name another folder here, and then copy them with `chartferry mirror {} oci://HOST:PORT`",
         root.display()
     ))
 }

@@ -91,7 +91,7 @@ impl UpstreamArgs {
                 None => Ok(None),
                 Some(cache) if cache.as_os_str() == "redis" => Err(shared("cache redis")),
                 Some(_) => Err(Error::usage("`--cache` is for `--upstream`")
-                    .with_hint("over a folder, what was seen is kept in that folder")),
+                    .with_hint("with a folder, `serve` keeps its cache in that folder")),
             };
         };
         if matches!(LocationText::parse(url), LocationText::Http(_) | LocationText::OtherUrl(_)) {

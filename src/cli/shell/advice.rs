@@ -34,7 +34,7 @@ pub(crate) fn render(advice: &Advice, read_by: ReadBy) -> String {
             "give --username and --password, or --access-token"
         }
         Advice::NameCredentialsFile => "name one with --registry-config",
-        Advice::NameCharts => "name the charts with `--charts` where a registry does not list them",
+        Advice::NameCharts => "name the charts with `--charts` if a registry does not list them",
         Advice::Unlisted { refused_by } => {
             return unlisted(refused_by.as_deref(), "--username NAME --password-stdin");
         }
@@ -82,11 +82,9 @@ pub(crate) fn render(advice: &Advice, read_by: ReadBy) -> String {
             "save them into two bundles, or their common namespace with `--all`"
         }
         Advice::TolerateInvalid(Intolerable::Files) => {
-            "without `--strict` they are left out, as Helm does"
+            "without `--strict` they are skipped, as in Helm"
         }
-        Advice::TolerateInvalid(_) => {
-            "without `--strict` it is left out, as Helm does, with a warning"
-        }
+        Advice::TolerateInvalid(_) => "without `--strict` it is skipped with a warning, as in Helm",
         Advice::UpdateDependencies => "chartferry dependency update CHART",
         Advice::AddRepository => "`chartferry repo add NAME URL`",
         Advice::AddDependencyRepository => {
@@ -109,12 +107,12 @@ pub(crate) fn render(advice: &Advice, read_by: ReadBy) -> String {
         }
         Advice::WaitLonger => "`--timeout` allows a longer wait",
         Advice::AllowPrereleases => {
-            "only prereleases are there; add `--devel` or name one with `--version`"
+            "only prereleases exist; add `--devel` or name one with `--version`"
         }
         Advice::CompareTrusted => "`--check` compares them",
         Advice::IgnoreState => "`--ignore-state` with `--on-conflict` looks at everything",
         Advice::RestrictAccess => {
-            "give it users with `--htpasswd`, or say `--open` if everybody may write to it"
+            "give it users with `--htpasswd`, or pass `--open` if everybody may write to it"
         }
         Advice::At { side, advice } => return at(*side, advice, read_by),
         Advice::Text(_) | Advice::PassCredentials { .. } => return advice.to_string(),
@@ -132,7 +130,7 @@ fn log_in(registry: &str, reason: LogIn) -> String {
             format!("check the name and the password, or log in with `chartferry login {registry}`")
         }
         LogIn::Permission => {
-            format!("log in with `chartferry login {registry}` as someone who may do this")
+            format!("log in with `chartferry login {registry}` as a user with this permission")
         }
         LogIn::DockerHub => {
             "on Docker Hub a repository is `docker.io/ACCOUNT/NAME`; log in with `chartferry login docker.io`"
@@ -158,14 +156,14 @@ fn authenticate(read_by: ReadBy) -> String {
             ": `chartferry repo add NAME URL --username NAME --password-stdin`, and push `NAME/CHART`"
         }
     };
-    format!("give a name and a password who may read this{flags}")
+    format!("give the name and password of a user with read access{flags}")
 }
 
 fn unlisted(refused_by: Option<&str>, flags: &str) -> String {
     let charts = "name the charts with `--charts`: this registry does not list its repositories";
     match refused_by {
         Some(registry) => format!(
-            "say who you are with `{flags}` or `chartferry login {registry}`; if that is right, {charts}"
+            "give credentials with `{flags}` or `chartferry login {registry}`; if that is right, {charts}"
         ),
         None => charts.to_owned(),
     }
@@ -188,7 +186,7 @@ fn overwrite(what: Occupied) -> &'static str {
         Occupied::Names => {
             "nothing was loaded; `--overwrite` replaces them, `--skip-existing` leaves them"
         }
-        Occupied::MuseumVersion => "`--force` replaces it, where the server allows that",
+        Occupied::MuseumVersion => "`--force` replaces it, if the server allows that",
         Occupied::Repository => "`--force-update` replaces it",
     }
 }
@@ -234,7 +232,7 @@ fn at(side: Side, advice: &Advice, read_by: ReadBy) -> String {
             format!("name yourself with {flags}, or by `chartferry login`")
         }
         Advice::Authenticate(Service::ChartMuseum) => {
-            format!("name yourself with {flags}, as someone who may upload")
+            format!("give the credentials of a user who may upload with {flags}")
         }
         Advice::Authenticate(_) => format!(
             "name yourself with {flags}, or give the repository its credentials by `chartferry repo add` and mirror it \
@@ -324,7 +322,7 @@ mod tests {
     #[test]
     fn a_refusal_of_a_repository_names_the_flags_of_the_command() {
         let ask = |read_by| render(&Advice::Authenticate(Service::Repository), read_by);
-        let base = "give a name and a password who may read this";
+        let base = "give the name and password of a user with read access";
         assert_eq!(ask(ReadBy::Unknown), base);
         assert_eq!(ask(ReadBy::Flags), format!("{base}: `--username NAME --password-stdin`"));
         for read_by in [ReadBy::FlagsOrConfiguration, ReadBy::Configuration] {

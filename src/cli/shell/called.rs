@@ -84,8 +84,8 @@ mod tests {
     fn as_a_plugin_commands_are_helms() {
         for (text, as_plugin) in [
             (
-                "`chartferry list` shows what is saved here; `chartferry pull h/x` brings it",
-                "`helm chart list` shows what is saved here; `helm chart pull h/x` brings it",
+                "`chartferry list` lists the saved charts; `chartferry pull h/x` downloads it",
+                "`helm chart list` lists the saved charts; `helm chart pull h/x` downloads it",
             ),
             ("log in with `chartferry login h`", "log in with `helm registry login h`"),
             ("hint: chartferry repo update\n", "hint: helm repo update\n"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Parses a duration, for clap.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let bad = || format!("`{text}` is no span of time such as `90s` or `2m0s`");
+    let bad = || format!("`{text}` is not a duration such as `90s` or `2m0s`");
     if text == "0" {
         return Ok(Duration::ZERO);
     }

@@ -38,7 +38,7 @@ impl Exit {
         (Self::Failure, "The command failed."),
         (Self::Drift, "With a check: the two sides differ."),
         (Self::Partial, "Some of several inputs failed."),
-        (Self::Conflict, "Something else is there, and was not replaced."),
+        (Self::Conflict, "Different content exists, and was not replaced."),
         (Self::NotFound, "The chart, file or repository does not exist."),
         (Self::Denied, "Credentials are missing, wrong, or not sufficient."),
         (Self::Integrity, "Bytes do not have their digest."),

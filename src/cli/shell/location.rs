@@ -98,14 +98,14 @@ pub(crate) async fn resolve(run: &Run, text: &str) -> Result<Location> {
                 return error;
             }
             Error::not_found(format!(
-                "`{text}` is no path, no saved chart and no registry's reference"
+                "`{text}` is not a path, a saved chart or a registry's reference"
             ))
             .with_source(error)
             .with_hint(format!(
                 "`chartferry repo add {first} URL` would make it a chart of a repository"
             ))
         }),
-        None => Err(Error::not_found(format!("`{text}` is no path and no saved chart"))
+        None => Err(Error::not_found(format!("`{text}` is neither a path nor a saved chart"))
             .with_hint("a registry's reference begins with its host, such as `localhost:5000/ns/name:1.0.0`, or with `oci://`")),
     }
 }
@@ -120,7 +120,7 @@ pub(crate) fn in_repository(run: &Run, name: &str, chart: &str) -> Result<Locati
 }
 
 /// Returns true if `text` has the form `repo/chart`: two names without a tag, the first of which is
-/// no registry. If there are more segments or a tag, the first is a host without a dot.
+/// not a registry. If there are more segments or a tag, the first is a host without a dot.
 pub(crate) fn is_in_repository(text: &str) -> bool {
     let mut segments = text.split('/');
     let (first, chart, rest) = (segments.next(), segments.next(), segments.next());

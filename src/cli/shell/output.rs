@@ -1,4 +1,5 @@
-//! Output of results on stdout and messages on stderr. A reader that closes the pipe is no failure.
+//! Output of results on stdout and messages on stderr. A reader that closes the pipe is not a
+//! failure.
 
 use crate::{Error, Result, quote::printable};
 use serde::Serialize;

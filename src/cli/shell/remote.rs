@@ -233,7 +233,7 @@ impl TransportArgs {
         if let Some(seconds) = env.text("CHARTFERRY_RETRY_MAX_WAIT") {
             let seconds = seconds.parse().map_err(|_| {
                 Error::usage(format!(
-                    "CHARTFERRY_RETRY_MAX_WAIT `{seconds}` is no number of seconds"
+                    "CHARTFERRY_RETRY_MAX_WAIT `{seconds}` is not a number of seconds"
                 ))
             })?;
             options.retry_after = Duration::from_secs(seconds);

@@ -160,7 +160,7 @@ pub(crate) async fn fetch(run: &Run, located: &Located, provenance: Provenance) 
         Verdict::Equal => {}
         Verdict::Missing if located.version.is_empty() => {}
         Verdict::Missing => run.talk.info(&format!(
-            "the index names no digest for {located}; what came has `{}`",
+            "the index has no digest for {located}; the archive has `{}`",
             checked.got.digest
         )),
         verdict => {

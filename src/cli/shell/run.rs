@@ -185,7 +185,7 @@ impl Signal {
             Self::Interrupt => (ErrorKind::Interrupted, "interrupted"),
             Self::Terminate => (ErrorKind::Terminated, "terminated"),
         };
-        Error::new(kind, format!("{what}; nothing half-written stands in its place"))
+        Error::new(kind, format!("{what}; no file was written in part"))
     }
 }
 

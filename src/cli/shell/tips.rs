@@ -110,7 +110,7 @@ fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
     }
 }
 
-/// Returns the first words of a command line that are no flags, without a leading `chart`. Aliases
+/// Returns the first words of a command line that are not flags, without a leading `chart`. Aliases
 /// are replaced by their names.
 fn verbs(words: &[&str]) -> String {
     let plain = words.iter().copied().filter(|word| !word.starts_with('-'));

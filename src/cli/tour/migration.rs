@@ -11,9 +11,7 @@ use crate::{Error, ErrorKind, Result};
 /// Moves the charts from a ChartMuseum of the tour into the registry, and pulls them in the old way
 /// and the new.
 pub(crate) fn move_house(stage: &Stage, registry: &Server, charts: &[Chart]) -> Result<()> {
-    stage.heading(
-        "The move: here is an old chart repository, with ChartMuseum's API and the same charts",
-    )?;
+    stage.heading("Start an old chart repository, with ChartMuseum's API and the same charts")?;
     let old = Server::start(stage, &["--storage", "old"])?;
     let old_url = format!("http://{}", old.address());
     let mut command = vec!["museum".to_owned(), "push".into()];
@@ -21,19 +19,18 @@ pub(crate) fn move_house(stage: &Stage, registry: &Server, charts: &[Chart]) -> 
     command.push(old_url.clone());
     stage.run(&command)?;
 
-    stage
-        .heading("Mirror all of it into the registry: every byte as it is, every digest checked")?;
+    stage.heading("Mirror it into the registry: every byte unchanged, every digest checked")?;
     let target = format!("oci://{}/moved", registry.address());
     let mirror = ["mirror".to_owned(), old_url.clone(), target.clone()];
     let report = stage.run(&mirror)?;
     let count = |what: &str| format!("{} {what}", charts.len());
     stage.check(report.contains(&count("sent")), "every version was sent")?;
 
-    stage.heading("Mirror again: the index has not changed, so nothing is asked of the registry but what it remembers")?;
+    stage.heading("Mirror again: the index has not changed, so the registry is only asked for the stored state")?;
     let report = stage.run(&mirror)?;
     stage.check(report.contains(&count("recorded")), "every version is recorded")?;
 
-    stage.heading("Those who know only index.yaml keep it, read from the registry")?;
+    stage.heading("Serve an index.yaml over the registry, for clients that need one")?;
     let bridge = Server::start(stage, &["--upstream", &target, "--plain-http"])?;
     let bridge_url = format!("http://{}", bridge.address());
     for (name, url) in [("old", &old_url), ("new", &bridge_url)] {
@@ -41,7 +38,7 @@ pub(crate) fn move_house(stage: &Stage, registry: &Server, charts: &[Chart]) -> 
     }
     stage.run(&["search".into(), "repo".into(), "new/".into()])?;
 
-    stage.heading("By the old address and the new, the same bytes")?;
+    stage.heading("Pull the same bytes from the old address and the new")?;
     // Without a version, the name means the newest one, so charts with several versions are left
     // out.
     let single = |chart: &&Chart| charts.iter().filter(|one| one.name == chart.name).count() == 1;

@@ -44,7 +44,7 @@ impl Chart {
 pub(super) fn tour(_run: &Run, args: &TourArgs) -> Result<Exit> {
     let start = Instant::now();
     let stage = Stage::new()?;
-    stage.say("chartferry carries charts from source to registry and back. Everything below happens in a temporary\nfolder, on a registry that this program runs itself.\n")?;
+    stage.say("chartferry moves charts from source to registry and back. Everything below happens in a temporary\nfolder, on a registry that this program runs itself.\n")?;
     let sources = sources(&stage, args)?;
     let registry = Server::start(&stage, &["--storage", "registry"])?;
     let address = registry.address().to_owned();
@@ -55,7 +55,7 @@ pub(super) fn tour(_run: &Run, args: &TourArgs) -> Result<Exit> {
     command.extend(["-d".into(), "packages".into()]);
     stage.run(&command)?;
 
-    stage.heading("Push them; what was stored is read back and compared")?;
+    stage.heading("Push them, read the stored content back, and compare it")?;
     let mut charts = archives(&stage)?;
     let mut command = vec!["push".to_owned()];
     command.extend(charts.iter().map(|chart| shown(&stage, &chart.archive)));
@@ -68,14 +68,14 @@ pub(super) fn tour(_run: &Run, args: &TourArgs) -> Result<Exit> {
         digest.clone_into(&mut chart.digest);
     }
 
-    stage.heading("Push them again: nothing is sent")?;
+    stage.heading("Push them again, which sends nothing")?;
     let again = stage.run(&command)?;
     stage.check(again == pushed, "the digests are the same")?;
 
-    let first = charts.first().ok_or_else(|| Error::invalid("there are no charts to tour with"))?;
-    stage.heading("List what the registry holds")?;
+    let first = charts.first().ok_or_else(|| Error::invalid("the tour found no charts"))?;
+    stage.heading("List the content of the registry")?;
     let tags = stage.run(&["tags".into(), format!("{address}/tour/{}", first.name)])?;
-    stage.check(tags.lines().any(|tag| tag == first.tag()), "the tag is there")?;
+    stage.check(tags.lines().any(|tag| tag == first.tag()), "the tag exists")?;
     stage.run(&[
         "search".into(),
         format!("oci://{address}/tour/{}", first.name),
@@ -97,12 +97,12 @@ pub(super) fn tour(_run: &Run, args: &TourArgs) -> Result<Exit> {
         bytes += ours.len();
         stage.check(
             ours == theirs,
-            &format!("{} {} came back byte for byte", chart.name, chart.version),
+            &format!("{} {} returned byte for byte", chart.name, chart.version),
         )?;
     }
     stage.say(&format!("compared {} archives, {bytes} bytes: all equal\n", charts.len()))?;
 
-    stage.heading("The old verbs: pull into the store of saved charts, list, export")?;
+    stage.heading("Use the old verbs: pull into the store of saved charts, list, export")?;
     for chart in charts.iter().take(2) {
         let reference = format!("{address}/tour/{}:{}", chart.name, chart.tag());
         stage.run(&["chart".into(), "pull".into(), reference.clone()])?;
@@ -118,7 +118,7 @@ pub(super) fn tour(_run: &Run, args: &TourArgs) -> Result<Exit> {
         format!("{address}/tour/{}:{}", first.name, first.tag()),
     ])?;
     let local = stage.run(&["show".into(), "chart".into(), shown(&stage, &first.archive)])?;
-    stage.check(remote == local, "the registry and the archive show the same")?;
+    stage.check(remote == local, "the registry and the archive have the same content")?;
 
     migration::move_house(&stage, &registry, &charts)?;
 
@@ -126,7 +126,7 @@ pub(super) fn tour(_run: &Run, args: &TourArgs) -> Result<Exit> {
     let place = stage.root().to_owned();
     stage.leave()?;
     output::print(format!(
-        "\nAll {} charts came back as they went, in {:.1} s. Nothing is left behind.\n\nTry next:\n  \
+        "\nAll {} charts returned unchanged, in {:.1} s. Nothing is left behind.\n\nTry next:\n  \
          chartferry serve                                   a registry on 127.0.0.1:5000\n  \
          chartferry push ./mychart oci://127.0.0.1:5000/me  package and push in one step\n  \
          chartferry pull oci://127.0.0.1:5000/me/mychart    and back\n  \

@@ -76,7 +76,7 @@ impl Stage {
         }
         Err(Error::new(
             ErrorKind::Integrity,
-            format!("the tour found a difference: it is not so that {what}"),
+            format!("the tour found a difference; this is false: {what}"),
         ))
     }
 

@@ -38,7 +38,7 @@ pub(crate) enum Comparison {
 impl Comparison {
     /// Returns the result for two archives with different digests.
     pub(crate) fn other(there: &Digest, ours: &Digest) -> Self {
-        Self::Other(format!("its place holds {there}, and the source now has {ours}"))
+        Self::Other(format!("its place has {there}, and the source now has {ours}"))
     }
 
     /// Compares the provenance file at the source with the one at the destination, for the same
@@ -46,10 +46,10 @@ impl Comparison {
     pub(crate) fn of_provenance(ours: Option<&Digest>, there: &ExistingProvenance) -> Self {
         match (ours, there) {
             (Some(_), ExistingProvenance::Nothing) => {
-                Self::Lacks("its provenance file was not there".to_owned())
+                Self::Lacks("its provenance file was missing".to_owned())
             }
             (Some(ours), ExistingProvenance::File(theirs)) if ours != theirs => {
-                Self::Other("its provenance file is another there".to_owned())
+                Self::Other("its provenance file differs".to_owned())
             }
             _ => Self::Same,
         }

@@ -20,7 +20,7 @@ impl Run<'_> {
         let report = &mut self.report;
         report.missing = absent;
         if candidates.is_empty() {
-            report.missing.push(format!("{source} has no chart at all"));
+            report.missing.push(format!("{source} has no charts"));
             return;
         }
         let unmatched = selection.unmatched(candidates);
@@ -32,9 +32,10 @@ impl Run<'_> {
             report.missing.extend(said);
         }
         remarks.extend(
-            unmatched.exclude.iter().map(|text| {
-                format!("no chart of {source} fits `{text}`, so it leaves nothing out")
-            }),
+            unmatched
+                .exclude
+                .iter()
+                .map(|text| format!("no chart of {source} fits `{text}`, so it excludes nothing")),
         );
         self.remark(remarks);
     }
@@ -64,7 +65,7 @@ impl Run<'_> {
         }
         if attached > 0 {
             let text = format!(
-                "{attached} signatures, attestations or other referrers stay at the source: `mirror` copies charts alone"
+                "{attached} signatures, attestations or other referrers were skipped: `mirror` copies only charts"
             );
             self.remark(vec![text]);
         }
@@ -80,7 +81,7 @@ impl Run<'_> {
     pub(crate) fn mingle(&mut self, wanted: &[Wanted]) {
         let (left_out, whole) = (self.report.counts.left_out, self.options.shard.is_whole());
         if wanted.is_empty() && left_out > 0 && whole && self.report.missing.is_empty() {
-            let text = format!("nothing is selected: all {left_out} versions are left out");
+            let text = format!("nothing is selected: all {left_out} versions are excluded");
             self.remark(vec![text]);
         }
         if matches!(self.sink, Sink::Folder(_) | Sink::Museum(_)) {
@@ -96,7 +97,7 @@ impl Run<'_> {
         let said = mixed.map(|(group, charts)| {
             let charts: Vec<String> = charts.iter().map(|chart| format!("`{chart}`")).collect();
             format!(
-                "`{group}` is to hold several charts, and no client tells them apart: {}",
+                "`{group}` would get several charts, which clients cannot distinguish: {}",
                 charts.join(", ")
             )
         });

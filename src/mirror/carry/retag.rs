@@ -14,7 +14,7 @@ use crate::{
 use futures_util::{StreamExt, TryStreamExt};
 
 /// The reason for a version whose tag the registry did not resolve.
-const UNSEEN: &str = "what its tag leads to cannot be seen";
+const UNSEEN: &str = "the registry did not resolve its tag";
 
 impl Run<'_> {
     /// Resolves the tags of recorded versions. A version whose tag cannot be resolved counts as

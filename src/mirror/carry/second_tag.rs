@@ -60,7 +60,7 @@ impl Carrier {
         if !free {
             let shown = self.sink.show(&second);
             done.warnings
-                .push(format!("{} has no second tag: `{shown}` holds something else", record.id));
+                .push(format!("{} has no second tag: `{shown}` has other content", record.id));
             return Ok(done);
         }
         self.sink.tag(&place, &alias).await?;

@@ -344,9 +344,10 @@ impl Carrier {
         };
         let (payload, seen) =
             self.source.fetch(&job.candidate, ask).await.map_err(|error| match error.kind() {
-                ErrorKind::NotFound => {
-                    Stop::Refused(Outcome::Gone, format!("its archive is gone: {}", error.chain()))
-                }
+                ErrorKind::NotFound => Stop::Refused(
+                    Outcome::Gone,
+                    format!("its archive no longer exists: {}", error.chain()),
+                ),
                 ErrorKind::Invalid | ErrorKind::Limit | ErrorKind::Usage => {
                     Stop::Refused(Outcome::Unfit, error.chain())
                 }
@@ -472,7 +473,7 @@ impl Carrier {
             }
             return Err(Stop::Refused(
                 Outcome::Unfit,
-                format!("{said}, which the source lists by itself"),
+                format!("{said}, which the source lists separately"),
             ));
         }
         match self.sink.look(&place).await? {
@@ -487,10 +488,9 @@ impl Carrier {
                 }
                 Ok(Renamed::Existing(Box::new(done)))
             }
-            Held::Chart { content, .. } => Err(Stop::Refused(
-                Outcome::Conflict,
-                format!("{said}, whose place holds {content}"),
-            )),
+            Held::Chart { content, .. } => {
+                Err(Stop::Refused(Outcome::Conflict, format!("{said}, whose place has {content}")))
+            }
         }
     }
 
@@ -556,7 +556,7 @@ fn taken_by_other(what: &str) -> Stop {
 }
 
 pub(crate) fn other_taker(what: &str) -> String {
-    format!("its place holds {what}, not a chart; that is never overwritten")
+    format!("its place has {what}, not a chart; `mirror` never overwrites that")
 }
 
 /// Returns the state of the provenance file after a download.

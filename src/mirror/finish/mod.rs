@@ -25,7 +25,7 @@ impl Run<'_> {
     ) -> Result<()> {
         let Some(before) = &self.before else {
             self.report.warnings.push(format!(
-                "nothing is removed for `{}`: no state of an earlier run says what was copied from there",
+                "nothing is removed for `{}`: no state of an earlier run lists the versions copied from it",
                 self.source.identity()
             ));
             return Ok(());

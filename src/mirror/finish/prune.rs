@@ -40,8 +40,8 @@ impl FromStr for Guard {
             None => text.parse().ok().map(Self::Number),
         };
         guard.ok_or_else(|| {
-            Error::usage(format!("`{text}` is no number of versions"))
-                .with_hint("write a number, or a part of what is recorded: `10%`")
+            Error::usage(format!("`{text}` is not a number of versions"))
+                .with_hint("write a number, or a percentage of the recorded versions: `10%`")
         })
     }
 }

@@ -132,7 +132,7 @@ pub fn plan(
                 Err(reason) => return Action::Unplaced(reason.clone()),
             };
             if let Some(other) = taken.get(place) {
-                return Action::Unplaced(format!("{other} takes the same place"));
+                return Action::Unplaced(format!("{other} has the same place"));
             }
             taken.insert(place, &one.candidate.id);
             action(one, place, state, present, belief)

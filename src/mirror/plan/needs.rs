@@ -51,7 +51,7 @@ impl Need {
     /// Returns the dependencies from the config of a manifest's chart.
     ///
     /// # Errors
-    /// `Invalid` if it is no chart, and any error of the repository.
+    /// `Invalid` if it is not a chart, and any error of the repository.
     pub(crate) async fn of_manifest<R: Fetch>(
         repository: &R,
         manifest: Manifest,
@@ -172,7 +172,7 @@ impl Pointed {
             if !known.get(&group).is_some_and(|names| names.iter().any(fits)) {
                 let Need { repository, name, version } = &need;
                 warnings.push(format!(
-                    "{} depends on `{name}` in `{version}` at {repository} now, and it is not there",
+                    "{} depends on `{name}` in `{version}` at {repository} now, but it is missing there",
                     some(&by)
                 ));
             }

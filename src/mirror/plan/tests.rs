@@ -186,7 +186,7 @@ fn two_versions_with_one_place_are_one_action_and_one_refusal() {
     let mut both = [wanted(first), wanted(second)];
     both[1].place = both[0].place.clone();
     let actions = plan(&both, None, &Present::new(), belief(RecordUse::Whole));
-    assert_eq!(actions, [Action::Send, Action::Unplaced("a 1.0.0+x takes the same place".into())]);
+    assert_eq!(actions, [Action::Send, Action::Unplaced("a 1.0.0+x has the same place".into())]);
     let unplaced = Wanted { place: Err("no tag".into()), ..wanted(candidate("a", "1 0")) };
     assert_eq!(
         plan(&[unplaced], None, &Present::new(), belief(RecordUse::Whole)),

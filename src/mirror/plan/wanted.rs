@@ -36,12 +36,8 @@ impl Run<'_> {
         }
         if selected.undated > 0 {
             self.report.warnings.push(match selected.undated {
-                1 => {
-                    "1 version does not say when it was made, and was left out for that".to_owned()
-                }
-                more => format!(
-                    "{more} versions do not say when they were made, and were left out for that"
-                ),
+                1 => "1 version was skipped because it has no creation time".to_owned(),
+                more => format!("{more} versions were skipped because they have no creation time"),
             });
         }
         let mut charts = HashSet::new();
@@ -231,7 +227,7 @@ impl Run<'_> {
         }
         if trusted > 0 {
             self.report.warnings.push(format!(
-                "{trusted} versions count as in step because a tag of their name is there; {}",
+                "{trusted} versions count as in step because their tags exist; {}",
                 (self.options.advise)(&Advice::CompareTrusted)
             ));
         }

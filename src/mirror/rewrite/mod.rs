@@ -67,7 +67,7 @@ impl Rules {
         let options = write::Options { epoch: None, threads: NonZeroUsize::MIN };
         let bytes = Bytes::from(write::write(&chart, Vec::new(), options)?);
         let lost = match payload.provenance {
-            Some(_) => "; its provenance file speaks of the old archive and was left out",
+            Some(_) => "; its provenance file belongs to the old archive and was omitted",
             None => "",
         };
         let note = format!("packaged anew: {}{lost}", changes.join(", "));
@@ -116,7 +116,7 @@ impl Rules {
                         dependency.version.clone_from(exact);
                     }
                     None => change.push_str(&format!(
-                        " in `{}`, a range, since neither a lock nor charts/ says which version",
+                        " in `{}`, a range, because neither a lock nor charts/ has its version",
                         dependency.version
                     )),
                 }

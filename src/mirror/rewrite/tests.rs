@@ -49,7 +49,7 @@ fn addresses_change_ranges_become_what_was_locked_and_the_lock_fits() {
     let one = rules().apply(original.clone(), &limits).expect("rewritten");
     let note = one.note.as_deref().expect("a note");
     assert!(note.contains("`lib` at oci://registry.example/team in 1.4.2 for `^1.4`"), "{note}");
-    assert!(note.contains("provenance file speaks of the old archive and was left out"), "{note}");
+    assert!(note.contains("provenance file belongs to the old archive and was omitted"), "{note}");
     assert_eq!(one.payload.provenance, None);
     assert_ne!(one.payload.content.digest, original.content.digest);
     let chart = read(one.payload.archive.reader().expect("memory"), Keep::Everything, &limits)

@@ -83,7 +83,7 @@ impl ChartMuseum {
         };
         let index = Index::read(bytes, &self.identity, &self.limits).map_err(|error| {
             error
-                .context(format!("`{}/index.yaml` of the destination is no index", self.identity))
+                .context(format!("`{}/index.yaml` of the destination is not an index", self.identity))
                 .with_hint(
                     "no ChartMuseum answers there, or a login page does: check the destination's address",
                 )
@@ -142,9 +142,9 @@ impl ChartMuseum {
             {
                 return Err(Error::new(
                     ErrorKind::Conflict,
-                    format!("{shown} is another chart, and the server lets nobody replace it"),
+                    format!("{shown} is another chart, and the server does not allow to replace it"),
                 )
-                .with_hint("ChartMuseum replaces with `--allow-overwrite`, or where forced uploads are not disabled"));
+                .with_hint("ChartMuseum replaces versions with `--allow-overwrite`, or if it allows forced uploads"));
             }
         }
         self.uploaded.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone());
@@ -179,7 +179,7 @@ impl ChartMuseum {
             Some(theirs) if theirs == *provenance => Ok(()),
             _ => Err(Error::new(
                 ErrorKind::Integrity,
-                format!("{shown}.prov is not what was uploaded"),
+                format!("{shown}.prov differs from the uploaded file"),
             )),
         }
     }

@@ -272,7 +272,7 @@ impl Sink {
     /// Removes the content of a place; `manifest` is its known digest.
     ///
     /// # Errors
-    /// Fails if it cannot be removed. Missing content is no error.
+    /// Fails if it cannot be removed. Missing content is not an error.
     pub async fn delete(&self, place: &Target, manifest: Option<&Digest>) -> Result<()> {
         match self {
             Self::Folder(sink) => sink.delete(place).await,
@@ -350,7 +350,7 @@ impl Sink {
         }
     }
 
-    /// Returns the state of an earlier run. A missing state is no error.
+    /// Returns the state of an earlier run. A missing state is not an error.
     ///
     /// # Errors
     /// Fails if it cannot be read.

@@ -204,13 +204,13 @@ impl Registry {
             Ok(Some(there)) => Err(Error::new(
                 ErrorKind::Protocol,
                 format!(
-                    "the registry accepted the removal, but `{tag}` still leads to {}",
+                    "the registry accepted the removal, but `{tag}` still refers to {}",
                     there.digest
                 ),
             )),
             // Credentials may permit to delete but not to read.
             Err(error) if error.kind() == ErrorKind::Denied => Ok(()),
-            Err(error) => Err(error.context("the registry does not say whether it is gone")),
+            Err(error) => Err(error.context("the registry does not confirm the removal")),
         }
     }
 

@@ -99,7 +99,7 @@ impl Folder {
         }
         let text = Fingerprint::of(&bytes);
         let index = Index::read(bytes.into(), &path.display().to_string(), &self.limits).map_err(
-            |error| error.context(format!("`{}` is no index of charts", path.display())),
+            |error| error.context(format!("`{}` is not an index of charts", path.display())),
         )?;
         let mut listed = repository::listed(&index, "", CacheValidator::default())?;
         let mut signed = Vec::new();
@@ -194,7 +194,7 @@ impl Folder {
                 Err(error) => {
                     let id = self.named(&name);
                     if id.version.is_empty() {
-                        listed.warnings.push(format!("`{name}` is no chart: {}", error.chain()));
+                        listed.warnings.push(format!("`{name}` is not a chart: {}", error.chain()));
                     }
                     let of = format!("{name} {size}");
                     listed.candidates.push(Candidate {

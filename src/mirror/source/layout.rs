@@ -154,7 +154,7 @@ impl Layout {
             (None, true) => String::new(),
         };
         if path.is_empty() || version.is_empty() {
-            return Err(Error::invalid("it does not say which chart and version it is"));
+            return Err(Error::invalid("it does not name its chart and version"));
         }
         Ok(Entry::Version(Box::new(Candidate {
             id: ChartVersion::new(path, version),
@@ -173,8 +173,8 @@ impl Layout {
         })))
     }
 
-    /// Handles an artifact that is no chart. If it has a tag, it is listed as a version, so that it
-    /// is counted. Artifacts attached to another manifest are counted separately.
+    /// Handles an artifact that is not a chart. If it has a tag, it is listed as a version, so that
+    /// it is counted. Artifacts attached to another manifest are counted separately.
     fn beside(&self, entry: &Descriptor, manifest: &Manifest, error: Error) -> Result<Entry> {
         if sink::registry::is_chart(manifest) {
             return Err(error);

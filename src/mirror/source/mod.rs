@@ -115,8 +115,8 @@ impl Peek {
     }
 }
 
-/// Returns true if a tag belongs to a chart but is no version: a signature, an attestation, a list
-/// of referrers, Artifact Hub's metadata.
+/// Returns true if a tag belongs to a chart but is not a version: a signature, an attestation, a
+/// list of referrers, Artifact Hub's metadata.
 pub(super) fn is_attached(tag: &str) -> bool {
     registry::of_others(tag)
 }
@@ -175,7 +175,8 @@ impl Source {
     /// Downloads one version, and resolves its tag if there are tags.
     ///
     /// # Errors
-    /// `NotFound` if the source definitely no longer has it; `Invalid` if the content is no chart.
+    /// `NotFound` if the source definitely no longer has it; `Invalid` if the content is not a
+    /// chart.
     pub async fn fetch(
         &self,
         candidate: &Candidate,
@@ -201,8 +202,8 @@ impl Source {
         }
     }
 
-    /// Returns the kind of a version that is no chart but a different artifact. One request for a
-    /// registry.
+    /// Returns the kind of a version that is not a chart but a different artifact. One request for
+    /// a registry.
     ///
     /// # Errors
     /// Any error of the source.
@@ -264,7 +265,7 @@ impl Source {
     /// Returns a version's data without its archive. One request at most.
     ///
     /// # Errors
-    /// Any error of the source; `Invalid` if the content is no chart.
+    /// Any error of the source; `Invalid` if the content is not a chart.
     pub async fn glimpse(&self, candidate: &Candidate) -> Result<Peek> {
         match self {
             Self::Folder(source) => source.glimpse(candidate).await,

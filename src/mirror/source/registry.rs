@@ -293,7 +293,7 @@ impl Registry {
         let (repository, target) = self.place_of(candidate)?;
         let manifest = repository.fetch_manifest(&target).await?;
         match Need::of_manifest(&repository, manifest, &self.options.limits).await {
-            // An artifact that is no chart is refused later, when it is downloaded.
+            // An artifact that is not a chart is refused later, when it is downloaded.
             Err(error) if error.kind() == ErrorKind::Invalid => Ok(Vec::new()),
             needs => needs,
         }

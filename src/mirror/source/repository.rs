@@ -249,10 +249,10 @@ fn refused(error: Error) -> Error {
 }
 
 fn unreadable(error: Error, repository: &str) -> Error {
-    let what = format!("`{repository}/index.yaml` is no index of charts");
+    let what = format!("`{repository}/index.yaml` is not an index of charts");
     error
         .context(what)
-        .with_hint("a login page may stand in its place, or the address is another one")
+        .with_hint("the server may have returned a login page, or the address may be wrong")
 }
 
 /// Returns every version of an index. Without a `base`, URLs stay unchanged.

@@ -50,8 +50,8 @@ pub(super) struct Sorted {
     pub(super) attached: usize,
 }
 
-/// Sorts a repository's tags. It sends one request for each tag that is no whole version, and two
-/// for `v1.2.3` if `1.2.3` exists.
+/// Sorts a repository's tags. It sends one request for each tag that is not a whole version, and
+/// two for `v1.2.3` if `1.2.3` exists.
 pub(super) async fn sort(repository: &Repository, tags: &[Tag], limits: &Limits) -> Result<Sorted> {
     let seconds = second_names(repository, tags).await?;
     let attached =

@@ -20,7 +20,7 @@ impl Ledger {
     /// Reads the state in a file, if there is one.
     ///
     /// # Errors
-    /// `Io`. `Invalid` if the file is no state: a user's file is never overwritten.
+    /// `Io`. `Invalid` if the file is not a state: a user's file is never overwritten.
     pub(crate) fn read(path: &Path, most: u64) -> Result<(Self, Option<State>)> {
         let ledger = Self { path: path.to_owned(), open: None };
         let file = match File::open(path) {
@@ -142,6 +142,6 @@ mod tests {
         let path = folder.path().join("notes.txt");
         std::fs::write(&path, "mine\n").expect("written");
         let error = Ledger::read(&path, 1 << 20).expect_err("no state");
-        assert!(error.chain().contains("this is no state of a mirror"), "{error:?}");
+        assert!(error.chain().contains("this is not a state of a mirror"), "{error:?}");
     }
 }

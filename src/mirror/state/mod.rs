@@ -118,7 +118,7 @@ pub enum Outcome {
     Other,
     /// Refused, because its archive no longer exists at the source.
     Gone,
-    /// Refused, because its archive is no chart, or a different one from the index's.
+    /// Refused, because its archive is not a chart, or a different one from the index's.
     Unfit,
     /// Refused, because its archive differs from the index.
     Mismatch,
@@ -219,7 +219,7 @@ impl State {
     /// Parses the text of [`State::to_text`] and the lines appended to it.
     ///
     /// # Errors
-    /// `Invalid` for another format, or for text that is no state. An incomplete last line is
+    /// `Invalid` for another format, or for text that is not a state. An incomplete last line is
     /// ignored.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let mut state = Self::default();
@@ -230,7 +230,9 @@ impl State {
                 // Only a writer that was killed leaves such a line.
                 Err(_) if lines.peek().is_none() && !line.ends_with(b"\n") => break,
                 Err(error) => {
-                    return Err(Error::invalid("this is no state of a mirror").with_source(error));
+                    return Err(
+                        Error::invalid("this is not a state of a mirror").with_source(error)
+                    );
                 }
             };
             match text {

@@ -128,7 +128,7 @@ impl Charts {
             .map(|chart| chart.metadata)
             .map_err(|error| {
                 let name = of_this().next().map_or("", |listed| &listed.shown);
-                error.context(format!("the archive of {name} is no good chart"))
+                error.context(format!("the archive of {name} is not a valid chart"))
             })?;
         for listed in of_this() {
             let title = listed.title.as_deref().unwrap_or(&metadata.name);
@@ -150,7 +150,7 @@ impl Charts {
 
     /// Compares the configs with the archives that were read. Returns a sentence for each chart
     /// whose name differs from its repository or tag. Any registry may have such charts, so that is
-    /// no error.
+    /// not an error.
     ///
     /// # Errors
     /// `Invalid` for a config that describes a different chart.
@@ -187,15 +187,15 @@ impl Charts {
     }
 }
 
-/// Returns the version of a tag. A tag that is no whole version, such as `latest` or `1`, does not
-/// identify the chart's version.
+/// Returns the version of a tag. A tag that is not a whole version, such as `latest` or `1`, does
+/// not identify the chart's version.
 fn whole(tag: &str) -> Option<&str> {
     Version::parse_strict(tag).is_ok().then_some(tag)
 }
 
 fn another(listed: &Listed, what: &str, other: &str) -> Error {
     let message =
-        format!("the archive of {} is not the chart that its {what} says: {other}", listed.shown);
+        format!("the archive of {} is not the chart in its {what}: {other}", listed.shown);
     Error::invalid(message).with_hint("save the bundle again, from a registry that you trust")
 }
 

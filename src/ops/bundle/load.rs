@@ -308,7 +308,7 @@ async fn judge(
     options: &LoadOptions,
 ) -> Result<(String, Verdict)> {
     let shown = item.shown.clone();
-    let context = || format!("cannot see what {shown} holds");
+    let context = || format!("cannot read the content of {shown}");
     let Some(place) = place(&item.name, to) else {
         let To::Folder(folder) = to else { return Ok((shown, Verdict::Skip)) };
         let verdict = judge_file(item, sources, folder, options)?;

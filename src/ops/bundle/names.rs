@@ -29,7 +29,7 @@ impl Names {
         let file = bundle.path().display();
         let digest = entry.digest();
         let name = repository(entry, manifest).ok_or_else(|| {
-            Error::invalid(format!("`{file}` lists {digest} without saying of what chart it is"))
+            Error::invalid(format!("`{file}` lists {digest} without a chart's name"))
         })?;
         let Some(tag) = &entry.name.tag else { return Ok(name) };
         match self.0.entry((name.clone(), tag.clone())) {
@@ -98,7 +98,7 @@ impl Files {
         if !same {
             let message = format!("{first} and {} would both be the file `{file}`", entry.name);
             return Err(Error::new(ErrorKind::Conflict, message)
-                .with_hint("load each namespace into a folder of its own"));
+                .with_hint("load each namespace into a separate folder"));
         }
         if signed.is_none() && provenance.is_some() {
             *signed = provenance;

@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 /// this limits the memory.
 const AT_ONCE: usize = 12;
 
-/// The handling of an artifact that is no chart.
+/// The handling of an artifact that is not a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Insist {
     /// Fail, because the user named it.
@@ -74,7 +74,7 @@ pub struct Saved {
     pub left_out: usize,
     /// The size of the file in bytes.
     pub size: u64,
-    /// The artifacts that are no charts, each with its kind.
+    /// The artifacts that are not charts, each with its kind.
     pub skipped: Vec<String>,
 }
 
@@ -220,7 +220,7 @@ where
         return Err(match saved.skipped.is_empty() {
             true => error,
             false => {
-                error.with_hint(format!("what was found is no chart: {}", listed(&saved.skipped)))
+                error.with_hint(format!("no artifact found is a chart: {}", listed(&saved.skipped)))
             }
         });
     }

@@ -152,7 +152,7 @@ impl Pattern {
             let inside = match self.is_glob() {
                 true => glob
                     .matches(text.as_bytes())
-                    .map_err(|_| Error::usage(format!("`{}` is no pattern", self.path)))?,
+                    .map_err(|_| Error::usage(format!("`{}` is not a pattern", self.path)))?,
                 false => self.path.is_empty() || text.starts_with(&format!("{}/", self.path)),
             };
             if inside {
@@ -252,8 +252,7 @@ async fn newest<R: Fetch>(repository: &R, name: &str, listed: &[Tag]) -> Result<
 
 fn constraint(text: &str) -> Result<Constraint> {
     Constraint::parse(text).map_err(|error| {
-        Error::usage(format!("`{text}` is neither a tag that is there nor a range"))
-            .with_source(error)
+        Error::usage(format!("`{text}` is neither an existing tag nor a range")).with_source(error)
     })
 }
 

@@ -23,7 +23,7 @@ pub struct Verified {
 ///
 /// # Errors
 /// `NotFound` if content is missing; for a delta, only if a base was given. `Invalid` if it lists
-/// an artifact that is no chart, an entry without a valid name, or two manifests under one name.
+/// an artifact that is not a chart, an entry without a valid name, or two manifests under one name.
 /// `Invalid` also if an archive differs from its manifest or its config.
 pub fn verify(bundle: &Bundle, bases: &[Bundle], limits: &Limits) -> Result<Verified> {
     let sources: Vec<&Bundle> = std::iter::once(bundle).chain(bases).collect();

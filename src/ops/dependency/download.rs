@@ -47,7 +47,7 @@ impl Folder {
             fs::read_link(&charts).map_err(|error| Error::io("read link", &charts, error))?;
         let message = format!("`{}` is a symlink to \"{}\"", charts.display(), target.display());
         Err(Error::invalid(message).with_hint(
-            "replace the link by a folder; archives would be written and deleted where it leads",
+            "replace the link by a folder; otherwise archives are written and deleted at its target",
         ))
     }
 }

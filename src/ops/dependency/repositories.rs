@@ -223,7 +223,7 @@ impl<'a> Known<'a> {
         }
         checked.verdict.warning(&located.url).map(warn);
         let metadata = checked.got.metadata(&self.options.limits).map_err(|error| {
-            error.context(format!("could not download {located}: it is no good chart archive"))
+            error.context(format!("could not download {located}: it is not a valid chart archive"))
         })?;
         checked.got.archive.save(&folder.join(archive_name(&metadata)?))
     }

@@ -38,7 +38,7 @@ pub struct Options {
     pub format: Format,
     /// The source of the entries' times.
     pub created: Created,
-    /// The handling of archives that are no charts.
+    /// The handling of archives that are not charts.
     pub strictness: Strictness,
     /// The folders to search.
     pub depth: Depth,
@@ -51,7 +51,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Returns the default options: relative URLs, no merge, YAML, and files that are no charts
+    /// Returns the default options: relative URLs, no merge, YAML, and files that are not charts
     /// skipped.
     pub fn new(now: Time) -> Self {
         Self {
@@ -93,7 +93,7 @@ pub enum Created {
     Given(BTreeMap<String, String>),
 }
 
-/// The handling of an archive that is no chart, or of a duplicate version.
+/// The handling of an archive that is not a chart, or of a duplicate version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strictness {
     /// Skip the archive, as Helm does; list both duplicates.
@@ -153,7 +153,7 @@ pub enum Outcome {
 ///
 /// # Errors
 /// `Io`. For the index to merge, Helm's error text. With [`Strictness::Strict`], the archives that
-/// are no charts.
+/// are not charts.
 pub fn index(folder: &Path, options: &Options) -> Result<Report> {
     let path = folder.join("index.yaml");
     let found = archives::find(folder, options)?;
@@ -360,7 +360,7 @@ fn refuse_left_out(left_out: &[(String, String)]) -> Result<()> {
         0 => String::new(),
         more => format!("; and {more} more versions"),
     };
-    Err(Error::invalid(format!("{version} would be left out: {reason}{more}"))
+    Err(Error::invalid(format!("{version} would be skipped: {reason}{more}"))
         .with_advice(Advice::TolerateInvalid(Intolerable::Version)))
 }
 
@@ -368,9 +368,9 @@ fn refuse_skipped(skipped: &[(String, String)]) -> Result<()> {
     let Some((path, reason)) = skipped.first() else { return Ok(()) };
     let more = match skipped.len() - 1 {
         0 => String::new(),
-        more => format!(", and {more} more are none either"),
+        more => format!(", and {more} others are not charts either"),
     };
-    Err(Error::invalid(format!("`{path}` is no chart: {reason}{more}"))
+    Err(Error::invalid(format!("`{path}` is not a chart: {reason}{more}"))
         .with_advice(Advice::TolerateInvalid(Intolerable::Files)))
 }
 
@@ -408,7 +408,7 @@ fn merge_into(listing: &mut Listing, merge: &Path, options: &Options) -> Result<
                 Has::Itself => {}
                 Has::Another(other) => merged.left_out.push((
                     format!("{name} {version}"),
-                    format!("{path} lists it, and Helm takes {other} of this folder for it"),
+                    format!("{path} lists it, and Helm considers {other} of this folder equal"),
                 )),
                 Has::Nothing => {
                     let entry = line.decode()?;

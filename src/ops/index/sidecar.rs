@@ -270,7 +270,7 @@ pub(super) fn save<'t>(
         .map_err(|error| Error::io("write", &path, error))
 }
 
-/// Returns a checksum against damage. Forgery is no concern: an attacker who can write the file
+/// Returns a checksum against damage. Forgery is not a concern: an attacker who can write the file
 /// needs none.
 fn checksum(text: &str) -> String {
     let mut sum = flate2::Crc::new();

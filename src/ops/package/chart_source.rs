@@ -56,7 +56,7 @@ fn detect(source: &Path) -> Result<()> {
     // Helm opens it, and waits for ever if no process writes to a FIFO.
     if fs::metadata(&path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         let path = path.display();
-        let message = format!("unable to detect chart at {path}: it is no regular file");
+        let message = format!("unable to detect chart at {path}: it is not a regular file");
         return Err(Error::invalid(message));
     }
     match fs::File::open(&path) {

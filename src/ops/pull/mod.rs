@@ -29,7 +29,7 @@ pub enum Provenance {
     /// Do not request it.
     #[default]
     Leave,
-    /// Request it; a missing file is no error.
+    /// Request it; a missing file is not an error.
     IfPresent,
 }
 
@@ -78,7 +78,7 @@ impl Pulled {
     }
 
     /// Returns the name for saving the archive, from the last segment of its repository. It is
-    /// `NAME-VERSION.tgz`, or `NAME-TAG.tgz` for a tag that is no version, or Helm's
+    /// `NAME-VERSION.tgz`, or `NAME-TAG.tgz` for a tag that is not a version, or Helm's
     /// `NAME@sha256-HEX.tgz` for a digest.
     pub fn file_name(&self, name: &str) -> String {
         match &self.target {
@@ -114,7 +114,7 @@ pub fn file_time(created: &str) -> Option<SystemTime> {
 ///
 /// # Errors
 /// `NotFound`, with similar tags, for a tag that does not exist. `Integrity` if tag and digest
-/// disagree. `Invalid` if the artifact is no chart.
+/// disagree. `Invalid` if the artifact is not a chart.
 pub async fn pull<R: Fetch + Tags + Resolve>(
     repository: &R,
     name: &str,
@@ -155,7 +155,7 @@ pub async fn pull<R: Fetch + Tags + Resolve>(
         let namespace = name.rsplit_once('/').map_or(name, |(namespace, _)| namespace);
         warnings.push(Warning {
             text: format!(
-                "the chart lies there as `{found}`, expected `{}`; other clients may refuse it",
+                "the chart is stored as `{found}`, expected `{}`; other clients may refuse it",
                 media::CHART_CONTENT
             ),
             repair: Some(Advice::PushAgain {

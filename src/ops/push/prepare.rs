@@ -88,7 +88,7 @@ pub fn from_archive(path: &Path, beside: Beside, limits: &Limits) -> Result<Outg
 
 /// Adds the file's name to an archive's error.
 fn in_file(path: &Path, error: Error) -> Error {
-    error.context(format!("`{}` is no good chart archive", path.display()))
+    error.context(format!("`{}` is not a valid chart archive", path.display()))
 }
 
 fn provenance_beside(path: &Path, limits: &Limits) -> Result<Option<Bytes>> {
@@ -186,7 +186,7 @@ fn outgoing(packaged: package::Packaged, spool: Spool) -> Outgoing {
 /// Reads a chart from a store, to push it elsewhere unchanged: the same manifest, the same digest.
 ///
 /// # Errors
-/// Any error of the store; `Invalid` if the artifact is no chart.
+/// Any error of the store; `Invalid` if the artifact is not a chart.
 pub async fn from_store<R: Fetch>(
     repository: &R,
     target: &TagOrDigest,

@@ -56,7 +56,7 @@ fn stored_otherwise(name: &str, target: &TagOrDigest, ours: &Manifest, theirs: &
     let config = |document: &crate::oci::Document| {
         document.config.as_ref().map(|config| config.media_type.clone())
     };
-    let harbor = "it does not support OCI artifacts, or its support is off; in Harbor it is a setting of the project";
+    let harbor = "it does not support OCI artifacts, or the support is disabled; in Harbor, see the project's settings";
     let (what, remedy) = if pushed.artifact_type.is_some() && stored.artifact_type.is_none() {
         ("the artifact type is dropped", harbor)
     } else if config(pushed) != config(stored) {
@@ -79,7 +79,7 @@ fn stored_otherwise(name: &str, target: &TagOrDigest, ours: &Manifest, theirs: &
             ours.digest()
         ),
     )
-    .with_hint(format!("what the registry stores is not what it was sent: {remedy}"))
+    .with_hint(format!("the registry stored other content than it received: {remedy}"))
 }
 
 const REWRITES: &str =

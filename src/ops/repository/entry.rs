@@ -21,7 +21,7 @@ use std::borrow::Cow;
 /// chart describe it in annotations.
 ///
 /// # Errors
-/// `Invalid`, with the artifact's kind, if it is no chart.
+/// `Invalid`, with the artifact's kind, if it is not a chart.
 pub fn config(manifest: &Manifest) -> Result<Option<&Descriptor>> {
     let found = chart::find(manifest)?;
     Ok(found.config.filter(|config| config.media_type == media::CHART_CONFIG))
@@ -31,7 +31,7 @@ pub fn config(manifest: &Manifest) -> Result<Option<&Descriptor>> {
 /// stays empty, because the caller knows the archive's location.
 ///
 /// # Errors
-/// `Invalid` if the artifact is no chart, or the config is no chart's metadata.
+/// `Invalid` if the artifact is not a chart, or the config is not a chart's metadata.
 pub fn entry(manifest: &Manifest, config: Option<&[u8]>, limits: &Limits) -> Result<Entry> {
     let content = chart::find(manifest)?.content;
     let annotations = &manifest.document().annotations;
@@ -112,7 +112,7 @@ pub fn is_own_tag(tag: &Tag, version: &str) -> bool {
     Tag::from_version(version).as_ref() == Ok(tag)
 }
 
-/// Downloads the data of an entry. `None` if the artifact is no chart.
+/// Downloads the data of an entry. `None` if the artifact is not a chart.
 ///
 /// # Errors
 /// Any error of the store.

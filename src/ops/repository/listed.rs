@@ -107,7 +107,7 @@ impl Verdict {
                 "the index lists the digest `{text}` for {url}, which is neither SHA-256 nor SHA-512: it was not compared"
             )),
             Self::Differs(Mismatch { listed, found }) => Some(format!(
-                "{url} is not the archive that the index names: it has the digest `{found}`, the index says `{listed}`"
+                "{url} is not the archive that the index names: it has the digest `{found}`, the index has `{listed}`"
             )),
         }
     }

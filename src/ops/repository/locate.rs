@@ -321,7 +321,7 @@ impl Located {
             Ok::<_, Error>((got, metadata))
         })
         .await?;
-        // The readers refuse an archive that is no chart.
+        // The readers refuse an archive that is not a chart.
         let other = metadata.ok().and_then(|chart| chart.other_than(&self.chart, &self.version));
         let Some(other) = other else { return Ok(got) };
         let url = without_proof(url);

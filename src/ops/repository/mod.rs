@@ -151,7 +151,7 @@ impl Files {
 
     fn cached(&self, name: &str, what: &str) -> Result<PathBuf> {
         if name.contains(['/', '\\', '\0']) {
-            return Err(Error::invalid(format!("`{name}` is no name of a repository")));
+            return Err(Error::invalid(format!("`{name}` is not a valid repository name")));
         }
         let name = if name.is_empty() { what.to_owned() } else { format!("{name}-{what}") };
         Ok(self.cache.join(name))

@@ -208,7 +208,7 @@ impl Namespace {
             }
         }
         Err(missing.unwrap_or_else(|| {
-            Error::not_found(format!("`{file}` is no NAME-VERSION.tgz of a chart"))
+            Error::not_found(format!("`{file}` is not a chart's NAME-VERSION.tgz"))
         }))
     }
 

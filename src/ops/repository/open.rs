@@ -349,11 +349,11 @@ pub fn beside(url: &str) -> String {
 /// from an index, such as `Makefile`.
 ///
 /// # Errors
-/// `Invalid` for a name that is no valid file name.
+/// `Invalid` for a name that is not a valid file name.
 pub fn archive_name(chart: &Metadata) -> Result<String> {
     let name = format!("{}-{}.tgz", chart.name, chart.version);
     if name.contains(['/', '\\', '\0']) {
-        return Err(Error::invalid(format!("`{name}` is no name for a file")));
+        return Err(Error::invalid(format!("`{name}` is not a valid file name")));
     }
     Ok(name)
 }

@@ -145,7 +145,7 @@ impl Matcher {
         Ok(match options.term {
             Term::Text => Self::Text(term.to_lowercase()),
             Term::Regex => Self::Regex(Regex::new(&term).map_err(|error| {
-                Error::usage(format!("`{term}` is no regular expression")).with_source(error)
+                Error::usage(format!("`{term}` is not a regular expression")).with_source(error)
             })?),
         })
     }

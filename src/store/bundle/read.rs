@@ -60,7 +60,7 @@ impl Bundle {
         if !path.exists() {
             return Err(Error::not_found(format!("there is no bundle `{}`", path.display())));
         }
-        let context = || format!("`{}` is no good bundle", path.display());
+        let context = || format!("`{}` is not a valid bundle", path.display());
         let mut survey = Survey::new(limits);
         walk(path, limits, &mut |name, size, content| survey.file(name, size, content))
             .context(context)?;
@@ -206,7 +206,7 @@ fn clean(name: &[u8]) -> Result<String> {
     let inner = text.strip_prefix("./").unwrap_or(text).trim_end_matches('/');
     let bad = inner.starts_with('/') || inner.contains('\\') || inner.split('/').any(|p| p == "..");
     if bad {
-        return Err(Error::invalid(format!("its member `{text}` leads out of the bundle")));
+        return Err(Error::invalid(format!("its member `{text}` points out of the bundle")));
     }
     Ok(inner.to_owned())
 }
@@ -223,7 +223,7 @@ fn classify(name: &[u8]) -> Result<Name> {
     rest.replacen('/', ":", 1)
         .parse()
         .map(Name::Blob)
-        .map_err(|_| Error::invalid(format!("its member `{name}` is no blob's name")))
+        .map_err(|_| Error::invalid(format!("its member `{name}` is not a blob's name")))
 }
 
 fn read_part(

@@ -66,7 +66,8 @@ impl<'a> Survey<'a> {
             Name::Index => {
                 let text = read_small(content, size, INDEX, self.limits.layout_index_bytes)?;
                 let index = Index::parse(&text).map_err(|error| {
-                    Error::invalid(format!("its `{INDEX}` is no image index")).with_source(error)
+                    Error::invalid(format!("its `{INDEX}` is not an image index"))
+                        .with_source(error)
                 })?;
                 self.listed = index.descriptors().map(|entry| entry.digest.clone()).collect();
                 self.index = Some((index, Digest::sha256(&text)));
@@ -162,7 +163,9 @@ fn check_mark(text: &[u8]) -> Result<()> {
         return Ok(());
     }
     let version = mark.image_layout_version;
-    Err(Error::invalid(format!("it is a layout of version `{version}`, and we know version 1")))
+    Err(Error::invalid(format!(
+        "it is a layout of version `{version}`, but only version 1 is supported"
+    )))
 }
 
 fn read_small(content: &mut Reader, size: u64, name: &str, most: u64) -> Result<Vec<u8>> {

@@ -37,7 +37,7 @@ impl Format {
         if name.ends_with(".tar.zst") || name.ends_with(".tzst") || name.ends_with(".tar.zstd") {
             return Ok(Self::Zstd);
         }
-        Err(Error::usage(format!("`{}` is no name for a bundle", path.display()))
+        Err(Error::usage(format!("`{}` is not a bundle's file name", path.display()))
             .with_hint("a bundle's name ends in `.tar.zst`, or in `.tar`"))
     }
 }

@@ -292,7 +292,7 @@ pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
 /// `Invalid` if it is not a regular file. The inner result has the system's error.
 pub(super) fn open_regular(path: &Path) -> Result<io::Result<File>> {
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(Error::invalid(format!("`{}` is no regular file", path.display())));
+        return Err(Error::invalid(format!("`{}` is not a regular file", path.display())));
     }
     Ok(File::open(path))
 }
@@ -333,7 +333,7 @@ fn refuse_foreign(root: &Path) -> Result<()> {
         // A first start that was killed leaves these, before it has written the version.
         if entry.file_name() != LOCK && entry.file_name() != "tmp" {
             return Err(Error::invalid(format!(
-                "`{}` is not empty and is no store of chartferry",
+                "`{}` is not empty and is not a store of chartferry",
                 root.display()
             ))
             .with_hint("name an empty directory, or one that does not exist"));

@@ -162,7 +162,7 @@ impl Known {
         let mut bytes = Vec::new();
         (&of.file).take(most).read_to_end(&mut bytes).map_err(fail)?;
         let mut index = Index::parse(&bytes).map_err(|error| {
-            Error::invalid(format!("`{}` is no image index", path.display())).with_source(error)
+            Error::invalid(format!("`{}` is not an image index", path.display())).with_source(error)
         })?;
         let mut whole = 0;
         let journal = match journal {

@@ -66,7 +66,7 @@ impl Layout {
         let root = &absolute(root)?;
         let path = root.join(MARK);
         let text = read_file(&path)?.ok_or_else(|| {
-            Error::not_found(format!("`{}` is no OCI image layout", root.display()))
+            Error::not_found(format!("`{}` is not an OCI image layout", root.display()))
                 .with_hint(format!("a layout has a file `{MARK}`"))
         })?;
         let mark: Mark = serde_json::from_slice(&text).map_err(|error| {
@@ -123,7 +123,7 @@ impl Layout {
         if entries.any(|name| !ours(&name)) {
             return Err(Error::new(
                 ErrorKind::Conflict,
-                format!("`{}` is not empty and is no OCI image layout", root.display()),
+                format!("`{}` is not empty and is not an OCI image layout", root.display()),
             ));
         }
         links::refuse(root, [BLOBS, "blobs/sha256"])?;
@@ -387,7 +387,7 @@ impl Layout {
     fn read_manifest(&self, descriptor: &Descriptor) -> Result<Manifest> {
         let path = self.blob_path(&descriptor.digest);
         if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
-            return Err(Error::invalid(format!("`{}` is no regular file", path.display())));
+            return Err(Error::invalid(format!("`{}` is not a regular file", path.display())));
         }
         let bytes = read_blob(&path, descriptor, self.limits.manifest_bytes)?;
         Manifest::parse(bytes, Some(&descriptor.media_type))

@@ -127,10 +127,10 @@ fn a_link_in_an_exported_folder_leads_no_write_out_of_it() {
     assert_eq!(test.read("out/demo/other.txt"), b"kept\n");
     fs::remove_dir_all(test.path("out/demo/templates")).unwrap();
     symlink("../../victim", test.path("out/demo/templates")).unwrap();
-    test.run(export).stderr_has("`out/demo/templates` is no directory").fails(4);
+    test.run(export).stderr_has("`out/demo/templates` is not a directory").fails(4);
     fs::remove_dir_all(test.path("out/demo")).unwrap();
     symlink("../victim", test.path("out/demo")).unwrap();
-    test.run(export).stderr_has("`out/demo` is no directory").fails(4);
+    test.run(export).stderr_has("`out/demo` is not a directory").fails(4);
 }
 
 /// Finding 18, a relative: .helmignore was read through a link before any link was judged, and a
@@ -142,5 +142,5 @@ fn a_helmignore_that_leads_out_of_the_chart_is_not_read() {
     symlink("../secret", test.path("demo/.helmignore")).unwrap();
     let outcome = test.run(["package", "demo"]).any_stderr().fails(1);
     assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("leads out of the chart"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("points out of the chart"), "{}", outcome.stderr);
 }

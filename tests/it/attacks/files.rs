@@ -55,7 +55,7 @@ fn what_is_no_chart_is_not_written() {
     let test = Test::new();
     let web = serve("files/Makefile", "/files/Makefile", b"all:\n\trm -rf /\n");
     test.run(["pull", "demo", "--repo", &web.url()])
-        .stderr_has("is no good chart archive")
+        .stderr_has("is not a valid chart archive")
         .fails(1);
 }
 
@@ -95,10 +95,10 @@ fn a_fifo_is_not_waited_for() {
             .any_files()
             .succeeds();
     }
-    test.run(["package", "chart"]).stderr_has("it is no regular file").fails(1);
-    test.run(["tags", "layout:layout"]).stderr_has("is no regular file").fails(1);
-    test.run(["tags", "layout:journal"]).stderr_has("is no regular file").fails(1);
-    test.run(["bundle", "list", "b.tar"]).stderr_has("is no regular file").fails(1);
+    test.run(["package", "chart"]).stderr_has("it is not a regular file").fails(1);
+    test.run(["tags", "layout:layout"]).stderr_has("is not a regular file").fails(1);
+    test.run(["tags", "layout:journal"]).stderr_has("is not a regular file").fails(1);
+    test.run(["bundle", "list", "b.tar"]).stderr_has("is not a regular file").fails(1);
 }
 
 /// Finding 9 of the client's rehearsal: a layout whose folders or files are links led a push

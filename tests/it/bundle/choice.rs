@@ -41,14 +41,14 @@ fn what_is_not_there_or_is_no_reference_says_so() {
         (&["/team/gone:1.0.0"][..], 5, "gone"),
         (&["/team/lamp:^9"], 5, "nothing matches"),
         (&["/nowhere/*"], 5, "nothing matches"),
-        (&["/team/lamp:no such"], 64, "neither a tag that is there nor a range"),
+        (&["/team/lamp:no such"], 64, "neither an existing tag nor a range"),
     ] {
         let references = args.iter().map(|text| format!("{host}{text}"));
         let args = ["bundle", "save", "x.tar.zst"].map(str::to_owned).into_iter().chain(references);
         test.run(args).stderr_has(message).fails(code);
     }
     test.run(["bundle", "save", "x.zip", &format!("{host}/team/lamp")])
-        .stderr_has("`x.zip` is no name for a bundle")
+        .stderr_has("`x.zip` is not a bundle's file name")
         .fails(64);
     test.file("lamp-1.0.0.tgz", "");
     for (place, hint) in [

@@ -94,7 +94,7 @@ fn a_base_that_is_none_is_refused() {
     let (test, registry) = filled();
     test.file("base", "something else");
     test.run(["bundle", "save", "d.tar", "--all", &registry.oci(), "--delta", "base"])
-        .stderr_has("`base` is no good bundle")
+        .stderr_has("`base` is not a valid bundle")
         .fails(1);
     test.run(["bundle", "save", "d.tar", "--all", &registry.oci(), "--delta", "gone"])
         .stderr_has("there is no bundle `gone`")

@@ -39,7 +39,7 @@ fn a_registry_without_its_scheme_is_refused_as_a_destination() {
         ("other.tar.zst", "for a folder write `other.tar.zst/`"),
     ] {
         test.run(["bundle", "load", "all.tar.zst", to])
-            .stderr_has("is no destination of a bundle")
+            .stderr_has("is not a destination of a bundle")
             .stderr_has(hint)
             .fails(64);
     }
@@ -61,7 +61,7 @@ fn patterns_choose_what_is_loaded() {
         test.run(args).stdout_has(&format!("{loaded} loaded, 0")).any_files().succeeds();
     }
     test.run(["bundle", "load", "all.tar.zst", "out", "--chart", "lamp", "--chart", "buoy"])
-        .stderr_has("`all.tar.zst` holds no chart that `--chart buoy` takes")
+        .stderr_has("`all.tar.zst` has no chart that matches `--chart buoy`")
         .stderr_has("chartferry bundle list all.tar.zst")
         .fails(5);
 }

@@ -31,7 +31,7 @@ fn any_damage_is_found_before_anything_is_written() {
         assert!(refused > steps / 3, "{name}: {refused}");
         test.file("cut", &good[..good.len() / 2]);
         test.run(["bundle", "load", "cut", &other.oci()])
-            .stderr_has("`cut` is no good bundle")
+            .stderr_has("`cut` is not a valid bundle")
             .outcome();
     }
     test.run(["tags", &format!("{}/team/lamp", other.oci())]).any_stderr().fails(5);
@@ -139,17 +139,10 @@ fn an_archive_that_is_another_chart_than_its_manifest_or_config_says_is_refused(
     };
     let registry = Daemon::chartferry([]);
     let (own, told) = (config("lamp", "1.0.0"), said("lamp", "1.0.0"));
-    let other = "is not the chart that its config says: its Chart.yaml says that it is `mast`";
+    let other = "is not the chart in its config: its Chart.yaml says that it is `mast`";
     for (case, content, config, annotations, code, what) in [
-        ("bytes", &b"hello"[..], &own, &*told, 1, "the archive of lamp:1.0.0 is no good chart"),
-        (
-            "title",
-            &mast,
-            &own,
-            &told,
-            1,
-            "its manifest says: its Chart.yaml says that it is `mast`",
-        ),
+        ("bytes", &b"hello"[..], &own, &*told, 1, "the archive of lamp:1.0.0 is not a valid chart"),
+        ("title", &mast, &own, &told, 1, "its manifest: its Chart.yaml says that it is `mast`"),
         ("version", &lamp, &own, &said("lamp", "1.0.1"), 1, "says version `1.0.0`, not `1.0.1`"),
         ("config", &mast, &own, "", 1, other),
         ("good", &lamp, &own, &told, 0, ""),

@@ -103,7 +103,7 @@ fn a_bundle_is_verified_with_the_names_that_it_is_loaded_with() {
         test.file("b.tar", bundle_of(&[(name, &lamp, &own, "")]));
         for command in [&["bundle", "verify", "b.tar"][..], &["bundle", "load", "b.tar", "out"]] {
             test.run(command.iter().copied())
-                .stderr_has("without saying of what chart it is")
+                .stderr_has("without a chart's name")
                 .writes([])
                 .fails(1);
         }

@@ -76,7 +76,8 @@ fn who_may_not_read_is_told_how_to_name_themselves() {
     web.want("Basic bm9ib2R5Og==");
     let to = "oci://localhost:1/ns";
     let repo_add = "`chartferry repo add NAME URL --username NAME --password-stdin`";
-    let flags = "give a name and a password who may read this: `--username NAME --password-stdin`";
+    let flags =
+        "give the name and password of a user with read access: `--username NAME --password-stdin`";
     let archive = format!("{}/demo-1.0.0.tgz", web.url());
     for (args, hint) in [
         (&["push", &archive, to][..], repo_add),

@@ -158,7 +158,7 @@ fn folders_are_packaged_with_the_version_that_is_asked_for_and_archives_never() 
         .stdout("apiVersion: v2\nappVersion: \"3\"\nname: demo\nversion: 9.9.9\n\n")
         .succeeds();
     test.run(["museum", "push", "made/demo-1.0.0.tgz", &url, "--version", "9.9.9"])
-        .stderr_has("is an archive, which goes as it is")
+        .stderr_has("is an archive, which is sent unchanged")
         .fails(64);
 }
 
@@ -169,7 +169,7 @@ fn a_folder_with_a_link_out_of_it_is_uploaded_on_request_alone() {
     test.file("deploy/crd.yaml", "kind: CustomResourceDefinition\n");
     std::os::unix::fs::symlink("../../deploy/crd.yaml", test.path("made/demo/crd.yaml")).unwrap();
     let push = ["museum", "push", "made/demo", &url];
-    test.run(push).stderr_has("leads out of the chart, to `").fails(1);
+    test.run(push).stderr_has("points out of the chart, to `").fails(1);
     assert!(web.take().is_empty());
     test.run([&push[..], &["--allow-outside-links"]].concat())
         .any_stdout()
@@ -234,7 +234,7 @@ fn refusals_say_what_to_do_and_the_others_go_on() {
     let digest = chartferry::digest::Digest::sha256(&test.read("made/demo-1.0.0.tgz"));
     let held = |hex: &str| format!(r#"{{"version":"1.0.0","digest":"{hex}"}}"#);
     web.file("/ctx/api/org/charts/demo/1.0.0", held("00"));
-    push(409, "").stderr_has("demo-1.0.0.tgz is there already, with other bytes").fails(4);
+    push(409, "").stderr_has("demo-1.0.0.tgz exists already, with other bytes").fails(4);
     web.file("/ctx/api/org/charts/demo/1.0.0", held(digest.hex()));
     push(409, "")
         .stdout_has("Pushed demo-1.0.0.tgz")

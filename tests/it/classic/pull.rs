@@ -89,7 +89,7 @@ fn an_archive_that_is_not_the_indexs_is_refused_and_one_without_digest_noted() {
     web.file("/charts/index.yaml", format!("apiVersion: v1\nentries:\n  demo:\n{index}"));
     test.run(["repo", "update"]).any_stdout().succeeds();
     test.run(["pull", "x/demo"])
-        .stderr_has("the index names no digest for http://[WEB]/charts/demo-1.0.0.tgz")
+        .stderr_has("the index has no digest for http://[WEB]/charts/demo-1.0.0.tgz")
         .writes(["demo-1.0.0.tgz"])
         .succeeds();
 }

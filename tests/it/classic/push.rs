@@ -56,7 +56,7 @@ fn what_goes_wrong_is_said_before_anything_is_sent() {
         (&["y/demo"], 5, "`chartferry repo add y URL`"),
         (&["x/nope"], 5, "chart \"nope\" matching  not found in x index"),
         (&["x/other"], 7, "is not the archive that the index names"),
-        (&["x/demo"], 1, "`x/demo` is no good chart archive"),
+        (&["x/demo"], 1, "`x/demo` is not a valid chart archive"),
         (&["made/demo", "--version", "1.0.0"], 64, "`--version` chooses among those of a chart"),
     ] {
         let args = ["push"].iter().chain(args).copied().chain([to.as_str()]);

@@ -39,7 +39,7 @@ fn nothing_found_is_no_failure_unless_asked() {
     test.run(["search", "repo", "nothing", "--fail-on-no-result"])
         .stderr_has("no results found")
         .fails(5);
-    test.run(["search", "repo", "-r", "("]).stderr_has("no regular expression").fails(64);
+    test.run(["search", "repo", "-r", "("]).stderr_has("not a regular expression").fails(64);
     test.run(["search", "repo", "--version", "x y"])
         .stderr_has("an invalid version/constraint format")
         .fails(64);

@@ -62,7 +62,7 @@ fn a_killed_pull_goes_on_where_it_was() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(fs::read_dir(test.path("out")).unwrap().count(), 0, "nothing half-written");
+    assert_eq!(fs::read_dir(test.path("out")).unwrap().count(), 0, "no file was written in part");
 
     registry.take();
     let cache = test.root().join("cache").to_str().unwrap().to_owned();

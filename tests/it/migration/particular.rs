@@ -94,7 +94,7 @@ fn a_tag_that_cannot_be_seen_fails_alone_unless_it_is_all_there_is() {
     assert_eq!((&report["counts"]["inStep"], &report["counts"]["failed"]), (&1.into(), &1.into()));
     assert_eq!(report["unchanged"], false);
     let reason = report["versions"][0]["reason"].as_str().unwrap();
-    assert!(reason.contains("what its tag leads to cannot be seen"), "{reason}");
+    assert!(reason.contains("the registry did not resolve its tag"), "{reason}");
     assert!(reason.contains("--from-username"), "{reason}");
     place
         .test

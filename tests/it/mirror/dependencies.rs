@@ -90,7 +90,7 @@ fn a_rewritten_dependency_that_is_not_at_the_destination_is_a_warning() {
     let report = &runs(&place, 0, &flags)[0];
     let warnings = report["warnings"].to_string();
     let said = "app 1.0.0 depends on `base` in `^1` at oci://";
-    assert!(warnings.contains(said) && warnings.contains("and it is not there"), "{warnings}");
+    assert!(warnings.contains(said) && warnings.contains("but it is missing there"), "{warnings}");
     // What comes in the same run is there.
     let other = format!("oci://{}/other", place.registry.address());
     let url = format!("{ELSEWHERE}={other}");

@@ -166,7 +166,7 @@ fn what_is_written_wrong_is_said_before_anything_is_asked() {
     test.file("good.yaml", "sources: [{url: a}]\ndestination: {url: oci://h/x}\n");
     test.file("a.tgz", "x").file("text", "- just\n");
     for (args, part) in [
-        (vec!["mirror", "oci://h/x"], "alone is no mirror"),
+        (vec!["mirror", "oci://h/x"], "alone is not a mirror"),
         (vec!["mirror", "https://a", "oci://h/x", "--chart", "["], "no pattern"),
         (vec!["mirror", "https://a", "oci://h/x", "--since", "soon"], "no date"),
         (vec!["mirror", "https://a", "oci://h/x", "--template", "{{"], "no template"),
@@ -247,7 +247,7 @@ fn the_address_of_an_index_means_its_repository_and_what_is_none_is_named() {
     place
         .test
         .run(["mirror", index.as_str(), destination.as_str()])
-        .stderr_has("`[WEB]/index.yaml` is no index of charts")
+        .stderr_has("`[WEB]/index.yaml` is not an index of charts")
         .fails(1);
 }
 

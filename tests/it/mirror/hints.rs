@@ -96,7 +96,7 @@ fn what_stands_in_the_way_comes_with_a_next_step() {
         (
             64,
             vec![url, registry, "--prune", "--max-delete", "few"],
-            &["a part of what is recorded: `10%`"],
+            &["a percentage of the recorded versions: `10%`"],
         ),
         (
             64,
@@ -108,15 +108,11 @@ fn what_stands_in_the_way_comes_with_a_next_step() {
         (64, vec![url, registry, "--from-password-stdin"], &["add `--from-username`"]),
         (64, vec![url, museum.as_str(), "--template", "x"], &["leave the template out"]),
         (64, vec![url, registry, "--artifacthub", "big"], &["is a small YAML file"]),
-        (
-            64,
-            vec![url, registry, "--artifacthub", "list"],
-            &["it is the text of an artifacthub-repo.yml"],
-        ),
+        (64, vec![url, registry, "--artifacthub", "list"], &["write an artifacthub-repo.yml"]),
         (
             64,
             vec!["charts", registry, "--state", "state"],
-            &["each source and each shard has a file of its own"],
+            &["each source and each shard needs a separate file"],
         ),
         (64, vec![url, "out", "--rewrite-dependencies"], &["`--dependency-url OLD-URL=NEW-URL`"]),
         (1, vec![url, registry, "--metrics-file", "no/m"], &["its folder must be there before"]),
@@ -128,7 +124,7 @@ fn what_stands_in_the_way_comes_with_a_next_step() {
     job.stderr_has("set JOB_COMPLETIONS to the job's `completions`").fails(64);
     place.web.file("/index.yaml", "<html>");
     let run = place.test.run(["mirror", url, registry]);
-    run.stderr_has("a login page may stand in its place").fails(1);
+    run.stderr_has("the server may have returned a login page").fails(1);
 }
 
 #[test]
@@ -140,7 +136,7 @@ fn a_destination_that_answers_with_a_page_is_named() {
     let html = vec![("content-type", "text/html".to_owned())];
     web.put("/zz/index.yaml", File::With(html, page.into()));
     let url = format!("{}/zz", web.url());
-    let index = format!("`{url}/index.yaml` of the destination is no index");
+    let index = format!("`{url}/index.yaml` of the destination is not an index");
     for args in [vec!["charts", url.as_str()], vec!["charts", url.as_str(), "-o", "json"]] {
         says(&test, "", (1, args, &[&index, "no ChartMuseum answers there"]));
     }

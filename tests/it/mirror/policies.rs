@@ -17,7 +17,7 @@ fn an_archive_that_is_not_what_its_index_says_is_dealt_with_as_asked() {
         let report = place.mirror(code, &["--on-digest-mismatch", policy]);
         assert_eq!(told(&report), expected, "{policy}");
         let said = report["versions"][0]["reason"].as_str().unwrap_or_default();
-        assert_eq!(said.contains("the index says sha256:"), policy != "accept", "{said}");
+        assert_eq!(said.contains("the index has sha256:"), policy != "accept", "{said}");
         // The same again, and for one request: a stale digest is no reason to send the archive
         // twice.
         place.forget();

@@ -109,7 +109,7 @@ fn what_a_registry_keeps_is_not_removed_and_is_tried_again() {
         let report = place.mirror_to(3, &destination, &["--prune"]);
         assert_eq!(told(&report), ["failed demo 1.0.0"]);
         let reason = report["versions"][0]["reason"].as_str().unwrap();
-        assert!(reason.contains("but `1.0.0` still leads to sha256:"), "{reason}");
+        assert!(reason.contains("but `1.0.0` still refers to sha256:"), "{reason}");
         assert_eq!(report["counts"]["pruned"], 0);
     }
     registry.take();

@@ -131,11 +131,11 @@ fn names_that_lead_to_nothing_are_said() {
             vec![url.as_str(), "--chart", "ngnix", "--chart", "nginx"],
             "no chart of [WEB] fits `ngnix`",
         ),
-        (0, vec![url.as_str(), "--exclude", "ngnix"], "so it leaves nothing out"),
+        (0, vec![url.as_str(), "--exclude", "ngnix"], "so it excludes nothing"),
         (0, vec![url.as_str(), "--since", "2099-01-01"], "nothing is selected: all 5 versions"),
         (0, vec![url.as_str(), "--chart", "nginx@>9"], "nothing is selected"),
-        (5, vec!["empty"], "has no chart at all"),
-        (5, vec![nowhere.as_str()], "has no chart at all"),
+        (5, vec!["empty"], "has no charts"),
+        (5, vec![nowhere.as_str()], "has no charts"),
         (5, vec![namespace.as_str(), "--charts", "nginx,nope"], "there is no chart `nope`"),
         // Again: what is missing is not forgotten.
         (5, vec![namespace.as_str(), "--charts", "nginx,nope"], "there is no chart `nope`"),
@@ -168,7 +168,7 @@ fn a_template_that_mingles_charts_is_said() {
             "--chart",
             "kube-*",
         ])
-        .stderr_has("`charts/all` is to hold several charts")
+        .stderr_has("`charts/all` would get several charts")
         .any_stdout()
         .fails(3);
 }
@@ -184,7 +184,7 @@ fn a_pattern_that_fits_no_chart_is_said_by_every_run() {
             let report = runs(&place, 0, &args).remove(0);
             assert_eq!(report["unchanged"], !changed);
             let warnings = report["warnings"].to_string();
-            for part in ["fits `ngnix`", "fits `old*`, so it leaves nothing out"] {
+            for part in ["fits `ngnix`", "fits `old*`, so it excludes nothing"] {
                 assert_eq!(warnings.matches(part).count(), 1, "{source}: {warnings}");
             }
         }

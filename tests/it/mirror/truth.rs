@@ -82,7 +82,7 @@ fn what_was_skipped_is_counted_as_that_in_every_run_until_the_policy_changes() {
         let counts = &report["counts"];
         let rest = counts["inStep"].as_u64().unwrap() + counts["recorded"].as_u64().unwrap();
         assert_eq!(rest, 2, "{report:#}");
-        assert!(report["versions"][0]["reason"].as_str().unwrap().contains("its place holds"));
+        assert!(report["versions"][0]["reason"].as_str().unwrap().contains("its place has"));
         let text = String::from_utf8(place.test.read("m.prom")).unwrap();
         assert!(text.contains("status=\"skipped\"} 1"), "{text}");
     }
@@ -197,7 +197,7 @@ fn a_dry_run_and_a_conflict_show_the_place() {
     run.stdout_has("  to send demo 1.0.0 at oci://[REGISTRY]/charts/x/demo:1.0.0\n").succeeds();
     place.republish("demo", "1.0.0", "two");
     let run = place.test.run(["mirror", &source, &destination]);
-    run.stdout_has("  refused demo 1.0.0 at oci://[REGISTRY]/charts/demo:1.0.0: its place holds ")
+    run.stdout_has("  refused demo 1.0.0 at oci://[REGISTRY]/charts/demo:1.0.0: its place has ")
         .fails(3);
 }
 

@@ -52,7 +52,7 @@ fn what_means_nothing_here_is_told_in_one_line() {
     ask(&server, "/index.yaml").expect(200);
     let log = server.log();
     let told: Vec<&str> = log.lines().filter(|line| line.starts_with("warning:")).collect();
-    let words = "warning: `--cache-interval`, `--enforce-semver2`, `--index-limit`, `--log-health` mean nothing here and can go";
+    let words = "warning: `--cache-interval`, `--enforce-semver2`, `--index-limit`, `--log-health` mean nothing here and can be removed";
     assert_eq!(told, [words]);
 }
 

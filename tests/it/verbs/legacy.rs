@@ -25,7 +25,7 @@ fn a_chart_is_saved_listed_pushed_pulled_exported_and_removed() {
         .succeeds();
     test.run(["chart", "remove", &reference]).stdout("1.0.0: removed\n").any_files().succeeds();
     test.run(["chart", "export", "demo:9"])
-        .stderr_has("error: `demo:9` is no path and no saved chart")
+        .stderr_has("error: `demo:9` is neither a path nor a saved chart")
         .fails(5);
     test.run(["chart", "pull", &reference])
         .stdout_has("1.0.0: Pulling from [ADDR]/ns/demo\nref:     [ADDR]/ns/demo:1.0.0\n")

@@ -18,7 +18,7 @@ fn monorepo() -> Test {
 fn a_link_out_of_a_chart_is_packaged_on_request_alone() {
     let test = monorepo();
     test.run(["package", "charts/op"])
-        .stderr_has("leads out of the chart, to `")
+        .stderr_has("points out of the chart, to `")
         .stderr_has("hint: run the command with `--allow-outside-links`")
         .fails(1);
     test.run(["package", "charts/op", "--allow-outside-links"])
@@ -51,7 +51,7 @@ fn a_push_of_a_source_names_the_links_that_it_followed() {
     let test = monorepo();
     symlink("own.yaml", test.path("charts/op/crds/again.yaml")).unwrap();
     test.run(["push", "charts/op", "layout:lay"])
-        .stderr_has("leads out of the chart, to `")
+        .stderr_has("points out of the chart, to `")
         .stderr_has("hint: run the command with `--allow-outside-links`")
         .any_files()
         .fails(1);
@@ -64,7 +64,7 @@ fn a_push_of_a_source_names_the_links_that_it_followed() {
         .stderr_has(&within)
         .succeeds();
     let saved = ["save", "charts/op", "ns/op:1.0.0"];
-    test.run(saved).stderr_has("leads out of the chart").any_files().fails(1);
+    test.run(saved).stderr_has("points out of the chart").any_files().fails(1);
     test.run([&saved[..], &["--allow-outside-links"]].concat())
         .any_stdout()
         .any_files()
@@ -76,7 +76,7 @@ fn a_push_of_a_source_names_the_links_that_it_followed() {
 fn a_chart_with_a_link_out_of_it_is_looked_into_without_that_link() {
     let test = monorepo();
     let skipped =
-        "crds/crd.yaml` leads out of the chart, to `[TMP]/work/deploy/crd.yaml`; it was left out";
+        "crds/crd.yaml` points out of the chart, to `[TMP]/work/deploy/crd.yaml`; it was skipped";
     test.run(["show", "values", "charts/op"]).stdout("note: a\n\n").stderr_has(skipped).succeeds();
     test.run(["show", "crds", "charts/op"])
         .stdout("---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: y}\n\n")
@@ -124,11 +124,11 @@ fn source_archive() -> Vec<u8> {
 fn links_in_an_archive_are_left_out_and_never_created() {
     let test = Test::new();
     test.file("v0.5.0.tar.gz", source_archive());
-    let skipped = "the chart's archive holds \"LICENSE.md\", a symbolic link; it was left out\n";
+    let skipped = "the chart's archive holds \"LICENSE.md\", a symbolic link; it was skipped\n";
     test.run(["show", "values", "v0.5.0.tar.gz"])
         .stdout("a: 1\n\n")
         .stderr_has(skipped)
-        .stderr_has("\"COPY\", a hard link; it was left out")
+        .stderr_has("\"COPY\", a hard link; it was skipped")
         .succeeds();
     test.run(["export", "v0.5.0.tar.gz", "out"])
         .any_stdout()
@@ -158,7 +158,7 @@ fn what_an_update_brings_under_another_ending_is_packaged() {
     assert!(test.path("parent/charts/demo-0.5.0.tgz").is_file());
     test.run(["package", "parent"])
         .any_stdout()
-        .stderr_has("\"LICENSE.md\", a symbolic link; it was left out")
+        .stderr_has("\"LICENSE.md\", a symbolic link; it was skipped")
         .any_files()
         .succeeds();
 }

@@ -24,8 +24,8 @@ fn what_is_nowhere_says_where_it_was_looked_for() {
     for (location, message) in [
         ("./gone", "error: path \"./gone\" not found\n"),
         ("/gone", "error: path \"/gone\" not found\n"),
-        ("gone", "error: `gone` is no path and no saved chart\n"),
-        ("bitnami/nginx", "is no path, no saved chart and no registry's reference"),
+        ("gone", "error: `gone` is neither a path nor a saved chart\n"),
+        ("bitnami/nginx", "is not a path, a saved chart or a registry's reference"),
     ] {
         test.run(["show", "chart", location]).stderr_has(message).fails(5);
     }

@@ -12,7 +12,7 @@ fn the_tour_ends_well_and_leaves_nothing_behind() {
         .stdout_has(
             "$ chartferry package charts/lighthouse charts/harbour charts/buoy -d packages\n",
         )
-        .stdout_has("All 3 charts came back as they went")
+        .stdout_has("All 3 charts returned unchanged")
         .succeeds();
     assert!(outcome.stdout.contains("compared 3 archives"), "{}", outcome.stdout);
     assert_eq!(
@@ -193,10 +193,7 @@ fn help_has_examples_and_opens_with_the_commands_own_sentence() {
 fn as_helms_plugin_messages_name_helm_chart() {
     let test = Test::new();
     for (words, said) in [
-        (
-            vec!["chart", "rm", "localhost:1/x:1"],
-            "hint: `helm chart list` shows what is saved here",
-        ),
+        (vec!["chart", "rm", "localhost:1/x:1"], "hint: `helm chart list` lists the saved charts"),
         (vec!["chart", "pull"], "Usage: helm chart pull "),
         (vec!["chart", "lint", "x", "--set-json", "a=b"], "`helm lint` takes all of these"),
     ] {

@@ -263,7 +263,7 @@ fn an_image_layout_is_a_destination_and_a_source() {
     package(&test, "demo");
     test.run(["push", "demo-1.0.0+b1.tgz", "layout:lay"])
         .stdout_has("Pushed: layout:lay:1.0.0_b1\n")
-        .stderr_has("stands for the version 1.0.0+b1")
+        .stderr_has("means the version 1.0.0+b1")
         .any_files()
         .succeeds();
     test.run(["tags", "layout:lay"]).stdout("1.0.0_b1\n").succeeds();
