@@ -186,7 +186,7 @@ pub enum Occupied {
 pub enum NewRepository {
     /// With a command of Amazon's, as ECR needs it.
     Ecr,
-    /// In a way that depends on the registry.
+    /// With steps that depend on the registry.
     Named(String),
 }
 

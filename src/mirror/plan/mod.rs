@@ -160,7 +160,7 @@ fn action(
                 Action::Adopt
             }
             (Some(_), _) if presence == Presence::Listed => Action::Look,
-            // An unsettled place, or a list with a different digest, needs a look.
+            // An unsettled place, or a list with a different digest, needs a request.
             (Some(Some(_)), _) if candidate.digest.is_some() => Action::Look,
             (Some(_), Some(state)) if state.header.settled => Action::Look,
             (Some(_), _) => Action::Adopt,

@@ -174,7 +174,7 @@ impl Run<'_> {
                 action,
                 provenance,
                 second,
-                // A version that a policy compares is looked at in its place, not in a list.
+                // The run examines the place of a version that a policy compares, not a list.
                 listed: listed.filter(|_| !compared),
                 ours: ours.cloned(),
                 was: known.as_ref().map(|known| known.outcome),

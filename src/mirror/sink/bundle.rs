@@ -199,7 +199,7 @@ impl Bundle {
         self.layout().await?.delete(place, manifest).await
     }
 
-    /// Returns true if a killed run's content is gone, as after a loss of power.
+    /// Returns true if a killed run's content no longer exists, as after a loss of power.
     pub(super) fn has_lost(&self, place: &Target) -> bool {
         let open = || Store::open(&self.work).ok().filter(|_| self.is_unfinished());
         let left = self.left.get_or_init(open);

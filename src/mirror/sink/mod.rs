@@ -77,7 +77,7 @@ pub enum Held {
         /// Its provenance file.
         provenance: ExistingProvenance,
     },
-    /// Something else, described.
+    /// Other content, described in words.
     Other(String),
 }
 

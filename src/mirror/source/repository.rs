@@ -134,7 +134,7 @@ impl Repository {
                     other = other.or(Some(payload));
                 }
                 Ok(payload) => return Ok(payload),
-                // Another address may still have it; the first failure is the one to report.
+                // Another address may still have the archive. The first error is the one to report.
                 Err(error) => failed = failed.or(Some(error)),
             }
         }

@@ -1,5 +1,5 @@
 //! The state of a run for the next one: the source's index, and the outcome of each version. It is
-//! pure; `ledger` and the sinks store it.
+//! pure; [`file`] and the sinks store it.
 //!
 //! A state is written as lines of JSON: a header, then one record for each version. A later line
 //! replaces an earlier one, so a run can append. A last line that a kill cut short is no harm.

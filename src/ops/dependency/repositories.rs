@@ -203,7 +203,7 @@ impl<'a> Known<'a> {
         })
     }
 
-    /// Brings a located archive into `folder`, under the name of the chart in it.
+    /// Downloads a located archive to `folder`, under the name of the chart in it.
     ///
     /// # Errors
     /// As [`Located::fetch`].
