@@ -8,7 +8,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -39,6 +39,12 @@ pub(super) fn check_blob(path: PathBuf, blob: &Descriptor) -> Result<BlobFile> {
     } else {
         Err(damaged(&blob.digest))
     }
+}
+
+/// Returns true if the file at `path` has exactly these bytes.
+pub(super) fn has_bytes(path: &Path, bytes: &[u8]) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.len() == bytes.len() as u64)
+        && fs::read(path).is_ok_and(|stored| stored == bytes)
 }
 
 /// Refuses a blob whose descriptor names more than `cap` bytes.

@@ -19,6 +19,7 @@
 pub(super) mod batch;
 pub(super) mod commit;
 pub(super) mod file_names;
+mod intact;
 pub(super) mod put_artifact;
 pub mod repository;
 pub(super) mod traits;
@@ -58,6 +59,7 @@ pub(super) struct Inner {
     pub(super) writer: Writer,
     pub(super) tag_case: TagCase,
     pub(super) sessions: Sessions,
+    intact: intact::Intact,
     /// Locks that a writer holds alone to remove references and shared to add them, so that no
     /// manifest is added while a blob that it needs is removed. The repository's name selects the
     /// lock, so that their number is bounded.
@@ -132,6 +134,7 @@ impl Disk {
             writer,
             tag_case,
             sessions: Sessions::default(),
+            intact: intact::Intact::default(),
             guards: std::array::from_fn(|_| RwLock::new(())),
         }))
     }
@@ -218,6 +221,17 @@ impl Disk {
 
     pub(super) fn uploads(&self) -> PathBuf {
         self.0.root.join(UPLOADS)
+    }
+
+    /// Returns true if the store has a blob with this size and digest. It reads the file unless the
+    /// blob is known to be intact since the store was opened.
+    pub(super) fn has_intact(&self, digest: &Digest, size: u64) -> bool {
+        self.0.intact.check(&self.blob_path(digest), digest, size)
+    }
+
+    /// Records that a blob was just written with the right digest.
+    pub(super) fn note_intact(&self, digest: &Digest) {
+        self.0.intact.note(digest);
     }
 
     pub(super) fn blob_path(&self, digest: &Digest) -> PathBuf {

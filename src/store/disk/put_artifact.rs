@@ -8,9 +8,12 @@ use super::{
 use crate::{
     Result,
     oci::{Descriptor, Manifest, Tag},
-    store::{BlobSource, verify::copy},
+    store::{
+        BlobSource,
+        verify::{copy, has_bytes},
+    },
 };
-use std::{collections::BTreeMap, fs, sync::PoisonError};
+use std::{collections::BTreeMap, sync::PoisonError};
 
 impl Repository {
     /// Stores blobs, the manifest that names them, and tags on it. First it flushes the data, then
@@ -36,7 +39,7 @@ impl Repository {
         let mut batch = Batch::new(writer);
         for (blob, source) in blobs {
             let place = self.disk.blob_path(&blob.digest);
-            if is_there(&place, blob.size) {
+            if self.disk.has_intact(&blob.digest, blob.size) {
                 batch.trust(&place)?;
                 continue;
             }
@@ -44,7 +47,7 @@ impl Repository {
         }
         let (digest, bytes) = (manifest.digest(), manifest.bytes());
         let place = self.disk.blob_path(digest);
-        if is_there(&place, bytes.len() as u64) {
+        if has_bytes(&place, bytes) {
             batch.trust(&place)?;
         } else {
             batch.stage(place, Turn::First, Mode::Writable, |write| write(bytes))?;
@@ -58,10 +61,7 @@ impl Repository {
             batch.mark(&self.blob_marker(&blob.digest), blob.size.to_string().as_bytes())?;
         }
         batch.place(Turn::First)?;
+        blobs.iter().for_each(|(blob, _)| self.disk.note_intact(&blob.digest));
         batch.place(Turn::Last)
     }
-}
-
-fn is_there(place: &std::path::Path, size: u64) -> bool {
-    fs::metadata(place).is_ok_and(|there| there.len() == size)
 }

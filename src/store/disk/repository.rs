@@ -11,6 +11,7 @@ use crate::{
     Error, ErrorKind, Result,
     limits::REFERRERS_LOOKED_AT,
     oci::{Descriptor, Digest, Document, Manifest, RepositoryName, Tag, TagOrDigest},
+    store::verify::has_bytes,
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -224,7 +225,8 @@ impl Repository {
         let _shared = self.disk.guard(&self.name).read().unwrap_or_else(PoisonError::into_inner);
         self.require_content(manifest.document(), missing, |_| None)?;
         let place = self.disk.blob_path(digest);
-        if fs::metadata(&place).is_ok_and(|there| there.len() == bytes.len() as u64) {
+        // A damaged file has the right length too, so the bytes are compared.
+        if has_bytes(&place, bytes) {
             writer.sync_parent(&place)?;
         } else {
             writer.write(&place, bytes)?;

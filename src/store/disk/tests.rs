@@ -375,3 +375,55 @@ fn a_long_upload_is_flushed_on_the_way_and_ends_whole() {
     let blob = repository.blob(&hasher.finish()).expect("blob").expect("there");
     assert_eq!(blob.size, 70 * 1024 * 1024);
 }
+
+/// Changes a stored file without a change of its size, as a failing disk does.
+fn damage(path: &Path) {
+    let mut bytes = fs::read(path).expect("stored file");
+    bytes[0] ^= 1;
+    let mut permissions = fs::metadata(path).expect("metadata").permissions();
+    #[expect(clippy::permissions_set_readonly_false, reason = "the folder is temporary")]
+    permissions.set_readonly(false);
+    fs::set_permissions(path, permissions).expect("permissions");
+    fs::write(path, bytes).expect("damage");
+}
+
+#[tokio::test]
+async fn damaged_files_are_replaced_when_their_content_arrives_again() {
+    let root = tempfile::tempdir().expect("directory");
+    let stored = [Digest::sha256(LAYER), manifest(None).digest().clone()];
+    for whole in [false, true] {
+        let disk = Disk::open(root.path(), Durability::None).expect("store");
+        push(&disk.repository(&name())).await.expect("first push");
+        let paths = stored.each_ref().map(|digest| disk.blob_path(digest));
+        drop(disk);
+        paths.iter().for_each(|path| damage(path));
+        // A store that was just opened knows no file to be intact.
+        let disk = Disk::open(root.path(), Durability::None).expect("store");
+        let repository = disk.repository(&name());
+        match whole {
+            true => push_whole(&repository).await.expect("second push"),
+            false => push(&repository).await.expect("second push"),
+        }
+        for (path, digest) in paths.iter().zip(&stored) {
+            assert!(digest.matches(&fs::read(path).expect("file")), "{whole} {digest}");
+        }
+    }
+}
+
+#[test]
+fn the_second_name_of_a_damaged_blob_is_replaced_too() {
+    let root = tempfile::tempdir().expect("directory");
+    let digest = Digest::of(crate::digest::Algorithm::Sha512, LAYER);
+    let upload = |disk: &Disk| {
+        let mut upload = disk.repository(&name()).start_whole(digest.algorithm()).expect("upload");
+        upload.append(&[LAYER]).expect("bytes");
+        upload.finish(&digest).expect("blob");
+    };
+    let disk = Disk::open(root.path(), Durability::None).expect("store");
+    upload(&disk);
+    let path = disk.blob_path(&digest);
+    drop(disk);
+    damage(&path);
+    upload(&Disk::open(root.path(), Durability::None).expect("store"));
+    assert!(digest.matches(&fs::read(&path).expect("file")));
+}

@@ -44,7 +44,9 @@ impl Push for Repository {
     async fn push_blob(&self, blob: &Descriptor, source: &BlobSource) -> Result<Sent> {
         let (this, wanted, source) = (self.clone(), blob.clone(), source.clone());
         blocking(move || {
-            if this.blob(&wanted.digest)?.is_some() {
+            if let Some(blob) = this.blob(&wanted.digest)?
+                && this.disk.has_intact(&wanted.digest, blob.size)
+            {
                 return Ok(Sent::Present);
             }
             let mut upload = this.start_whole(wanted.digest.algorithm())?;

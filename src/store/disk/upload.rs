@@ -277,10 +277,15 @@ impl Upload {
                 format!("the content has the digest `{actual}`, not `{digest}`"),
             ));
         }
-        settle(&self.repository.disk, writer, &file, &self.data, &sha256, self.size())?;
+        let disk = &self.repository.disk;
+        settle(disk, writer, &file, &self.data, &sha256, self.size())?;
         if *digest != sha256 {
-            let disk = &self.repository.disk;
-            writer.link(&disk.blob_path(&sha256), &disk.blob_path(digest))?;
+            let path = disk.blob_path(digest);
+            // The second name of a damaged file must not stay.
+            if path.exists() && !disk.has_intact(digest, self.size()) {
+                writer.remove(&path)?;
+            }
+            writer.link(&disk.blob_path(&sha256), &path)?;
         }
         self.repository.mark_blob(digest, self.size())
     }
@@ -323,7 +328,7 @@ impl Upload {
 pub(crate) const DATA: &str = "data";
 pub(crate) const META: &str = "meta";
 
-/// Moves verified data to its place among the blobs, unless the blob exists.
+/// Moves verified data to its place among the blobs, unless the store has the blob intact.
 fn settle(
     disk: &Disk,
     writer: &Writer,
@@ -333,8 +338,8 @@ fn settle(
     size: u64,
 ) -> Result<()> {
     let place = disk.blob_path(digest);
-    // A crash without durability cut a blob of another size short, so this replaces it.
-    if fs::metadata(&place).is_ok_and(|there| there.len() == size) {
+    // A crash without durability can cut a blob short, and a disk can damage it. This replaces both.
+    if disk.has_intact(digest, size) {
         // The process that moved it there may have stopped before this step.
         return writer.sync_parent(&place);
     }
@@ -344,7 +349,9 @@ fn settle(
     permissions.set_readonly(true);
     file.set_permissions(permissions)
         .map_err(|error| Error::io("change the permissions of", data, error))?;
-    writer.rename(data, &place)
+    writer.rename(data, &place)?;
+    disk.note_intact(digest);
+    Ok(())
 }
 
 fn create(path: &Path) -> Result<File> {
