@@ -1,5 +1,5 @@
-//! A chart as an artifact: config, layers and annotations byte for byte as Helm makes them (helm.md
-//! 3.2, 3.3), and the other way which layer of a manifest is the chart.
+//! A chart as an artifact: its config, layers and annotations, byte for byte as Helm makes them
+//! (helm.md 3.2, 3.3).
 
 pub use super::find::{Found, describe, find, not_a_chart};
 use super::{Descriptor, Document, Manifest, media};
@@ -10,29 +10,30 @@ use std::collections::BTreeMap;
 /// Order of the layers of a chart with a provenance file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LayerOrder {
-    /// The chart: Flux takes `layers[0]`.
+    /// The chart is the first layer, because Flux uses `layers[0]`.
     #[default]
     ChartFirst,
-    /// By digest, as Helm sorts them: chance decides.
+    /// The layers are in the order of their digests, as Helm sorts them, so the chart may be
+    /// second.
     ByDigest,
 }
 
-/// Content of a chart's manifest besides its metadata.
+/// The parts of a chart's manifest besides its metadata.
 #[derive(Clone, Debug)]
 pub struct Parts<'a> {
-    /// The `.tgz`.
+    /// The descriptor of the `.tgz`.
     pub content: Descriptor,
-    /// The `.prov`.
+    /// The descriptor of the `.prov`.
     pub provenance: Option<Descriptor>,
     /// `org.opencontainers.image.created`, RFC 3339 in UTC and whole seconds.
     pub created: Option<&'a str>,
-    /// Order of the layers.
+    /// The order of the layers.
     pub order: LayerOrder,
-    /// Annotations of the user's, on top of the chart's.
+    /// The user's annotations, which are added to those of the chart.
     pub annotations: &'a BTreeMap<String, String>,
 }
 
-/// The config blob and the manifest of a chart.
+/// Makes the config blob and the manifest of a chart.
 pub fn compose(metadata: &Metadata, parts: Parts<'_>) -> (Bytes, Manifest) {
     let config = Bytes::from(crate::json::to_vec(metadata));
     let mut layers = vec![parts.content];
@@ -55,8 +56,8 @@ pub fn compose(metadata: &Metadata, parts: Parts<'_>) -> (Bytes, Manifest) {
     (config, Manifest::compose(document, media::MANIFEST))
 }
 
-/// The annotations Helm gives a chart's manifest. The chart's own may replace any but its title and
-/// version.
+/// Returns the annotations that Helm gives a chart's manifest. The chart's own may replace any of
+/// them but its title and version.
 pub fn annotations(metadata: &Metadata, created: Option<&str>) -> BTreeMap<String, String> {
     let authors: Vec<String> = metadata
         .maintainers
@@ -129,7 +130,7 @@ mod tests {
         )
     }
 
-    /// Goldens of Helm 4.2.4 for its own `signtest-0.1.0.tgz` (helm.md 3.2 and 3.3).
+    /// Expected output of Helm 4.2.4 for its own `signtest-0.1.0.tgz` (helm.md 3.2 and 3.3).
     #[test]
     fn config_and_manifest_are_those_of_helm() {
         let (config, chart) = manifest(None, LayerOrder::ChartFirst);

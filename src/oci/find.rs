@@ -1,5 +1,4 @@
-//! The other way round: which layer of a manifest is the chart, and what a manifest is that holds
-//! none.
+//! The search for a chart's layer in a manifest, and the description of a manifest without a chart.
 
 use super::{Descriptor, Manifest, media};
 use crate::{Error, Result};
@@ -7,22 +6,22 @@ use crate::{Error, Result};
 /// Descriptors of a chart within a manifest.
 #[derive(Clone, Debug)]
 pub struct Found<'a> {
-    /// The config; a chart's own only if [`Found::foreign`] is `None`.
+    /// The config. It is a chart's config only if [`Found::foreign`] is `None`.
     pub config: Option<&'a Descriptor>,
-    /// The layer that is, or may be, the `.tgz`.
+    /// The layer of the `.tgz`, or the layer that may be one.
     pub content: &'a Descriptor,
-    /// The layer that is the `.prov`.
+    /// The layer of the `.prov`.
     pub provenance: Option<&'a Descriptor>,
-    /// The layer's type, when it is one of those that others used for charts: the bytes must show
-    /// that it is one.
+    /// The layer's type, if other tools used it for charts. The caller must check that the bytes
+    /// are a chart.
     pub foreign: Option<&'a str>,
 }
 
 /// Finds the chart in an image manifest.
 ///
 /// # Errors
-/// `Invalid` when it holds none: an image, an index, another artifact; the message names what it
-/// is.
+/// Returns `Invalid` if the manifest has no chart: an image, an index or another artifact. The
+/// message names the kind.
 pub fn find(manifest: &Manifest) -> Result<Found<'_>> {
     let document = manifest.document();
     let config = document.config.as_ref();
@@ -41,8 +40,8 @@ pub fn find(manifest: &Manifest) -> Result<Found<'_>> {
         .filter(|layer| media::CHART_CONTENT_FOREIGN.contains(&layer.media_type.as_str()))
         .collect();
     match candidates[..] {
-        // More than one layer under an image's config is an image; nothing is downloaded to find
-        // out.
+        // More than one layer below an image's config means an image. No download is needed to know
+        // that.
         [content] if !(image && document.layers().len() > 1) => {
             Ok(Found { config, content, provenance, foreign: Some(&content.media_type) })
         }
@@ -50,13 +49,13 @@ pub fn find(manifest: &Manifest) -> Result<Found<'_>> {
     }
 }
 
-/// The error for a manifest that holds no chart, naming what it is instead.
+/// Makes the error for a manifest without a chart. The error names the manifest's kind.
 pub fn not_a_chart(manifest: &Manifest) -> Error {
     Error::invalid(format!("it is {}, not a chart", describe(manifest)))
         .with_hint(format!("a chart's manifest has a layer of type `{}`", media::CHART_CONTENT))
 }
 
-/// Describes a manifest for a person: `an image`, `a cosign signature`, `an artifact of type …`.
+/// Describes a manifest for messages: `an image`, `a cosign signature`, `an artifact of type …`.
 pub fn describe(manifest: &Manifest) -> String {
     let document = manifest.document();
     let config = document.config.as_ref().map_or("", |config| config.media_type.as_str());

@@ -1,5 +1,5 @@
-//! Descriptors and manifests. A [`Manifest`] keeps the raw bytes it was parsed from: nothing that
-//! has a digest is ever written again from its parsed form.
+//! Descriptors and manifests. A [`Manifest`] keeps the raw bytes that it was parsed from. Content
+//! with a digest is never serialized again from its parsed form.
 
 use super::{Digest, media};
 use crate::{Error, Result};
@@ -7,8 +7,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A descriptor of the image specification; unknown fields are dropped, since the raw document
-/// stays.
+/// A descriptor of the image specification. Unknown fields are dropped, because the raw document
+/// remains.
 ///
 /// ```
 /// use chartferry::oci::{Descriptor, media};
@@ -23,34 +23,34 @@ pub struct Descriptor {
     /// Media type of the content.
     #[serde(default)]
     pub media_type: String,
-    /// Their digest.
+    /// Digest of the content.
     pub digest: Digest,
-    /// Their length in bytes.
+    /// Length of the content in bytes.
     pub size: u64,
     /// URLs of a foreign layer. The registry does not have its content.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
-    /// Free-form facts.
+    /// Annotations of any content.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// The bytes themselves in base64, for very small content.
+    /// The content in base64, if it is very small.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
-    /// Of an index's entry or a referrer: what kind of artifact it is.
+    /// The kind of artifact, for an index's entry or a referrer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
-    /// Of an index's entry: the platform it is for.
+    /// The platform, for an index's entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<serde_json::Value>,
 }
 
 impl Descriptor {
-    /// The descriptor of `bytes`.
+    /// Makes the descriptor of `bytes`.
     pub fn of(media_type: &str, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::sha256(bytes), bytes.len() as u64)
     }
 
-    /// A descriptor with no more than the three required fields.
+    /// Makes a descriptor with only the three required fields.
     pub fn new(media_type: &str, digest: Digest, size: u64) -> Self {
         Self {
             media_type: media_type.to_owned(),
@@ -69,28 +69,28 @@ impl Descriptor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Document {
-    /// Always 2.
+    /// The version of the schema, which is always 2.
     #[serde(default)]
     pub schema_version: u32,
-    /// The document's own media type, when it says it. Helm's manifests do not.
+    /// The document's own media type, if it has one. Helm's manifests have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
     /// Artifact type of the manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
-    /// An image manifest's config.
+    /// The config of an image manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Descriptor>,
-    /// An image manifest's layers.
+    /// The layers of an image manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<Vec<Descriptor>>,
-    /// An index's manifests.
+    /// The manifests of an index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifests: Option<Vec<Descriptor>>,
-    /// The manifest this one speaks of.
+    /// The manifest that this one describes as its subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
-    /// Free-form facts.
+    /// Annotations of any content.
     #[serde(
         default,
         skip_serializing_if = "BTreeMap::is_empty",
@@ -106,18 +106,18 @@ fn null_as_empty<'de, D: serde::Deserializer<'de>>(
 }
 
 impl Document {
-    /// The layers of an image manifest; empty for an index.
+    /// Returns the layers of an image manifest. An index has none.
     pub fn layers(&self) -> &[Descriptor] {
         self.layers.as_deref().unwrap_or_default()
     }
 
-    /// The manifests of an index; empty for an image manifest.
+    /// Returns the manifests of an index. An image manifest has none.
     pub fn manifests(&self) -> &[Descriptor] {
         self.manifests.as_deref().unwrap_or_default()
     }
 
-    /// Returns the artifact type in a list of referrers: the manifest's artifact type, or the media
-    /// type of its config without one.
+    /// Returns the artifact type for a list of referrers: that of the manifest, or else the media
+    /// type of its config.
     pub fn effective_artifact_type(&self) -> Option<&str> {
         match &self.artifact_type {
             Some(kind) if !kind.is_empty() => Some(kind),
@@ -126,7 +126,7 @@ impl Document {
     }
 }
 
-/// A manifest or index: its raw bytes, their digest, the media type it goes by, and what it says.
+/// A manifest or index: its raw bytes, their digest, its media type and the parsed document.
 ///
 /// ```
 /// use chartferry::oci::Manifest;
@@ -147,30 +147,30 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Parses the raw bytes of a manifest that came with `content_type` (its parameters are
-    /// ignored).
+    /// Parses the raw bytes of a manifest that was served with `content_type`. Parameters of the
+    /// type are ignored.
     ///
     /// # Errors
-    /// `Invalid` when the bytes are no JSON object, when the document names another media type than
-    /// the header, or when it has both `layers` and `manifests` (CVE-2021-41190: two readers would
-    /// see two artifacts).
+    /// Returns `Invalid` if the bytes are not a JSON object, if the document names another media
+    /// type than the header, or if it has both `layers` and `manifests` (CVE-2021-41190: two
+    /// readers would see two artifacts).
     pub fn parse(bytes: Bytes, content_type: Option<&str>) -> Result<Self> {
-        // Derived readers take an array of the fields' values too.
+        // Without this check, serde would also accept an array of the fields' values.
         if bytes.trim_ascii_start().first() != Some(&b'{') {
-            return Err(Error::invalid("the manifest is no JSON object"));
+            return Err(Error::invalid("the manifest is not a JSON object"));
         }
         let document: Document = serde_json::from_slice(&bytes).map_err(|error| {
-            Error::invalid("the manifest is no OCI manifest").with_source(error)
+            Error::invalid("the manifest is not an OCI manifest").with_source(error)
         })?;
         if document.manifests.is_some() && (document.layers.is_some() || document.config.is_some())
         {
             return Err(Error::invalid(
-                "the manifest has both `manifests` and `layers`, so it is two things at once",
+                "the manifest has both `manifests` and `layers`, so it is ambiguous",
             ));
         }
         let header =
             content_type.map(|text| text.split(';').next().unwrap_or(text).trim()).filter(|text| {
-                // Some registries serve manifests under a type that says nothing.
+                // Some registries serve manifests under a generic type.
                 !text.is_empty()
                     && *text != "application/octet-stream"
                     && *text != "application/json"
@@ -180,7 +180,7 @@ impl Manifest {
             match (document.media_type.as_deref().filter(|own| !own.is_empty()), header) {
                 (Some(own), Some(header)) if own != header => {
                     return Err(Error::invalid(format!(
-                        "the manifest says it is `{own}`, but it was served as `{header}`"
+                        "the manifest's media type is `{own}`, but it was served as `{header}`"
                     )));
                 }
                 (Some(own), _) => own.to_owned(),
@@ -199,17 +199,17 @@ impl Manifest {
         Self { digest: Digest::sha256(&bytes), bytes, media_type: media_type.to_owned(), document }
     }
 
-    /// The raw bytes.
+    /// Returns the raw bytes.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// Their SHA-256 digest.
+    /// Returns the SHA-256 digest of the raw bytes.
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
 
-    /// The media type it goes by.
+    /// Returns the manifest's media type.
     pub fn media_type(&self) -> &str {
         &self.media_type
     }
@@ -219,12 +219,13 @@ impl Manifest {
         &self.document
     }
 
-    /// Its descriptor.
+    /// Returns the manifest's descriptor.
     pub fn descriptor(&self) -> Descriptor {
         Descriptor::new(&self.media_type, self.digest.clone(), self.bytes.len() as u64)
     }
 
-    /// Its descriptor as a list of referrers shows it: with its artifact type and annotations.
+    /// Returns the manifest's descriptor for a list of referrers, with its artifact type and
+    /// annotations.
     pub fn as_referrer(&self) -> Descriptor {
         Descriptor {
             artifact_type: self.document.effective_artifact_type().map(str::to_owned),

@@ -1,4 +1,4 @@
-//! Media types and annotation keys, as their specifications and Helm spell them.
+//! Media types and annotation keys, in the spelling of their specifications and of Helm.
 
 /// OCI image manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -8,29 +8,29 @@ pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// Docker's manifest list.
 pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-/// The empty descriptor's type.
+/// Type of the empty descriptor.
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
-/// An image's config.
+/// Config of an image.
 pub const IMAGE_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-/// Docker's image config.
+/// Docker's config of an image.
 pub const DOCKER_IMAGE_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
-/// An image layer, gzipped.
+/// Layer of an image, gzipped.
 pub const IMAGE_LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-/// An image layer.
+/// Layer of an image.
 pub const IMAGE_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
-/// Docker's image layer.
+/// Docker's layer of an image.
 pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
-/// A chart's config: Chart.yaml as JSON.
+/// Config of a chart: Chart.yaml as JSON.
 pub const CHART_CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
-/// A chart's content: the `.tgz` as it is.
+/// Content of a chart: the unchanged `.tgz`.
 pub const CHART_CONTENT: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
-/// A chart's provenance: the `.prov` as it is.
+/// Provenance of a chart: the unchanged `.prov`.
 pub const CHART_PROVENANCE: &str = "application/vnd.cncf.helm.chart.provenance.v1.prov";
 
-/// Types under which charts were stored in the past or by mistake, read but never written: Helm up
-/// to 3.6 (`application/tar+gzip`), widely copied guides (`application/helm.chart.v1.tar+gzip`),
-/// hand-made ORAS pushes, and plain image layers.
+/// Types under which charts were stored in the past or by mistake. They are read but never written:
+/// Helm up to 3.6 (`application/tar+gzip`), widely copied guides
+/// (`application/helm.chart.v1.tar+gzip`), hand-made ORAS pushes, and plain image layers.
 pub const CHART_CONTENT_FOREIGN: [&str; 6] = [
     "application/tar+gzip",
     "application/helm.chart.v1.tar+gzip",
@@ -41,13 +41,13 @@ pub const CHART_CONTENT_FOREIGN: [&str; 6] = [
 ];
 
 /// State of a mirror between runs: an artifact in the destination that is not a chart. `list` and
-/// the index never contain it.
+/// the index skip it.
 pub const MIRROR_STATE: &str = "application/vnd.chartferry.mirror.state.v1";
-/// Its one layer: lines of JSON, gzipped.
+/// The only layer of that state: lines of JSON, gzipped.
 pub const MIRROR_STATE_LAYER: &str = "application/vnd.chartferry.mirror.state.v1.jsonl+gzip";
 
-/// Value of the `Accept` header for manifests. Without it some registries answer 404 for an OCI
-/// manifest (distribution); others choose by its order.
+/// Value of the `Accept` header for manifests. Without it, distribution answers 404 for an OCI
+/// manifest. Other registries choose a type by the order of the value.
 pub const ACCEPT_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json, */*;q=0.1";
 
@@ -65,5 +65,5 @@ pub const URL: &str = "org.opencontainers.image.url";
 pub const SOURCE: &str = "org.opencontainers.image.source";
 /// Annotation `org.opencontainers.image.authors`: the maintainers.
 pub const AUTHORS: &str = "org.opencontainers.image.authors";
-/// `org.opencontainers.image.ref.name`: an image layout's name for a descriptor.
+/// Annotation `org.opencontainers.image.ref.name`: the name of a descriptor in an image layout.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";

@@ -1,5 +1,5 @@
-//! Artifacts without any transport: references, descriptors, manifests with their raw bytes, media
-//! types, and the conversion of a chart to a manifest and back.
+//! Artifacts, without any transport: references, descriptors, manifests with their raw bytes, media
+//! types, and the conversion between a chart and a manifest.
 
 pub mod chart;
 mod find;

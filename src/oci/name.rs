@@ -1,4 +1,4 @@
-//! Names within a registry: repositories and tags, by the grammar of distribution-spec 1.1.
+//! Names within a registry: repositories and tags. The grammar is that of distribution-spec 1.1.
 
 use super::reference::ParseReferenceError;
 use crate::version::Version;
@@ -8,28 +8,28 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RepositoryName(Box<str>);
 
-/// Longest `host/name` of the specification; of the name alone here, since the host may be an
-/// alias.
+/// Longest name in bytes. The specification limits `host/name`, but the host may be an alias here,
+/// so the limit is for the name alone.
 const MAX_NAME: usize = 255;
 
 impl RepositoryName {
-    /// The name as written.
+    /// Returns the name as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A name that no repository can have, for what a store keeps beside its repositories.
+    /// Makes a name that no repository can have, for the other content of a store.
     pub(crate) fn reserved(name: &'static str) -> Self {
         debug_assert!(name.parse::<Self>().is_err(), "`{name}` could be a repository's");
         Self(name.into())
     }
 
-    /// The last segment: for a chart, its name.
+    /// Returns the last segment. For a chart it is the chart's name.
     pub fn last_segment(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
-    /// This name with `segment` below it.
+    /// Returns this name with `segment` below it.
     pub fn join(&self, segment: &str) -> Result<Self, ParseReferenceError> {
         format!("{}/{segment}", self.0).parse()
     }
@@ -62,7 +62,7 @@ impl FromStr for RepositoryName {
     }
 }
 
-/// Matches `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`.
+/// Returns true if `text` matches `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`.
 fn is_name_component(text: &str) -> bool {
     let bytes = text.as_bytes();
     let alphanumeric = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -94,7 +94,7 @@ impl fmt::Display for RepositoryName {
     }
 }
 
-/// A tag as a registry holds it. A version's `+` is a `_` here.
+/// A tag in the spelling of a registry, with `_` for each `+` of a version.
 ///
 /// ```
 /// use chartferry::oci::Tag;
@@ -108,26 +108,26 @@ impl fmt::Display for RepositoryName {
 pub struct Tag(Box<str>);
 
 impl Tag {
-    /// The tag of a version: every `+` becomes `_`.
+    /// Makes the tag of a version: every `+` becomes `_`.
     pub fn from_version(version: &str) -> Result<Self, ParseReferenceError> {
         version.replace('+', "_").parse().map_err(|_| {
             ParseReferenceError::new(version, format!("invalid tag \"{version}\": {TAG_RULE}"))
         })
     }
 
-    /// The tag as the registry holds it.
+    /// Returns the tag in the spelling of the registry.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns the text of the version that this tag stands for: every `_` becomes `+`. The text
-    /// need not be a version.
+    /// Returns the version's text for this tag: every `_` becomes `+`. The text may not be a valid
+    /// version.
     pub fn to_version(&self) -> String {
         self.0.replace('_', "+")
     }
 
-    /// Parses the version that this tag stands for, as Helm does for a range: `v1` and `1.2` are
-    /// versions too. `None` for other tags, such as `latest`.
+    /// Parses the version of this tag as Helm does for a range: `v1` and `1.2` are versions too.
+    /// Returns `None` for other tags, such as `latest`.
     pub fn version(&self) -> Option<Version> {
         Version::parse_loose(&self.to_version()).ok()
     }

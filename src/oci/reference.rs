@@ -1,5 +1,5 @@
-//! References: `[oci://]host[:port]/name[:tag][@digest]`, parsed once. Grammar of distribution-spec
-//! 1.1; the tag mapping `+` <-> `_` is Helm's.
+//! References: `[oci://]host[:port]/name[:tag][@digest]`, parsed once. The grammar is that of
+//! distribution-spec 1.1. The mapping of `+` to `_` in tags is Helm's.
 
 use super::Digest;
 use super::{
@@ -9,13 +9,13 @@ use super::{
 use crate::advice::{Advice, LogIn};
 use std::{fmt, str::FromStr};
 
-/// A text that is no reference, and why.
+/// An error for a text that is not a reference, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid reference `{text}`: {reason}")]
 pub struct ParseReferenceError {
     text: String,
     reason: String,
-    /// The host to sign in to, where somebody tried to by the text.
+    /// The host for `login`, if the text has credentials before a host.
     login: Option<String>,
 }
 
@@ -24,7 +24,8 @@ impl ParseReferenceError {
         Self { text: text.to_owned(), reason: reason.into(), login: None }
     }
 
-    /// Of a text with a user before its host, perhaps a password, which is not shown again.
+    /// Makes the error for a text with a user name before its host. The error does not print the
+    /// text again, since it may contain a password.
     pub(super) fn of_user(text: &str) -> Option<Self> {
         let (scheme, bare) = match text.split_once("://") {
             Some((scheme, bare)) => (format!("{scheme}://"), bare),
@@ -33,7 +34,7 @@ impl ParseReferenceError {
         let rest = &bare[crate::quote::user_end(bare)?..];
         Some(Self {
             text: format!("{scheme}{rest}"),
-            reason: "no user name and no password may stand before the host".to_owned(),
+            reason: "a reference cannot contain a user name or a password".to_owned(),
             login: Some(rest.split('/').next().unwrap_or(rest).to_owned()),
         })
     }
@@ -51,17 +52,17 @@ impl From<ParseReferenceError> for crate::Error {
     }
 }
 
-/// Tag or digest of a manifest within a repository.
+/// The tag or digest of a manifest within a repository.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TagOrDigest {
-    /// By a name that may move.
+    /// A name that may move.
     Tag(Tag),
-    /// By its content.
+    /// The digest of the manifest's content.
     Digest(Digest),
 }
 
 impl TagOrDigest {
-    /// As it stands in a URL.
+    /// Returns the text for a URL.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Tag(tag) => tag.as_str(),
@@ -79,7 +80,8 @@ impl fmt::Display for TagOrDigest {
 impl FromStr for TagOrDigest {
     type Err = ParseReferenceError;
 
-    /// A text with a `:` is a digest, as in the specification; anything else must be a tag.
+    /// Parses a text with a `:` as a digest, as the specification does, and any other text as a
+    /// tag.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.contains(':') {
             return text.parse().map(Self::Digest).map_err(
@@ -92,7 +94,7 @@ impl FromStr for TagOrDigest {
     }
 }
 
-/// A whole reference.
+/// A full reference to one artifact or repository.
 ///
 /// ```
 /// use chartferry::oci::Reference;
@@ -111,14 +113,14 @@ pub struct Reference {
     pub repository: RepositoryName,
     /// The tag, if one was written.
     pub tag: Option<Tag>,
-    /// The digest, if one was written. With a tag beside it the digest decides, and the tag must
-    /// agree.
+    /// The digest, if one was written. If the reference has a tag too, the digest decides and the
+    /// tag must agree.
     pub digest: Option<Digest>,
 }
 
 impl Reference {
-    /// Takes `text` as a place for artifacts: `[oci://]host[:port][/name]…` without tag or digest;
-    /// the name may be missing, as in `oci://host`.
+    /// Parses `text` as a location for artifacts: `[oci://]host[:port][/name]…` without a tag or
+    /// digest. The name may be missing, as in `oci://host`.
     pub fn parse_namespace(
         text: &str,
     ) -> Result<(Registry, Option<RepositoryName>), ParseReferenceError> {
@@ -132,12 +134,12 @@ impl Reference {
         }
     }
 
-    /// `host/name`, without tag and digest.
+    /// Returns `host/name`, without tag and digest.
     pub fn repository_path(&self) -> String {
         format!("{}/{}", self.registry, self.repository)
     }
 
-    /// Returns the target of the request: the digest, or the tag without one.
+    /// Returns the target of a request: the digest, or the tag if there is no digest.
     pub fn target(&self) -> Option<TagOrDigest> {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => Some(TagOrDigest::Digest(digest.clone())),
@@ -146,13 +148,13 @@ impl Reference {
         }
     }
 
-    /// The same repository by another tag.
+    /// Returns the same repository with another tag.
     #[must_use]
     pub fn with_tag(&self, tag: Tag) -> Self {
         Self { tag: Some(tag), digest: None, ..self.clone() }
     }
 
-    /// The same repository by digest alone.
+    /// Returns the same repository with the digest alone.
     #[must_use]
     pub fn with_digest(&self, digest: Digest) -> Self {
         Self { tag: None, digest: Some(digest), ..self.clone() }
@@ -200,7 +202,7 @@ impl FromStr for Reference {
 }
 
 impl fmt::Display for Reference {
-    /// `host/name[:tag][@digest]`, the tag as the registry holds it.
+    /// Prints `host/name[:tag][@digest]`, with the tag in the spelling of the registry.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.registry, self.repository)?;
         if let Some(tag) = &self.tag {
@@ -251,13 +253,13 @@ mod tests {
                     "{hint}"
                 );
                 assert!(!format!("{error:?}{hint}").contains("cret"), "{error:?}");
-                assert!(error.message().contains("no user name"), "{error}");
+                assert!(error.message().contains("cannot contain a user name"), "{error}");
             }
         }
         let login = "ann:s3cret@h:5000".parse::<Registry>().expect_err("a user");
         assert_eq!(
             login.to_string(),
-            "invalid reference `h:5000`: no user name and no password may stand before the host"
+            "invalid reference `h:5000`: a reference cannot contain a user name or a password"
         );
     }
 

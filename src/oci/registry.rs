@@ -1,19 +1,19 @@
-//! A registry's name: host and port, nothing else.
+//! Names of registries: a host and a port.
 
 use super::reference::ParseReferenceError;
 use std::{fmt, str::FromStr};
 
-/// A registry: host and, if given, port. Never a scheme, never a path.
+/// The name of a registry: a host and perhaps a port, without a scheme or a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Registry(Box<str>);
 
 impl Registry {
-    /// `host[:port]` as written.
+    /// Returns `host[:port]` as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The host without its port; an IPv6 literal without its brackets.
+    /// Returns the host without its port, and an IPv6 literal without its brackets.
     pub fn host(&self) -> &str {
         let text = self.as_str();
         if let Some(rest) = text.strip_prefix('[') {
@@ -22,7 +22,7 @@ impl Registry {
         text.rsplit_once(':').map_or(text, |(host, _)| host)
     }
 
-    /// The port, if one was written.
+    /// Returns the port, if one was written.
     pub fn port(&self) -> Option<u16> {
         let text = self.as_str();
         let after = text.rfind(']').map_or(text, |at| &text[at + 1..]);
@@ -59,7 +59,7 @@ impl FromStr for Registry {
             let (address, after) = rest.split_once(']').ok_or_else(|| bad("`[` without `]`"))?;
             address
                 .parse::<std::net::Ipv6Addr>()
-                .map_err(|_| bad("no IPv6 address between the brackets"))?;
+                .map_err(|_| bad("the text in brackets is not an IPv6 address"))?;
             match after.strip_prefix(':') {
                 Some(port) => ("", Some(port)),
                 None if after.is_empty() => ("", None),
@@ -83,7 +83,7 @@ impl FromStr for Registry {
             }
         }
         if port.is_some_and(|port| port.parse::<u16>().is_err()) {
-            return Err(bad("the port is no number up to 65535"));
+            return Err(bad("the port is not a number up to 65535"));
         }
         Ok(Self(text.into()))
     }

@@ -98,7 +98,7 @@ fn a_password_before_a_host_is_not_shown() {
     ] {
         let (code, said) = said(&test, args);
         assert!(code != Some(0) && !said.contains("s3cret"), "{args:?}: {said}");
-        let why = "no user name and no password may stand before the host";
+        let why = "a reference cannot contain a user name or a password";
         assert!(said.contains(why), "{args:?}: {said}");
     }
     let (code, login) = said(&test, &["push", "demo-1.0.0.tgz", &named]);

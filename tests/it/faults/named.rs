@@ -166,7 +166,7 @@ fn damage_that_stays_is_named() {
         (
             manifest(Act::Instead(Answer::new(200, "no JSON"))),
             ErrorKind::Invalid,
-            &["the manifest is no JSON object"],
+            &["the manifest is not a JSON object"],
         ),
         (
             manifest(Act::Instead(Answer::new(200, noise(9 << 20)))),
