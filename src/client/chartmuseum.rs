@@ -320,7 +320,7 @@ fn refused(act: &str, url: &Url, answer: &Response) -> Error {
         404 | 405 => error.with_advice(Advice::CheckChartMuseum(Answered::NoApi)),
         401 | 403 => error.with_advice(LOG_IN),
         413 => Error::new(ErrorKind::Limit, error.message())
-            .with_hint("the server takes no archives of this size (--max-upload-size)"),
+            .with_hint("the server refuses archives of this size (--max-upload-size)"),
         507 => error.with_hint("the server's storage limit is reached"),
         _ => error,
     }

@@ -88,7 +88,7 @@ impl Client {
     /// A client with these options.
     ///
     /// # Errors
-    /// `Usage` when an option cannot be used, such as a proxy that is no URL; `Io` when a file of
+    /// `Usage` when an option cannot be used, such as a proxy that is not a URL; `Io` when a file of
     /// certificates cannot be read.
     pub fn new(options: Options) -> Result<Self> {
         let transport = Arc::new(Transport::new(&options)?);

@@ -27,7 +27,7 @@ pub(super) async fn frame(body: &mut Body, stall: Duration) -> Result<Option<Byt
         match tokio::time::timeout(stall, body.frame()).await {
             Err(_) => {
                 let status = StatusCode::REQUEST_TIMEOUT;
-                let message = format!("no byte of the body came for {} s", stall.as_secs());
+                let message = format!("no byte of the body arrived for {} s", stall.as_secs());
                 return Err(Refusal::new(status, Code::BlobUploadInvalid, message)
                     .with(header::CONNECTION, HeaderValue::from_static("close")));
             }
@@ -89,7 +89,7 @@ impl<B> Paced<B> {
 
 /// A body came too slowly.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the body comes too slowly")]
+#[error("the body arrives too slowly")]
 struct TooSlow;
 
 fn is_too_slow(error: &axum::Error) -> bool {
@@ -153,7 +153,7 @@ impl Default for HeldBodies {
 
 /// There is no memory for more bytes of a body.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("too many large requests are on their way; try again later")]
+#[error("too many large requests are in progress; try again later")]
 pub(super) struct NoRoom;
 
 /// Memory that one body holds until it is dropped.

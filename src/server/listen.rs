@@ -89,7 +89,7 @@ async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr)> {
     let everyone = matches!(config.access, Access::Everyone) && !certified;
     if !listen.ip().is_loopback() && everyone && config.open == Open::No {
         return Err(Error::usage(format!(
-            "`{listen}` can be reached by others, and this registry asks nobody for credentials"
+            "other machines can reach `{listen}`, and this registry requires no credentials"
         ))
         .with_advice(Advice::RestrictAccess));
     }
@@ -172,7 +172,7 @@ fn expire(disk: &Disk, rest: Duration) {
     let disk = disk.clone();
     tokio::task::spawn_blocking(move || match disk.expire_uploads(moment) {
         Ok(0) => {}
-        Ok(count) => tracing::info!(count, "uploads that rested too long were removed"),
+        Ok(count) => tracing::info!(count, "inactive uploads were removed"),
         Err(error) => tracing::warn!(error = error.chain(), "cannot remove old uploads"),
     });
 }
@@ -244,6 +244,6 @@ async fn converse(
         }
     };
     if let Err(error) = result {
-        tracing::debug!(%error, "a connection ended badly");
+        tracing::debug!(%error, "a connection failed");
     }
 }

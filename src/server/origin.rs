@@ -80,7 +80,7 @@ impl Origins {
 
 fn refusal(origin: &str) -> Response {
     tracing::warn!(origin, "a web page tried to write");
-    let message = "a web page of another origin may not write here";
+    let message = "a web page of another origin is not allowed to write";
     let mut response = super::chartmuseum::error(message);
     *response.status_mut() = StatusCode::FORBIDDEN;
     response

@@ -41,7 +41,7 @@ impl Rules {
             return Ok(());
         }
         let status = StatusCode::METHOD_NOT_ALLOWED;
-        let message = "this registry deletes nothing";
+        let message = "this registry does not allow deletion";
         Err(Refusal::new(status, Code::Unsupported, message)
             .with(header::ALLOW, HeaderValue::from_static(allowed)))
     }
@@ -106,14 +106,13 @@ impl Rules {
             {
                 let (name, version) = (&item.name, &item.version);
                 let message = format!(
-                    "the chart `{name}` has the version {version}, which stays: this registry replaces none"
+                    "the chart `{name}` already has the version {version}, and this registry replaces no chart"
                 );
                 return Err(Refusal::new(StatusCode::CONFLICT, Code::Denied, message));
             }
             if replaces && self.overwrite == Overwrite::Never {
-                let message = format!(
-                    "`{name}:{tag}` holds a chart, which stays: this registry replaces none"
-                );
+                let message =
+                    format!("`{name}:{tag}` is a chart, and this registry replaces no chart");
                 return Err(Refusal::new(StatusCode::CONFLICT, Code::Denied, message));
             }
             // `a` in 1.0.0-2.0.0 and `a-1.0.0` in 2.0.0 have archives of one name, and only one can
@@ -122,7 +121,7 @@ impl Rules {
             let taken = shown.is_none() && charts.view().file(parent(name), &file).is_some();
             if taken && content.is_some() && self.overwrite == Overwrite::Never {
                 let message = format!(
-                    "another chart has the file `{file}`, which stays: this registry replaces none"
+                    "another chart has the file `{file}`, and this registry replaces no chart"
                 );
                 return Err(Refusal::new(StatusCode::CONFLICT, Code::Denied, message));
             }
@@ -156,7 +155,7 @@ impl Rules {
             return Ok(());
         }
         let message =
-            format!("`{namespace}` has {most} archives and provenance files, as many as it may");
+            format!("`{namespace}` has {most} archives and provenance files, which is the limit");
         Err(Refusal::new(StatusCode::INSUFFICIENT_STORAGE, Code::Denied, message))
     }
 }

@@ -261,7 +261,7 @@ fn a_token_service_that_is_none_is_named() {
         for (answer, kind, words) in [
             (page, ErrorKind::Protocol, "web page, not a token"),
             (Answer::new(200, "{}"), ErrorKind::Protocol, "no token"),
-            (Answer::new(200, "x"), ErrorKind::Protocol, "what is no token"),
+            (Answer::new(200, "x"), ErrorKind::Protocol, "text that is not JSON"),
             (Answer::new(404, "gone"), ErrorKind::NotFound, "404"),
             (
                 Answer::new(401, r#"{"details":"incorrect username or password"}"#),
@@ -365,7 +365,7 @@ fn helpers_are_asked_and_their_failures_are_told_and_not_fatal() {
         (r#"[ "$1" = get ] && echo '{"Username":"u","Secret":"p"}'"#, true, None),
         (not_found, false, None),
         ("echo it is locked; exit 1", false, Some("failed: it is locked")),
-        ("echo '{'", false, Some("its answer is no JSON")),
+        ("echo '{'", false, Some("its answer is not JSON")),
         ("exec sleep 1000", false, Some("did not answer in 0.2 s")),
     ] {
         run(async {

@@ -72,7 +72,7 @@ pub(crate) fn basic(credential: &Credential) -> Result<HeaderValue> {
 /// A header that is kept out of logs.
 pub(crate) fn secret_header(text: &str) -> Result<HeaderValue> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
-        Error::new(ErrorKind::Denied, "the credential holds characters that no header can carry")
+        Error::new(ErrorKind::Denied, "the credential has characters that a header cannot contain")
     })?;
     value.set_sensitive(true);
     Ok(value)

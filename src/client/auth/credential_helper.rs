@@ -65,7 +65,7 @@ impl Helpers<'_> {
         if output.ended_well {
             let entry: Entry = serde_json::from_slice(&output.text).map_err(|_| {
                 // The answer may hold the secret, so it is not repeated.
-                failed(name, "its answer is no JSON")
+                failed(name, "its answer is not JSON")
             })?;
             if entry.username.is_empty() && entry.secret.is_empty() {
                 return Ok(None);
@@ -90,7 +90,7 @@ impl Helpers<'_> {
             Credential::Basic { username, password } => (username.as_str(), password),
             Credential::Identity(token) => (TOKEN_USER, token),
             Credential::Bearer(_) => {
-                return Err(failed(name, "helpers cannot keep a ready bearer token"));
+                return Err(failed(name, "it cannot store a bearer token"));
             }
         };
         let entry = Entry {
@@ -125,7 +125,7 @@ impl Helpers<'_> {
                 Error::not_found(format!(
                     "the credential helper `docker-credential-{name}` is not installed"
                 ))
-                .with_hint("install it, or take its name out of the file of credentials")
+                .with_hint("install it, or remove its name from the credentials file")
             })?;
         let io_error = |error| Error::io("run credential helper", &path, error);
         let mut child = tokio::process::Command::new(&path)
@@ -178,7 +178,7 @@ impl Output {
 }
 
 fn failed(name: &str, why: &str) -> Error {
-    let why = if why.is_empty() { "it says nothing" } else { why };
+    let why = if why.is_empty() { "it printed no message" } else { why };
     Error::new(
         ErrorKind::Denied,
         format!("the credential helper `docker-credential-{name}` failed: {why}"),

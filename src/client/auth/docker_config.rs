@@ -43,7 +43,7 @@ impl AuthFile {
         }
         let value = serde_json::from_slice(bytes).map_err(|error| {
             // serde_json's own words never repeat the text.
-            Error::invalid("the file of credentials is no JSON object").with_source(error)
+            Error::invalid("the credentials file is not a JSON object").with_source(error)
         })?;
         Ok(Self(value))
     }
@@ -98,7 +98,7 @@ impl AuthFile {
         }
         let auths = auths
             .as_object_mut()
-            .ok_or_else(|| Error::invalid("`auths` in the file of credentials is no object"))?;
+            .ok_or_else(|| Error::invalid("`auths` in the credentials file is not an object"))?;
         let old = auths.remove(key);
         // What other tools keep beside the secret, such as an e-mail address, stays.
         let mut fields = match old {

@@ -173,7 +173,7 @@ impl Client {
         if let Some(name) = file.keeper(registry) {
             return helpers.store(&name, key_of(registry), credential).await.map_err(|error| {
                 let path = path.display();
-                error.with_hint(format!("repair the helper, or take its name out of `{path}`"))
+                error.with_hint(format!("repair the helper, or remove its name from `{path}`"))
             });
         }
         let detected = (helm && file.says_nothing()).then(|| helpers.detect()).flatten();
@@ -249,7 +249,7 @@ impl Client {
                 CredentialSource::Old(_) | CredentialSource::Inline(_) => None,
             })
             .ok_or_else(|| {
-                Error::usage("there is no file to keep credentials in")
+                Error::usage("no file for credentials is configured")
                     .with_advice(Advice::NameCredentialsFile)
             })
     }

@@ -54,19 +54,19 @@ impl Realm {
             let (why, hint) = match refusal {
                 Refusal::Bad(why) => (
                     why,
-                    "no credentials were sent; the registry's token address must be set right"
+                    "no credentials were sent; correct the token address in the registry's configuration"
                         .to_owned(),
                 ),
                 Refusal::Inner(host) => (
                     "an address within a private network",
                     format!(
-                        "no credentials were sent; if this token service is meant, call the registry `{host}`"
+                        "no credentials were sent; if you trust this token service, name the registry `{host}`"
                     ),
                 ),
             };
             Error::new(
                 ErrorKind::Protocol,
-                format!("`{registry}` sends us for a token to `{}`, {why}", shown(text)),
+                format!("`{registry}` names the token service `{}`, {why}", shown(text)),
             )
             .with_hint(hint)
         })?;
@@ -93,12 +93,12 @@ enum Refusal {
 /// text. A registry that is itself within a private network may have its token service there too.
 fn guard(realm: &str, registry: &Url, network: Network) -> Result<(Url, Names), Refusal> {
     let bad = Refusal::Bad;
-    let mut url = registry.join(realm).map_err(|_| bad("which is no address"))?;
+    let mut url = registry.join(realm).map_err(|_| bad("which is not a URL"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(bad("which is neither http nor https"));
     }
     if registry.scheme() == "https" && url.scheme() == "http" {
-        return Err(bad("where a password would go in clear text"));
+        return Err(bad("which would receive a password in clear text"));
     }
     let beside = url.host() == registry.host();
     let loopback = network == Network::Loopback && is_loopback(&url);
@@ -275,9 +275,9 @@ impl Client {
         let Ok(reply) = serde_json::from_slice(&answer.body) else {
             return Err(match error_response::is_page(&answer) {
                 true => wrong("a web page, not a token").with_hint(
-                    "single sign-on may stand in between: log in with the token or secret that the registry gives for command lines",
+                    "single sign-on may have sent it: log in with the token or secret that the registry issues for command lines",
                 ),
-                false => wrong("what is no token"),
+                false => wrong("text that is not JSON"),
             });
         };
         let (text, seconds) = token_of(&reply).ok_or_else(|| wrong("no token"))?;
@@ -314,7 +314,9 @@ fn redirected(host: &str, answer: &Response) -> Error {
         ErrorKind::Protocol,
         format!("the token service `{host}` redirects to another origin, `{place}`"),
     )
-    .with_hint("no credentials were sent there; the registry's token address must be set right")
+    .with_hint(
+        "no credentials were sent there; correct the token address in the registry's configuration",
+    )
 }
 
 /// The seconds of `expires_in`, which some services write as text.
@@ -345,7 +347,7 @@ pub(crate) fn refused(registry: &Registry, answer: &Response, authorized: Author
             (format!("`{host}` refuses the credentials for `{registry}`{what}"), LogIn::Refused)
         }
         Authorized::No => {
-            (format!("`{host}` gives no token for `{registry}`{what}"), LogIn::NoToken)
+            (format!("`{host}` issues no token for `{registry}`{what}"), LogIn::NoToken)
         }
     };
     Error::new(ErrorKind::Denied, message)
@@ -374,7 +376,7 @@ mod tests {
             ("https://r.example/v2/", "http://auth.example/t", Err("clear text")),
             ("https://r.example/v2/", "ftp://auth.example/t", Err("neither")),
             ("https://r.example/v2/", "file:///etc/passwd", Err("neither")),
-            ("https://r.example/v2/", "https://[", Err("no address")),
+            ("https://r.example/v2/", "https://[", Err("not a URL")),
             ("https://r.example/v2/", "https://169.254.169.254/latest", Err("private")),
             ("https://r.example/v2/", "https://127.0.0.1/t", Err("private")),
             ("https://r.example/v2/", "https://localhost/t", Err("private")),

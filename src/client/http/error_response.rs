@@ -109,7 +109,9 @@ pub(crate) fn is_definite_not_found(answer: &Response) -> bool {
 pub(crate) fn from_registry(registry: &Registry, act: &str, answer: &Response) -> Error {
     let host = match answer.from {
         Origin::Registry => format!("`{registry}`"),
-        Origin::Elsewhere => format!("`{}`, where `{registry}` sent us,", host_of(&answer.url)),
+        Origin::Elsewhere => {
+            format!("`{}`, to which `{registry}` redirects,", host_of(&answer.url))
+        }
     };
     let status = status_text(answer);
     // A challenge is what a registry answers with, even when a proxy puts a page below it.
@@ -210,7 +212,7 @@ pub(crate) fn web_page(registry: &Registry, act: &str, answer: &Response) -> Err
         ErrorKind::Protocol,
         format!("cannot {act}: `{registry}` answers {status} with a web page, not as a registry"),
     )
-    .with_hint("a proxy, a login page or a firewall may stand in between, or the registry has another host or port")
+    .with_hint("a proxy, a login page or a firewall may have answered, or the registry has another host or port")
 }
 
 pub(crate) fn status_text(answer: &Response) -> String {
@@ -231,7 +233,7 @@ fn advice(registry: &Registry, answer: &Response) -> Option<Advice> {
         401 | 403 if all.contains("aka.ms/acr") => return log_in(LogIn::Azure),
         401 | 403 if registry.is_docker_hub() => return log_in(LogIn::DockerHub),
         401 | 403 if code("DENIED") && all.contains("quota") => {
-            "the registry's quota is used up; free space or have it raised"
+            "the registry's quota is used up; free space or ask for a higher quota"
         }
         401 if answer.from == Origin::Elsewhere => {
             "credentials do not follow to another scheme, host or port, and none were sent there: \
@@ -241,29 +243,29 @@ fn advice(registry: &Registry, answer: &Response) -> Option<Advice> {
         401 => return log_in(LogIn::Needed),
         403 => return log_in(LogIn::Permission),
         404 if all.contains("does not exist in the registry with id") => {
-            "this registry makes no repositories by itself: create it first, with `aws ecr create-repository`"
+            "this registry does not create repositories itself: create it first with `aws ecr create-repository`"
         }
         404 if harbor => "create the project in Harbor first",
         404 if code("NAME_UNKNOWN") => {
-            "check the repository's name; some registries must be told to create it first"
+            "check the repository's name; in some registries you must create it first"
         }
         404 if !is_definite_not_found(answer) => {
             "this does not look like a registry's answer; check host, port and path"
         }
         405 | 501 if code("UNSUPPORTED") || answer.status.as_u16() == 405 => {
-            "the registry does not do this; it may be switched off in its settings"
+            "the registry does not support this, or its settings disable it"
         }
         400 | 415 | 422
             if code("MANIFEST_INVALID")
                 || code("UNSUPPORTED")
                 || code("UNSUPPORTED_MEDIA_TYPE") =>
         {
-            "the registry does not take this kind of artifact: Harbor needs 2.0 and a project that is no proxy cache, \
+            "the registry refuses this kind of artifact: Harbor needs 2.0 and a project that is not a proxy cache, \
              Quay the artifact type in its allow-list, others an update"
         }
-        413 => "the registry, or a proxy before it, takes no bodies of this size",
+        413 => "the registry, or a proxy in front of it, refuses bodies of this size",
         429 => {
-            "the registry limits how often it may be asked; log in for a higher limit, or try again later"
+            "the registry limits the number of requests; log in for a higher limit, or try again later"
         }
         _ => return None,
     };
@@ -412,7 +414,7 @@ mod tests {
                 answer(405, json, r#"{"errors":[{"code":"UNSUPPORTED"}]}"#),
                 Protocol,
                 "405",
-                "switched off",
+                "its settings disable it",
             ),
             (answer(413, "text/html", "<html>too large"), Protocol, "web page", "proxy"),
             (answer(413, "", ""), Limit, "413", "bodies of this size"),

@@ -79,15 +79,15 @@ impl TransportError {
             TransportErrorKind::Connect => "no connection can be made",
             TransportErrorKind::Handshake => "the TLS handshake fails",
             TransportErrorKind::Terms => {
-                "it finds no kind of key or cipher for TLS that both sides know"
+                "it has no TLS key type or cipher in common with this program"
             }
             TransportErrorKind::Certificate => "its certificate is not trusted",
             TransportErrorKind::NotTls => "it does not speak TLS",
-            TransportErrorKind::Proxy => "the proxy wants a name and password",
+            TransportErrorKind::Proxy => "the proxy requires a name and password",
             TransportErrorKind::Silent => "it does not answer in time",
             TransportErrorKind::Stalled => "the connection stalls",
             TransportErrorKind::Cut => "the connection breaks off",
-            TransportErrorKind::Garbled => "it sends what is no proper answer",
+            TransportErrorKind::Garbled => "its answer is not valid HTTP",
             TransportErrorKind::Local => "the request cannot be made",
         }
     }
@@ -123,7 +123,8 @@ impl TransportError {
 const KEYS: &str = "P-521 keys are not supported; the certificate and its issuers need RSA, P-256, P-384 or Ed25519 keys";
 
 /// Advice for a token service at a private address.
-const INNER: &str = "no credentials were sent; the registry's token address must be set right";
+const INNER: &str =
+    "no credentials were sent; correct the token address in the registry's configuration";
 
 /// The remedy for a TLS error that is not simply an unknown issuer.
 fn remedy_of(error: &rustls::Error) -> Option<Advice> {
@@ -141,7 +142,7 @@ fn remedy_of(error: &rustls::Error) -> Option<Advice> {
             "check the clocks of this machine and of the server"
         }
         Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
-            "use a name of the server that its certificate has"
+            "use a host name that the server's certificate contains"
         }
         Error::Other(OtherError(cause)) if cause.is::<NoRoots>() => {
             return Some(Advice::TrustCertificate(Untrusted::NoRoots));

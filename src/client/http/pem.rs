@@ -40,7 +40,7 @@ pub(crate) fn certificates(
     let path = path.display();
     match (good.is_empty(), bad) {
         (true, 0) => Err(Error::usage(format!("`{path}` holds no certificate in PEM"))),
-        (true, _) => Err(Error::usage(format!("`{path}` holds no certificate that can be read"))),
+        (true, _) => Err(Error::usage(format!("`{path}` holds no readable certificate"))),
         (false, 0) => Ok(good),
         (false, _) => {
             skip(format!("`{path}`: {bad} of {} certificates cannot be read", good.len() + bad));
@@ -132,7 +132,7 @@ mod tests {
             assert_eq!(told.is_empty(), skipped.is_empty(), "{told}");
             assert!(told.contains(skipped) && (told.is_empty() || told.contains("ca.pem")));
         }
-        for (text, words) in [("", "no certificate in PEM"), (bad, "no certificate that can be")] {
+        for (text, words) in [("", "no certificate in PEM"), (bad, "no readable certificate")] {
             std::fs::write(&path, text).expect("file");
             let error = certificates(&path, &|_| {}).expect_err(text);
             assert!(error.kind() == ErrorKind::Usage && error.message().contains(words), "{error}");

@@ -135,13 +135,15 @@ fn proxy_url(text: &str) -> Option<Url> {
 /// it is not repeated.
 pub(crate) fn unusable(url: &Url) -> Error {
     let variable = if url.scheme() == "http" { "HTTP_PROXY" } else { "HTTPS_PROXY" };
-    Error::usage(format!("the proxy for `{}` is no http, https or socks5 address", host_of(url)))
-        .with_hint(format!("check {variable}, or add the host to NO_PROXY"))
+    Error::usage(format!(
+        "the proxy for `{}` is not an http, https or socks5 address",
+        host_of(url)
+    ))
+    .with_hint(format!("check {variable}, or add the host to NO_PROXY"))
 }
 
 /// The warning for a proxy for every scheme that cannot be used.
-pub(crate) const SKIPPED: &str =
-    "ALL_PROXY is skipped: it is no http, https or socks5 address; set HTTPS_PROXY or HTTP_PROXY";
+pub(crate) const SKIPPED: &str = "ALL_PROXY is skipped: it is not an http, https or socks5 address; set HTTPS_PROXY or HTTP_PROXY";
 
 fn exceptions(text: &str) -> Vec<Exception> {
     text.split([',', ' ', '\t'])

@@ -31,13 +31,13 @@ pub(crate) enum Downgrade {
 /// Why an address is not followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadLocation {
-    #[error("the answer points nowhere: it has no Location")]
+    #[error("the redirect has no Location header")]
     Missing,
-    #[error("the answer points to `{0}`, which is no address")]
+    #[error("the redirect names `{0}`, which is not a URL")]
     NoUrl(String),
-    #[error("the answer points to `{0}`, which is neither http nor https")]
+    #[error("the redirect names `{0}`, which is neither http nor https")]
     Scheme(String),
-    #[error("the answer points from https to plain http at `{host}`")]
+    #[error("the redirect goes from https to plain http at `{host}`")]
     Downgrade { host: String, to: Url },
 }
 

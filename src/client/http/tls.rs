@@ -158,7 +158,7 @@ impl Identity {
 
     fn unfit(&self, error: rustls::Error) -> Error {
         Error::usage(format!(
-            "the certificate `{}` and the key `{}` do not fit",
+            "the certificate `{}` and the key `{}` do not match",
             self.certificate.display(),
             self.key.display()
         ))

@@ -133,7 +133,7 @@ struct Waited {
 }
 
 /// Cause in the error of a body that ran out of time.
-const TOO_SLOW: &str = "the body comes too slowly";
+const TOO_SLOW: &str = "the body arrives too slowly";
 
 impl Waited {
     fn new(grace: Duration) -> Self {
@@ -252,7 +252,7 @@ impl Transport {
                         }
                         BadLocation::Downgrade { to, .. } => {
                             let hint = format!(
-                                "if it is there by TLS too, use {} as the address",
+                                "if the server supports TLS, use {} as the address",
                                 by_tls(to)
                             );
                             refused.with_hint(hint)

@@ -159,7 +159,7 @@ impl Reading {
         Err(Error::new(
             ErrorKind::Protocol,
             format!(
-                "cannot {act}: `{registry}` answers {status} with another part than was asked for"
+                "cannot {act}: `{registry}` answers {status} with a different range than requested"
             ),
         ))
     }
@@ -169,7 +169,8 @@ impl Reading {
         while self.at < self.end {
             let Some(answer) = &mut self.answer else {
                 if self.ask().await?.is_some() {
-                    let message = format!("cannot {}: it has moved on the way", self.act());
+                    let message =
+                        format!("cannot {}: its address changed during the download", self.act());
                     return Err(Error::new(ErrorKind::Protocol, message));
                 }
                 continue;
@@ -223,7 +224,7 @@ impl Reading {
             if found != self.blob.digest {
                 return Err(Error::new(
                     ErrorKind::Integrity,
-                    format!("cannot {}: what is sent is `{found}`", self.act()),
+                    format!("cannot {}: the content has the digest `{found}`", self.act()),
                 ));
             }
         }

@@ -211,7 +211,9 @@ impl Repository {
                         // A part that is not the one asked for is worth nothing, and the next may
                         // be no better.
                         partial.restart()?;
-                        return Err(garbled("it sends another part than was asked for".to_owned()));
+                        return Err(garbled(
+                            "it sends a different range than requested".to_owned(),
+                        ));
                     }
                 }
             }
@@ -251,7 +253,7 @@ impl Repository {
                     Error::new(
                         ErrorKind::Integrity,
                         format!(
-                            "cannot {act}: it sends more than the {} bytes its descriptor says",
+                            "cannot {act}: it sends more than the {} bytes of its descriptor",
                             blob.size
                         ),
                     )
@@ -291,7 +293,9 @@ impl From<Error> for Stop {
 fn wrong_digest(act: &str, expected: &Digest, found: &Digest) -> Error {
     Error::new(
         ErrorKind::Integrity,
-        format!("cannot {act}: `{expected}` was asked for, but what is sent is `{found}`"),
+        format!(
+            "cannot {act}: `{expected}` was requested, but the content has the digest `{found}`"
+        ),
     )
     .with_hint("the blob is damaged in the registry or on the way; push it again from its source")
 }

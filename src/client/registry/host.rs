@@ -131,8 +131,7 @@ impl Host {
         let scheme = if self.speech() == HostScheme::Plain { "http" } else { "https" };
         format!("{scheme}://{}/v2/{rest}", self.address).parse().map_err(
             |error: url::ParseError| {
-                Error::usage(format!("`{}` is no host to connect to", self.registry))
-                    .with_source(error)
+                Error::usage(format!("`{}` is not a valid host", self.registry)).with_source(error)
             },
         )
     }

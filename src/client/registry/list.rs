@@ -70,7 +70,7 @@ impl Client {
         if let Some(first) = rest.first() {
             let (count, shown) = (rest.len(), first.chars().take(SHOWN).collect::<String>());
             let text = format!(
-                "it lists {count} names that no {what} can have, which are left out, the first of them {}",
+                "it lists {count} names that no {what} can have; they are skipped; the first is {}",
                 quote::go(&shown)
             );
             if host.warns(&text) {
@@ -111,11 +111,8 @@ impl Client {
                 ));
             }
             pages.push(serde_json::from_slice(&answer.body).map_err(|error| {
-                Error::new(
-                    ErrorKind::Protocol,
-                    format!("cannot {act}: the list is not as it should be"),
-                )
-                .with_source(error)
+                Error::new(ErrorKind::Protocol, format!("cannot {act}: the list is malformed"))
+                    .with_source(error)
             })?);
             next = asked.next(act, &answer)?;
         }
@@ -140,7 +137,7 @@ impl Asked {
         match next_page(&answer.url, links) {
             Some(next) if !self.0.insert(next.clone()) => Err(Error::new(
                 ErrorKind::Protocol,
-                format!("cannot {act}: the pages of the list lead in a circle"),
+                format!("cannot {act}: the pages of the list form a loop"),
             )),
             next => Ok(next),
         }

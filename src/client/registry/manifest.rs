@@ -72,7 +72,9 @@ impl Repository {
             let found = Digest::of(expected.algorithm(), &answer.body);
             Error::new(
                 ErrorKind::Integrity,
-                format!("`{registry}` {said} `{expected}`, but what it sends is `{found}`"),
+                format!(
+                    "`{registry}` {said} `{expected}`, but the content has the digest `{found}`"
+                ),
             )
         };
         if let TagOrDigest::Digest(digest) = target
@@ -83,7 +85,7 @@ impl Repository {
         if let Some(said) = digest_header(answer)
             && !said.matches(&answer.body)
         {
-            return Err(integrity(&said, "says its digest is"));
+            return Err(integrity(&said, "declares the digest"));
         }
         manifest
     }
@@ -216,7 +218,7 @@ pub(crate) fn check_digest(registry: &Registry, ours: &Digest, answer: &Response
             ErrorKind::Integrity,
             format!("`{registry}` stored `{theirs}` where `{ours}` was pushed"),
         )
-        .with_hint("the registry, or a proxy before it, rewrites what is pushed; nothing signed or pinned would hold")),
+        .with_hint("the registry, or a proxy in front of it, rewrites manifests; signatures and pinned digests would not match")),
         _ => Ok(()),
     }
 }
@@ -233,9 +235,9 @@ pub(crate) fn coding(headers: &::http::HeaderMap) -> Option<&str> {
 /// Why the bytes of an answer are not those that were asked for, if a coding tells.
 pub(crate) fn coded(registry: &Registry, headers: &::http::HeaderMap) -> Option<Error> {
     let message =
-        format!("what `{registry}` sends was encoded as `{}` on its way", coding(headers)?);
+        format!("the content from `{registry}` was encoded as `{}` on its way", coding(headers)?);
     Some(Error::new(ErrorKind::Protocol, message).with_hint(
-        "a proxy between here and the registry compresses answers; it must leave /v2/ alone",
+        "a proxy in front of the registry compresses responses; configure it not to change /v2/",
     ))
 }
 

@@ -81,7 +81,7 @@ impl Repository {
                 return Err(error_response::from_registry(self.registry(), &act, &answer));
             }
             let index: Document = serde_json::from_slice(&answer.body).map_err(|error| {
-                Error::new(ErrorKind::Protocol, format!("cannot {act}: the list is no index"))
+                Error::new(ErrorKind::Protocol, format!("cannot {act}: the list is not an index"))
                     .with_source(error)
             })?;
             // An error under 200 is not an empty list.
@@ -174,7 +174,7 @@ const EMPTY_INDEX: &[u8] =
 
 /// The index with one entry more. What others wrote into it stays, known to us or not.
 fn with_entry(index: &[u8], entry: &Descriptor) -> Result<Manifest> {
-    let bad = |error| Error::invalid("the list of referrers is no index").with_source(error);
+    let bad = |error| Error::invalid("the list of referrers is not an index").with_source(error);
     let mut value: serde_json::Value = serde_json::from_slice(index).map_err(bad)?;
     if let Some(entries) = value.get_mut("manifests").and_then(serde_json::Value::as_array_mut) {
         entries.push(serde_json::to_value(entry).map_err(bad)?);

@@ -116,7 +116,7 @@ impl Body {
             return Err(Error::new(
                 ErrorKind::Integrity,
                 format!(
-                    "blob `{}` has {} bytes by its descriptor and {length} in fact",
+                    "blob `{}` has {} bytes in its descriptor but {length} bytes of content",
                     blob.digest, blob.size
                 ),
             ));
@@ -256,7 +256,7 @@ impl Upload<'_> {
                 let error =
                     error_response::from_registry(self.repository.registry(), &self.act, &full);
                 Error::new(ErrorKind::Integrity, error.message()).with_hint(
-                    "other bytes arrive there than were sent: look at the proxies on the way",
+                    "the registry received other bytes than were sent: check the proxies on the way",
                 )
             }
             Trouble::Refused(full) => {
@@ -375,7 +375,7 @@ impl Upload<'_> {
                 format!("cannot {}: the upload that `{registry}` opens cannot be used", self.act),
             )
             .with_source(error)
-            .with_hint("a proxy before the registry must tell it the outer scheme and host (X-Forwarded-Proto, Host)")
+            .with_hint("a proxy in front of the registry must send it the public scheme and host (X-Forwarded-Proto, Host)")
         })?;
         let credentials = self.credentials_for(&url, answer);
         let least = text(&answer.headers, "oci-chunk-min-length").and_then(|l| l.parse().ok());

@@ -173,7 +173,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
                     let registry = self.upload.repository.registry();
                     let act = &self.upload.act;
                     let message = format!(
-                        "cannot {act}: `{registry}` says {STUMBLES} times that it has less than was sent"
+                        "cannot {act}: `{registry}` reported {STUMBLES} times that it has fewer bytes than were sent"
                     );
                     return Err(Error::new(ErrorKind::Protocol, message).into());
                 }
@@ -229,8 +229,11 @@ impl<'a, 'b> Chunks<'a, 'b> {
     fn follow_session(&self, session: &mut Session, answer: &Response) -> Result<(), Error> {
         if let Some(location) = text(&answer.headers, "location") {
             let (url, _) = follow(&answer.url, Some(location)).map_err(|error| {
-                Error::new(ErrorKind::Protocol, "the upload moves to where it cannot be followed")
-                    .with_source(error)
+                Error::new(
+                    ErrorKind::Protocol,
+                    "the upload moves to an address that the client refuses",
+                )
+                .with_source(error)
             })?;
             // Credentials once dropped stay dropped.
             if self.upload.credentials_for(&url, answer) == Credentials::Drop {

@@ -125,7 +125,7 @@ impl HttpRepository {
             206 => {
                 download.restart();
                 return Err(TransportError::new(TransportErrorKind::Garbled, &host_of(url))
-                    .with_source("it sends another part than was asked for")
+                    .with_source("it sends a different range than requested")
                     .into());
             }
             status => {
@@ -146,7 +146,7 @@ impl HttpRepository {
             if typed && download.size() == 0 && !chunk.is_empty() && !chunk.starts_with(b"\x1f") {
                 let message = format!("failed to fetch {url} : it is a web page, not a chart");
                 return Err(Error::new(ErrorKind::Protocol, message)
-                    .with_hint("a login page or proxy may stand in between; or the address is that of a page about the chart")
+                    .with_hint("a login page or proxy may have answered, or the address is that of a page about the chart")
                     .into());
             }
             if download.size() + chunk.len() as u64 > download.cap {

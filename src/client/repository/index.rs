@@ -197,7 +197,7 @@ impl HttpRepository {
                 return Err(Error::new(
                     ErrorKind::Protocol,
                     format!(
-                        "failed to fetch {url} : it comes encoded as `{other}`, which was not asked for"
+                        "failed to fetch {url} : its encoding is `{other}`, which was not requested"
                     ),
                 ));
             }
@@ -249,7 +249,7 @@ impl HttpRepository {
             200 if error_response::is_page(&answer) => {
                 Signed::Unusable("it is a web page".to_owned())
             }
-            200 => Signed::Unusable("it is no signed text".to_owned()),
+            200 => Signed::Unusable("it is not a signed text".to_owned()),
             404 | 410 => Signed::Absent,
             400 | 403 | 405 | 501 => Signed::Unusable(error_response::status_text(&answer)),
             _ => return Err(error_response::from_web(&shown(&url), &answer)),
@@ -331,7 +331,7 @@ fn shown(url: &Url) -> Url {
 pub(crate) fn parse(text: &str) -> Result<Url> {
     let shown = || text.rsplit_once('@').map_or(text, |(_, rest)| rest);
     let url: Url = text.parse().map_err(|error: url::ParseError| {
-        Error::usage(format!("`{}` is no URL", shown())).with_source(error)
+        Error::usage(format!("`{}` is not a URL", shown())).with_source(error)
     })?;
     match url.scheme() {
         "http" | "https" if url.host_str().is_some() => Ok(url),
@@ -358,7 +358,7 @@ fn proof(credential: &Credential, token_header: Option<&str>) -> Result<(HeaderN
         None => Ok((AUTHORIZATION, secret_header(&format!("Bearer {}", token.expose()))?)),
         Some(name) => {
             let header = name.parse().map_err(|error: InvalidHeaderName| {
-                Error::usage(format!("`{name}` is no name of a header")).with_source(error)
+                Error::usage(format!("`{name}` is not a header name")).with_source(error)
             })?;
             Ok((header, secret_header(token.expose())?))
         }

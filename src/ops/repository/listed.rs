@@ -36,7 +36,7 @@ pub struct Entry<'a> {
 /// repository at `base`.
 ///
 /// # Errors
-/// Helm's text if it is no URL, and as [`follow`].
+/// Helm's text if it is not a URL, and as [`follow`].
 pub fn address(base: &str, reference: &str, entry: Entry<'_>) -> Result<String> {
     let url = index::url::resolve(base, reference)
         .map_err(|error| error.context("failed to make chart URL absolute"))?;

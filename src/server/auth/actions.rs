@@ -40,7 +40,7 @@ impl ActionsPath {
         // A namespace can be in quotes or not; one that fits everywhere tells whether the rest is
         // right.
         jmespath::compile(&search.in_namespace("repo")).map_err(|error| {
-            Error::usage(format!("`{expression}` is no JMESPath expression"))
+            Error::usage(format!("`{expression}` is not a JMESPath expression"))
                 .with_source(error)
                 .with_hint("such as `access[?name=='$NAMESPACE'].actions[]`")
         })?;

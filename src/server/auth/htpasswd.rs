@@ -173,7 +173,7 @@ impl Htpasswd {
                 tracing::info!(path = %self.0.path.display(), "users were read again");
             }
             Err(error) => {
-                tracing::warn!(error = error.chain(), "the users stay as they were");
+                tracing::warn!(error = error.chain(), "the previous users stay valid");
             }
         }
     }
@@ -235,7 +235,7 @@ fn parse(text: &str) -> Result<HashMap<String, String>, (usize, &'static str)> {
             return Err(bad("the user's name is empty"));
         }
         if hash.parse::<bcrypt::HashParts>().is_err() {
-            return Err(bad("only bcrypt hashes are taken"));
+            return Err(bad("only bcrypt hashes are accepted"));
         }
         hashes.insert(user.to_owned(), hash.to_owned());
     }
@@ -255,9 +255,9 @@ mod tests {
         for (line, reason) in [
             ("ann", "expected `user:hash`"),
             (":x", "the user's name is empty"),
-            ("ann:plain", "only bcrypt hashes are taken"),
-            ("ann:$apr1$x$y", "only bcrypt hashes are taken"),
-            ("ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "only bcrypt hashes are taken"),
+            ("ann:plain", "only bcrypt hashes are accepted"),
+            ("ann:$apr1$x$y", "only bcrypt hashes are accepted"),
+            ("ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "only bcrypt hashes are accepted"),
         ] {
             assert_eq!(parse(&format!("ok:{hash}\n{line}\n")), Err((2, reason)), "{line}");
         }

@@ -131,7 +131,7 @@ impl Tokens {
             .ok_or("the token is unknown or has expired")?;
         match resource {
             Some(resource) if !grant.scopes.allow(resource, action) => {
-                Err("the token is not good for this")
+                Err("the token does not grant this action")
             }
             _ => Ok(grant.user.clone()),
         }

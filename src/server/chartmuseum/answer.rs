@@ -75,21 +75,18 @@ impl From<Error> for Denial {
             ErrorKind::NotFound => Self::not_found("object not found"),
             ErrorKind::Denied => {
                 tracing::warn!(error = error.chain(), "the store refused");
-                Self::new(StatusCode::FORBIDDEN, "the registry behind this server refuses it")
+                Self::new(StatusCode::FORBIDDEN, "the upstream registry refuses it")
             }
             ErrorKind::Network | ErrorKind::Protocol => {
                 tracing::error!(error = error.chain(), "the store cannot be reached");
-                Self::new(
-                    StatusCode::BAD_GATEWAY,
-                    "the registry behind this server does not answer",
-                )
+                Self::new(StatusCode::BAD_GATEWAY, "the upstream registry does not answer")
             }
             _ => {
                 tracing::error!(error = error.chain(), "the store failed");
                 let (status, message) = if is_full(&error) {
                     (StatusCode::INSUFFICIENT_STORAGE, "the store has no space left")
                 } else {
-                    (StatusCode::INTERNAL_SERVER_ERROR, "the store failed; the log says why")
+                    (StatusCode::INTERNAL_SERVER_ERROR, "the store failed; see the server's log")
                 };
                 Self::new(status, message)
             }

@@ -238,7 +238,7 @@ impl<C: Catalog> ChartStore<C> {
     ) -> Result<(), Denial> {
         let store = self.catalog().loose().ok_or_else(|| {
             Denial::not_found(
-                "there is no such chart, and a registry keeps no provenance without one",
+                "the chart does not exist, and a registry stores no provenance file without its chart",
             )
         })?;
         let file = provenance.file_name();
@@ -397,7 +397,7 @@ impl<C: Catalog> ChartStore<C> {
         };
         for tag in tags {
             if let Err(error) = self.show_one(&store, &tag, limits).await {
-                tracing::warn!(%tag, error = error.chain(), "a chart that no registry can name is not shown");
+                tracing::warn!(%tag, error = error.chain(), "skipping a chart with a name or version that a registry cannot hold");
             }
         }
         Ok(())
@@ -435,7 +435,7 @@ fn read_back(
     }
     let entry = entry::entry(manifest, Some(config), limits).map_err(refused)?;
     if (&entry.metadata.name, &entry.metadata.version) != (&metadata.name, &metadata.version) {
-        return Err(Denial::bad_request("the chart's metadata does not outlive being stored"));
+        return Err(Denial::bad_request("the chart's metadata changes when it is stored"));
     }
     Ok(entry)
 }
@@ -459,7 +459,7 @@ fn loose_tag(namespace: &str, file: &str) -> Tag {
 fn unnameable() -> Denial {
     Denial::new(
         StatusCode::BAD_REQUEST,
-        "the registry behind this server can hold no chart of this name and version",
+        "the upstream registry cannot hold a chart of this name and version",
     )
 }
 

@@ -59,7 +59,10 @@ impl<C: Catalog> ChartMuseum<C> {
             let charts = self.shelf.0.clone();
             tokio::spawn(async move {
                 if let Err(error) = charts.refresh(&repository, &tag).await {
-                    tracing::warn!(error = error.chain(), "cannot look what a tag is on now");
+                    tracing::warn!(
+                        error = error.chain(),
+                        "cannot read the current manifest of a tag"
+                    );
                 }
             });
         }
@@ -116,12 +119,12 @@ async fn send<R: StreamBlob>(
     }
     let opened = tokio::time::timeout(PATIENCE, store.open_blob(blob, part)).await;
     let opened = opened.map_err(|_| {
-        Denial::new(StatusCode::GATEWAY_TIMEOUT, "the registry behind this server does not answer")
+        Denial::new(StatusCode::GATEWAY_TIMEOUT, "the upstream registry does not answer")
     })?;
     match opened? {
         Opened::File(file) => {
             let body = blobs::body(&file, start, length).map_err(|refusal| {
-                Denial::new(refusal.status(), "the store failed; the log says why")
+                Denial::new(refusal.status(), "the store failed; see the server's log")
             })?;
             *response.body_mut() = body;
         }

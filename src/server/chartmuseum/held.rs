@@ -106,7 +106,7 @@ fn body_within(
             }
         };
         if tokio::time::timeout(time, sending).await.is_err() {
-            tracing::debug!("a client took too long for an answer");
+            tracing::debug!("a client read a response too slowly");
         }
     });
     Body::from_stream(stream::unfold(receiver, |mut receiver| async {

@@ -227,7 +227,7 @@ impl<C: Catalog> ChartMuseum<C> {
         if there.is_none() && self.shelf.is_taken(namespace, &name, &version).await? {
             // An image, say. No force of this API's makes it go.
             return Err(Denial::conflict(
-                "the tag of this version holds something that is no chart",
+                "the tag of this version is on an artifact that is not a chart",
             ));
         }
         let file = format!("{}.prov", chart.file_name());

@@ -87,7 +87,7 @@ impl Cache {
         match Store::open(path, settings) {
             Ok(store) => Self(Some(Mutex::new(store))),
             Err(error) => {
-                tracing::warn!(error = error.chain(), "what is seen is not kept");
+                tracing::warn!(error = error.chain(), "the index cache is not used");
                 Self(None)
             }
         }
@@ -230,7 +230,7 @@ impl Store {
             Ok(()) => self.size += record.len() as u64,
             Err(error) => {
                 let error = Error::io("write cache", &self.path, error);
-                tracing::warn!(error = error.chain(), "what is seen is not kept any longer");
+                tracing::warn!(error = error.chain(), "the index cache is not written any longer");
                 self.file = None;
             }
         }
@@ -238,7 +238,7 @@ impl Store {
 
     fn compact(&mut self, live: &Live) {
         if let Err(error) = self.rewrite(live) {
-            tracing::warn!(error = error.chain(), "what was seen cannot be written");
+            tracing::warn!(error = error.chain(), "cannot write the index cache");
             self.file = None;
         }
     }

@@ -166,7 +166,7 @@ impl<C: Catalog> Follower<C> {
                 if self.inner.sight == LookCost::Near && error.kind() == ErrorKind::Integrity =>
             {
                 let error = error.chain();
-                tracing::warn!(%repository, %tag, error, "a damaged tag is not shown");
+                tracing::warn!(%repository, %tag, error, "skipping a damaged tag");
                 Ok(Look::Now(None))
             }
             looked => looked,
@@ -191,7 +191,7 @@ impl<C: Catalog> Follower<C> {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Look::Now(None)),
             // Something is there, and it is no chart.
             Err(error) if is_no_chart(&error) => {
-                tracing::debug!(%repository, %tag, error = error.chain(), "no manifest of a chart");
+                tracing::debug!(%repository, %tag, error = error.chain(), "not a manifest of a chart");
                 return Ok(Look::Now(None));
             }
             Err(error) => return Err(error),
@@ -210,13 +210,13 @@ impl<C: Catalog> Follower<C> {
                 if error.kind() == ErrorKind::NotFound && self.inner.sight == LookCost::Near =>
             {
                 return Err(
-                    Error::new(ErrorKind::Integrity, "a part of it is gone").with_source(error)
+                    Error::new(ErrorKind::Integrity, "a part of it is missing").with_source(error)
                 );
             }
             Err(error) if is_no_chart(&error) => {
                 match error.kind() {
                     ErrorKind::Limit => {
-                        tracing::warn!(%repository, %tag, error = error.chain(), "a chart is not shown");
+                        tracing::warn!(%repository, %tag, error = error.chain(), "skipping a chart");
                     }
                     _ => tracing::debug!(%repository, %tag, error = error.chain(), "no chart"),
                 }

@@ -64,7 +64,9 @@ impl<C: Catalog> Follower<C> {
         let looking = tokio::spawn(async move { this.ready().await });
         match tokio::time::timeout(SOON, looking).await {
             Ok(Ok(looked)) => looked,
-            _ => Err(Error::new(ErrorKind::Network, "the first look at the store goes on")),
+            _ => {
+                Err(Error::new(ErrorKind::Network, "the first read of the store is still running"))
+            }
         }
     }
 
@@ -77,7 +79,7 @@ impl<C: Catalog> Follower<C> {
                 self.ready().await
             };
             if let Err(error) = looked {
-                tracing::warn!(error = error.chain(), "cannot look at the charts of the store");
+                tracing::warn!(error = error.chain(), "cannot read the charts of the store");
             } else if self.inner.sight == LookCost::Near && !self.inner.doubts.is_open() {
                 return;
             }
@@ -123,7 +125,7 @@ impl<C: Catalog> Follower<C> {
         let names = names.iter().map(RepositoryName::as_str).collect::<Vec<_>>().join(",");
         tracing::warn!(
             repositories = names,
-            "no chart is there: check the namespace and the names of the charts"
+            "the upstream has no charts: check the namespace and the names of the charts"
         );
     }
 
@@ -156,7 +158,7 @@ impl<C: Catalog> Follower<C> {
                 let failed = &failed;
                 async move {
                     if let Err(error) = self.apart(&name).await {
-                        tracing::warn!(repository = %name, error = error.chain(), "cannot look at it");
+                        tracing::warn!(repository = %name, error = error.chain(), "cannot read a repository");
                         // A registry that says no will say so the next time; it is no reason to
                         // show nothing.
                         if error.kind() != ErrorKind::Denied {
@@ -169,7 +171,7 @@ impl<C: Catalog> Follower<C> {
         failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)?;
         let known = self.memory().len();
         if self.inner.doubts.count(known) {
-            return Err(Error::new(ErrorKind::Network, "some tags could not be looked at"));
+            return Err(Error::new(ErrorKind::Network, "some tags could not be read"));
         }
         Ok(())
     }
@@ -256,14 +258,14 @@ impl<C: Catalog> Follower<C> {
                     // The first few say what is wrong.
                     let often = doubts.add(repository, tag);
                     if often == 1 && failures.fetch_add(1, Ordering::Relaxed) < TOLD {
-                        tracing::warn!(%repository, %tag, error = error.chain(), "cannot look at a tag");
+                        tracing::warn!(%repository, %tag, error = error.chain(), "cannot read a tag");
                     }
                 }
             })
             .await;
         let count = failures.into_inner();
         if count > TOLD {
-            tracing::warn!(%repository, count, "so many tags of a repository could not be looked at");
+            tracing::warn!(%repository, count, "cannot read some tags of a repository");
         }
     }
 }

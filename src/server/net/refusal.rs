@@ -110,7 +110,7 @@ impl From<Error> for Refusal {
             ErrorKind::Conflict => Self::bad_request(Code::BlobUploadInvalid, error.message()),
             _ => {
                 tracing::error!(error = error.chain(), "the store failed");
-                let message = "the registry could not do this; its log says why";
+                let message = "the registry failed; see its log";
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Denied, message)
             }
         }

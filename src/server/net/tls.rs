@@ -49,8 +49,11 @@ impl Tls {
     /// As [`Self::open`].
     pub fn open_for(certificate: &Path, key: &Path, authorities: &Path) -> Result<Self> {
         let refuse = |error| {
-            Error::invalid(format!("`{}` holds no authority's certificate", authorities.display()))
-                .with_source(error)
+            Error::invalid(format!(
+                "`{}` holds no certificate of an authority",
+                authorities.display()
+            ))
+            .with_source(error)
         };
         let mut roots = RootCertStore::empty();
         for authority in chain(authorities)? {

@@ -171,7 +171,7 @@ impl<'a> Page<'a> {
         let size = match query.value("n") {
             None => None,
             Some(text) => Some(text.parse::<usize>().map_err(|_| {
-                Refusal::bad_request(Code::Unsupported, format!("`n={text}` is no number"))
+                Refusal::bad_request(Code::Unsupported, format!("`n={text}` is not a number"))
             })?),
         };
         let last = query.value("last").unwrap_or_default();

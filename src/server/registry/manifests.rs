@@ -154,7 +154,7 @@ async fn read(registry: &Registry, body: &mut Body) -> Result<(Bytes, HeldBody),
     let limits = &registry.config.limits;
     let cap = limits.manifest_bytes.min(limits.upload_bytes);
     let too_large = || {
-        let message = format!("a manifest may have {cap} bytes");
+        let message = format!("a manifest is limited to {cap} bytes");
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid, message)
     };
     let declared = http_body::Body::size_hint(body);
@@ -189,6 +189,6 @@ fn require_manifest(manifest: &Manifest) -> Result<(), Refusal> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
     match media_type.strip_prefix("application/").and_then(|rest| rest.strip_suffix("+json")) {
         Some(name) if !name.is_empty() && name.bytes().all(is_name) => Ok(()),
-        _ => invalid(format!("`{media_type}` is no media type of a manifest")),
+        _ => invalid(format!("`{media_type}` is not a media type of a manifest")),
     }
 }

@@ -205,7 +205,7 @@ pub(super) async fn changed(
         TagOrDigest::Digest(digest) => charts.refresh_manifest(repository, digest).await,
     };
     if let Err(error) = done {
-        tracing::error!(error = error.chain(), "the index of charts is out of step");
+        tracing::error!(error = error.chain(), "the index of charts is outdated");
     }
 }
 
@@ -217,7 +217,7 @@ fn method_not_allowed(route: &Route, method: &Method) -> Refusal {
         Route::Uploads(_) => "POST",
         Route::Upload(..) => "GET, PATCH, PUT, DELETE",
     };
-    let message = format!("`{method}` does not apply here");
+    let message = format!("`{method}` is not supported here");
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, message)
         .with(header::ALLOW, HeaderValue::from_static(allowed))
 }

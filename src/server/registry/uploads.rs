@@ -53,7 +53,7 @@ pub(crate) async fn start(
     let algorithm = match (&digest, query.value("digest-algorithm")) {
         (Some(digest), _) => digest.algorithm(),
         (None, Some(name)) => name.parse().map_err(|_| {
-            let message = format!("`{name}` is no digest algorithm of this registry");
+            let message = format!("`{name}` is not a digest algorithm of this registry");
             Refusal::bad_request(Code::DigestInvalid, message)
         })?,
         (None, None) => Algorithm::Sha256,
@@ -62,7 +62,7 @@ pub(crate) async fn start(
     let Some(digest) = digest else {
         let (disk, most) = (registry.disk.clone(), registry.config.limits.upload_sessions);
         if !blocking(move || has_room(&disk, most)).await? {
-            let message = format!("{most} uploads are open; end some, or try again later");
+            let message = format!("{most} uploads are open; finish some, or try again later");
             return Err(Refusal::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 Code::TooManyRequests,
@@ -87,7 +87,7 @@ fn has_room(disk: &Disk, most: usize) -> StoreResult<bool> {
     let moment = SystemTime::now().checked_sub(SHORT_REST);
     let expired = moment.map_or(Ok(0), |moment| disk.expire_uploads(moment))?;
     if expired > 0 {
-        tracing::warn!(count = expired, "uploads that rested were removed: too many were open");
+        tracing::warn!(count = expired, "inactive uploads were removed: too many were open");
     }
     Ok(disk.count_uploads()? < most)
 }

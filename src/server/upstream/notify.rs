@@ -166,7 +166,7 @@ impl Door {
             }
             Self::Shut => Err((
                 StatusCode::FORBIDDEN,
-                "this server asks for credentials, and takes notifications only with a secret of theirs
+                "this server requires credentials, so it accepts notifications only with their secret
 ",
             )),
         }
@@ -200,7 +200,7 @@ async fn notify<C: Catalog>(State(state): State<Arc<Notified<C>>>, request: Requ
     let bytes = match read(&mut body, &mut held).await {
         Ok(bytes) => bytes,
         Err(Unread::Length) => {
-            let message = "too long, or it did not come\n";
+            let message = "the body is too long or did not arrive\n";
             return (StatusCode::PAYLOAD_TOO_LARGE, message).into_response();
         }
         Err(Unread::NoRoom) => return busy(),
@@ -208,7 +208,7 @@ async fn notify<C: Catalog>(State(state): State<Arc<Notified<C>>>, request: Requ
     let envelope: Envelope = match serde_json::from_slice(&bytes) {
         Ok(envelope) => envelope,
         Err(error) => {
-            let message = format!("this is no notification of a registry: {error}\n");
+            let message = format!("this is not a notification of a registry: {error}\n");
             return (StatusCode::BAD_REQUEST, message).into_response();
         }
     };
@@ -219,7 +219,7 @@ async fn notify<C: Catalog>(State(state): State<Arc<Notified<C>>>, request: Requ
     if beyond > 0 {
         tracing::warn!(
             beyond,
-            "a notification names too many tags; some wait for the next look at the lists"
+            "a notification names too many tags; some wait for the next read of the lists"
         );
         looks = looks.into_iter().take(LOOKS).collect();
     }
@@ -238,9 +238,9 @@ async fn notify<C: Catalog>(State(state): State<Arc<Notified<C>>>, request: Requ
         // Registries wait a second for an answer, and send nothing else before it.
         Ok(Done::Later) => StatusCode::ACCEPTED.into_response(),
         Err(error) => {
-            tracing::warn!(error = error.chain(), "cannot look at what was notified");
+            tracing::warn!(error = error.chain(), "cannot read the tags of a notification");
             // The registry sends it again.
-            (StatusCode::BAD_GATEWAY, "the registry could not be asked\n").into_response()
+            (StatusCode::BAD_GATEWAY, "the registry did not answer\n").into_response()
         }
     }
 }

@@ -47,14 +47,17 @@ impl Pushed {
         for time in WAITS {
             wait(time).await;
             if let Err(error) = charts.refresh(&self.repository, &self.tag).await {
-                tracing::debug!(error = error.chain(), "cannot look again at what was notified");
+                tracing::debug!(
+                    error = error.chain(),
+                    "cannot read the tags of a notification again"
+                );
             }
             if self.is_seen(charts) {
                 return;
             }
         }
         let Self { repository, tag, .. } = self;
-        tracing::info!(%repository, %tag, "a notification named it, and the registry does not show it");
+        tracing::info!(%repository, %tag, "the registry does not list a tag that a notification named");
     }
 }
 

@@ -144,8 +144,8 @@ fn flags_that_guard_charts_hold_for_the_registry_api() {
     let oci = server.oci();
     let push = |words: &[&str]| test.run([&["push"], words].concat()).anything().outcome();
     for (words, said) in [
-        (vec!["demo-1.0.0.tgz", "--overwrite", &oci], "this registry replaces none"),
-        (vec!["demo-2.0.0.tgz", &oci], "as many as it may"),
+        (vec!["demo-1.0.0.tgz", "--overwrite", &oci], "this registry replaces no chart"),
+        (vec!["demo-2.0.0.tgz", &oci], "which is the limit"),
     ] {
         let outcome = push(&words);
         assert!(outcome.code != Some(0) && outcome.stderr.contains(said), "{outcome:?}");

@@ -335,7 +335,7 @@ fn a_list_that_does_not_advance_is_not_taken_for_whole() {
         registry.fail(Fault::new("GET /_catalog", own("/v2/_catalog")));
         registry.fail(Fault::new("GET /referrers/", own(&path)));
         let host = registry.address().parse().unwrap();
-        let circle = |error: Error| assert_says(&error, ErrorKind::Protocol, &["lead in a circle"]);
+        let circle = |error: Error| assert_says(&error, ErrorKind::Protocol, &["form a loop"]);
         circle(repository.tags().await.expect_err("tags"));
         circle(bench.client.catalog(&host).await.expect_err("repositories"));
         circle(repository.referrers(&subject, None).await.expect_err("referrers"));

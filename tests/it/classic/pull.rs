@@ -114,8 +114,8 @@ fn a_provenance_is_taken_where_there_is_one() {
         (File::Status(405, "no"), "405 Method Not Allowed"),
         (File::Status(501, "no"), "501 Not Implemented"),
         (File::Bytes(b"<!doctype html><title>app</title>".to_vec()), "it is a web page"),
-        (File::Bytes(b"{\"error\":\"not found\"}".to_vec()), "it is no signed text"),
-        (File::Bytes(Vec::new()), "it is no signed text"),
+        (File::Bytes(b"{\"error\":\"not found\"}".to_vec()), "it is not a signed text"),
+        (File::Bytes(Vec::new()), "it is not a signed text"),
     ] {
         web.put("/charts/other-0.1.0.tgz.prov", answer);
         test.run(["pull", "x/other", "--prov", "-d", "other"])

@@ -105,7 +105,7 @@ fn damage_that_stays_is_named() {
         (
             blob(Act::Flip),
             Integrity,
-            &["was asked for, but what is sent is `sha256:", "push it again"][..],
+            &["was requested, but the content has the digest `sha256:", "push it again"][..],
         ),
         (
             blob(Act::Instead(Answer::new(200, "packed").with("content-encoding", "gzip"))),
@@ -116,7 +116,7 @@ fn damage_that_stays_is_named() {
         (
             blob(Act::Instead(Answer::new(200, "short"))),
             Network,
-            &["no proper answer", "announces 5 bytes for a blob of 100000"],
+            &["not valid HTTP", "announces 5 bytes for a blob of 100000"],
         ),
         (blob(Act::Longer(10)), Network, &["announces 100010 bytes"]),
         (blob(Act::CloseAt(0)), Network, &["breaks off"]),
@@ -136,7 +136,7 @@ fn damage_that_stays_is_named() {
             Protocol,
             &["neither http nor https"],
         ),
-        (blob(Act::Instead(Answer::new(302, ""))), Protocol, &["points nowhere"]),
+        (blob(Act::Instead(Answer::new(302, ""))), Protocol, &["no Location header"]),
     ] {
         assert_says(&run(fetch_blob(fault)), kind, words);
     }
@@ -145,7 +145,7 @@ fn damage_that_stays_is_named() {
         (
             manifest(headers("docker-content-digest", &other)),
             Integrity,
-            &["says its digest is", other.as_str(), "what it sends is"][..],
+            &["declares the digest", other.as_str(), "the content has the digest"][..],
         ),
         (manifest(Act::Instead(page())), Protocol, &["with a web page"]),
         (
@@ -222,13 +222,17 @@ fn a_source_that_is_not_its_descriptor_is_not_sent() {
         let blob = Descriptor::new("t", Digest::sha256(b"abc"), 4);
         let error =
             repository.push_blob(&blob, &BlobSource::Bytes("abc".into())).await.expect_err("size");
-        assert_says(&error, ErrorKind::Integrity, &["4 bytes by its descriptor and 3 in fact"]);
+        assert_says(
+            &error,
+            ErrorKind::Integrity,
+            &["4 bytes in its descriptor but 3 bytes of content"],
+        );
         let blob = Descriptor::new("t", Digest::sha256(b"abd"), 3);
         let error = repository
             .push_blob(&blob, &BlobSource::Bytes("abc".into()))
             .await
             .expect_err("digest");
-        assert_says(&error, ErrorKind::Integrity, &["other bytes arrive"]);
+        assert_says(&error, ErrorKind::Integrity, &["received other bytes"]);
     });
 }
 
@@ -450,7 +454,7 @@ fn lists_are_read_page_by_page_and_end() {
             headers("link", "</v2/team/demo/tags/list>; rel=next"),
         ));
         let error = repository.tags().await.expect_err("a circle");
-        assert_says(&error, ErrorKind::Protocol, &["lead in a circle"]);
+        assert_says(&error, ErrorKind::Protocol, &["form a loop"]);
 
         let empty = FaultRegistry::start(Setup::default()).await;
         let error = bench.repository(&empty).tags().await.expect_err("nothing there");

@@ -175,8 +175,8 @@ fn an_upload_that_leads_elsewhere_takes_no_credentials_along() {
 fn an_upload_that_leads_nowhere_is_named() {
     run(async {
         for (location, words) in [
-            ("", "points nowhere"),
-            ("http://[", "no address"),
+            ("", "no Location header"),
+            ("http://[", "not a URL"),
             ("ftp://x/", "neither http nor https"),
         ] {
             let (registry, bench) =
@@ -197,7 +197,7 @@ fn a_refusal_to_store_is_named() {
         let html = Answer::new(200, "<html>").with("content-type", "text/html");
         for (answer, kind, words) in [
             (Answer::error(403, "DENIED"), ErrorKind::Denied, "DENIED"),
-            (Answer::error(404, "NAME_UNKNOWN"), ErrorKind::NotFound, "must be told to create it"),
+            (Answer::error(404, "NAME_UNKNOWN"), ErrorKind::NotFound, "you must create it first"),
             (Answer::error(400, "NAME_INVALID"), ErrorKind::Protocol, "NAME_INVALID"),
             (Answer::new(507, "disk full"), ErrorKind::Protocol, "disk full"),
             (html, ErrorKind::Protocol, "web page"),

@@ -54,7 +54,7 @@ fn what_is_no_file_is_named_in_helms_words() {
                 ErrorKind::Usage,
                 "could not find protocol handler for: ftp".to_owned(),
             ),
-            ("https://u:secret@[/".to_owned(), 10, ErrorKind::Usage, "is no URL".to_owned()),
+            ("https://u:secret@[/".to_owned(), 10, ErrorKind::Usage, "is not a URL".to_owned()),
         ] {
             let error = fetch(&Bench::new(), &url, cap).await.expect_err(&url);
             assert_says(&error, kind, &[&words]);
@@ -135,7 +135,7 @@ fn a_proxy_that_wants_a_password_is_named() {
         assert_says(
             &error,
             ErrorKind::Network,
-            &["the proxy wants a name and password", "HTTPS_PROXY"],
+            &["the proxy requires a name and password", "HTTPS_PROXY"],
         );
         assert_eq!(proxy.seen().len(), 1);
     });

@@ -81,7 +81,7 @@ fn what_would_be_lost_is_refused_with_what_to_do() {
         (&["--cache", "dir"], "`--cache` is for `--upstream`"),
         (&["--storage=x", "--storage-local-rootdir=y"], "two folders"),
         (&["--storage-local-rootdir=charts"], "chartferry mirror"),
-        (&["--port=0"], "`0.0.0.0:0` can be reached by others"),
+        (&["--port=0"], "other machines can reach `0.0.0.0:0`"),
         (&["--port=1", "--listen=127.0.0.1:0"], "cannot be used with"),
         (&["--gen-index", "--storage=none"], "there is no store"),
     ] {

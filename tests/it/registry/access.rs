@@ -110,7 +110,7 @@ async fn a_registry_for_everyone_stays_on_this_machine_unless_that_is_meant() {
     config.listen = "0.0.0.0:0".parse().unwrap();
     let error = server::bind(disk.clone(), config.clone()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
-    assert!(error.to_string().starts_with("`0.0.0.0:0` can be reached by others"), "{error}");
+    assert!(error.to_string().starts_with("other machines can reach `0.0.0.0:0`"), "{error}");
     assert_eq!(error.advice(), Some(&Advice::RestrictAccess));
     config.open = Open::Yes;
     let bound = server::bind(disk.clone(), config.clone()).await.unwrap();

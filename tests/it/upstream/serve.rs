@@ -279,7 +279,7 @@ fn while_the_registry_is_away_the_last_index_is_served_with_a_warning() {
 fn a_namespace_without_charts_is_told_of() {
     let (_test, registry) = test_with_registry();
     let bridge = Bridge::over(&format!("{}/typo", registry.oci()), ["--charts", "nope"]);
-    let told = || bridge.0.log().contains("no chart is there");
+    let told = || bridge.0.log().contains("the upstream has no charts");
     // What it prints comes by a thread of its own.
     let asked = (0..1000).find(|_| {
         bridge.index();

@@ -115,7 +115,7 @@ fn a_helper_that_nobody_configured_and_that_fails_is_no_dead_end() {
     // One that a file names is meant.
     test.file("named.json", r#"{"credsStore":"secretservice"}"#);
     let args = ["login", &host, "-u", "ann", "--password-stdin", "--registry-config", "named.json"];
-    test.run(args).stdin("secret").stderr_has("take its name out of `named.json`").fails(6);
+    test.run(args).stdin("secret").stderr_has("remove its name from `named.json`").fails(6);
 }
 
 #[test]
