@@ -125,7 +125,7 @@ impl Repository {
             || TagOrDigest::Digest(manifest.digest().clone()),
             |tag| TagOrDigest::Tag(tag.clone()),
         );
-        let answer = self.put(manifest, &target, None).await?;
+        let answer = self.put(manifest, &target, &PutCondition::None).await?;
         if !error_response::is_success(&answer) {
             return Err(error_response::from_registry(
                 self.registry(),
@@ -140,19 +140,21 @@ impl Repository {
         }
     }
 
-    /// PUT, under a condition if an ETag is given. The answer's digest has been compared.
+    /// Sends a PUT and compares the digest in the response.
     pub(crate) async fn put(
         &self,
         manifest: &Manifest,
         target: &TagOrDigest,
-        if_match: Option<&str>,
+        condition: &PutCondition,
     ) -> Result<Response> {
         let mut call = Request::new(Method::PUT, self.url(&format!("manifests/{target}"))?)
             .strangers(Strangers::Refuse)
             .header("content-type", manifest.media_type())
             .payload(Payload::Bytes(manifest.bytes().clone()));
-        if let Some(etag) = if_match {
-            call = call.header("if-match", etag);
+        match condition {
+            PutCondition::None => {}
+            PutCondition::Matches(etag) => call = call.header("if-match", etag),
+            PutCondition::IsAbsent => call = call.header("if-none-match", "*"),
         }
         let cap = self.client.options().limits.answer_bytes;
         let act = self.push_act(target);
@@ -173,6 +175,7 @@ impl Repository {
     /// DELETE by tag or digest.
     pub(crate) async fn delete_manifest(&self, target: &TagOrDigest) -> Result<()> {
         let act = format!("delete `{target}` of `{}/{}`", self.registry(), self.name);
+        let subject = self.subject_to_clean(target).await;
         let url = self.url(&format!("manifests/{target}"))?;
         let call = Request::new(Method::DELETE, url).strangers(Strangers::Refuse);
         let cap = self.client.options().limits.answer_bytes;
@@ -181,8 +184,32 @@ impl Repository {
             return Err(error_response::from_registry(self.registry(), &act, &answer));
         }
         self.host.holds_no_more(&self.name, target);
-        Ok(())
+        match (subject, target) {
+            (Some(subject), TagOrDigest::Digest(digest)) => self.unregister(&subject, digest).await,
+            _ => Ok(()),
+        }
     }
+
+    /// Returns the subject of a manifest that is about to be deleted, if the client keeps the list
+    /// of its referrers. A manifest that cannot be read has none; the deletion reports the cause.
+    async fn subject_to_clean(&self, target: &TagOrDigest) -> Option<Digest> {
+        if matches!(target, TagOrDigest::Tag(_)) || self.host.lists_referrers(&self.name) {
+            return None;
+        }
+        let found = self.get_manifest(target).await.ok()?;
+        found.manifest.document().subject.as_ref().map(|subject| subject.digest.clone())
+    }
+}
+
+/// Condition of a PUT by tag. A registry may ignore it, so the caller reads the tag back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PutCondition {
+    /// No condition.
+    None,
+    /// The tag refers to the manifest with this strong entity tag.
+    Matches(String),
+    /// The tag does not exist.
+    IsAbsent,
 }
 
 /// A manifest and the ETag it came with.

@@ -4,7 +4,10 @@
 //! The index has no lock, and clients that write it at once overwrite each other; so after writing
 //! it is read again until our entry is in it.
 
-use super::{list::Asked, manifest::Fetched};
+use super::{
+    list::Asked,
+    manifest::{Fetched, PutCondition},
+};
 use crate::{
     Error, ErrorKind, Result,
     client::{
@@ -131,23 +134,40 @@ impl Repository {
         let mut entry = manifest.descriptor();
         entry.artifact_type = manifest.document().effective_artifact_type().map(str::to_owned);
         entry.annotations = manifest.document().annotations.clone();
-        self.write_index(&subject.digest, entry).await
+        self.change_index(&subject.digest, &Change::Add(Box::new(entry))).await
     }
 
-    async fn write_index(&self, subject: &Digest, entry: Descriptor) -> Result<()> {
+    /// Removes a deleted manifest from the list of its subject's referrers, if the registry keeps
+    /// none itself and has such a list.
+    pub(crate) async fn unregister(&self, subject: &Digest, referrer: &Digest) -> Result<()> {
+        if self.listed(subject, None).await?.is_some() {
+            self.host.does_list_referrers(&self.name);
+            return Ok(());
+        }
+        self.change_index(subject, &Change::Remove(referrer.clone())).await
+    }
+
+    /// Changes the index of a subject's referrers, and reads it again until it has the change.
+    async fn change_index(&self, subject: &Digest, change: &Change) -> Result<()> {
         let target = TagOrDigest::Tag(tag_of(subject)?);
         let lock = self.host.index_lock(&format!("{}:{target}", self.name));
         let _one_at_a_time = lock.lock().await;
         let clock = &self.client.options().clock;
         for _ in 0..WRITES {
-            let (index, etag) = match self.index(subject).await? {
-                Some(Fetched { manifest, .. }) if has(&manifest, &entry) => return Ok(()),
-                Some(Fetched { manifest, etag }) => (with_entry(manifest.bytes(), &entry)?, etag),
-                None => (with_entry(EMPTY_INDEX, &entry)?, None),
+            let found = self.index(subject).await?;
+            if change.is_in(found.as_ref().map(|found| &found.manifest)) {
+                return Ok(());
+            }
+            let (index, condition) = match found {
+                Some(Fetched { manifest, etag }) => {
+                    // A weak entity tag cannot be a condition.
+                    let strong = etag.filter(|etag| etag.starts_with('"'));
+                    let condition = strong.map_or(PutCondition::None, PutCondition::Matches);
+                    (change.applied_to(manifest.bytes())?, condition)
+                }
+                None => (change.applied_to(EMPTY_INDEX)?, PutCondition::IsAbsent),
             };
-            // A weak ETag cannot be a condition.
-            let condition = etag.as_deref().filter(|etag| etag.starts_with('"'));
-            let answer = self.put(&index, &target, condition).await?;
+            let answer = self.put(&index, &target, &condition).await?;
             let status = answer.status.as_u16();
             if !answer.status.is_success() && !matches!(status, 409 | 412) {
                 let act = format!("push the list of referrers of `{subject}`");
@@ -155,36 +175,65 @@ impl Repository {
             }
             clock.wait(clock.jitter(PAUSE)).await;
         }
-        match self.index(subject).await? {
-            Some(fetched) if has(&fetched.manifest, &entry) => Ok(()),
-            _ => Err(Error::new(
-                ErrorKind::Conflict,
-                format!(
-                    "`{}` was pushed, but the list of referrers of `{subject}` does not keep it",
-                    entry.digest
-                ),
-            )
-            .with_hint("other clients write the same list; push again when they are done")),
+        let found = self.index(subject).await?;
+        if change.is_in(found.as_ref().map(|found| &found.manifest)) {
+            return Ok(());
         }
+        let message = match change {
+            Change::Add(entry) => format!(
+                "`{}` was pushed, but the list of referrers of `{subject}` does not keep it",
+                entry.digest
+            ),
+            Change::Remove(digest) => format!(
+                "`{digest}` was deleted, but it stays in the list of referrers of `{subject}`"
+            ),
+        };
+        Err(Error::new(ErrorKind::Conflict, message).with_hint(
+            "other clients write the same list; run the command again when they are done",
+        ))
+    }
+}
+
+/// Change of an index of referrers.
+enum Change {
+    Add(Box<Descriptor>),
+    Remove(Digest),
+}
+
+impl Change {
+    /// Returns true if `index` needs no change. Without an index there is nothing to remove.
+    fn is_in(&self, index: Option<&Manifest>) -> bool {
+        let has = |digest: &Digest| {
+            index.is_some_and(|index| {
+                index.document().manifests().iter().any(|own| own.digest == *digest)
+            })
+        };
+        match self {
+            Self::Add(entry) => has(&entry.digest),
+            Self::Remove(digest) => !has(digest),
+        }
+    }
+
+    /// Returns the changed index. Content of other clients stays, with fields that are unknown here.
+    fn applied_to(&self, index: &[u8]) -> Result<Manifest> {
+        let bad = |error| Error::invalid("the list of referrers is not an index").with_source(error);
+        let mut value: serde_json::Value = serde_json::from_slice(index).map_err(bad)?;
+        let entries = value.get_mut("manifests").and_then(serde_json::Value::as_array_mut);
+        if let Some(entries) = entries {
+            match self {
+                Self::Add(entry) => entries.push(serde_json::to_value(entry).map_err(bad)?),
+                Self::Remove(digest) => {
+                    let digest = digest.as_str();
+                    entries.retain(|entry| entry["digest"].as_str() != Some(digest));
+                }
+            }
+        }
+        Manifest::parse(crate::json::to_vec(&value).into(), Some(media::INDEX))
     }
 }
 
 const EMPTY_INDEX: &[u8] =
     br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
-
-/// The index with one entry more. What others wrote into it stays, known to us or not.
-fn with_entry(index: &[u8], entry: &Descriptor) -> Result<Manifest> {
-    let bad = |error| Error::invalid("the list of referrers is not an index").with_source(error);
-    let mut value: serde_json::Value = serde_json::from_slice(index).map_err(bad)?;
-    if let Some(entries) = value.get_mut("manifests").and_then(serde_json::Value::as_array_mut) {
-        entries.push(serde_json::to_value(entry).map_err(bad)?);
-    }
-    Manifest::parse(crate::json::to_vec(&value).into(), Some(media::INDEX))
-}
-
-fn has(index: &Manifest, entry: &Descriptor) -> bool {
-    index.document().manifests().iter().any(|own| own.digest == entry.digest)
-}
 
 /// Returns true if an answer says that the registry keeps no such lists.
 fn is_unsupported(answer: &Response) -> bool {

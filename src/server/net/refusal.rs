@@ -1,6 +1,9 @@
 //! Error responses of the server: status, the specification's code, and a JSON body.
 
-use crate::{Error, ErrorKind, store::disk::repository::MissingContent};
+use crate::{
+    Error, ErrorKind,
+    store::disk::repository::{ConditionFailed, MissingContent},
+};
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -107,6 +110,12 @@ impl From<Error> for Refusal {
             }
             ErrorKind::Invalid => Self::bad_request(Code::ManifestInvalid, error.chain()),
             ErrorKind::Integrity => Self::bad_request(Code::DigestInvalid, error.message()),
+            ErrorKind::Conflict
+                if StdError::source(&error)
+                    .is_some_and(|source| source.is::<ConditionFailed>()) =>
+            {
+                Self::new(StatusCode::PRECONDITION_FAILED, Code::Denied, error.message())
+            }
             ErrorKind::Conflict => Self::bad_request(Code::BlobUploadInvalid, error.message()),
             _ => {
                 tracing::error!(error = error.chain(), "the store failed");

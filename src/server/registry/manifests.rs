@@ -1,8 +1,8 @@
 //! Manifests in and out, by tag or digest, in the very bytes that were pushed.
 
-use super::{Registry, blobs::accepted, changed};
+use super::{Registry, blobs::accepted, changed, condition::Condition};
 use crate::{
-    oci::{Manifest, Tag, TagOrDigest},
+    oci::{Digest, Manifest, Tag, TagOrDigest},
     server::{
         auth::parent,
         body::{HeldBody, frame},
@@ -62,11 +62,12 @@ pub(crate) async fn put(
     body: &mut Body,
 ) -> Result<Response, Refusal> {
     let asked = tags(query)?;
+    let (condition, target) = (Condition::of(&head.headers), target.clone());
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let (bytes, held) = read(registry, body).await?;
     let manifest = Manifest::parse(bytes, content_type)?;
     require_manifest(&manifest)?;
-    let (digest, mut tags) = match target {
+    let (digest, mut tags) = match &target {
         TagOrDigest::Tag(tag) => (manifest.digest().clone(), vec![tag.clone()]),
         TagOrDigest::Digest(digest) => (digest.clone(), Vec::new()),
     };
@@ -100,7 +101,14 @@ pub(crate) async fn put(
             _turns = rules.turns.take(parent(&name), &versions).await;
             rules.may_tag(&charts, &repository, &manifest, &digest, &tags).await?;
         }
-        blocking(move || repository.put_manifest(&manifest, &digest, &put, missing)).await?;
+        blocking(move || {
+            if condition.is_none() {
+                return repository.put_manifest(&manifest, &digest, &put, missing);
+            }
+            let may_put = |current: Option<&Digest>| condition.holds(current);
+            repository.put_manifest_if(&manifest, &digest, (&target, &put), missing, may_put)
+        })
+        .await?;
         for tag in tags {
             changed(&charts, &name, &TagOrDigest::Tag(tag)).await;
         }

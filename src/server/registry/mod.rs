@@ -1,6 +1,7 @@
 //! The registry API: the router, and the state that its handlers share.
 
 pub(super) mod blobs;
+mod condition;
 pub(super) mod lists;
 pub(super) mod manifests;
 pub(super) mod route;

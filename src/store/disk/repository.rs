@@ -85,6 +85,27 @@ pub enum Mounted {
 #[error("the repository does not have `{0}`")]
 pub struct MissingContent(pub Digest);
 
+/// The manifest that a target refers to, which a conditional put did not expect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConditionFailed {
+    /// The target of the put.
+    pub target: TagOrDigest,
+    /// The digest of the target's manifest; `None` if it does not exist.
+    pub current: Option<Digest>,
+}
+
+impl std::fmt::Display for ConditionFailed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let target = &self.target;
+        match &self.current {
+            Some(digest) => write!(f, "the condition failed: `{target}` is `{digest}`"),
+            None => write!(f, "the condition failed: `{target}` does not exist"),
+        }
+    }
+}
+
+impl std::error::Error for ConditionFailed {}
+
 /// Bytes of a buffer that holds any tag's file: a digest of 135 characters at most, a blank, and a
 /// time.
 const TAG_FILE: usize = 256;
@@ -214,6 +235,40 @@ impl Repository {
         tags: &[Tag],
         missing: Missing,
     ) -> Result<()> {
+        let _shared = self.disk.guard(&self.name).read().unwrap_or_else(PoisonError::into_inner);
+        self.write_manifest(manifest, digest, tags, missing)
+    }
+
+    /// Stores a manifest as [`Self::put_manifest`] does, if `may_put` accepts the manifest that
+    /// `target` refers to. No other request can change the repository between the check and the
+    /// write.
+    ///
+    /// # Errors
+    /// `Conflict` with a [`ConditionFailed`] as its source; the errors of [`Self::put_manifest`].
+    pub fn put_manifest_if(
+        &self,
+        manifest: &Manifest,
+        digest: &Digest,
+        (target, tags): (&TagOrDigest, &[Tag]),
+        missing: Missing,
+        may_put: impl Fn(Option<&Digest>) -> bool,
+    ) -> Result<()> {
+        let _alone = self.disk.guard(&self.name).write().unwrap_or_else(PoisonError::into_inner);
+        let current = self.find(target)?.map(|found| found.digest);
+        if !may_put(current.as_ref()) {
+            let failed = ConditionFailed { target: target.clone(), current };
+            return Err(Error::new(ErrorKind::Conflict, failed.to_string()).with_source(failed));
+        }
+        self.write_manifest(manifest, digest, tags, missing)
+    }
+
+    fn write_manifest(
+        &self,
+        manifest: &Manifest,
+        digest: &Digest,
+        tags: &[Tag],
+        missing: Missing,
+    ) -> Result<()> {
         let writer = self.disk.writable()?;
         let bytes = manifest.bytes();
         if digest != manifest.digest() && !digest.matches(bytes) {
@@ -222,7 +277,6 @@ impl Repository {
                 format!("the manifest does not have the digest `{digest}`"),
             ));
         }
-        let _shared = self.disk.guard(&self.name).read().unwrap_or_else(PoisonError::into_inner);
         self.require_content(manifest.document(), missing, |_| None)?;
         let place = self.disk.blob_path(digest);
         // A damaged file has the right length too, so the bytes are compared.

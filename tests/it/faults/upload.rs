@@ -12,8 +12,8 @@ use crate::{
 use chartferry::{
     ErrorKind, Result,
     client::Repository,
-    oci::{Descriptor, Digest, Document, Manifest, media},
-    store::{BlobSource, Fetch, Push, Referrers, Sent},
+    oci::{Descriptor, Digest, Document, Manifest, TagOrDigest, media},
+    store::{BlobSource, Fetch, Push, Referrers, Sent, Tags},
 };
 use std::time::Duration;
 
@@ -255,6 +255,45 @@ fn referrers_are_listed_with_and_without_the_registrys_help() {
             repository.push_manifest(&referrer(1), None).await.expect("again");
             assert_eq!(repository.referrers(&digest, None).await.expect("all").len(), 3);
         }
+    });
+}
+
+#[test]
+fn a_deleted_referrer_leaves_the_list() {
+    run(async {
+        for referrers in [true, false] {
+            let (registry, bench) = registry(Setup { referrers, ..Setup::default() }).await;
+            let repository = bench.repository(&registry);
+            let digest = subject().digest().clone();
+            for number in 0..3 {
+                repository.push_manifest(&referrer(number), None).await.expect("referrer");
+            }
+            let gone = TagOrDigest::Digest(referrer(1).digest().clone());
+            repository.delete(&gone).await.expect("deleted");
+            let left = repository.referrers(&digest, None).await.expect("left");
+            let left: Vec<_> = left.iter().map(|own| &own.digest).collect();
+            assert_eq!(left, [referrer(0).digest(), referrer(2).digest()], "{referrers}");
+        }
+    });
+}
+
+#[test]
+fn clients_that_delete_at_once_leave_nothing_in_the_list() {
+    run(async {
+        let (registry, _) = registry(Setup { referrers: false, ..Setup::default() }).await;
+        let clients: Vec<_> = (0..5).map(|_| Bench::new()).collect();
+        for number in 0..5 {
+            let repository = clients[0].repository(&registry);
+            repository.push_manifest(&referrer(number), None).await.expect("push");
+        }
+        let deletions = clients.iter().enumerate().map(|(number, bench)| {
+            let repository = bench.repository(&registry);
+            let target = TagOrDigest::Digest(referrer(number).digest().clone());
+            async move { repository.delete(&target).await.expect("delete") }
+        });
+        futures_util::future::join_all(deletions).await;
+        let repository = clients[0].repository(&registry);
+        assert_eq!(repository.referrers(subject().digest(), None).await.expect("list"), []);
     });
 }
 

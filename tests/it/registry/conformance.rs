@@ -430,3 +430,61 @@ fn what_a_client_has_it_need_not_fetch_again() {
     server.send("GET", "/v2/a/manifests/x", &[("If-None-Match", &tag)], b"").expect(304);
     server.send("GET", "/v2/a/manifests/x", &[("If-None-Match", "\"other\"")], b"").expect(200);
 }
+
+#[test]
+fn a_conditional_put_changes_nothing_unless_its_condition_holds() {
+    let server = Server::new();
+    server.push_blob("a", b"{}");
+    server.push_blob("a", b"one");
+    let (first, second) = (image(&[]).to_string(), image(&[b"one"]).to_string());
+    let put = |condition: &(&str, &str), body: &str| {
+        let headers = [("Content-Type", IMAGE), *condition];
+        server.send("PUT", "/v2/a/manifests/x", &headers, body.as_bytes())
+    };
+    let etag = |body: &str| format!("\"{}\"", Digest::sha256(body.as_bytes()));
+    let (tag_of_first, tag_of_second) = (etag(&first), etag(&second));
+
+    put(&("If-Match", &tag_of_first), &first).refused(412, "DENIED");
+    put(&("If-Match", "*"), &first).refused(412, "DENIED");
+    server.get("/v2/a/manifests/x").expect(404);
+    put(&("If-None-Match", "*"), &first).expect(201);
+    let answer = put(&("If-None-Match", "*"), &second);
+    let said = answer.to_string();
+    assert!(said.contains(Digest::sha256(first.as_bytes()).as_str()), "no digest in {said}");
+    answer.refused(412, "DENIED");
+    put(&("If-Match", &format!("W/{tag_of_first}")), &second).refused(412, "DENIED");
+    put(&("If-Match", &tag_of_second), &second).refused(412, "DENIED");
+    let found = server.get("/v2/a/manifests/x").expect(200);
+    assert_eq!(found.header("etag"), Some(&*tag_of_first), "nothing has changed");
+    put(&("If-Match", &tag_of_first), &second).expect(201);
+    put(&("If-None-Match", &tag_of_second), &first).refused(412, "DENIED");
+    put(&("If-None-Match", &tag_of_first), &second).expect(201);
+}
+
+#[test]
+fn of_conditional_puts_at_once_one_alone_succeeds() {
+    let server = Server::new();
+    server.push_blob("a", b"{}");
+    let bodies: Vec<String> = (0..8)
+        .map(|number| {
+            let mut manifest = image(&[]);
+            manifest["annotations"] = serde_json::json!({ "number": number.to_string() });
+            manifest.to_string()
+        })
+        .collect();
+    let created = std::thread::scope(|scope| {
+        let threads: Vec<_> = bodies
+            .iter()
+            .map(|body| {
+                let server = &server;
+                scope.spawn(move || {
+                    let headers = [("Content-Type", IMAGE), ("If-None-Match", "*")];
+                    server.send("PUT", "/v2/a/manifests/x", &headers, body.as_bytes()).status
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(created.iter().filter(|status| **status == 201).count(), 1, "{created:?}");
+    assert_eq!(created.iter().filter(|status| **status == 412).count(), 7, "{created:?}");
+}
