@@ -197,10 +197,10 @@ fn good_names() -> Vec<Case> {
     cases
 }
 
-/// Entries that are no regular files: Helm makes empty files of them. Links are left out, the others refused.
+/// Entries that are not regular files: Helm makes empty files of them. Links are skipped, the others refused.
 fn types() -> Vec<Case> {
     let irregular = |what: &str| {
-        invalid(format!("chart contains \"demo/x\", a {what}, which is no regular file"))
+        invalid(format!("chart contains \"demo/x\", a {what}, which is not a regular file"))
     };
     let mut cases = Vec::new();
     for (flag, what) in [

@@ -272,7 +272,7 @@ mod tests {
             ("h/a___b", "invalid repository \"a___b\""),
             ("h/a:", "invalid tag \"\""),
             ("h/a:-x", "invalid tag \"-x\""),
-            ("h/a@sha256:abc", "is no digest"),
+            ("h/a@sha256:abc", "is not a digest"),
             ("https://h/a", "invalid registry \"https:\""),
             ("/a:1", "missing registry or repository"),
         ] {

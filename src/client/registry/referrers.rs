@@ -214,7 +214,8 @@ impl Change {
         }
     }
 
-    /// Returns the changed index. Content of other clients stays, with fields that are unknown here.
+    /// Returns the changed index. Content of other clients stays, with fields that are unknown
+    /// here.
     fn applied_to(&self, index: &[u8]) -> Result<Manifest> {
         let bad = |error| Error::invalid("the list of referrers is not an index").with_source(error);
         let mut value: serde_json::Value = serde_json::from_slice(index).map_err(bad)?;

@@ -338,7 +338,7 @@ fn settle(
     size: u64,
 ) -> Result<()> {
     let place = disk.blob_path(digest);
-    // A crash without durability can cut a blob short, and a disk can damage it. This replaces both.
+    // A crash without durability can cut a blob short, and a disk can damage it. Both are replaced.
     if disk.has_intact(digest, size) {
         // The process that moved it there may have stopped before this step.
         return writer.sync_parent(&place);

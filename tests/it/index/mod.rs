@@ -83,7 +83,7 @@ fn nothing_is_said_but_what_is_missing_and_what_was_dropped() {
             "warning: skipping loading invalid entry for chart \"gone\" \"x\" from merge.yaml: validation: \
              chart.metadata.version \"x\" is invalid\n\
              warning: app 1.2 is skipped: merge.yaml lists it, and Helm considers 1.2.5 of this folder equal\n\
-             warning: `junk.tgz` is no chart and is left out: gzip: invalid header\n",
+             warning: `junk.tgz` is not a chart and is skipped: gzip: invalid header\n",
         )
         .writes(["charts/.chartferry-index", "charts/index.yaml"])
         .succeeds();

@@ -99,7 +99,7 @@ fn signatures_and_referrers_that_stay_behind_are_counted_and_warned_of() {
         assert_eq!(report["counts"]["attached"], 2, "{report:#}");
         let warnings = report["warnings"].to_string();
         assert!(
-            warnings.contains("2 signatures, attestations or other referrers stay"),
+            warnings.contains("2 signatures, attestations or other referrers were skipped"),
             "{warnings}"
         );
     }

@@ -78,7 +78,7 @@ fn what_cannot_be_found_says_what_is_there() {
         ),
         (vec!["pull", &format!("NAME@{other}")], 5, "not found", ""),
         (vec!["pull", "oci://ADDR/nowhere"], 5, "not", ""),
-        (vec!["pull", "oci://ADDR/demo@sha256:abc"], 64, "is no digest", ""),
+        (vec!["pull", "oci://ADDR/demo@sha256:abc"], 64, "is not a digest", ""),
     ] {
         let args = args.iter().map(|arg| arg.replace("NAME", &name).replace("ADDR", &address));
         test.run(args).stderr_has(message).stderr_has(hint).fails(code);
