@@ -88,8 +88,8 @@ impl Client {
     /// A client with these options.
     ///
     /// # Errors
-    /// `Usage` when an option cannot be used, such as a proxy that is not a URL; `Io` when a file of
-    /// certificates cannot be read.
+    /// `Usage` for an option that cannot be used, such as a proxy that is not a URL; `Io` if a file
+    /// of certificates cannot be read.
     pub fn new(options: Options) -> Result<Self> {
         let transport = Arc::new(Transport::new(&options)?);
         let (hosts, swept) = (Mutex::default(), Once::new());

@@ -459,7 +459,7 @@ fn a_file_of_credentials_that_is_broken_is_named_without_its_secrets() {
         });
         let error =
             bench.repository(&registry).fetch_manifest(&tag("1")).await.expect_err("broken");
-        assert_says(&error, ErrorKind::Invalid, &["config.json", "no JSON object"]);
+        assert_says(&error, ErrorKind::Invalid, &["config.json", "not a JSON object"]);
         assert!(!error.chain().contains("c2VjcmV0"));
     });
 }

@@ -113,7 +113,8 @@ fn a_named_certificate_still_needs_its_name_and_its_period() {
             parameters.not_before = rcgen::date_time_ymd(2000, 1, 1);
             parameters.not_after = rcgen::date_time_ymd(2001, 1, 1);
         });
-        for (own, hint) in [(other_name.await, "a name"), (expired.await, "a new certificate")] {
+        for (own, hint) in [(other_name.await, "a host name"), (expired.await, "a new certificate")]
+        {
             let (result, _) = own.ask(|options| options.trust.ca_file = Some(own.pem())).await;
             let error = result.expect_err(hint);
             assert_says(&error, ErrorKind::Network, &["its certificate is not trusted", hint]);

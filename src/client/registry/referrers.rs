@@ -217,7 +217,8 @@ impl Change {
     /// Returns the changed index. Content of other clients stays, with fields that are unknown
     /// here.
     fn applied_to(&self, index: &[u8]) -> Result<Manifest> {
-        let bad = |error| Error::invalid("the list of referrers is not an index").with_source(error);
+        let bad =
+            |error| Error::invalid("the list of referrers is not an index").with_source(error);
         let mut value: serde_json::Value = serde_json::from_slice(index).map_err(bad)?;
         let entries = value.get_mut("manifests").and_then(serde_json::Value::as_array_mut);
         if let Some(entries) = entries {

@@ -95,7 +95,7 @@ fn an_upload_session_of_another_host_sees_no_credentials() {
                 .push_blob(&blob, &BlobSource::Bytes(bytes.into()))
                 .await
                 .expect_err("the stranger takes nothing");
-            assert_says(&error, ErrorKind::Denied, &["where `", "sent us"]);
+            assert_says(&error, ErrorKind::Denied, &["to which `", "redirects"]);
             assert_learnt_nothing(&stranger, if chunks { "in chunks" } else { "in one PUT" });
         });
     }
@@ -157,7 +157,7 @@ fn the_next_page_on_another_host_sees_no_credentials() {
         }
         let repository = bench.repository(&registry);
         let error = repository.tags().await.expect_err("the second page is refused");
-        assert_says(&error, ErrorKind::Denied, &["where `", "sent us"]);
+        assert_says(&error, ErrorKind::Denied, &["to which `", "redirects"]);
         assert_learnt_nothing(&stranger, "tags");
         repository.referrers(&Digest::sha256(b"x"), None).await.expect_err("the second page too");
         assert_learnt_nothing(&stranger, "referrers");
@@ -187,7 +187,7 @@ fn a_login_believes_no_challenge_of_another_host() {
         let bench = Bench::new();
         let host = registry.address().parse().expect("registry");
         let error = bench.client.login(&host, &user()).await.expect_err("no login");
-        assert_says(&error, ErrorKind::Denied, &["sent us"]);
+        assert_says(&error, ErrorKind::Denied, &["redirects"]);
         for (request, _) in stranger.take() {
             assert_eq!(request.header("authorization"), None, "{request:?}");
             assert!(!request.target.contains("token"), "{request:?}");
