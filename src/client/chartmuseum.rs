@@ -24,25 +24,25 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use url::Url;
 
-/// The remedy where the server asks for credentials.
+/// Advice if the server asks for credentials.
 const LOG_IN: Advice = Advice::Authenticate(Service::ChartMuseum);
 
 /// Policy for a version that already exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Force {
-    /// Leave it.
+    /// The server keeps the existing version.
     #[default]
     No,
-    /// Ask the server to replace it.
+    /// The client asks the server to replace the version.
     Yes,
 }
 
 /// Result of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Uploaded {
-    /// The server has taken it.
+    /// The server saved the chart.
     Saved,
-    /// The server has this version already, of whatever bytes, and keeps what it has.
+    /// The server already has this version, perhaps with other bytes, and keeps it.
     Exists,
 }
 
@@ -55,7 +55,7 @@ pub enum Deleted {
     WasAbsent,
 }
 
-/// A ChartMuseum. Cheap to clone.
+/// Client of one ChartMuseum. A copy costs little.
 #[derive(Clone, Debug)]
 pub struct ChartMuseum {
     repository: index::HttpRepository,
@@ -63,8 +63,8 @@ pub struct ChartMuseum {
 }
 
 impl Client {
-    /// The ChartMuseum that serves this repository. Without a `context_path` the server's index is
-    /// asked for it before the first upload.
+    /// Makes a client for the ChartMuseum that serves this repository. Without a `context_path`,
+    /// the client reads it from the server's index before the first upload.
     ///
     /// # Errors
     /// As [`Client::chart_repository`].
@@ -80,7 +80,7 @@ impl Client {
 }
 
 impl ChartMuseum {
-    /// Its repository.
+    /// Returns the chart repository of this ChartMuseum.
     pub fn repository(&self) -> &index::HttpRepository {
         &self.repository
     }
@@ -88,7 +88,7 @@ impl ChartMuseum {
     /// Uploads an archive and its provenance, in one request.
     ///
     /// # Errors
-    /// What the other side says.
+    /// Returns the error of the server or of the connection.
     pub async fn upload(
         &self,
         archive: &BlobBytes,
@@ -110,7 +110,7 @@ impl ChartMuseum {
                 .into(),
             )
         };
-        // Always a form, as the plugin sends it: GitLab and Harbor take nothing else.
+        // Always a form, as the plugin sends it: GitLab and Harbor accept no other kind of body.
         let mut parts = vec![head("chart", "chart.tgz"), payload];
         if let Some(provenance) = provenance {
             parts.push(Payload::Bytes(Bytes::from_static(b"\r\n")));
@@ -129,7 +129,7 @@ impl ChartMuseum {
     /// Uploads a provenance file alone.
     ///
     /// # Errors
-    /// What the other side says.
+    /// Returns the error of the server or of the connection.
     pub async fn upload_provenance(&self, provenance: Bytes, force: Force) -> Result<Uploaded> {
         let mut url = self.api("prov").await?;
         if force == Force::Yes {
@@ -143,7 +143,8 @@ impl ChartMuseum {
     }
 
     async fn send(&self, call: &Request) -> Result<Uploaded> {
-        // A server that cannot read an upload answers 500 each time; a busy one answers 502 to 504.
+        // A server that cannot read an upload answers 500 each time. A busy server answers 502 to
+        // 504.
         let call = &call.clone().finals(&[500]);
         let cap = self.repository.client.options().limits.answer_bytes;
         let act = format!("upload to {}", call.url);
@@ -156,11 +157,11 @@ impl ChartMuseum {
         }
     }
 
-    /// SHA-256 in bare hex of the archive that the server has for a version; `None` when it has
-    /// none, or does not say.
+    /// Returns the SHA-256, in hex digits, of the server's archive of a version. The result is
+    /// `None` if the server has no archive or names no digest.
     ///
     /// # Errors
-    /// What the other side says.
+    /// Returns the error of the server or of the connection.
     pub async fn digest(&self, name: &str, version: &str) -> Result<Option<String>> {
         let url = self.version(name, version).await?;
         let call = Request::new(Method::GET, url);
@@ -171,7 +172,7 @@ impl ChartMuseum {
             200 => {
                 let entry: serde_json::Value =
                     serde_json::from_slice(&answer.body).unwrap_or_default();
-                // It takes a version for a range, so it may have found another.
+                // The server reads a version as a range, so it may have found another.
                 let same = entry.get("version").and_then(|text| text.as_str()) == Some(version);
                 let digest = entry.get("digest").and_then(|text| text.as_str());
                 Ok(digest.filter(|_| same).map(str::to_owned))
@@ -184,7 +185,7 @@ impl ChartMuseum {
     /// Deletes a version.
     ///
     /// # Errors
-    /// What the other side says.
+    /// Returns the error of the server or of the connection.
     pub async fn delete(&self, name: &str, version: &str) -> Result<Deleted> {
         let url = self.version(name, version).await?;
         let call = Request::new(Method::DELETE, url).strangers(Strangers::Refuse);
@@ -209,7 +210,7 @@ impl ChartMuseum {
         Ok(url)
     }
 
-    /// `SCHEME://HOST/CONTEXT/api/REPO/rest`: the name of the repository comes behind `/api`.
+    /// Returns the URL `SCHEME://HOST/CONTEXT/api/REPO/rest`: the repository's name follows `/api`.
     async fn api(&self, rest: &str) -> Result<Url> {
         let context = self.context_path.get_or_try_init(|| self.find_context_path()).await?;
         let mut url: Url = index::parse(self.repository.url())?;
@@ -223,7 +224,7 @@ impl ChartMuseum {
 
     async fn find_context_path(&self) -> Result<String> {
         let index = self.repository.index(None).await.map_err(|error| match error.kind() {
-            // After a redirect the hint is another: the credentials were there.
+            // After a redirect the hint differs: the user did give credentials.
             ErrorKind::Denied if error.advice() == Some(&error_response::READ_BY) => {
                 error.with_advice(LOG_IN)
             }
@@ -254,8 +255,8 @@ fn payload(archive: &BlobBytes) -> Result<Payload> {
     })
 }
 
-/// `serverInfo.contextPath` of an index. One whose entries Helm would refuse may still say where
-/// the API lies.
+/// Reads `serverInfo.contextPath` of an index. Helm may refuse the entries of an index that still
+/// has a valid path.
 fn context_path_of(index: &Bytes, limits: &Limits) -> String {
     if let Ok(index) = Index::read(index.clone(), "index.yaml", limits) {
         return tidy(index.context_path());
@@ -266,15 +267,15 @@ fn context_path_of(index: &Bytes, limits: &Limits) -> String {
     path.and_then(Value::to_go_string).map(|path| tidy(&path)).unwrap_or_default()
 }
 
-/// With a slash before it and none behind; empty for none.
+/// Adds a slash before the path and removes the one after it. An empty path remains empty.
 fn tidy(path: &str) -> String {
     let inner = path.trim().trim_matches('/');
     if inner.is_empty() { String::new() } else { format!("/{inner}") }
 }
 
-/// Returns true if an answer says that a write is done: `{"saved":true}` or `{"deleted":true}`
-/// under any success, as ChartMuseum answers, or one of `statuses`, which other servers answer,
-/// without a web page or an error. A page under 200 is that of a host which knows no such path.
+/// Returns true if a response confirms a write. ChartMuseum answers `{"saved":true}` or
+/// `{"deleted":true}` with any success. Other servers answer one of `statuses`, without a web page
+/// or an error. A web page with 200 comes from a host that does not know the path.
 fn says(answer: &Response, done: &str, statuses: &[u16]) -> bool {
     if !answer.status.is_success() || error_response::is_page(answer) {
         return false;
@@ -286,7 +287,7 @@ fn says(answer: &Response, done: &str, statuses: &[u16]) -> bool {
     }
 }
 
-/// The error for a success that no ChartMuseum has answered.
+/// Returns the error for a success that does not come from a ChartMuseum.
 fn no_museum(act: &str, url: &Url, answer: &Response) -> Error {
     let host = super::http::redirect::host_of(url);
     let words = error_response::words(answer).map(|words| format!(": {words}")).unwrap_or_default();
@@ -298,8 +299,8 @@ fn no_museum(act: &str, url: &Url, answer: &Response) -> Error {
         .with_advice(Advice::CheckChartMuseum(Answered::Otherwise))
 }
 
-/// Returns true if a 404 speaks of the version, and not of the route: that one says exactly `not
-/// found`.
+/// Returns true if a 404 concerns the version, and not the route. For a missing route, the body is
+/// exactly `not found`.
 fn says_object_missing(body: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(body)
         .ok()

@@ -1,4 +1,4 @@
-//! The time and how to wait, brought in from outside so that tests neither sleep nor depend on the
+//! Time and waiting. The caller chooses the clock, so that tests neither sleep nor depend on the
 //! day.
 
 use std::{
@@ -7,14 +7,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// The real clock, or one that only moves when somebody waits on it.
+/// Real clock, or one that moves only when a task waits on it.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Clock {
-    /// The machine's.
+    /// Clock of the machine.
     #[default]
     System,
-    /// A clock of its own: waiting moves it and returns at once.
+    /// Virtual clock: a wait moves its time and returns at once.
     Virtual(VirtualClock),
 }
 
@@ -27,7 +27,7 @@ impl Clock {
         }
     }
 
-    /// Waits for `time`; a virtual clock moves at once.
+    /// Waits for `time`. A virtual clock moves at once.
     pub(crate) async fn wait(&self, time: Duration) {
         match self {
             Self::System => tokio::time::sleep(time).await,
@@ -35,12 +35,12 @@ impl Clock {
         }
     }
 
-    /// A random part of `most`, so that clients that failed together do not come back together. The
-    /// virtual clock always takes all of it.
+    /// Returns a random part of `most`, so that clients that failed together do not retry together.
+    /// The virtual clock always returns `most`.
     pub(crate) fn jitter(&self, most: Duration) -> Duration {
         match self {
             Self::System => {
-                // Each RandomState has keys of its own: a random number without a crate for it.
+                // Each `RandomState` has its own keys: a random number without a crate for it.
                 let part = RandomState::new().build_hasher().finish() >> 32;
                 most.mul_f64(part as f64 / f64::from(u32::MAX))
             }
@@ -55,7 +55,7 @@ impl From<VirtualClock> for Clock {
     }
 }
 
-/// A clock that stands still until somebody waits on it. It begins at 2026-01-01T00:00:00Z.
+/// Clock whose time moves only when a task waits on it. It begins at 2026-01-01T00:00:00Z.
 #[derive(Clone, Debug, Default)]
 pub struct VirtualClock {
     waited: Arc<Mutex<Duration>>,
@@ -65,20 +65,20 @@ pub struct VirtualClock {
 const START: Duration = Duration::from_secs(1_767_225_600);
 
 impl VirtualClock {
-    /// The same clock, moved by whoever waits only once all other tasks have had that many turns:
-    /// what they do meanwhile they do before the time has come, as they would by a real one. This
-    /// takes a tokio runtime.
+    /// Returns the same clock with a delay: a wait moves the time only after all other tasks have
+    /// had `turns` turns. As with a real clock, their work comes before the end of the wait. This
+    /// needs a tokio runtime.
     #[must_use]
     pub fn after_turns(self, turns: usize) -> Self {
         Self { turns, ..self }
     }
 
-    /// Moves it.
+    /// Moves the clock forward by `time`.
     pub fn advance(&self, time: Duration) {
         *self.lock() += time;
     }
 
-    /// Waits, side by side with others that wait.
+    /// Waits concurrently with other tasks.
     async fn wait(&self, time: Duration) {
         let end = self.waited() + time;
         for _ in 0..self.turns {
@@ -97,7 +97,7 @@ impl VirtualClock {
         self.waited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Its time.
+    /// Returns the current time of the clock.
     pub fn now(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + START + self.waited()
     }

@@ -7,92 +7,95 @@ use std::{fmt, sync::Arc, time::Duration};
 /// Bytes between two progress events of a blob.
 pub(super) const TOLD_EVERY: u64 = crate::limits::MIB;
 
-/// Something worth telling.
+/// Event that the client reports to its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientEvent {
-    /// A request goes out.
+    /// The client sends a request.
     Asked {
         /// Method, such as `GET`.
         method: String,
         /// URL, with secrets redacted.
         url: String,
     },
-    /// The head of its answer has come.
+    /// The client received the headers of a response.
     Answered {
-        /// As it was asked.
+        /// Method of the request.
         method: String,
-        /// As it was asked.
+        /// URL of the request, with secrets redacted.
         url: String,
-        /// Its status.
+        /// Status code of the response.
         status: u16,
     },
     /// The client waits before it tries again.
     Waiting {
-        /// For whom.
+        /// Host of the request.
         host: String,
         /// Time of the wait.
         wait: Duration,
         /// Reason in one line.
         why: String,
     },
-    /// A download goes on where it had stopped.
+    /// The client resumes a download.
     Resumed {
-        /// From where.
+        /// Host that sends the blob.
         host: String,
         /// Digest of the blob.
         digest: Digest,
-        /// The first byte that is asked for.
+        /// Offset of the first byte that the client requests.
         at: u64,
-        /// The whole length.
+        /// Length of the whole blob in bytes.
         total: u64,
     },
-    /// Bytes of a blob went by.
+    /// The client transferred bytes of a blob.
     Moved {
         /// Digest of the blob.
         digest: Digest,
-        /// Up or down.
+        /// Direction of the transfer.
         way: Way,
         /// Bytes transferred so far.
         done: u64,
-        /// In all.
+        /// Length of the whole blob in bytes.
         total: u64,
     },
-    /// A read was refused with stored credentials and is tried once more without.
+    /// The registry refused a read with stored credentials. The client tries once more without
+    /// them.
     WithoutCredentials {
-        /// By whom.
+        /// Host that refused the read.
         host: String,
     },
-    /// The registry sent a warning; each text once.
+    /// The registry sent a warning. The client reports each text once.
     Warning {
         /// Host that sent the warning.
         host: String,
         /// Text of the warning.
         text: String,
     },
-    /// A host of this machine answered TLS in plain text and is spoken to so.
+    /// A host of this machine answered TLS in plain text, so the client uses HTTP without TLS.
     PlainHttp {
         /// Host of the request.
         host: String,
     },
-    /// A file or a setting that cannot be used and is skipped, such as a certificate in `certs.d`.
+    /// The client skipped a file or a setting that it cannot use, such as a certificate in
+    /// `certs.d`.
     Skipped {
-        /// Its name, and the reason.
+        /// Name of the file or setting, and the reason.
         text: String,
     },
-    /// Something about stored credentials that is not fatal, such as a helper that is not there.
+    /// The client met a problem with stored credentials that is not fatal, such as a missing
+    /// helper.
     Credentials {
         /// Text of the event.
         text: String,
     },
 }
 
-/// The direction of a blob.
+/// Direction of a blob's transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// From the registry.
+    /// Transfer from the registry.
     Down,
-    /// To the registry.
+    /// Transfer to the registry.
     Up,
 }
 
@@ -135,17 +138,17 @@ impl fmt::Display for ClientEvent {
 pub struct EventSink(Option<Arc<dyn Fn(ClientEvent) + Send + Sync>>);
 
 impl EventSink {
-    /// Hands every notice to `listener`.
+    /// Makes a sink that passes every event to `listener`.
     pub fn new(listener: impl Fn(ClientEvent) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(listener)))
     }
 
-    /// Returns true if anybody does.
+    /// Returns true if the sink has a listener.
     pub(crate) fn is_heard(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Tells it.
+    /// Passes an event to the listener.
     pub(crate) fn tell(&self, notice: ClientEvent) {
         if let Some(listener) = &self.0 {
             listener(notice);

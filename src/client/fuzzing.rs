@@ -1,5 +1,5 @@
-//! Parsers of this room that are private, for the fuzz targets and the tests that replay their
-//! corpus. Not an API.
+//! Private parsers of the client, for the fuzz targets and for the tests that replay their corpus.
+//! This is not an API.
 
 use super::{
     auth::{docker_config::AuthFile, token},
@@ -8,14 +8,13 @@ use super::{
 use crate::oci::{Registry, RepositoryName};
 use std::path::Path;
 
-/// The token of a token service's answer, and the seconds that it lasts.
+/// Returns the token in the response of a token service, and its lifetime in seconds.
 pub fn token_answer(body: &[u8]) -> Option<(String, u64)> {
     let reply = serde_json::from_slice(body).ok()?;
     token::token_of(&reply).map(|(token, seconds)| (token.to_owned(), seconds))
 }
 
-/// Reads a file of credentials, in today's form and in the old one, and looks up hosts and paths in
-/// it.
+/// Parses a credential file in the current and the old form, and looks up hosts and paths in it.
 pub fn credentials_file(bytes: &[u8]) {
     let registry = "r.example".parse::<Registry>();
     let repository = "ns/chart".parse::<RepositoryName>();
@@ -27,7 +26,7 @@ pub fn credentials_file(bytes: &[u8]) {
     }
 }
 
-/// The next page that a `Link` header of `from` names.
+/// Returns the next page that a `Link` header of `from` names.
 pub fn next_page(from: &str, link: &str) -> Option<String> {
     redirect::next_page(&from.parse().ok()?, [link]).map(String::from)
 }

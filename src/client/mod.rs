@@ -1,10 +1,10 @@
-//! The wire: registries elsewhere, by the traits of [`crate::store`]. One [`Client`] serves any
-//! number of registries and repositories; what it learns about a host (its tokens, its quirks,
-//! whether it speaks TLS) it keeps for its own lifetime only.
+//! Client of remote registries and chart repositories, with the traits of [`crate::store`]. One
+//! [`Client`] uses any number of them. It caches the properties of a host (its tokens, its
+//! deviations from the specification, its scheme) only for its own lifetime.
 //!
-//! It never prints, never asks, and never reads the environment: [`Options`] bring in what it must
-//! know, and [`ClientEvent`]s carry out what its user should. It needs a tokio runtime with I/O and
-//! time enabled, of any kind.
+//! The client does not print, prompt or read the environment. The caller sets [`Options`] and
+//! receives [`ClientEvent`]s. The client needs a tokio runtime of any kind, with I/O and time
+//! enabled.
 //!
 //! ```no_run
 //! use chartferry::{client::{Client, Options}, oci::Reference, store::Fetch};
@@ -21,9 +21,9 @@
 //! # }
 //! ```
 //!
-//! From the wire upwards: `http` is one exchange, `request` one request with its proof and its
-//! second tries, `manifest`, `list`, `referrers`, `download` and `upload` are what registries are
-//! asked for.
+//! The modules build on each other: `http` is one exchange, `request` one request with
+//! authentication and retries. `manifest`, `list`, `referrers`, `download` and `upload` are the
+//! operations on registries.
 
 use crate::{
     Result,
@@ -67,8 +67,8 @@ use auth::access::{Access, Action};
 use http::{transport::Transport, unreachable::Unreachable};
 use registry::host::Host;
 
-/// A client of registries. Cheap to clone, cheap to make: certificates, credentials and connections
-/// come when they are first needed.
+/// Client of registries. Creating or copying one costs little: it loads certificates and
+/// credentials, and connects, only at the first use.
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -85,11 +85,11 @@ struct Inner {
 }
 
 impl Client {
-    /// A client with these options.
+    /// Makes a client with these options.
     ///
     /// # Errors
-    /// `Usage` for an option that cannot be used, such as a proxy that is not a URL; `Io` if a file
-    /// of certificates cannot be read.
+    /// `Usage` if an option is invalid, such as a proxy that is not a URL. `Io` if a file of
+    /// certificates cannot be read.
     pub fn new(options: Options) -> Result<Self> {
         let transport = Arc::new(Transport::new(&options)?);
         let (hosts, swept) = (Mutex::default(), Once::new());
@@ -97,7 +97,7 @@ impl Client {
         Ok(Self { inner: Arc::new(Inner { options, transport, hosts, unreachable, swept }) })
     }
 
-    /// A client of the same options that comes as somebody else, or trusts somebody else.
+    /// Returns a client with the same options and other credentials, or with other trust settings.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -112,7 +112,7 @@ impl Client {
         Self::new(options)
     }
 
-    /// A repository of a registry.
+    /// Opens a repository of a registry.
     pub fn repository(&self, registry: &Registry, name: &RepositoryName) -> Repository {
         let host = self.host(registry);
         let name = host.full_name(name);
@@ -139,7 +139,7 @@ impl Client {
     }
 }
 
-/// One repository of a registry: it fetches, pushes, resolves, lists and deletes.
+/// Repository of a registry. It downloads, pushes, resolves, lists and deletes artifacts.
 #[derive(Clone, Debug)]
 pub struct Repository {
     client: Client,
@@ -150,25 +150,25 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// The same repository, for a caller who says what it is going to do.
+    /// Returns the same repository for a given purpose.
     #[must_use]
     pub fn with_intent(self, intent: Intent) -> Self {
         Self { intent, ..self }
     }
 
-    /// The same repository; its blobs are opened, see [`crate::store::StreamBlob`], as `redirects`
-    /// says.
+    /// Returns the same repository with `redirects` as the policy for its blobs, see
+    /// [`crate::store::StreamBlob`].
     #[must_use]
     pub fn with_redirects(self, redirects: Redirects) -> Self {
         Self { redirects, ..self }
     }
 
-    /// Its registry.
+    /// Returns the registry of the repository.
     pub fn registry(&self) -> &Registry {
         self.host.registry()
     }
 
-    /// Its name.
+    /// Returns the name of the repository.
     pub fn name(&self) -> &RepositoryName {
         &self.name
     }

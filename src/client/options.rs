@@ -12,25 +12,26 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Scheme {
-    /// TLS; only a host of this machine that answers TLS in plain text is spoken to in plain text.
+    /// The client uses TLS. Only with a host of this machine that answers TLS in plain text does it
+    /// use plain HTTP.
     #[default]
     Auto,
-    /// HTTP without TLS, for every host.
+    /// The client uses HTTP without TLS for every host.
     Plain,
 }
 
-/// Hosts that are spoken to without TLS, whatever the scheme of the others.
+/// Hosts that the client reaches without TLS, whatever the scheme of the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlainHosts(Vec<String>);
 
 impl PlainHosts {
-    /// Reads `host[:port],…`; a host without port stands for every port of it.
+    /// Parses `host[:port],…`. A host without a port means all its ports.
     pub fn parse(text: &str) -> Self {
         let hosts = text.split(',').map(str::trim).filter(|host| !host.is_empty());
         Self(hosts.map(str::to_ascii_lowercase).collect())
     }
 
-    /// Returns true if it names this registry.
+    /// Returns true if the list contains this registry.
     pub(crate) fn contains(&self, registry: &Registry) -> bool {
         let whole = registry.as_str().to_ascii_lowercase();
         let host = registry.host().to_ascii_lowercase();
@@ -43,10 +44,11 @@ impl PlainHosts {
 /// Number of retries for a request without a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Persistence {
-    /// For half a minute or more: what was begun should be finished.
+    /// Retries for half a minute or more, so that a long command completes.
     #[default]
     Long,
-    /// For about two seconds: somebody waits for the answer, and can ask again.
+    /// Retries for about two seconds: a user waits for the response, and can send the request
+    /// again.
     Short,
 }
 
@@ -54,16 +56,16 @@ pub enum Persistence {
 /// their digest protects them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HttpRedirects {
-    /// Refuse it.
+    /// The client refuses the redirect.
     #[default]
     Refuse,
-    /// Follow it for whole blobs, without credentials. Others can read the bytes on the way, and
-    /// the query of the address.
+    /// The client follows the redirect for whole blobs, without credentials. Other parties on the
+    /// network can read the bytes, and the query of the address.
     Blobs,
 }
 
 impl HttpRedirects {
-    /// The same for the request of a blob.
+    /// Returns the policy for the request of a blob.
     pub(crate) fn of_blob(self) -> Downgrade {
         match self {
             Self::Refuse => Downgrade::Offer,
@@ -72,55 +74,55 @@ impl HttpRedirects {
     }
 }
 
-/// The options of a [`super::Client`].
+/// Options of a [`super::Client`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// The caps.
+    /// Limits on the size of responses and documents.
     pub limits: Limits,
-    /// TLS or not.
+    /// Choice between TLS and plain HTTP.
     pub scheme: Scheme,
-    /// Hosts that have none, whatever [`Self::scheme`] says.
+    /// Hosts without TLS, regardless of [`Self::scheme`].
     pub plain_hosts: PlainHosts,
-    /// Redirects from https to plain http.
+    /// Policy for redirects from HTTPS to plain HTTP.
     pub http_redirects: HttpRedirects,
     /// Trusted certificates, and the client's own.
     pub trust: Trust,
-    /// The proxies on the way.
+    /// Proxies for the requests.
     pub proxies: Proxies,
     /// Sources of credentials.
     pub keyring: Keyring,
     /// Folder that keeps partial downloads of blobs for the next run. `None` selects the system's
     /// temporary folder.
     pub cache: Option<PathBuf>,
-    /// Longest wait for a connection.
+    /// Time limit for a connection.
     pub connect: Duration,
-    /// Longest wait for an answer's headers.
+    /// Time limit for the headers of a response.
     pub headers: Duration,
-    /// Longest wait for the answer that ends an upload: the registry may have gigabytes to hash and
-    /// to store.
+    /// Time limit for the response that ends an upload. The registry may have to hash and store
+    /// gigabytes.
     pub commit: Duration,
-    /// Longest time without a single byte in either direction.
+    /// Time limit for a connection without a byte in either direction.
     pub stall: Duration,
-    /// Longest waiting for the body of one answer in all, beside a second for each
-    /// [`limits::BODY_BYTES_A_SECOND`] that have come. Our own work in between does not count.
+    /// Time limit for waiting for the body of one response. Each [`limits::BODY_BYTES_A_SECOND`]
+    /// received add a second. The client's own work does not count.
     pub grace: Duration,
-    /// Bytes of a chunk, where a blob must go in chunks.
+    /// Bytes of a chunk, for a blob that must be sent in chunks.
     pub chunk: u64,
     /// Maximum rate of requests to each host.
     pub pace: RateLimit,
-    /// The same for single hosts, by `host[:port]`.
+    /// Maximum rate for single hosts, by `host[:port]`.
     pub paces: BTreeMap<String, RateLimit>,
     /// Number of retries for a request.
     pub persistence: Persistence,
     /// Time for which a host may refuse every connection before the client stops retrying requests
     /// to it. By default each request has its own retries.
     pub unreachable: Option<Duration>,
-    /// Longest `Retry-After` that is waited out.
+    /// Longest `Retry-After` that the client obeys. It fails at a longer one.
     pub retry_after: Duration,
     /// Value of the `User-Agent` header.
     pub user_agent: String,
-    /// The time, and how to wait.
+    /// Clock of the client.
     pub clock: Clock,
     /// Receiver of the client's events.
     pub notify: EventSink,

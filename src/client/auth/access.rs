@@ -1,5 +1,5 @@
-//! Access that a request needs: registry, repository and action. The scopes of a token follow from
-//! it.
+//! Access that a request needs: registry, repository and action. The access determines the scopes
+//! of a token.
 
 use super::scope::Scopes;
 use crate::{client::registry::host::Host, oci::RepositoryName};
@@ -27,13 +27,14 @@ pub(crate) enum Action {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Intent {
-    /// Each request asks for what it needs.
+    /// Each request asks for the scopes that it needs.
     #[default]
     AsNeeded,
-    /// Reads are followed by writes: the first token is asked for both, which saves the second.
+    /// Reads precede writes. The client requests both scopes with the first token, which saves a
+    /// second token.
     Writing,
-    /// As [`Intent::Writing`], and what is sent is known not to be there: no blob is asked for
-    /// before it is sent.
+    /// Writes as [`Intent::Writing`], for a destination without any of the blobs. The client sends
+    /// each blob without a check.
     Filling,
 }
 
@@ -42,7 +43,7 @@ impl Access {
         !matches!(self.access, Action::Write | Action::Delete)
     }
 
-    /// The scopes this request needs.
+    /// Returns the scopes that this request needs.
     pub(crate) fn needs(&self) -> Scopes {
         let actions = match self.access {
             Action::Catalog => return Scopes::parse("registry:catalog:*"),

@@ -1,4 +1,4 @@
-//! Cache for one registry: its challenge, looked-up credentials and tokens.
+//! Cache for one registry: its challenge, its credentials and its tokens.
 
 use super::{
     access::{Access, Action},
@@ -24,26 +24,26 @@ pub(crate) struct AuthCache(Mutex<State>);
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) asks: Option<Asks>,
-    /// Scopes that challenges named beyond ours.
+    /// Scopes that the registry's challenges named in addition to ours.
     pub(crate) named: Recent<(Option<RepositoryName>, Action), Scopes>,
     pub(crate) found: Recent<Option<RepositoryName>, Lookup>,
-    /// Repositories that let us read without what we have.
+    /// Repositories that accept reads without our credentials.
     pub(crate) open: Recent<Option<RepositoryName>, ()>,
     tokens: Recent<TokenKey, Slot>,
 }
 
-/// A map that forgets what has not been used for longest, and so never holds more than
-/// [`REMEMBERED`] entries. Everything in it can be asked for again.
+/// Map that drops its least recently used entries, so it never holds more than [`REMEMBERED`]. The
+/// client can request everything in it again.
 #[derive(Debug)]
 pub(crate) struct Recent<K, V> {
     entries: HashMap<K, (u64, V)>,
-    /// Counts uses.
+    /// Count of uses, which orders the entries.
     uses: u64,
-    /// The number of entries at which [`Self::keep`] looks at them next.
+    /// Number of entries at which [`Self::keep`] runs next.
     look_at: usize,
 }
 
-/// Fewer entries than this are not worth a look.
+/// Number of entries below which a clean-up is not worth its time.
 const FEW: usize = 64;
 
 impl<K, V> Default for Recent<K, V> {
@@ -53,7 +53,7 @@ impl<K, V> Default for Recent<K, V> {
 }
 
 impl<K: Clone + Eq + Hash, V: Default> Recent<K, V> {
-    /// The entry of a key, which counts as a use.
+    /// Returns the entry of a key, and counts this as a use.
     pub(crate) fn entry(&mut self, key: K) -> &mut V {
         if self.entries.len() >= REMEMBERED && !self.entries.contains_key(&key) {
             let mut uses: Vec<u64> = self.entries.values().map(|(used, _)| *used).collect();
@@ -72,7 +72,8 @@ impl<K: Clone + Eq + Hash, V: Default> Recent<K, V> {
         self.entries.get(key).map(|(_, value)| value)
     }
 
-    /// Forgets what is not worth keeping. It looks each time the number of entries has doubled.
+    /// Drops the entries that are not worth keeping. The check runs each time the number of entries
+    /// has doubled.
     fn keep(&mut self, worth: impl Fn(&V) -> bool) {
         if self.entries.len() >= self.look_at {
             self.entries.retain(|_, (_, value)| worth(value));
@@ -93,7 +94,8 @@ pub(crate) struct TokenKey {
     pub(crate) scopes: Scopes,
 }
 
-/// Locked while its token is fetched, so that many requests fetch it once.
+/// Slot of a token, locked during the download of the token. Many concurrent requests then download
+/// it once.
 pub(crate) type Slot = Arc<tokio::sync::Mutex<Option<Token>>>;
 pub(crate) type Lookup = Arc<tokio::sync::OnceCell<Option<Found>>>;
 
@@ -106,13 +108,13 @@ impl AuthCache {
         self.state().asks.clone()
     }
 
-    /// The place of a token. Tokens that have expired by `now` are forgotten.
+    /// Returns the slot of a token. The function drops tokens that have expired by `now`.
     pub(crate) fn slot(&self, key: TokenKey, now: SystemTime) -> Slot {
         let mut state = self.state();
         state.tokens.keep(|slot| match slot.try_lock() {
             _ if Arc::strong_count(slot) > 1 => true,
             Ok(held) => held.as_ref().is_some_and(|token| token.lasts(now, Duration::ZERO)),
-            // Somebody fetches it right now.
+            // Another task downloads this token at present.
             Err(_) => true,
         });
         Arc::clone(state.tokens.entry(key))
@@ -126,7 +128,8 @@ pub(crate) enum Widened {
     No,
 }
 
-/// Takes in what the host asks for; `None` when it asks for nothing we know.
+/// Adds the scopes of a challenge. The result is `None` if the host sent no challenge that the
+/// client supports.
 pub(crate) fn learn(ticket: &Access, refusal: &Response) -> Result<Option<Widened>> {
     let values = refusal.headers.get_all(WWW_AUTHENTICATE);
     let list = Challenge::parse(values.iter().filter_map(|value| value.to_str().ok()));
@@ -162,13 +165,13 @@ mod tests {
     use super::*;
     use crate::client::VirtualClock;
 
-    /// Finding 8: names that strangers made up were remembered for ever, 4 KB each.
+    /// Finding 8: the cache kept names that other parties invented for ever, 4 KB each.
     #[test]
     fn no_number_of_names_is_remembered_for_ever() {
         let mut recent: Recent<usize, usize> = Recent::default();
         for name in 0..3 * REMEMBERED {
             *recent.entry(name) = name;
-            // This one is in use all the time.
+            // This entry is in use all the time.
             assert_eq!(*recent.entry(0), 0);
             assert!(recent.entries.len() <= REMEMBERED);
         }
@@ -183,7 +186,7 @@ mod tests {
             credential: None,
             scopes: Scopes::parse(&format!("repository:n{name}:pull")),
         };
-        // Somebody fetches this one all the while.
+        // Another task downloads this token all the while.
         let fetched = memory.slot(key(0), clock.now());
         let _fetching = fetched.try_lock().expect("free");
         for name in 1..FEW {

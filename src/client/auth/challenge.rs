@@ -1,19 +1,19 @@
-//! `WWW-Authenticate`: a list of challenges, in one header or several, told apart from their own
-//! parameters only by the `=` that follows a parameter's name (RFC 9110, 11.6.1). It reads what
-//! registries send, not only what they should: odd characters are skipped, unknown schemes and
-//! parameters kept.
+//! `WWW-Authenticate`: a list of challenges, in one header or several. Only the `=` after a
+//! parameter's name distinguishes parameters from challenges (RFC 9110, 11.6.1). The parser also
+//! accepts incorrect headers that registries send: it skips odd characters, and keeps unknown
+//! schemes and parameters.
 
-/// One challenge.
+/// Challenge of a server: a scheme with parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
-    /// The scheme as sent, such as `Bearer`.
+    /// Scheme in the server's spelling, such as `Bearer`.
     pub scheme: String,
-    /// The parameters in their order; names in lower case.
+    /// Parameters in their order, with names in lower case.
     pub parameters: Vec<(String, String)>,
 }
 
 impl Challenge {
-    /// Reads every challenge of the header's values.
+    /// Parses every challenge of the header's values.
     ///
     /// ```
     /// use chartferry::client::Challenge;
@@ -29,7 +29,7 @@ impl Challenge {
         challenges
     }
 
-    /// A parameter's value; the first of that name.
+    /// Returns the value of a parameter: the first with that name.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
@@ -63,7 +63,8 @@ impl Cursor<'_> {
         }
     }
 
-    /// A parameter, or nothing, and nothing taken, when what follows is the next challenge.
+    /// Parses a parameter. If the next challenge follows, the parser returns `None` and consumes no
+    /// input.
     fn parameter(&mut self) -> Option<(String, String)> {
         let start = self.0;
         self.skip(|c| c.is_ascii_whitespace() || c == ',');

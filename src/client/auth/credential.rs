@@ -1,22 +1,21 @@
-//! Credentials: the types, and the headers that carry them. The lookup is in
-//! [`super::credentials`].
+//! Types of credentials, and the headers that contain them. [`super::credentials`] looks them up.
 
 use crate::{Error, ErrorKind, Result};
 use ::http::HeaderValue;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::fmt;
 
-/// A text that must not be shown.
+/// Secret text that no output shows.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Hides `text`.
+    /// Wraps `text`.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself.
+    /// Returns the text itself.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -31,24 +30,25 @@ impl fmt::Debug for Secret {
 /// Credential for a registry or a chart repository.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Credential {
-    /// A name and a password.
+    /// User name and password.
     Basic {
-        /// The name.
+        /// Name of the user.
         username: String,
-        /// The password, or what stands for one.
+        /// Password, or a token in its place.
         password: Secret,
     },
-    /// A refresh token, to be changed for short-lived ones (`identitytoken` in the files).
+    /// Refresh token, which the client exchanges for short-lived tokens (`identitytoken` in the
+    /// files).
     Identity(Secret),
-    /// A token that is sent as it is (`registrytoken` in the files).
+    /// Token that the client sends unchanged (`registrytoken` in the files).
     Bearer(Secret),
 }
 
-/// The name under which helpers and files keep an identity token.
+/// User name of an identity token in helpers and files.
 pub(crate) const TOKEN_USER: &str = "<token>";
 
 impl Credential {
-    /// From a name and a secret as helpers give them.
+    /// Makes a credential from the name and secret of a helper.
     pub(crate) fn from_pair(username: String, secret: String) -> Self {
         if username == TOKEN_USER || username.is_empty() {
             Self::Identity(Secret(secret))
@@ -58,7 +58,7 @@ impl Credential {
     }
 }
 
-/// A Basic header. An identity token has no name of its own.
+/// Builds a Basic header. An identity token has no name of its own.
 pub(crate) fn basic(credential: &Credential) -> Result<HeaderValue> {
     let pair = match credential {
         Credential::Basic { username, password } => format!("{username}:{}", password.expose()),
@@ -69,7 +69,7 @@ pub(crate) fn basic(credential: &Credential) -> Result<HeaderValue> {
     secret_header(&format!("Basic {}", STANDARD.encode(pair)))
 }
 
-/// A header that is kept out of logs.
+/// Builds a header that logs redact.
 pub(crate) fn secret_header(text: &str) -> Result<HeaderValue> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         Error::new(ErrorKind::Denied, "the credential has characters that a header cannot contain")

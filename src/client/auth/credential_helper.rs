@@ -1,6 +1,6 @@
-//! Credential helpers: programs named `docker-credential-…` that keep credentials for other
-//! programs. They are given a server's address on standard input and answer in JSON; what they say
-//! when they hold nothing is a fixed sentence on standard output.
+//! Credential helpers: programs named `docker-credential-…` that store credentials for other
+//! programs. A helper reads a server's address on standard input and answers in JSON. If it has no
+//! credential, it prints a fixed sentence on standard output.
 
 use super::{
     credential::{Credential, TOKEN_USER},
@@ -20,7 +20,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Helpers<'a> {
     pub(crate) folders: &'a [PathBuf],
-    /// A helper that asks its user something on a screen that nobody sees would wait for ever.
+    /// Time limit for a helper. A helper that prompts on a screen without a user would otherwise
+    /// wait for ever.
     pub(crate) patience: Duration,
 }
 
@@ -38,13 +39,13 @@ struct Entry {
     secret: String,
 }
 
-/// The name by which helpers know a registry.
+/// Returns the name that helpers use for a registry.
 pub(crate) fn server_of(registry: &Registry) -> &str {
     key_of(registry)
 }
 
 impl Helpers<'_> {
-    /// The system's own helper, if it is installed: as Helm chooses it.
+    /// Returns the system's own helper if it is installed, with Helm's choice.
     pub(crate) fn detect(&self) -> Option<&'static str> {
         let name = if cfg!(target_os = "macos") {
             "osxkeychain"
@@ -58,13 +59,13 @@ impl Helpers<'_> {
         self.program(&program_name(name)).map(|_| name)
     }
 
-    /// Asks a helper for the credential of a server.
+    /// Requests the credential of a server from a helper.
     pub(crate) async fn get(&self, name: &str, server: &str) -> Result<Option<Credential>> {
         let output = self.run(name, "get", server.as_bytes()).await?;
         let text = String::from_utf8_lossy(&output.text);
         if output.ended_well {
             let entry: Entry = serde_json::from_slice(&output.text).map_err(|_| {
-                // The answer may hold the secret, so it is not repeated.
+                // The answer may hold the secret, so the error does not repeat it.
                 failed(name, "its answer is not JSON")
             })?;
             if entry.username.is_empty() && entry.secret.is_empty() {
@@ -79,7 +80,7 @@ impl Helpers<'_> {
         Err(failed(name, text.lines().next().unwrap_or_default()))
     }
 
-    /// Hands a credential to a helper.
+    /// Stores a credential with a helper.
     pub(crate) async fn store(
         &self,
         name: &str,
@@ -102,7 +103,7 @@ impl Helpers<'_> {
         output.or_failed(name)
     }
 
-    /// Takes a server's credential out of a helper; it is no error when there was none.
+    /// Deletes a server's credential from a helper. A missing credential is no error.
     pub(crate) async fn erase(&self, name: &str, server: &str) -> Result<()> {
         let output = self.run(name, "erase", server.as_bytes()).await?;
         if String::from_utf8_lossy(&output.text).contains(NOT_FOUND) {
@@ -116,7 +117,7 @@ impl Helpers<'_> {
     }
 
     async fn run(&self, name: &str, verb: &str, input: &[u8]) -> Result<Output> {
-        // The name comes from a file: it must not lead out of the folders.
+        // The name comes from a file, so it must not point outside the folders.
         let legal = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let path = Some(name)
             .filter(|name| !name.is_empty() && name.chars().all(legal))
@@ -140,7 +141,7 @@ impl Helpers<'_> {
         let talk = async {
             if let Some(mut stdin) = stdin {
                 match stdin.write_all(input).await {
-                    // It need not read what it does not want.
+                    // A helper may close its input before it has read everything.
                     Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
                     _ => {}
                 }

@@ -1,6 +1,6 @@
-//! Lookup of credentials: given directly, or stored in the files of Helm, Docker and Podman and in
-//! the credential helpers that these name. The lookup is lazy: it does not run before a registry
-//! asks for credentials.
+//! Lookup of credentials: given by the user, or stored. The stored ones are in the files of Helm,
+//! Docker and Podman, and in the credential helpers that these files name. The lookup runs only
+//! after a registry has asked for credentials.
 
 use super::{
     credential::{Credential, Secret},
@@ -19,27 +19,27 @@ use std::{
     time::Duration,
 };
 
-/// A credential that the user gave outright.
+/// Credential that the user gave for this run.
 #[derive(Clone, Debug)]
 pub struct Given {
-    /// The credential.
+    /// Credential itself.
     pub credential: Credential,
-    /// The registry it is for; `None` is every one that asks.
+    /// Registry of the credential. `None` means every registry that asks for credentials.
     pub registry: Option<Registry>,
 }
 
 /// A place where credentials are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialSource {
-    /// A file in Docker's format. Helm's, Docker's and Podman's all are; a missing one holds
-    /// nothing.
+    /// File in Docker's format, as Helm, Docker and Podman write it. A missing file counts as
+    /// empty.
     File(PathBuf),
-    /// Helm's own file: as [`CredentialSource::File`], and while it says nothing at all of
-    /// credentials the system's helper is asked, as Helm does.
+    /// Helm's own file. It is read as [`CredentialSource::File`]. While it has no setting for
+    /// credentials, the client asks the system's helper, as Helm does.
     Helm(PathBuf),
-    /// Docker's old `.dockercfg`, which is the `auths` of the others alone.
+    /// Docker's old `.dockercfg`, which has only the `auths` part of the newer format.
     Old(PathBuf),
-    /// A document in Docker's format itself, as `DOCKER_AUTH_CONFIG` holds it.
+    /// Document in Docker's format, the value of `DOCKER_AUTH_CONFIG`.
     Inline(Secret),
 }
 
@@ -47,25 +47,25 @@ pub enum CredentialSource {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Surroundings {
-    /// `--registry-config`, `HELM_REGISTRY_CONFIG` or Helm's default file.
+    /// Path from `--registry-config` or `HELM_REGISTRY_CONFIG`, or Helm's default file.
     pub helm_file: Option<PathBuf>,
     /// Value of `REGISTRY_AUTH_FILE`: a path.
     pub auth_file: Option<PathBuf>,
     /// Value of `DOCKER_AUTH_CONFIG`: a JSON document, not a path.
     pub docker_document: Option<String>,
-    /// `DOCKER_CONFIG`, or `.docker` in the home folder.
+    /// Value of `DOCKER_CONFIG`, or the folder `.docker` in the home folder.
     pub docker_folder: Option<PathBuf>,
     /// Value of `XDG_RUNTIME_DIR`: a folder.
     pub runtime_folder: Option<PathBuf>,
-    /// `XDG_CONFIG_HOME`, or `.config` in the home folder.
+    /// Value of `XDG_CONFIG_HOME`, or the folder `.config` in the home folder.
     pub config_folder: Option<PathBuf>,
-    /// The home folder.
+    /// Home folder of the user.
     pub home: Option<PathBuf>,
 }
 
 impl Surroundings {
-    /// The places in the order in which they are asked: what was named for this purpose first, then
-    /// Docker's, then Podman's, then the oldest.
+    /// Returns the sources in the order of the lookup: first those that the user named for this
+    /// purpose, then Docker's, Podman's and the oldest.
     pub fn places(&self) -> Vec<CredentialSource> {
         let below = |folder: &Option<PathBuf>, rest: &str| folder.as_ref().map(|f| f.join(rest));
         [
@@ -87,13 +87,13 @@ impl Surroundings {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Keyring {
-    /// Given outright; where it applies nothing else is asked.
+    /// Credential of the user for this run. If it applies, the client asks no other source.
     pub given: Option<Given>,
-    /// Stored, in the order in which they are asked.
+    /// Sources of stored credentials, in the order of the lookup.
     pub places: Vec<CredentialSource>,
-    /// The folders in which helpers (`docker-credential-…`) are looked for, as `PATH` says it.
+    /// Folders in which the client looks for helpers (`docker-credential-…`), as in `PATH`.
     pub programs: Vec<PathBuf>,
-    /// Longest wait for a helper.
+    /// Time limit for a helper.
     pub patience: Duration,
 }
 
@@ -108,7 +108,7 @@ impl Default for Keyring {
     }
 }
 
-/// A credential and how we came by it.
+/// Credential with its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) credential: Credential,
@@ -118,22 +118,22 @@ pub(crate) struct Found {
 /// Origin of a credential: given for this run, or stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
-    /// Given now: it is used or fails.
+    /// The user gave it for this run: the client uses it or fails.
     Given,
-    /// Found in a file or helper: reads may go without.
+    /// A file or helper holds it: the client may read without it.
     Stored,
 }
 
-/// The longest file of credentials we read.
+/// Maximum size of a credential file.
 const MAX_FILE: u64 = MIB;
 
 impl Keyring {
-    /// The credential for a repository; for the registry as a whole without one.
+    /// Looks up the credential for a repository or, without one, for the registry as a whole.
     ///
     /// # Errors
-    /// Only when Helm's own file is there and cannot be read or understood. For the files of other
-    /// tools, and for a helper that is missing or fails, it gives a warning and asks the next
-    /// place.
+    /// Only if Helm's own file exists and cannot be read or parsed. For the files of other tools,
+    /// and for a helper that is missing or fails, the client gives a warning and asks the next
+    /// source.
     pub(crate) async fn find(
         &self,
         registry: &Registry,
@@ -150,7 +150,7 @@ impl Keyring {
             let file = match place.read() {
                 Ok(file) => file,
                 Err(error) if matches!(place, CredentialSource::Helm(_)) => return Err(error),
-                // Another tool's file is that tool's business.
+                // The user need not repair another tool's file for chartferry.
                 Err(error) => {
                     let text = format!("{}; the credentials in it are skipped", error.chain());
                     notify.tell(ClientEvent::Credentials { text });
@@ -190,17 +190,17 @@ impl Keyring {
     }
 }
 
-/// Docker Hub has three names.
+/// Compares two registries. Docker Hub has three names.
 fn same_registry(a: &Registry, b: &Registry) -> bool {
     a == b || (a.is_docker_hub() && b.is_docker_hub())
 }
 
 impl CredentialSource {
-    /// Checks that every file can be read and understood. A file that does not exist holds no
+    /// Checks that every file can be read and parsed. A file that does not exist holds no
     /// credentials.
     ///
     /// # Errors
-    /// `Io`, or `Invalid` saying where the text is wrong.
+    /// `Io`, or `Invalid` with the position of the syntax error.
     pub fn check(&self) -> Result<()> {
         self.read().map(drop)
     }
@@ -217,7 +217,7 @@ impl CredentialSource {
     }
 }
 
-/// A small file; nothing when it is not there.
+/// Reads a small file. The result is empty if the file does not exist.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
     use io::Read;
     let act = "read credentials in";

@@ -1,6 +1,6 @@
-//! Files of credentials in Docker's format, as Docker, Helm and Podman write them: which entry is
-//! for a registry or repository, and how one is added or taken away without touching what we do not
-//! know.
+//! Credential files in Docker's format, as Docker, Helm and Podman write them. The module finds the
+//! entry for a registry or repository. It adds and removes entries, and leaves unknown fields
+//! unchanged.
 
 use super::credential::{Credential, Secret, TOKEN_USER};
 use crate::{
@@ -13,14 +13,14 @@ use serde_json::{Map, Value};
 /// Docker's own key for Docker Hub.
 pub(crate) const HUB: &str = "https://index.docker.io/v1/";
 
-/// Some files pad, some do not.
+/// Some files use padding and some do not.
 const BASE64: engine::GeneralPurpose = engine::GeneralPurpose::new(
     &alphabet::STANDARD,
     engine::GeneralPurposeConfig::new()
         .with_decode_padding_mode(engine::DecodePaddingMode::Indifferent),
 );
 
-/// The document.
+/// JSON document of a credential file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AuthFile(Map<String, Value>);
 
@@ -34,7 +34,7 @@ pub(crate) enum Hit {
 }
 
 impl AuthFile {
-    /// Reads a document; an empty one holds nothing.
+    /// Parses a document. An empty one has no entries.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
         // Some editors put a byte order mark before a text.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -42,19 +42,19 @@ impl AuthFile {
             return Ok(Self::default());
         }
         let value = serde_json::from_slice(bytes).map_err(|error| {
-            // serde_json's own words never repeat the text.
+            // The messages of serde_json never repeat the text.
             Error::invalid("the credentials file is not a JSON object").with_source(error)
         })?;
         Ok(Self(value))
     }
 
-    /// Reads the old form, whose entries lie at the top.
+    /// Parses the old form, whose entries are at the top level.
     pub(crate) fn parse_old(bytes: &[u8]) -> Result<Self> {
         let Self(entries) = Self::parse(bytes)?;
         Ok(Self(Map::from_iter([("auths".to_owned(), Value::Object(entries))])))
     }
 
-    /// Returns true if it speaks of no credentials at all.
+    /// Returns true if the file has no setting for credentials at all.
     pub(crate) fn says_nothing(&self) -> bool {
         let empty = |name| self.0.get(name).and_then(Value::as_object).is_none_or(Map::is_empty);
         empty("auths") && empty("credHelpers") && self.store().is_none()
@@ -77,12 +77,12 @@ impl AuthFile {
         }
     }
 
-    /// The helper to which a credential for this registry must go, if any.
+    /// Returns the helper that must store a credential for this registry, if there is one.
     pub(crate) fn keeper(&self, registry: &Registry) -> Option<String> {
         self.helper(registry).or_else(|| self.store().map(str::to_owned))
     }
 
-    /// Stores a credential under a key, as [`key_of`] or [`key_beneath`] makes it.
+    /// Stores a credential under a key from [`key_of`] or [`key_beneath`].
     pub(crate) fn set(&mut self, key: &str, credential: &Credential) -> Result<()> {
         let entry = match credential {
             Credential::Basic { username, password } => {
@@ -100,7 +100,7 @@ impl AuthFile {
             .as_object_mut()
             .ok_or_else(|| Error::invalid("`auths` in the credentials file is not an object"))?;
         let old = auths.remove(key);
-        // What other tools keep beside the secret, such as an e-mail address, stays.
+        // Fields of other tools beside the secret, such as an e-mail address, remain.
         let mut fields = match old {
             Some(Value::Object(fields)) => fields,
             _ => Map::new(),
@@ -113,7 +113,7 @@ impl AuthFile {
         Ok(())
     }
 
-    /// Takes away every entry of the registry as a whole, or of exactly one namespace; says whether
+    /// Removes every entry of the registry as a whole, or of exactly one namespace. Returns true if
     /// there was one.
     pub(crate) fn remove(
         &mut self,
@@ -129,7 +129,7 @@ impl AuthFile {
         auths.len() != before
     }
 
-    /// The document as Helm writes it: indented by tabs, without a last line end.
+    /// Serializes the document as Helm does: indented by tabs, without a final line feed.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let tabs = serde_json::ser::PrettyFormatter::with_indent(b"\t");
@@ -153,7 +153,8 @@ impl AuthFile {
             .map(str::to_owned)
     }
 
-    /// The entry that fits best, and how many segments of the repository's path it names.
+    /// Finds the entry that fits best, with the number of segments of the repository's path in its
+    /// key.
     fn entry(
         &self,
         registry: &Registry,
@@ -166,7 +167,7 @@ impl AuthFile {
             if best.as_ref().is_some_and(|(most, _)| *most > depth) {
                 continue;
             }
-            // Of two keys for one host the one that is spelled as the host is spelled decides.
+            // Of two keys for one host, the one with the host's own spelling wins.
             if best.as_ref().is_some_and(|(most, _)| *most == depth) && key != key_of(registry) {
                 continue;
             }
@@ -178,18 +179,18 @@ impl AuthFile {
     }
 }
 
-/// The key under which a registry's credential is stored.
+/// Returns the key of a registry's credential.
 pub(crate) fn key_of(registry: &Registry) -> &str {
     if registry.is_docker_hub() { HUB } else { registry.as_str() }
 }
 
-/// The key under which a credential for one namespace of a registry is stored, as Podman does.
+/// Returns the key of a credential for one namespace of a registry, as in Podman.
 pub(crate) fn key_beneath(registry: &Registry, namespace: &RepositoryName) -> String {
     format!("{registry}/{namespace}")
 }
 
-/// Returns the number of segments of the repository's path a key names, if it fits at all: 0 for
-/// the registry as a whole. Keys may be hosts, hosts with a namespace (Podman), or addresses (old
+/// Returns the number of segments of the repository's path in a key, if the key fits: 0 for the
+/// registry as a whole. Keys may be hosts, hosts with a namespace (Podman), or addresses (old
 /// Docker).
 fn match_key(key: &str, registry: &Registry, repository: Option<&RepositoryName>) -> Option<usize> {
     let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
@@ -221,7 +222,7 @@ fn credential_of(value: &Value) -> Option<Credential> {
     let pair = field("auth").and_then(|text| {
         let decoded = String::from_utf8(BASE64.decode(text.trim()).ok()?).ok()?;
         let (username, password) = decoded.split_once(':')?;
-        // Docker pads some of them with zero bytes.
+        // Docker pads some passwords with zero bytes.
         Some((username.to_owned(), password.trim_end_matches('\0').to_owned()))
     });
     let (username, password) = match pair {
@@ -242,7 +243,7 @@ mod tests {
         text.parse().expect(text)
     }
 
-    /// `user:password`, `token:…`, `bearer:…` or `helper:…`.
+    /// Returns `user:password`, `token:…`, `bearer:…` or `helper:…`.
     fn found(document: &str, host: &str, repository: Option<&str>) -> String {
         let file = AuthFile::parse(document.as_bytes()).expect(document);
         let name = repository.map(|name| name.parse().expect(name));

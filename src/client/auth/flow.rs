@@ -1,7 +1,7 @@
-//! Authentication flow of a request: first without credentials, then with the kind that the
-//! registry's challenge asks for, once more with a new token, and for a read once more without any.
-//! The result is cached for the next request. [`super::token`] requests tokens;
-//! [`super::credentials`] looks credentials up.
+//! Authentication flow of a request. The client sends it first without credentials, then with the
+//! kind that the registry's challenge names, then with a new token. It sends a read once more
+//! without credentials. The cache keeps the result for the next request. [`super::token`] requests
+//! tokens; [`super::credentials`] looks credentials up.
 
 use super::{
     access::Access,
@@ -24,7 +24,7 @@ use crate::{
 use ::http::{HeaderValue, StatusCode};
 use std::{sync::Arc, time::Duration};
 
-/// A proof for one request.
+/// Authorization header for one request.
 #[derive(Debug)]
 pub(crate) struct Authorization {
     pub(crate) header: HeaderValue,
@@ -34,11 +34,11 @@ pub(crate) struct Authorization {
 
 #[derive(Debug)]
 enum TokenOrigin {
-    /// As the user gave it.
+    /// Credential itself, as the user gave it.
     Direct,
-    /// A token from the cache, which may have been revoked.
+    /// Token from the cache, which the registry may have revoked.
     Cached(Slot),
-    /// A token just fetched.
+    /// Token that the client has just requested.
     Fresh,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct AuthAttempts {
     refreshed: Progress,
     widened: Progress,
     mode: Mode,
-    /// The first refusal of what we have, which says more than the last.
+    /// First refusal of our credentials, which explains more than the last.
     refusal: Option<Response>,
 }
 
@@ -62,30 +62,31 @@ enum Progress {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Mode {
-    /// With all we have.
+    /// The client uses its credentials and requests all scopes.
     #[default]
     Full,
-    /// Asking for no more than this request needs.
+    /// The client requests only the scopes that this request needs.
     Narrow,
-    /// Without credentials.
+    /// The client sends no credentials.
     Open,
 }
 
 /// Next step after a refusal.
 #[derive(Debug)]
 pub(crate) enum AuthStep {
-    /// Ask again; the next proof differs.
+    /// The client sends the request again, with another header.
     Again,
-    /// This is the answer.
+    /// The response is final.
     Final(Response),
 }
 
-/// A body that takes its time should not outlive its token.
+/// Size of a body, in bytes, above which the token must stay valid for [`LONG_BODY_NEEDS`].
 const LONG_BODY: u64 = 1024 * 1024;
 const LONG_BODY_NEEDS: Duration = Duration::from_secs(60);
 
 impl Client {
-    /// The proof for the next try, if the host has asked for one and we have it.
+    /// Returns the header for the next try, if the host has sent a challenge and we have
+    /// credentials for it.
     pub(crate) async fn authorization(
         &self,
         ticket: &Access,
@@ -132,7 +133,8 @@ impl Client {
         }
     }
 
-    /// A token of the cache or a new one; `Err` when its service refused it.
+    /// Returns a token from the cache or a new one. The result is `Err` if the token service
+    /// refused to issue one.
     async fn token(
         &self,
         ticket: &Access,
@@ -183,7 +185,7 @@ impl Client {
         lookup.get_or_try_init(search).await.cloned()
     }
 
-    /// Looks at a 401 or 403 of the registry itself.
+    /// Decides on the next step after a 401 or 403 of the registry itself.
     pub(crate) async fn judge(
         &self,
         ticket: &Access,
@@ -200,7 +202,8 @@ impl Client {
                 Some(Authorization { proof: TokenOrigin::Cached(slot), header, .. })
                     if take(&mut rounds.refreshed) =>
                 {
-                    // Believed valid and refused all the same: revoked, or the clocks differ.
+                    // The registry refused a token that should be valid: it was revoked, or the
+                    // clocks differ.
                     let mut held = slot.lock().await;
                     if held.as_ref().is_some_and(|token| token.header == *header) {
                         *held = None;
@@ -224,8 +227,8 @@ impl Client {
         })
     }
 
-    /// Asks for less after a refusal, or hands the refusal back: a read need not also be allowed to
-    /// write, and needs no credentials where the world may read.
+    /// Reduces the request's authorization after a refusal, or returns the refusal. A read does not
+    /// need a right to write, and a public repository needs no credentials.
     fn lower(
         &self,
         ticket: &Access,
@@ -249,7 +252,7 @@ impl Client {
 }
 
 impl AuthAttempts {
-    /// A try has worked: what it needed is worth knowing.
+    /// Records a success without credentials: the client then sends none to this repository.
     pub(crate) fn worked(&self, ticket: &Access) {
         if self.mode == Mode::Open {
             ticket.host.memory.state().open.entry(ticket.repository.clone());

@@ -1,5 +1,5 @@
-//! Logging in and out: a credential is tried before it is stored, stored where Helm would store it,
-//! and taken away again.
+//! Login and logout. A login tests a credential before it stores it in Helm's place. A logout
+//! removes it.
 
 use super::{
     challenge::Challenge,
@@ -29,31 +29,31 @@ use std::{io::Write, path::Path};
 /// Result of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
-    /// The registry took the credential.
+    /// The registry accepted the credential.
     Confirmed,
-    /// The registry asks nobody who they are, so nothing is shown.
+    /// The registry asks for no credentials, so the test proves nothing.
     Unasked,
 }
 
 /// Result of a logout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removed {
-    /// There was a credential.
+    /// The client removed a credential.
     Removed,
-    /// There was none.
+    /// There was no credential.
     Absent,
 }
 
 impl Client {
-    /// Tries a credential on a registry, then stores it.
+    /// Tests a credential with a registry, then stores it.
     ///
     /// # Errors
-    /// `Denied` when the registry does not take it; nothing is stored then.
+    /// `Denied` if the registry does not accept the credential. The client then stores nothing.
     pub async fn login(&self, registry: &Registry, credential: &Credential) -> Result<Probe> {
         self.login_to(registry, None, credential).await
     }
 
-    /// The same for one namespace of a registry: the credential is stored for what lies in it.
+    /// Logs in as [`Self::login`], and stores the credential for one namespace of the registry.
     ///
     /// # Errors
     /// As [`Self::login`].
@@ -69,7 +69,7 @@ impl Client {
             .map_err(|error| error.context(format!("authenticating to \"{registry}\"")))?;
         match namespace {
             None => self.store_credential(registry, credential).await?,
-            // Helpers know hosts alone.
+            // Helpers support hosts only.
             Some(namespace) => {
                 let (path, _) = self.own_file()?;
                 let mut file = read(path)?;
@@ -80,14 +80,14 @@ impl Client {
         Ok(probe)
     }
 
-    /// Asks a registry whether it takes a credential.
+    /// Tests if a registry accepts a credential.
     ///
     /// # Errors
-    /// `Denied` when it does not.
+    /// `Denied` if it does not.
     pub async fn login_probe(&self, registry: &Registry, credential: &Credential) -> Result<Probe> {
         let first = self.ping(registry, None).await?;
         if first.status.is_success() {
-            // Where everybody may read, only a wrong name shows.
+            // If everyone may read, only a wrong name causes an error.
             let Credential::Basic { .. } = credential else { return Ok(Probe::Unasked) };
             let answer = self.ping(registry, Some(&basic(credential)?)).await?;
             return match answer.status.as_u16() {
@@ -95,7 +95,7 @@ impl Client {
                 _ => Ok(Probe::Unasked),
             };
         }
-        // A challenge of the host that a redirect leads to would name where the password goes.
+        // After a redirect, a challenge would decide to which host the password goes.
         if first.from == Origin::Elsewhere {
             return Err(error_response::from_registry(registry, "log in", &first));
         }
@@ -117,7 +117,7 @@ impl Client {
         };
         let mut answer = self.ping(registry, Some(&header)).await?;
         if answer.status.as_u16() == 401 && bearer.is_some() && takes_basic {
-            // Harbor's `/v2/` takes no token without a scope, but a name and password.
+            // Harbor's `/v2/` accepts no token without a scope, but accepts a name and password.
             answer = self.ping(registry, Some(&basic(credential)?)).await?;
         }
         match answer.status.as_u16() {
@@ -127,8 +127,8 @@ impl Client {
         }
     }
 
-    /// A token for a login: by the grant for names and passwords where the service knows it, else
-    /// as for any request.
+    /// Requests a token for a login: with the grant for names and passwords if the service supports
+    /// it, else as for any request.
     async fn login_token(
         &self,
         registry: &Registry,
@@ -154,7 +154,8 @@ impl Client {
         let cap = self.options().limits.answer_bytes;
         let act = format!("log in to `{registry}`");
         let answer = self.settle_with(&host, header, &act, &call, cap).await?;
-        // A challenge makes it a registry, whatever its body is. Quay types its `true` as HTML.
+        // A challenge identifies a registry, regardless of the body. Quay serves its `true` as
+        // HTML.
         let asks = answer.status.as_u16() == 401 && answer.headers.contains_key(WWW_AUTHENTICATE);
         let json = serde_json::from_slice::<serde::de::IgnoredAny>(&answer.body).is_ok();
         let page = !asks && !json && error_response::is_page(&answer);
@@ -164,7 +165,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// Stores a credential in the first file we know, or with the helper that it names.
+    /// Stores a credential in the first file of the list, or with the helper that the file names.
     async fn store_credential(&self, registry: &Registry, credential: &Credential) -> Result<()> {
         let keyring = &self.options().keyring;
         let (path, helm) = self.own_file()?;
@@ -180,7 +181,7 @@ impl Client {
         if let Some(name) = detected {
             match helpers.store(name, key_of(registry), credential).await {
                 Ok(()) => return Ok(()),
-                // Nobody has configured it, so nobody has to repair it.
+                // The user did not configure this helper, so a failure gives only a warning.
                 Err(error) => self.options().notify.tell(ClientEvent::Credentials {
                     text: format!(
                         "{}; the credential is stored in `{}`",
@@ -194,15 +195,16 @@ impl Client {
         write(path, &file)
     }
 
-    /// Takes a registry's credential away.
+    /// Removes a registry's credential.
     ///
     /// # Errors
-    /// When the file cannot be read or written, or the helper it names fails.
+    /// Fails if the file cannot be read or written, or if the helper that it names fails.
     pub async fn logout(&self, registry: &Registry) -> Result<Removed> {
         self.logout_from(registry, None).await
     }
 
-    /// The same for one namespace of a registry; the registry's own credential stays.
+    /// Removes the credential of one namespace of a registry. The registry's own credential
+    /// remains.
     ///
     /// # Errors
     /// As [`Self::logout`].
@@ -238,7 +240,7 @@ impl Client {
         Ok(removed)
     }
 
-    /// The file that logins are written to, and whether it is Helm's.
+    /// Returns the file to which a login writes, and true if it is Helm's.
     fn own_file(&self) -> Result<(&Path, bool)> {
         let places = &self.options().keyring.places;
         places
@@ -266,8 +268,8 @@ fn read(path: &Path) -> Result<AuthFile> {
         .map_err(|error| error.context(format!("cannot use `{}`", path.display())))
 }
 
-/// Replaces the file in one step, readable by its owner alone. A link is followed, so that it stays
-/// one.
+/// Replaces the file in one step, with read access for its owner only. If the path is a link, the
+/// function replaces the link's target.
 fn write(path: &Path, file: &AuthFile) -> Result<()> {
     let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let folder = atomic_file::folder_of(&target);

@@ -1,5 +1,5 @@
-//! Credentials and tokens: found in configuration files and helpers, sent as challenges ask, cached
-//! for the client's lifetime.
+//! Credentials and tokens. Configuration files and helpers hold the credentials, and challenges
+//! decide on their form. A cache keeps them for the lifetime of the client.
 
 pub(super) mod access;
 pub(super) mod cache;

@@ -1,22 +1,22 @@
 //! Scopes of a token, `type:name:action,action`, in sets that can be joined. The registry's own
-//! scopes (from its challenge) and ours (from the next action) become one sorted set, which is also
-//! the key of the token cache.
+//! scopes (from its challenge) and ours (from the next action) become one sorted set. The set is
+//! also the key of the token cache.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
-/// A set of scopes; actions on one resource are joined.
+/// Set of scopes. It joins the actions on one resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Scopes(BTreeMap<String, BTreeSet<String>>);
 
 impl Scopes {
-    /// The scopes of a text, several parted by spaces.
+    /// Parses the scopes of a text, separated by spaces.
     pub(crate) fn parse(text: &str) -> Self {
         let mut scopes = Self::default();
         for scope in text.split_ascii_whitespace() {
-            // The name may hold colons of its own, `repository:host:5000/x:pull`.
+            // The name may contain colons of its own, `repository:host:5000/x:pull`.
             let (resource, actions) = match scope.rsplit_once(':') {
                 Some((resource, actions)) if resource.contains(':') => (resource, actions),
                 _ => (scope, ""),
@@ -27,7 +27,7 @@ impl Scopes {
         scopes
     }
 
-    /// Adds another set; says whether that added anything.
+    /// Adds another set. Returns true if that changed this one.
     pub(crate) fn join(&mut self, other: &Self) -> bool {
         let before = self.clone();
         for (resource, actions) in &other.0 {
@@ -36,7 +36,7 @@ impl Scopes {
         *self != before
     }
 
-    /// Each scope as text, in order.
+    /// Returns each scope as text, in order.
     pub(crate) fn list(&self) -> Vec<String> {
         self.0
             .iter()

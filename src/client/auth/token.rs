@@ -1,6 +1,6 @@
-//! Tokens: where they may be asked for, how, and what the answer says. The flows are Docker's: a
-//! GET with a name and password, or a POST that changes a refresh token; a service that knows only
-//! one of them is asked by the other.
+//! Requests for tokens, the check of their addresses, and the parser of the responses. The flows
+//! are Docker's: a GET with a name and password, or a POST that exchanges a refresh token. If a
+//! service supports only one of them, the client uses that one.
 
 use super::{
     challenge::Challenge,
@@ -34,12 +34,12 @@ use url::{Host, Url};
 pub(crate) struct Realm {
     pub(crate) url: Url,
     pub(crate) service: Option<String>,
-    /// The addresses that the host of `url` may have.
+    /// Addresses to which the host of `url` may resolve.
     names: Names,
 }
 
 impl Realm {
-    /// The realm of a Bearer challenge, if a credential may be sent there.
+    /// Returns the realm of a Bearer challenge, if the client may send a credential there.
     ///
     /// # Errors
     /// `Protocol` for an address that the guard refuses.
@@ -75,22 +75,23 @@ impl Realm {
     }
 }
 
-/// A realm's address without what may be secret in it.
+/// Redacts the parts of a realm's address that may be secret.
 fn shown(text: &str) -> String {
     text.split(['?', '#']).next().unwrap_or(text).chars().filter(|c| !c.is_control()).collect()
 }
 
-/// Why the guard refuses an address.
+/// Reason why the guard refuses an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Refusal {
     Bad(&'static str),
-    /// An inner address, named by a registry that is not there. The text is the registry's
-    /// `host[:port]` by that address.
+    /// Inner address in the challenge of a registry outside that network. The text is the
+    /// registry's `host[:port]` by that address.
     Inner(String),
 }
 
-/// The guard against a registry that makes us ask inner hosts (SSRF), or send a password in clear
-/// text. A registry that is itself within a private network may have its token service there too.
+/// Guards against a registry that makes the client send requests to inner hosts (SSRF), or a
+/// password in clear text. A registry within a private network may have its token service there
+/// too.
 fn guard(realm: &str, registry: &Url, network: Network) -> Result<(Url, Names), Refusal> {
     let bad = Refusal::Bad;
     let mut url = registry.join(realm).map_err(|_| bad("which is not a URL"))?;
@@ -103,7 +104,7 @@ fn guard(realm: &str, registry: &Url, network: Network) -> Result<(Url, Names), 
     let beside = url.host() == registry.host();
     let loopback = network == Network::Loopback && is_loopback(&url);
     if !beside && !loopback && is_inner(&url) {
-        // The registry under the name of the token service would be let in.
+        // The guard would accept the registry under the name of the token service.
         let mut same = registry.clone();
         let _ = same.set_host(url.host_str());
         return Err(Refusal::Inner(host_of(&same)));
@@ -143,7 +144,7 @@ fn is_inner(url: &Url) -> bool {
     }
 }
 
-/// A token and how long it may be used.
+/// Token with its lifetime.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
     pub(crate) header: HeaderValue,
@@ -152,17 +153,17 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    /// A token that lives as long as one whose answer does not say how long.
+    /// Makes a token with the default lifetime, for tests.
     #[cfg(test)]
     pub(crate) fn of(text: &'static str, fetched: SystemTime) -> Self {
         let lifetime = Duration::from_secs(LIFETIME);
         Self { header: HeaderValue::from_static(text), fetched, lifetime }
     }
 
-    /// Returns true if it can still be used, and goes on to be for `needs`, as far as its whole
-    /// life allows.
+    /// Returns true if the token is valid now and for `needs` longer, as far as its whole lifetime
+    /// allows.
     pub(crate) fn lasts(&self, now: SystemTime, needs: Duration) -> bool {
-        // Our own clock at both ends: the service's may differ from it by hours.
+        // Both times are our own clock's: the service's clock may differ from it by hours.
         let age = now.duration_since(self.fetched).unwrap_or(Duration::MAX);
         age.saturating_add(needs.min(self.lifetime / 2)) < self.lifetime.mul_f32(0.8)
     }
@@ -176,16 +177,16 @@ pub(crate) enum Grant {
     Refused(Response),
 }
 
-/// The least time a token lives, and the time when the answer does not say (Docker's token
-/// specification).
+/// Minimum lifetime of a token in seconds, and the default if the response names none (Docker's
+/// token specification).
 const LIFETIME: u64 = 60;
-/// Maximum lifetime of a token: a year. The client treats a longer one as a year.
+/// Maximum lifetime of a token in seconds: a year. The client treats a longer one as a year.
 const LONGEST_LIFETIME: u64 = 366 * 24 * 3600;
 
 const CLIENT_ID: &str = "chartferry";
 
 impl Client {
-    /// Asks for a token.
+    /// Requests a token.
     pub(crate) async fn grant(
         &self,
         realm: &Realm,
@@ -218,8 +219,8 @@ impl Client {
         self.read_grant(answer)
     }
 
-    /// The grant for a name and password, which only a login asks for. `None` when the service does
-    /// not know it.
+    /// Requests a token with a name and password, for a login only. The result is `None` if the
+    /// service does not support this grant.
     pub(crate) async fn grant_login(
         &self,
         realm: &Realm,
@@ -271,7 +272,7 @@ impl Client {
                 format!("the token service `{host}` answers with {what}"),
             )
         };
-        // The body decides: some services type their JSON as a page.
+        // The body decides: some services label their JSON as a web page.
         let Ok(reply) = serde_json::from_slice(&answer.body) else {
             return Err(match error_response::is_page(&answer) {
                 true => wrong("a web page, not a token").with_hint(
@@ -289,8 +290,8 @@ impl Client {
     }
 }
 
-/// The token of a token service's answer, and the seconds that it lasts. Of a key that comes twice
-/// the last counts.
+/// Returns the token in the response of a token service, and its lifetime in seconds. If a key
+/// occurs twice, the last one counts.
 pub(crate) fn token_of(reply: &serde_json::Map<String, Value>) -> Option<(&str, u64)> {
     let text = ["token", "access_token"]
         .into_iter()
@@ -300,13 +301,13 @@ pub(crate) fn token_of(reply: &serde_json::Map<String, Value>) -> Option<(&str, 
     Some((text, seconds.clamp(LIFETIME, LONGEST_LIFETIME)))
 }
 
-/// A request for a token. It follows no redirect to another origin: it carries a password or a
-/// refresh token, and the guard has looked at this origin only.
+/// Builds a request for a token. The client follows no redirect to another origin: the request
+/// contains a password or a refresh token, and the guard has checked this origin only.
 fn request(method: Method, url: Url, realm: &Realm) -> Request {
     Request::new(method, url).redirects(Redirects::HandOver).names(realm.names)
 }
 
-/// The error for a token service that sends us elsewhere.
+/// Returns the error for a token service that redirects to another origin.
 fn redirected(host: &str, answer: &Response) -> Error {
     let place = text(&answer.headers, "location").unwrap_or_default();
     let place = answer.url.join(place).map_or_else(|_| shown(place), |url| shown(url.as_str()));
@@ -319,7 +320,7 @@ fn redirected(host: &str, answer: &Response) -> Error {
     )
 }
 
-/// The seconds of `expires_in`, which some services write as text.
+/// Parses the seconds of `expires_in`, which some services write as text.
 fn seconds(value: &Value) -> Option<u64> {
     let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     seconds.is_finite().then_some(seconds as u64)

@@ -38,11 +38,11 @@ impl UploadBody {
     }
 }
 
-/// Bytes that are handed over at a time; small enough that a stall shows, large enough to keep a
-/// gigabit busy.
+/// Bytes of one piece. A piece is small enough to detect a stall, and large enough for a gigabit
+/// per second.
 const PIECE: usize = 256 * 1024;
 
-/// A body to send, and its length.
+/// Returns a body and its length.
 pub(crate) async fn outgoing(
     payload: &Payload,
     going: &UploadBody,
@@ -73,7 +73,7 @@ pub(crate) async fn outgoing(
 
 type Pieces = BoxStream<'static, io::Result<Bytes>>;
 
-/// One part, piece by piece. Parts do not hold parts.
+/// Streams one part, piece by piece. Parts do not contain parts.
 async fn pieces(
     payload: &Payload,
     going: &UploadBody,

@@ -14,7 +14,7 @@ use crate::{
 };
 use serde::Deserialize;
 
-/// One entry of an error document.
+/// Entry of an error document.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Entry {
     #[serde(default)]
@@ -25,7 +25,7 @@ pub(crate) struct Entry {
     pub(crate) detail: String,
 }
 
-/// `detail` may be anything; only a text is worth showing.
+/// Parses `detail`, which may have any type. Only a text is worth showing.
 fn text_or_nothing<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(match serde_json::Value::deserialize(deserializer)? {
         serde_json::Value::String(text) => text,
@@ -33,7 +33,7 @@ fn text_or_nothing<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<
     })
 }
 
-/// The entries of an error document; none when the body is none.
+/// Returns the entries of an error document. The list is empty for any other body.
 pub(crate) fn entries(answer: &Response) -> Vec<Entry> {
     #[derive(Deserialize)]
     struct Document {
@@ -43,14 +43,14 @@ pub(crate) fn entries(answer: &Response) -> Vec<Entry> {
     serde_json::from_slice::<Document>(&answer.body).map(|d| d.errors).unwrap_or_default()
 }
 
-/// The codes of an error document, such as `MANIFEST_UNKNOWN`.
+/// Returns the codes of an error document, such as `MANIFEST_UNKNOWN`.
 pub(crate) fn codes(answer: &Response) -> Vec<String> {
     let codes = entries(answer).into_iter().map(|entry| entry.code);
     codes.filter(|code| !code.is_empty()).collect()
 }
 
-/// Returns true if the body is a web page. Without a body the type says nothing: some registries
-/// call every answer HTML. Nor is JSON a page, whatever its type.
+/// Returns true if the body is a web page. Without a body the type proves nothing: some registries
+/// label every response as HTML. JSON is no web page either, whatever its type.
 pub(crate) fn is_page(answer: &Response) -> bool {
     let body = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);
     let body = body.trim_ascii_start();
@@ -59,13 +59,13 @@ pub(crate) fn is_page(answer: &Response) -> bool {
     typed || start.starts_with(b"<!doctype html") || start.starts_with(b"<html")
 }
 
-/// The same for an answer to HEAD, which has no body.
+/// Returns true if the response to a HEAD, which has no body, is a web page.
 pub(crate) fn is_page_head(answer: &Response) -> bool {
     is_html(&answer.headers)
 }
 
-/// Returns true if an answer to a write says that it is done: a status of success, no web page, no
-/// error document under it.
+/// Returns true if a response confirms a write: a success without a web page and without an error
+/// document.
 pub(crate) fn is_success(answer: &Response) -> bool {
     answer.status.is_success() && !is_page(answer) && entries(answer).is_empty()
 }
@@ -79,7 +79,7 @@ pub(crate) fn words(answer: &Response) -> Option<String> {
         None => {
             let body = String::from_utf8_lossy(&answer.body);
             match serde_json::from_str::<serde_json::Value>(&body) {
-                // Token services answer in shapes of their own.
+                // Token services have several formats for errors.
                 Ok(value) => ["error_description", "message", "details", "error"]
                     .iter()
                     .find_map(|name| value.get(name)?.as_str().map(str::to_owned))?,
@@ -101,11 +101,11 @@ pub(crate) fn is_definite_not_found(answer: &Response) -> bool {
     let known = entries(answer).iter().any(|entry| !entry.code.is_empty());
     known
         || text(&answer.headers, "docker-distribution-api-version").is_some()
-        // An answer to HEAD has no body to look at.
+        // The response to a HEAD has no body.
         || (json && answer.body.is_empty())
 }
 
-/// The error for an answer of a registry that refuses `act`, such as `push manifest x`.
+/// Returns the error for a registry that refuses `act`, such as `push manifest x`.
 pub(crate) fn from_registry(registry: &Registry, act: &str, answer: &Response) -> Error {
     let host = match answer.from {
         Origin::Registry => format!("`{registry}`"),
@@ -114,7 +114,7 @@ pub(crate) fn from_registry(registry: &Registry, act: &str, answer: &Response) -
         }
     };
     let status = status_text(answer);
-    // A challenge is what a registry answers with, even when a proxy puts a page below it.
+    // A challenge comes from a registry, even if a proxy adds a web page as its body.
     let page = is_page(answer);
     let challenged =
         answer.status.as_u16() == 401 && answer.headers.contains_key("www-authenticate");
@@ -144,7 +144,7 @@ pub(crate) fn from_registry(registry: &Registry, act: &str, answer: &Response) -
     }
 }
 
-/// The error for an answer of a service beside a registry.
+/// Returns the error for a refusal of another service, such as a token service.
 pub(crate) fn from_service(host: &str, act: &str, answer: &Response) -> Error {
     let kind = match answer.status.as_u16() {
         401 | 403 => ErrorKind::Denied,
@@ -156,10 +156,10 @@ pub(crate) fn from_service(host: &str, act: &str, answer: &Response) -> Error {
     Error::new(kind, format!("cannot {act}: `{host}` answers {}{said}", status_text(answer)))
 }
 
-/// The remedy where a chart repository asks for credentials.
+/// Advice if a chart repository asks for credentials.
 pub(crate) const READ_BY: Advice = Advice::Authenticate(Service::Repository);
 
-/// The error for a file from the web, in Helm's words.
+/// Returns the error for a file from the web, in Helm's words.
 pub(crate) fn from_web(url: &url::Url, answer: &Response) -> Error {
     let kind = match answer.status.as_u16() {
         401 | 403 => ErrorKind::Denied,
@@ -181,7 +181,7 @@ fn redirected(asked: &url::Url, answer: &Response) -> Option<String> {
     elsewhere.then(|| repository_of(&answer.url))
 }
 
-/// The address of the repository that a URL lies in.
+/// Returns the address of the repository that contains a URL.
 pub(crate) fn repository_of(url: &url::Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
@@ -191,8 +191,8 @@ pub(crate) fn repository_of(url: &url::Url) -> String {
     folder.trim_end_matches("index.yaml").trim_end_matches('/').to_owned()
 }
 
-/// The error for an answer, with the redirect that led to it if that was to another origin: the
-/// refusal may be for lack of the credentials that were given for the first.
+/// Adds a redirect to another origin to the error of its response. Credentials given for the first
+/// origin do not go to the second, which may cause the refusal.
 pub(crate) fn behind_redirect(error: Error, asked: &url::Url, answer: &Response) -> Error {
     let Some(there) = redirected(asked, answer) else { return error };
     let kind = error.kind();
@@ -205,7 +205,7 @@ pub(crate) fn behind_redirect(error: Error, asked: &url::Url, answer: &Response)
     }
 }
 
-/// A page where a registry should answer.
+/// Returns the error for a web page in place of a registry's response.
 pub(crate) fn web_page(registry: &Registry, act: &str, answer: &Response) -> Error {
     let status = status_text(answer);
     Error::new(
@@ -220,7 +220,7 @@ pub(crate) fn status_text(answer: &Response) -> String {
     format!("{} {reason}", answer.status.as_u16()).trim_end().to_owned()
 }
 
-/// The remedy, where how it answers tells which registry it is or what is missing.
+/// Returns advice, if the form of the response identifies the registry or the missing setting.
 fn advice(registry: &Registry, answer: &Response) -> Option<Advice> {
     let entries = entries(answer);
     let code = |code: &str| entries.iter().any(|entry| entry.code.eq_ignore_ascii_case(code));
@@ -236,8 +236,8 @@ fn advice(registry: &Registry, answer: &Response) -> Option<Advice> {
             "the registry's quota is used up; free space or ask for a higher quota"
         }
         401 if answer.from == Origin::Elsewhere => {
-            "credentials do not follow to another scheme, host or port, and none were sent there: \
-             what the registry points to must need none"
+            "credentials do not follow a redirect to another scheme, host or port: \
+             the target must allow access without them"
         }
         401 if answer.authorized == Authorized::Yes => return log_in(LogIn::Refused),
         401 => return log_in(LogIn::Needed),

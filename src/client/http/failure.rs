@@ -1,5 +1,5 @@
-//! Failures of a connection: the libraries' errors sorted into [`TransportErrorKind`]s, with the
-//! message for the user of each.
+//! Failures of a connection: the module sorts the errors of the libraries into
+//! [`TransportErrorKind`]s, and has the user's message for each.
 
 use super::{network::Inner, retry::TransportErrorKind, tls::NoRoots};
 use crate::{
@@ -9,24 +9,24 @@ use crate::{
 use rustls::OtherError;
 use std::{error::Error as StdError, io};
 
-/// A request that got no whole answer.
+/// Failure of a request without a complete response.
 #[derive(Debug)]
 pub(crate) struct TransportError {
     pub(crate) kind: TransportErrorKind,
-    /// The host that was spoken to, `host[:port]`.
+    /// Host of the connection, `host[:port]`.
     pub(crate) host: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
-    /// The remedy, where the kind alone does not tell it.
+    /// Advice, if the kind alone does not determine it.
     remedy: Option<Advice>,
 }
 
 impl TransportError {
-    /// A fault of our own finding.
+    /// Makes an error that the client itself detected.
     pub(crate) fn new(kind: TransportErrorKind, host: &str) -> Self {
         Self { kind, host: host.to_owned(), source: None, remedy: None }
     }
 
-    /// Adds what lies beneath.
+    /// Adds the underlying cause.
     pub(crate) fn with_source(
         mut self,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
@@ -54,8 +54,8 @@ impl TransportError {
             } else if cause.is::<Inner>() {
                 (kind, remedy) = (TransportErrorKind::Local, Some(INNER.into()));
             } else if let Some(io) = cause.downcast_ref::<io::Error>() {
-                // A server that does not speak TLS may just close; a refused connection never gets
-                // so far.
+                // A server without TLS may just close the connection. A refused connection never
+                // gets so far.
                 let ended = matches!(
                     io.kind(),
                     io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
@@ -67,7 +67,7 @@ impl TransportError {
                 kind = TransportErrorKind::Proxy;
             }
         });
-        // Addresses may carry signatures or tokens in their query.
+        // Addresses may contain signatures or tokens in their query.
         let source = Some(Box::new(error.without_url()) as _);
         Self { kind, host: host.to_owned(), source, remedy }
     }
@@ -92,7 +92,7 @@ impl TransportError {
         }
     }
 
-    /// The whole sentence for the user.
+    /// Returns the whole error for the user.
     pub(crate) fn into_error(self, act: &str) -> Error {
         let message = format!("cannot {act}: `{}`: {}", self.host, self.why());
         let advice = self.remedy.or_else(|| {
@@ -126,7 +126,7 @@ const KEYS: &str = "P-521 keys are not supported; the certificate and its issuer
 const INNER: &str =
     "no credentials were sent; correct the token address in the registry's configuration";
 
-/// The remedy for a TLS error that is not simply an unknown issuer.
+/// Returns the advice for a TLS error that is not simply an unknown issuer.
 fn remedy_of(error: &rustls::Error) -> Option<Advice> {
     use rustls::{AlertDescription, CertificateError as Bad, Error};
     let text = match error {
@@ -176,8 +176,8 @@ fn of_tls(error: &rustls::Error) -> TransportErrorKind {
     }
 }
 
-/// Walks the causes. An `io::Error` hides the error it carries from `source`, so that one is looked
-/// at too.
+/// Visits the causes of an error. `source` skips the error inside an `io::Error`, so the function
+/// visits that one too.
 fn visit(error: &(dyn StdError + 'static), look: &mut dyn FnMut(&(dyn StdError + 'static))) {
     look(error);
     if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
@@ -189,10 +189,10 @@ fn visit(error: &(dyn StdError + 'static), look: &mut dyn FnMut(&(dyn StdError +
     }
 }
 
-/// Why a request gave no answer to look at.
+/// Failure of a request: of its connection, or final.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The connection failed; it may be tried again.
+    /// The connection failed. The client may try again.
     Transport(TransportError),
     /// A failure that no retry can change.
     Fatal(Error),
@@ -222,7 +222,7 @@ mod tests {
         let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
         for (error, kind, hint) in [
             (unknown, TransportErrorKind::Certificate, "trust its certificate"),
-            // A server whose only key is P-521 finds nothing that we offer.
+            // A server with only a P-521 key supports none of our offers.
             (alert, TransportErrorKind::Terms, "P-521"),
             (expired, TransportErrorKind::Certificate, "clock"),
         ] {

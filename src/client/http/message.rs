@@ -1,5 +1,5 @@
-//! Requests and responses as values: a request that can be sent any number of times, and a response
-//! read whole.
+//! Requests and responses as values. The client can send a request any number of times, and reads a
+//! response whole.
 
 use super::{
     network::{Names, Network},
@@ -15,10 +15,10 @@ use url::Url;
 /// do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Redirects {
-    /// Fetch them there.
+    /// The client downloads the blob from that storage.
     #[default]
     Follow,
-    /// Tell whoever asks.
+    /// The client returns the address to the caller.
     HandOver,
 }
 
@@ -30,7 +30,7 @@ pub(crate) enum Certificate {
     Hidden,
 }
 
-/// Request. It can be sent any number of times.
+/// Request that the client can send any number of times.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: Method,
@@ -38,28 +38,28 @@ pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Payload,
     pub(crate) patience: Patience,
-    /// The header that a proof goes in.
+    /// Name of the header for the credentials.
     pub(crate) proof_header: HeaderName,
     pub(crate) report: Option<Report>,
     pub(crate) redirects: Redirects,
     /// Policy for a redirect from HTTPS to plain HTTP.
     pub(crate) downgrade: Downgrade,
     pub(crate) strangers: Strangers,
-    /// The addresses that the host may have.
+    /// Addresses to which the host may resolve.
     pub(crate) names: Names,
     /// Policy for the client certificate of the flags.
     pub(crate) certificate: Certificate,
-    /// Statuses that are final though they are otherwise worth another try.
+    /// Statuses that the client does not retry for this request, though it usually does.
     pub(crate) finals: &'static [u16],
 }
 
 /// Policy for a redirect to another origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strangers {
-    /// Follow it, without credentials.
+    /// The client follows the redirect, without credentials.
     Follow,
-    /// Refuse it: the request changes something, and a stranger's word that it is done is worth
-    /// nothing.
+    /// The client refuses the redirect. The request changes something, and another origin cannot
+    /// confirm the change.
     Refuse,
 }
 
@@ -86,24 +86,24 @@ impl fmt::Debug for Report {
 /// Time limit until the first byte of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// As usual.
+    /// Usual time limit.
     Usual,
-    /// The registry may have gigabytes to hash and store first.
+    /// Longer time limit: the registry may first have to hash and store gigabytes.
     Commit,
 }
 
-/// A request's body.
+/// Body of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Payload {
     None,
     Bytes(Bytes),
-    /// A part of a file, read as it is sent.
+    /// Part of a file, which the client reads as it sends.
     File {
         path: Arc<Path>,
         start: u64,
         length: u64,
     },
-    /// Several, one after the other.
+    /// Several parts, one after the other.
     Parts(Arc<[Self]>),
 }
 
@@ -126,7 +126,7 @@ impl Request {
         }
     }
 
-    /// Adds a header; `value` is ours or has come in a header before, so it fits one.
+    /// Adds a header. `value` comes from this program or from another header, so it is valid.
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(name, value);
@@ -175,7 +175,7 @@ impl Request {
     }
 }
 
-/// An answer that has come in whole.
+/// Response that the client has read whole.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     pub(crate) status: StatusCode,
@@ -196,12 +196,12 @@ pub(crate) enum Authorized {
     Yes,
 }
 
-/// A header as text.
+/// Returns a header as text.
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Returns true if an answer says that it is a web page.
+/// Returns true if the headers declare a web page.
 pub(crate) fn is_html(headers: &HeaderMap) -> bool {
     text(headers, "content-type").is_some_and(|kind| {
         let kind = kind.trim_start().to_ascii_lowercase();

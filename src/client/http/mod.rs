@@ -1,5 +1,5 @@
 //! One request on the wire: connections, TLS, proxies, redirects, rate limits and the decision to
-//! try again. It knows nothing of registries.
+//! try again. The module does not depend on registries.
 
 pub(super) mod body;
 pub(crate) mod error_response;

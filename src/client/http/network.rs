@@ -7,22 +7,22 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-/// The network of a host that has answered.
+/// Network of a host that has answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Network {
-    /// This machine.
+    /// Loopback network of this machine.
     Loopback,
-    /// A private or link-local network.
+    /// Private or link-local network.
     Private,
-    /// The world.
+    /// The internet.
     Outer,
-    /// Not known: a proxy has made the connection.
+    /// Unknown network: a proxy made the connection.
     #[default]
     Unknown,
 }
 
 impl Network {
-    /// The network of the address that a connection leads to.
+    /// Returns the network of a connection's other end.
     pub(crate) fn of(peer: Option<SocketAddr>) -> Self {
         match peer.map(|peer| peer.ip().to_canonical()) {
             None => Self::Unknown,
@@ -33,17 +33,17 @@ impl Network {
     }
 }
 
-/// The addresses that a name may resolve to.
+/// Addresses to which a name may resolve.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Names {
     /// Every address.
     #[default]
     Any,
-    /// No address of this machine or of a private network.
+    /// Addresses outside of this machine and of private networks.
     OuterOnly,
 }
 
-/// Returns true if an address is this machine's, or of a private or link-local network.
+/// Returns true if an address belongs to this machine, or to a private or link-local network.
 pub(crate) fn is_inner(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
@@ -52,7 +52,7 @@ pub(crate) fn is_inner(address: IpAddr) -> bool {
                 || v4.is_private()
                 || v4.is_link_local()
                 || v4.octets()[0] == 0
-                // RFC 6598; clouds keep services of their own there.
+                // RFC 6598; clouds run their own services at these addresses.
                 || shared
         }
         IpAddr::V6(v6) => {
@@ -64,7 +64,7 @@ pub(crate) fn is_inner(address: IpAddr) -> bool {
     }
 }
 
-/// A name was resolved to an address that must not be asked.
+/// Error for a name that resolves to an address that the client must not use.
 #[derive(Debug, thiserror::Error)]
 #[error("`{name}` is at {address}, within a private network, and the registry is not")]
 pub(crate) struct Inner {
@@ -72,8 +72,8 @@ pub(crate) struct Inner {
     address: IpAddr,
 }
 
-/// Resolves names to outer addresses only. It looks at the addresses that are connected to, so a
-/// name that changes between two look-ups gains nothing.
+/// Resolver that returns outer addresses only. The client connects to the checked addresses, so a
+/// name that changes between two lookups cannot avoid the check.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OuterOnly;
 
@@ -87,7 +87,7 @@ impl Resolve for OuterOnly {
     }
 }
 
-/// The addresses, when all of them are outer ones.
+/// Returns the addresses, if all of them are outer ones.
 fn outer(name: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, io::Error> {
     match found.iter().find(|address| is_inner(address.ip())) {
         None => Ok(found),
@@ -129,8 +129,7 @@ mod tests {
         assert_eq!(Network::of(None), Network::Unknown);
     }
 
-    /// Security reading, by reading only: a name that resolves to an inner address passed the
-    /// guard.
+    /// A review of the code found that a name with an inner address passed the guard.
     #[test]
     fn a_name_at_an_inner_address_is_not_asked() {
         let good = vec![address("192.0.2.1:0"), address("[2001:db8::1]:0")];

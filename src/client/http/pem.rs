@@ -1,5 +1,5 @@
-//! Certificates and keys in PEM files. One certificate that cannot be read does not spoil the
-//! others of its file.
+//! Certificates and keys in PEM files. A certificate that cannot be read does not affect the others
+//! of its file.
 
 use crate::{Error, ErrorKind, Result, limits::PEM_BYTES};
 use rustls::{
@@ -16,14 +16,14 @@ use std::{
 };
 
 const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
-/// The byte order mark that some editors put before a text.
+/// Byte order mark, which some editors put before a text.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The certificates of a file. `skip` hears of those that cannot be read.
+/// Reads the certificates of a file. The function calls `skip` for each that cannot be read.
 ///
 /// # Errors
-/// `NotFound` or `Io` for a file that cannot be read, `Limit` for one that is too long, `Usage`
-/// when it holds no certificate that can be used.
+/// `NotFound` or `Io` for a file that cannot be read, `Limit` for one that is too long, `Usage` if
+/// no certificate of the file can be used.
 pub(crate) fn certificates(
     path: &Path,
     skip: &dyn Fn(String),
@@ -32,7 +32,8 @@ pub(crate) fn certificates(
     let (mut good, mut bad) = (Vec::new(), 0_usize);
     for section in sections(&text) {
         match CertificateDer::from_pem_slice(section) {
-            // What rustls cannot parse would spoil the whole set of roots on some systems.
+            // A certificate that rustls cannot parse invalidates the whole set of roots on some
+            // systems.
             Ok(one) if RootCertStore::empty().add(one.clone()).is_ok() => good.push(one),
             _ => bad += 1,
         }
@@ -49,7 +50,7 @@ pub(crate) fn certificates(
     }
 }
 
-/// The private key of a file.
+/// Reads the private key of a file.
 ///
 /// # Errors
 /// As [`certificates`].
@@ -66,7 +67,7 @@ pub(crate) fn key(path: &Path) -> Result<PrivateKeyDer<'static>> {
     })
 }
 
-/// The text from each certificate's first line to the next one's.
+/// Splits the text at the first line of each certificate.
 fn sections(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let starts: Vec<usize> = text
         .windows(BEGIN.len())

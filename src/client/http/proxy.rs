@@ -1,28 +1,28 @@
-//! Choice of the proxy for a host, by the rules that Go's tools (Helm among them) apply to
-//! `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
+//! Choice of the proxy for a host, by the rules of Go's tools (Helm among them) for `HTTPS_PROXY`,
+//! `HTTP_PROXY` and `NO_PROXY`.
 
 use super::redirect::host_of;
 use crate::Error;
 use std::net::IpAddr;
 use url::{Host, Url};
 
-/// The proxies, as the variables of these names would say it.
+/// Proxies, in the form of the environment variables of these names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Proxies {
-    /// For `https` addresses.
+    /// Proxy for `https` addresses.
     pub https: Option<String>,
-    /// For `http` addresses.
+    /// Proxy for `http` addresses.
     pub http: Option<String>,
-    /// For both, where they have none of their own; no Go tool reads it, so a value that cannot be
-    /// used is skipped with a warning.
+    /// Proxy for both schemes, if a scheme has none of its own. No Go tool reads this variable, so
+    /// the client skips a value that cannot be used, with a warning.
     pub all: Option<String>,
-    /// Hosts that need no proxy, separated by commas: a host (with its subdomains), `.suffix` or
+    /// Hosts without a proxy, separated by commas: a host (with its subdomains), `.suffix` or
     /// `*.suffix` (subdomains only), an address, a CIDR block, each with or without a port; or `*`.
     pub except: Option<String>,
 }
 
-/// The same, parsed.
+/// Parsed form of [`Proxies`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Routes {
     https: Route,
@@ -30,17 +30,17 @@ pub(crate) struct Routes {
     except: Vec<Exception>,
 }
 
-/// The way to the addresses of one scheme.
+/// Route to the addresses of one scheme.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Route {
     /// No proxy.
     #[default]
     Direct,
-    /// The proxy at this address.
+    /// Proxy at this address.
     Through(Url),
-    /// The variable for this scheme holds what is no proxy.
+    /// Invalid value in the variable of this scheme.
     Unusable,
-    /// No proxy, since the one for every scheme cannot be used.
+    /// No proxy, because the value for every scheme is invalid.
     Skipped,
 }
 
@@ -49,14 +49,14 @@ enum Exception {
     Everything,
     Block(ipnet::IpNet),
     Address(IpAddr, Option<u16>),
-    /// The host and what is beneath it.
+    /// Host with its subdomains.
     Domain(String, Option<u16>),
-    /// Only what is beneath it; begins with a dot.
+    /// Subdomains only. The text begins with a dot.
     Beneath(String, Option<u16>),
 }
 
 impl Routes {
-    /// Parses them. What cannot be used matters only to addresses that need it.
+    /// Parses the variables. An invalid value matters only for addresses that need it.
     pub(crate) fn new(proxies: &Proxies) -> Self {
         let route = |own: &Option<String>| match own.as_deref().map(str::trim).unwrap_or_default() {
             "" => match proxies.all.as_deref().map(str::trim).unwrap_or_default() {
@@ -77,7 +77,7 @@ impl Routes {
         !matches!(self.https, Route::Through(_)) && !matches!(self.http, Route::Through(_))
     }
 
-    /// The proxy before this address.
+    /// Returns the proxy for this address.
     pub(crate) fn proxy(&self, url: &Url) -> Option<&Url> {
         match self.route(url) {
             Route::Through(proxy) => Some(proxy),
@@ -85,7 +85,7 @@ impl Routes {
         }
     }
 
-    /// The way to this address. This machine itself is never reached through a proxy.
+    /// Returns the route to this address. The client never uses a proxy for this machine itself.
     pub(crate) fn route(&self, url: &Url) -> &Route {
         let route = match url.scheme() {
             "https" => &self.https,
@@ -118,11 +118,11 @@ impl Routes {
     }
 }
 
-/// A proxy's address; without a scheme it is plain HTTP.
+/// Parses a proxy's address. Without a scheme it is plain HTTP.
 fn proxy_url(text: &str) -> Option<Url> {
     let full = match text.split_once("://") {
         None => format!("http://{text}"),
-        // Go lets the proxy resolve the names for both.
+        // In Go, the proxy resolves the names for both.
         Some(("socks5", rest)) => format!("socks5h://{rest}"),
         Some(_) => text.to_owned(),
     };
@@ -131,8 +131,8 @@ fn proxy_url(text: &str) -> Option<Url> {
     (known && url.host_str().is_some_and(|host| !host.is_empty())).then_some(url)
 }
 
-/// The error for an address whose proxy cannot be used. A proxy's address may hold a password, so
-/// it is not repeated.
+/// Returns the error for an address whose proxy is invalid. A proxy's address may contain a
+/// password, so the error does not repeat it.
 pub(crate) fn unusable(url: &Url) -> Error {
     let variable = if url.scheme() == "http" { "HTTP_PROXY" } else { "HTTPS_PROXY" };
     Error::usage(format!(
@@ -142,7 +142,7 @@ pub(crate) fn unusable(url: &Url) -> Error {
     .with_hint(format!("check {variable}, or add the host to NO_PROXY"))
 }
 
-/// The warning for a proxy for every scheme that cannot be used.
+/// Warning about an invalid proxy for every scheme.
 pub(crate) const SKIPPED: &str = "ALL_PROXY is skipped: it is not an http, https or socks5 address; set HTTPS_PROXY or HTTP_PROXY";
 
 fn exceptions(text: &str) -> Vec<Exception> {

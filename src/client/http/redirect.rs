@@ -1,21 +1,22 @@
 //! Targets of responses: redirects, upload sessions, next pages. These pure rules decide whether
 //! the client follows a target and whether it sends credentials there.
 //!
-//! The rules close GHSA-vh4v-2xq2-g5cg and GHSA-jxpm-75mh-9fp7, in which clients carried
-//! credentials to another scheme, host or port.
+//! The rules close GHSA-vh4v-2xq2-g5cg and GHSA-jxpm-75mh-9fp7, in which clients sent credentials
+//! to another scheme, host or port.
 
 use url::Url;
 
 /// Policy for credentials at the next address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Credentials {
-    /// The same scheme, host and port; or the same host, from port 80 to TLS at port 443.
+    /// The client keeps the credentials: same scheme, host and port, or the same host from port 80
+    /// to TLS at port 443.
     Keep,
-    /// Anything else.
+    /// The client drops the credentials for any other address.
     Drop,
 }
 
-/// Policy for an address that leads from HTTPS to plain HTTP.
+/// Policy for a redirect from HTTPS to plain HTTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Downgrade {
     /// The client refuses the address.
@@ -28,7 +29,7 @@ pub(crate) enum Downgrade {
     Follow,
 }
 
-/// Why an address is not followed.
+/// Reason why the client does not follow an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadLocation {
     #[error("the redirect has no Location header")]
@@ -41,8 +42,8 @@ pub(crate) enum BadLocation {
     Downgrade { host: String, to: Url },
 }
 
-/// Resolves `location`, which came in an answer from `from`. A name and password within it are
-/// dropped.
+/// Resolves `location`, which came in a response from `from`. The function removes a name and
+/// password in it.
 pub(crate) fn follow(
     from: &Url,
     location: Option<&str>,
@@ -50,7 +51,7 @@ pub(crate) fn follow(
     follow_with(from, location, Downgrade::Refuse)
 }
 
-/// The same; `downgrade` says what to do with an address without TLS.
+/// Resolves as [`follow`], with `downgrade` as the policy for an address without TLS.
 pub(crate) fn follow_with(
     from: &Url,
     location: Option<&str>,
@@ -65,7 +66,7 @@ pub(crate) fn follow_with(
     if loses_tls && downgrade != Downgrade::Follow {
         return Err(BadLocation::Downgrade { host: host_of(&to), to });
     }
-    // Neither can fail on a URL with a host.
+    // Neither call can fail on a URL with a host.
     let _ = to.set_username("");
     let _ = to.set_password(None);
     let credentials = may_see(from, &to);
@@ -73,7 +74,7 @@ pub(crate) fn follow_with(
 }
 
 /// Decides if credentials for `from` may go to `to`. Only one change of origin is harmless: the
-/// same host over TLS, both at their usual ports, as `http://` addresses of web servers redirect.
+/// same host over TLS, both at their usual ports, as web servers redirect `http://` addresses.
 pub(crate) fn may_see(from: &Url, to: &Url) -> Credentials {
     let to_tls = (from.scheme(), to.scheme()) == ("http", "https")
         && from.host_str() == to.host_str()
@@ -82,21 +83,21 @@ pub(crate) fn may_see(from: &Url, to: &Url) -> Credentials {
     if to_tls || same_origin(from, to) { Credentials::Keep } else { Credentials::Drop }
 }
 
-/// Same scheme, host and port.
+/// Returns true for the same scheme, host and port.
 pub(crate) fn same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme()
         && a.host_str() == b.host_str()
         && a.port_or_known_default() == b.port_or_known_default()
 }
 
-/// `host[:port]` of an address.
+/// Returns `host[:port]` of an address.
 pub(crate) fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// An upload session's address with the digest that ends it. What the address already asks for
-/// stays as it is: sessions carry their state there.
+/// Adds the digest that ends an upload to the session's address. The function keeps the query,
+/// since sessions store their state there.
 pub(crate) fn with_digest(session: &Url, digest: &crate::oci::Digest) -> Url {
     let mut url = session.clone();
     let pair = format!("digest={}%3A{}", digest.algorithm().as_str(), digest.hex());
@@ -108,11 +109,10 @@ pub(crate) fn with_digest(session: &Url, digest: &crate::oci::Digest) -> Url {
     url
 }
 
-/// The next page that a `Link` header names (RFC 8288, `rel="next"`) in an answer of `from`, at the
-/// same origin as `from`. Only the query is taken: behind some proxies the rest names an inner
-/// host, or a path without the prefix under which the proxy has the registry, where another
-/// repository may be. A link without a query names its page by its path. Whether the page is a new
-/// one is for the caller to see.
+/// Returns the next page in a `Link` header (RFC 8288, `rel="next"`) of a response from `from`, at
+/// the origin of `from`. Only the query comes from the link. Behind some proxies the rest names an
+/// inner host, or a path without the proxy's prefix, at which another repository may be. For a link
+/// without a query, the path names the page. The caller checks that the page is new.
 pub(crate) fn next_page<'a>(from: &Url, links: impl IntoIterator<Item = &'a str>) -> Option<Url> {
     let target = links.into_iter().find_map(next_target).filter(|target| !target.is_empty())?;
     let to = from.join(target).ok()?;
@@ -187,7 +187,7 @@ mod tests {
         ] {
             assert_eq!(follow(&from, Some(location)), Ok((url(to), credentials)), "{location}");
         }
-        // Where plain http is allowed, no credentials go along: not even to the same host.
+        // If plain HTTP is allowed, the client sends no credentials, not even to the same host.
         for location in ["http://r.example:5000/x", "http://u:p@s.example/x"] {
             let (to, credentials) =
                 follow_with(&from, Some(location), Downgrade::Follow).expect(location);

@@ -1,5 +1,5 @@
-//! Retry policy: one function from outcome to decision, and the count that limits the tries. It
-//! knows nothing of registries, requests or sleeping.
+//! Retry policy: one function from outcome to decision, and the count that limits the tries. The
+//! policy does not depend on registries or requests, and does not sleep.
 
 use crate::client::Clock;
 use std::time::{Duration, SystemTime};
@@ -7,26 +7,26 @@ use std::time::{Duration, SystemTime};
 /// Outcome of a failed try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome<'a> {
-    /// An answer that is no success.
+    /// Response with an error status.
     Status {
         status: u16,
-        /// The `Retry-After` header.
+        /// Value of the `Retry-After` header.
         retry_after: Option<&'a str>,
-        /// The start of the body.
+        /// Start of the body.
         body: &'a str,
-        /// Host that answered: the registry itself, or storage that it redirected to.
+        /// Host that answered: the registry itself, or the storage of its redirect.
         from: Origin,
     },
-    /// No answer, or one that broke off.
+    /// No response, or an incomplete one.
     Broken(TransportErrorKind),
 }
 
 /// Host that answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// The host that was asked.
+    /// Host of the request.
     Registry,
-    /// Another, after a redirect.
+    /// Another host, after a redirect.
     Elsewhere,
 }
 
@@ -39,23 +39,23 @@ pub(crate) enum TransportErrorKind {
     Connect,
     /// The TLS handshake failed, but not over a certificate.
     Handshake,
-    /// The host knows no key or cipher that we know.
+    /// The host supports no key or cipher that the client supports.
     Terms,
-    /// The certificate is not trusted, or ours is not accepted.
+    /// The client does not trust the certificate, or the host does not accept ours.
     Certificate,
     /// The host answered TLS in plain text.
     NotTls,
-    /// A proxy on the way refused.
+    /// A proxy refused the connection.
     Proxy,
-    /// No answer in time.
+    /// No response within the time limit.
     Silent,
-    /// Not one byte for too long.
+    /// No byte within the time limit.
     Stalled,
-    /// Reset or closed early.
+    /// Connection reset, or closed too early.
     Cut,
-    /// An answer that is no HTTP, or that contradicts itself.
+    /// Response that is not HTTP, or that contradicts itself.
     Garbled,
-    /// The request itself could not be built or read from disk.
+    /// The client could not build the request, or not read its body from disk.
     Local,
 }
 
@@ -64,28 +64,28 @@ pub(crate) enum TransportErrorKind {
 pub(crate) enum Decision {
     /// Stop: no retry can change the result.
     Stop,
-    /// Try again after the usual, growing wait.
+    /// Retry after the usual, growing wait.
     Again,
-    /// The same, but it is no failure: the server has too much to do and will come to it.
+    /// Retry as for [`Self::Again`]. The server is only busy and will accept the request later.
     Later,
-    /// Try again after the wait the server asks for.
+    /// Retry after the wait that the server asks for.
     AgainAfter(Duration),
-    /// Try again, a few times only: the registry may name an address that has not expired. A
-    /// refusal behind a redirect is final else.
+    /// Retry a few times only. The registry may name an address that has not expired; otherwise a
+    /// refusal behind a redirect is final.
     Renew,
 }
 
-/// GitHub asks for a minute when it does not say how long its secondary rate limit lasts.
+/// Wait of a minute, which GitHub documents for a secondary rate limit without a stated time.
 const SECONDARY_LIMIT: Duration = Duration::from_secs(60);
 
-/// Returns true for a status that another try may change: timeouts (408, 504), too early (425),
-/// rate limits (429), a client that nginx saw leave (499), server errors, and Cloudflare's 520 to
-/// 527.
+/// Returns true for a status that a retry may change: timeouts (408, 504), too early (425), rate
+/// limits (429), a client that disconnected from nginx (499), server errors, and Cloudflare's 520
+/// to 527.
 pub(crate) const fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 499 | 500 | 502..=504 | 520..=527)
 }
 
-/// Decides what to do after a failed try.
+/// Decides on the next step after a failed try.
 pub(crate) fn decide(outcome: Outcome<'_>, now: SystemTime) -> Decision {
     match outcome {
         Outcome::Broken(
@@ -100,8 +100,8 @@ pub(crate) fn decide(outcome: Outcome<'_>, now: SystemTime) -> Decision {
             let asked = retry_after.and_then(|text| parse_retry_after(text, now));
             let secondary = status == 403 && body.contains("secondary rate limit");
             let transient = is_transient(status);
-            // Storage answers 400, 403 and 404 when a signed address has expired; the registry
-            // gives a new one.
+            // Storage answers 400, 403 or 404 for an expired signed address. The registry issues a
+            // new one.
             let storage = from == Origin::Elsewhere && status >= 400;
             match asked {
                 Some(wait) if transient || secondary => Decision::AgainAfter(wait),
@@ -115,8 +115,7 @@ pub(crate) fn decide(outcome: Outcome<'_>, now: SystemTime) -> Decision {
     }
 }
 
-/// Both forms of `Retry-After`: seconds, or a date. A date that has passed, and zero, ask for no
-/// wait of their own.
+/// Parses both forms of `Retry-After`: seconds, or a date. A past date, and zero, give `None`.
 pub(crate) fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     let wait = if let Ok(seconds) = text.parse::<u64>() {
@@ -129,27 +128,27 @@ pub(crate) fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration>
     (!wait.is_zero()).then_some(wait)
 }
 
-/// Tries without a new byte before we give up.
+/// Maximum number of tries without a new byte.
 const TRIES: u32 = 8;
-/// Times that a server may put off one request. With every third request put off and thousands of
-/// them, eight in a row happen to some; this many never do.
+/// Maximum number of times that a server may postpone one request. If a server postpones every
+/// third of thousands of requests, some meet eight postponements in a row, but none meets this
+/// many.
 const PUT_OFF: u32 = 32;
-/// The same for a host that never answered in this run: a mistyped name should not cost half a
-/// minute.
+/// Maximum number of tries with a host that never answered in this run. A mistyped name should not
+/// cost half a minute.
 const TRIES_UNREACHED: u32 = 4;
-/// Tries at an address behind a redirect that refuses us. A cache on the way may give the expired
-/// address a second time.
+/// Maximum number of tries with an address behind a redirect that refuses the request. A cache may
+/// return the expired address a second time.
 const TRIES_RENEWED: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// Bytes that must have gone or come beyond the most that had before, to count as progress.
-/// Progress grants all tries anew, so another side that takes or gives a byte at a time must not
-/// make any.
+/// Bytes beyond the previous maximum that count as progress. Progress resets the count of tries, so
+/// a server that transfers one byte at a time must not make any.
 pub(crate) const PROGRESS: u64 = 64 * crate::limits::KIB;
 
-/// Returns true if a download that has come to `at` of `size` is well beyond `furthest`: by
-/// [`PROGRESS`], or near its end by a quarter of what was left.
+/// Returns true if a download at offset `at` of `size` is well beyond `furthest`: by [`PROGRESS`],
+/// or near its end by a quarter of the rest.
 pub(crate) fn is_beyond(at: u64, furthest: u64, size: u64) -> bool {
     at > furthest && at - furthest >= PROGRESS.min(size.saturating_sub(furthest) / 4)
 }
@@ -159,11 +158,11 @@ pub(crate) fn is_beyond(at: u64, furthest: u64, size: u64) -> bool {
 pub(crate) enum Reach {
     /// The host has answered before.
     Reached,
-    /// Not yet.
+    /// The host has not answered yet.
     Unreached,
 }
 
-/// Counts tries. Any progress starts the count anew.
+/// Count of tries. Any progress resets it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tries {
     failed: u32,
@@ -172,12 +171,12 @@ pub(crate) struct Tries {
 }
 
 impl Tries {
-    /// New bytes have come.
+    /// Records the arrival of new bytes.
     pub(crate) fn progressed(&mut self) {
         *self = Self::default();
     }
 
-    /// After a failed try: how long to wait before the next, or `None` when there is none.
+    /// Returns the wait before the next try after a failed one, or `None` if there is no next try.
     pub(crate) fn next(
         &mut self,
         decision: Decision,

@@ -1,7 +1,7 @@
 //! Rate of requests to a host. A `Retry-After` applies to every request to that host, not only to
-//! the refused one, so that the client sends nothing within that time. If a host reports too many
-//! requests, the client halves the number in flight, and raises it again while the host accepts.
-//! The user can also set a rate.
+//! the refused one: the client sends nothing within that time. If a host reports too many requests,
+//! the client halves the number in flight, and raises it again while the host accepts. The user can
+//! also set a rate.
 
 use super::{failure::Failure, message::text, retry::parse_retry_after};
 use crate::{
@@ -19,24 +19,24 @@ use tokio::sync::Notify;
 /// Maximum rate of requests to a host.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateLimit {
-    /// Requests in flight.
+    /// Number of requests in flight.
     pub at_once: usize,
-    /// Requests a second; as many as go without.
+    /// Requests per second. `None` sets no limit.
     pub per_second: Option<f64>,
 }
 
 impl Default for RateLimit {
-    /// 64 in flight: at 100 ms a request that is 640 a second, which few registries give one
-    /// client.
+    /// Returns 64 in flight: at 100 ms per request that is 640 per second, which few registries
+    /// allow one client.
     fn default() -> Self {
         Self { at_once: 64, per_second: None }
     }
 }
 
-/// Answers without complaint before one more request is let into flight.
+/// Number of accepted requests before the client allows one more in flight.
 const GROWS_AFTER: usize = 20;
 
-/// The gates of all hosts of one client.
+/// Throttles of all hosts of one client.
 #[derive(Debug)]
 pub(crate) struct Throttles {
     lanes: Mutex<HashMap<String, Lane>>,
@@ -49,14 +49,14 @@ pub(crate) struct Throttles {
 /// State of one host.
 #[derive(Debug)]
 struct Lane {
-    /// Until when nothing goes.
+    /// Time until which the client sends nothing.
     closed: Option<SystemTime>,
     /// Time of the next request, if there is a rate.
     next: Option<SystemTime>,
     pace: RateLimit,
     limit: usize,
     active: usize,
-    /// Answers without complaint since the limit last changed.
+    /// Number of accepted requests since the limit last changed.
     good: usize,
     /// Time at which the limit was last halved. Complaints about earlier requests have no further
     /// effect.
@@ -64,7 +64,7 @@ struct Lane {
     freed: Arc<Notify>,
 }
 
-/// A request's leave to be in flight; it is given back when dropped.
+/// Permission of a request to be in flight. Dropping it returns it.
 #[derive(Debug)]
 pub(crate) struct Permit {
     gates: Arc<Throttles>,
@@ -106,7 +106,7 @@ impl Throttles {
     /// Waits until one more request may go to `host`.
     pub(crate) async fn pass(self: &Arc<Self>, host: &str) -> Result<Permit, Failure> {
         loop {
-            // Another refusal may have come while we waited.
+            // Another refusal may have come during the wait.
             match self.enter(host) {
                 Ok(since) => {
                     return Ok(Permit { gates: Arc::clone(self), host: host.to_owned(), since });
@@ -115,7 +115,8 @@ impl Throttles {
                     return Err(too_long(host, wait, self.longest).into());
                 }
                 Err(Wait::For(wait)) => self.clock.wait(wait).await,
-                // One that leaves wakes one that waits; a permit is kept where nobody waits yet.
+                // A request that ends wakes one that waits. `Notify` keeps the permit if none waits
+                // yet.
                 Err(Wait::Free(freed)) => freed.notified().await,
             }
         }
@@ -141,7 +142,7 @@ impl Throttles {
             time.and_then(|time| time.duration_since(now).ok()).filter(|wait| !wait.is_zero())
         };
         if let Some(wait) = ahead(lane.closed).or_else(|| ahead(lane.next)) {
-            // Whoever was woken and cannot go wakes the next when the time has come.
+            // A woken request that cannot go wakes the next one when the time has come.
             lane.freed.notify_one();
             return Err(Wait::For(wait));
         }
@@ -155,7 +156,7 @@ impl Throttles {
         Ok(now)
     }
 
-    /// Notes what an answer of a host asks for.
+    /// Applies the limits in a host's response.
     pub(crate) fn heed(&self, passage: &Permit, status: StatusCode, headers: &HeaderMap) {
         let now = self.clock.now();
         let mut lanes = self.lanes();
@@ -175,7 +176,7 @@ impl Throttles {
                 lane.good = 0;
                 lane.freed.notify_one();
             }
-            // Advice, not a refusal: a window that is too long to wait for is not waited for.
+            // Advice, not a refusal: the client ignores a window that is longer than it may wait.
             limited.exhausted().filter(|wait| *wait <= self.longest)
         };
         if let Some(left) = limited.remaining.filter(|left| *left > 0) {
@@ -222,7 +223,7 @@ impl Allowance {
     }
 }
 
-/// The error for a host that asks for a longer wait than is allowed.
+/// Returns the error for a host that asks for a longer wait than the limit.
 pub(crate) fn too_long(host: &str, wait: Duration, most: Duration) -> Error {
     let (wait, most) = (wait.as_secs(), most.as_secs());
     Error::new(

@@ -1,6 +1,6 @@
 //! TLS settings of a host: trusted roots and the client's own certificate. The client reads the
-//! roots only when a server presents its first certificate. Plain HTTP, and a host that turns out
-//! to use it, therefore cost nothing (reading takes 2 ms, or 14 ms with a cold cache).
+//! roots only after a server has presented its first certificate. Plain HTTP, and a host that turns
+//! out to use it, therefore cost nothing (reading takes 2 ms, or 14 ms with a cold cache).
 
 use super::pem;
 use crate::{
@@ -27,36 +27,36 @@ use std::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verification {
-    /// They must.
+    /// The client verifies certificates.
     #[default]
     Full,
-    /// Any certificate will do.
+    /// The client accepts any certificate.
     Off,
 }
 
-/// The TLS settings that hold for every host.
+/// TLS settings for every host.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Trust {
     /// Verification of server certificates.
     pub verification: Verification,
-    /// A PEM file of certificates that are trusted beside the system's.
+    /// PEM file of certificates that the client trusts in addition to the system's.
     pub ca_file: Option<PathBuf>,
-    /// A PEM file that stands in for the system's certificates, as `SSL_CERT_FILE` says it.
+    /// PEM file that replaces the system's certificates, as `SSL_CERT_FILE` does.
     pub system_file: Option<PathBuf>,
-    /// Our own certificate and its key, PEM files.
+    /// Client certificate and its key, in PEM files.
     pub identity: Option<Identity>,
-    /// Folders laid out as Docker's `certs.d`: `HOST[:PORT]/*.crt` are trusted for that host,
-    /// `*.cert` with the `*.key` of the same name is our certificate there.
+    /// Folders in the format of Docker's `certs.d`. The client trusts `HOST[:PORT]/*.crt` for that
+    /// host. A `*.cert` with a `*.key` of the same name is the client certificate there.
     pub host_folders: Vec<PathBuf>,
 }
 
-/// A certificate and its key.
+/// Client certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The certificate, with its chain.
+    /// Path of the certificate, with its chain.
     pub certificate: PathBuf,
-    /// The private key.
+    /// Path of the private key.
     pub key: PathBuf,
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct HostTrust {
 }
 
 impl HostTrust {
-    /// Returns true if it adds nothing.
+    /// Returns true if the host has no settings of its own.
     pub(crate) fn is_empty(&self) -> bool {
         self.roots.is_empty() && self.identity.is_none()
     }
@@ -99,8 +99,8 @@ impl Trust {
         found
     }
 
-    /// The configuration for a host. A file that its user named must be good; what others put into
-    /// `certs.d` is skipped with a warning where it cannot be used.
+    /// Builds the configuration for a host. A file that the user named must be valid. In `certs.d`,
+    /// the client skips an invalid file with a warning.
     pub(crate) fn config(&self, host: &HostTrust, notify: &EventSink) -> Result<ClientConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let skip = |text: String| notify.tell(ClientEvent::Skipped { text });
@@ -166,16 +166,17 @@ impl Identity {
     }
 }
 
-/// The file that stands in for the system's certificates cannot be used.
+/// Error for an unusable file in place of the system's certificates.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct NoRoots(String);
 
-/// Reads its roots when it is first asked.
+/// Verifier that reads its roots at its first use.
 #[derive(Debug)]
 struct Lazy {
     provider: Arc<CryptoProvider>,
-    /// Trusted beside the system's: as issuers, and as servers' own certificates.
+    /// Certificates that the client trusts in addition to the system's: as issuers, and as servers'
+    /// own certificates.
     extra: Vec<CertificateDer<'static>>,
     system_file: Option<PathBuf>,
     notify: EventSink,
@@ -203,18 +204,19 @@ impl Lazy {
         let platform = |extra: Vec<_>| {
             rustls_platform_verifier::Verifier::new_with_extra_roots(extra, self.provider.clone())
         };
-        // Asked without ours first: with them it would not say that the system has none.
+        // The first check is without ours: with them the error would not say that the system has
+        // none.
         match platform(Vec::new()) {
             Ok(verifier) if self.extra.is_empty() => Ok(Arc::new(verifier)),
             Ok(_) => Ok(Arc::new(platform(self.extra.clone())?)),
-            // A bare container image has no certificates at all.
+            // A minimal container image has no certificates at all.
             Err(_) => self
                 .web_pki(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned().chain(extra())),
         }
     }
 
     /// Checks if the user trusts a server's certificate by its bytes. Many are self-signed
-    /// authorities (as `openssl req -x509` makes), which path validation refuses as servers'
+    /// authorities (as from `openssl req -x509`), which path validation refuses as servers'
     /// certificates. Name and period still count.
     fn trusts_itself(
         &self,
@@ -226,7 +228,7 @@ impl Lazy {
         let itself = self.web_pki(std::iter::once(certificate.clone().into_owned()))?;
         match itself.verify_server_cert(certificate, &[], name, &[], now) {
             Ok(_) => {}
-            // The period is checked before the path. What is wrong with the path does not matter
+            // The verifier checks the period before the path. An error of the path does not matter
             // here.
             Err(InvalidCertificate(Bad::UnknownIssuer | Bad::Other(_))) => {}
             Err(InvalidCertificate(
@@ -305,8 +307,8 @@ impl ServerCertVerifier for Lazy {
     }
 }
 
-/// Believes any certificate, since the user said so; signatures are still checked, so that the
-/// connection is with whoever holds that certificate's key.
+/// Verifier that accepts any certificate, since the user chose so. It still checks signatures, so
+/// the other end holds the certificate's key.
 #[derive(Debug)]
 struct Anyone(Arc<CryptoProvider>);
 

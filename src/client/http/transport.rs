@@ -1,5 +1,5 @@
-//! One request and its answer on the wire: time limits, redirects, the connections behind them. It
-//! knows nothing of registries, credentials or second tries.
+//! One request and its response on the wire: time limits, redirects and connections. The module
+//! does not depend on registries, credentials or retries.
 
 use super::{
     body::{UploadBody, outgoing},
@@ -36,7 +36,7 @@ use std::{
 };
 use url::Url;
 
-/// An answer whose body may still be on its way.
+/// Response whose body may still be arriving.
 pub(crate) struct StreamedResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -51,13 +51,13 @@ pub(crate) struct StreamedResponse {
 }
 
 impl StreamedResponse {
-    /// Allows for longer silences.
+    /// Multiplies the time limit for a silent connection by `factor`.
     pub(crate) fn wait_longer(&mut self, factor: u32) {
         self.stall *= factor;
         self.waited.grace *= factor;
     }
 
-    /// The next bytes of the body.
+    /// Reads the next bytes of the body.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
         let host = || host_of(&self.url);
         let next = self.response.chunk();
@@ -85,7 +85,7 @@ impl StreamedResponse {
         Ok(chunk)
     }
 
-    /// The whole body, up to `cap` bytes.
+    /// Reads the whole body, up to `cap` bytes.
     pub(crate) async fn read(mut self, cap: u64) -> Result<Response, Failure> {
         let mut body = BytesMut::new();
         while let Some(chunk) = self.chunk().await? {
@@ -101,8 +101,8 @@ impl StreamedResponse {
         Ok(self.with_body(body.freeze()))
     }
 
-    /// As much of the body as tells what is wrong. What breaks off or is too long is cut: the
-    /// status says enough.
+    /// Reads the body of an error response. The function cuts a body that is too long or
+    /// incomplete, since the status suffices.
     pub(crate) async fn read_refusal(mut self) -> Response {
         const ENOUGH: usize = 64 * 1024;
         let mut body = BytesMut::new();
@@ -126,13 +126,13 @@ impl StreamedResponse {
 /// number of bytes received.
 #[derive(Clone, Copy, Debug)]
 struct Waited {
-    /// Waiting that costs nothing.
+    /// Waiting time that does not count.
     grace: Duration,
     time: Duration,
     bytes: u64,
 }
 
-/// Cause in the error of a body that ran out of time.
+/// Error text for a body that exceeded its time.
 const TOO_SLOW: &str = "the body arrives too slowly";
 
 impl Waited {
@@ -148,11 +148,11 @@ impl Waited {
     }
 }
 
-/// The connections.
+/// Connections of a client.
 pub(crate) struct Transport {
     common: reqwest::Client,
-    /// Hosts that have TLS settings of their own, or whose addresses are checked; `None` for those
-    /// looked up that have not.
+    /// Clients for hosts with TLS settings of their own, or with checked addresses. `None` marks a
+    /// host that has no settings of its own.
     own: Mutex<HashMap<(String, Names, bool), Option<reqwest::Client>>>,
     trust: Trust,
     routes: Routes,
@@ -201,7 +201,7 @@ impl Transport {
         })
     }
 
-    /// The same with other TLS settings; what hosts asked for is shared.
+    /// Makes a transport with other TLS settings that shares the throttles of the hosts.
     pub(crate) fn with_trust(&self, trust: &Trust) -> Result<Self> {
         Ok(Self {
             common: self.setup().build(trust, &HostTrust::default(), Names::Any)?,
@@ -215,7 +215,7 @@ impl Transport {
         })
     }
 
-    /// Asks, and follows where the answer points. `authorization` goes to the first origin only.
+    /// Sends a request and follows redirects. `authorization` goes to the first origin only.
     pub(crate) async fn exchange(
         &self,
         call: &Request,
@@ -224,7 +224,7 @@ impl Transport {
         self.exchange_from(call, authorization, Origin::Registry).await
     }
 
-    /// The same for a URL whose host is `from`.
+    /// Sends as [`Self::exchange`], for a URL whose host is `from`.
     pub(crate) async fn exchange_from(
         &self,
         call: &Request,
@@ -291,7 +291,7 @@ impl Transport {
         let (body, length) = outgoing(&call.payload, &going)
             .await
             .map_err(|(path, error)| Failure::Fatal(Error::io("read blob", path, error)))?;
-        // Last of all: what goes through the gate goes out.
+        // This step is the last: after the throttle the request must go out.
         let passage = self.gates.pass(&host).await?;
         let route = self.routes.route(url);
         match route {
@@ -327,8 +327,8 @@ impl Transport {
         }
         let response = request.send();
         tokio::pin!(response);
-        // While the body goes out every `stall` must see a byte leave; then the answer has its own
-        // time.
+        // During the upload, at least one byte must leave within each `stall`. The response then
+        // has its own time limit.
         let response = loop {
             let before = going.sent();
             let (limit, kind) = if before < length {
@@ -365,7 +365,10 @@ impl Transport {
         })
     }
 
-    /// The connections for a host; those with TLS settings of their own share none.
+    /// Returns the connections for a host. Hosts with their own TLS settings share none.
+    ///
+    /// A redirect's target does not see the client certificate of the flags. It would learn the
+    /// identity of the user, and could use the certificate's rights with a third server.
     ///
     /// A host that is not the one that was asked does not see the client certificate of the flags:
     /// it would learn who the user is, and could have itself served by what trusts that
@@ -400,14 +403,13 @@ impl Transport {
     }
 }
 
-/// Connections to one host that are kept for the next request: as many as a mirror has requests in
-/// flight.
+/// Idle connections that the client keeps per host: as many as a mirror has requests in flight.
 const IDLE: usize = 64;
 
-/// Bytes per second that a slow registry hashes and stores, once it has the body.
+/// Rate in bytes per second at which a slow registry hashes and stores a body.
 const COMMITTED_PER_SECOND: u64 = 4 * limits::MIB;
 
-/// The error for a redirect that would carry a change to another origin.
+/// Returns the error for a redirect that would send a change to another origin.
 fn strange(from: &Url, to: &Url) -> Error {
     let (host, there) = (host_of(from), repository_of(to));
     let message =
@@ -416,10 +418,10 @@ fn strange(from: &Url, to: &Url) -> Error {
         .with_hint(format!("nothing was changed: if you trust it, use {there} as the address"))
 }
 
-/// The same address by TLS.
+/// Returns the same address with TLS.
 fn by_tls(url: &Url) -> String {
     let mut url = url.clone();
-    // http and https may always be changed for each other.
+    // This call can always change http to https.
     let _ = url.set_scheme("https");
     repository_of(&url)
 }
@@ -427,13 +429,13 @@ fn by_tls(url: &Url) -> String {
 fn is_redirect(method: &Method, status: StatusCode) -> bool {
     match status.as_u16() {
         307 | 308 => true,
-        // For anything but a read these would turn the request into another.
+        // For any method but a read, these statuses would turn the request into another.
         301..=303 => matches!(*method, Method::GET | Method::HEAD),
         _ => false,
     }
 }
 
-/// The settings that all connections share.
+/// Settings that all connections share.
 struct Setup<'a> {
     connect: Duration,
     user_agent: &'a str,

@@ -1,5 +1,5 @@
-//! Hosts that refuse every connection: since when, and whether a request to one is worth another
-//! try.
+//! Hosts that refuse every connection, with the time of the first refusal. The time decides if a
+//! request to such a host is worth a retry.
 
 use std::{
     collections::HashMap,
@@ -7,20 +7,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Since when each host has refused every connection. A host that answers is forgotten.
+/// Time since which each host has refused every connection. A response removes its host.
 #[derive(Debug, Default)]
 pub(crate) struct Unreachable(Mutex<HashMap<String, SystemTime>>);
 
 impl Unreachable {
-    /// Notes a connection that `host` did not take, and returns how much of `patience` with it is
-    /// left.
+    /// Records a connection that `host` refused, and returns the rest of `patience` with it.
     pub(crate) fn refuses(&self, host: &str, now: SystemTime, patience: Duration) -> Duration {
         let since = *self.hosts().entry(host.to_owned()).or_insert(now);
         // A clock that was set back counts as no time.
         patience.saturating_sub(now.duration_since(since).unwrap_or_default())
     }
 
-    /// Notes an answer.
+    /// Records a response.
     pub(crate) fn answers(&self, host: &str) {
         self.hosts().remove(host);
     }

@@ -1,6 +1,6 @@
-//! A blob of a registry, passed on as it comes: hashed on the way when it is read whole, gone on
-//! with where the connection broke. What is to be kept is fetched by [`super::download`], which
-//! hands nothing over before it has all.
+//! Stream of a registry's blob. The stream computes the digest if the caller reads the whole blob,
+//! and resumes after a broken connection. For a blob that must be stored, [`super::download`]
+//! returns nothing before the blob is complete.
 
 use super::{
     manifest::{coded, coding},
@@ -58,13 +58,13 @@ impl StreamBlob for Repository {
     }
 }
 
-/// A blob on its way through.
+/// State of a blob's stream.
 struct Reading {
     repository: Repository,
     blob: Descriptor,
     at: u64,
     end: u64,
-    /// Of what has gone by, when that is all.
+    /// Hash of the bytes so far, if the stream covers the whole blob.
     hasher: Option<Hasher>,
     answer: Option<Box<StreamedResponse>>,
     /// Bytes to skip: a registry without range requests sends the whole blob.
@@ -80,7 +80,8 @@ impl Reading {
         format!("fetch blob `{}` of `{}/{name}`", self.blob.digest, self.repository.registry())
     }
 
-    /// Asks for what is missing; an address when the registry names one and we are to hand it over.
+    /// Requests the missing bytes. The result is an address if the registry redirects and the
+    /// caller wants the address.
     async fn ask(&mut self) -> Result<Option<String>> {
         let repository = &self.repository;
         let act = self.act();
@@ -127,14 +128,14 @@ impl Reading {
         }
     }
 
-    /// An answer must be what was asked for, or the whole of it: there is nobody behind us who
-    /// could put it right. Says how many of its bytes come before those that are wanted.
+    /// Checks that a response holds the requested part or the whole blob, since the caller cannot
+    /// correct an error. Returns the number of bytes before the requested ones.
     fn check(&self, answer: &StreamedResponse, act: &str) -> Result<u64> {
         let registry = self.repository.registry();
         let length: Option<u64> =
             text(&answer.headers, "content-length").and_then(|length| length.parse().ok());
         let range = format!("bytes {}-{}/", self.at, self.end.saturating_sub(1));
-        // A part has no digest of its own, and a coding that does compress makes other bytes of it.
+        // A part has no digest of its own, and a compressing coding changes its bytes.
         let compressed = coding(&answer.headers).is_some_and(|coding| {
             ["gzip", "x-gzip", "deflate", "br", "zstd", "compress"]
                 .iter()
@@ -164,7 +165,7 @@ impl Reading {
         ))
     }
 
-    /// The next bytes; `None` at the end, when all are right.
+    /// Returns the next bytes. The result is `None` at the end, after the digest has been checked.
     async fn next(&mut self) -> Result<Option<Bytes>> {
         while self.at < self.end {
             let Some(answer) = &mut self.answer else {
@@ -195,7 +196,7 @@ impl Reading {
                         return self.pass(chunk).map(Some);
                     }
                 }
-                // It broke off: go on from here, as long as that makes progress.
+                // The connection broke: resume here, as long as that makes progress.
                 Ok(None) => {
                     let registry = self.repository.registry();
                     let fault = TransportError::new(TransportErrorKind::Cut, registry.as_str());
@@ -216,7 +217,8 @@ impl Reading {
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&chunk);
         }
-        // Before the last bytes leave: without them the receiver knows that it has not all.
+        // This check precedes the last bytes: without them the receiver knows that the blob is
+        // incomplete.
         if self.at == self.end
             && let Some(hasher) = self.hasher.take()
         {

@@ -1,6 +1,6 @@
-//! Blobs from a registry: streamed, hashed as they come, resumed where they broke off, and handed
-//! over only whole and right. A file that was begun is kept in the cache folder, so that the next
-//! run goes on from there.
+//! Downloads of blobs: streamed, hashed on arrival, resumed after a broken connection, and returned
+//! only if complete and correct. The cache folder keeps a partial file, so that the next run
+//! resumes it.
 
 use super::{
     manifest::coded,
@@ -63,24 +63,24 @@ impl Fetch for Repository {
     }
 }
 
-/// A small blob may lie in its own descriptor.
+/// Returns the content of a small blob that is part of its descriptor.
 fn embedded(blob: &Descriptor) -> Option<Bytes> {
     let bytes = STANDARD.decode(blob.data.as_ref()?).ok()?;
     (bytes.len() as u64 == blob.size && blob.digest.matches(&bytes)).then(|| bytes.into())
 }
 
 impl Repository {
-    /// Fetches what is missing, until size and digest are right.
+    /// Downloads the missing bytes, until size and digest are correct.
     async fn fill<S: Sink>(&self, blob: &Descriptor, partial: &mut Partial<S>) -> Result<()> {
         let client = &self.client;
         let act = format!("fetch blob `{}` of `{}/{}`", blob.digest, self.registry(), self.name);
         let ticket = self.ticket(Action::Read);
         let url = self.url(&format!("blobs/{}", blob.digest))?;
         let mut tries = Tries::default();
-        // Only what lies well beyond all that was reached before is progress: a server that makes
-        // us start over again makes none.
+        // Only an offset well beyond the previous maximum is progress: a server that makes the
+        // client start over makes none.
         let mut furthest = partial.len();
-        // What came whole and was wrong is asked for once more, past any cache.
+        // The client requests a complete but wrong blob once more, past any cache.
         let mut damaged = false;
         loop {
             let trouble = if partial.len() == blob.size {
@@ -152,7 +152,7 @@ impl Repository {
         }
     }
 
-    /// Takes in what an answer brings.
+    /// Appends the bytes of a response.
     async fn take<S: Sink>(
         &self,
         blob: &Descriptor,
@@ -189,8 +189,8 @@ impl Repository {
                         blob.size
                     )));
                 }
-                // The whole blob, though a part was asked for: what we have is passed over, unless
-                // it is another's.
+                // The registry sent the whole blob for a part. The client skips the bytes that it
+                // has, unless they belong to another blob.
                 let etag = strong(&answer);
                 if partial.etag().is_some() && etag.is_some() && partial.etag() != etag {
                     partial.restart()?;
@@ -208,8 +208,7 @@ impl Repository {
                         0
                     }
                     _ => {
-                        // A part that is not the one asked for is worth nothing, and the next may
-                        // be no better.
+                        // An unexpected part is useless, and the next may be no better.
                         partial.restart()?;
                         return Err(garbled(
                             "it sends a different range than requested".to_owned(),
@@ -272,7 +271,7 @@ impl Repository {
     }
 }
 
-/// Why taking in an answer ended early.
+/// Reason why the client stopped reading a response.
 enum Stop {
     Again(Trouble),
     Fatal(Error),
@@ -300,12 +299,12 @@ fn wrong_digest(act: &str, expected: &Digest, found: &Digest) -> Error {
     .with_hint("the blob is damaged in the registry or on the way; push it again from its source")
 }
 
-/// A strong ETag; only that can say that two parts belong together.
+/// Returns a strong ETag. Only a strong one proves that two parts belong together.
 fn strong(answer: &StreamedResponse) -> Option<&str> {
     text(&answer.headers, "etag").filter(|etag| etag.starts_with('"'))
 }
 
-/// The start and total of `bytes a-b/total`.
+/// Parses the start and total of `bytes a-b/total`.
 fn parse_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
     let (start, _) = range.split_once('-')?;

@@ -1,5 +1,5 @@
 //! State of one registry during the life of a client: its scheme, its capabilities and its last
-//! answers.
+//! responses.
 
 use crate::{
     Error, Result,
@@ -19,11 +19,11 @@ use std::{
 };
 use url::Url;
 
-/// A registry as this client has come to know it.
+/// Registry with the properties that this client has detected.
 #[derive(Debug)]
 pub(crate) struct Host {
     registry: Registry,
-    /// `host[:port]` on the wire; only Docker Hub's differs from its name.
+    /// Address `host[:port]` on the wire. Only Docker Hub's differs from its name.
     address: String,
     speech: AtomicU8,
     reached: AtomicBool,
@@ -38,13 +38,13 @@ pub(crate) struct Host {
     pub(crate) memory: AuthCache,
 }
 
-/// A registry that takes no body of this size takes none.
+/// Size of the smallest chunk. A registry that refuses a body of this size accepts none.
 const SMALLEST_CHUNK: u64 = 16 * crate::limits::KIB;
 
 /// Scheme of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HostScheme {
-    /// TLS, and plain HTTP if that is what answers: nobody knows yet.
+    /// Scheme not yet known: TLS, or plain HTTP if the host answers in it.
     Open,
     /// HTTPS, with TLS.
     Tls,
@@ -52,7 +52,7 @@ pub(crate) enum HostScheme {
     Plain,
 }
 
-/// Something about a host that may be known.
+/// Property of a host, which may be unknown.
 #[derive(Debug, Default)]
 pub(crate) struct Fact(AtomicU8);
 
@@ -112,12 +112,12 @@ impl Host {
         }
     }
 
-    /// The registry as the user knows it.
+    /// Returns the registry with the name that the user wrote.
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// The name of a repository on the wire: Docker Hub's own images live in `library`.
+    /// Returns the name of a repository on the wire: Docker Hub's own images are in `library`.
     pub(crate) fn full_name(&self, name: &RepositoryName) -> RepositoryName {
         if self.registry.is_docker_hub() && !name.as_str().contains('/') {
             format!("library/{name}").parse().unwrap_or_else(|_| name.clone())
@@ -126,7 +126,7 @@ impl Host {
         }
     }
 
-    /// An address beneath `/v2/`.
+    /// Returns an address below `/v2/`.
     pub(crate) fn url(&self, rest: &str) -> Result<Url> {
         let scheme = if self.speech() == HostScheme::Plain { "http" } else { "https" };
         format!("{scheme}://{}/v2/{rest}", self.address).parse().map_err(
@@ -136,20 +136,20 @@ impl Host {
         )
     }
 
-    /// An address of this registry in the scheme it turned out to speak.
+    /// Returns an address of this registry with the detected scheme.
     pub(crate) fn in_its_scheme(&self, url: &Url) -> Url {
         let mut url = url.clone();
         if self.speech() == HostScheme::Plain
             && url.scheme() == "https"
             && host_of(&url) == self.address
         {
-            // http and https may always be changed for each other.
+            // This call can always change https to http.
             let _ = url.set_scheme("http");
         }
         url
     }
 
-    /// Decides if a request to `url` may carry the registry's credentials, so that its response
+    /// Decides if a request to `url` may contain the registry's credentials, so that its response
     /// counts as the registry's.
     pub(crate) fn credentials_for(&self, url: &Url) -> Credentials {
         self.url("").map_or(Credentials::Drop, |own| may_see(&own, &self.in_its_scheme(url)))
@@ -159,7 +159,7 @@ impl Host {
         HostScheme::of(self.speech.load(Ordering::Relaxed))
     }
 
-    /// Notes what it speaks, and gives what was known before.
+    /// Records the scheme of the host, and returns the previous value.
     pub(crate) fn speaks(&self, speech: HostScheme) -> HostScheme {
         HostScheme::of(self.speech.swap(speech as u8, Ordering::Relaxed))
     }
@@ -187,8 +187,8 @@ impl Host {
         Some(self.body_cap.load(Ordering::Relaxed)).filter(|cap| *cap > 0)
     }
 
-    /// A body of this size was refused as too large: half of it is tried next. Says whether there
-    /// is a half.
+    /// Records that the registry refused a body of this size as too large. The client tries half
+    /// the size next. Returns true if half the size is allowed.
     pub(crate) fn refused_body(&self, size: u64) -> bool {
         let half = size / 2;
         if half < SMALLEST_CHUNK {
@@ -203,22 +203,22 @@ impl Host {
     /// Returns true if this warning is new.
     pub(crate) fn warns(&self, text: &str) -> bool {
         let mut warned = locked(&self.warned);
-        // A registry that makes up a new text each time is not listened to for ever.
+        // The client stops recording the warnings of a registry that invents a new text each time.
         warned.len() < 32 && warned.insert(text.to_owned())
     }
 
-    /// Returns true if we pushed this ourselves, so that a not-found can only be a registry that
-    /// lags behind.
+    /// Returns true if this client pushed the manifest. A not-found then means that the registry is
+    /// not yet consistent.
     pub(crate) fn holds(&self, name: &RepositoryName, target: &TagOrDigest) -> bool {
         locked(&self.pushed).contains(&(name.clone(), target.clone()))
     }
 
-    /// We have pushed it.
+    /// Records that this client pushed the manifest.
     pub(crate) fn holds_now(&self, name: &RepositoryName, target: &TagOrDigest) {
         locked(&self.pushed).insert((name.clone(), target.clone()));
     }
 
-    /// We have deleted it, and with it whatever else may have named it.
+    /// Records that this client deleted the manifest, and with it all its tags.
     pub(crate) fn holds_no_more(&self, name: &RepositoryName, target: &TagOrDigest) {
         let mut pushed = locked(&self.pushed);
         match target {
@@ -229,7 +229,7 @@ impl Host {
         }
     }
 
-    /// Returns true if it is known to keep lists of referrers for this repository.
+    /// Returns true if the registry is known to have a referrers API for this repository.
     pub(crate) fn lists_referrers(&self, name: &RepositoryName) -> bool {
         locked(&self.referrers).contains(name)
     }
@@ -239,7 +239,7 @@ impl Host {
         locked(&self.referrers).insert(name.clone());
     }
 
-    /// The lock of one index that this client writes.
+    /// Returns the lock of one index that this client writes.
     pub(crate) fn index_lock(&self, key: &str) -> Arc<tokio::sync::Mutex<()>> {
         Arc::clone(locked(&self.indexes).entry(key.to_owned()).or_default())
     }

@@ -23,17 +23,17 @@ use serde::{Deserialize as _, Deserializer, de::DeserializeOwned};
 use std::{collections::HashSet, str::FromStr};
 use url::Url;
 
-/// Characters of a name that is no name which are shown.
+/// Maximum number of characters of an invalid name in a message.
 const SHOWN: usize = 64;
 
-/// All pages of a list together; a million tags are about 20 MiB.
+/// Maximum size in bytes of all pages of a list. A million tags are about 20 MiB.
 const MAX_LIST: u64 = 128 * MIB;
 
 impl Client {
-    /// Every repository of a registry, as far as it tells.
+    /// Lists every repository that a registry shows.
     ///
     /// # Errors
-    /// Many registries do not tell: `Denied`, `NotFound` or `Protocol` then.
+    /// Many registries do not support this list: `Denied`, `NotFound` or `Protocol`.
     pub async fn catalog(&self, registry: &Registry) -> Result<Vec<RepositoryName>> {
         #[derive(serde::Deserialize)]
         struct Page {
@@ -81,7 +81,7 @@ impl Client {
         lawful
     }
 
-    /// Every page, parsed.
+    /// Downloads and parses every page.
     pub(crate) async fn pages<T: DeserializeOwned>(
         &self,
         ticket: &Access,
@@ -120,16 +120,16 @@ impl Client {
     }
 }
 
-/// The pages of a list that were asked for.
+/// Pages of a list that the client has requested.
 #[derive(Debug, Default)]
 pub(super) struct Asked(HashSet<Url>);
 
 impl Asked {
-    /// The page after the one of `answer`, if there is one.
+    /// Returns the page after that of `answer`, if there is one.
     ///
     /// # Errors
-    /// `Protocol` for a page that was asked for before: the list does not advance, and the rest of
-    /// it, if there is more, is out of reach.
+    /// `Protocol` for a page that the client already requested. The list does not advance, and the
+    /// client cannot reach the rest of it.
     pub(super) fn next(&mut self, act: &str, answer: &Response) -> Result<Option<Url>> {
         let links = answer.headers.get_all("link");
         let links = links.iter().filter_map(|link| link.to_str().ok());
@@ -144,8 +144,8 @@ impl Asked {
     }
 }
 
-/// A list that may be `null`, as registries write an empty one. One that is not there at all is an
-/// error: the document is no list, and an error under 200 is not an empty repository.
+/// Parses a list that may be `null`, as registries write an empty one. A missing list is an error:
+/// an error document with 200 is not an empty repository.
 fn list_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
@@ -161,7 +161,7 @@ impl Tags for Repository {
         let ticket = self.ticket(Action::Read);
         let pages = self.client.pages(&ticket, &act, self.url("tags/list")?).await;
         let pages: Vec<Page> = pages.map_err(|error| match error.kind() {
-            // Nothing need be created to be read.
+            // A read does not need a repository to be created.
             ErrorKind::NotFound => error.with_hint(
                 "check the repository's name; a namespace has no tags itself: name one of its charts, HOST/NAMESPACE/NAME",
             ),

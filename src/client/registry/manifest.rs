@@ -1,5 +1,5 @@
-//! Manifests of a remote repository: fetched, resolved, pushed and deleted, each compared with what
-//! the registry says of it and with what we know.
+//! Manifests of a remote repository: download, resolution, push and deletion. Each operation
+//! compares the registry's response with the known values.
 
 use super::request::Trouble;
 use crate::{
@@ -18,11 +18,11 @@ use crate::{
 };
 use ::http::Method;
 
-/// Number of times that a registry that lags behind is asked again: for about four seconds in all.
+/// Maximum number of retries with a registry that is not yet consistent: about four seconds in all.
 const LAGS: u32 = 4;
 
 impl Repository {
-    /// GET by tag or digest. One request when all is well.
+    /// Sends GET by tag or digest. The usual case needs one request.
     pub(crate) async fn get_manifest(&self, target: &TagOrDigest) -> Result<Fetched> {
         let act = format!("fetch manifest `{target}` of `{}/{}`", self.registry(), self.name);
         let cap = self.client.options().limits.manifest_bytes;
@@ -35,7 +35,8 @@ impl Repository {
             let answer = self.client.settle(&ticket, &act, &call, cap).await?;
             if answer.status.as_u16() == 404 && lags < LAGS && self.host.holds(&self.name, target) {
                 lags += 1;
-                // We have just pushed it: some registries need a moment to know it everywhere.
+                // This client has just pushed the manifest: some registries need a moment until all
+                // their servers have it.
                 let trouble =
                     Trouble::Damaged(error_response::from_registry(self.registry(), &act, &answer));
                 if self.client.pause(&self.host, &mut late, &act, &trouble).await? {
@@ -52,8 +53,7 @@ impl Repository {
                 }
                 Err(error) if damaged => return Err(error.context(format!("cannot {act}"))),
                 Err(_) => {
-                    // A cache on the way may hold a damaged copy; it is asked to fetch its own
-                    // again, once.
+                    // A cache may hold a damaged copy. The client asks once for a fresh one.
                     damaged = true;
                     call = call.header("cache-control", "no-cache");
                 }
@@ -90,7 +90,7 @@ impl Repository {
         manifest
     }
 
-    /// HEAD, and GET where HEAD does not say enough.
+    /// Sends HEAD, and GET if the response to HEAD is incomplete.
     pub(crate) async fn head_manifest(&self, target: &TagOrDigest) -> Result<Option<Descriptor>> {
         let act = format!("resolve `{target}` of `{}/{}`", self.registry(), self.name);
         let call = Request::new(Method::HEAD, self.url(&format!("manifests/{target}"))?)
@@ -107,8 +107,8 @@ impl Repository {
             {
                 return Ok(None);
             }
-            // 404 of we know not whom, 405 of a registry without HEAD, 400 of GitLab's to a HEAD by
-            // digest: the body of a GET tells.
+            // A 404 of unknown origin, a 405 of a registry without HEAD, GitLab's 400 to a HEAD by
+            // digest: the body of a GET explains it.
             400 | 404 | 405 | 501 => {}
             _ => return Err(error_response::from_registry(self.registry(), &act, &answer)),
         }
@@ -119,7 +119,7 @@ impl Repository {
         }
     }
 
-    /// PUT by tag, or by digest without one.
+    /// Sends PUT by tag or, without a tag, by digest.
     pub(crate) async fn put_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
         let target = tag.map_or_else(
             || TagOrDigest::Digest(manifest.digest().clone()),
@@ -140,7 +140,7 @@ impl Repository {
         }
     }
 
-    /// Sends a PUT and compares the digest in the response.
+    /// Sends PUT and compares the digest in the response.
     pub(crate) async fn put(
         &self,
         manifest: &Manifest,
@@ -172,7 +172,7 @@ impl Repository {
         format!("push manifest `{target}` to `{}/{}`", self.registry(), self.name)
     }
 
-    /// DELETE by tag or digest.
+    /// Sends DELETE by tag or digest.
     pub(crate) async fn delete_manifest(&self, target: &TagOrDigest) -> Result<()> {
         let act = format!("delete `{target}` of `{}/{}`", self.registry(), self.name);
         let subject = self.subject_to_clean(target).await;
@@ -212,13 +212,13 @@ pub(crate) enum PutCondition {
     IsAbsent,
 }
 
-/// A manifest and the ETag it came with.
+/// Manifest with the ETag of its response.
 pub(crate) struct Fetched {
     pub(crate) manifest: Manifest,
     pub(crate) etag: Option<String>,
 }
 
-/// The descriptor that the headers of an answer to HEAD make, if they suffice.
+/// Builds a descriptor from the headers of a response to HEAD, if they suffice.
 fn described(target: &TagOrDigest, answer: &Response) -> Option<Descriptor> {
     let digest = match target {
         TagOrDigest::Digest(digest) => digest.clone(),
@@ -226,19 +226,19 @@ fn described(target: &TagOrDigest, answer: &Response) -> Option<Descriptor> {
     };
     let size = text(&answer.headers, "content-length")?.parse().ok()?;
     let media_type = text(&answer.headers, "content-type")?.split(';').next()?.trim();
-    // A host that answers every path with 200 says neither a digest nor that this is a manifest.
+    // A host that answers 200 for every path sends neither a digest nor a manifest's type.
     let is_manifest = || media::ACCEPT_MANIFEST.split(", ").any(|kind| kind == media_type);
     let says = digest_header(answer).is_some() || is_manifest();
     (says && !error_response::is_page_head(answer))
         .then(|| Descriptor::new(media_type, digest, size))
 }
 
-/// The digest an answer says it is about.
+/// Returns the digest in the headers of a response.
 pub(crate) fn digest_header(answer: &Response) -> Option<Digest> {
     text(&answer.headers, "docker-content-digest")?.trim().parse().ok()
 }
 
-/// Compares an answer's digest with ours, where it gives one of the same algorithm.
+/// Compares a response's digest with ours, if both have the same algorithm.
 pub(crate) fn check_digest(registry: &Registry, ours: &Digest, answer: &Response) -> Result<()> {
     match digest_header(answer) {
         Some(theirs) if theirs.algorithm() == ours.algorithm() && theirs != *ours => Err(Error::new(
@@ -250,16 +250,16 @@ pub(crate) fn check_digest(registry: &Registry, ours: &Digest, answer: &Response
     }
 }
 
-/// The content coding of an answer, if it says one. Digests are over the bytes as they are stored,
-/// so an answer compressed on its way is another's bytes. Yet storage keeps codings that were never
-/// applied (`aws-chunked`, `utf-8`): bytes that fit their digest are taken, whatever the header
-/// says.
+/// Returns the content coding of a response, if it names one. A digest covers the stored bytes, so
+/// a response that was compressed in transit has other bytes. But storage also names codings that
+/// were never applied (`aws-chunked`, `utf-8`). The client therefore accepts bytes that match their
+/// digest, whatever the header.
 pub(crate) fn coding(headers: &::http::HeaderMap) -> Option<&str> {
     let coding = text(headers, "content-encoding")?.trim();
     (!coding.is_empty() && !coding.eq_ignore_ascii_case("identity")).then_some(coding)
 }
 
-/// Why the bytes of an answer are not those that were asked for, if a coding tells.
+/// Explains a wrong digest by the content coding of the response, if it names one.
 pub(crate) fn coded(registry: &Registry, headers: &::http::HeaderMap) -> Option<Error> {
     let message =
         format!("the content from `{registry}` was encoded as `{}` on its way", coding(headers)?);

@@ -1,5 +1,5 @@
-//! A namespace of a registry as a store of many repositories: the namespace is its root, so the
-//! repository `demo` of `oci://host/charts` is `charts/demo` to the registry.
+//! Namespace of a registry as a store of many repositories. The namespace is the root: the
+//! repository `demo` of `oci://host/charts` is `charts/demo` on the registry.
 
 use crate::{
     Advice, Error, Result,
@@ -9,7 +9,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// A namespace of a registry. Clones are the same.
+/// Namespace of a registry. All clones refer to the same one.
 #[derive(Clone, Debug)]
 pub struct Remote {
     client: Client,
@@ -25,12 +25,13 @@ pub enum Shown {
     /// All repositories that the registry lists (`/v2/_catalog`).
     #[default]
     All,
-    /// These, by their names below the namespace. The registry is not asked.
+    /// These repositories, by their names below the namespace. The client does not ask the registry
+    /// for the list.
     Listed(Arc<[RepositoryName]>),
 }
 
 impl Remote {
-    /// The namespace `prefix` of a registry, or the whole of it.
+    /// Opens the namespace `prefix` of a registry, or the whole registry.
     pub fn new(
         client: Client,
         registry: Registry,
@@ -40,32 +41,32 @@ impl Remote {
         Self { client, registry, prefix, shown, redirects: Redirects::Follow }
     }
 
-    /// The same namespace, whose blobs are opened as `redirects` says.
+    /// Returns the same namespace with `redirects` as the policy for its blobs.
     #[must_use]
     pub fn with_redirects(self, redirects: Redirects) -> Self {
         Self { redirects, ..self }
     }
 
-    /// The same namespace by another client, who may have other credentials.
+    /// Returns the same namespace with another client, which may have other credentials.
     #[must_use]
     pub fn with_client(&self, client: Client) -> Self {
         Self { client, ..self.clone() }
     }
 
-    /// The registry.
+    /// Returns the registry.
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// The namespace.
+    /// Returns the namespace's name.
     pub fn prefix(&self) -> Option<&RepositoryName> {
         self.prefix.as_ref()
     }
 
-    /// A repository's name to the registry.
+    /// Returns the name of a repository on the registry.
     ///
     /// # Errors
-    /// `Usage` when it is too long.
+    /// `Usage` if the name is too long.
     pub fn full_name(&self, name: &RepositoryName) -> Result<RepositoryName> {
         match &self.prefix {
             None => Ok(name.clone()),
@@ -101,8 +102,8 @@ impl Catalog for Remote {
         Ok(names)
     }
 
-    /// The name below the namespace of what the registry calls `full`; `None` for what lies outside
-    /// of it, or is not shown.
+    /// Returns the name below the namespace of the registry's repository `full`. The result is
+    /// `None` for a repository outside of it, or one that is not listed.
     fn name_within(&self, full: &str) -> Option<RepositoryName> {
         let rest = match &self.prefix {
             None => full,

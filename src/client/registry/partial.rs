@@ -1,6 +1,6 @@
-//! A blob on its way in: what has come so far, its hash, and where it is put. In the cache folder
-//! it is `partial-ALGORITHM-HEX`, which a later run takes up again after hashing what is there (2
-//! GB/s); two runs at once do not share one, since the file is locked.
+//! Partial download of a blob: the received bytes, their hash and the destination. In the cache
+//! folder the file is `partial-ALGORITHM-HEX`. A later run hashes its content (2 GB/s) and resumes
+//! it. A lock prevents two runs from sharing one file.
 
 use crate::{
     Error, Result,
@@ -21,7 +21,7 @@ use tempfile::{NamedTempFile, TempPath};
 pub(crate) trait Sink: Send {
     /// Adds bytes at the end.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
-    /// Forgets them all.
+    /// Removes all bytes.
     fn clear(&mut self) -> Result<()>;
 }
 
@@ -46,12 +46,12 @@ impl<S: Sink> Partial<S> {
         self.length
     }
 
-    /// The digest of what has come.
+    /// Returns the digest of the received bytes.
     pub(crate) fn digest(&self) -> Digest {
         self.hasher.clone().finish()
     }
 
-    /// The strong ETag that what has come belongs to.
+    /// Returns the strong ETag of the received bytes.
     pub(crate) fn etag(&self) -> Option<&str> {
         self.etag.as_deref()
     }
@@ -60,7 +60,7 @@ impl<S: Sink> Partial<S> {
         self.etag = etag;
     }
 
-    /// The next bytes.
+    /// Appends the next bytes.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.sink.append(bytes)?;
         self.hasher.update(bytes);
@@ -68,7 +68,7 @@ impl<S: Sink> Partial<S> {
         Ok(())
     }
 
-    /// Forgets what has come.
+    /// Drops the received bytes.
     pub(crate) fn restart(&mut self) -> Result<()> {
         self.sink.clear()?;
         self.hasher = self.start.clone();
@@ -78,11 +78,12 @@ impl<S: Sink> Partial<S> {
     }
 }
 
-/// Memory that is taken before the first byte has come; a descriptor is only a promise.
+/// Maximum memory in bytes to reserve before the first byte has come. The size in a descriptor is
+/// unproven.
 const FIRST_MEMORY: u64 = 1024 * 1024;
 
 impl Partial<BytesMut> {
-    /// In memory; the caller has compared the size with a cap.
+    /// Makes a partial download in memory. The caller has compared the size with a limit.
     pub(crate) fn in_memory(blob: &Descriptor) -> Self {
         let first = usize::try_from(blob.size.min(FIRST_MEMORY)).unwrap_or_default();
         Self::new(blob, BytesMut::with_capacity(first))
@@ -106,7 +107,7 @@ impl Sink for BytesMut {
     }
 }
 
-/// A file.
+/// Partial download in a file.
 #[derive(Debug)]
 pub(crate) struct Disk {
     file: File,
@@ -115,9 +116,9 @@ pub(crate) struct Disk {
 
 #[derive(Debug)]
 enum DiskPath {
-    /// In the cache folder; it stays there until it is whole.
+    /// File in the cache folder, which remains there until it is complete.
     Kept(PathBuf),
-    /// Somewhere; it goes with us.
+    /// Temporary file, which the drop removes.
     Passing(TempPath),
 }
 
@@ -152,7 +153,7 @@ impl Sink for Disk {
 }
 
 impl Partial<Disk> {
-    /// In a file, with what an earlier run left of it in the cache folder.
+    /// Makes a partial download in a file, with the bytes of an earlier run in the cache folder.
     pub(crate) async fn in_file(blob: &Descriptor, cache: Option<&Path>) -> Result<Self> {
         let Some(folder) = cache else {
             return Ok(Self::new(blob, Disk::passing(temporary(cache)?)));
@@ -161,7 +162,7 @@ impl Partial<Disk> {
         let name = format!("partial-{}-{}", blob.digest.algorithm().as_str(), blob.digest.hex());
         let path = folder.join(name);
         let Some(file) = lock(&path)? else {
-            // Another process fetches the same blob; each takes its own.
+            // Another process downloads the same blob. Each uses its own file.
             return Ok(Self::new(blob, Disk::passing(temporary_in(folder)?)));
         };
         let mut partial = Self::new(blob, Disk { file, path: DiskPath::Kept(path) });
@@ -169,7 +170,7 @@ impl Partial<Disk> {
         Ok(partial)
     }
 
-    /// Hashes what is there already.
+    /// Hashes the existing bytes.
     async fn take_up(&mut self, size: u64) -> Result<()> {
         let named = self.sink.named("read the partial download");
         let length = self.sink.file.metadata().map_err(&named)?.len();
@@ -179,7 +180,7 @@ impl Partial<Disk> {
             return self.restart();
         }
         let mut hasher = self.start.clone();
-        // The copy shares its position with the file, which so comes to stand at the end.
+        // The clone shares its position with the file, which is at the end afterwards.
         let hashed = tokio::task::spawn_blocking(move || -> io::Result<(Hasher, u64)> {
             let mut buffer = vec![0; 1024 * 1024];
             let mut length = 0;
@@ -204,7 +205,8 @@ impl Partial<Disk> {
         let path = match self.sink.path {
             DiskPath::Passing(path) => path,
             DiskPath::Kept(path) => {
-                // Under a name of its own, so that the next to want this blob begins anew.
+                // The file gets a name of its own, so that the next download of this blob starts
+                // anew.
                 let folder = path.parent().unwrap_or(Path::new("."));
                 let own = temporary_in(folder)?.into_temp_path();
                 std::fs::rename(&path, &own)
@@ -216,10 +218,11 @@ impl Partial<Disk> {
     }
 }
 
-/// Number of times that a file is opened again that another process has renamed away in between.
+/// Maximum number of attempts to open a file that another process renames in between.
 const REOPENED: usize = 4;
 
-/// The file at `path`, made if it is not there, and locked; `None` where another process holds it.
+/// Opens or creates the file at `path`, and locks it. The result is `None` if another process holds
+/// the lock.
 fn lock(path: &Path) -> Result<Option<File>> {
     for _ in 0..REOPENED {
         let file = OpenOptions::new()
@@ -239,8 +242,8 @@ fn lock(path: &Path) -> Result<Option<File>> {
     Ok(None)
 }
 
-/// Returns true if the file is the one at `path`. Between opening and locking, the process that
-/// held it may have finished and renamed it: what is locked then is another's finished download.
+/// Returns true if the open file is the one at `path`. Between opening and locking, the other
+/// process may have renamed its finished file. The lock would then be on that file.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -250,13 +253,13 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Elsewhere an open file cannot be renamed.
+/// Other systems do not allow a rename of an open file.
 #[cfg(not(unix))]
 fn is_at(_file: &File, _path: &Path) -> bool {
     true
 }
 
-/// A file that goes with its handle: in the cache folder, or in the system's temporary one.
+/// Makes a file that its handle removes: in the cache folder, or in the system's temporary folder.
 pub(crate) fn temporary(cache: Option<&Path>) -> Result<NamedTempFile> {
     match cache {
         Some(folder) => {

@@ -1,8 +1,8 @@
-//! Referrers of a manifest, from the registry's referrers API or, without one, from an index under
-//! a tag made of the subject's digest (distribution-spec, "referrers tag schema").
+//! Referrers of a manifest, from the registry's referrers API or, without one, from an index. The
+//! index has a tag made of the subject's digest (distribution-spec, "referrers tag schema").
 //!
-//! The index has no lock, and clients that write it at once overwrite each other; so after writing
-//! it is read again until our entry is in it.
+//! The index has no lock, and concurrent clients can overwrite each other's index. After a write,
+//! the client therefore reads the index again until it has the change.
 
 use super::{
     list::Asked,
@@ -24,7 +24,7 @@ use crate::{
 use ::http::Method;
 use std::{collections::HashSet, time::Duration};
 
-/// Number of times that the index is written before we say that it does not hold.
+/// Maximum number of writes of the index before the client reports a failure.
 const WRITES: usize = 10;
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -49,16 +49,16 @@ impl Referrers for Repository {
 }
 
 impl Repository {
-    /// The manifests that the registry itself lists as referrers of a digest; `None` when it keeps
-    /// no such lists.
+    /// Returns the manifests that the registry's API lists as referrers of a digest. The result is
+    /// `None` if the registry has no such API.
     ///
     /// # Errors
-    /// When it does not answer, or not as the specification says.
+    /// Fails if the registry does not answer, or not as the specification requires.
     pub async fn listed_referrers(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>> {
         self.listed(subject, None).await
     }
 
-    /// The registry's own list; `None` when it keeps none.
+    /// Downloads the registry's own list. The result is `None` if the registry has none.
     async fn listed(
         &self,
         subject: &Digest,
@@ -87,7 +87,7 @@ impl Repository {
                 Error::new(ErrorKind::Protocol, format!("cannot {act}: the list is not an index"))
                     .with_source(error)
             })?;
-            // An error under 200 is not an empty list.
+            // An error document with 200 is not an empty list.
             if index.manifests.is_none() {
                 return Err(error_response::from_registry(self.registry(), &act, &answer));
             }
@@ -101,8 +101,8 @@ impl Repository {
         Err(Error::new(ErrorKind::Limit, format!("cannot {act}: the list does not end")))
     }
 
-    /// The index under the subject's tag, if it is one. Some registries answer that tag with the
-    /// subject itself.
+    /// Returns the index with the subject's tag, if the tag points to an index. Some registries
+    /// return the subject itself for that tag.
     async fn index(&self, subject: &Digest) -> Result<Option<Fetched>> {
         let tag = tag_of(subject)?;
         match self.get_manifest(&TagOrDigest::Tag(tag)).await {
@@ -114,15 +114,15 @@ impl Repository {
         }
     }
 
-    /// Sees to it that a pushed manifest is found from its subject. `answer` is what the registry
-    /// said to the push.
+    /// Makes sure that clients can find a pushed manifest from its subject. `answer` is the
+    /// registry's response to the push.
     pub(crate) async fn register(
         &self,
         manifest: &Manifest,
         subject: &Descriptor,
         answer: &Response,
     ) -> Result<()> {
-        // Some say that they took note of the subject and yet keep no list, so that is looked at
+        // Some registries confirm the subject and yet have no list, so the client checks the list
         // too.
         if text(&answer.headers, "oci-subject").is_some()
             && (self.host.lists_referrers(&self.name)
@@ -237,14 +237,14 @@ impl Change {
 const EMPTY_INDEX: &[u8] =
     br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
 
-/// Returns true if an answer says that the registry keeps no such lists.
+/// Returns true if a response means that the registry has no such lists.
 fn is_unsupported(answer: &Response) -> bool {
     matches!(answer.status.as_u16(), 400 | 404 | 405 | 501) && !error_response::is_page(answer)
-        // A registry that routes unknown paths to its pages.
+        // Some registries route unknown paths to their web pages.
         || (answer.status.as_u16() == 404 && error_response::is_page(answer))
 }
 
-/// The tag of a subject: `algorithm-hex`, cut to what a tag can hold.
+/// Returns the tag for a subject: `algorithm-hex`, cut to the maximum length of a tag.
 fn tag_of(subject: &Digest) -> Result<Tag> {
     let hex = &subject.hex()[..subject.hex().len().min(64)];
     Ok(format!("{}-{hex}", subject.algorithm().as_str()).parse::<Tag>()?)

@@ -1,6 +1,5 @@
-//! A request from beginning to end: in the scheme the host speaks, with the proof it asks for, and
-//! again where the retry policy says so. Blobs have loops of their own, since for them progress
-//! counts.
+//! Complete request: with the scheme of the host, its authentication and the retries of the policy.
+//! Blobs have their own loops, since progress counts for them.
 
 use super::host::{Host, HostScheme};
 use crate::{
@@ -24,11 +23,11 @@ use crate::{
 };
 use ::http::{HeaderValue, StatusCode};
 
-/// Reply to a request.
+/// Response to a request.
 pub(crate) enum Reply {
-    /// A success; its body is still to be read.
+    /// Success, with a body that has not been read.
     Open(Box<StreamedResponse>),
-    /// A refusal, read whole.
+    /// Refusal that has been read whole.
     Refused(Response),
 }
 
@@ -42,7 +41,7 @@ pub(crate) async fn reply(answer: Result<StreamedResponse, Failure>) -> Result<R
     })
 }
 
-/// Reads any answer whole; what is worth another try, perhaps, stands in the inner error.
+/// Reads any response whole. The inner error may be worth a retry.
 async fn whole(reply: Result<Reply, Failure>, cap: u64) -> Result<Result<Response, Trouble>> {
     let failure = match reply {
         Ok(Reply::Refused(full)) => return Ok(Err(Trouble::Refused(full))),
@@ -58,18 +57,19 @@ async fn whole(reply: Result<Reply, Failure>, cap: u64) -> Result<Result<Respons
     }
 }
 
-/// Why a try did not do.
+/// Reason why a try failed.
 #[derive(Debug)]
 pub(crate) enum Trouble {
     Transport(TransportError),
     Refused(Response),
-    /// An answer that came whole and is wrong.
+    /// Complete response with wrong content.
     Damaged(Error),
 }
 
 impl Client {
-    /// One try, with what the host asks for. A URL of another origin, such as that of an upload
-    /// session or of a next page, is asked without credentials, and its 401 is not the registry's.
+    /// Sends a request once, with the host's authentication. For a URL of another origin, such as
+    /// that of an upload session or of a next page, the client sends no credentials, and a 401 is
+    /// not the registry's.
     pub(crate) async fn ask(&self, ticket: &Access, call: &Request) -> Result<Reply, Failure> {
         if ticket.host.credentials_for(&call.url) == Credentials::Drop {
             return self.ask_elsewhere(call).await;
@@ -86,7 +86,7 @@ impl Client {
                 && let Some(mut refusal) = bare
             {
                 refusal.authorized = authorized;
-                // It asks for what we do not have.
+                // The host asks for credentials that the client does not have.
                 return Ok(Reply::Refused(refusal));
             }
             let header = authorization.as_ref().map(|own| &own.header);
@@ -110,12 +110,12 @@ impl Client {
         }
     }
 
-    /// One try without credentials, at a host that is not the registry.
+    /// Sends a request once without credentials, to a host that is not the registry.
     pub(crate) async fn ask_elsewhere(&self, call: &Request) -> Result<Reply, Failure> {
         reply(self.transport().exchange_from(call, None, Origin::Elsewhere).await).await
     }
 
-    /// Asks until there is a whole answer that is not worth another try, whatever it says.
+    /// Sends a request until there is a whole response that is not worth a retry, with any status.
     pub(crate) async fn settle(
         &self,
         ticket: &Access,
@@ -132,7 +132,8 @@ impl Client {
         }
     }
 
-    /// The same with this proof, or none, whatever the host asks for.
+    /// Sends as [`Self::settle`], with this `Authorization` header or none, regardless of the
+    /// host's challenge.
     pub(crate) async fn settle_with(
         &self,
         host: &Host,
@@ -150,7 +151,7 @@ impl Client {
         }
     }
 
-    /// The same for a service beside a registry.
+    /// Sends as [`Self::settle`], to another service, such as a token service.
     pub(crate) async fn settle_service(
         &self,
         header: Option<&HeaderValue>,
@@ -161,7 +162,7 @@ impl Client {
         self.settle_by(self.transport(), header, act, call, cap).await
     }
 
-    /// The same over connections of its own.
+    /// Sends as [`Self::settle_service`], over its own connections.
     pub(crate) async fn settle_by(
         &self,
         transport: &Transport,
@@ -187,8 +188,8 @@ impl Client {
                 if call.finals.contains(&full.status.as_u16()) {
                     return trouble.into_answer(act);
                 }
-                // Only registries give a new address; here a refusal is one wherever a redirect
-                // led.
+                // Only registries issue a new address. Here a refusal is final, even behind a
+                // redirect.
                 full.from = Origin::Registry;
             }
             if !self.pause_for(&host, reach, &mut tries, act, &trouble).await? {
@@ -197,7 +198,7 @@ impl Client {
         }
     }
 
-    /// The answer to end with, or `None` after the wait before the next try.
+    /// Returns the final response, or `None` after the wait before the next try.
     async fn settled(
         &self,
         host: &Host,
@@ -214,11 +215,10 @@ impl Client {
         }
     }
 
-    /// After a try that did not do: waits and says `true`, or says `false` when there is no further
-    /// try.
+    /// Waits after a failed try and returns true, or returns false if there is no next try.
     ///
     /// # Errors
-    /// When the host asks for a longer wait than is allowed.
+    /// Fails if the host asks for a longer wait than the limit.
     pub(crate) async fn pause(
         &self,
         host: &Host,
@@ -273,9 +273,9 @@ impl Client {
         Ok(true)
     }
 
-    /// One exchange in the scheme the host speaks. A host of this machine is tried with TLS first;
-    /// when it answers in plain text it is spoken to so from then on. No proof has gone out by
-    /// then: none is sent before the host has asked.
+    /// Sends a request with the scheme of the host. The client tries TLS first with a host of this
+    /// machine. If the host answers in plain text, the client uses plain HTTP from then on. It has
+    /// sent no credentials by then, because it sends none before a challenge.
     async fn speak(
         &self,
         host: &Host,
@@ -284,7 +284,7 @@ impl Client {
     ) -> Result<StreamedResponse, Failure> {
         let mut call = call.clone();
         call.url = host.in_its_scheme(&call.url);
-        // As it was then: another request may find out while this one is under way.
+        // The scheme before the request: a concurrent request may detect another one.
         let speech = host.speech();
         let tried = self.transport().exchange(&call, header).await;
         let answer = match tried {
@@ -294,7 +294,7 @@ impl Client {
                 }
                 let plain = self.transport().exchange(&call, None).await;
                 match (plain, fault.kind) {
-                    // A TLS server that had a bad moment answers plain HTTP with 400.
+                    // A TLS server with a temporary fault answers plain HTTP with 400.
                     (Ok(answer), kind)
                         if kind == TransportErrorKind::NotTls || answer.status != 400 =>
                     {
@@ -341,13 +341,13 @@ fn may_be_plain(host: &Host, speech: HostScheme, call: &Request, fault: &Transpo
         && call.url.scheme() == "https"
         && match fault.kind {
             TransportErrorKind::NotTls | TransportErrorKind::Handshake => true,
-            // Without a port in its name the two schemes are two ports.
+            // Without a port in the name, the two schemes have two ports.
             TransportErrorKind::Connect => host.registry().port().is_none(),
             _ => false,
         }
 }
 
-/// The text of `299 - "text"` (distribution-spec, warnings); other codes are caches' business.
+/// Returns the text of `299 - "text"` (distribution-spec, warnings). Other codes concern caches.
 fn warning_text(value: &str) -> Option<String> {
     let (_, text) = value.trim().strip_prefix("299 ")?.split_once('"')?;
     let text = text.trim_end().strip_suffix('"').unwrap_or(text);
@@ -357,7 +357,7 @@ fn warning_text(value: &str) -> Option<String> {
 }
 
 impl Trouble {
-    /// Ends the retries: a refusal becomes a response, everything else an error.
+    /// Ends the retries: a refusal becomes a response, and any other failure an error.
     fn into_answer(self, act: &str) -> Result<Response> {
         match self {
             Self::Refused(full) => Ok(full),
@@ -366,7 +366,7 @@ impl Trouble {
         }
     }
 
-    /// Returns true if no connection to the host was made.
+    /// Returns true if no connection to the host succeeded.
     fn is_unreachable(&self) -> bool {
         matches!(self, Self::Transport(fault) if matches!(fault.kind, TransportErrorKind::Name | TransportErrorKind::Connect))
     }

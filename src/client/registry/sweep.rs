@@ -1,5 +1,6 @@
-//! The cache folder, swept: downloads that nobody takes up again, files of killed runs, configs
-//! that nobody asked for in a long time. What another process writes is locked or young, and stays.
+//! Clean-up of the cache folder. It removes old partial downloads, files of killed runs, and
+//! configs that no run has read for a long time. Files of other running processes are locked or
+//! young, and remain.
 
 use crate::spool::PREFIX;
 use std::{
@@ -12,19 +13,19 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Files to remove: the folder below the cache, the prefix of the name, and the minimum age.
 const KINDS: [(&str, &str, Duration); 3] = [
-    // A download that broke off is taken up by the next run, which comes within days or not at all.
+    // The next run resumes a partial download within days or never.
     ("", "partial-", Duration::from_secs(7 * 24 * 3600)),
-    // A file of one run. The longest download and its use end within a day.
+    // The file belongs to one run. The longest download and its use end within a day.
     ("", PREFIX, DAY),
-    // A config is fetched again for one small request.
+    // The client can download a config again with one small request.
     ("configs", "", Duration::from_secs(90 * 24 * 3600)),
 ];
 
-/// Entries of one folder that are looked at in one run, so that a folder of any size costs a
-/// fraction of a second. What is left is swept by later runs.
+/// Maximum number of entries of one folder that one run checks, so that a folder of any size costs
+/// a fraction of a second. Later runs check the rest.
 const LOOKED_AT: usize = 10_000;
 
-/// Sweeps the cache folder. Nothing that fails here matters.
+/// Removes old files of the cache folder. The function ignores errors.
 pub(crate) fn sweep(cache: &Path) {
     for (folder, prefix, age) in KINDS {
         let Ok(entries) = fs::read_dir(cache.join(folder)) else { continue };

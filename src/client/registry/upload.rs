@@ -1,6 +1,6 @@
-//! Blobs to a registry. Small ones are tried in one request where the registry knows how, the rest
-//! as a session and one PUT, and where that keeps failing, or a body is too large for what stands
-//! before the registry, in chunks. Everything can be sent again from its source.
+//! Uploads of blobs. The client sends a small blob in one request if the registry supports that,
+//! and any other blob with a session and one PUT. If that fails repeatedly, or a proxy refuses the
+//! size of the body, the client sends chunks. It can send everything again from its source.
 
 use super::{
     host::Capability as Known,
@@ -37,13 +37,14 @@ use std::{
 };
 use url::Url;
 
-/// Below this a question whether the blob is there costs more than it saves.
+/// Size in bytes below which a check for the blob costs more than it saves.
 const ASK_FIRST: u64 = 4 * MIB;
-/// Largest body that the client sends with the first POST to find out if the registry accepts it.
+/// Largest body in bytes that the client sends with the first POST to find out if the registry
+/// accepts it.
 const TRY_SINGLE: u64 = 64 * KIB;
-/// Largest body for a single POST once the registry is known to accept it.
+/// Largest body in bytes for a single POST, after the registry accepted one.
 const SINGLE: u64 = MIB;
-/// Failed PUTs before the blob goes in chunks, of which each is progress.
+/// Number of failed PUTs after which the client sends chunks, of which each is progress.
 const FAILED_PUTS: u32 = 3;
 
 impl Push for Repository {
@@ -61,8 +62,7 @@ impl Push for Repository {
         self.put_manifest(manifest, tag).await
     }
 
-    /// Opens an upload and cancels it: of all that a registry can be asked, this alone tells who
-    /// may push.
+    /// Opens an upload and cancels it. Of all requests, only this one shows if the client may push.
     async fn may_push(&self) -> Result<()> {
         let nothing = Descriptor::of(media::EMPTY, b"");
         let body = Body::Bytes(Bytes::new());
@@ -73,7 +73,7 @@ impl Push for Repository {
             Err(Setback::Fatal(error)) => return Err(error),
             Err(Setback::Trouble(trouble)) => return Err(upload.give_up(trouble)),
         };
-        // A registry that cannot cancel forgets it in its own time.
+        // A registry without cancellation drops the upload after a time of its own.
         let _ = upload.send(&session, &Request::new(Method::DELETE, session.url.clone())).await;
         Ok(())
     }
@@ -136,7 +136,7 @@ impl Body {
     }
 }
 
-/// One blob under way.
+/// Upload of one blob.
 pub(crate) struct Upload<'a> {
     pub(crate) repository: &'a Repository,
     pub(crate) blob: &'a Descriptor,
@@ -144,16 +144,16 @@ pub(crate) struct Upload<'a> {
     pub(crate) act: String,
 }
 
-/// An open session.
+/// Open session of an upload.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) url: Url,
     pub(crate) credentials: Credentials,
-    /// The least size of a chunk, where the registry says one.
+    /// Minimum size of a chunk in bytes, if the registry names one.
     pub(crate) least: Option<u64>,
 }
 
-/// Why a step did not do.
+/// Reason why a step failed.
 #[derive(Debug)]
 pub(crate) enum Setback {
     Trouble(Trouble),
@@ -208,7 +208,7 @@ impl Upload<'_> {
                         continue;
                     }
                     405 | 501 if chunked && !self.goes_in_chunks(failed_puts) => continue,
-                    // The session is gone, and with it what was sent.
+                    // The session no longer exists, nor the bytes that were sent.
                     404 if self.opened_before(full) => {
                         let lost = Trouble::Damaged(error_response::from_registry(
                             repository.registry(),
@@ -223,7 +223,8 @@ impl Upload<'_> {
                             continue;
                         }
                     }
-                    // Other bytes have arrived there; once that may be the way's fault.
+                    // The registry received other bytes. The first time, the network may be the
+                    // cause.
                     400 if !rejected && is_wrong_digest(full) => {
                         rejected = true;
                         continue;
@@ -240,7 +241,7 @@ impl Upload<'_> {
             if !repository.client.pause(&repository.host, &mut tries, &self.act, &trouble).await? {
                 return Err(self.give_up(trouble));
             }
-            // The last try may have gone through though its answer was lost.
+            // The last try may have succeeded though its response was lost.
             let large = uncertain && self.blob.size >= ASK_FIRST;
             if large && repository.holds_blob(self.blob).await? == Held::Yes {
                 return Ok(());
@@ -277,7 +278,7 @@ impl Upload<'_> {
         }
     }
 
-    /// A 404 of a session, and not of the repository that has none.
+    /// Returns true if a 404 concerns the session, and not a missing repository.
     fn opened_before(&self, full: &Response) -> bool {
         full.url.path() != self.open_url().map(|url| url.path().to_owned()).unwrap_or_default()
     }
@@ -286,7 +287,7 @@ impl Upload<'_> {
         self.repository.url("blobs/uploads/")
     }
 
-    /// In one request, or in a session and one.
+    /// Sends the blob in one request, or with a session and one PUT.
     async fn whole(&self) -> Result<(), Setback> {
         let host = &self.repository.host;
         let size = self.blob.size;
@@ -305,7 +306,7 @@ impl Upload<'_> {
         self.finish(self.send(&session, &call).await?)
     }
 
-    /// One POST with the bytes; a registry that does not know that opens a session.
+    /// Sends the bytes with one POST. A registry without support for that opens a session.
     async fn single(&self) -> Result<Option<Session>, Setback> {
         let host = &self.repository.host;
         let call = Request::new(Method::POST, with_digest(&self.open_url()?, &self.blob.digest))
@@ -343,7 +344,7 @@ impl Upload<'_> {
         self.whole_answer(self.repository.client.ask(&ticket, call).await).await
     }
 
-    /// Sends to a session; what is not on the registry itself never sees our credentials.
+    /// Sends a request to a session. A session on another host never receives our credentials.
     pub(crate) async fn send(
         &self,
         session: &Session,
@@ -365,7 +366,7 @@ impl Upload<'_> {
         }
     }
 
-    /// The session an answer names.
+    /// Returns the session in a response.
     pub(crate) fn session(&self, answer: &Response) -> Result<Session> {
         let registry = self.repository.registry();
         let location = text(&answer.headers, "location");
@@ -383,8 +384,8 @@ impl Upload<'_> {
     }
 
     /// Decides if a session at `url` receives the registry's credentials: it must be the registry's
-    /// own address, and the registry itself must have named it. `answer.url` may be another host's,
-    /// to which the registry redirected.
+    /// own address, and the registry itself must have named it. `answer.url` may be the address of
+    /// another host, after a redirect.
     pub(crate) fn credentials_for(&self, url: &Url, answer: &Response) -> Credentials {
         match answer.from {
             Origin::Registry => self.repository.host.credentials_for(url),
@@ -392,15 +393,15 @@ impl Upload<'_> {
         }
     }
 
-    /// The answer that ends an upload.
+    /// Checks the response that ends an upload.
     pub(crate) fn finish(&self, answer: Response) -> Result<(), Setback> {
         self.taken(&answer)?;
         check_digest(self.repository.registry(), &self.blob.digest, &answer)?;
         Ok(())
     }
 
-    /// Refuses an answer that is below 400 and yet no success of a registry: a redirect that turns
-    /// an upload into a read, a web page, an error document.
+    /// Refuses a response with a status below 400 that does not confirm the upload: a redirect that
+    /// turns an upload into a read, a web page, an error document.
     pub(crate) fn taken(&self, answer: &Response) -> Result<()> {
         if error_response::is_success(answer) {
             return Ok(());
@@ -408,7 +409,7 @@ impl Upload<'_> {
         Err(error_response::from_registry(self.repository.registry(), &self.act, answer))
     }
 
-    /// Tells how much of the blob has gone, `start` bytes having gone before.
+    /// Returns a receiver that reports the progress of the blob, after `start` earlier bytes.
     pub(crate) fn report(&self, start: u64) -> Report {
         let notify = self.repository.client.options().notify.clone();
         let (digest, total) = (self.blob.digest.clone(), self.blob.size);
@@ -416,7 +417,7 @@ impl Upload<'_> {
         Report::new(move |sent| {
             let done = start + sent;
             let before = told.load(Ordering::Relaxed);
-            // A body that is sent again begins below what was told.
+            // A repeated body begins below the last reported number.
             if (before..before + TOLD_EVERY).contains(&done) && done != total {
                 return;
             }
@@ -426,7 +427,7 @@ impl Upload<'_> {
     }
 }
 
-/// Returns true if a registry says that it received other bytes.
+/// Returns true if a registry reports that it received other bytes.
 fn is_wrong_digest(answer: &Response) -> bool {
     error_response::entries(answer).iter().any(|entry| entry.code == "DIGEST_INVALID")
 }

@@ -1,6 +1,6 @@
-//! A blob in chunks: each that arrives is progress, so a large blob gets through where one PUT
-//! never would. Registries disagree about what they have received; what to believe is in
-//! [`Chunks::settle_offset`].
+//! Upload of a blob in chunks. Each chunk is progress, so a large blob succeeds over a connection
+//! on which one PUT never would. Registries report the received bytes differently;
+//! [`Chunks::settle_offset`] has the rules.
 
 use super::{
     host::Capability as Known,
@@ -18,25 +18,24 @@ use crate::{
 };
 use ::http::Method;
 
-/// Largest chunk that the client sends to a registry with a large minimum.
+/// Largest chunk in bytes that the client sends to a registry with a large minimum.
 const MOST: u64 = 1024 * MIB;
 
-/// Number of times that an upload may get out of step with its registry, in all its sessions
-/// together. A registry that always says that it has less than was sent would otherwise go on for
-/// ever.
+/// Maximum number of times that an upload may lose its position, in all its sessions together. A
+/// registry that always reports fewer bytes than the client sent would otherwise go on for ever.
 const STUMBLES: u32 = 16;
 
 /// Progress of a blob in all sessions of its upload.
 #[derive(Debug, Default)]
 pub(crate) struct Course {
-    /// The most bytes that a session has had, as far as tries were granted for it.
+    /// Maximum number of bytes of any session, up to which the tries were reset.
     furthest: u64,
-    /// Number of times that we were out of step.
+    /// Number of times that the upload lost its position.
     stumbles: u32,
 }
 
 impl Course {
-    /// Grants the tries anew if `offset` is well beyond what any session has had.
+    /// Resets the count of tries if `offset` is well beyond that of any session.
     fn reached(&mut self, offset: u64, tries: &mut Tries) {
         if offset >= self.furthest.saturating_add(PROGRESS) {
             self.furthest = offset;
@@ -44,19 +43,19 @@ impl Course {
         }
     }
 
-    /// Counts a stumble; `false` when there were too many.
+    /// Counts a lost position. Returns false after too many.
     fn stumbles(&mut self) -> bool {
         self.stumbles += 1;
         self.stumbles <= STUMBLES
     }
 }
 
-/// A blob on its way in chunks.
+/// Upload of one blob in chunks.
 pub(crate) struct Chunks<'a, 'b> {
     upload: &'a Upload<'b>,
-    /// Bytes that the registry has received, as far as the client knows.
+    /// Number of bytes that the registry has received, as far as the client knows.
     offset: u64,
-    /// True if what the registry says of it has turned out to be worth nothing.
+    /// Marker for a registry whose own count has proved wrong.
     deaf: bool,
     course: &'a mut Course,
 }
@@ -66,8 +65,8 @@ impl<'a, 'b> Chunks<'a, 'b> {
         Self { upload, offset: 0, deaf: false, course }
     }
 
-    /// One session from its first chunk to its last. Faults are got over as long as the session
-    /// lives; what ends it comes back, for the caller to begin another.
+    /// Runs one session from its first chunk to its last. The function retries faults as long as
+    /// the session exists. If the session ends, the error tells the caller to open another.
     pub(crate) async fn run(mut self, tries: &mut Tries) -> Result<(), Setback> {
         let upload = self.upload;
         let (client, host) = (&upload.repository.client, &upload.repository.host);
@@ -96,18 +95,18 @@ impl<'a, 'b> Chunks<'a, 'b> {
                         host.chunks().learn(Known::No);
                         return Err(trouble.into());
                     }
-                    // A smaller chunk may pass.
+                    // A smaller chunk may succeed.
                     413 if host.refused_body(length) && self.resume(&mut session).await? => {
                         continue;
                     }
-                    // Out of step: either we or what it said of itself.
+                    // The positions differ: either ours is wrong, or the registry's report.
                     416 if !self.deaf && self.course.stumbles() => {
                         let before = self.offset;
                         self.follow_session(&mut session, full)?;
                         if self.resume(&mut session).await? && self.offset != before {
                             continue;
                         }
-                        // Or, as one large registry says it, too large.
+                        // One large registry uses this status for a chunk that is too large.
                         if host.refused_body(length) {
                             continue;
                         }
@@ -120,7 +119,8 @@ impl<'a, 'b> Chunks<'a, 'b> {
                 return Err(trouble.into());
             }
             if !self.resume(&mut session).await? {
-                // Its state is unknown; another session begins at nothing, but surely so.
+                // The state of the session is unknown. A new session begins at zero, with a known
+                // state.
                 return Err(trouble.into());
             }
             self.course.reached(self.offset, tries);
@@ -134,7 +134,8 @@ impl<'a, 'b> Chunks<'a, 'b> {
         size.min(repository.host.body_cap().unwrap_or(u64::MAX))
     }
 
-    /// The last chunk goes with the PUT: some registries fail on an empty one.
+    /// Builds the request for a chunk. The PUT contains the last chunk, since some registries fail
+    /// on an empty one.
     fn call(&self, session: &Session, length: u64, last: bool) -> Request {
         let upload = self.upload;
         let (method, url) = if last {
@@ -152,9 +153,9 @@ impl<'a, 'b> Chunks<'a, 'b> {
     }
 
     /// Returns the registry's offset after a chunk. If the registry reports fewer bytes than were
-    /// sent, the client asks its session; if that says the same, the client sends the rest again;
-    /// if the registry refuses that as out of step, both reports were stale (as on registries that
-    /// count only closed parts) and the client's own count holds.
+    /// sent, the client asks its session. If the session reports the same, the client sends the
+    /// rest again. If the registry refuses that as out of step, both reports were stale (as on
+    /// registries that count only closed parts), and the client's own count holds.
     async fn settle_offset(
         &mut self,
         session: &mut Session,
@@ -177,7 +178,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
                     );
                     return Err(Error::new(ErrorKind::Protocol, message).into());
                 }
-                // Try theirs with the next chunk; a refusal brings us back here by way of 416.
+                // The next chunk tries the registry's offset. A refusal (416) returns to this code.
                 self.offset = theirs;
                 if let Err(Setback::Trouble(Trouble::Refused(full))) = self.probe(session).await
                     && full.status.as_u16() == 416
@@ -191,7 +192,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
         }
     }
 
-    /// Sends the chunk at the registry's offset, to see whether it means it.
+    /// Sends the chunk at the registry's offset, to test the offset.
     async fn probe(&mut self, session: &mut Session) -> Result<(), Setback> {
         let size = self.upload.blob.size;
         let length = self.chunk(session).min(size - self.offset);
@@ -205,7 +206,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
         Ok(())
     }
 
-    /// Takes up the session where the registry says it is; `false` when it does not say.
+    /// Resumes the session at the registry's offset. Returns false if the registry reports none.
     async fn resume(&mut self, session: &mut Session) -> Result<bool, Setback> {
         match self.ask(session).await {
             Ok(Some(theirs)) if theirs <= self.upload.blob.size => {
@@ -225,7 +226,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
         Ok(received(&answer))
     }
 
-    /// The session's next address, if the answer names one.
+    /// Takes the session's next address from the response, if there is one.
     fn follow_session(&self, session: &mut Session, answer: &Response) -> Result<(), Error> {
         if let Some(location) = text(&answer.headers, "location") {
             let (url, _) = follow(&answer.url, Some(location)).map_err(|error| {
@@ -235,7 +236,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
                 )
                 .with_source(error)
             })?;
-            // Credentials once dropped stay dropped.
+            // Credentials that were dropped once are never sent again.
             if self.upload.credentials_for(&url, answer) == Credentials::Drop {
                 session.credentials = Credentials::Drop;
             }
@@ -245,7 +246,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
     }
 }
 
-/// The count of bytes in `Range: 0-99`; `0-0` of a fresh session is none, or one.
+/// Returns the number of bytes in `Range: 0-99`. In a new session, `0-0` means zero or one.
 fn received(answer: &Response) -> Option<u64> {
     let range = text(&answer.headers, "range")?.trim();
     let (start, last) = range.strip_prefix("bytes=").unwrap_or(range).split_once('-')?;

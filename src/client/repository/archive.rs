@@ -1,6 +1,6 @@
-//! An archive from a classic repository: streamed into memory or a file, hashed as it comes,
-//! resumed where the server knows how. Its bytes are taken as they are; no content coding is
-//! undone, since servers name the archive's own gzip as one.
+//! Download of an archive from a chart repository: into memory or a file, hashed on arrival, and
+//! resumed if the server supports it. The client does not decode a content coding, since servers
+//! declare the archive's own gzip as one.
 
 use super::index::HttpRepository;
 use crate::{
@@ -24,18 +24,19 @@ use ::http::Method;
 use std::{io::Write, path::Path};
 use url::Url;
 
-/// A chart's archive as it came.
+/// Downloaded archive of a chart.
 #[derive(Clone, Debug)]
 pub struct Archive {
-    /// Its bytes, as the server sent them.
+    /// Unchanged bytes of the response.
     pub bytes: BlobBytes,
-    /// Their digest.
+    /// Digest of the bytes.
     pub digest: Digest,
     /// Size in bytes.
     pub size: u64,
 }
 
-/// Helm gives chart servers this much longer than registries: some build the archive while we wait.
+/// Factor of the time limit: Helm allows chart servers this much more than registries, since some
+/// build the archive during the request.
 const STALL_FACTOR: u32 = 4;
 
 impl HttpRepository {
@@ -79,7 +80,7 @@ impl HttpRepository {
                         download.restart();
                         continue;
                     }
-                    // A refusal is one wherever a redirect led.
+                    // A refusal is final, even behind a redirect.
                     full.from = Origin::Registry;
                     Trouble::Refused(full)
                 }
@@ -103,7 +104,7 @@ impl HttpRepository {
         }
     }
 
-    /// Takes in what an answer brings.
+    /// Appends the bytes of a response.
     async fn take(
         &self,
         download: &mut Download,
@@ -117,7 +118,7 @@ impl HttpRepository {
             200 => {
                 download.restart();
                 let header = |name| text(&answer.headers, name);
-                // Without a strong tag nothing says that two parts belong together.
+                // Without a strong ETag, nothing proves that two parts belong together.
                 download.validator =
                     header("etag").filter(|etag| etag.starts_with('"')).map(str::to_owned);
             }
@@ -142,7 +143,8 @@ impl HttpRepository {
         let folder = self.client.options().cache.clone().unwrap_or_else(std::env::temp_dir);
         let typed = is_html(&answer.headers);
         while let Some(chunk) = answer.chunk().await? {
-            // The bytes decide: some hosts call every file a page. An archive begins as gzip does.
+            // The bytes decide: some hosts declare every file as a web page. An archive begins with
+            // the bytes of gzip.
             if typed && download.size() == 0 && !chunk.is_empty() && !chunk.starts_with(b"\x1f") {
                 let message = format!("failed to fetch {url} : it is a web page, not a chart");
                 return Err(Error::new(ErrorKind::Protocol, message)
@@ -172,7 +174,7 @@ fn continues(range: Option<&str>, at: u64) -> bool {
 /// Part of an archive that has arrived.
 struct Download {
     spool: Spool,
-    /// Strong `ETag` of the answer that the bytes came with. Without one, a broken download starts
+    /// Strong `ETag` of the response that had the bytes. Without one, a broken download starts
     /// again at the first byte.
     validator: Option<String>,
     cap: u64,

@@ -1,8 +1,8 @@
-//! A classic chart repository over HTTP: its index, archives and provenance files. What an index
-//! says is [`crate::index`]'s business; here are the requests, and who gets to see the credentials.
+//! Chart repository over HTTP: requests for its index, archives and provenance files, and the rules
+//! for its credentials. [`crate::index`] parses the index.
 //!
-//! Credentials go to the repository's own scheme, host and port, and elsewhere only when asked to;
-//! never along a redirect to another origin.
+//! The client sends credentials to the repository's own scheme, host and port. It sends them
+//! elsewhere only if the user asks for it, and never along a redirect to another origin.
 
 use crate::{
     Advice, Error, ErrorKind, Result,
@@ -37,7 +37,7 @@ pub enum Credentials {
     /// The repository's own scheme, host and port.
     #[default]
     SameOrigin,
-    /// Every host that the index names; Helm's `--pass-credentials`.
+    /// Every host that the index names, as with Helm's `--pass-credentials`.
     Everywhere,
 }
 
@@ -45,21 +45,21 @@ pub enum Credentials {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Options {
-    /// Its URL, without `index.yaml`. A name and password within it count as credential when none
-    /// is given.
+    /// URL of the repository, without `index.yaml`. A name and password in it are the credential if
+    /// no other is given.
     pub url: String,
     /// Credential for the repository.
     pub credential: Option<Credential>,
-    /// The header that a bearer token is sent in; `Authorization: Bearer` when there is none.
+    /// Header for a bearer token. `None` selects `Authorization: Bearer`.
     pub token_header: Option<String>,
     /// Hosts that receive the credential.
     pub credentials: Credentials,
-    /// TLS settings of its own, instead of the client's.
+    /// TLS settings of the repository, which replace the client's.
     pub trust: Option<Trust>,
 }
 
 impl Options {
-    /// The repository at `url`, without credentials.
+    /// Makes options for the repository at `url`, without credentials.
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), ..Self::default() }
     }
@@ -68,9 +68,9 @@ impl Options {
 /// Validators of a cached index: `ETag` and `Last-Modified`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Validators {
-    /// `ETag`, as it was sent.
+    /// Unchanged value of `ETag`.
     pub etag: Option<String>,
-    /// `Last-Modified`, as it was sent.
+    /// Unchanged value of `Last-Modified`.
     pub last_modified: Option<String>,
 }
 
@@ -81,14 +81,14 @@ impl Validators {
     }
 }
 
-/// An answer to the question for the index.
+/// Result of a request for the index.
 #[derive(Clone, Debug)]
 pub enum Fetched {
     /// The index has not changed since the validators were received.
     NotModified,
-    /// A new index with its validators.
+    /// New index with its validators.
     Index {
-        /// Its text.
+        /// Text of the index.
         bytes: Bytes,
         /// Validators for the next request; empty if the server sends none.
         validators: Validators,
@@ -98,19 +98,19 @@ pub enum Fetched {
 /// Result of a request for an archive's provenance file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signed {
-    /// A signed text.
+    /// Signed text of the provenance file.
     Found(Bytes),
-    /// The server says that there is none.
+    /// The server reports that the file does not exist.
     Absent,
-    /// Something else, in a few words: a web page, or a refusal. Hosts answer so for any path they
-    /// do not know.
+    /// Short description of another response: a web page, or a refusal. Some hosts answer so for
+    /// any unknown path.
     Unusable(String),
 }
 
 /// First bytes of a provenance file. Its type is not reliable (RFC 9580, 7).
 const SIGNED: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
 
-/// A classic repository. Cheap to clone.
+/// Client of one chart repository. A copy costs little.
 #[derive(Clone)]
 pub struct HttpRepository {
     pub(crate) client: Client,
@@ -127,11 +127,11 @@ impl fmt::Debug for HttpRepository {
 }
 
 impl Client {
-    /// A classic repository.
+    /// Opens a chart repository.
     ///
     /// # Errors
-    /// `Usage` for what is no `http://` or `https://` URL, `Denied` for a credential that no header
-    /// can carry, and what is wrong with certificates.
+    /// `Usage` for a text that is not an `http://` or `https://` URL, `Denied` for a credential
+    /// that is invalid in a header, and errors of certificates.
     pub fn chart_repository(&self, options: Options) -> Result<HttpRepository> {
         let url = parse(&options.url)?;
         let credential = options.credential.or_else(|| user_of(&url));
@@ -149,15 +149,15 @@ impl Client {
 }
 
 impl HttpRepository {
-    /// Its URL, without credentials.
+    /// Returns the URL, without credentials.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
 
-    /// The index, unless it is what `known` stands for: one GET.
+    /// Downloads the index with one GET, unless the server confirms that `known` is current.
     ///
     /// # Errors
-    /// What the other side says, in Helm's words; `Limit` for an index larger than allowed.
+    /// Returns the server's error in Helm's words, or `Limit` for an index larger than allowed.
     pub async fn index(&self, known: Option<&Validators>) -> Result<Fetched> {
         let url = self.beneath("index.yaml");
         let mut call = Request::new(Method::GET, url.clone()).header("accept-encoding", "gzip");
@@ -184,8 +184,8 @@ impl HttpRepository {
             }),
         };
         let encoding = header("content-encoding").unwrap_or_default().to_ascii_lowercase();
-        // The bytes say more than the header, which storage keeps as it was once given: no YAML or
-        // JSON begins as gzip does.
+        // The bytes are more reliable than the header, which storage keeps from the upload. No YAML
+        // or JSON begins with the bytes of gzip.
         let bytes = match encoding.trim() {
             coding if answer.body.starts_with(b"\x1f\x8b") && !coding.is_empty() => {
                 let body = answer.body;
@@ -206,20 +206,21 @@ impl HttpRepository {
         Ok(Fetched::Index { bytes, validators })
     }
 
-    /// Downloads a chart's archive of up to `cap` bytes from an absolute URL, as
-    /// [`crate::index::url`] makes it. The result contains the digest; the caller compares it.
+    /// Downloads a chart's archive of up to `cap` bytes from an absolute URL, as from
+    /// [`crate::index::url`]. The result contains the digest, and the caller compares it.
     ///
     /// # Errors
-    /// `NotFound` when the other side says so, `Limit` beyond the cap, and whatever else it says,
-    /// in Helm's words.
+    /// `NotFound` if the server reports so, `Limit` beyond the cap, or the server's other errors in
+    /// Helm's words.
     pub async fn archive(&self, url: &str, cap: u64) -> Result<Archive> {
         self.fetch_archive(parse(url)?, cap).await
     }
 
-    /// The provenance file at an absolute URL; `None` when the other side says that there is none.
+    /// Downloads the provenance file at an absolute URL. The result is `None` if the server reports
+    /// that it does not exist.
     ///
     /// # Errors
-    /// Any other refusal: one that is not there and one that cannot be had are not the same.
+    /// Returns any other refusal, since a missing file and an inaccessible one differ.
     pub async fn provenance(&self, url: &str) -> Result<Option<Bytes>> {
         let url = parse(url)?;
         let call = Request::new(Method::GET, url.clone()).header("accept-encoding", "identity");
@@ -233,11 +234,11 @@ impl HttpRepository {
         }
     }
 
-    /// The provenance file at an absolute URL, judged by its first line. The archive beside it was
-    /// not refused, so a server that refuses this path, or answers something else, has none.
+    /// Downloads the provenance file at an absolute URL, and checks its first line. The server did
+    /// return the archive, so if it refuses this path or sends other content, it has no such file.
     ///
     /// # Errors
-    /// `Denied` where credentials are asked for, and failures of the server.
+    /// `Denied` if the server asks for credentials, and failures of the server.
     pub async fn signed(&self, url: &str) -> Result<Signed> {
         let url = parse(url)?;
         let call = Request::new(Method::GET, url.clone()).header("accept-encoding", "identity");
@@ -256,12 +257,13 @@ impl HttpRepository {
         })
     }
 
-    /// An address beneath the repository's: its path grows, its query stays.
+    /// Returns an address below the repository's URL. The function extends the path and keeps the
+    /// query.
     pub(crate) fn beneath(&self, rest: &str) -> Url {
         beneath(&self.url, rest)
     }
 
-    /// Asks until there is an answer, whatever it says.
+    /// Sends a request until there is a response, with any status.
     pub(crate) async fn settle(&self, act: &str, call: &Request, cap: u64) -> Result<Response> {
         let (call, header) = self.authorized(call.clone());
         let settled =
@@ -274,7 +276,7 @@ impl HttpRepository {
         })
     }
 
-    /// The call with the proof that its address may see.
+    /// Adds the credentials that the request's address may receive.
     pub(crate) fn authorized(&self, mut call: Request) -> (Request, Option<HeaderValue>) {
         let own = user_of(&call.url).and_then(|credential| basic(&credential).ok());
         call.url = shown(&call.url);
@@ -295,9 +297,12 @@ impl HttpRepository {
     }
 }
 
-/// Returns true if a `Last-Modified` tells one version of a file from the next. A file may change
-/// twice within one second, so the date must be at least one second before the answer's own `Date`
-/// (RFC 9110, 8.8.2.2).
+/// Returns true if a `Last-Modified` distinguishes one version of a file from the next. A file may
+/// change twice within one second, so the date must be at least one second before the response's
+/// own `Date` (RFC 9110, 8.8.2.2).
+///
+/// Without a `Date`, the function uses our own clock. It may differ from the server's by the minute
+/// that the RFC allows.
 ///
 /// Without a `Date` our own clock is asked, which may differ from the server's by the minute that
 /// the RFC allows for.
@@ -310,7 +315,7 @@ fn is_strong_date(modified: &str, date: Option<&str>, now: Timestamp) -> bool {
     }
 }
 
-/// A URL whose path grows by `rest`.
+/// Appends `rest` to the path of a URL.
 pub(crate) fn beneath(base: &Url, rest: &str) -> Url {
     let mut url = base.clone();
     let path = format!("{}/{rest}", url.path().trim_end_matches('/'));
@@ -318,16 +323,16 @@ pub(crate) fn beneath(base: &Url, rest: &str) -> Url {
     url
 }
 
-/// A URL without the credentials in it.
+/// Returns a URL without the credentials in it.
 fn shown(url: &Url) -> Url {
     let mut url = url.clone();
-    // Neither can fail on a URL with a host.
+    // Neither call can fail on a URL with a host.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url
 }
 
-/// Reads an http(s) URL.
+/// Parses an HTTP or HTTPS URL.
 pub(crate) fn parse(text: &str) -> Result<Url> {
     let shown = || text.rsplit_once('@').map_or(text, |(_, rest)| rest);
     let url: Url = text.parse().map_err(|error: url::ParseError| {
@@ -339,7 +344,7 @@ pub(crate) fn parse(text: &str) -> Result<Url> {
     }
 }
 
-/// The name and password within a URL.
+/// Returns the name and password in a URL.
 fn user_of(url: &Url) -> Option<Credential> {
     let decode =
         |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -349,7 +354,7 @@ fn user_of(url: &Url) -> Option<Credential> {
         .then(|| Credential::Basic { username, password: Secret::new(password) })
 }
 
-/// A credential as a header.
+/// Builds the header for a credential.
 fn proof(credential: &Credential, token_header: Option<&str>) -> Result<(HeaderName, HeaderValue)> {
     let Credential::Bearer(token) = credential else {
         return Ok((AUTHORIZATION, basic(credential)?));

@@ -1,4 +1,4 @@
-//! Chart repositories over HTTP: their index.yaml and their archives.
+//! Chart repositories over HTTP: their `index.yaml` and their archives.
 
 pub(super) mod archive;
 pub mod index;
