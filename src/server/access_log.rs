@@ -1,5 +1,6 @@
-//! One line a request: who asked for what and what came of it, never with credentials. Each request
-//! has an id, its own or a new one, which the client gets back.
+//! Access log with one line for each request: the client, the request and the result, without
+//! credentials. Each request has an id, which the client or the server chooses and the response
+//! repeats.
 
 use super::net::response::header_value;
 use crate::store::unique;
@@ -13,16 +14,16 @@ use std::{
 
 const ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The other end of a connection, as the listener knows it.
+/// Address of the client, as seen by the listener.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
-/// A request that has begun.
+/// Log line of a request that has begun.
 pub(super) struct Line {
     id: HeaderValue,
     user: Option<String>,
     begun: Instant,
-    /// Method, path and peer; gathered only when somebody reads the lines.
+    /// Method, path and client address. The server collects them only if the log is enabled.
     asked: Option<(http::Method, String, Option<SocketAddr>)>,
 }
 
@@ -35,7 +36,7 @@ impl Line {
             begun: Instant::now(),
             asked: asked.then(|| {
                 let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
-                // The query is left out: it is the place where tools put secrets.
+                // The log omits the query, since tools put secrets there.
                 (request.method().clone(), request.uri().path().to_owned(), peer)
             }),
         }
@@ -46,7 +47,7 @@ impl Line {
         self.user = user;
     }
 
-    /// The answer is known; its body may still be on the way.
+    /// Ends the line when the status is known. The body may still be in transit.
     pub(super) fn end(self, response: &mut Response) {
         if let Some((method, path, peer)) = self.asked {
             let length = response.headers().get(header::CONTENT_LENGTH);
@@ -66,7 +67,7 @@ impl Line {
     }
 }
 
-/// Gives requests their ids.
+/// Source of request ids.
 #[derive(Debug)]
 pub(super) struct Ids {
     start: String,
@@ -80,7 +81,7 @@ impl Ids {
         Self { start, next: AtomicU64::new(1) }
     }
 
-    /// The id that the client or a proxy gave it, if it is a plain word; else a new one.
+    /// Returns the id from the client or a proxy if it is a plain word, else a new one.
     fn of(&self, request: &Request) -> HeaderValue {
         let plain = |value: &&HeaderValue| {
             let bytes = value.as_bytes();

@@ -1,5 +1,5 @@
-//! Request bodies: read with a bound on silence and a least rate, and drained with a bound on
-//! length when they are not wanted.
+//! Request bodies. The server limits silences and requires a minimum rate. It drains an unwanted
+//! body up to a maximum length.
 
 use super::net::refusal::{Code, Refusal};
 use crate::limits;
@@ -16,12 +16,13 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bytes of an unwanted body that the server reads, so that a client which sends before it listens
-/// receives the answer. Closing at once would reset the connection under the answer.
+/// Maximum bytes of an unwanted body that the server reads, so that a client which sends before it
+/// listens receives the response. An immediate close would reset the connection before the response
+/// arrives.
 const DRAIN_BYTES: usize = 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// The next bytes of a body, or `None` at its end.
+/// Reads the next bytes of a body, or `None` at its end.
 pub(super) async fn frame(body: &mut Body, stall: Duration) -> Result<Option<Bytes>, Refusal> {
     loop {
         match tokio::time::timeout(stall, body.frame()).await {
@@ -50,8 +51,8 @@ pub(super) async fn frame(body: &mut Body, stall: Duration) -> Result<Option<Byt
     }
 }
 
-/// A body that ends in an error when its client keeps the server waiting for too long in all. Only
-/// the time counts in which somebody waits for its next bytes.
+/// Body that fails if its client makes the server wait too long in total. Only the time in which
+/// the server waits for bytes counts.
 #[derive(Debug)]
 pub(super) struct Paced<B> {
     body: B,
@@ -64,9 +65,9 @@ pub(super) struct Paced<B> {
 /// The slowest body that the server accepts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// Waiting that costs nothing.
+    /// Waiting time that does not count.
     pub(super) grace: Duration,
-    /// Bytes for which a second more may be waited.
+    /// Bytes that add one second of allowed waiting.
     pub(super) bytes_a_second: u64,
 }
 
@@ -87,7 +88,7 @@ impl<B> Paced<B> {
     }
 }
 
-/// A body came too slowly.
+/// Error for a body that arrived too slowly.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the body arrives too slowly")]
 struct TooSlow;
@@ -140,8 +141,8 @@ where
     }
 }
 
-/// The memory for bodies of one kind of request that are held whole. Without it, each of thousands
-/// of connections could have as much as its own cap lets it.
+/// Memory for the bodies of one kind of request that the server reads whole. Without this limit,
+/// each of thousands of connections could use the maximum of its own body.
 #[derive(Clone, Debug)]
 pub(super) struct HeldBodies(Arc<Semaphore>);
 
@@ -151,12 +152,12 @@ impl Default for HeldBodies {
     }
 }
 
-/// There is no memory for more bytes of a body.
+/// Error for a body without free memory for more bytes.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("too many large requests are in progress; try again later")]
 pub(super) struct NoRoom;
 
-/// Memory that one body holds until it is dropped.
+/// Memory of one body, which the drop frees.
 #[derive(Debug)]
 pub(super) struct HeldBody {
     room: Arc<Semaphore>,
@@ -170,10 +171,11 @@ impl HeldBodies {
 }
 
 impl HeldBody {
-    /// Holds `length` bytes in all from now on.
+    /// Reserves `length` bytes in total.
     ///
     /// # Errors
-    /// When others hold too much. The first [`limits::SMALL_BODY`] are always held.
+    /// Fails if other bodies use too much. The first [`limits::SMALL_BODY`] bytes are always
+    /// available.
     pub(super) fn grow(&mut self, length: usize) -> Result<(), NoRoom> {
         let has = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let more = length.saturating_sub(limits::SMALL_BODY).saturating_sub(has);
@@ -190,9 +192,9 @@ impl HeldBody {
     }
 }
 
-/// Reads away the rest of the body of a request that is refused, as far as that is cheap.
+/// Drains the body of a refused request, up to a limit.
 pub(super) async fn drain(head: &Parts, mut body: Body) {
-    // A client that says this waits to be asked for its body; reading would ask.
+    // A client with this header sends its body only on request. Reading would request it.
     if head.headers.contains_key(header::EXPECT) {
         return;
     }
@@ -204,7 +206,7 @@ pub(super) async fn drain(head: &Parts, mut body: Body) {
             left = rest;
         }
     };
-    // Whether it ended or not, the answer goes out now.
+    // The response goes out now, whether the body ended or not.
     let _ = tokio::time::timeout(DRAIN_TIME, read).await;
 }
 
@@ -213,7 +215,7 @@ mod tests {
     use super::*;
     use futures_util::{StreamExt, stream};
 
-    /// A body of frames, each of which is waited for.
+    /// Makes a body of frames with a wait before each.
     fn dripping(frames: usize, length: usize) -> Body {
         Body::from_stream(stream::iter(0..frames).then(move |_| async move {
             tokio::task::yield_now().await;

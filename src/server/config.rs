@@ -1,4 +1,4 @@
-//! The settings of a registry, and their defaults.
+//! Settings of a registry, with their defaults.
 
 use super::{auth::Access, chartmuseum, net::tls::Tls};
 use crate::{limits::Limits, store::disk::repository::Missing};
@@ -8,32 +8,32 @@ use std::{net::SocketAddr, time::Duration};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// The address to listen on. Port 0 takes a free port.
+    /// Address to listen on. Port 0 selects a free port.
     pub listen: SocketAddr,
-    /// The users whom the registry serves.
+    /// Clients that may use the registry.
     pub access: Access,
-    /// Permission to listen beyond this machine while the registry needs no credentials.
+    /// Permission to listen on an address outside of this machine without credentials.
     pub open: Open,
-    /// The TLS certificate and key. Without them, the registry uses plain HTTP.
+    /// TLS certificate and key. Without them, the registry uses plain HTTP.
     pub tls: Option<Tls>,
-    /// The limits that apply.
+    /// Limits on sizes and numbers.
     pub limits: Limits,
-    /// The rule for manifests that refer to content that does not exist.
+    /// Rule for manifests that refer to missing content.
     pub missing: Missing,
-    /// The time that a request's body may stay silent.
+    /// Time limit for silence in a request's body.
     pub stall: Duration,
-    /// The time that open requests get to finish at shutdown.
+    /// Time that open requests get to finish at shutdown.
     pub drain: Duration,
-    /// The time that an idle upload is kept.
+    /// Time that the server keeps an idle upload.
     pub upload_rest: Duration,
     /// Options of the ChartMuseum API.
     pub museum: chartmuseum::Options,
 }
 
-/// Permission for everybody on the network to use a registry without credentials.
+/// Permission for every client on the network to use a registry without credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Open {
-    /// Yes, somebody decided so.
+    /// The user gave the permission.
     Yes,
     /// No permission.
     #[default]

@@ -1,4 +1,4 @@
-//! A router on a socket: connections, time-outs, and an end that waits for what is under way.
+//! Server for a router: connections, time limits, and a shutdown that waits for open requests.
 
 use super::{
     Access, Config, Open, Tls, Upstream,
@@ -30,19 +30,19 @@ use tokio::{
 };
 use tower_service::Service;
 
-/// The time limit for a request's head, and for the next request on a connection.
+/// Time limit for a request's head, and for the next request on a connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time that a client may leave a response unread.
+/// Time limit for a client that does not read a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// The delay before the next try, if the server could not read the store's charts.
+/// Delay before the next try, if the server could not read the store's charts.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
-/// A server that has its address but does not answer yet.
+/// Server that has its address but does not answer yet.
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
-    /// The background work that runs until shutdown.
+    /// Background work that runs until shutdown.
     beside: BoxFuture<'static, ()>,
     tls: Option<Tls>,
     drain: Duration,
@@ -54,11 +54,11 @@ impl std::fmt::Debug for Bound {
     }
 }
 
-/// Takes the address of `config` for a registry over `disk`.
+/// Binds the address of `config` for a registry over `disk`.
 ///
 /// # Errors
-/// `Usage` when the address is not this machine's own and nobody is asked for credentials, unless
-/// the configuration says that this is meant; `Network` when the address cannot be had.
+/// `Usage` if the address is not this machine's own and the registry needs no credentials, unless
+/// the configuration allows it. `Network` if the address is not available.
 pub async fn bind(disk: Disk, config: Config) -> Result<Bound> {
     let (listener, address) = listen(&config).await?;
     let (tls, drain, rest) = (config.tls.clone(), config.drain, config.upload_rest);
@@ -71,7 +71,7 @@ pub async fn bind(disk: Disk, config: Config) -> Result<Bound> {
     Ok(Bound { listener, address, router, beside: beside.boxed(), tls, drain })
 }
 
-/// Takes the address of `config` for a server over a store elsewhere.
+/// Binds the address of `config` for a server over a remote store.
 ///
 /// # Errors
 /// As [`bind`].
@@ -102,7 +102,7 @@ async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr)> {
 }
 
 impl Bound {
-    /// The address it has; the port is the real one.
+    /// Returns the bound address, with the real port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -113,7 +113,8 @@ impl Bound {
         format!("{scheme}://{}", self.address)
     }
 
-    /// Answers until `stop` comes, then lets open requests end within the configured time.
+    /// Answers requests until `stop` completes, then lets open requests finish within the
+    /// configured time.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let Self { listener, router, beside, tls, drain, .. } = self;
         let beside = tokio::spawn(beside);
@@ -130,7 +131,7 @@ impl Bound {
                         connections.spawn(connection(stream, Peer(peer), router, tls, closed.clone()));
                     }
                     Err(error) => {
-                        // Mostly too many open files: give others a moment to close theirs.
+                        // The usual cause is too many open files: a pause lets others close theirs.
                         tracing::warn!(%error, "cannot accept a connection");
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
@@ -146,19 +147,19 @@ impl Bound {
         }
     }
 
-    /// Answers on a task of its own.
+    /// Answers requests on a task of its own.
     pub fn spawn(self) -> Running {
         let address = self.address;
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(self.run(async {
-            // Being told and being dropped both mean to stop.
+            // A message and a drop of the sender both mean to stop.
             let _ = stopped.await;
         }));
         Running { address, stop, task }
     }
 }
 
-/// Gives up the uploads that nobody went on with, now and then.
+/// Removes idle uploads at intervals.
 async fn keep_up(disk: &Disk, rest: Duration) {
     let mut upkeep = tokio::time::interval(rest / 4 + Duration::from_secs(1));
     loop {
@@ -177,7 +178,7 @@ fn expire(disk: &Disk, rest: Duration) {
     });
 }
 
-/// A registry that answers on a task of its own, until it is stopped or dropped.
+/// Registry that answers on a task of its own, until its owner stops or drops it.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
@@ -186,12 +187,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// The address it has.
+    /// Returns the bound address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops it and waits for its end.
+    /// Stops the registry and waits for its end.
     pub async fn stop(self) {
         drop(self.stop);
         if let Err(error) = self.task.await {
@@ -207,7 +208,7 @@ async fn connection(
     tls: Option<Tls>,
     closed: watch::Receiver<()>,
 ) {
-    // Small answers must not wait for more to send.
+    // Without this, a small response would wait for more data.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }

@@ -1,5 +1,5 @@
-//! A router over a store: the OCI distribution API, as `chartferry serve` shows it and as tests
-//! talk to it. It knows nothing of clients, and prints nothing.
+//! Server over a store: the OCI distribution API and the ChartMuseum API, for `chartferry serve`
+//! and for tests. The module does not depend on the client, and prints nothing.
 
 mod access_log;
 mod auth;

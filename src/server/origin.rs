@@ -1,11 +1,11 @@
-//! Web pages that write: a browser on the machine of a server, or in its network, sends to it for
-//! any page it shows. Browsers name the page in `Origin` with every request that is neither GET nor
-//! HEAD. Other clients send no `Origin`, and are not judged by it.
+//! Protection against writes by web pages. A browser on the server's machine or network sends
+//! requests for any page that it shows. Browsers name the page in `Origin` with every request other
+//! than GET and HEAD. Other clients send no `Origin`, and these rules do not apply to them.
 //!
 //! A page of the server itself may write. On a loopback address the page must also have a loopback
-//! name: the owner of any other name can make it lead there (DNS rebinding). The pages that
-//! `--cors-alloworigin` and `--chart-url` name may write as well: a proxy before the server may
-//! show it under a name of its own.
+//! name, since the owner of any other name can point it there (DNS rebinding). The pages in
+//! `--cors-alloworigin` and `--chart-url` may write as well: a proxy before the server may have a
+//! name of its own.
 
 use super::Config;
 use axum::{
@@ -17,15 +17,15 @@ use axum::{
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use std::{net::IpAddr, sync::Arc};
 
-/// The web pages that may write.
+/// Web pages that may write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Origins {
     reach: Reach,
-    /// Hosts of pages that may; `None` when all may.
+    /// Hosts of pages that may write. `None` allows all.
     allowed: Option<Vec<String>>,
 }
 
-/// From where a server is reached.
+/// Network from which clients reach the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
     ThisMachine,
@@ -33,7 +33,7 @@ enum Reach {
 }
 
 impl Origins {
-    /// The pages that a configuration allows.
+    /// Returns the pages that a configuration allows.
     pub(super) fn of(config: &Config) -> Self {
         let reach =
             if config.listen.ip().is_loopback() { Reach::ThisMachine } else { Reach::Network };
@@ -46,7 +46,7 @@ impl Origins {
         Self { reach, allowed }
     }
 
-    /// A router that web pages of others cannot write by.
+    /// Adds this protection to a router.
     pub(super) fn guard(self, router: Router) -> Router {
         let this = Arc::new(self);
         router.layer(middleware::from_fn(move |request: Request, next: Next| {
@@ -60,7 +60,7 @@ impl Origins {
         }))
     }
 
-    /// The origin of a page that must not send this request.
+    /// Returns the origin of a page that must not send this request.
     fn refuses(&self, method: &Method, headers: &HeaderMap, uri: &Uri) -> Option<String> {
         if [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
             return None;
@@ -68,7 +68,7 @@ impl Origins {
         let allowed = self.allowed.as_ref()?;
         let origin = headers.get(header::ORIGIN)?;
         let origin = String::from_utf8_lossy(origin.as_bytes()).into_owned();
-        // `null`, of a sandboxed frame or a file, is nobody's own page.
+        // `null` is the origin of a sandboxed frame or a file, which no page owns.
         let Some(page) = host_of_origin(&origin) else { return Some(origin) };
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let host = uri.authority().map(|authority| authority.as_str()).or(host).map(normal);
@@ -86,22 +86,22 @@ fn refusal(origin: &str) -> Response {
     response
 }
 
-/// The host and port of an origin or URL, without the port that its scheme has by itself.
+/// Returns the host and port of an origin or URL, without the default port of its scheme.
 fn host_of_origin(origin: &str) -> Option<String> {
     let (scheme, rest) = origin.split_once("://")?;
     let host = rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty())?;
     matches!(scheme, "http" | "https").then(|| normal(host))
 }
 
-/// A host in small letters, without the ports that browsers leave out. The schemes are not
-/// compared: a proxy may speak TLS for the server.
+/// Returns a host in lower case, without the ports that browsers omit. The schemes do not count: a
+/// proxy may use TLS for the server.
 fn normal(host: &str) -> String {
     let host = host.to_ascii_lowercase();
     let bare = host.strip_suffix(":80").or_else(|| host.strip_suffix(":443"));
     bare.unwrap_or(&host).to_owned()
 }
 
-/// Reports whether a name, with or without a port, always resolves to this machine.
+/// Returns true if a name, with or without a port, always resolves to this machine.
 fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, _)) => address,

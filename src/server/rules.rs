@@ -1,5 +1,5 @@
-//! ChartMuseum's flags that say what may not be changed, held for the registry API: whoever guards
-//! a chart against one API would else have it changed by the other.
+//! ChartMuseum's flags against changes, applied to the registry API. A chart that one API protects
+//! could otherwise be changed through the other.
 
 use super::{
     auth::parent,
@@ -24,7 +24,7 @@ pub(super) struct Rules {
     api: Api,
     overwrite: Overwrite,
     most: Option<NonZeroUsize>,
-    /// Shared with the other API, so that of two who bring one version at once only one is first.
+    /// Locks that both APIs share, so that of two clients with one version only one is first.
     pub(super) turns: Arc<Turns>,
 }
 
@@ -34,8 +34,8 @@ impl Rules {
         Self { api, overwrite, most, turns }
     }
 
-    /// Refuses to delete what holds content, with `--disable-delete`. Tags, manifests and blobs
-    /// alike: a chart without its blob is gone too.
+    /// Refuses a deletion with `--disable-delete`. The rule covers tags, manifests and blobs, since
+    /// a chart needs its blob.
     pub(super) fn may_delete(&self, allowed: &'static str) -> Result<(), Refusal> {
         if self.api != Api::WithoutDelete {
             return Ok(());
@@ -46,13 +46,13 @@ impl Rules {
             .with(header::ALLOW, HeaderValue::from_static(allowed)))
     }
 
-    /// Reports whether the server must check a manifest before it tags it.
+    /// Returns true if the server must check a manifest before it tags it.
     pub(super) fn judge_tags(&self) -> bool {
         self.overwrite == Overwrite::Never || self.most.is_some()
     }
 
-    /// Refuses to move a tag off a chart, with `--disable-force-overwrite`, and one more chart in a
-    /// full namespace, with `--max-storage-objects`. The caller has the turn to change these
+    /// Refuses to move a tag from a chart, with `--disable-force-overwrite`, and a further chart in
+    /// a full namespace, with `--max-storage-objects`. The caller holds the lock to change these
     /// versions.
     pub(super) async fn may_tag(
         &self,
@@ -87,7 +87,7 @@ impl Rules {
                         Err(_) => false,
                     }
                 }
-                // Under another tag, say: this one would be shown in its place.
+                // With another tag, for example, this chart would replace the visible one.
                 None => shown.as_ref().is_some_and(|found| !is_archive(found, content.as_ref())),
             };
             // Any repository of the namespace may hold any chart of it.
@@ -115,8 +115,8 @@ impl Rules {
                     format!("`{name}:{tag}` is a chart, and this registry replaces no chart");
                 return Err(Refusal::new(StatusCode::CONFLICT, Code::Denied, message));
             }
-            // `a` in 1.0.0-2.0.0 and `a-1.0.0` in 2.0.0 have archives of one name, and only one can
-            // be served by it.
+            // `a` in 1.0.0-2.0.0 and `a-1.0.0` in 2.0.0 have archives with one name. The server can
+            // offer only one of them.
             let file = format!("{}-{version}.tgz", name.last_segment());
             let taken = shown.is_none() && charts.view().file(parent(name), &file).is_some();
             if taken && content.is_some() && self.overwrite == Overwrite::Never {
@@ -132,7 +132,7 @@ impl Rules {
         Ok(())
     }
 
-    /// The version that the index would show of a manifest, if it holds a chart.
+    /// Returns the version that the index would show for a manifest, if it holds a chart.
     pub(super) async fn shows(
         &self,
         charts: &Follower<Disk>,
@@ -160,13 +160,13 @@ impl Rules {
     }
 }
 
-/// The archive of the chart that a manifest holds, or that an index leads to.
+/// Returns the archive of a manifest's chart, or of the chart in an index.
 async fn content(repository: &Repository, manifest: Manifest) -> Option<Digest> {
     let manifest = chart_of(repository, manifest).await.ok()?;
     chart::find(&manifest).ok().map(|found| found.content.digest.clone())
 }
 
-/// Reports whether a version in the index has this archive.
+/// Returns true if a version in the index has this archive.
 fn is_archive(found: &Found, content: Option<&Digest>) -> bool {
     content == Some(&found.item.archive.digest)
 }

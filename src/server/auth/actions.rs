@@ -5,40 +5,39 @@ use crate::{Error, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The type of the entries in `access` that speak of charts.
+/// Type of the entries in `access` that concern charts.
 pub(crate) const ENTRY_TYPE: &str = "artifact-repository";
-/// The placeholder for the namespace in an expression. Another one is for the type of entry.
+/// Placeholder for the namespace in an expression. A second placeholder is for the type of the
+/// entry.
 const NAMESPACE: &str = "$NAMESPACE";
 const ACCESS_ENTRY_TYPE: &str = "$ACCESS_ENTRY_TYPE";
 
-/// The place in a token's claims of the actions that it allows in a namespace.
+/// Place in a token's claims of the actions that the token allows in a namespace.
 #[derive(Clone, Debug, Default)]
 pub enum ActionsPath {
-    /// In the claim `access`:
-    /// `access[?name=='$NAMESPACE' && type=='$ACCESS_ENTRY_TYPE'].actions[]`.
+    /// Claim `access`: `access[?name=='$NAMESPACE' && type=='$ACCESS_ENTRY_TYPE'].actions[]`.
     #[default]
     Access,
-    /// The result of a JMESPath expression.
+    /// Result of a JMESPath expression.
     Search(Search),
 }
 
-/// A JMESPath expression in which `$NAMESPACE` and `$ACCESS_ENTRY_TYPE` stand for themselves until
-/// a request comes.
+/// JMESPath expression. Each request replaces `$NAMESPACE` and `$ACCESS_ENTRY_TYPE` in it.
 #[derive(Clone, Debug)]
 pub struct Search(String);
 
 impl ActionsPath {
-    /// The path that an expression is; the empty one is the usual path, as with ChartMuseum.
+    /// Parses an expression. An empty one means the usual path, as in ChartMuseum.
     ///
     /// # Errors
-    /// `Usage` when it is no JMESPath. ChartMuseum starts with it, and refuses everybody.
+    /// `Usage` if the expression is not JMESPath. ChartMuseum starts with such an expression, and
+    /// then refuses every request.
     pub fn parse(expression: &str) -> Result<Self> {
         if expression.is_empty() {
             return Ok(Self::Access);
         }
         let search = Search(expression.to_owned());
-        // A namespace can be in quotes or not; one that fits everywhere tells whether the rest is
-        // right.
+        // A namespace can be in quotes or not. A name that is valid in both places tests the rest.
         jmespath::compile(&search.in_namespace("repo")).map_err(|error| {
             Error::usage(format!("`{expression}` is not a JMESPath expression"))
                 .with_source(error)
@@ -47,7 +46,7 @@ impl ActionsPath {
         Ok(Self::Search(search))
     }
 
-    /// Reports whether the claims allow `action` in `namespace`.
+    /// Returns true if the claims allow `action` in `namespace`.
     pub(crate) fn allows(&self, claims: &Value, namespace: &str, action: &str) -> bool {
         match self {
             Self::Access => entries(claims).iter().any(|entry| {
@@ -65,11 +64,11 @@ impl Search {
         self.0.replace(NAMESPACE, namespace).replace(ACCESS_ENTRY_TYPE, ENTRY_TYPE)
     }
 
-    /// Reports whether the expression finds a list with that action. Any other result allows
+    /// Returns true if the expression finds a list with that action. Any other result allows
     /// nothing.
     fn finds(&self, claims: &Value, namespace: &str, action: &str) -> bool {
-        // Put into the expression, a quote would end the text it stands in: who asks would write
-        // the rule.
+        // A quote in the namespace would end its text in the expression: the client could write the
+        // rule.
         if namespace.contains(['\'', '"', '`', '\\', '$']) {
             return false;
         }

@@ -1,6 +1,6 @@
-//! Bounds on password checks. A check costs tens of milliseconds of a processor, so somebody who
-//! guesses could take every processor, and fill an endless queue that everybody else waits in.
-//! Whether a password is right is [`super::htpasswd`]'s business.
+//! Limits on password checks. A check costs tens of milliseconds of processor time. A client that
+//! guesses passwords could use every processor, and fill an endless queue. [`super::htpasswd`]
+//! compares the passwords.
 
 use std::{
     collections::HashMap,
@@ -10,23 +10,23 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Checks that run or wait at once. At 50 ms a check and two processors, the last one waits two
-/// seconds.
+/// Maximum number of checks that run or wait. At 50 ms per check and with two processors, the last
+/// one waits two seconds.
 const MOST: usize = 64;
-/// Of those, the ones that clients without a recent failure have for themselves.
+/// Number of those checks that are reserved for clients without a recent failure.
 const KEPT: usize = 16;
-/// Checks of one client that run or wait at once. A proxy is one client, with many users behind it.
+/// Maximum number of checks of one client that run or wait. A proxy is one client with many users.
 const MOST_OF_CLIENT: usize = 16;
-/// Checks of one user name from one client that run or wait at once: a user has one password,
-/// perhaps an old one too.
+/// Maximum number of checks of one user name from one client that run or wait. A user has one
+/// password, and perhaps an old one too.
 const MOST_OF_USER: usize = 2;
-/// The time for which a failure counts as recent.
+/// Time for which a failure counts as recent.
 const RECENT: Duration = Duration::from_secs(60);
-/// Clients that are remembered for a failure. A thousand bytes each would be 10 MB; they have about
-/// a hundred.
+/// Maximum number of clients whose failures the server remembers. At a thousand bytes each they
+/// would need 10 MB; they need about a hundred bytes.
 const MOST_REMEMBERED: usize = 10_000;
 
-/// Why a password was not checked. The client may come again after a second.
+/// Reason why the server did not check a password. The client may retry after a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Busy {
     /// Too many checks of this client run or wait.
@@ -35,15 +35,16 @@ pub enum Busy {
     Server,
 }
 
-/// The checks under way. Clones are the same.
+/// Running and waiting checks. All clones share one state.
 #[derive(Clone, Debug)]
 pub(crate) struct Checks(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// One permit a processor, but for the kept one.
+    /// Permits, one per processor except the reserved one.
     shared: Arc<Semaphore>,
-    /// For clients without a recent failure: a guesser never keeps them from logging in.
+    /// Permit reserved for clients without a recent failure. A client that guesses cannot prevent
+    /// their login.
     kept: Arc<Semaphore>,
     state: Mutex<State>,
 }
@@ -80,7 +81,7 @@ impl Checks {
         }))
     }
 
-    /// Takes a place in the queue for a check of `user` that `client` asks for.
+    /// Reserves a place in the queue for a check of `user` by `client`.
     pub(crate) fn enter(&self, client: Option<IpAddr>, user: &str) -> Result<CheckPermit, Busy> {
         let client = client.map(network);
         let mut state = self.state();
@@ -105,7 +106,7 @@ impl Checks {
 }
 
 impl State {
-    /// Forgets failures once there are too many to remember.
+    /// Drops failures if there are too many.
     fn forget(&mut self) {
         if self.clients.len() < MOST_REMEMBERED {
             return;
@@ -117,18 +118,18 @@ impl State {
     }
 }
 
-/// A place in the queue; dropped, it is free for another.
+/// Place in the queue. Dropping it frees the place.
 #[derive(Debug)]
 pub(crate) struct CheckPermit {
     checks: Checks,
     client: Option<IpAddr>,
     user: String,
-    /// True if the client had a recent failure when the request arrived.
+    /// Presence of a recent failure of the client when the request arrived.
     failed: bool,
 }
 
 impl CheckPermit {
-    /// Waits until a processor may be used.
+    /// Waits until a processor is free.
     pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         let Inner { shared, kept, .. } = &*self.checks.0;
         let shared = Arc::clone(shared).acquire_owned();
@@ -142,7 +143,7 @@ impl CheckPermit {
         }
     }
 
-    /// Remembers that the password was wrong.
+    /// Records a wrong password.
     pub(crate) fn failed(&self) {
         let mut state = self.checks.state();
         state.clients.entry(self.client).or_default().failed = Some(Instant::now());
@@ -166,7 +167,7 @@ impl Drop for CheckPermit {
     }
 }
 
-/// The client that an address belongs to. A host has a whole /64 of IPv6 to come from.
+/// Returns the client of an address. A host may use a whole /64 of IPv6.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

@@ -1,5 +1,5 @@
-//! Users and their passwords from an htpasswd file: bcrypt hashes only, read again when the file
-//! changes.
+//! Users and their passwords from an htpasswd file: bcrypt hashes only. The server reads the file
+//! again after a change.
 
 use super::checks::{Busy, Checks};
 use crate::{Error, Result, store::blocking};
@@ -18,21 +18,21 @@ use std::{
     time::SystemTime,
 };
 
-/// Bytes of an htpasswd file; a line has about 70.
+/// Maximum size of an htpasswd file in bytes. A line has about 70.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
-/// The result of checking a user name and password.
+/// Result of the check of a user name and password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// They do.
+    /// User name and password are correct.
     Known,
-    /// There is no such user, or the password is another.
+    /// The user does not exist, or the password is wrong.
     Unknown,
     /// The server did not check the password, because too many checks are running.
     Busy(Busy),
 }
 
-/// The users of an htpasswd file. Clones are the same.
+/// Users of an htpasswd file. All clones share one state.
 #[derive(Clone)]
 pub struct Htpasswd(Arc<Inner>);
 
@@ -40,25 +40,25 @@ struct Inner {
     path: PathBuf,
     state: Mutex<State>,
     checks: Checks,
-    /// Checks under way: requests that come together with the same credentials wait for one check.
+    /// Running checks. Concurrent requests with the same credentials wait for one check.
     pending: Mutex<HashMap<[u8; 32], Check>>,
-    /// Keys the digests of passwords that were verified, so that memory holds nothing to guess from
-    /// elsewhere.
+    /// Key for the digests of verified passwords, so that the digests are useless outside of this
+    /// process.
     key: RandomState,
 }
 
-/// A check that many requests may wait for.
+/// Check for which many requests may wait.
 type Check = Shared<BoxFuture<'static, Verdict>>;
 
 struct State {
     stamp: Stamp,
     hashes: Arc<HashMap<String, String>>,
-    /// The verified credentials, by user. bcrypt takes tens of milliseconds, and a client sends its
+    /// Verified credentials by user. bcrypt takes tens of milliseconds, and a client sends its
     /// credentials with every request.
     verified: HashMap<String, [u8; 32]>,
 }
 
-/// The modification time and the size, to detect a change of the file.
+/// Modification time and size, to detect a change of the file.
 type Stamp = (Option<SystemTime>, u64);
 
 impl std::fmt::Debug for Htpasswd {
@@ -71,7 +71,7 @@ impl Htpasswd {
     /// Reads the file.
     ///
     /// # Errors
-    /// `Invalid`, with the number of the line, when one is no `user:hash` or its hash is not
+    /// `Invalid`, with the number of the line, if a line is not `user:hash` or its hash is not
     /// bcrypt's.
     pub fn open(path: &Path) -> Result<Self> {
         let stamp = stamp(path)?;
@@ -85,9 +85,9 @@ impl Htpasswd {
         })))
     }
 
-    /// Judges a name and a password that came from the address `client`. A password that was right
-    /// before is recognised at once; any other costs one bcrypt, also for a user that does not
-    /// exist, so that time tells nothing. How many of these run or wait is bounded.
+    /// Checks a name and a password from the address `client`. The function recognises a verified
+    /// password at once. Any other password costs one bcrypt, also for a user that does not exist,
+    /// so that the time reveals nothing. The number of running and waiting checks is limited.
     pub async fn verify(&self, user: &str, password: &str, client: Option<IpAddr>) -> Verdict {
         self.reload();
         let digest = self.digest(user, password);
@@ -109,8 +109,8 @@ impl Htpasswd {
                     };
                     let (this, user) = (self.clone(), user.to_owned());
                     let password = password.to_owned();
-                    // A task of its own: a client that hangs up frees its place only once the
-                    // processor is free.
+                    // The check runs in its own task: if a client disconnects, its place becomes
+                    // free only with the processor.
                     let task = tokio::spawn(async move {
                         let verdict = match place.turn().await {
                             Some(_turn) => this.check(&user, password, digest, &hashes).await,
@@ -122,7 +122,7 @@ impl Htpasswd {
                         this.pending().remove(&digest);
                         verdict
                     });
-                    // It ends early only with the runtime.
+                    // The task ends early only with the runtime.
                     let check = task.map(|ended| ended.unwrap_or(Verdict::Unknown)).boxed();
                     pending.entry(digest).or_insert(check.shared()).clone()
                 }
@@ -154,20 +154,20 @@ impl Htpasswd {
         Verdict::Known
     }
 
-    /// Takes a changed file over. One that cannot be read now leaves the users as they were.
+    /// Loads a changed file. If it cannot be read, the users remain unchanged.
     fn reload(&self) {
         let mut state = self.state();
         let Ok(stamp) = stamp(&self.0.path) else { return };
         if stamp == state.stamp {
             return;
         }
-        // Also when it is bad: to say so once.
+        // The stamp also changes for an invalid file, so that the server logs the error once.
         state.stamp = stamp;
         match read(&self.0.path) {
             Ok(hashes) => {
                 let before = std::mem::replace(&mut state.hashes, Arc::new(hashes));
                 let now = Arc::clone(&state.hashes);
-                // Users whose line is the same stay known: not all of them must be checked again at
+                // Users with an unchanged line remain verified, so that not all need a check at
                 // once.
                 state.verified.retain(|user, _| now.get(user) == before.get(user));
                 tracing::info!(path = %self.0.path.display(), "users were read again");
@@ -198,7 +198,7 @@ impl Htpasswd {
     }
 }
 
-/// Compares in the same time wherever the two differ.
+/// Compares in constant time.
 fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
     a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
@@ -277,7 +277,8 @@ mod tests {
             assert_eq!(users.verify("ann", "two", None).await, Verdict::Unknown);
             assert_eq!(users.verify("bob", "one", None).await, Verdict::Unknown);
         }
-        // Of another length, so that it differs even within one tick of the file system's clock.
+        // The length differs, so that the file differs even within one tick of the file system's
+        // clock.
         fs::write(&path, line("robert", "two")).expect("file");
         assert_eq!(users.verify("ann", "one", None).await, Verdict::Unknown);
         assert_eq!(users.verify("robert", "two", None).await, Verdict::Known);
@@ -294,7 +295,7 @@ mod tests {
         let path = directory.path().join("htpasswd");
         fs::write(&path, format!("ann:{}\n", bcrypt::hash("one", 4).expect("hash"))).expect("file");
         let users = Htpasswd::open(&path).expect("users");
-        // On one thread, all of them come before the first is checked.
+        // On one thread, all of them arrive before the first check.
         let same = (0..100).map(|_| users.verify("ann", "one", None));
         let verdicts = futures_util::future::join_all(same).await;
         assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Known));
@@ -304,7 +305,7 @@ mod tests {
         let refused = verdicts.iter().filter(|verdict| **verdict == Verdict::Busy(Busy::Client));
         assert_eq!(refused.count(), 40 - 16);
         assert_eq!(users.verify("ann", "one", None).await, Verdict::Known);
-        // A line that is the same keeps its user known when others change.
+        // A user with an unchanged line remains verified when other lines change.
         let before = fs::read_to_string(&path).expect("file");
         let bob = bcrypt::hash("two", 4).expect("hash");
         fs::write(&path, format!("{before}bob:{bob}\n")).expect("file");

@@ -1,6 +1,6 @@
-//! Tokens of an issuer elsewhere, as ChartMuseum takes them: JSON web tokens signed with RS256,
-//! whose claims say what may be done in which namespace: where, [`ActionsPath`] knows. Whom a
-//! server serves is [`crate::server::Access`]'s business.
+//! Tokens of another issuer, as in ChartMuseum: JSON web tokens signed with RS256. Their claims
+//! contain the allowed actions for each namespace; [`ActionsPath`] finds them.
+//! [`crate::server::Access`] decides which clients a server accepts.
 
 use super::{
     Anonymous,
@@ -20,14 +20,14 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// Bytes of a file with a key or a certificate.
+/// Maximum size in bytes of a file with a key or a certificate.
 const MAX_KEY_FILE: u64 = 1024 * 1024;
-/// Characters of a token.
+/// Maximum length of a token in characters.
 const MAX_TOKEN: usize = 64 * 1024;
-/// The namespace of the root in a token.
+/// Name of the root namespace in a token.
 const ROOT: &str = "repo";
 
-/// The signer of the tokens, and the address that issues them. Clones share their state.
+/// Signer of the tokens, and the address that issues them. All clones share one state.
 #[derive(Clone)]
 pub struct Issuer(Arc<Inner>);
 
@@ -45,13 +45,13 @@ impl std::fmt::Debug for Issuer {
     }
 }
 
-/// The first part of a token.
+/// First part of a token.
 #[derive(Deserialize)]
 struct Header {
     alg: String,
 }
 
-/// The validity times of a token. Another type reads the actions that the token allows.
+/// Validity times of a token. Another type reads the actions that the token allows.
 #[derive(Deserialize)]
 struct Times {
     exp: Option<f64>,
@@ -60,10 +60,10 @@ struct Times {
 }
 
 impl Issuer {
-    /// An issuer whose public key, or certificate, is in a PEM file.
+    /// Makes an issuer from a PEM file with its public key or certificate.
     ///
     /// # Errors
-    /// `Io`; `Invalid` when the file holds neither an RSA key nor a certificate with one.
+    /// `Io`, or `Invalid` if the file holds neither an RSA key nor a certificate with one.
     pub fn open(
         realm: impl Into<String>,
         service: impl Into<String>,
@@ -84,7 +84,7 @@ impl Issuer {
         Ok(Self(Arc::new(Inner { realm, service, key, anonymous, actions })))
     }
 
-    /// The same, with the actions found elsewhere in the tokens.
+    /// Returns the same issuer with another path to the actions in its tokens.
     #[must_use]
     pub fn with_actions(self, actions: ActionsPath) -> Self {
         let Inner { realm, service, key, anonymous, .. } = &*self.0;
@@ -92,8 +92,8 @@ impl Issuer {
         Self(Arc::new(Inner { realm, service, key, anonymous: *anonymous, actions }))
     }
 
-    /// Reports whether an `Authorization` header allows `action` in `namespace`. Without an action,
-    /// any valid token is enough.
+    /// Returns true if an `Authorization` header allows `action` in `namespace`. Without an action,
+    /// any valid token suffices.
     pub(crate) fn allows(
         &self,
         authorization: Option<&str>,
@@ -116,7 +116,7 @@ impl Issuer {
         Claims { issuer: self.clone(), claims }
     }
 
-    /// Reports whether claims allow `action` in `namespace`. No token can name the namespace
+    /// Returns true if claims allow `action` in `namespace`. No token can name the namespace
     /// `repo`, because that name means the root. As in ChartMuseum, a token for either allows both.
     fn grants(&self, claims: &Value, namespace: &str, action: &str) -> bool {
         namespace != ROOT && self.0.actions.allows(claims, named(namespace), action)
@@ -136,7 +136,7 @@ impl Issuer {
         if authorization.len() > MAX_TOKEN {
             return None;
         }
-        // ChartMuseum takes a token without its scheme too, and there are scripts that send it so.
+        // ChartMuseum also accepts a token without its scheme, and some scripts send it so.
         let token = match authorization.get(..7) {
             Some(scheme) if scheme.eq_ignore_ascii_case("bearer ") => &authorization[7..],
             _ => authorization,
@@ -159,11 +159,11 @@ impl Issuer {
     }
 }
 
-/// The claims of a token, to check against many namespaces.
+/// Claims of a token, to check against many namespaces.
 #[derive(Debug)]
 pub(crate) struct Claims {
     issuer: Issuer,
-    /// `None` without a token that is good.
+    /// Claims of a valid token. `None` means that there is none.
     claims: Option<Value>,
 }
 
@@ -184,7 +184,7 @@ fn part<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_slice(&bytes).ok()
 }
 
-/// The RSA key of a PEM file, as `ring` wants it: modulus and exponent (RFC 8017, A.1.1).
+/// Returns the RSA key of a PEM file in the form of `ring`: modulus and exponent (RFC 8017, A.1.1).
 fn public_key(pem: &[u8]) -> Option<Vec<u8>> {
     if let Ok(key) = SubjectPublicKeyInfoDer::from_pem_slice(pem) {
         return rsa_key(&key);
@@ -205,7 +205,7 @@ fn public_key(pem: &[u8]) -> Option<Vec<u8>> {
     rsa_key(&tbs[..tbs.len() - rest.len()])
 }
 
-/// The bit string of `SubjectPublicKeyInfo ::= SEQUENCE { algorithm, BIT STRING }`, if the
+/// Returns the bit string of `SubjectPublicKeyInfo ::= SEQUENCE { algorithm, BIT STRING }`, if the
 /// algorithm is rsaEncryption.
 fn rsa_key(info: &[u8]) -> Option<Vec<u8>> {
     const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
@@ -216,7 +216,7 @@ fn rsa_key(info: &[u8]) -> Option<Vec<u8>> {
     bits.strip_prefix(&[0]).map(<[u8]>::to_vec)
 }
 
-/// The first element of DER: its tag, its content, and what follows it.
+/// Splits DER after its first element: tag, content, and the rest.
 fn der(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;

@@ -1,7 +1,8 @@
-//! Access control: open to everyone, users of an htpasswd file, holders of our own tokens, or the
-//! users that ChartMuseum's flags name. The server answers a challenge if credentials are missing
-//! or wrong. It refuses wrong credentials even where none are needed, except under ChartMuseum's
-//! flags, which ignore credentials they do not need.
+//! Access control. A server is open to everyone, or accepts the users of an htpasswd file, the
+//! holders of its own tokens, or the users of ChartMuseum's flags. If credentials are missing or
+//! wrong, it answers with a challenge. It refuses wrong credentials even for a public request. The
+//! exception is ChartMuseum's flags, with which it ignores credentials that a request does not
+//! need.
 
 pub(super) mod actions;
 pub(super) mod checks;
@@ -30,36 +31,36 @@ use token::{Scopes, Tokens};
 /// Clients that a registry serves.
 #[derive(Clone, Debug, Default)]
 pub enum Access {
-    /// Everybody, whatever they want.
+    /// Every client, for every request.
     #[default]
     Everyone,
     /// Users of an htpasswd file, by HTTP Basic.
     Users(Htpasswd, Anonymous),
-    /// Holders of tokens, which our own token endpoint gives to users of an htpasswd file.
+    /// Holders of tokens. The server's own token endpoint issues them to users of an htpasswd file.
     Tokens(Tokens),
     /// One user, by HTTP Basic, as with ChartMuseum's `--basic-auth-user`.
     One(OneUser),
-    /// Holders of tokens of an issuer elsewhere, as with ChartMuseum's `--bearer-auth`.
+    /// Holders of another issuer's tokens, as with ChartMuseum's `--bearer-auth`.
     Issuer(Issuer),
 }
 
-/// One user and the digest of the password. Clones are the same.
+/// User with the digest of the password. All clones share one state.
 #[derive(Clone)]
 pub struct OneUser(Arc<([u8; 32], Anonymous)>);
 
 impl OneUser {
-    /// A user with a password, and what others may do.
+    /// Makes a user with a password, and sets the rights of other clients.
     pub fn new(user: &str, password: &str, anonymous: Anonymous) -> Self {
         Self(Arc::new((Self::digest(user, password), anonymous)))
     }
 
     fn digest(user: &str, password: &str) -> [u8; 32] {
-        // A colon ends the user's name in HTTP Basic, so that the pair is one text.
+        // A colon ends the user's name in HTTP Basic, so one text holds the pair.
         Sha256::digest(format!("{user}:{password}")).into()
     }
 
-    /// Reports whether the credentials are the user's. It compares digests, so that the time
-    /// reveals nothing about the password.
+    /// Returns true if the credentials are the user's. The function compares digests, so that the
+    /// time reveals nothing about the password.
     fn is(&self, user: &str, password: &str) -> bool {
         let given = Self::digest(user, password);
         self.0.0.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
@@ -82,15 +83,15 @@ pub enum Anonymous {
     MayPull,
 }
 
-/// The right that a request needs.
+/// Right that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    /// To be somebody.
+    /// Authenticate, without any further right.
     Enter,
     Pull,
     Push,
     Delete,
-    /// To list all repositories.
+    /// List all repositories.
     List,
 }
 
@@ -100,7 +101,7 @@ impl Action {
         match route {
             Route::Base => Self::Enter,
             Route::Catalog => Self::List,
-            // Asking for or cancelling one's own upload is part of pushing.
+            // A client that checks or cancels its own upload needs the right to push.
             Route::Uploads(_) | Route::Upload(..) => Self::Push,
             _ if reads => Self::Pull,
             _ if *method == Method::DELETE => Self::Delete,
@@ -108,12 +109,12 @@ impl Action {
         }
     }
 
-    /// Reports whether the action changes nothing.
+    /// Returns true if the action changes nothing.
     fn reads(self) -> bool {
         matches!(self, Self::Enter | Self::Pull | Self::List)
     }
 
-    /// The actions of a token's scope.
+    /// Returns the actions for a token's scope.
     fn scope_actions(self) -> &'static str {
         match self {
             Self::Pull | Self::Enter => "pull",
@@ -123,7 +124,7 @@ impl Action {
         }
     }
 
-    /// The one word that a token's grant must have.
+    /// Returns the action that a token must contain.
     fn granted_as(self) -> &'static str {
         match self {
             Self::Pull | Self::Enter => "pull",
@@ -134,7 +135,7 @@ impl Action {
     }
 }
 
-/// Credentials as a request brings them. Never printed.
+/// Credentials of a request. No output shows them.
 enum Credentials {
     None,
     Basic { user: String, password: String },
@@ -142,12 +143,13 @@ enum Credentials {
     Unreadable,
 }
 
-/// Why a request does not pass.
+/// Reason why the server refuses a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Barred {
-    /// Its credentials are missing, wrong, or not good for this; the challenge to answer with.
+    /// The credentials are missing, wrong, or insufficient. The text is the challenge of the
+    /// response.
     Challenge(String),
-    /// Its password was not checked.
+    /// The server did not check the password.
     Busy(Busy),
 }
 
@@ -192,7 +194,7 @@ impl Access {
             Self::One(_) | Self::Issuer(_) => {
                 let namespace = namespace(route);
                 let asked = match action {
-                    // A list shows what its reader may pull, and nothing else.
+                    // A list contains only the repositories that the client may pull.
                     Action::Enter | Action::List => None,
                     action => Some(if action.reads() { "pull" } else { "push" }),
                 };
@@ -207,8 +209,8 @@ impl Access {
     }
 
     /// Authorizes a request of the ChartMuseum API to `pull` or `push` in a namespace, and returns
-    /// the user. Clients of chart repositories do not know our tokens, so their users may
-    /// authenticate by HTTP Basic.
+    /// the user. Clients of chart repositories do not support our tokens, so users may authenticate
+    /// by HTTP Basic.
     pub(super) async fn admit(
         &self,
         head: &Parts,
@@ -253,7 +255,7 @@ impl Access {
         }
     }
 
-    /// Returns the repositories that the sender of a request may pull.
+    /// Returns the repositories that the client of a request may pull.
     pub(super) fn reader(&self, headers: &HeaderMap) -> Reader {
         match self {
             Self::Tokens(tokens) => match credentials(headers) {
@@ -261,14 +263,14 @@ impl Access {
                 _ => Reader::Scopes(Scopes::default()),
             },
             Self::Issuer(issuer) => Reader::Claims(issuer.reader(authorization(headers))),
-            // These may read everything, or nothing, and then they do not get here.
+            // These clients may read everything, or have been refused before.
             Self::Everyone | Self::Users(..) | Self::One(_) => Reader::Everything,
         }
     }
 }
 
 impl Access {
-    /// Returns the repositories that a list shows to the sender of a request. Our own tokens have a
+    /// Returns the repositories that a list shows to the client of a request. Our own tokens have a
     /// scope for the whole list.
     pub(super) fn catalog(&self, headers: &HeaderMap) -> Reader {
         match self {
@@ -278,7 +280,7 @@ impl Access {
     }
 }
 
-/// The repositories that an authenticated client may pull.
+/// Repositories that an authenticated client may pull.
 #[derive(Debug)]
 pub(super) enum Reader {
     Everything,
@@ -287,7 +289,7 @@ pub(super) enum Reader {
 }
 
 impl Reader {
-    /// Reports whether the client may pull the repository `name`.
+    /// Returns true if the client may pull the repository `name`.
     pub(super) fn may_pull(&self, name: &RepositoryName) -> bool {
         match self {
             Self::Everything => true,
@@ -297,7 +299,7 @@ impl Reader {
     }
 }
 
-/// The address that a request came from.
+/// Returns the address of the request's client.
 pub(super) fn client(head: &Parts) -> Option<IpAddr> {
     head.extensions.get::<Peer>().map(|peer| peer.0.ip())
 }
@@ -308,7 +310,8 @@ fn authorization(headers: &HeaderMap) -> Option<&str> {
 
 const BASIC: &str = "Basic realm=\"chartferry\"";
 
-/// The namespace of a route, as ChartMuseum's tokens name it: the path before the chart's own name.
+/// Returns the namespace of a route in the form of ChartMuseum's tokens: the path before the
+/// chart's own name.
 fn namespace(route: &Route) -> &str {
     match route {
         Route::Base | Route::Catalog => "",
@@ -340,7 +343,7 @@ fn scope(route: &Route, action: Action) -> Option<(String, &'static str)> {
     Some((format!("repository:{name}"), action.scope_actions()))
 }
 
-/// The user and password of a request, if it brings them as HTTP Basic.
+/// Returns the user and password of a request with HTTP Basic.
 pub(super) fn basic(headers: &HeaderMap) -> Option<Option<(String, String)>> {
     match credentials(headers) {
         Credentials::None => None,
@@ -375,7 +378,7 @@ fn unauthorized(message: &str, challenge: &str) -> Refusal {
         .with(header::WWW_AUTHENTICATE, header_value(challenge))
 }
 
-/// The `Retry-After` value, in seconds, for a client whose password the server did not check.
+/// Value of `Retry-After`, in seconds, for a client whose password the server did not check.
 pub(super) const LATER: HeaderValue = HeaderValue::from_static("1");
 
 impl Busy {

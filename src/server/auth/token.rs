@@ -1,6 +1,6 @@
-//! A small token service: it gives tokens that expire to the users of an htpasswd file, and to
-//! others for reading if they may. So a registry can be used by Bearer alone, and clients' token
-//! flows meet a real server.
+//! Small token service. It issues tokens that expire to the users of an htpasswd file, and tokens
+//! for reading to anonymous clients if allowed. A registry can so require Bearer tokens, and the
+//! tests can run the token flows of clients against a real server.
 
 use super::{
     Anonymous, basic,
@@ -32,13 +32,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Bytes of a token request's form.
+/// Maximum size in bytes of a token request's form.
 const MAX_FORM: usize = 64 * 1024;
-/// Tokens that are alive at once; when there are more, those that end first go first.
+/// Maximum number of valid tokens. Beyond it, the server drops those that expire first.
 const MAX_TOKENS: usize = 100_000;
 const SERVICE: &str = "chartferry";
 
-/// The tokens of one registry. Clones are the same.
+/// Tokens of one registry. All clones share one state.
 #[derive(Clone, Debug)]
 pub struct Tokens(Arc<Inner>);
 
@@ -51,12 +51,12 @@ struct Inner {
     given: Mutex<Given>,
 }
 
-/// The scheme by which clients reach the token endpoint.
+/// Scheme with which clients reach the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
-    /// Plain HTTP.
+    /// HTTP without TLS.
     Http,
-    /// HTTPS, of our own or of a proxy's.
+    /// HTTPS, from this server or from a proxy.
     Https,
 }
 
@@ -78,7 +78,7 @@ struct Grant {
     ends: Instant,
 }
 
-/// The scopes of a token: `repository:name:action`, one each.
+/// Scopes of a token: `repository:name:action`, one each.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scopes(BTreeSet<String>);
 
@@ -89,18 +89,18 @@ impl Scopes {
 }
 
 impl Tokens {
-    /// Tokens that live for `lifetime`, for the users of a file.
+    /// Makes a token service for the users of a file, with tokens that live for `lifetime`.
     pub fn new(users: Htpasswd, anonymous: Anonymous, lifetime: Duration, scheme: Scheme) -> Self {
         let given = Mutex::default();
         Self(Arc::new(Inner { users, anonymous, lifetime, scheme, given }))
     }
 
-    /// Makes every access token worthless before its time; refresh tokens stay good.
+    /// Revokes every access token. Refresh tokens remain valid.
     pub fn revoke_access(&self) {
         self.given().access.clear();
     }
 
-    /// Makes every refresh token worthless.
+    /// Revokes every refresh token.
     pub fn revoke_refresh(&self) {
         self.given().refresh.clear();
     }
@@ -110,13 +110,13 @@ impl Tokens {
         (&self.0.users, self.0.anonymous)
     }
 
-    /// The token endpoint, `/token`.
+    /// Builds the router of the token endpoint, `/token`.
     pub(crate) fn router(&self) -> Router {
         Router::new().route("/token", get(by_get).post(by_post)).with_state(self.clone())
     }
 
-    /// Checks whether a token allows `action` on `resource`, or is valid if there is no action, and
-    /// returns its user.
+    /// Checks if a token allows `action` on `resource`, or is valid if there is no action. Returns
+    /// its user.
     pub(crate) fn allows(
         &self,
         token: &str,
@@ -137,14 +137,14 @@ impl Tokens {
         }
     }
 
-    /// Everything that a token is good for; nothing once it has ended.
+    /// Returns all scopes of a token. The set is empty after the token expired.
     pub(crate) fn scopes(&self, token: &str) -> Scopes {
         let given = self.given();
         let grant = given.access.get(token).filter(|grant| grant.ends > Instant::now());
         grant.map(|grant| grant.scopes.clone()).unwrap_or_default()
     }
 
-    /// The challenge that sends a client to the token endpoint of the host it asked.
+    /// Returns the challenge with the address of the token endpoint, on the host of the request.
     pub(crate) fn challenge(&self, headers: &HeaderMap, scope: Option<&str>) -> String {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let host = host.filter(|host| !host.contains(['"', '\\'])).unwrap_or("localhost");
@@ -215,7 +215,7 @@ impl Tokens {
     }
 }
 
-/// The client's choice of whether it also wants a refresh token.
+/// Choice of the client between a token alone and a refresh token with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Offline {
     Asked,
@@ -246,7 +246,7 @@ async fn by_post(State(tokens): State<Tokens>, request: Request) -> Response {
     }
 }
 
-/// OAuth2, as the distribution project has it.
+/// Handles the OAuth2 request, by the documentation of the distribution project.
 async fn post(tokens: &Tokens, request: Request) -> Result<Response, Refusal> {
     let client = client(&request);
     let mut body = request.into_body();
@@ -295,7 +295,7 @@ impl Form {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// All scopes, whether in one parameter or in several.
+    /// Returns all scopes, from one parameter or several.
     fn scopes(&self) -> String {
         let scopes = self.0.iter().filter(|(key, _)| key == "scope");
         scopes.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ")

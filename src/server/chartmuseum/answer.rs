@@ -16,7 +16,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
-/// A refusal on its way to the client.
+/// Refusal with its status and message.
 #[derive(Debug)]
 pub(super) struct Denial {
     pub(super) status: StatusCode,
@@ -47,7 +47,7 @@ impl Denial {
         Self::new(StatusCode::CONFLICT, error)
     }
 
-    /// The body is longer than it may be. It alone is no JSON.
+    /// Returns the refusal for a body that is too long. This response alone is not JSON.
     pub(super) fn too_large() -> Self {
         let said = Said::Text("request too large");
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, said, challenge: None }
@@ -69,7 +69,7 @@ impl From<Barred> for Denial {
 }
 
 impl From<Error> for Denial {
-    /// Converts an error of the store. Paths of this machine stay in the log.
+    /// Converts an error of the store. Paths of this machine appear in the log only.
     fn from(error: Error) -> Self {
         match error.kind() {
             ErrorKind::NotFound => Self::not_found("object not found"),
@@ -115,18 +115,18 @@ impl IntoResponse for Denial {
     }
 }
 
-/// An error of anything but the registry API, as ChartMuseum words one.
+/// Returns an error in ChartMuseum's format, for any request outside of the registry API.
 pub(in crate::server) fn error(message: &str) -> Response {
     json_answer(&json!({ "error": message }))
 }
 
-/// Returns a JSON answer with the character set in its type, as ChartMuseum's framework writes it.
-/// The registry API's [`crate::server::net::response::json_answer`] has none, as distribution's.
+/// Returns a JSON response with the character set in its type, as from ChartMuseum's framework. The
+/// registry API's [`crate::server::net::response::json_answer`] has none, as in distribution.
 pub(super) fn json_answer<T: Serialize + ?Sized>(value: &T) -> Response {
     typed("application/json; charset=utf-8", crate::json::to_vec(value))
 }
 
-/// A body of a type.
+/// Returns a body with a content type.
 pub(super) fn typed(content_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -1,6 +1,6 @@
-//! Charts of the museum in the store. A chart is a tag of the repository `NAMESPACE/NAME`. If no
-//! registry can name it, the store keeps it beside its repositories. The callers check access
-//! first.
+//! Charts of the ChartMuseum API in the store. A chart is a tag of the repository `NAMESPACE/NAME`.
+//! If no registry allows that name, the store keeps the chart beside its repositories. The callers
+//! check access first.
 
 use super::{answer::Denial, intake::Received, provenance::Provenance};
 use crate::{
@@ -27,18 +27,18 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The annotations by which what no registry can name is found again.
+/// Annotations with which a start finds the charts that no registry can name.
 const NAMESPACE: &str = "chartferry.museum.namespace";
 const FILE: &str = "chartferry.museum.file";
 
-/// The charts of a store, and what is shown of them.
+/// Charts of a store, and the index of them.
 #[derive(Clone, Debug)]
 pub(super) struct ChartStore<C>(pub(super) Follower<C>, Arc<Mutex<Asides>>);
 
-/// The provenance files that wait for their charts: namespaces and file names.
+/// Waiting provenance files, whose charts have not arrived: namespaces and file names.
 type Asides = BTreeSet<(String, String)>;
 
-/// A chart that passed the checks.
+/// Chart that passed the checks.
 #[derive(Clone, Debug)]
 pub(super) struct Judged {
     pub(super) metadata: Metadata,
@@ -51,10 +51,10 @@ impl Judged {
     }
 }
 
-/// The location of a version.
+/// Location of a version.
 enum Location<R> {
     Tagged(RepositoryName, R, Tag),
-    /// Under a tag made of its namespace and file name.
+    /// Tag made of the chart's namespace and file name.
     Loose(R, Tag),
 }
 
@@ -63,7 +63,7 @@ impl<C: Catalog> ChartStore<C> {
         Self(charts, Arc::default())
     }
 
-    /// The same shelf, by somebody else's way to the store.
+    /// Returns the same charts through another access to the store.
     pub(super) fn by_way_of(&self, catalog: C) -> Self {
         Self(self.0.by_way_of(catalog), Arc::clone(&self.1))
     }
@@ -72,7 +72,7 @@ impl<C: Catalog> ChartStore<C> {
         self.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reports whether a provenance file waits under this name.
+    /// Returns true if a provenance file waits under this name.
     pub(super) fn is_waiting(&self, namespace: &str, file: &str) -> bool {
         self.asides().contains(&(namespace.to_owned(), file.to_owned()))
     }
@@ -90,9 +90,9 @@ impl<C: Catalog> ChartStore<C> {
         self.0.catalog()
     }
 
-    /// Stores a chart and shows it. Acknowledged, it outlives a loss of power. Before it is stored
-    /// it is read back by the rules of the next start, which has no more than the manifest and the
-    /// config.
+    /// Stores a chart and adds it to the index. After the response, the chart survives a loss of
+    /// power. Before it stores the chart, the function reads it back as the next start will, from
+    /// manifest and config only.
     pub(super) async fn put(
         &self,
         namespace: &str,
@@ -102,7 +102,7 @@ impl<C: Catalog> ChartStore<C> {
     ) -> Result<(), Denial> {
         let file = chart.file_name();
         let Judged { metadata, received } = chart;
-        // To the microsecond: the oldest of several is the first to go.
+        // The time has microseconds, since the server removes the oldest of several first.
         let created = now();
         let place = self.place(namespace, &metadata.name, &metadata.version)?;
         let annotations = match &place {
@@ -148,7 +148,7 @@ impl<C: Catalog> ChartStore<C> {
         Ok(())
     }
 
-    /// The index's item of a chart that no registry can name.
+    /// Builds the index's item of a chart that no registry can name.
     fn loose_item(
         &self,
         namespace: &str,
@@ -163,8 +163,8 @@ impl<C: Catalog> ChartStore<C> {
         Ok(item)
     }
 
-    /// Adds a provenance file to a chart that is there, or replaces its own: the manifest is
-    /// composed anew, and the tag moves to it.
+    /// Adds a provenance file to an existing chart, or replaces its file. The function builds a new
+    /// manifest and moves the tag to it.
     pub(super) async fn sign(
         &self,
         namespace: &str,
@@ -203,7 +203,7 @@ impl<C: Catalog> ChartStore<C> {
         Ok(())
     }
 
-    /// Removes a version, with every tag and file that holds it.
+    /// Removes a version, with all its tags and files.
     pub(super) async fn remove(
         &self,
         namespace: &str,
@@ -214,7 +214,7 @@ impl<C: Catalog> ChartStore<C> {
             let (store, target, _) = self.whereabouts(namespace, &found)?;
             match store.delete(&target).await {
                 Ok(()) => {}
-                // Another of its tags took it along.
+                // The removal of another tag removed this one too.
                 Err(error) if error.kind() == crate::ErrorKind::NotFound => {}
                 Err(error) => return Err(error.into()),
             }
@@ -230,7 +230,7 @@ impl<C: Catalog> ChartStore<C> {
         Ok(())
     }
 
-    /// Keeps a provenance file until its chart comes.
+    /// Stores a provenance file until its chart arrives.
     pub(super) async fn put_aside(
         &self,
         namespace: &str,
@@ -263,7 +263,7 @@ impl<C: Catalog> ChartStore<C> {
         Ok(())
     }
 
-    /// The provenance file that was put aside under this name.
+    /// Returns the waiting provenance file with this name.
     pub(super) async fn aside(
         &self,
         namespace: &str,
@@ -284,7 +284,7 @@ impl<C: Catalog> ChartStore<C> {
         Ok(layer.map(|layer| (store, layer)))
     }
 
-    /// The provenance file that was put aside under this name. It stays there until
+    /// Reads the waiting provenance file with this name. The file remains until
     /// [`Self::forget_aside`].
     pub(super) async fn read_aside(
         &self,
@@ -312,7 +312,7 @@ impl<C: Catalog> ChartStore<C> {
         }
     }
 
-    /// The provenance file of a version.
+    /// Returns the provenance file of a version.
     pub(super) async fn provenance_of(
         &self,
         namespace: &str,
@@ -324,7 +324,7 @@ impl<C: Catalog> ChartStore<C> {
         Ok(Some(store.fetch_blob(blob, limits.provenance_bytes).await?))
     }
 
-    /// Reports whether the tag of a version holds something other than a chart.
+    /// Returns true if the tag of a version points to something other than a chart.
     pub(super) async fn is_taken(
         &self,
         namespace: &str,
@@ -339,7 +339,7 @@ impl<C: Catalog> ChartStore<C> {
         }
     }
 
-    /// The repository that has a version's blobs.
+    /// Returns the repository with a version's blobs.
     pub(super) fn repository(
         &self,
         namespace: &str,
@@ -384,11 +384,11 @@ impl<C: Catalog> ChartStore<C> {
         Ok(Location::Loose(store, loose_tag(namespace, &format!("{name}-{version}.tgz"))))
     }
 
-    /// Shows what no registry can name, as it was left. Damaged entries are left out, with a line
-    /// in the log.
+    /// Loads the charts that no registry can name from the store. The function skips damaged
+    /// entries, and logs a line for each.
     ///
     /// # Errors
-    /// What the store says when it cannot tell what there is.
+    /// Returns the error of the store if it cannot list them.
     pub(super) async fn show_loose(&self, limits: &Limits) -> Result<()> {
         let Some(store) = self.catalog().loose() else { return Ok(()) };
         let tags = match store.tags().await {
@@ -408,7 +408,7 @@ impl<C: Catalog> ChartStore<C> {
         let annotations = &manifest.document().annotations;
         let Some(namespace) = annotations.get(NAMESPACE) else { return Ok(()) };
         let Ok(found) = find(&manifest) else {
-            // A provenance file that waits for its chart.
+            // The item is a provenance file that waits for its chart.
             if let Some(file) = annotations.get(FILE) {
                 self.asides().insert((namespace.clone(), file.clone()));
             }
@@ -423,7 +423,7 @@ impl<C: Catalog> ChartStore<C> {
     }
 }
 
-/// The entry that the next start will make of a manifest and its config.
+/// Builds the entry that the next start will build from a manifest and its config.
 fn read_back(
     metadata: &Metadata,
     config: &Bytes,
@@ -450,7 +450,7 @@ fn found_by(namespace: &str, file: &str) -> BTreeMap<String, String> {
         .into()
 }
 
-/// The name that no registry has for what it cannot hold.
+/// Returns the tag for a chart that no registry can name.
 fn loose_tag(namespace: &str, file: &str) -> Tag {
     let digest = Digest::sha256(format!("{namespace}\0{file}").as_bytes());
     digest.hex().parse().expect("64 hexadecimal digits are a tag")

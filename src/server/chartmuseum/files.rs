@@ -1,4 +1,4 @@
-//! Archives and provenance files out: whole or a range, from wherever the store has them.
+//! Downloads of archives and provenance files: whole or a range, from a local or a remote store.
 
 use super::{
     ChartMuseum,
@@ -21,7 +21,7 @@ const ARCHIVE: &str = "application/x-tar";
 const PROVENANCE: &str = "application/pgp-signature";
 
 impl<C: Catalog> ChartMuseum<C> {
-    /// `GET /:repo/charts/:filename`
+    /// Handles `GET /:repo/charts/:filename`.
     pub(super) async fn file(
         &self,
         namespace: &str,
@@ -43,7 +43,7 @@ impl<C: Catalog> ChartMuseum<C> {
                 let store = self.shelf.repository(namespace, &stored.found)?;
                 (store, blob, Some(stored.found.origin))
             }
-            // A provenance file may lie there without its chart.
+            // A provenance file may exist without its chart.
             None if content_type == PROVENANCE => {
                 let (store, blob) =
                     self.shelf.aside(namespace, file_name).await?.ok_or_else(absent)?;
@@ -55,7 +55,7 @@ impl<C: Catalog> ChartMuseum<C> {
         if let (Err(denial), Some(Origin::Tag { repository, tag, .. })) = (&sent, origin)
             && denial.status == StatusCode::NOT_FOUND
         {
-            // The tag has moved, or is gone, and nobody has told us.
+            // The tag has moved or was removed, and the server has received no notification.
             let charts = self.shelf.0.clone();
             tokio::spawn(async move {
                 if let Err(error) = charts.refresh(&repository, &tag).await {
@@ -70,7 +70,7 @@ impl<C: Catalog> ChartMuseum<C> {
     }
 }
 
-/// The time that a client waits for the first byte from a remote store.
+/// Time that a client waits for the first byte from a remote store.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn send<R: StreamBlob>(
@@ -89,7 +89,7 @@ async fn send<R: StreamBlob>(
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
-    // Parts of two files must never be put together.
+    // A client must never join parts of two different files.
     let same = head.headers.get(header::IF_RANGE).is_none_or(|known| *known == etag);
     let range = match head.headers.get(header::RANGE).filter(|_| same) {
         Some(value) if head.method == Method::GET => parse_range(value, blob.size),

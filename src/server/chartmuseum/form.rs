@@ -1,4 +1,4 @@
-//! Forms in: the files of a `multipart/form-data` body, of those fields that are looked for.
+//! Forms of uploads: the files of a `multipart/form-data` body in the known fields.
 
 use super::{
     answer::Denial,
@@ -22,14 +22,14 @@ use std::{
     time::Duration,
 };
 
-/// The content of a field.
+/// Content of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Chart,
     Provenance,
 }
 
-/// Reports whether a request has a form. As in ChartMuseum, the comparison of the type is exact.
+/// Returns true if a request has a form. As in ChartMuseum, the comparison of the type is exact.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
     content_type(headers)
         .and_then(|text| text.split([';', ' ']).next())
@@ -75,7 +75,8 @@ pub(super) async fn receive(
                 .position(|(name, _)| field.name() == Some(*name) && field.file_name().is_some())
                 .filter(|place| found[*place].is_none());
             let Some(place) = place else {
-                // Dropped, it would be read away as part of the next header.
+                // If the field were dropped here, the reader would take its rest for the next
+                // header.
                 while field.chunk().await?.is_some() {}
                 continue;
             };
@@ -102,8 +103,8 @@ pub(super) async fn receive(
     Ok(parts.filter_map(|((_, part), found)| found.map(|found| (part, found))).collect())
 }
 
-/// The frames in small pieces, one at a time: the form's reader takes whatever is ready into its
-/// buffer before it looks at any of it. An error once `left` bytes were given.
+/// Splits the frames into small pieces, since the form's reader buffers all available input before
+/// it parses any. The result is an error after `left` bytes.
 fn pieces(
     frames: impl Stream<Item = std::io::Result<Bytes>> + Send,
     left: Arc<AtomicI64>,
@@ -128,10 +129,10 @@ fn pieces(
     )
 }
 
-/// Bytes that the form's reader gets at a time.
+/// Bytes of one piece for the form's reader.
 const PIECE: usize = 16 * 1024;
 
-/// Remembers that a body was too large while the form's reader passes its own errors on.
+/// Marker for a body that is too large, which the errors of the form's reader do not show.
 #[derive(Clone, Default)]
 struct Denied(Arc<AtomicBool>);
 

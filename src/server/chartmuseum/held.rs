@@ -1,5 +1,5 @@
-//! Answers made of whole charts in memory. Their memory is bounded until the last byte has gone,
-//! and so is the time in which a client may take them.
+//! Responses that hold whole charts in memory. Their memory is limited until the client has the
+//! last byte, and so is the time for it.
 
 use super::answer::Denial;
 use axum::body::Body;
@@ -9,26 +9,25 @@ use http::StatusCode;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-/// Charts that are read whole at once: each may take [`crate::limits::Limits::chart_bytes`], beside
-/// [`HELD`].
+/// Charts that the server reads whole at once. Each may use [`crate::limits::Limits::chart_bytes`],
+/// in addition to [`HELD`].
 const READERS: usize = 2;
-/// Memory for charts that wait to be sent, in units of [`UNIT`]: two of the largest, or many small
-/// ones.
+/// Memory for charts that wait for their client, in units of [`UNIT`]: two of the largest, or many
+/// small ones.
 const HELD: usize = 256;
-/// The least that one answer counts for.
+/// Minimum size that one response counts, in bytes.
 const UNIT: usize = 1024 * 1024;
-/// Answers of at most one [`UNIT`] that are held beside [`HELD`], so that they never wait for large
-/// ones.
+/// Number of responses of at most one [`UNIT`] beyond [`HELD`]. They never wait for large ones.
 const SMALL: usize = 32;
-/// The time that a request waits for others.
+/// Time that a request waits for others.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The time that a client may take for a response: this, and one second per 64 KiB.
+/// Time that a client may take for a response, plus one second per 64 KiB.
 const GRACE: Duration = Duration::from_secs(30);
 const LEAST_RATE: usize = 64 * 1024;
-/// Bytes of a file that are sent as one piece. A multiple of three, so that base64 can be joined.
+/// Bytes of one piece of a file. A multiple of three, so that pieces in base64 can be joined.
 pub(super) const PIECE: usize = 48 * 1024;
 
-/// The room for charts that are read whole.
+/// Memory for charts that the server reads whole.
 #[derive(Debug)]
 pub(super) struct Room {
     readers: Arc<Semaphore>,
@@ -36,7 +35,7 @@ pub(super) struct Room {
     small: Arc<Semaphore>,
 }
 
-/// The right to hold so much until it is dropped.
+/// Permit for memory. Dropping it frees the memory.
 #[derive(Debug)]
 pub(super) struct Slot(#[allow(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
@@ -48,9 +47,9 @@ impl Room {
     }
 
     /// Runs `read` on a chart and returns its result with the permit to hold it. `read` receives
-    /// the permit to read, and returns it with the result and the number of bytes held, which
-    /// nobody knows before. A request that has to wait for room drops its result meanwhile and
-    /// reads the chart again.
+    /// the permit to read. It returns the permit with the result and the number of bytes, which is
+    /// unknown before. A request that has to wait for memory drops its result meanwhile and reads
+    /// the chart again.
     pub(super) async fn hold<T, F>(&self, read: impl Fn(Slot) -> F) -> Result<(T, Slot), Denial>
     where
         F: Future<Output = Result<(Slot, T, usize), Denial>>,
@@ -68,9 +67,9 @@ impl Room {
         }
     }
 
-    /// A body of pieces that are made as the client takes them. The slot is given back with the
-    /// last of them, or when the client has taken too long: its connection then ends before the
-    /// answer does.
+    /// Builds a body from pieces that the server makes as the client reads. The server frees the
+    /// permit with the last piece. If the client takes too long, the server ends the connection
+    /// before the end of the response.
     pub(super) fn body(
         pieces: impl Iterator<Item = Bytes> + Send + 'static,
         length: usize,
@@ -93,7 +92,7 @@ fn body_within(
             let mut slot = Some(slot);
             while let Some(piece) = pieces.next() {
                 let piece = match (pieces.peek(), slot.take()) {
-                    // It lives as long as the last bytes do, wherever they wait.
+                    // The permit lives as long as the last bytes, in any buffer.
                     (None, Some(slot)) => Bytes::from_owner(Last { piece, _slot: slot }),
                     (_, taken) => {
                         slot = taken;
@@ -129,7 +128,7 @@ async fn wait(room: &Arc<Semaphore>, count: u32) -> Result<Slot, Denial> {
     }
 }
 
-/// The last piece of an answer.
+/// Last piece of a response.
 struct Last {
     piece: Bytes,
     _slot: Slot,
@@ -166,7 +165,8 @@ mod tests {
         assert_eq!(free(), HELD);
     }
 
-    /// Of 40 requests for charts of 95 MiB each held its chart while it waited for room.
+    /// Before a fix, each of 40 requests for charts of 95 MiB held its chart while it waited for
+    /// memory.
     #[tokio::test]
     async fn who_waits_for_room_holds_no_chart_meanwhile() {
         const CHART: usize = 95;
@@ -190,7 +190,7 @@ mod tests {
         assert!(most <= READERS + HELD / CHART, "{most} charts at once");
     }
 
-    /// Counts how many of it there are, and how many there were at once.
+    /// Counts the charts that exist now, and the maximum that existed at once.
     struct Chart(Arc<Mutex<(usize, usize)>>);
 
     impl Chart {

@@ -1,5 +1,5 @@
-//! Bodies in: received with a bound on their length, hashed as they come, and held in memory only
-//! while they are small.
+//! Receipt of request bodies: with a limit on their length, hashed on arrival, and held in memory
+//! only if they are small.
 
 use super::answer::Denial;
 use crate::{
@@ -15,14 +15,14 @@ use futures_util::stream::{self, Stream};
 use http::StatusCode;
 use std::{io::Write, time::Duration};
 
-/// Up to here a body is held in memory. Nine of ten public charts are smaller than 100 kB.
+/// Largest body in bytes that is held in memory. Nine of ten public charts are smaller than 100 kB.
 const IN_MEMORY: u64 = 1024 * 1024;
 
-/// A file that was received.
+/// File that the server received.
 #[derive(Clone, Debug)]
 pub(super) struct Received {
     pub(super) archive: BlobBytes,
-    /// Its digest and size, as a chart's layer.
+    /// Digest and size, as for a chart's layer.
     pub(super) content: Descriptor,
 }
 
@@ -54,8 +54,8 @@ impl Intake {
     }
 }
 
-/// The frames of a body, which may have `cap` bytes in all. What is left of it after an error is
-/// the caller's to drain.
+/// Returns the frames of a body, with at most `cap` bytes in total. After an error, the caller
+/// drains the rest.
 pub(super) fn frames(
     body: &mut Body,
     stall: Duration,
@@ -73,7 +73,7 @@ pub(super) fn frames(
     })
 }
 
-/// A whole body as one file.
+/// Receives a whole body as one file.
 pub(super) async fn receive(
     body: &mut Body,
     stall: Duration,
@@ -87,7 +87,7 @@ pub(super) async fn receive(
     Ok(intake.finish())
 }
 
-/// The whole of a small file that was received.
+/// Returns the content of a small file that the server received.
 pub(super) fn small(received: &Received, cap: u64) -> Result<Bytes, Denial> {
     match &received.archive {
         BlobBytes::Memory(bytes) if bytes.len() as u64 <= cap => Ok(bytes.clone()),

@@ -20,14 +20,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The time for which the bridge caches a permission. The upload asks again in any case.
+/// Time for which the bridge caches a permission. The upload asks again in any case.
 const BELIEVED: Duration = Duration::from_secs(60);
-/// Answers that are remembered. With more, all are forgotten.
+/// Maximum number of cached permissions. If there are more, the bridge drops all.
 const REMEMBERED: usize = 1024;
-/// Repositories of a namespace that are asked for: some registries give rights by repository.
+/// Number of repositories of a namespace that the bridge tries: some registries grant rights by
+/// repository.
 const ASKED: usize = 3;
 
-/// The cached push permissions, by a hash of credentials and namespace.
+/// Cached push permissions, by a hash of credentials and namespace.
 #[derive(Debug, Default)]
 pub(super) struct Leave(Mutex<HashMap<[u8; 32], Instant>>);
 
@@ -59,8 +60,9 @@ impl Leave {
 }
 
 impl<C: Catalog> ChartMuseum<C> {
-    /// Asks the registry whether it takes a push into a namespace from the sender of this request.
-    /// A server that pushes as itself has asked for credentials by its own rules before.
+    /// Asks the registry if it accepts a push to a namespace from the client of this request. A
+    /// server that pushes with its own credentials has authenticated the client by its own rules
+    /// before.
     pub(super) async fn ask_leave(&self, namespace: &str, head: &Parts) -> Result<(), Denial> {
         if matches!(self.writes, Writes::AsServer) {
             return Ok(());
@@ -75,8 +77,8 @@ impl<C: Catalog> ChartMuseum<C> {
             match asked {
                 Err(error) if error.kind() == ErrorKind::Denied => refused = Some(error),
                 Err(error) if error.kind() == ErrorKind::Network => return Err(error.into()),
-                // A registry whose repositories are made beforehand says that there is none; it has
-                // looked at the credentials by then.
+                // A registry without automatic repositories reports that the repository is missing.
+                // It has checked the credentials by then.
                 _ => {
                     self.leave.add(key);
                     return Ok(());
@@ -86,7 +88,7 @@ impl<C: Catalog> ChartMuseum<C> {
         refused.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Repositories of a namespace: some that are there, or one that could be.
+    /// Returns repositories of a namespace: some that exist, or one that could exist.
     fn asked(&self, namespace: &str) -> Vec<RepositoryName> {
         let view = self.shelf.view();
         let names = view.names(namespace);

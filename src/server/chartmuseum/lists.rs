@@ -29,7 +29,7 @@ use tokio::sync::Semaphore;
 const JSON: &str = "application/json; charset=utf-8";
 
 impl<C: Catalog> ChartMuseum<C> {
-    /// `GET /api/:repo/charts`, by pages of names.
+    /// Handles `GET /api/:repo/charts`, with pages of names.
     pub(super) async fn charts(
         &self,
         namespace: &str,
@@ -54,7 +54,7 @@ impl<C: Catalog> ChartMuseum<C> {
         };
         let view = self.shelf.view();
         let names = view.names(namespace);
-        // ChartMuseum forgets that no limit means all once there is an offset.
+        // With an offset, ChartMuseum no longer treats a missing limit as unlimited.
         let taken = match limit {
             Some(limit) => limit,
             None if offset == 0 => names.len(),
@@ -71,7 +71,7 @@ impl<C: Catalog> ChartMuseum<C> {
         Ok(list.answer(foot, &self.converters).await)
     }
 
-    /// `GET /api/:repo/charts/:name`
+    /// Handles `GET /api/:repo/charts/:name`.
     pub(super) async fn chart(&self, namespace: &str, name: &str) -> Result<Response, Denial> {
         let versions = self
             .shelf
@@ -83,7 +83,7 @@ impl<C: Catalog> ChartMuseum<C> {
         Ok(list.answer("", &self.converters).await)
     }
 
-    /// `GET /api/:repo/charts/:name/:version`
+    /// Handles `GET /api/:repo/charts/:name/:version`.
     pub(super) async fn version(
         &self,
         namespace: &str,
@@ -95,7 +95,7 @@ impl<C: Catalog> ChartMuseum<C> {
         Ok(typed(JSON, json))
     }
 
-    /// `GET …/:version/templates`
+    /// Handles `GET …/:version/templates`.
     pub(super) async fn templates(
         &self,
         namespace: &str,
@@ -139,7 +139,7 @@ impl<C: Catalog> ChartMuseum<C> {
         Ok(response)
     }
 
-    /// `GET …/:version/values`
+    /// Handles `GET …/:version/values`.
     pub(super) async fn values(
         &self,
         namespace: &str,
@@ -147,7 +147,7 @@ impl<C: Catalog> ChartMuseum<C> {
         version: &str,
     ) -> Result<Response, Denial> {
         let take = |chart: archive::Chart| {
-            // Copied: the chart's other files are not to be held.
+            // The copy lets the server free the chart's other files.
             let file = chart.file("values.yaml").map(|file| Bytes::copy_from_slice(&file.data));
             let bytes = file.as_ref().map_or(0, Bytes::len);
             (file, bytes)
@@ -162,7 +162,7 @@ impl<C: Catalog> ChartMuseum<C> {
         Ok(response)
     }
 
-    /// A version by its exact text, by a range, or as `latest`, as Helm looks one up.
+    /// Finds a version by its exact text, by a range, or as `latest`, as Helm does.
     fn find(&self, namespace: &str, name: &str, asked: &str) -> Result<Found, Denial> {
         let view = self.shelf.view();
         let Some(versions) = view.versions(namespace, name) else {
@@ -178,7 +178,7 @@ impl<C: Catalog> ChartMuseum<C> {
         }
         let range = if asked.is_empty() { "*" } else { asked };
         let range = Constraint::parse(range).map_err(|error| {
-            // The Helm within ChartMuseum puts no quotes there yet.
+            // The version of Helm in ChartMuseum does not print these quotes yet.
             let text = error.to_string().replace(&crate::quote::go(range), range);
             Denial::not_found(text)
         })?;
@@ -192,8 +192,8 @@ impl<C: Catalog> ChartMuseum<C> {
             .ok_or_else(|| Denial::not_found(format!("no chart version found for {name}-{asked}")))
     }
 
-    /// A version by its file's name, however that is cut in two, where no chart has that name.
-    /// ChartMuseum's clients cut `mychart2-0.1.0-SNAPSHOT-1.tgz` at its last dash.
+    /// Finds a version by its file's name, with any division into name and version, if no chart has
+    /// that name. ChartMuseum's clients divide `mychart2-0.1.0-SNAPSHOT-1.tgz` at its last dash.
     pub(super) fn by_file_name(&self, namespace: &str, name: &str, version: &str) -> Option<Found> {
         let view = self.shelf.view();
         if view.versions(namespace, name).is_some() {
@@ -202,9 +202,8 @@ impl<C: Catalog> ChartMuseum<C> {
         view.file(namespace, &format!("{name}-{version}.tgz")).map(|stored| stored.found)
     }
 
-    /// Reads a version's archive whole and gives the parts that `take` picks, with the right to
-    /// hold their bytes. Few are read at a time: each may need as much memory as a chart may be
-    /// large.
+    /// Reads a version's archive whole and returns the parts that `take` selects, with the permit
+    /// to hold them. The server reads few at a time: each may need the memory of the largest chart.
     async fn open<T: Send + 'static>(
         &self,
         namespace: &str,
@@ -223,7 +222,7 @@ impl<C: Catalog> ChartMuseum<C> {
                 let taken = blocking(move || {
                     let chart = archive::read::open(file.path(), Keep::Everything, &limits)?;
                     let (taken, bytes) = take(chart);
-                    // Given back when the chart has been read, not when the client has gone.
+                    // The permit is freed after the read, not when the client disconnects.
                     Ok::<_, Error>((slot, taken, bytes))
                 });
                 Ok(taken.await?)
@@ -233,23 +232,23 @@ impl<C: Catalog> ChartMuseum<C> {
     }
 }
 
-/// A template before its content.
+/// Text before the content of a template.
 fn template_head(at: usize, file: &File) -> String {
     let name = String::from_utf8_lossy(&crate::json::to_vec(&file.name)).into_owned();
     let comma = if at == 0 { "" } else { "," };
     format!("{comma}{{\"name\":{name},\"data\":\"")
 }
 
-/// A template after its content.
+/// Text after the content of a template.
 const TEMPLATE_FOOT: &str = "\"}";
 
-/// The values of a chart as JSON; `null` where there are none.
+/// Returns the values of a chart as JSON, or `null` for a chart without values.
 fn values_of(chart: &archive::Chart, limits: &Limits) -> Bytes {
     let Some(file) = chart.file("values.yaml") else { return Bytes::from_static(b"null") };
     let values = yaml::parse(&file.data, Duplicates::LastWins, limits);
     match values.as_ref().map(crate::json::to_vec) {
         Ok(text) if text == b"null" => Bytes::from_static(b"{}"),
-        // Once more, for the order of the keys.
+        // The second parse keeps the order of the keys.
         Ok(text) => {
             let value: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
             crate::json::to_vec(&value).into()
@@ -258,12 +257,13 @@ fn values_of(chart: &archive::Chart, limits: &Limits) -> Bytes {
     }
 }
 
-/// Up to here a list is made at once and has a length; a longer one is made as the client takes it.
+/// Size in bytes up to which the server builds a list at once, with a length. The server builds a
+/// longer list as the client reads it.
 const AT_ONCE: usize = 256 * 1024;
-/// About how much of it is made in one go.
+/// Approximate bytes of a longer list that the server builds at a time.
 const AT_A_TIME: usize = 64 * 1024;
 
-/// Versions on their way into an answer. Nothing but the index's own entries is in memory.
+/// Versions for a response. Only the index's own entries are in memory.
 #[derive(Default)]
 struct List {
     parts: Vec<Part>,
@@ -280,7 +280,7 @@ impl List {
         self.parts.is_empty()
     }
 
-    /// Adds versions behind `head`, which opens their list.
+    /// Adds versions after `head`, which opens their list.
     fn versions(&mut self, head: String, versions: Vec<Found>) {
         self.parts.push(Part::Text(head));
         for (at, found) in versions.into_iter().enumerate() {
@@ -293,7 +293,7 @@ impl List {
         self.parts.push(Part::Text("]".to_owned()));
     }
 
-    /// The answer, with `foot` at its end.
+    /// Builds the response, with `foot` at its end.
     async fn answer(self, foot: &str, converters: &Converters) -> Response {
         let size = self.size;
         let mut parts = self.parts;
@@ -314,7 +314,7 @@ impl List {
     }
 }
 
-/// About so many bytes of a list, and what comes after them.
+/// Splits off about `size` bytes of a list. Returns them and the rest.
 fn piece(mut parts: vec::IntoIter<Part>, size: usize) -> (String, vec::IntoIter<Part>) {
     let mut text = String::new();
     while text.len() < size {
@@ -324,8 +324,8 @@ fn piece(mut parts: vec::IntoIter<Part>, size: usize) -> (String, vec::IntoIter<
     (text, parts)
 }
 
-/// Threads that write entries as JSON. An entry takes some milliseconds of processor time, so these
-/// never run on the threads that answer other requests.
+/// Limit on threads that write entries as JSON. An entry takes some milliseconds of processor time,
+/// so this work never runs on the threads that answer other requests.
 #[derive(Clone, Debug)]
 pub(super) struct Converters(Arc<Semaphore>);
 
@@ -335,9 +335,9 @@ impl Converters {
         Self(Arc::new(Semaphore::new(count)))
     }
 
-    /// Waits for its turn, and does the work where it keeps nobody waiting.
+    /// Waits for a free place, then runs the work on a blocking thread.
     async fn convert<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        // Never closed.
+        // The semaphore is never closed.
         let turn = Arc::clone(&self.0).acquire_owned().await.ok();
         blocking(move || {
             let _turn = turn;
@@ -364,9 +364,9 @@ impl Part {
     }
 }
 
-/// A whole number of at least `least`, as Go reads one.
+/// Parses a whole number of at least `least`, as Go does.
 fn number(text: &str, least: usize) -> Option<usize> {
-    // Go takes `+1`, and so does Rust.
+    // Go accepts `+1`, and so does Rust.
     text.parse::<i64>().ok().and_then(|number| usize::try_from(number).ok()).filter(|n| *n >= least)
 }
 
@@ -374,7 +374,7 @@ fn number(text: &str, least: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// A conversion that goes on for ever took a thread of those that answer.
+    /// Before a fix, an endless conversion used a thread that answers requests.
     #[tokio::test]
     async fn a_conversion_keeps_no_other_request_waiting() {
         let converters = Converters::new(1);
@@ -389,7 +389,7 @@ mod tests {
         let second = tokio::spawn(async move { converters.convert(|| "second").await });
         tokio::task::yield_now().await;
         assert!(!second.is_finished(), "one at a time");
-        // This thread, the only one of its runtime, goes on meanwhile.
+        // This thread, the only one of its runtime, continues meanwhile.
         answered.send("first").expect("sent");
         assert_eq!(first.await.expect("first"), Ok("first"));
         assert_eq!(second.await.expect("second"), "second");

@@ -8,11 +8,11 @@ use std::{
 };
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Locks, chosen by what is to be changed, so that their number is bounded. So many that four
-/// clients hardly ever wait for each other by chance.
+/// Number of locks. The subject of a change selects its lock. With this number, four clients hardly
+/// ever wait for each other by chance.
 const LOCKS: usize = 1024;
 
-/// The turns of a museum.
+/// Locks of one server.
 #[derive(Debug)]
 pub(in crate::server) struct Turns {
     locks: Vec<Mutex<()>>,
@@ -20,14 +20,14 @@ pub(in crate::server) struct Turns {
     scope: Scope,
 }
 
-/// The scope of a lock.
+/// Scope of a lock.
 #[derive(Clone, Copy, Debug)]
 enum Scope {
     /// Versions with the same file name: one version, or two whose files have the same name.
     File,
-    /// Versions of one chart, since one may make another go.
+    /// Versions of one chart, since an upload may remove another version.
     Chart,
-    /// All of a namespace, since its files are counted.
+    /// Whole namespace, since the server counts its files.
     Namespace,
 }
 
@@ -42,13 +42,14 @@ impl Turns {
         Self { locks, key: RandomState::new(), scope }
     }
 
-    /// Waits for the turn to change these charts and versions.
+    /// Waits for the locks to change these charts and versions.
     pub(in crate::server) async fn take(
         &self,
         namespace: &str,
         versions: &[(&str, &str)],
     ) -> Vec<MutexGuard<'_, ()>> {
-        // In order and each once, so that two who want the same ones never wait for each other.
+        // The order is fixed and each lock is taken once, so two requests never block each other
+        // for ever.
         let places: BTreeSet<usize> = versions
             .iter()
             .map(|(name, version)| {

@@ -1,6 +1,6 @@
-//! ChartMuseum's metrics under their names, in Prometheus' text format 0.0.4, which has the
-//! summaries that OpenMetrics libraries leave out. Every label has few values: routes instead of
-//! paths, and hosts and namespaces up to a number.
+//! ChartMuseum's metrics with their names, in Prometheus' text format 0.0.4. This format has
+//! summaries, which libraries for OpenMetrics omit. Every label has few values: routes instead of
+//! paths, and a maximum number of hosts and namespaces.
 
 use crate::server::index_view::View;
 use std::{
@@ -10,17 +10,18 @@ use std::{
     time::Duration,
 };
 
-/// Prometheus' own default, and ChartMuseum's.
+/// Default buckets of Prometheus and of ChartMuseum, in seconds.
 const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// Values of the label `host` before the rest are one: a client may send any.
+/// Number of values of the label `host`. Further hosts share one value, since a client may send any
+/// name.
 const MAX_HOSTS: usize = 16;
-/// Values of the label `repo` before the rest are one.
+/// Number of values of the label `repo`. Further namespaces share one value.
 const MAX_NAMESPACES: usize = 1000;
 const OTHER: &str = "other";
-/// The `handler` label. ChartMuseum puts the name of a function there.
+/// Value of the label `handler`, in which ChartMuseum has the name of a function.
 const HANDLER: &str = "museum";
 
-/// The counters.
+/// Counters of all requests.
 #[derive(Debug, Default)]
 pub(super) struct Metrics(Mutex<State>);
 
@@ -33,7 +34,7 @@ struct State {
     answered: Summary,
 }
 
-/// Status, method and route.
+/// Labels of a request: status, method and route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Labels(u16, &'static str, &'static str);
 
@@ -50,12 +51,12 @@ struct Summary {
     count: u64,
 }
 
-/// A request that was answered.
+/// Request with its response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Served<'a> {
     pub(super) status: u16,
     pub(super) method: &'a http::Method,
-    /// The route's pattern.
+    /// Pattern of the route.
     pub(super) pattern: &'static str,
     pub(super) host: &'a str,
     pub(super) took: Duration,
@@ -64,7 +65,7 @@ pub(super) struct Served<'a> {
 }
 
 impl Metrics {
-    /// Counts a request. As in ChartMuseum, what is not there is not counted.
+    /// Counts a request. As in ChartMuseum, a request for an unknown path does not count.
     pub(super) fn count(&self, served: Served<'_>) {
         if matches!(served.status, 404 | 405) {
             return;
@@ -96,7 +97,7 @@ impl Metrics {
         state.answered.add(served.answered);
     }
 
-    /// Everything, with how much the view holds now.
+    /// Returns all metrics, with the numbers of charts and versions in the view.
     pub(super) fn text(&self, view: &View) -> String {
         let mut text = String::new();
         charts(&mut text, view)
@@ -176,7 +177,7 @@ fn begin(text: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Res
     writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}")
 }
 
-/// A label's value, as the format wants it.
+/// Escapes the value of a label.
 fn escape(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

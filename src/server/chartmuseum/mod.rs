@@ -1,6 +1,6 @@
-//! The ChartMuseum API over the store that the registry serves too: what is uploaded here is a
-//! chart artifact there, and the other way round. The index and what it is made of are
-//! [`super::index_view`]'s business, who may do what is [`super::Access`]'s.
+//! ChartMuseum API over the store of the registry API: a chart that a client uploads here is an
+//! artifact there, and the reverse. [`super::index_view`] builds the index, and [`super::Access`]
+//! decides on access.
 
 mod answer;
 mod chart_store;
@@ -54,36 +54,36 @@ use std::{
 };
 use tokio::sync::{OnceCell, Semaphore};
 
-/// The museum: a view, and the store under it by somebody's credentials.
+/// Charts of the API: a view, and access to its store with some client's credentials.
 struct ChartMuseum<C> {
     shelf: ChartStore<C>,
     writes: Writes<C>,
     house: Arc<Shared>,
 }
 
-/// The options, and the state that all requests share.
+/// Options, and state that all requests share.
 struct Shared {
     options: Options,
     access: Access,
     limits: Limits,
     stall: Duration,
     metrics: metrics::Metrics,
-    /// Set once everything that the store has is shown.
+    /// Marker that the view contains all charts of the store.
     ready: OnceCell<()>,
-    /// For charts that are read whole.
+    /// Memory for charts that the server reads whole.
     room: Room,
-    /// Entries that are written as JSON at once.
+    /// Limit on entries that the server writes as JSON at once.
     converters: Converters,
-    /// The push permissions that the store granted recently.
+    /// Push permissions that the store granted recently.
     leave: Leave,
-    /// Uploads that are inflated at once.
+    /// Limit on uploads that the server inflates at once.
     judges: Semaphore,
-    /// The locks for adding and removing versions.
+    /// Locks for adding and removing versions.
     turns: Arc<Turns>,
     ids: Ids,
 }
 
-/// Gives the handlers the state that all of them share.
+/// Shared state of the handlers.
 impl<C> Deref for ChartMuseum<C> {
     type Target = Shared;
 
@@ -92,7 +92,7 @@ impl<C> Deref for ChartMuseum<C> {
     }
 }
 
-/// Everything that is no registry API, over the charts that a follower keeps.
+/// Builds the router for all paths outside of the registry API, over a follower's charts.
 pub(super) fn router<C: Catalog>(
     charts: Follower<C>,
     writes: Writes<C>,
@@ -120,8 +120,8 @@ pub(super) fn router<C: Catalog>(
     Router::new().fallback(serve::<C>).with_state(Arc::new(museum))
 }
 
-/// As many as there are processors: more would only make each slower, and the runtime's threads are
-/// for others too.
+/// Returns the number of processors. More uploads at once would only slow each other down, and
+/// other requests need the runtime's threads.
 fn judges() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from).max(2)
 }
@@ -138,7 +138,7 @@ async fn serve<C: Catalog>(
         && head.uri.path() == "/metrics"
         && head.method == Method::GET
     {
-        // As in ChartMuseum, for everybody, and whatever stands before the other paths.
+        // As in ChartMuseum, metrics need no credentials and precede the other paths.
         typed(METRICS, museum.metrics.text(museum.shelf.view()))
     } else {
         let answer = match &route {
@@ -194,7 +194,7 @@ impl<C: Catalog> ChartMuseum<C> {
             line.of(self.access.admit(head, namespace, Some(action)).await?);
         }
         let mut response = self.dispatch(route, head, body).await;
-        // Clients send credentials when they are asked for them.
+        // Clients send credentials after a challenge.
         if matches!(self.writes, Writes::AsSent(_))
             && Sent::of(&head.headers).is_none()
             && let Err(denial) = &response
@@ -258,8 +258,8 @@ impl<C: Catalog> ChartMuseum<C> {
         }
     }
 
-    /// The museum for somebody who changes what is in it: where the store says who may, by their
-    /// own credentials.
+    /// Returns the API for a client that changes charts. If the store decides on access, it uses
+    /// the client's own credentials.
     fn writer(self: &Arc<Self>, head: &Parts) -> Result<Arc<Self>, Denial> {
         let Writes::AsSent(way) = &self.writes else { return Ok(Arc::clone(self)) };
         let shelf = self.shelf.by_way_of(way(Sent::of(&head.headers))?);
@@ -267,7 +267,7 @@ impl<C: Catalog> ChartMuseum<C> {
         Ok(Arc::new(Self { shelf, writes, house }))
     }
 
-    /// Waits until everything that the store has is shown.
+    /// Waits until the view contains all charts of the store.
     async fn ready(&self) -> Result<(), Denial> {
         if self.ready.initialized() {
             return Ok(());
@@ -278,7 +278,7 @@ impl<C: Catalog> ChartMuseum<C> {
         })?;
         let shown = self.ready.get_or_try_init(|| self.shelf.show_loose(&self.limits)).await;
         if let Err(error) = shown {
-            // Everything else is known, and the next request tries again.
+            // The rest is known, and the next request tries again.
             tracing::warn!(
                 error = error.chain(),
                 "charts that no registry can name are not shown yet"
@@ -287,7 +287,7 @@ impl<C: Catalog> ChartMuseum<C> {
         Ok(())
     }
 
-    /// `DELETE /api/:repo/charts/:name/:version`, by its exact text, or by its file's name.
+    /// Handles `DELETE /api/:repo/charts/:name/:version`, by the exact text or the file's name.
     async fn delete(
         self: &Arc<Self>,
         namespace: &str,
@@ -351,7 +351,8 @@ impl<C: Catalog> ChartMuseum<C> {
         {
             return;
         }
-        // ChartMuseum says of these only whether they are there, and of an index that it always is.
+        // ChartMuseum's response for these shows only if they exist, and for an index always that
+        // it exists.
         response.headers_mut().clear();
         if response.status() == StatusCode::NOT_FOUND && route.kind != Kind::Index {
             let text = HeaderValue::from_static("text/plain");
@@ -360,7 +361,7 @@ impl<C: Catalog> ChartMuseum<C> {
     }
 }
 
-/// Takes the body away and leaves its length.
+/// Removes the body and keeps its length.
 fn hide(response: &mut Response) {
     let length = http_body::Body::size_hint(response.body()).exact().filter(|length| *length > 0);
     if let Some(length) = length {

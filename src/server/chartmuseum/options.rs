@@ -1,4 +1,4 @@
-//! ChartMuseum's options of a server. [`crate::server::Access`] holds the access options.
+//! Options of the ChartMuseum API. [`crate::server::Access`] has the options of access.
 
 use crate::server::index_view::{Format, Settings};
 use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf};
@@ -7,66 +7,65 @@ use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// The number of segments of a namespace.
+    /// Number of segments of a namespace.
     pub depth: Depth,
-    /// The path prefix of every route: empty, or `/` and at least one segment, without a trailing
-    /// `/`.
+    /// Path prefix of every route: empty, or `/` and at least one segment, without a trailing `/`.
     pub context_path: String,
-    /// The routes below `/api` that the server offers.
+    /// Routes below `/api` that the server offers.
     pub api: Api,
-    /// The rule for uploading a version that exists.
+    /// Rule for an upload of an existing version.
     pub overwrite: Overwrite,
-    /// The prefix of URLs in the index; empty for relative ones.
+    /// Prefix of URLs in the index. An empty one makes relative URLs.
     pub chart_url: String,
-    /// The number of versions to keep of each chart. The server deletes the oldest first.
+    /// Number of versions to keep of each chart. The server deletes the oldest first.
     pub per_chart_limit: Option<NonZeroUsize>,
-    /// The maximum number of archives and provenance files in a namespace.
+    /// Maximum number of archives and provenance files in a namespace.
     pub max_storage_objects: Option<NonZeroUsize>,
-    /// Bytes of one request's body.
+    /// Maximum size of one request's body in bytes.
     pub max_upload_bytes: u64,
-    /// The form field of an archive, beside `chart`.
+    /// Form field of an archive, in addition to `chart`.
     pub chart_field: String,
-    /// The form field of a provenance file, beside `prov`.
+    /// Form field of a provenance file, in addition to `prov`.
     pub provenance_field: String,
-    /// The format of the index.
+    /// Format of the index.
     pub format: Format,
-    /// The switch for `/metrics`.
+    /// Switch for `/metrics`.
     pub metrics: Metrics,
-    /// The repository ids of Artifact Hub by namespace; the root's is the empty one.
+    /// Repository ids of Artifact Hub by namespace. The root has the empty namespace.
     pub artifact_hub: BTreeMap<String, String>,
-    /// `Access-Control-Allow-Origin` of the API's answers.
+    /// Value of `Access-Control-Allow-Origin` in the API's responses.
     pub allow_origin: Option<String>,
-    /// A folder with an `index.html` and a folder `static`, shown instead of our welcome.
+    /// Folder with an `index.html` and a folder `static`, which replaces our welcome page.
     pub pages: Option<PathBuf>,
-    /// The extent to which the server copies ChartMuseum's oddities.
+    /// Choice between ChartMuseum's deviations and the improved behaviour.
     pub compat: Compat,
 }
 
-/// The number of segments of a namespace.
+/// Number of segments of a namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
-    /// Any number; a namespace without charts is not there, but for the root.
+    /// Any number. A namespace without charts does not exist, except the root.
     #[default]
     Any,
-    /// Any number; each is there, as with `--depth-dynamic`.
+    /// Any number. Every namespace exists, as with `--depth-dynamic`.
     Dynamic,
-    /// Exactly this number of levels, as `--depth` sets.
+    /// Exactly this number of segments, as with `--depth`.
     Exactly(usize),
 }
 
-/// The routes below `/api` that the server offers.
+/// Routes below `/api` that the server offers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Api {
     /// All routes.
     #[default]
     Whole,
-    /// None that deletes.
+    /// All routes except those that delete.
     WithoutDelete,
     /// No routes.
     Off,
 }
 
-/// The rule for uploading a version that exists.
+/// Rule for an upload of an existing version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overwrite {
     /// The upload replaces the version if the query has `force`.
@@ -78,24 +77,24 @@ pub enum Overwrite {
     Always,
 }
 
-/// The switch for `/metrics`.
+/// Switch for `/metrics`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Metrics {
     /// The server has no `/metrics`.
     #[default]
     Off,
-    /// Yes, for everybody.
+    /// The server answers `/metrics` for every client, without credentials.
     On,
 }
 
-/// The extent to which the server copies ChartMuseum's oddities.
+/// Choice between ChartMuseum's deviations and the improved behaviour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compat {
-    /// `HEAD` is answered wherever `GET` is, with the same status and headers; limits count forms
-    /// too.
+    /// Improved: the server answers `HEAD` for every route of `GET`, with the same status and
+    /// headers, and limits also count forms.
     #[default]
     Improved,
-    /// As ChartMuseum does it.
+    /// Strict: the server behaves as ChartMuseum does.
     Strict,
 }
 
@@ -111,7 +110,7 @@ impl Options {
 }
 
 impl Overwrite {
-    /// Reports whether an upload may replace a version that exists.
+    /// Returns true if an upload may replace an existing version.
     pub(super) fn allows(self, force: Force) -> bool {
         match self {
             Self::ByForce => force == Force::Given,
@@ -121,7 +120,7 @@ impl Overwrite {
     }
 }
 
-/// The presence of `force` in the query, with any value.
+/// Presence of `force` in the query, with any value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Force {
     Given,
@@ -151,7 +150,7 @@ impl Default for Options {
     }
 }
 
-/// The form field of an archive that is always looked for.
+/// Form field of an archive that the server always accepts.
 pub(super) const CHART_FIELD: &str = "chart";
-/// The form field of a provenance file that is always looked for.
+/// Form field of a provenance file that the server always accepts.
 pub(super) const PROVENANCE_FIELD: &str = "prov";

@@ -1,5 +1,5 @@
-//! The pages for people: the welcome, one's own instead, and the static files beside it. The page
-//! shows nothing of what is stored; see `view` for that.
+//! Web pages: the welcome page, the user's page in its place, and its static files. The page shows
+//! no stored charts.
 
 use super::{
     ChartMuseum,
@@ -14,7 +14,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// Bytes of a page or of a file beside it.
+/// Maximum size in bytes of a page or of a static file.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 const WELCOME: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>chartferry</title></head>\n\
@@ -22,7 +22,7 @@ const WELCOME: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=
     </body>\n</html>\n";
 
 impl<C> ChartMuseum<C> {
-    /// `GET /`
+    /// Handles `GET /`.
     pub(super) async fn welcome(&self) -> Response {
         if let Some(folder) = &self.options.pages
             && let Some(page) = read(folder.join("index.html")).await
@@ -32,7 +32,7 @@ impl<C> ChartMuseum<C> {
         typed("text/html", WELCOME)
     }
 
-    /// `GET /static…`
+    /// Handles `GET /static…`.
     pub(super) async fn static_file(&self, path: &str) -> Result<Response, Denial> {
         let absent = || Denial::not_found("not found");
         let folder = self.options.pages.as_deref().ok_or_else(absent)?;
@@ -42,12 +42,12 @@ impl<C> ChartMuseum<C> {
         Ok(typed(content_type, content))
     }
 
-    /// `GET /info`
+    /// Handles `GET /info`.
     pub(super) fn info(&self) -> Response {
         json_answer(&json!({ "version": concat!("v", env!("CARGO_PKG_VERSION")) }))
     }
 
-    /// `GET /artifacthub-repo.yml`
+    /// Handles `GET /artifacthub-repo.yml`.
     pub(super) fn artifact_hub(&self, namespace: &str) -> Result<Response, Denial> {
         let id = self.options.artifact_hub.get(namespace);
         let id = id.ok_or_else(|| Denial::not_found("Artifact Hub repository ID not found"))?;
@@ -57,7 +57,7 @@ impl<C> ChartMuseum<C> {
     }
 }
 
-/// The file that a path of URLs names below `folder`, unless it leads out of it.
+/// Returns the file below `folder` for the path of a URL, unless the path points outside of it.
 fn within(folder: &Path, path: &str) -> Option<PathBuf> {
     let path = Path::new(path.trim_start_matches('/'));
     let plain = path.components().all(|part| matches!(part, Component::Normal(_)));

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-/// A provenance file and the version that it names.
+/// Provenance file with the version that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Provenance {
     pub(super) name: String,
@@ -11,7 +11,7 @@ pub(super) struct Provenance {
 }
 
 impl Provenance {
-    /// Reads one; `None` for what is none.
+    /// Parses a provenance file. The result is `None` for any other text.
     pub(super) fn parse(bytes: Bytes) -> Option<Self> {
         let text = String::from_utf8_lossy(&bytes);
         if !text.starts_with("-----BEGIN PGP SIGNED MESSAGE-----") {
@@ -28,7 +28,7 @@ impl Provenance {
     }
 }
 
-/// The rest of the first line that begins with `key` and one blank or star.
+/// Returns the rest of the first line that begins with `key` and one blank or star.
 fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.lines().skip(1).find_map(|line| {
         let rest = line.strip_prefix(key)?;

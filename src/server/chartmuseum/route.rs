@@ -1,11 +1,11 @@
-//! Paths to routes, as ChartMuseum finds them: the namespace stands before or, below `/api`, after
-//! the first segment and has as many segments as the depth says.
+//! Routes of paths, as ChartMuseum finds them. The namespace is the first part of the path, or
+//! follows the first segment below `/api`. The depth gives its number of segments.
 
 use super::options::{Api, Compat, Depth, Options};
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-/// The object of a request.
+/// Object of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Welcome,
@@ -25,7 +25,7 @@ pub(super) enum Kind {
     Delete,
 }
 
-/// The right that a request needs.
+/// Right that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
     Nothing,
@@ -33,23 +33,23 @@ pub(super) enum Need {
     Push,
 }
 
-/// A request's place among the routes.
+/// Route of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) kind: Kind,
-    /// The pattern, which is one of few: a label of metrics.
+    /// Pattern of the route, for a label of the metrics.
     pub(super) pattern: &'static str,
-    /// The namespace; empty for the root.
+    /// Namespace, empty for the root.
     pub(super) namespace: String,
-    /// The last segments: a file's name, or a chart's name and version.
+    /// Last segments: the name of a file, or the name and version of a chart.
     pub(super) names: Vec<String>,
-    /// The path without the context path.
+    /// Path without the context path.
     pub(super) path: String,
-    /// True if the path is below `/api`.
+    /// Marker of a path below `/api`.
     pub(super) api: bool,
 }
 
-/// Every route, in the order in which they are tried. `:repo` is the namespace.
+/// All routes in the order of the search. `:repo` is the namespace.
 const TABLE: [(Method, &str, Kind); 16] = [
     (Method::GET, "/", Kind::Welcome),
     (Method::GET, "/info", Kind::Info),
@@ -72,7 +72,7 @@ const TABLE: [(Method, &str, Kind); 16] = [
 const DELETE: (Method, &str, Kind) =
     (Method::DELETE, "/api/:repo/charts/:name/:version", Kind::Delete);
 
-/// Reports whether two hexadecimal digits follow every `%` of a path.
+/// Returns true if two hexadecimal digits follow every `%` of a path.
 pub(super) fn is_sound(path: &str) -> bool {
     let hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
     let bytes = path.as_bytes();
@@ -96,10 +96,10 @@ impl Route {
         if !is_sound(path) {
             return None;
         }
-        // Decoded first: an escaped slash parts segments, as in ChartMuseum.
+        // The path is decoded first: an escaped slash separates segments, as in ChartMuseum.
         let path = percent_decode_str(path).decode_utf8().ok()?;
         let path = within_context(&path, options)?;
-        // Strictly, HEAD has routes of its own and few of them.
+        // In strict mode, HEAD has few routes of its own.
         let method = match (method, options.compat) {
             (&Method::HEAD, Compat::Improved) => &Method::GET,
             (method, _) => method,
@@ -156,7 +156,7 @@ impl Route {
     }
 }
 
-/// The routes that the options leave.
+/// Returns the routes that the options allow.
 fn table(options: &Options) -> impl Iterator<Item = (Method, &'static str, Kind)> {
     let (api, hub) = (options.api, !options.artifact_hub.is_empty());
     TABLE.into_iter().chain([DELETE]).filter(move |(_, pattern, kind)| match kind {
@@ -166,7 +166,7 @@ fn table(options: &Options) -> impl Iterator<Item = (Method, &'static str, Kind)
     })
 }
 
-/// Returns the path after the context path; `None` if the path is outside it.
+/// Returns the path after the context path, or `None` if the path is outside of it.
 fn within_context<'a>(path: &'a str, options: &Options) -> Option<&'a str> {
     let before = options.context_path.as_str();
     if before.is_empty() {
@@ -175,7 +175,7 @@ fn within_context<'a>(path: &'a str, options: &Options) -> Option<&'a str> {
     let rest = path.strip_prefix(before)?;
     match (rest.as_bytes().first(), options.compat) {
         (None, _) => Some("/"),
-        // ChartMuseum does not ask where a segment ends: `/museumx/index.yaml` is its index too.
+        // ChartMuseum does not check where a segment ends: `/museumx/index.yaml` is its index too.
         (Some(b'/'), _) | (Some(_), Compat::Strict) => Some(rest),
         (Some(_), Compat::Improved) => None,
     }
@@ -201,14 +201,14 @@ fn depth_by(path: &str, pattern: &str, api: bool) -> Option<usize> {
     fits.then_some(depth)
 }
 
-/// The variable segments of what follows the namespace, if it has the shape of `pattern`.
+/// Returns the variable segments after the namespace, if they match `pattern`.
 fn names_by(rest: &[&str], pattern: &str, api: bool) -> Option<Vec<String>> {
     if api != pattern.starts_with("/api") {
         return None;
     }
     let after = pattern.trim_start_matches("/api").trim_start_matches("/:repo");
     let wanted: Vec<&str> = after.split('/').skip(1).collect();
-    // A namespace alone is as good as `/`.
+    // A namespace alone equals `/`.
     let rest = if rest.is_empty() { &[""] } else { rest };
     if wanted.len() != rest.len() {
         return None;
@@ -247,7 +247,7 @@ mod tests {
             (1, "/api/org/charts/a/1.0.0", Kind::Version, "org", vec!["a", "1.0.0"]),
             (2, "/org/team/charts/a-1.tgz", Kind::File, "org/team", vec!["a-1.tgz"]),
             (2, "/api/org/team/charts/a/1/values", Kind::Values, "org/team", vec!["a", "1"]),
-            // As many segments as the namespace has are the namespace, and nothing after it is `/`.
+            // As many segments as the namespace has are the namespace. An empty rest equals `/`.
             (2, "/x/index.yaml", Kind::Welcome, "x/index.yaml", vec![]),
             (1, "/org/info", Kind::Info, "org", vec![]),
             (3, "/info", Kind::Info, "", vec![]),

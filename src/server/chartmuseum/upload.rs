@@ -1,5 +1,5 @@
-//! Uploads: a chart by itself, a provenance file by itself, or both in a form. What is wrong with
-//! them, and whether what is there gives way, is judged here in ChartMuseum's order and words.
+//! Uploads: a chart or a provenance file alone, or both in a form. The module validates them and
+//! decides if they replace existing files, in ChartMuseum's order and words.
 
 use super::{
     ChartMuseum,
@@ -29,17 +29,18 @@ struct Files {
     words: Words,
 }
 
-/// Whose words a refusal has, and whose rules.
+/// Choice of the words and rules for a refusal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Words {
-    /// A file by itself.
+    /// File without a form.
     Plain,
-    /// A form. ChartMuseum does not count what forms bring, and neither does `--compat strict`.
+    /// Form. ChartMuseum does not count the files of forms against its limits, and neither does
+    /// `--compat strict`.
     Form,
 }
 
 impl<C: Catalog> ChartMuseum<C> {
-    /// `POST /api/:repo/charts`: an archive, or a form.
+    /// Handles `POST /api/:repo/charts`: an archive, or a form.
     pub(super) async fn upload(
         self: &Arc<Self>,
         namespace: &str,
@@ -55,7 +56,7 @@ impl<C: Catalog> ChartMuseum<C> {
         self.store(namespace, Files { charts, provenances: Vec::new(), force, words }).await
     }
 
-    /// `POST /api/:repo/prov`
+    /// Handles `POST /api/:repo/prov`.
     pub(super) async fn upload_provenance(
         self: &Arc<Self>,
         namespace: &str,
@@ -108,8 +109,8 @@ impl<C: Catalog> ChartMuseum<C> {
         self.store(namespace, Files { charts, provenances, force, words }).await
     }
 
-    /// Stores what may be stored. It goes on when the client goes away, so that store and index
-    /// stay in step.
+    /// Stores files that passed the checks. The work continues after a client disconnects, so that
+    /// store and index agree.
     async fn store(self: &Arc<Self>, namespace: &str, files: Files) -> Result<Response, Denial> {
         let (this, namespace) = (Arc::clone(self), namespace.to_owned());
         unbroken(async move { this.commit(&namespace, files).await }).await?;
@@ -143,8 +144,8 @@ impl<C: Catalog> ChartMuseum<C> {
                 found => new += usize::from(!found),
             }
         }
-        // ChartMuseum does not count forms. Clients send forms, ours too, so the limit would hold
-        // for nobody.
+        // ChartMuseum does not count forms. Clients, ours too, send forms, so the limit would
+        // affect no upload.
         if words == Words::Plain || self.options.compat == Compat::Improved {
             self.room_for(namespace, new)?;
         }
@@ -152,7 +153,7 @@ impl<C: Catalog> ChartMuseum<C> {
             let own = |signed: &Provenance| {
                 signed.name == chart.metadata.name && signed.version == chart.metadata.version
             };
-            // Together in one manifest, so that they are there together.
+            // One manifest for both makes both visible at the same time.
             let own = provenances.iter().position(own).map(|at| provenances.swap_remove(at).bytes);
             self.keep(namespace, chart, own).await?;
         }
@@ -166,7 +167,7 @@ impl<C: Catalog> ChartMuseum<C> {
         Ok(())
     }
 
-    /// Judges an archive as Helm's loader does.
+    /// Validates an archive as Helm's loader does.
     async fn judge(&self, received: Received) -> Result<Judged, Denial> {
         if received.content.size == 0 {
             return Err(Denial::bad_request("EOF"));
@@ -191,9 +192,9 @@ impl<C: Catalog> ChartMuseum<C> {
         Ok(Provenance::parse(bytes))
     }
 
-    /// The version that is there, if it is. Names and versions may have dashes, so that another
-    /// chart may have the same file: of two such charts the second is refused, whatever the query
-    /// says.
+    /// Returns the existing version, if there is one. Names and versions may contain dashes, so
+    /// another chart may have the same file name. The server refuses the second of two such charts,
+    /// whatever the query.
     fn there(&self, namespace: &str, chart: &Judged) -> Result<Option<Found>, Denial> {
         let metadata = &chart.metadata;
         let found = self.shelf.view().find(namespace, &metadata.name, &metadata.version);
@@ -214,8 +215,8 @@ impl<C: Catalog> ChartMuseum<C> {
         })
     }
 
-    /// Stores a chart that may be stored, with its provenance or what waited for it, and lets the
-    /// oldest go.
+    /// Stores an allowed chart with its provenance file, from the upload or waiting. The function
+    /// then removes the oldest versions.
     async fn keep(
         &self,
         namespace: &str,
@@ -225,7 +226,7 @@ impl<C: Catalog> ChartMuseum<C> {
         let (name, version) = (chart.metadata.name.clone(), chart.metadata.version.clone());
         let there = self.there(namespace, &chart)?;
         if there.is_none() && self.shelf.is_taken(namespace, &name, &version).await? {
-            // An image, say. No force of this API's makes it go.
+            // The tag has an image, for example. `force` in this API cannot replace it.
             return Err(Denial::conflict(
                 "the tag of this version is on an artifact that is not a chart",
             ));
@@ -233,7 +234,7 @@ impl<C: Catalog> ChartMuseum<C> {
         let file = format!("{}.prov", chart.file_name());
         let provenance = match (provenance, there) {
             (Some(bytes), _) => Some(bytes),
-            // The same bytes once more keep what was said of them; other bytes do not.
+            // The same bytes keep their provenance file; other bytes do not.
             (None, Some(found)) if found.item.archive.digest == chart.received.content.digest => {
                 self.shelf.provenance_of(namespace, &found, &self.limits).await?
             }
@@ -241,14 +242,15 @@ impl<C: Catalog> ChartMuseum<C> {
             (None, None) => self.shelf.read_aside(namespace, &file, &self.limits).await?,
         };
         self.shelf.put(namespace, chart, provenance, &self.limits).await?;
-        // Not before: a chart that cannot be stored must not cost a file that was acknowledged.
+        // The order matters: a chart that cannot be stored must not remove a file that the server
+        // confirmed.
         if self.shelf.is_waiting(namespace, &file) {
             self.shelf.forget_aside(namespace, &file).await;
         }
         self.drop_oldest(namespace, &name, &version).await
     }
 
-    /// Refuses `new` more files where a namespace would hold too many.
+    /// Refuses `new` more files if a namespace would have too many.
     fn room_for(&self, namespace: &str, new: usize) -> Result<(), Denial> {
         let Some(most) = self.options.max_storage_objects.filter(|_| new > 0) else {
             return Ok(());
@@ -261,7 +263,7 @@ impl<C: Catalog> ChartMuseum<C> {
             .flatten()
             .map(|found| 1 + usize::from(found.item.provenance.is_some()))
             .sum();
-        // Those that wait for their charts are files too.
+        // Waiting provenance files count too.
         if files + self.shelf.waiting(namespace) + new > most.get() {
             let status = StatusCode::INSUFFICIENT_STORAGE;
             return Err(Denial::new(status, "repo has reached storage limit"));
@@ -269,8 +271,7 @@ impl<C: Catalog> ChartMuseum<C> {
         Ok(())
     }
 
-    /// Takes away a chart's oldest versions as long as there are too many; never the one that just
-    /// came.
+    /// Removes a chart's oldest versions while there are too many, but never the new one.
     async fn drop_oldest(&self, namespace: &str, name: &str, new: &str) -> Result<(), Denial> {
         let Some(most) = self.options.per_chart_limit else { return Ok(()) };
         let mut all = self.shelf.view().versions(namespace, name).unwrap_or_default();
@@ -292,7 +293,7 @@ fn force(head: &Parts) -> Force {
     if given { Force::Given } else { Force::Not }
 }
 
-/// A name that would lead out of a folder is none of a file.
+/// Refuses a name that would point outside of a folder.
 fn check_file_name(name: &str) -> Result<(), Denial> {
     if name.contains('/') || name.contains('\0') {
         return Err(Denial::bad_request(format!("{name} is improperly formatted")));

@@ -23,7 +23,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Cache file, or none. It never fails: the server logs a problem and only loses time.
+/// Cache file, or none. A failure of the file is never an error: the server logs it and only loses
+/// time.
 #[derive(Debug, Default)]
 pub struct Cache(Option<Mutex<Store>>);
 
@@ -31,26 +32,26 @@ pub struct Cache(Option<Mutex<Store>>);
 struct Store {
     path: PathBuf,
     mark: String,
-    /// `None` when it could not be written: what is half there must not be added to.
+    /// Open file. `None` if a write failed: the server must not append to an incomplete record.
     file: Option<File>,
-    /// Records of the file that nobody has asked for yet.
+    /// Records of the file that no lookup has used yet.
     seen: HashMap<(RepositoryName, Tag), Known>,
-    /// Bytes that the file has.
+    /// Size of the file in bytes.
     size: u64,
-    /// Bytes from which on it is written anew. Not before the start is over: what is live is known
-    /// only then.
+    /// Size in bytes from which the server rewrites the file. The start must end first, since the
+    /// live records are unknown before.
     most: u64,
 }
 
-/// Every tag, with what it is on.
+/// All tags, with their manifests.
 pub(super) type Live = Vec<(RepositoryName, Tag, Known)>;
 
-/// Facts before a record's text.
+/// Facts before the text of a record.
 #[derive(Serialize, Deserialize)]
 struct Facts {
     repository: String,
     tag: String,
-    /// `None` when the tag is gone.
+    /// Manifest of the tag. `None` if the tag was removed.
     manifest: Option<Digest>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     through: Vec<Digest>,
@@ -67,22 +68,22 @@ struct Chart {
     format: Format,
 }
 
-/// A file of fewer bytes is never written anew.
+/// Size in bytes below which the server never rewrites the file.
 const FLOOR: u64 = crate::limits::MIB;
-/// About how many bytes of a record are no entry.
+/// Approximate bytes of a record besides the entry.
 const RECORD: u64 = 512;
 
-/// Maximum length of a record. An entry is made of a config, which has at most 8 MiB.
+/// Maximum length of a record in bytes. An entry comes from a config, which has at most 8 MiB.
 const LONGEST: u32 = 64 * 1024 * 1024;
 
 impl Cache {
-    /// No file: every start sees everything anew.
+    /// Makes a cache without a file: every start reads the whole store.
     pub fn none() -> Self {
         Self(None)
     }
 
-    /// The file at `path`, which is made if it is not there. The process that has it open has it
-    /// alone; another one goes without.
+    /// Opens or creates the file at `path`. Only one process can have it open; another runs without
+    /// a cache.
     pub fn open(path: &Path, settings: &Settings) -> Self {
         match Store::open(path, settings) {
             Ok(store) => Self(Some(Mutex::new(store))),
@@ -93,7 +94,7 @@ impl Cache {
         }
     }
 
-    /// Returns true if anything is kept.
+    /// Returns true if there is a cache file.
     pub(super) fn keeps(&self) -> bool {
         self.0.is_some()
     }
@@ -113,15 +114,15 @@ impl Cache {
         (known.manifest == *manifest).then_some(known)
     }
 
-    /// Everything that was seen.
+    /// Returns all records.
     pub(super) fn take(&self) -> Live {
         let Some(mut store) = self.store() else { return Vec::new() };
         let seen = std::mem::take(&mut store.seen);
         seen.into_iter().map(|((repository, tag), known)| (repository, tag, known)).collect()
     }
 
-    /// Notes what a tag is on, or that it is gone. Writes the file anew when more than half of it
-    /// is of no use: `live` says then what there is.
+    /// Records the manifest of a tag, or that the tag was removed. If more than half of the file is
+    /// obsolete, the function rewrites it from `live`.
     pub(super) fn note(
         &self,
         repository: &RepositoryName,
@@ -137,8 +138,8 @@ impl Cache {
         }
     }
 
-    /// After the start: forgets what nobody asked for, and writes the file anew when more than half
-    /// of it is of no use.
+    /// Ends the start: drops unused records, and rewrites the file if more than half of it is
+    /// obsolete.
     pub(super) fn settle(&self, live: impl FnOnce() -> Live) {
         let Some(mut store) = self.store() else { return };
         store.seen = HashMap::new();
@@ -152,7 +153,7 @@ impl Cache {
     }
 }
 
-/// Twice what is live, and a floor.
+/// Returns twice the size of the live records, but at least a minimum.
 fn most(live: u64) -> u64 {
     live.saturating_mul(2).saturating_add(FLOOR)
 }
@@ -183,7 +184,7 @@ impl Store {
             file.write_all(this.mark.as_bytes()).map_err(fail)?;
             this.size = this.mark.len() as u64;
         } else {
-            // What follows was cut short when the process was killed, or is damaged.
+            // The rest is incomplete after a kill, or damaged.
             file.set_len(good).map_err(fail)?;
             this.size = file.seek(SeekFrom::End(0)).map_err(fail)?;
         }
@@ -191,7 +192,7 @@ impl Store {
         Ok(this)
     }
 
-    /// Reads what is good, and says where it ends.
+    /// Reads the valid records, and returns the offset of their end.
     fn read(&mut self, file: &File) -> std::io::Result<u64> {
         let mut reader = BufReader::with_capacity(1 << 20, file);
         let mut head = vec![0; self.mark.len()];
@@ -225,7 +226,7 @@ impl Store {
 
     fn append(&mut self, record: &[u8]) {
         let Some(file) = &mut self.file else { return };
-        // Not flushed: what a crash takes is seen anew.
+        // Without a flush: a crash loses records, and the next start reads those tags again.
         match file.write_all(record) {
             Ok(()) => self.size += record.len() as u64,
             Err(error) => {
@@ -243,8 +244,8 @@ impl Store {
         }
     }
 
-    /// Written over in place: the file is locked, and a crash in between costs what it holds and no
-    /// more.
+    /// Rewrites the file in place. The file is locked, and a crash in between loses only its
+    /// records.
     fn rewrite(&mut self, live: &Live) -> Result<()> {
         let path = self.path.clone();
         let fail = |error| Error::io("write cache", &path, error);
@@ -267,8 +268,8 @@ impl Store {
     }
 }
 
-/// The first line. Texts that other settings or another version of this program would have made are
-/// of no use.
+/// Returns the first line. Texts from other settings or another version of this program are
+/// unusable.
 fn mark(settings: &Settings) -> String {
     let made_by = format!("{}\n{settings:?}", env!("CARGO_PKG_VERSION"));
     format!("chartferry view 3 {}\n", Digest::sha256(made_by.as_bytes()).hex())

@@ -1,5 +1,5 @@
-//! One version of a chart as the index shows it: its texts, made once, and where its bytes lie. An
-//! item never changes; a version that is pushed anew is a new item.
+//! Version of a chart in the index: its texts, built once, and the descriptors of its files. An
+//! item never changes. A second push of the version makes a new item.
 
 use super::Format;
 use crate::{
@@ -12,28 +12,28 @@ use crate::{
 };
 use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
-/// One version of a chart. It is not bound to a manifest: what only the museum can hold is an item
-/// too.
+/// Version of a chart. It does not depend on a manifest, since charts that no registry can name are
+/// items too.
 #[derive(Clone, Debug)]
 pub struct Item {
-    /// The chart's name, as Chart.yaml has it.
+    /// Name of the chart in `Chart.yaml`.
     pub name: Box<str>,
-    /// Its version, as Chart.yaml has it.
+    /// Version in `Chart.yaml`.
     pub version: Box<str>,
-    /// Creation time in RFC 3339; Go's zero time if it is unknown.
+    /// Creation time in RFC 3339. If the time is unknown, it is Go's zero time.
     pub created: Box<str>,
-    /// The entry as it stands in the index: lines of YAML, or one line of JSON.
+    /// Entry for the index: lines of YAML, or one line of JSON.
     pub text: Box<str>,
-    /// The syntax of `text`.
+    /// Syntax of `text`.
     pub format: Format,
-    /// The `.tgz`.
+    /// Descriptor of the archive (`.tgz`).
     pub archive: Descriptor,
-    /// The `.prov`.
+    /// Descriptor of the provenance file (`.prov`).
     pub provenance: Option<Descriptor>,
 }
 
 impl Item {
-    /// The name of the archive's file.
+    /// Returns the name of the archive's file.
     pub fn file_name(&self) -> String {
         format!("{}-{}.tgz", self.name, self.version)
     }
@@ -41,7 +41,7 @@ impl Item {
     /// Refuses an entry that is longer than `most` bytes.
     ///
     /// # Errors
-    /// `Limit`.
+    /// `Limit` for a longer entry.
     pub(in crate::server) fn require_at_most(&self, most: usize) -> Result<()> {
         let length = self.text.len();
         if length <= most {
@@ -52,11 +52,10 @@ impl Item {
         Err(Error::new(ErrorKind::Limit, message))
     }
 
-    /// Refuses an entry that cannot be read as it was written. It guards against faults of the
-    /// writer.
+    /// Refuses an entry whose text a reader would not accept, to detect faults of the writer.
     ///
     /// # Errors
-    /// `Limit`, so that the log tells of it.
+    /// `Limit`, so that the log contains it.
     pub(in crate::server) fn require_readable(&self) -> Result<()> {
         if self.format == Format::Json {
             return Ok(());
@@ -67,11 +66,12 @@ impl Item {
         })
     }
 
-    /// The entry as one line of JSON. Where the index is YAML it is made anew at each call: a
-    /// second copy of every entry would be the larger one, for JSON writes `<` in six bytes.
+    /// Returns the entry as one line of JSON. For an index in YAML, each call builds the line: a
+    /// stored copy of every entry would need more memory than the entry, since JSON writes `<` in
+    /// six bytes.
     ///
     /// # Errors
-    /// None for an entry that was read back when it was added.
+    /// Never fails for an entry that was checked when it was added.
     pub fn json(&self) -> Result<Cow<'_, str>> {
         match self.format {
             Format::Json => Ok(Cow::Borrowed(&self.text)),
@@ -88,19 +88,21 @@ impl Item {
 pub enum Origin {
     /// A tag of a repository.
     Tag {
-        /// The repository, as the catalog names it.
+        /// Repository, as the catalog names it.
         repository: RepositoryName,
-        /// The tag.
+        /// Tag of the version.
         tag: Tag,
-        /// The manifest that the tag is on.
+        /// Manifest to which the tag points.
         manifest: Digest,
     },
-    /// The museum alone: a name that no repository can have, a provenance file without its chart.
+    /// Storage outside of the repositories: a chart whose name no repository can have, or a
+    /// provenance file without its chart.
     Museum,
 }
 
 impl Origin {
-    /// Returns true if both are the same tag, whatever it is on, or both the museum's.
+    /// Returns true if both are the same tag, with any manifest, or both are outside of the
+    /// repositories.
     pub(super) fn is_place_of(&self, other: &Self) -> bool {
         match (self, other) {
             (
@@ -112,8 +114,9 @@ impl Origin {
         }
     }
 
-    /// Returns the rank of an origin. Of several origins of one version the index shows the one in
-    /// the repository of the chart's name, under the version's own tag. Every replica ranks alike.
+    /// Returns the rank of an origin. Of several origins of one version, the index shows the one in
+    /// the repository of the chart's name, with the version's own tag. All servers compute the same
+    /// rank.
     pub(in crate::server) fn rank<'a>(&'a self, item: &Item) -> (u8, u8, &'a str, &'a str) {
         match self {
             Self::Museum => (0, 0, "", ""),
@@ -127,7 +130,7 @@ impl Origin {
     }
 }
 
-/// A version that was found.
+/// Version from a lookup.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// Origin of the version.
@@ -136,7 +139,7 @@ pub struct Found {
     pub item: Arc<Item>,
 }
 
-/// A version as a place in a chart's list: newest first, what is no version last.
+/// Sort key of a version in a chart's list: newest first, and texts that are not versions last.
 #[derive(Clone, Debug)]
 pub(super) struct VersionOrder {
     parsed: Option<Version>,
@@ -157,7 +160,7 @@ impl Ord for VersionOrder {
             (None, Some(_)) => Ordering::Greater,
             (None, None) => Ordering::Equal,
         };
-        // `1.0.0+a` and `1.0.0+b` precede neither each other nor `v1.0.0`; their texts decide.
+        // Neither `1.0.0+a`, `1.0.0+b` nor `v1.0.0` precedes another, so their texts decide.
         by_version.then_with(|| other.text.cmp(&self.text))
     }
 }

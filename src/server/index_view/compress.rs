@@ -1,15 +1,15 @@
-//! Text compressed in parts that are joined later: gzip as one member of many blocks, zstd as
-//! frames one after another. So a change costs the compression of its part, not of the whole.
+//! Compression in parts that can be joined: gzip as one member of many blocks, zstd as consecutive
+//! frames. A change needs the compression of its part only.
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress};
 
-/// An index is text that repeats itself: 35 MB of 50,000 versions become 0.8 MB in 0.2 s.
+/// Compression level. An index repeats itself: 35 MB of 50,000 versions become 0.8 MB in 0.2 s.
 const LEVEL: u32 = 5;
-/// Maximum size of one block without compression.
+/// Maximum size in bytes of one block without compression.
 const STORED: usize = 65_535;
 
-/// A part of a gzip member: blocks that end at a byte and refer to nothing before them.
+/// Part of a gzip member: blocks that end at a byte boundary and refer to no data before them.
 #[derive(Debug)]
 pub(super) struct Deflated {
     bytes: Vec<u8>,
@@ -28,7 +28,7 @@ pub(super) fn deflate(text: &[u8]) -> Deflated {
         state
             .compress_vec(&text[read..], &mut bytes, FlushCompress::Full)
             .expect("deflate takes any bytes");
-        // Room that was left says that everything has come out.
+        // Unused space in the buffer proves that the output is complete.
         if state.total_in() == text.len() as u64 && bytes.len() < bytes.capacity() {
             return Deflated { bytes, crc, length: text.len() as u64 };
         }
@@ -36,7 +36,7 @@ pub(super) fn deflate(text: &[u8]) -> Deflated {
     }
 }
 
-/// A gzip member under construction.
+/// Gzip member under construction.
 #[derive(Debug)]
 pub(super) struct Gzip {
     bytes: Vec<u8>,
@@ -45,10 +45,10 @@ pub(super) struct Gzip {
 }
 
 impl Gzip {
-    /// An empty member, for about so many bytes.
+    /// Makes an empty member, with space for about `size` bytes.
     pub(super) fn new(size: usize) -> Self {
         let mut bytes = Vec::with_capacity(size + 64);
-        // Deflate, no name, no time, system unknown (RFC 1952).
+        // Header (RFC 1952): deflate, no name, no time, unknown system.
         bytes.extend_from_slice(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
         Self { bytes, crc: Crc::new(), length: 0 }
     }
@@ -59,7 +59,7 @@ impl Gzip {
         self.length += part.length;
     }
 
-    /// A short text, as it is.
+    /// Appends a short text without compression.
     pub(super) fn text(&mut self, text: &str) {
         for block in text.as_bytes().chunks(STORED) {
             let length = block.len() as u16;
@@ -73,7 +73,7 @@ impl Gzip {
     }
 
     pub(super) fn finish(mut self) -> Bytes {
-        // The last block, which is empty.
+        // Final block, which is empty.
         self.bytes.extend_from_slice(&[3, 0]);
         self.bytes.extend_from_slice(&self.crc.sum().to_le_bytes());
         self.bytes.extend_from_slice(&(self.length as u32).to_le_bytes());
@@ -82,13 +82,13 @@ impl Gzip {
 }
 
 impl Deflated {
-    /// Its length as it is.
+    /// Returns the current length in bytes.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
 }
 
-/// One part as a frame of zstd.
+/// Compresses one part as a frame of zstd.
 pub(super) fn zstd(text: &[u8]) -> Bytes {
     ruzstd::encoding::compress_to_vec(text, ruzstd::encoding::CompressionLevel::Fastest).into()
 }
@@ -117,7 +117,7 @@ mod tests {
             gzip.text(&long);
             whole.extend_from_slice(long.as_bytes());
             let mut read = Vec::new();
-            // The reader for one member: what follows it would be refused.
+            // This reader is for one member, so it would refuse any data after it.
             let packed = gzip.finish();
             let mut decoder = flate2::read::GzDecoder::new(&packed[..]);
             decoder.read_to_end(&mut read).expect("gzip");

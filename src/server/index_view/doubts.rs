@@ -1,7 +1,6 @@
-//! Tags that could not be looked at although their list could. A few of them must not make
-//! everything else count as out of date: a config that a registry answers with 500 for ever would
-//! do so for ever. Many of them at once look like a registry that is ill, and count until they have
-//! failed twice.
+//! Tags whose lookup failed although the list of tags succeeded. A few of them must not make the
+//! whole index count as out of date: a registry may answer 500 for one config for ever. Many of
+//! them at once mean that the registry has a fault. They count until each has failed twice.
 
 use crate::oci::{RepositoryName, Tag};
 use std::{
@@ -9,15 +8,15 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Looks in a row after which a tag is set aside.
+/// Number of consecutive failed lookups after which the follower sets a tag aside.
 const ENOUGH: u32 = 2;
-/// A tag that was set aside is looked at once in so many rounds: each look may be a request that is
-/// tried again.
+/// Number of rounds between lookups of a tag that was set aside. Each lookup may be a request with
+/// retries.
 const SELDOM: u32 = 10;
-/// Number of failures that count as the tags' own fault, not the store's.
+/// Number of failures that count as faults of the tags, not of the store.
 const FEW: usize = 4;
 
-/// The tags, each with the number of rounds since it could be looked at.
+/// Failed tags, each with the number of rounds since its last successful lookup.
 #[derive(Debug, Default)]
 pub(super) struct Doubts(Mutex<HashMap<(RepositoryName, Tag), u32>>);
 
@@ -33,7 +32,7 @@ impl Doubts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A tag could be looked at.
+    /// Records a successful lookup of a tag.
     pub(super) fn settle(&self, repository: &RepositoryName, tag: &Tag) {
         let mut all = self.all();
         if !all.is_empty() {
@@ -41,7 +40,7 @@ impl Doubts {
         }
     }
 
-    /// A tag could not be looked at. Gives how often in a row that was.
+    /// Records a failed lookup of a tag. Returns the number of consecutive failures.
     pub(super) fn add(&self, repository: &RepositoryName, tag: &Tag) -> u32 {
         let mut all = self.all();
         let count = all.entry((repository.clone(), tag.clone())).or_default();
@@ -49,7 +48,7 @@ impl Doubts {
         *count
     }
 
-    /// Decides if this round looks up a tag. Call it once a round.
+    /// Decides if this round looks up a tag. The caller calls it once per round.
     pub(super) fn turn(&self, repository: &RepositoryName, tag: &Tag) -> Turn {
         let mut all = self.all();
         match all.get_mut(&(repository.clone(), tag.clone())) {
@@ -61,7 +60,7 @@ impl Doubts {
         }
     }
 
-    /// Forgets the tags of a repository that nobody looks for any longer.
+    /// Drops the tags of a repository that are no longer in `wanted`.
     pub(super) fn retain(&self, repository: &RepositoryName, wanted: &BTreeSet<&Tag>) {
         self.all().retain(|(of, tag), _| of != repository || wanted.contains(tag));
     }
@@ -71,8 +70,8 @@ impl Doubts {
         self.all().values().any(|count| *count < ENOUGH)
     }
 
-    /// Returns true if the failures mean that the store is out of reach, when so many tags are
-    /// known besides.
+    /// Returns true if the failures mean that the store is not reachable, given the number of other
+    /// tags.
     pub(super) fn count(&self, known: usize) -> bool {
         let open = self.all().values().filter(|count| **count < ENOUGH).count();
         open > 0 && (known == 0 || open > FEW)

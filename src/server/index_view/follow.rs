@@ -1,6 +1,6 @@
-//! Keeps a view in step with a store: told of a tag, it looks what the tag is on and puts the chart
-//! there into the view, or takes it out. It never holds an archive: an entry is made of the
-//! manifest and the config, two small reads a version.
+//! Updates a view from a store. After a change of a tag, the follower looks up the tag's manifest
+//! and adds the chart to the view, or removes it. It never reads an archive: an entry needs only
+//! the manifest and the config, two small reads per version.
 
 use super::{
     View,
@@ -41,7 +41,7 @@ pub enum LookCost {
     Far,
 }
 
-/// Keeps a view in step with a store. Clones are the same.
+/// Follower that updates a view from a store. All clones share one state.
 #[derive(Clone, Debug)]
 pub struct Follower<C> {
     pub(super) catalog: C,
@@ -55,7 +55,7 @@ pub(super) struct Inner {
     limits: Limits,
     memory: Mutex<TagCache>,
     pub(super) cache: Cache,
-    /// Number of times that somebody has told of a tag, and it was looked at.
+    /// Number of reported changes whose lookup is complete.
     told: AtomicU64,
     /// Locks for changes and lookups of a tag, chosen by a hash of its name, so that their number
     /// is bounded.
@@ -65,7 +65,7 @@ pub(super) struct Inner {
     pub(super) doubts: Doubts,
 }
 
-/// The right to change a tag, and to say what it is on then.
+/// Lock on a tag, with which its holder may change the tag and report the change.
 #[must_use]
 #[derive(Debug)]
 pub struct Turn<'f, C> {
@@ -78,7 +78,7 @@ pub struct Turn<'f, C> {
 const TURNS: usize = 1024;
 
 impl<C: Catalog> Follower<C> {
-    /// A follower of `catalog`, whose view is empty until it is filled.
+    /// Makes a follower of `catalog`. Its view is empty before the first lookup.
     pub fn new(catalog: C, view: View, sight: LookCost, limits: Limits, cache: Cache) -> Self {
         let inner = Arc::new(Inner {
             view,
@@ -95,12 +95,13 @@ impl<C: Catalog> Follower<C> {
         Self { catalog, inner }
     }
 
-    /// The store.
+    /// Returns the store.
     pub fn catalog(&self) -> &C {
         &self.catalog
     }
 
-    /// The same, by another way to the same store: with the credentials of somebody else, say.
+    /// Returns the same follower with another access to the store, such as with another client's
+    /// credentials.
     #[must_use]
     pub fn by_way_of(&self, catalog: C) -> Self {
         Self { catalog, inner: Arc::clone(&self.inner) }
@@ -115,9 +116,9 @@ impl<C: Catalog> Follower<C> {
         self.inner.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nobody else is at this tag. Who holds a turn may change the tag, and says then
-    /// what has become of it. The whole of that belongs in a task of its own: a client who hangs up
-    /// in between must not leave the view behind the store.
+    /// Waits for the lock on this tag. The holder may change the tag, and then reports the change.
+    /// All of this needs a task of its own: if a client disconnects in between, the view must not
+    /// miss the change.
     pub async fn turn(&self, repository: &RepositoryName, tag: &Tag) -> Turn<'_, C> {
         let mut hasher = DefaultHasher::new();
         (repository, tag).hash(&mut hasher);
@@ -126,21 +127,22 @@ impl<C: Catalog> Follower<C> {
         Turn { follower: self, repository: repository.clone(), tag: tag.clone(), _alone }
     }
 
-    /// Looks what a tag is on now. To be called after every change of a tag by others.
+    /// Looks up the manifest of a tag. The caller calls this after every change of a tag by another
+    /// client.
     ///
     /// # Errors
-    /// What the store says; the view is as it was then.
+    /// Returns the error of the store. The view then remains unchanged.
     pub async fn refresh(&self, repository: &RepositoryName, tag: &Tag) -> Result<()> {
         self.turn(repository, tag).await.refresh().await
     }
 
-    /// The manifest that a tag was on when it was last looked at.
+    /// Returns the manifest of a tag at its last lookup.
     pub fn last_on(&self, repository: &RepositoryName, tag: &Tag) -> Option<Digest> {
         self.memory().tag(repository, tag).map(|known| known.manifest.clone())
     }
 
-    /// Looks again at every tag that was on a manifest, or on an index whose chart it is, as after
-    /// its deletion.
+    /// Looks up every tag that pointed to a manifest, or to an index with that chart, as after its
+    /// deletion.
     ///
     /// # Errors
     /// As [`Self::refresh`].
@@ -159,9 +161,8 @@ impl<C: Catalog> Follower<C> {
 
     async fn look(&self, repository: &RepositoryName, tag: &Tag) -> Result<Look> {
         match self.look_closely(repository, tag).await {
-            // Damage on this machine stays until somebody mends it. The tag is remembered as
-            // absent, so that the view sees it when a push mends it, or at the start after it was
-            // mended by hand.
+            // Damage on this machine remains until a user repairs it. The follower records the tag
+            // as absent. The view then shows it after a push that repairs it, or at the next start.
             Err(error)
                 if self.inner.sight == LookCost::Near && error.kind() == ErrorKind::Integrity =>
             {
@@ -189,7 +190,7 @@ impl<C: Catalog> Follower<C> {
         let manifest = match store.fetch_manifest(&target).await {
             Ok(manifest) => manifest,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Look::Now(None)),
-            // Something is there, and it is no chart.
+            // The tag points to an artifact that is not a chart.
             Err(error) if is_no_chart(&error) => {
                 tracing::debug!(%repository, %tag, error = error.chain(), "not a manifest of a chart");
                 return Ok(Look::Now(None));
@@ -233,7 +234,8 @@ impl<C: Catalog> Follower<C> {
         self.memory().manifest(repository, manifest).filter(|known| known.through.is_empty())
     }
 
-    /// The chart that a manifest holds, or one of those that it lists, and the way to it.
+    /// Returns the chart of a manifest, or one of those that an index lists, with the manifests
+    /// between.
     pub(in crate::server) async fn chart(
         &self,
         store: &C::Repository,
@@ -241,7 +243,7 @@ impl<C: Catalog> Follower<C> {
         manifest: Manifest,
     ) -> Result<Option<(Item, Vec<Digest>)>> {
         let Located { manifest, through } = chart_manifest::locate(store, manifest).await?;
-        // Artifacts that only look like charts do not have Helm's config.
+        // Some artifacts resemble charts but lack Helm's config.
         let Some(blob) = entry::config(&manifest)? else { return Ok(None) };
         let limits = &self.inner.limits;
         let config = store.fetch_blob(blob, limits.config_bytes).await?;
@@ -252,8 +254,8 @@ impl<C: Catalog> Follower<C> {
     /// Creates the index entry of the chart that a manifest of a repository contains.
     ///
     /// # Errors
-    /// `Invalid` when the manifest holds no chart, or one that Helm refuses; `Limit` when its entry
-    /// is longer than [`Limits::entry_bytes`] or cannot be read again.
+    /// `Invalid` if the manifest holds no chart, or one that Helm refuses. `Limit` if its entry is
+    /// longer than [`Limits::entry_bytes`] or cannot be parsed.
     pub fn item(
         &self,
         repository: &RepositoryName,
@@ -261,7 +263,7 @@ impl<C: Catalog> Follower<C> {
         mut entry: Entry,
     ) -> Result<Item> {
         let found = chart::find(manifest)?;
-        // Its name becomes a file's name and a URL.
+        // The name becomes part of a file's name and a URL.
         entry.metadata.validate()?;
         let (archive, provenance) = (found.content, found.provenance);
         let plain =
@@ -269,7 +271,7 @@ impl<C: Catalog> Follower<C> {
         let namespace = namespace_of(repository);
         let item = self.inner.view.item(namespace, entry, plain(archive), provenance.map(plain));
         item.require_at_most(self.inner.limits.entry_bytes)?;
-        // One entry that no reader takes would cost a namespace its whole index.
+        // One entry that no reader accepts would make a namespace's whole index unusable.
         item.require_readable()?;
         Ok(item)
     }
@@ -280,7 +282,7 @@ impl<C: Catalog> Follower<C> {
         self.inner.told.load(Ordering::SeqCst)
     }
 
-    /// Brings memory, view and cache to what a tag is on now.
+    /// Updates cache, index and cache file with the current content of a tag.
     async fn set(&self, repository: &RepositoryName, tag: &Tag, now: Option<Known>) {
         let changed = self.remember(repository, tag, now.clone());
         if changed == Changed::Yes && self.inner.cache.keeps() {
@@ -291,7 +293,7 @@ impl<C: Catalog> Follower<C> {
         }
     }
 
-    /// Brings memory and view to what a tag is on now.
+    /// Updates cache and index with the current content of a tag.
     pub(super) fn remember(
         &self,
         repository: &RepositoryName,
@@ -315,7 +317,8 @@ impl<C: Catalog> Follower<C> {
             Some((origin(repository, tag, &known.manifest), known.item.clone()?))
         };
         let (gone, come) = (item(&before), item(&now));
-        // First in, then out: a version that only moved is never missing.
+        // The new version is added before the old one is removed, so a version that only moved is
+        // never missing.
         if let Some((origin, item)) = &come {
             view.put(namespace, origin.clone(), Arc::clone(item));
         }
@@ -334,7 +337,7 @@ impl<C: Catalog> Follower<C> {
 enum Look {
     /// Current content of the tag.
     Now(Option<Known>),
-    /// The same that the cache has of it.
+    /// Unchanged content, as the cache has it.
     Before(Known),
 }
 
@@ -346,23 +349,23 @@ pub(super) enum Changed {
 }
 
 impl<C: Catalog> Turn<'_, C> {
-    /// Looks what the tag is on now.
+    /// Looks up the current manifest of the tag.
     ///
     /// # Errors
-    /// What the store says; the view is as it was then.
+    /// Returns the error of the store. The view then remains unchanged.
     pub async fn refresh(self) -> Result<()> {
         self.follower.inner.told.fetch_add(1, Ordering::SeqCst);
         self.look().await
     }
 
-    /// Takes what the cache has of the tag, if it was on `manifest` when [`Follower::told`] said
-    /// `since`; looks else.
+    /// Takes the cached content of the tag, if it pointed to `manifest` when [`Follower::told`]
+    /// returned `since`. Otherwise the function looks it up.
     ///
     /// # Errors
     /// As [`Self::refresh`].
     pub(super) async fn recall(self, manifest: &Digest, since: u64) -> Result<()> {
         let Self { follower, repository, tag, .. } = &self;
-        // Whoever changes a tag says so before it gives up its turn, and this is ours.
+        // A client that changes a tag reports it before it releases the lock, which we hold.
         if follower.told() == since
             && let Some(known) = follower.inner.cache.recall(repository, tag, manifest)
         {
@@ -372,7 +375,7 @@ impl<C: Catalog> Turn<'_, C> {
         self.look().await
     }
 
-    /// The same as [`Self::refresh`], for who was not told.
+    /// Looks up as [`Self::refresh`], without a reported change.
     pub(super) async fn look(self) -> Result<()> {
         let seen = self.follower.look(&self.repository, &self.tag).await?;
         self.follower.inner.doubts.settle(&self.repository, &self.tag);
@@ -385,8 +388,8 @@ impl<C: Catalog> Turn<'_, C> {
         Ok(())
     }
 
-    /// The tag has been put on this manifest, whose chart has this entry: nothing need be read
-    /// again.
+    /// Records that the tag now points to this manifest, whose chart has this entry. No read is
+    /// needed.
     ///
     /// # Errors
     /// As [`Follower::item`].
@@ -396,7 +399,7 @@ impl<C: Catalog> Turn<'_, C> {
         Ok(())
     }
 
-    /// The same for an item that [`Follower::item`] made.
+    /// Records as [`Self::pushed`], for an item from [`Follower::item`].
     pub(in crate::server) async fn holds(self, manifest: &Manifest, item: Item) {
         let (manifest, item) = (manifest.digest().clone(), Some(Arc::new(item)));
         let known = Known { manifest, item, through: Vec::new() };
@@ -404,7 +407,7 @@ impl<C: Catalog> Turn<'_, C> {
         self.follower.set(&self.repository, &self.tag, Some(known)).await;
     }
 
-    /// The tag has been taken away.
+    /// Records that the tag was removed.
     pub async fn removed(self) {
         self.follower.inner.told.fetch_add(1, Ordering::SeqCst);
         self.follower.set(&self.repository, &self.tag, None).await;
@@ -418,8 +421,8 @@ impl<C: Catalog> Turn<'_, C> {
     }
 }
 
-/// Returns true if an error says that something is no chart, for good; everything else may be over
-/// the next time.
+/// Returns true if an error means that an artifact will never be a chart. Any other error may end
+/// with the next lookup.
 fn is_no_chart(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Limit)
 }

@@ -1,6 +1,5 @@
-//! The index of one namespace at one moment: joined, and compressed, when it is first asked for,
-//! once for everybody who asks before the next change. What has not changed since is not compressed
-//! again.
+//! Index of one namespace at one moment. The first request joins and compresses it for all requests
+//! before the next change. Unchanged parts are not compressed again.
 
 use super::{
     Format, Settings,
@@ -17,7 +16,7 @@ use bytes::Bytes;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::OnceCell;
 
-/// A part of an index: charts that follow each other, with their versions, newest first.
+/// Part of an index: consecutive charts with their versions, newest first.
 #[derive(Debug)]
 pub(super) struct Part {
     charts: Vec<(Arc<str>, Vec<Arc<Item>>)>,
@@ -38,7 +37,7 @@ impl Part {
         self.charts.iter().flat_map(|(_, items)| items)
     }
 
-    /// About how long its text is.
+    /// Returns the approximate length of the text in bytes.
     fn size(&self) -> usize {
         self.items().map(|item| item.text.len() + 1).sum::<usize>() + self.charts.len() * 32
     }
@@ -80,7 +79,7 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// Its name in `Content-Encoding`, if it needs one.
+    /// Returns the name for `Content-Encoding`, if the coding needs one.
     pub(super) fn name(self) -> Option<&'static str> {
         match self {
             Self::Identity => None,
@@ -90,7 +89,7 @@ impl Coding {
     }
 }
 
-/// The index of a namespace.
+/// Index of a namespace.
 #[derive(Debug)]
 pub(super) struct Index {
     settings: Arc<Settings>,
@@ -120,7 +119,7 @@ impl Index {
         }
     }
 
-    /// The ETag in one coding; other bytes need another.
+    /// Returns the ETag for one coding. Each coding has other bytes, and so another ETag.
     pub(super) fn etag(settings: &Settings, sum: Sum, coding: Coding) -> String {
         let base = base_of_etag(settings, sum);
         match coding.name() {
@@ -134,7 +133,7 @@ impl Index {
         self.sum
     }
 
-    /// The whole text in that coding.
+    /// Returns the whole text in that coding.
     pub(super) async fn body(self: &Arc<Self>, coding: Coding) -> Bytes {
         let (cell, make): (_, fn(&Self) -> Bytes) = match coding {
             Coding::Identity => (&self.plain, Self::plain),
@@ -193,7 +192,7 @@ impl Index {
         frames.into()
     }
 
-    /// Returns the text before the charts: as Helm writes it, except that Helm sorts the charts of
+    /// Returns the text before the charts, in Helm's form. The order of charts differs: Helm sorts
     /// an index in YAML so that `a9` comes before `a10`. No client depends on that order.
     fn head(&self) -> String {
         match self.settings.format {
@@ -214,7 +213,7 @@ impl Index {
     }
 
     /// Returns the text after the charts, with `serverInfo`, from which clients of the ChartMuseum
-    /// API learn its context path.
+    /// API read its context path.
     fn foot(&self) -> String {
         let path = &self.settings.context_path;
         match self.settings.format {
@@ -250,12 +249,13 @@ fn base_of_etag(settings: &Settings, sum: Sum) -> String {
         Format::Yaml => "y",
         Format::Json => "j",
     };
-    // The path is short and rarely there; as hex it cannot break the quotes.
+    // The path is short and rarely set. In hex it cannot break the quotes.
     let path: String = settings.context_path.bytes().map(|byte| format!("{byte:02x}")).collect();
     format!("{sum}{form}{path}")
 }
 
-/// Returns true if `If-None-Match` names what we have, in whatever coding: the text is the same.
+/// Returns true if `If-None-Match` names the current index in any coding, since the text is the
+/// same.
 pub(super) fn names(if_none_match: &str, settings: &Settings, sum: Sum) -> bool {
     let base = base_of_etag(settings, sum);
     if_none_match.split(',').map(str::trim).any(|tag| {

@@ -1,12 +1,12 @@
 //! Chart repository in memory over a store: the charts of every namespace, and the index of each.
-//! [`View`] does not know its store: a [`Follower`] updates it.
+//! [`View`] does not depend on its store: a [`Follower`] updates it.
 //!
-//! A version that comes or goes costs the logarithm of their number: its lines in the index are
-//! made once, when it comes, and joined when somebody asks. Two views with the same charts give the
-//! same index under the same ETag, whatever happened before.
+//! A change of a version costs the logarithm of their number. The view builds the version's lines
+//! once, and joins them for a request. Two views with the same charts have the same index and the
+//! same ETag, whatever happened before.
 //!
-//! A namespace is what stands before a chart's name: `team/charts` for the repository
-//! `team/charts/demo`, and the empty text for charts at the root.
+//! The namespace is the path before a chart's name: `team/charts` for the repository
+//! `team/charts/demo`, and empty for charts at the root.
 
 mod cache;
 mod chart_version;
@@ -39,27 +39,27 @@ use std::{
 /// Settings of the indexes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Before every entry's URL, without a slash at its end; empty for URLs relative to the index.
-    /// The namespace is put between.
+    /// Prefix of every entry's URL, without a slash at its end. The namespace follows it. An empty
+    /// prefix makes URLs relative to the index.
     pub chart_url: String,
-    /// Path of the server below its host, such as `/charts`; empty for the root. The index contains
-    /// it, and so do absolute URLs.
+    /// Path of the server below its host, such as `/charts`, or empty for the root. The index
+    /// contains it, and so do absolute URLs.
     pub context_path: String,
-    /// YAML or JSON.
+    /// Format of the indexes: YAML or JSON.
     pub format: Format,
 }
 
-/// The format of an index.
+/// Format of an index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
-    /// YAML, as everybody does.
+    /// YAML, as in any chart repository.
     #[default]
     Yaml,
-    /// JSON, which is YAML too and is read faster.
+    /// JSON, which is valid YAML and faster to parse.
     Json,
 }
 
-/// The charts of every namespace. Clones are the same view.
+/// Charts of every namespace. All clones are the same view.
 #[derive(Clone, Debug, Default)]
 pub struct View(Arc<Inner>);
 
@@ -69,26 +69,26 @@ struct Inner {
     namespaces: RwLock<HashMap<Box<str>, Namespace>>,
 }
 
-/// A file of a version.
+/// File of a version.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// The version.
+    /// Version to which the file belongs.
     pub found: Found,
-    /// The file of the version.
+    /// Kind of the file.
     pub file: FileKind,
 }
 
-/// The kind of a version's file.
+/// Kind of a version's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
-    /// The archive, `NAME-VERSION.tgz`.
+    /// Archive, `NAME-VERSION.tgz`.
     Archive,
-    /// The provenance file, `NAME-VERSION.tgz.prov`.
+    /// Provenance file, `NAME-VERSION.tgz.prov`.
     Provenance,
 }
 
 impl Stored {
-    /// The bytes; `None` for the provenance of a version that has none.
+    /// Returns the descriptor of the file, or `None` if the version has no provenance file.
     pub fn descriptor(&self) -> Option<&Descriptor> {
         match self.file {
             FileKind::Archive => Some(&self.found.item.archive),
@@ -97,17 +97,17 @@ impl Stored {
     }
 }
 
-/// The size of a namespace.
+/// Size of a namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// The number of charts.
+    /// Number of charts.
     pub charts: usize,
-    /// Versions of all of them.
+    /// Number of versions of all charts.
     pub versions: usize,
 }
 
 impl View {
-    /// A view of nothing.
+    /// Makes an empty view.
     pub fn new(settings: Settings) -> Self {
         Self(Arc::new(Inner { settings: Arc::new(settings), namespaces: RwLock::default() }))
     }
@@ -117,8 +117,8 @@ impl View {
         &self.0.settings
     }
 
-    /// A version as it will stand in the index of `namespace`: the entry's URLs are set here, its
-    /// digest is the archive's.
+    /// Builds a version for the index of `namespace`. The function sets the entry's URLs, and its
+    /// digest to that of the archive.
     pub fn item(
         &self,
         namespace: &str,
@@ -154,14 +154,14 @@ impl View {
         }
     }
 
-    /// Adds a version, or replaces what came from the same origin. Of several origins of one
-    /// version one is shown, by the same rule everywhere.
+    /// Adds a version, or replaces the one with the same origin. If a version has several origins,
+    /// every view shows the same one.
     pub fn put(&self, namespace: &str, origin: Origin, item: Arc<Item>) {
         let mut all = self.0.namespaces.write().unwrap_or_else(PoisonError::into_inner);
         all.entry(namespace.into()).or_default().put(origin, item);
     }
 
-    /// Takes away a version, as far as it comes from `origin`.
+    /// Removes a version with the origin `origin`.
     pub fn remove(&self, namespace: &str, name: &str, version: &str, origin: &Origin) {
         let mut all = self.0.namespaces.write().unwrap_or_else(PoisonError::into_inner);
         let Some(found) = all.get_mut(namespace) else { return };
@@ -171,24 +171,24 @@ impl View {
         }
     }
 
-    /// One version, by its exact text.
+    /// Returns one version, by its exact text.
     pub fn find(&self, namespace: &str, name: &str, version: &str) -> Option<Found> {
         self.all().get(namespace)?.find(name, version).cloned()
     }
 
-    /// Everything in the store that says it is this version, the one shown first: all of it must go
-    /// for the version to be gone.
+    /// Returns all origins of a version, the visible one first. To remove the version, the caller
+    /// must remove all of them.
     pub fn origins(&self, namespace: &str, name: &str, version: &str) -> Vec<Found> {
         let all = self.all();
         all.get(namespace).map(|found| found.origins(name, version)).unwrap_or_default()
     }
 
-    /// The versions of a chart, newest first; `None` when there is no such chart.
+    /// Returns the versions of a chart, newest first, or `None` if there is no such chart.
     pub fn versions(&self, namespace: &str, name: &str) -> Option<Vec<Found>> {
         self.all().get(namespace)?.versions(name)
     }
 
-    /// The names of a namespace's charts, in byte order.
+    /// Returns the names of a namespace's charts, in byte order.
     pub fn names(&self, namespace: &str) -> Vec<Arc<str>> {
         self.all().get(namespace).map(Namespace::names).unwrap_or_default()
     }
@@ -203,7 +203,7 @@ impl View {
         Some(Stored { found, file })
     }
 
-    /// The namespaces that have charts, in byte order.
+    /// Returns the namespaces with charts, in byte order.
     pub fn namespaces(&self) -> Vec<Box<str>> {
         let mut names: Vec<_> = self.all().keys().cloned().collect();
         names.sort_unstable();
@@ -216,12 +216,12 @@ impl View {
         Counts { charts: counts.0, versions: counts.1 }
     }
 
-    /// The hash of a namespace's index. It costs next to nothing.
+    /// Returns the hash of a namespace's index. The cost is negligible.
     fn sum(&self, namespace: &str) -> Sum {
         self.all().get(namespace).map(Namespace::sum).unwrap_or_default()
     }
 
-    /// The index of a namespace; an empty one for a namespace without charts.
+    /// Returns the index of a namespace. It is empty for a namespace without charts.
     fn index(&self, namespace: &str) -> Arc<Index> {
         let all = self.all();
         let none = Namespace::default();
@@ -229,7 +229,7 @@ impl View {
         found.index(&self.0.settings)
     }
 
-    /// The text of a namespace's index.
+    /// Returns the text of a namespace's index.
     pub async fn text(&self, namespace: &str) -> Bytes {
         self.index(namespace).body(Coding::Identity).await
     }

@@ -1,5 +1,5 @@
-//! The charts of one namespace, and what follows from them as they come and go: their order, a hash
-//! of all of them, the latest of their dates. Every change costs the logarithm of their number.
+//! Charts of one namespace, with values that every change updates: their order, a hash of all, the
+//! latest date. Every change costs the logarithm of their number.
 
 use super::{
     Settings,
@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// The charts of one namespace.
+/// Charts of one namespace.
 #[derive(Debug, Default)]
 pub(super) struct Namespace {
     charts: BTreeMap<Arc<str>, Chart>,
@@ -26,13 +26,13 @@ pub(super) struct Namespace {
 #[derive(Debug, Default)]
 struct Kept {
     index: Option<Arc<Index>>,
-    /// By the name that each begins with; the first begins with the empty one. A part that has
-    /// changed is `None`.
+    /// Parts by the name of their first chart; the first part has the empty name. `None` marks a
+    /// part that has changed.
     parts: BTreeMap<Arc<str>, Option<Arc<Part>>>,
 }
 
 impl Kept {
-    /// A chart has changed, come or gone.
+    /// Records that a chart was changed, added or removed.
     fn forget(&mut self, name: &str, presence: Presence) {
         self.index = None;
         match presence {
@@ -42,7 +42,8 @@ impl Kept {
             Presence::Come | Presence::Gone => {}
         }
         let upto = (Bound::Unbounded, Bound::Included(name));
-        // The part that it is in, and the one before if it is the first of its own.
+        // The change affects the chart's part, and the part before it if the chart is the first of
+        // its own.
         for (start, part) in self.parts.range_mut::<str, _>(upto).rev() {
             *part = None;
             if **start != *name {
@@ -60,24 +61,24 @@ enum Presence {
     Gone,
 }
 
-/// Returns true if a chart begins a part of the index, which is made and compressed by itself.
-/// About one in 32 does; which ones depends on their names alone, so that a chart that comes or
-/// goes moves no other's border.
+/// Returns true if a chart begins a part of the index, which is built and compressed alone. About
+/// one in 32 does. The choice depends on the name only, so a new or removed chart moves no other
+/// border.
 fn begins_part(name: &str) -> bool {
-    // FNV-1a, the same in every process; by itself it hardly moves some bits for names that differ
-    // in their end alone.
+    // FNV-1a, the same in every process. Without the last step, some bits hardly differ for names
+    // that differ only at their end.
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 59 == 0
 }
 
-/// The versions of one chart, newest first.
+/// Versions of one chart, newest first.
 #[derive(Debug, Default)]
 struct Chart(BTreeMap<VersionOrder, Version>);
 
-/// One version: everything that says it is this one, best first. The first is shown. Never empty in
-/// a chart.
+/// One version: all items with this version, best first. The index shows the first. The list is
+/// never empty.
 #[derive(Debug, Default)]
 struct Version(Vec<Found>);
 
@@ -102,7 +103,7 @@ impl Version {
 }
 
 impl Namespace {
-    /// Adds a version, or replaces what came from the same place.
+    /// Adds a version, or replaces the one from the same origin.
     pub(super) fn put(&mut self, origin: Origin, item: Arc<Item>) {
         let (name, place) = (Arc::<str>::from(&*item.name), VersionOrder::of(&item.version));
         let chart = self.charts.entry(Arc::clone(&name)).or_default();
@@ -115,7 +116,7 @@ impl Namespace {
         self.account(&change, &name, presence);
     }
 
-    /// Takes away what came from there; what else says it is this version stays.
+    /// Removes the version of that origin. Other origins of the version remain.
     pub(super) fn remove(&mut self, name: &str, version: &str, origin: &Origin) {
         let Some(chart) = self.charts.get_mut(name) else { return };
         let Entry::Occupied(mut entry) = chart.0.entry(VersionOrder::of(version)) else { return };
@@ -160,46 +161,46 @@ impl Namespace {
         self.charts.is_empty()
     }
 
-    /// Returns the number of charts and versions there are.
+    /// Returns the number of charts and of versions.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.charts.len(), self.versions)
     }
 
-    /// The names of all charts, in byte order.
+    /// Returns the names of all charts, in byte order.
     pub(super) fn names(&self) -> Vec<Arc<str>> {
         self.charts.keys().cloned().collect()
     }
 
-    /// The versions of a chart, newest first.
+    /// Returns the versions of a chart, newest first.
     pub(super) fn versions(&self, name: &str) -> Option<Vec<Found>> {
         let chart = self.charts.get(name)?;
         Some(chart.0.values().filter_map(Version::shown).cloned().collect())
     }
 
-    /// One version, by its exact text.
+    /// Returns one version, by its exact text.
     pub(super) fn find(&self, name: &str, version: &str) -> Option<&Found> {
         self.charts.get(name)?.0.get(&VersionOrder::of(version))?.shown()
     }
 
-    /// Everything that says it is this version, the one shown first.
+    /// Returns all origins of this version, the visible one first.
     pub(super) fn origins(&self, name: &str, version: &str) -> Vec<Found> {
         let version =
             self.charts.get(name).and_then(|chart| chart.0.get(&VersionOrder::of(version)));
         version.map(|version| version.0.clone()).unwrap_or_default()
     }
 
-    /// The version whose archive is called `NAME-VERSION`. Names and versions may both have dashes;
-    /// the shortest name that fits is it.
+    /// Returns the version whose archive has the name `NAME-VERSION`. Names and versions may both
+    /// contain dashes, so the shortest fitting name wins.
     pub(super) fn by_stem(&self, stem: &str) -> Option<&Found> {
         stem.match_indices('-').find_map(|(at, _)| self.find(&stem[..at], &stem[at + 1..]))
     }
 
-    /// The hash of all that is shown.
+    /// Returns the hash of all visible versions.
     pub(super) fn sum(&self) -> Sum {
         self.sum
     }
 
-    /// The index of all this; the same one until something changes.
+    /// Returns the index of the namespace: the same value until the next change.
     pub(super) fn index(&self, settings: &Arc<Settings>) -> Arc<Index> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = &kept.index {
@@ -233,17 +234,18 @@ impl Chart {
     }
 }
 
-/// Its date, if RFC 3339 can write that in UTC: an offset may lead out of the years 0 to 9999.
+/// Returns the date of an item, if RFC 3339 can write it in UTC. An offset may lead to a year
+/// outside of 0 to 9999.
 fn date(item: &Item) -> Option<jiff::Timestamp> {
     let date: jiff::Timestamp = item.created.parse().ok()?;
     (date.as_second() >= YEAR_0).then_some(date)
 }
 
-/// 0000-01-01T00:00:00Z in seconds since 1970.
+/// Seconds from 1970 to 0000-01-01T00:00:00Z.
 const YEAR_0: i64 = -62_167_219_200;
 
-/// A hash of a set of items that does not depend on the order in which they came: the sum of their
-/// own, each of which is a SHA-256 taken as four numbers.
+/// Hash of a set of items, independent of their order: the sum of the items' SHA-256 hashes, each
+/// as four numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sum([u64; 4]);
 

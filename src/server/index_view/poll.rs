@@ -1,6 +1,6 @@
-//! Schedule of a follower's lookups: the whole store once at the start, then the lists of tags
-//! again and again if nobody reports changes. If a lookup fails, the state stays as it was and
-//! responses say so.
+//! Schedule of a follower's lookups: the whole store once at the start. Without notifications, the
+//! follower then lists the tags at intervals. If a lookup fails, the state remains, and responses
+//! say so.
 
 use super::{
     doubts::Turn,
@@ -22,15 +22,16 @@ use std::{
     time::Duration,
 };
 
-/// Repositories looked at together, and tags of one of them: 64 requests at most.
+/// Number of repositories and of their tags that the follower looks up at once: 64 requests at
+/// most.
 const REPOSITORIES: usize = 8;
 const TAGS: usize = 8;
-/// Failures of one repository that the log tells one by one.
+/// Number of failures of one repository that the log contains one by one.
 const TOLD: usize = 3;
-/// The time that a request waits for the first look at a store.
+/// Time that a request waits for the first lookup of a store.
 const SOON: Duration = Duration::from_secs(20);
 
-/// The result of the last request to the store: success, or the error.
+/// Result of the last request to the store: success, or the error.
 #[derive(Debug, Default)]
 pub(super) struct Freshness(Mutex<Option<String>>);
 
@@ -46,20 +47,22 @@ impl Freshness {
 }
 
 impl<C: Catalog> Follower<C> {
-    /// Waits until the view holds what the store does; whoever comes first looks at all of it.
+    /// Waits until the view contains the charts of the store. The first caller runs the lookup of
+    /// the whole store.
     ///
     /// # Errors
-    /// What the store says, when nothing can be shown. The next to come tries again.
+    /// Returns the error of the store, if the view has no charts to show. The next caller tries
+    /// again.
     pub async fn ready(&self) -> Result<()> {
         self.inner.filled.get_or_try_init(|| self.fill()).await.map(|_| ())
     }
 
-    /// The same for somebody who can ask again: it does not take long.
+    /// Waits as [`Self::ready`], for a short time: the caller can ask again.
     ///
     /// # Errors
-    /// As [`Self::ready`]; `Network` when it is not ready in time.
+    /// As [`Self::ready`], or `Network` if the view is not ready in time.
     pub async fn ready_soon(&self) -> Result<()> {
-        // In a task of its own, so that the first look goes on when nobody waits for it any longer.
+        // The lookup has its own task, so that it continues without a waiting caller.
         let this = self.clone();
         let looking = tokio::spawn(async move { this.ready().await });
         match tokio::time::timeout(SOON, looking).await {
@@ -70,7 +73,8 @@ impl<C: Catalog> Follower<C> {
         }
     }
 
-    /// Looks at the store now and then, until it is dropped. At a store that only we write, once.
+    /// Lists the store at intervals, until the caller drops the future. If only this server writes
+    /// to the store, it does so once.
     pub async fn follow(self, every: Duration) {
         loop {
             let looked = if self.inner.filled.initialized() {
@@ -87,7 +91,7 @@ impl<C: Catalog> Follower<C> {
         }
     }
 
-    /// Returns the error of the last look at the store, if it failed.
+    /// Returns the error of the last lookup of the store, if it failed.
     pub fn trouble(&self) -> Option<String> {
         self.inner.fresh.trouble()
     }
@@ -102,7 +106,7 @@ impl<C: Catalog> Follower<C> {
         }
         let cached = self.memory().len();
         match self.round().await {
-            // What is remembered can be shown as long as the store does not answer.
+            // While the store does not answer, the view shows the cached charts.
             Err(error) if cached == 0 => return Err(error),
             _ => {}
         }
@@ -116,7 +120,7 @@ impl<C: Catalog> Follower<C> {
         Ok(())
     }
 
-    /// Says that there is no chart: a name that was written wrong looks like one that has none yet.
+    /// Warns if there is no chart. A misspelled name looks like one without charts.
     async fn warn_of_nothing(&self) {
         if self.memory().all().any(|(_, _, known)| known.item.is_some()) {
             return;
@@ -129,11 +133,11 @@ impl<C: Catalog> Follower<C> {
         );
     }
 
-    /// Looks once at every repository: at all its tags where that costs nothing, else at those that
-    /// have come or gone.
+    /// Looks up every repository once: all its tags if that costs nothing, else those that were
+    /// added or removed.
     ///
     /// # Errors
-    /// What the store says, when nothing could be looked at, or something could not be reached.
+    /// Returns the error of the store if no lookup succeeded, or if a part was not reachable.
     pub async fn round(&self) -> Result<()> {
         let done = self.look_around().await;
         self.inner.fresh.set(done.as_ref().err().map(Error::chain));
@@ -148,7 +152,7 @@ impl<C: Catalog> Follower<C> {
                 names.extend(listed);
                 None
             }
-            // Not there at all: nothing else would be answered.
+            // The store is not reachable at all, so other requests would fail too.
             Err(error) if error.kind() == ErrorKind::Network => return Err(error),
             Err(error) => Some(error),
         };
@@ -159,8 +163,8 @@ impl<C: Catalog> Follower<C> {
                 async move {
                     if let Err(error) = self.apart(&name).await {
                         tracing::warn!(repository = %name, error = error.chain(), "cannot read a repository");
-                        // A registry that says no will say so the next time; it is no reason to
-                        // show nothing.
+                        // A registry that denies access will do so again. The other charts remain
+                        // visible.
                         if error.kind() != ErrorKind::Denied {
                             *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                         }
@@ -176,14 +180,14 @@ impl<C: Catalog> Follower<C> {
         Ok(())
     }
 
-    /// Looks at one repository in a task of its own, so that several processors share the work.
+    /// Looks up one repository in its own task, so that several processors share the work.
     async fn apart(&self, repository: &RepositoryName) -> Result<()> {
         let (this, name) = (self.clone(), repository.clone());
         match tokio::spawn(async move { this.refresh_repository(&name).await }).await {
             Ok(looked) => looked,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime is going away.
+                // The runtime is shutting down.
                 Err(_) => std::future::pending().await,
             },
         }
@@ -192,14 +196,13 @@ impl<C: Catalog> Follower<C> {
     /// Looks up the tags of one repository and logs a failure.
     ///
     /// # Errors
-    /// What the store says when it does not list them.
+    /// Returns the error of the store if it cannot list the tags.
     pub async fn refresh_repository(&self, repository: &RepositoryName) -> Result<()> {
         let since = self.told();
         let known = self.memory().tags(repository);
         let store = self.catalog.repository(repository)?;
-        // What the cache knows need not be looked at one by one: a tag is written after all that it
-        // stands for, and taken away before any of it, so that a tag on the same manifest is the
-        // same chart.
+        // Cached tags need no lookup of their own. A server writes a tag after its content and
+        // removes it before, so a tag with the same manifest has the same chart.
         let read = match self.inner.cache.keeps() && self.inner.sight == LookCost::Near {
             true => store.tags_on().await?,
             false => None,
@@ -219,13 +222,13 @@ impl<C: Catalog> Follower<C> {
         let far = self.inner.sight == LookCost::Far;
         let listed: BTreeSet<Tag> = listed
             .into_iter()
-            // Elsewhere a look costs a request, and Helm knows no chart under a tag that is no
-            // version.
+            // In a remote store a lookup costs a request, and Helm recognises no chart by a tag
+            // that is not a version.
             .filter(|tag| !far || tag.version().is_some())
             .collect();
         let wanted: Vec<Tag> = if far {
-            // A tag that is gone from the list is asked for too: it may have come while the list
-            // was on its way.
+            // The follower also looks up a tag that is missing in the list: it may be newer than
+            // the list.
             listed.symmetric_difference(&known).cloned().collect()
         } else {
             listed.union(&known).cloned().collect()
@@ -235,7 +238,7 @@ impl<C: Catalog> Follower<C> {
         Ok(())
     }
 
-    /// Looks at tags of a repository, of which some were read just now, after `since`.
+    /// Looks up tags of a repository. The store read some of them just now, after `since`.
     async fn each<'t>(
         &self,
         repository: &RepositoryName,
@@ -255,7 +258,7 @@ impl<C: Catalog> Follower<C> {
                         None => turn.look().await,
                     };
                     let Err(error) = looked else { return };
-                    // The first few say what is wrong.
+                    // The first few errors suffice to explain the problem.
                     let often = doubts.add(repository, tag);
                     if often == 1 && failures.fetch_add(1, Ordering::Relaxed) < TOLD {
                         tracing::warn!(%repository, %tag, error = error.chain(), "cannot read a tag");

@@ -1,5 +1,5 @@
-//! An index as the answer to a request: conditions, codings, HEAD. Where it lies, and whether a
-//! namespace without charts has one, is the router's affair.
+//! Response with an index: conditions, codings, HEAD. The router decides on its path, and if a
+//! namespace without charts has one.
 
 use super::{
     Follower, View,
@@ -10,13 +10,13 @@ use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 
 impl<C: Catalog> Follower<C> {
-    /// The index of a namespace as the answer to a `GET` or `HEAD`; an empty one where there are no
-    /// charts. While the store cannot be asked it is the last one known, with a warning. Whoever
-    /// asks before the follower is ready gets what is known by then.
+    /// Answers a `GET` or `HEAD` with the index of a namespace, which is empty if there are no
+    /// charts. While the store is not reachable, the response has the last known index and a
+    /// warning. Before the follower is ready, the index has the charts known by then.
     pub(in crate::server) async fn index(&self, namespace: &str, head: &Parts) -> Response {
         let mut response = respond(self.view(), namespace, head).await;
         if self.trouble().is_some() {
-            // RFC 7234's code, for want of a better one in its successor.
+            // Code of RFC 7234. Its successor has no replacement.
             let warning = HeaderValue::from_static("110 chartferry \"Response is Stale\"");
             response.headers_mut().insert(header::WARNING, warning);
         }
@@ -24,7 +24,7 @@ impl<C: Catalog> Follower<C> {
     }
 }
 
-/// The index of a namespace; an empty one where there are no charts.
+/// Returns the index of a namespace, which is empty if there are no charts.
 pub(super) async fn respond(view: &View, namespace: &str, head: &Parts) -> Response {
     let coding = accepted(&head.headers);
     let sum = view.sum(namespace);
@@ -39,11 +39,11 @@ pub(super) async fn respond(view: &View, namespace: &str, head: &Parts) -> Respo
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, header_value(&Index::etag(view.settings(), sum, coding)));
-    // Whoever keeps it asks each time whether it is still right: that is what makes asking cheap.
+    // A cache must revalidate the index each time, which is cheap.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     let Some(body) = body else { return response };
-    // ChartMuseum's type, for JSON too.
+    // ChartMuseum uses this type for JSON too.
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-yaml"));
     headers.insert(header::CONTENT_LENGTH, body.len().into());
     if let Some(name) = coding.name() {
@@ -55,7 +55,7 @@ pub(super) async fn respond(view: &View, namespace: &str, head: &Parts) -> Respo
     response
 }
 
-/// The best coding that the client takes: by its own weights, among equals by ours.
+/// Returns the best coding that the client accepts: by its weights and, among equals, by our order.
 fn accepted(headers: &HeaderMap) -> Coding {
     let mut best = (Coding::Identity, 0.0);
     for value in headers.get_all(header::ACCEPT_ENCODING) {

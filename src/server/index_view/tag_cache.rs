@@ -13,27 +13,27 @@ use std::{
     sync::Arc,
 };
 
-/// The manifest of a tag.
+/// Cached content of a tag.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
-    /// The manifest.
+    /// Digest of the manifest.
     pub(super) manifest: Digest,
-    /// The chart that it holds, if it holds one.
+    /// Chart of the manifest, if it holds one.
     pub(super) item: Option<Arc<Item>>,
-    /// The manifests below an index that lead to the chart. Empty where the tag is on the chart's
+    /// Manifests between an index and the chart. The list is empty if the tag points to the chart's
     /// own manifest.
     pub(super) through: Vec<Digest>,
 }
 
-/// Everything that is known.
+/// Cached tags of all repositories.
 #[derive(Debug, Default)]
 pub(super) struct TagCache(HashMap<RepositoryName, RepositoryTags>);
 
 #[derive(Debug, Default)]
 struct RepositoryTags {
     tags: BTreeMap<Tag, Known>,
-    /// The manifests of these tags and how many of them are on each: what is known of a manifest
-    /// need not be fetched for another tag.
+    /// Manifests of these tags, with the number of tags for each. The follower need not download a
+    /// known manifest for another tag.
     manifests: HashMap<Digest, (Known, usize)>,
 }
 
@@ -60,7 +60,7 @@ impl TagCache {
         Some(known.clone())
     }
 
-    /// Notes what a tag is on, or that it is gone, and gives what was known before.
+    /// Records the manifest of a tag, or that it was removed. Returns the previous value.
     pub(super) fn set(
         &mut self,
         repository: &RepositoryName,
@@ -86,13 +86,13 @@ impl TagCache {
         before
     }
 
-    /// The tags that are on a manifest.
+    /// Returns the tags that point to a manifest.
     pub(super) fn tags_on(&self, repository: &RepositoryName, manifest: &Digest) -> Vec<Tag> {
         let tags = self.0.get(repository).into_iter().flat_map(|all| &all.tags);
         tags.filter(|(_, known)| known.manifest == *manifest).map(|(tag, _)| tag.clone()).collect()
     }
 
-    /// The tags on an index whose chart is found through a manifest.
+    /// Returns the tags of an index whose chart is in a given manifest.
     pub(super) fn tags_through(&self, repository: &RepositoryName, manifest: &Digest) -> Vec<Tag> {
         let tags = self.0.get(repository).into_iter().flat_map(|all| &all.tags);
         tags.filter(|(_, known)| known.through.contains(manifest))
@@ -100,24 +100,24 @@ impl TagCache {
             .collect()
     }
 
-    /// All tags of a repository.
+    /// Returns all tags of a repository.
     pub(super) fn tags(&self, repository: &RepositoryName) -> BTreeSet<Tag> {
         self.0.get(repository).map(|all| all.tags.keys().cloned().collect()).unwrap_or_default()
     }
 
-    /// All repositories that have a tag.
+    /// Returns all repositories that have a tag.
     pub(super) fn repositories(&self) -> BTreeSet<RepositoryName> {
         self.0.keys().cloned().collect()
     }
 
-    /// Every tag, with what it is on.
+    /// Returns every tag with its content.
     pub(super) fn all(&self) -> impl Iterator<Item = (&RepositoryName, &Tag, &Known)> {
         self.0.iter().flat_map(|(repository, all)| {
             all.tags.iter().map(move |(tag, known)| (repository, tag, known))
         })
     }
 
-    /// A copy of everything.
+    /// Returns a copy of the whole cache.
     pub(super) fn live(&self) -> Live {
         self.all()
             .map(|(repository, tag, known)| (repository.clone(), tag.clone(), known.clone()))
@@ -135,7 +135,7 @@ pub(super) fn namespace_of(repository: &RepositoryName) -> &str {
     repository.as_str().rsplit_once('/').map_or("", |(namespace, _)| namespace)
 }
 
-/// A tag as a version's origin.
+/// Makes the origin of a version from a tag.
 pub(super) fn origin(repository: &RepositoryName, tag: &Tag, manifest: &Digest) -> Origin {
     Origin::Tag { repository: repository.clone(), tag: tag.clone(), manifest: manifest.clone() }
 }

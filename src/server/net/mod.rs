@@ -1,4 +1,4 @@
-//! The server's side of HTTP: TLS, time limits of writes, queries, parts of responses.
+//! HTTP parts of the server: TLS, time limits of writes, queries, parts of responses.
 
 pub(super) mod query;
 pub(super) mod refusal;

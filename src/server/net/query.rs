@@ -1,6 +1,6 @@
-//! The query of a request.
+//! Query of a request.
 
-/// The parameters after `?`, decoded.
+/// Parameters after `?`, decoded.
 #[derive(Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
 
@@ -11,12 +11,12 @@ impl Query {
         )
     }
 
-    /// The first parameter of that name.
+    /// Returns the first parameter of that name.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Every parameter of that name.
+    /// Returns every parameter of that name.
     pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }

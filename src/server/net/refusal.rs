@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 use std::{error::Error as StdError, io};
 
-/// The codes of the distribution specification.
+/// Error codes of the distribution specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     BlobUnknown,
@@ -52,7 +52,7 @@ impl Code {
     }
 }
 
-/// A refusal on its way to the client.
+/// Refusal with its status, code and message.
 #[derive(Debug)]
 pub(crate) struct Refusal(Box<Inner>);
 
@@ -77,7 +77,7 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// Adds a header to the answer.
+    /// Adds a header to the response.
     #[must_use]
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.push((name, value));
@@ -95,7 +95,7 @@ impl Refusal {
 }
 
 impl From<Error> for Refusal {
-    /// Converts an error of the store. Paths of this machine stay in the log.
+    /// Converts an error of the store. Paths of this machine appear in the log only.
     fn from(error: Error) -> Self {
         if is_full(&error) {
             tracing::error!(error = error.chain(), "the store is full");
@@ -140,7 +140,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Reports whether the cause of the error is a full disk, a quota or a limit on files.
+/// Returns true if the cause of the error is a full disk, a quota or a limit on files.
 pub(crate) fn is_full(error: &Error) -> bool {
     let mut next: Option<&(dyn StdError + 'static)> = StdError::source(error);
     while let Some(cause) = next {

@@ -3,11 +3,11 @@
 use axum::{body::Body, response::Response};
 use http::{HeaderName, HeaderValue, header};
 
-/// The header with the digest of a blob or a manifest.
+/// Header with the digest of a blob or a manifest.
 pub(crate) const DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-content-digest");
 
-/// Does work of several steps to its end, even when the client hangs up in between. A panic there
-/// goes on here.
+/// Runs work of several steps to its end, even if the client disconnects in between. A panic of the
+/// work continues in the caller.
 pub(crate) async fn unbroken<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> T {
@@ -15,13 +15,13 @@ pub(crate) async fn unbroken<T: Send + 'static>(
         Ok(value) => value,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is going away, and this task with it.
+            // The runtime is shutting down, and this task with it.
             Err(_) => std::future::pending().await,
         },
     }
 }
 
-/// A header of text that was parsed by grammars without control characters.
+/// Makes a header from text whose grammar excludes control characters.
 pub(crate) fn header_value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

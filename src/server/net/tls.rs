@@ -1,5 +1,5 @@
-//! A certificate and its key from PEM files, ready to be shown to clients; and whose certificates
-//! those must show, if they must.
+//! Certificate and key of a server from PEM files, and the authorities for client certificates, if
+//! the server requires them.
 
 use crate::{Error, Result};
 use rustls::{
@@ -11,7 +11,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use std::{path::Path, sync::Arc};
 use tokio_rustls::TlsAcceptor;
 
-/// The certificate and key of a registry with HTTPS.
+/// Certificate and key of a registry with HTTPS.
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
@@ -36,14 +36,14 @@ impl Tls {
     /// Reads a chain of certificates and the key of its first one.
     ///
     /// # Errors
-    /// `Invalid` when a file holds no such thing, or when the two do not belong together.
+    /// `Invalid` if a file holds no certificate or key, or if the two do not match.
     pub fn open(certificate: &Path, key: &Path) -> Result<Self> {
         let verifier = WebPkiClientVerifier::no_client_auth();
         Self::with(certificate, key, verifier, Clients::Anyone)
     }
 
-    /// The same, for clients that show a certificate signed by one of the authorities in a file,
-    /// and for no others.
+    /// Reads as [`Self::open`]. The server then accepts only clients with a certificate from one of
+    /// the authorities in a file.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -101,7 +101,7 @@ impl Tls {
     }
 }
 
-/// The certificates of a file, of which there is one at least.
+/// Reads the certificates of a file, which must have at least one.
 fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let chain = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

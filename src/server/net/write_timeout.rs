@@ -1,6 +1,6 @@
-//! A connection whose other side must take what it is sent: one that reads nothing for too long is
-//! given up, or it would hold a file and memory for ever. Silence in the other direction is bounded
-//! where requests are read.
+//! Connection with a time limit for writes. If a client reads nothing for too long, the server
+//! closes the connection, which would otherwise use a file and memory for ever. The readers of
+//! requests limit silence in the other direction.
 
 use std::{
     future::Future,
@@ -14,7 +14,7 @@ use tokio::{
     time::Sleep,
 };
 
-/// A stream with a bound on how long a write may wait.
+/// Stream with a time limit for a waiting write.
 #[derive(Debug)]
 pub(crate) struct Impatient<S> {
     stream: S,
@@ -27,7 +27,7 @@ impl<S> Impatient<S> {
         Self { stream, bound, waiting: None }
     }
 
-    /// Lets a write wait until the bound; the clock starts when one first has to.
+    /// Lets a write wait until the time limit. The time starts when a write first has to wait.
     fn judge<T>(
         &mut self,
         context: &mut Context<'_>,

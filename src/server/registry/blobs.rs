@@ -1,4 +1,4 @@
-//! Blobs out: whole or a range, streamed from the store's own file.
+//! Downloads of blobs: whole or a range, streamed from the store's own file.
 
 use crate::{
     Error,
@@ -22,9 +22,10 @@ use std::{
     ops::RangeInclusive,
 };
 
-/// Up to here a blob is read at once: one system call costs less than handing it to another thread.
+/// Size in bytes up to which the server reads a blob at once. One system call costs less than a
+/// switch to another thread.
 const INLINE: u64 = 64 * 1024;
-/// The number of bytes per read: 128 MB/s at 4 KiB, 1,605 at 64 KiB, 2,502 at 256 KiB.
+/// Bytes per read: 128 MB/s at 4 KiB, 1,605 at 64 KiB, 2,502 at 256 KiB.
 const BUFFER: u64 = 256 * 1024;
 
 pub(crate) fn get(
@@ -97,14 +98,14 @@ pub(crate) fn body(blob: &StoredBlob, start: u64, length: u64) -> Result<Body, R
         let buffer = Vec::with_capacity(length as usize);
         return Ok(Body::from(read(file, buffer, length).map_err(fail)?.1));
     }
-    // The answer's head names the length: a file that turns out shorter breaks the connection,
-    // never the content.
+    // The response's head declares the length. A file that turns out shorter breaks the connection,
+    // and the client notices.
     let parts = stream::try_unfold((file, length), |(file, left)| async move {
         if left == 0 {
             return Ok::<_, io::Error>(None);
         }
-        // Allocated here and not on the thread that reads: an allocator keeps what other threads
-        // free for the one that allocated, and that one may never come back for it.
+        // The buffer is allocated here, not on the thread that reads. An allocator keeps freed
+        // memory for the thread that allocated it, which may never need it again.
         let buffer = Vec::with_capacity(left.min(BUFFER) as usize);
         let (file, bytes) = blocking(move || read(file, buffer, left.min(BUFFER))).await?;
         let left = left - bytes.len() as u64;
@@ -121,7 +122,7 @@ fn read(mut file: File, mut buffer: Vec<u8>, length: u64) -> io::Result<(File, B
     Ok((file, buffer.into()))
 }
 
-/// The part of a blob that a `Range` header asks for. The size of the blob is known.
+/// Part of a blob that a `Range` header requests. The size of the blob is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Range {
     Whole,
@@ -129,7 +130,8 @@ pub(crate) enum Range {
     Unsatisfiable,
 }
 
-/// One range of bytes is served; several, or another unit, get the whole blob, as RFC 9110 allows.
+/// Parses a range. The server sends one range of bytes. For several ranges, or another unit, it
+/// sends the whole blob, as RFC 9110 allows.
 pub(crate) fn parse_range(value: &HeaderValue, size: u64) -> Range {
     let range = value.to_str().ok().and_then(|text| text.strip_prefix("bytes="));
     let Some((first, last)) = range.and_then(|range| range.split_once('-')) else {

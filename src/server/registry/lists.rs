@@ -1,4 +1,4 @@
-//! The lists of a registry, in pages: repositories, tags, referrers.
+//! Lists of a registry, in pages: repositories, tags, referrers.
 
 use super::{Registry, blobs::body};
 use crate::{
@@ -20,7 +20,7 @@ use serde_json::json;
 use std::io;
 
 impl Registry {
-    /// The repositories, as far as the request may pull from them.
+    /// Lists the repositories from which the client may pull.
     pub(crate) async fn catalog(
         &self,
         query: &Query,
@@ -95,8 +95,8 @@ impl Registry {
     }
 }
 
-/// An index of descriptors that lie in files, and its length. A short one is read here; of a long
-/// one a part is in memory at a time, however slowly the client takes it.
+/// Streams an index of descriptors from files, and returns its length. The function reads a short
+/// index at once. Of a long one, only a part is in memory at a time, however slow the client.
 fn pieces(files: &[StoredBlob]) -> Result<(u64, Body), Refusal> {
     let start = format!(r#"{{"schemaVersion":2,"mediaType":"{}","manifests":["#, media::INDEX);
     let mut pieces = vec![Piece::Text(start.clone().into())];
@@ -115,14 +115,14 @@ fn pieces(files: &[StoredBlob]) -> Result<(u64, Body), Refusal> {
         Piece::Text(text) => Ok(Body::from(text).into_data_stream()),
         Piece::File(file) => match body(&file, 0, file.size) {
             Ok(body) => Ok(body.into_data_stream()),
-            // The answer's head is gone: the connection breaks.
+            // The response's head has gone out, so an error breaks the connection.
             Err(_) => Err(axum::Error::new(io::Error::other("a referrer cannot be read"))),
         },
     });
     Ok((length, Body::from_stream(parts.try_flatten())))
 }
 
-/// The same, read at once. A referrer that has gone since it was found is left out.
+/// Reads a short index at once. The function omits a referrer that was removed meanwhile.
 fn short(files: &[StoredBlob], start: String) -> Result<(u64, Body), Refusal> {
     let mut whole = start.into_bytes();
     let empty = whole.len();
@@ -141,10 +141,10 @@ fn short(files: &[StoredBlob], start: String) -> Result<(u64, Body), Refusal> {
     Ok((whole.len() as u64, Body::from(whole)))
 }
 
-/// Bytes of an index of referrers that is read at once.
+/// Maximum bytes of an index of referrers that the server reads at once.
 const SHORT: u64 = 256 * 1024;
 
-/// A part of an index.
+/// Piece of an index.
 enum Piece {
     Text(Bytes),
     File(StoredBlob),

@@ -1,4 +1,4 @@
-//! Manifests in and out, by tag or digest, in the very bytes that were pushed.
+//! Manifests: upload and download by tag or digest, with unchanged bytes.
 
 use super::{Registry, blobs::accepted, changed, condition::Condition};
 use crate::{
@@ -21,7 +21,7 @@ use axum::{body::Body, response::Response};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 
-/// Tags of one request, by the `tag` parameter. The specification asks for ten.
+/// Maximum number of tags in one request's `tag` parameters. The specification requires ten.
 const MAX_TAGS: usize = 64;
 
 pub(crate) fn get(
@@ -157,7 +157,7 @@ fn tags(query: &Query) -> Result<Vec<Tag>, Refusal> {
     Ok(tags)
 }
 
-/// The whole body, within the cap on manifests.
+/// Reads the whole body, up to the limit for manifests.
 async fn read(registry: &Registry, body: &mut Body) -> Result<(Bytes, HeldBody), Refusal> {
     let limits = &registry.config.limits;
     let cap = limits.manifest_bytes.min(limits.upload_bytes);
@@ -185,8 +185,8 @@ async fn read(registry: &Registry, body: &mut Body) -> Result<(Bytes, HeldBody),
     Ok((bytes.freeze(), held))
 }
 
-/// Refuses what is no manifest to anybody: another schema, or a media type that a browser would
-/// show as a page.
+/// Refuses a document that no client accepts as a manifest: another schema, or a media type that a
+/// browser would show as a page.
 fn require_manifest(manifest: &Manifest) -> Result<(), Refusal> {
     let invalid = |message: String| Err(Refusal::bad_request(Code::ManifestInvalid, message));
     let version = manifest.document().schema_version;

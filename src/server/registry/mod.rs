@@ -1,4 +1,4 @@
-//! The registry API: the router, and the state that its handlers share.
+//! Registry API: the router, and the state that its handlers share.
 
 pub(super) mod blobs;
 mod condition;
@@ -40,36 +40,37 @@ use route::Route;
 use serde_json::json;
 use std::sync::Arc;
 
-/// A registry over one store.
+/// Registry over one store.
 #[derive(Debug)]
 pub(super) struct Registry {
     pub(super) disk: Disk,
     pub(super) config: Config,
     pub(super) charts: Follower<Disk>,
     pub(super) rules: Rules,
-    /// The manifests that are on their way in.
+    /// Memory for manifests that are being received.
     manifests: HeldBodies,
     ids: Ids,
 }
 
-/// The registry API over `disk`, to be served by [`super::bind`] or called as it is.
+/// Builds the registry API over `disk`, for [`super::bind`] or for direct calls.
 pub fn router(disk: Disk, config: Config) -> Router {
     let charts = charts(&disk, &config);
     router_with(disk, config, charts)
 }
 
-/// Creates the follower that updates the index of the charts in `disk`. The store's lock is ours,
-/// so no other process writes there.
+/// Creates the follower that updates the index of the charts in `disk`. This process holds the
+/// store's lock, so no other process writes there.
 pub(super) fn charts(disk: &Disk, config: &Config) -> Follower<Disk> {
     let settings = config.museum.settings();
     let cache = Cache::open(&disk.root().join(CHARTS_CACHE), &settings);
     Follower::new(disk.clone(), View::new(settings), LookCost::Near, config.limits.clone(), cache)
 }
 
-/// The index of the charts at the root of `disk`, as it would be served; nothing is written.
+/// Builds the index of the charts at the root of `disk`, as the server would. The function writes
+/// nothing.
 ///
 /// # Errors
-/// What the store says.
+/// Returns the error of the store.
 pub async fn root_index(disk: Disk, config: &Config) -> Result<Bytes> {
     let view = View::new(config.museum.settings());
     let limits = config.limits.clone();
@@ -78,7 +79,7 @@ pub async fn root_index(disk: Disk, config: &Config) -> Result<Bytes> {
     Ok(charts.view().text("").await)
 }
 
-/// The file in the store's folder that keeps what was seen of its charts for the next start.
+/// File in the store's folder that caches its charts for the next start.
 const CHARTS_CACHE: &str = "charts.cache";
 
 pub(super) fn router_with(disk: Disk, config: Config, charts: Follower<Disk>) -> Router {
@@ -115,12 +116,12 @@ async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Respo
             refusal.into_response()
         }
     };
-    // Docker takes an answer without it for another kind of registry.
+    // Without this header, Docker assumes another kind of registry.
     response.headers_mut().insert(
         HeaderName::from_static("docker-distribution-api-version"),
         HeaderValue::from_static("registry/2.0"),
     );
-    // What was pushed is bytes of strangers: no browser may guess that they are a page.
+    // Clients may push any bytes, so a browser must not interpret them as a page.
     response
         .headers_mut()
         .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -194,8 +195,8 @@ impl Registry {
     }
 }
 
-/// Brings the index to what has become of a tag, or of all tags of a manifest. What was asked for
-/// is done by now: a failure is for the log.
+/// Updates the index after a change of a tag, or of all tags of a manifest. The request itself is
+/// complete by then, so the server only logs a failure.
 pub(super) async fn changed(
     charts: &Follower<Disk>,
     repository: &RepositoryName,

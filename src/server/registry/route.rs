@@ -1,5 +1,5 @@
-//! Paths under `/v2/` to routes. Repository names contain slashes, so the path is read from its
-//! end.
+//! Routes of paths below `/v2/`. Repository names contain slashes, so the parser reads a path from
+//! its end.
 
 use crate::{
     oci::{Digest, RepositoryName, TagOrDigest},
@@ -8,29 +8,29 @@ use crate::{
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 
-/// The object of a request.
+/// Object of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// `/v2/`: is this a registry, and who am I?
+    /// Base, `/v2/`: clients check here for a registry and for access.
     Base,
-    /// The list of repositories, `/v2/_catalog`.
+    /// List of repositories, `/v2/_catalog`.
     Catalog,
-    /// A blob, `/v2/<name>/blobs/<digest>`.
+    /// Blob, `/v2/<name>/blobs/<digest>`.
     Blob(RepositoryName, Digest),
-    /// The start of an upload, `/v2/<name>/blobs/uploads/`.
+    /// Start of an upload, `/v2/<name>/blobs/uploads/`.
     Uploads(RepositoryName),
-    /// An upload session, `/v2/<name>/blobs/uploads/<session>`.
+    /// Session of an upload, `/v2/<name>/blobs/uploads/<session>`.
     Upload(RepositoryName, String),
-    /// `/v2/<name>/manifests/<tag or digest>`
+    /// Manifest, `/v2/<name>/manifests/<tag or digest>`.
     Manifest(RepositoryName, TagOrDigest),
-    /// The list of tags, `/v2/<name>/tags/list`.
+    /// List of tags, `/v2/<name>/tags/list`.
     Tags(RepositoryName),
-    /// The list of referrers, `/v2/<name>/referrers/<digest>`.
+    /// List of referrers, `/v2/<name>/referrers/<digest>`.
     Referrers(RepositoryName, Digest),
 }
 
 impl Route {
-    /// Reads the path of a request.
+    /// Parses the path of a request.
     pub(crate) fn parse(path: &str) -> Result<Self, Refusal> {
         let unknown = || Refusal::new(StatusCode::NOT_FOUND, Code::Unsupported, "no such endpoint");
         let path = percent_decode_str(path).decode_utf8().map_err(|_| unknown())?;

@@ -1,5 +1,5 @@
-//! Blobs in: the four ways of the specification (in one request, POST then PUT, in chunks, as a
-//! stream), mounting, and cancelling. Bytes go to disk as they come, hashed on the way.
+//! Uploads of blobs: the four ways of the specification (one request, POST then PUT, chunks,
+//! stream), mounts, and cancellation. The server writes bytes to disk on arrival, and hashes them.
 
 use super::{Registry, blobs::accepted};
 use crate::{
@@ -29,10 +29,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use std::time::{Duration, SystemTime};
 
-/// The number of bytes to gather before a write to disk. The server receives the next batch
+/// Bytes that the server gathers before a write to disk. The server receives the next batch
 /// meanwhile.
 const BATCH: usize = 512 * 1024;
-/// The time that a session may stay idle once too many are open.
+/// Time that a session may stay idle if too many are open.
 const SHORT_REST: Duration = Duration::from_secs(60);
 
 pub(crate) async fn start(
@@ -78,8 +78,8 @@ pub(crate) async fn start(
     commit(&repository, upload, digest).await
 }
 
-/// Returns true if one more session may be opened. Where there are too many, those that rest are
-/// given up before their time.
+/// Returns true if the server can open one more session. If there are too many, it removes idle
+/// sessions early.
 fn has_room(disk: &Disk, most: usize) -> StoreResult<bool> {
     if disk.count_uploads()? < most {
         return Ok(true);
@@ -119,7 +119,7 @@ pub(crate) async fn finish(
     body: &mut Body,
 ) -> Result<Response, Refusal> {
     let upload = take(&repository, id).await?;
-    // The order of chunks is judged before the digest, so that a client can go on after either
+    // The order of chunks is checked before the digest, so that a client can continue after either
     // mistake.
     let length = chunk_length(&repository, &upload, &head.headers)?;
     let digest = query.value("digest").ok_or_else(|| {
@@ -138,8 +138,8 @@ pub(crate) async fn cancel(repository: Repository, id: &str) -> Result<Response,
     Ok(response)
 }
 
-/// Takes a blob from where the client may read it. Where it may not, the client hears the same as
-/// where there is nothing.
+/// Mounts a blob from a repository that the client may read. For any other repository, the response
+/// is that for a missing blob.
 async fn mount(
     repository: &Repository,
     digest: &Digest,
@@ -148,7 +148,7 @@ async fn mount(
 ) -> Result<Mounted, Refusal> {
     let (repository, digest) = (repository.clone(), digest.clone());
     let mounted = match from.map(str::parse::<RepositoryName>) {
-        // A source that cannot be a name holds nothing, so the client is asked to upload.
+        // A source with an invalid name has no blobs, so the client must upload.
         Some(Err(_)) => Ok(Mounted::NotThere),
         Some(Ok(name)) if !reader.may_pull(&name) => Ok(Mounted::NotThere),
         Some(Ok(name)) => blocking(move || repository.mount_blob(&digest, &name)).await,
@@ -168,8 +168,8 @@ async fn take(repository: &Repository, id: &str) -> Result<Upload, Refusal> {
     blocking(move || repository.upload(&wanted)).await?.ok_or_else(|| unknown(id))
 }
 
-/// The length that a `Content-Range` announces, if there is one; it must begin where the session
-/// ends.
+/// Returns the length in a `Content-Range`, if there is one. The range must begin at the end of the
+/// session.
 fn chunk_length(
     repository: &Repository,
     upload: &Upload,
@@ -180,7 +180,7 @@ fn chunk_length(
     let size = upload.size();
     let length = match range {
         Some((first, last)) if first == size && last >= first => {
-            // A range of every byte that there can be has a length that no number holds.
+            // A range of all possible bytes has a length that does not fit the number.
             (last - first)
                 .checked_add(1)
                 .ok_or_else(|| out_of_order(repository, upload.id(), size))?
@@ -196,7 +196,7 @@ fn chunk_length(
     }
 }
 
-/// `first-last`; some clients write it as HTTP does elsewhere, `bytes first-last/total`.
+/// Parses `first-last`. Some clients write `bytes first-last/total`, as in other HTTP headers.
 fn parse_content_range(text: &str) -> Option<(u64, u64)> {
     let text = text.strip_prefix("bytes").map_or(text, |rest| rest.trim_start_matches(['=', ' ']));
     let text = text.split('/').next().unwrap_or(text);
@@ -204,8 +204,8 @@ fn parse_content_range(text: &str) -> Option<(u64, u64)> {
     Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
 }
 
-/// Appends the body to the session. What arrived before a failure stays, for the client to go on
-/// from.
+/// Appends the body to the session. After a failure the received bytes remain, so that the client
+/// can resume.
 async fn receive(
     registry: &Registry,
     upload: Upload,
@@ -250,14 +250,14 @@ async fn receive(
     }
 }
 
-/// A session between two batches: here, or on the thread that writes the last one.
+/// Session between two batches: in this task, or on the thread that writes the last one.
 enum Writing {
     Idle(Upload),
     Busy(tokio::task::JoinHandle<(Upload, StoreResult<()>)>),
 }
 
 impl Writing {
-    /// Waits until the batch before is written, then lets this one be.
+    /// Waits until the previous batch is written, then starts the write of this one.
     async fn append(self, batch: Vec<Bytes>) -> Result<Self, Refusal> {
         let mut upload = self.settled().await?;
         if batch.is_empty() {
@@ -291,7 +291,7 @@ async fn commit(
 ) -> Result<Response, Refusal> {
     let wanted = digest.clone();
     blocking(move || upload.finish(&wanted)).await.map_err(|error| match error.kind() {
-        // Another request finishes it, or goes on with it.
+        // Another request completes or continues the session.
         ErrorKind::Conflict => {
             Refusal::new(StatusCode::CONFLICT, Code::BlobUploadInvalid, error.message())
         }
@@ -323,7 +323,7 @@ fn position_headers(
     size: u64,
 ) -> [(HeaderName, HeaderValue); 3] {
     let location = format!("/v2/{}/blobs/uploads/{id}", repository.name());
-    // An empty session says `0-0` too, as it always did.
+    // An empty session also has `0-0`, as in distribution.
     let range = format!("0-{}", size.saturating_sub(1));
     [
         (header::LOCATION, header_value(&location)),

@@ -1,6 +1,5 @@
-//! A server over a store that is elsewhere: a chart repository, and the ChartMuseum API, of what a
-//! registry holds. There is no store on this machine; which registry it is, and how it is spoken
-//! to, whoever starts the server brings along.
+//! Server over a remote store: a chart repository and the ChartMuseum API for the charts of a
+//! registry. This machine has no store. The caller provides access to the registry.
 
 pub(super) mod notify;
 pub(super) mod pending_tags;
@@ -25,23 +24,23 @@ pub struct Upstream<C> {
     every: Duration,
 }
 
-/// As whom uploads and deletions are done in the store.
+/// Identity with which the server uploads and deletes in the store.
 pub enum Writes<C> {
-    /// As the server itself. Who may have them done is the server's to say.
+    /// The server's own credentials. The server decides which clients may write.
     AsServer,
-    /// As whoever asks for them, by the credentials of the request: the store says who may.
+    /// The credentials of the request. The store decides which clients may write.
     AsSent(Arc<Way<C>>),
 }
 
-/// A way to the store by somebody's credentials, or as nobody in particular.
+/// Access to the store with given credentials, or anonymous.
 pub type Way<C> = dyn Fn(Option<Sent>) -> Result<C> + Send + Sync;
 
-/// Credentials that a request brought, to be passed on. Never printed.
+/// Credentials of a request for the store. No output shows them.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Sent {
-    /// The user.
+    /// Name of the user.
     pub user: String,
-    /// The password, or what stands for one.
+    /// Password, or a token in its place.
     pub password: String,
 }
 
@@ -52,7 +51,7 @@ impl fmt::Debug for Sent {
 }
 
 impl Sent {
-    /// The credentials of a request, if it brings any that can be passed on.
+    /// Returns the credentials of a request, if it has any for the store.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let (user, password) = basic(headers).flatten()?;
         Some(Self { user, password })
@@ -78,8 +77,8 @@ impl<C> fmt::Debug for Writes<C> {
 }
 
 impl<C: Catalog> Upstream<C> {
-    /// Serves `catalog`, looking for new tags `every` so often. What was seen is kept in the folder
-    /// `cache`, if there is one, for the next start.
+    /// Makes a server for `catalog` that lists new tags at the interval `every`. The folder
+    /// `cache`, if there is one, keeps the known tags for the next start.
     pub fn new(catalog: C, config: &Config, every: Duration, cache: Option<&Path>) -> Self {
         let settings = config.museum.settings();
         let cache = cache.map_or_else(Cache::none, |folder| {
@@ -95,14 +94,14 @@ impl<C: Catalog> Upstream<C> {
         }
     }
 
-    /// Uploads and deletions are done as `writes` says.
+    /// Sets the identity for uploads and deletions.
     #[must_use]
     pub fn with_writes(self, writes: Writes<C>) -> Self {
         Self { writes, ..self }
     }
 
-    /// Notifications must bring this secret. Without one they are taken only where nobody needs
-    /// credentials.
+    /// Requires this secret in notifications. Without a secret, the server accepts them only if no
+    /// request needs credentials.
     #[must_use]
     pub fn with_secret(self, secret: NotifySecret) -> Self {
         Self { secret: Some(secret), ..self }

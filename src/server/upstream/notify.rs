@@ -1,7 +1,7 @@
-//! `POST /notify`: a registry tells that tags have come or gone, in the format of the distribution
-//! project's webhooks. The bridge does not trust an event: it looks the tag up in the registry.
-//! Each look costs requests, so a server that asks anybody for credentials takes no notification
-//! without a secret.
+//! Endpoint `POST /notify`, with which a registry reports new and removed tags, in the format of
+//! the distribution project's webhooks. The bridge does not trust an event: it looks the tag up in
+//! the registry. Each lookup costs requests, so a server that requires credentials accepts no
+//! notification without a secret.
 
 use super::pending_tags::{Late, Pushed};
 use crate::{
@@ -29,14 +29,14 @@ use sha2::{Digest as _, Sha256};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
-/// Bytes of one notification: a registry sends its events one by one, or a few of them.
+/// Maximum size of one notification in bytes. A registry sends its events alone, or a few at once.
 const MAX_BODY: usize = 1024 * 1024;
-/// Time for which its body may stay silent.
+/// Time limit for silence in the body.
 const STALL: Duration = Duration::from_secs(10);
-/// Tags of one notification that are looked at. Tags beyond them wait for the next look at the
-/// lists.
+/// Maximum number of tags of one notification that the bridge looks up. Further tags wait for the
+/// next list.
 const LOOKS: usize = 100;
-/// Notifications that are looked at together, and how long another one waits for its turn.
+/// Number of notifications that the bridge handles at once, and the time that another one waits.
 const TOGETHER: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -45,13 +45,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct NotifySecret([u8; 32]);
 
 impl NotifySecret {
-    /// A secret of this text.
+    /// Makes a secret from a text.
     pub fn new(text: &str) -> Self {
         Self(Sha256::digest(text.as_bytes()).into())
     }
 
-    /// Returns true if a request brings it, as `Authorization: Bearer SECRET` or by itself. Hashes
-    /// are compared, so that time tells nothing.
+    /// Returns true if a request has the secret, as `Authorization: Bearer SECRET` or alone. The
+    /// function compares hashes, so that the time reveals nothing.
     fn is_in(&self, headers: &HeaderMap) -> bool {
         let Some(text) = headers.get(header::AUTHORIZATION).and_then(|text| text.to_str().ok())
         else {
@@ -69,7 +69,7 @@ impl std::fmt::Debug for NotifySecret {
     }
 }
 
-/// The document that a registry sends.
+/// Document of a notification.
 #[derive(Debug, Deserialize)]
 struct Envelope {
     events: Vec<Event>,
@@ -112,7 +112,7 @@ impl Event {
         };
         let repository = name_within(repository)?;
         if let Ok(tag) = tag.parse::<Tag>() {
-            // Signatures and branches are pushed too, and are no charts' tags.
+            // Clients also push signatures and branches, whose tags are not charts.
             let is_version = tag.version().is_some();
             return is_version.then(|| match deleted {
                 true => Look::Tag(repository, tag),
@@ -136,14 +136,14 @@ struct Notified<C> {
     bodies: HeldBodies,
 }
 
-/// Whose notifications are taken.
+/// Rule for accepting notifications.
 #[derive(Clone, Debug)]
 enum Door {
-    /// Everybody's, as everything else is everybody's.
+    /// The server accepts all notifications, since no request needs credentials.
     Open,
-    /// Requests with the secret.
+    /// The server accepts requests with the secret.
     Secret(NotifySecret),
-    /// Nobody's: others must bring credentials, and registries cannot.
+    /// The server accepts none: clients must send credentials, and registries cannot.
     Shut,
 }
 
@@ -173,7 +173,7 @@ impl Door {
     }
 }
 
-/// The route.
+/// Builds the router of the endpoint.
 pub(crate) fn router<C: Catalog>(
     charts: Follower<C>,
     secret: Option<NotifySecret>,
@@ -235,11 +235,11 @@ async fn notify<C: Catalog>(State(state): State<Arc<Notified<C>>>, request: Requ
     match looked.await {
         Ok(Done::Seen) if beyond > 0 => StatusCode::ACCEPTED.into_response(),
         Ok(Done::Seen) => StatusCode::NO_CONTENT.into_response(),
-        // Registries wait a second for an answer, and send nothing else before it.
+        // Registries wait a second for a response, and send no other event before it.
         Ok(Done::Later) => StatusCode::ACCEPTED.into_response(),
         Err(error) => {
             tracing::warn!(error = error.chain(), "cannot read the tags of a notification");
-            // The registry sends it again.
+            // The registry sends the event again.
             (StatusCode::BAD_GATEWAY, "the registry did not answer\n").into_response()
         }
     }
@@ -248,7 +248,7 @@ async fn notify<C: Catalog>(State(state): State<Arc<Notified<C>>>, request: Requ
 /// State of the index relative to the reported events.
 enum Done {
     Seen,
-    /// Something is looked at again.
+    /// The bridge repeats a lookup later.
     Later,
 }
 
@@ -282,7 +282,7 @@ fn busy() -> Response {
     (status, [(header::RETRY_AFTER, "5")], "too many notifications\n").into_response()
 }
 
-/// Why a body was not read to its end.
+/// Reason why the server did not read a body to its end.
 enum Unread {
     Length,
     NoRoom,

@@ -1,7 +1,6 @@
-//! Tags that an event named and the registry does not show yet. The distribution project's registry
-//! sends its event before it links the tag, so that who looks at once finds the tag absent, or on
-//! what it was on before. They are looked at again a few times, in the background; after that they
-//! are left to the look at the lists.
+//! Tags of events that the registry does not show yet. The distribution project's registry sends
+//! its event before it links the tag, so an immediate lookup finds no tag, or the old manifest. The
+//! bridge repeats the lookup a few times in the background, then leaves the tag to the next list.
 
 use crate::{
     digest::Digest,
@@ -15,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-/// Waits before a tag is looked at again: three seconds in all.
+/// Waits before each repeated lookup: three seconds in all.
 const WAITS: [Duration; 6] = [
     Duration::from_millis(50),
     Duration::from_millis(100),
@@ -24,7 +23,7 @@ const WAITS: [Duration; 6] = [
     Duration::from_millis(800),
     Duration::from_millis(1600),
 ];
-/// Tags waited for together; anybody may be able to send events.
+/// Maximum number of tags for which the bridge waits, since any client may be able to send events.
 const MOST: usize = 256;
 
 /// Pushed tag, with the digest that the event names, if any.
@@ -36,13 +35,14 @@ pub(crate) struct Pushed {
 }
 
 impl Pushed {
-    /// Returns true if the tag was seen as the event says, or at all where it does not.
+    /// Returns true if the view has the tag with the event's digest, or with any digest if the
+    /// event names none.
     pub(crate) fn is_seen<C: Catalog>(&self, charts: &Follower<C>) -> bool {
         let on = charts.last_on(&self.repository, &self.tag);
         on.is_some_and(|on| self.manifest.as_ref().is_none_or(|manifest| *manifest == on))
     }
 
-    /// Looks again until it is seen, after each of the waits.
+    /// Repeats the lookup after each of the waits, until the view has the tag.
     async fn wait_for<C: Catalog>(&self, charts: &Follower<C>, wait: impl AsyncFn(Duration)) {
         for time in WAITS {
             wait(time).await;
@@ -70,7 +70,7 @@ impl Late {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks again later, beside everything else, unless that is being done already.
+    /// Starts repeated lookups in the background, unless they already run.
     pub(crate) fn look_later<C: Catalog>(&self, charts: &Follower<C>, pushed: Pushed) {
         {
             let mut waiting = self.waiting();
@@ -134,7 +134,7 @@ mod tests {
         };
         assert!(pushed(before.clone()).is_seen(&charts));
 
-        // The registry links the tag while we wait for the third time.
+        // The registry links the tag during the third wait.
         let after = Digest::sha256(b"not yet known");
         let waits = AtomicUsize::new(0);
         pushed(after.clone())

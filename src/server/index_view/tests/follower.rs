@@ -1,5 +1,5 @@
-//! Followers over stores on disk: what is pushed is seen, what is deleted is not, and what was seen
-//! is not read again.
+//! Followers over stores on disk. A view shows pushed charts, does not show deleted ones, and reads
+//! cached ones only once.
 
 use super::*;
 use crate::{
@@ -28,7 +28,7 @@ fn repository(disk: &Disk, name: &str) -> Repository {
     disk.repository(&name.parse().expect("name"))
 }
 
-/// Pushes a chart whose archive is `content` under a tag.
+/// Pushes a chart with a tag. `content` is its archive.
 async fn push(disk: &Disk, repo: &str, metadata: Metadata, tag: &str, content: &str) -> Manifest {
     let archive = Descriptor::of(media::CHART_CONTENT, content.as_bytes());
     let annotations = BTreeMap::new();
@@ -160,7 +160,7 @@ async fn the_next_start_reads_only_what_is_new() {
     assert_eq!(std::fs::metadata(&path).expect("cache").len(), size, "nothing was new");
     drop(second);
 
-    // Every damage costs time, and nothing else.
+    // Damage of any kind costs only time.
     let whole = std::fs::read(&path).expect("cache");
     let mut flipped = whole.clone();
     flipped[whole.len() / 2] ^= 1;
@@ -173,7 +173,7 @@ async fn the_next_start_reads_only_what_is_new() {
         assert_eq!(std::fs::metadata(&path).expect("cache").len(), size, "it is whole again");
     }
 
-    // What happened while nobody looked counts, whatever the cache says.
+    // The follower detects changes during its absence, whatever the cache contains.
     push(&disk, "a", chart("a", "1.0.0"), "1.0.0", "other").await;
     let gone = TagOrDigest::Tag("1.2.0".parse().expect("tag"));
     repository(&disk, "a").delete(&gone).await.expect("deleted");
@@ -186,7 +186,7 @@ async fn the_next_start_reads_only_what_is_new() {
     );
 }
 
-/// The cache file once grew without limit if one tag was pushed again and again; only a restart
+/// The cache file once grew without limit if one tag was pushed again and again. Only a restart
 /// made it smaller.
 #[tokio::test]
 async fn the_file_of_what_was_seen_grows_with_what_is_live_alone() {
@@ -293,7 +293,7 @@ async fn who_pushes_says_so_without_a_second_look() {
     assert_eq!(shown(ours.view()), Vec::<String>::new());
 }
 
-/// Writes other bytes over every file of that content below a folder.
+/// Overwrites every file with that content below a folder.
 fn replace(folder: &Path, content: &[u8], other: &[u8]) {
     for entry in std::fs::read_dir(folder).expect("folder") {
         let path = entry.expect("entry").path();
@@ -318,10 +318,10 @@ async fn a_tag_that_a_registry_does_not_give_makes_nothing_else_stale() {
         let bytes = repository(&disk, "bad").fetch_blob(&config, 1000).await.expect("bytes");
         let zeros = vec![0; bytes.len()];
         replace(root.path(), &bytes, &zeros);
-        // What is damaged here is what a registry elsewhere answers with an error of its own.
+        // Damage here resembles an error response of a remote registry.
         let follower = follower(&disk, LookCost::Far, Cache::none());
         if !others {
-            // It may be the registry that is ill: nothing else is known.
+            // The registry may have a fault: the follower has no other tags to compare.
             follower.ready().await.expect_err("nothing could be looked at");
             assert!(follower.trouble().is_some());
         }

@@ -1,4 +1,4 @@
-//! The view from outside: what is put in it is in the index, and nothing else.
+//! Tests of the view from outside: its index contains exactly the added versions.
 
 use super::*;
 use crate::{chart::Metadata, digest::Digest, index::Index as Read, limits::Limits};
@@ -34,7 +34,7 @@ fn tag(repository: &str, tag: &str) -> Origin {
     }
 }
 
-/// Puts a version in, from the tag that is its own, and gives what was put.
+/// Adds a version with a tag of its own, and returns both.
 fn put(view: &View, namespace: &str, name: &str, version: &str) -> (Origin, Arc<Item>) {
     let created = format!("2024-01-{:02}T00:00:00Z", version.len() + 1);
     let item = view.item(namespace, entry(name, version, &created), descriptor(version), None);
@@ -70,7 +70,7 @@ fn etag(parts: &http::response::Parts) -> String {
     parts.headers[header::ETAG].to_str().expect("text").to_owned()
 }
 
-/// Frames of zstd, one after another.
+/// Decompresses consecutive frames of zstd.
 fn frames(mut packed: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     while !packed.is_empty() {
@@ -92,7 +92,7 @@ async fn after_any_changes_every_coding_says_what_a_fresh_view_does() {
         let new = || View::new(Settings { format, ..Settings::default() });
         let view = new();
         let mut there: Vec<(String, String)> = Vec::new();
-        // A walk that is the same each time; names enough for several parts.
+        // The sequence of changes is the same in each run. The names suffice for several parts.
         let mut state = 7_u64;
         for step in 0..600 {
             state = state

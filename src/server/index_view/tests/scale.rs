@@ -5,7 +5,7 @@ use super::*;
 use crate::chart::{Dependency, Maintainer};
 use std::time::Instant;
 
-/// An entry as those of real repositories are: a bit more than a kilobyte.
+/// Makes an entry of the usual size in real repositories: a bit more than a kilobyte.
 fn usual(name: &str, version: &str) -> Entry {
     let mut entry = entry(name, version, "2024-05-06T07:08:09Z");
     let metadata = &mut entry.metadata;
