@@ -131,16 +131,32 @@ fn refused_by_museum(error: Error) -> Error {
     }
 }
 
+/// Calls a method that every kind of sink has.
+macro_rules! each {
+    ($sink:expr, $inner:ident => $call:expr) => {
+        match $sink {
+            Self::Bundle($inner) => $call,
+            Self::Folder($inner) => $call,
+            Self::Layout($inner) => $call,
+            Self::Museum($inner) => $call,
+            Self::Registry($inner) => $call,
+        }
+    };
+}
+
 impl Sink {
+    /// Adds the advice of this kind of sink to an error.
+    fn advised<T>(&self, result: Result<T>) -> Result<T> {
+        match self {
+            Self::Museum(_) => result.map_err(refused_by_museum),
+            Self::Registry(_) => result.map_err(refused),
+            Self::Bundle(_) | Self::Folder(_) | Self::Layout(_) => result,
+        }
+    }
+
     /// Returns the name for reports: an address without secrets, or a path.
     pub fn identity(&self) -> &str {
-        match self {
-            Self::Bundle(sink) => sink.identity(),
-            Self::Folder(sink) => sink.identity(),
-            Self::Layout(sink) => sink.identity(),
-            Self::Museum(sink) => sink.identity(),
-            Self::Registry(sink) => sink.identity(),
-        }
+        each!(self, sink => sink.identity())
     }
 
     /// Returns the address at which others find these charts, as a dependency gives it. `None` if
@@ -183,13 +199,7 @@ impl Sink {
 
     /// Formats a place for people.
     pub fn show(&self, place: &Target) -> String {
-        match self {
-            Self::Bundle(sink) => sink.show(place),
-            Self::Folder(sink) => sink.show(place),
-            Self::Layout(sink) => sink.show(place),
-            Self::Museum(sink) => sink.show(place),
-            Self::Registry(sink) => sink.show(place),
-        }
+        each!(self, sink => sink.show(place))
     }
 
     /// Returns every name in a group, with its archive's digest if the list has it. One request for
@@ -198,13 +208,7 @@ impl Sink {
     /// # Errors
     /// Fails if it cannot be listed. A group that does not exist is empty.
     pub async fn present(&self, group: &str) -> Result<HashMap<String, Option<Digest>>> {
-        match self {
-            Self::Bundle(sink) => sink.present(group).await,
-            Self::Folder(sink) => sink.present(group).await,
-            Self::Layout(sink) => sink.present(group).await,
-            Self::Museum(sink) => sink.present(group).await.map_err(refused_by_museum),
-            Self::Registry(sink) => sink.present(group).await.map_err(refused),
-        }
+        self.advised(each!(self, sink => sink.present(group).await))
     }
 
     /// Returns the content of a place. One request.
@@ -212,13 +216,7 @@ impl Sink {
     /// # Errors
     /// Fails if the content cannot be read.
     pub async fn look(&self, place: &Target) -> Result<Held> {
-        match self {
-            Self::Bundle(sink) => sink.look(place).await,
-            Self::Folder(sink) => sink.look(place).await,
-            Self::Layout(sink) => sink.look(place).await,
-            Self::Museum(sink) => sink.look(place).await.map_err(refused_by_museum),
-            Self::Registry(sink) => sink.look(place).await.map_err(refused),
-        }
+        self.advised(each!(self, sink => sink.look(place).await))
     }
 
     /// Stores a version at a place, whatever it has. It makes no check first.
@@ -231,15 +229,7 @@ impl Sink {
         payload: &Payload,
         putting: Putting<'_>,
     ) -> Result<Stored> {
-        match self {
-            Self::Bundle(sink) => sink.put(place, payload, putting).await,
-            Self::Folder(sink) => sink.put(place, payload, putting).await,
-            Self::Layout(sink) => sink.put(place, payload, putting).await,
-            Self::Museum(sink) => {
-                sink.put(place, payload, putting).await.map_err(refused_by_museum)
-            }
-            Self::Registry(sink) => sink.put(place, payload, putting).await.map_err(refused),
-        }
+        self.advised(each!(self, sink => sink.put(place, payload, putting).await))
     }
 
     /// Returns true if a version may have a second name here.
@@ -264,7 +254,7 @@ impl Sink {
         match self {
             Self::Bundle(sink) => sink.tag(place, alias).await,
             Self::Layout(sink) => sink.tag(place, alias).await,
-            Self::Registry(sink) => sink.tag(place, alias).await.map_err(refused),
+            Self::Registry(sink) => self.advised(sink.tag(place, alias).await),
             Self::Folder(_) | Self::Museum(_) => Err(Error::usage("there are no tags here")),
         }
     }
@@ -276,10 +266,10 @@ impl Sink {
     pub async fn delete(&self, place: &Target, manifest: Option<&Digest>) -> Result<()> {
         match self {
             Self::Folder(sink) => sink.delete(place).await,
-            Self::Museum(sink) => sink.delete(place).await.map_err(refused_by_museum),
+            Self::Museum(sink) => self.advised(sink.delete(place).await),
             Self::Bundle(sink) => sink.delete(place, manifest).await,
             Self::Layout(sink) => sink.delete(place, manifest).await,
-            Self::Registry(sink) => sink.delete(place, manifest).await.map_err(refused),
+            Self::Registry(sink) => self.advised(sink.delete(place, manifest).await),
         }
     }
 
@@ -291,7 +281,7 @@ impl Sink {
         match self {
             Self::Folder(sink) => sink.describe(metadata).await,
             Self::Layout(sink) => sink.describe(group, metadata).await,
-            Self::Registry(sink) => sink.describe(group, metadata).await.map_err(refused),
+            Self::Registry(sink) => self.advised(sink.describe(group, metadata).await),
             Self::Bundle(_) => Err(Error::usage("a bundle holds charts alone")),
             Self::Museum(_) => Err(Error::usage("a ChartMuseum takes no file for Artifact Hub")
                 .with_advice(Advice::SetArtifactHubId)),

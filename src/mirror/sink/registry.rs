@@ -344,20 +344,8 @@ pub async fn put<R: Fetch + Push>(
     putting: Putting<'_>,
     options: &Composing,
 ) -> Result<Stored> {
-    let provenance =
-        payload.provenance.as_ref().map(|bytes| Descriptor::of(media::CHART_PROVENANCE, bytes));
-    let (config, manifest) = payload.ready.clone().unwrap_or_else(|| {
-        chart::compose(
-            &payload.metadata,
-            chart::Parts {
-                content: payload.content.clone(),
-                provenance: provenance.clone(),
-                created: payload.created.as_deref(),
-                order: options.order,
-                annotations: &BTreeMap::new(),
-            },
-        )
-    });
+    let provenance = payload.provenance_descriptor();
+    let (config, manifest) = payload.manifest(options.order, &BTreeMap::new());
     push::send(repository, payload, &config, provenance.as_ref()).await?;
     let tag: Tag = place.name.parse()?;
     repository.push_manifest(&manifest, Some(&tag)).await?;

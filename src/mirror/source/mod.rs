@@ -126,36 +126,41 @@ fn refused(error: Error) -> Error {
     at(Side::Source, error)
 }
 
+/// Calls a method that every kind of source has.
+macro_rules! each {
+    ($source:expr, $inner:ident => $call:expr) => {
+        match $source {
+            Self::Folder($inner) => $call,
+            Self::Layout($inner) => $call,
+            Self::Registry($inner) => $call,
+            Self::Repository($inner) => $call,
+        }
+    };
+}
+
 impl Source {
+    /// Adds the advice of this kind of source to an error.
+    fn advised<T>(&self, result: Result<T>) -> Result<T> {
+        match self {
+            Self::Registry(_) => result.map_err(refused),
+            Self::Folder(_) | Self::Layout(_) | Self::Repository(_) => result,
+        }
+    }
+
     /// Returns the name for reports and for the state's key: an address without secrets, or a path.
     pub fn identity(&self) -> &str {
-        match self {
-            Self::Folder(source) => source.identity(),
-            Self::Layout(source) => source.identity(),
-            Self::Registry(source) => source.identity(),
-            Self::Repository(source) => source.identity(),
-        }
+        each!(self, source => source.identity())
     }
 
     /// Returns the short name for the `{{repo}}` of templates.
     pub fn name(&self) -> &str {
-        match self {
-            Self::Folder(source) => source.name(),
-            Self::Layout(source) => source.name(),
-            Self::Registry(source) => source.name(),
-            Self::Repository(source) => source.name(),
-        }
+        each!(self, source => source.name())
     }
 
     /// Returns the source with a different short name.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
-        match &mut self {
-            Self::Folder(source) => source.call(name),
-            Self::Layout(source) => source.call(name),
-            Self::Registry(source) => source.call(name),
-            Self::Repository(source) => source.call(name),
-        }
+        each!(&mut self, source => source.call(name));
         self
     }
 
@@ -164,12 +169,7 @@ impl Source {
     /// # Errors
     /// Fails if the source cannot be listed completely.
     pub async fn list(&self, seen: Option<&CacheValidator>) -> Result<Listing> {
-        match self {
-            Self::Folder(source) => source.list(seen).await,
-            Self::Layout(source) => source.list(seen).await,
-            Self::Registry(source) => source.list(seen).await.map_err(refused),
-            Self::Repository(source) => source.list(seen).await,
-        }
+        self.advised(each!(self, source => source.list(seen).await))
     }
 
     /// Downloads one version, and resolves its tag if there are tags.
@@ -267,12 +267,7 @@ impl Source {
     /// # Errors
     /// Any error of the source; `Invalid` if the content is not a chart.
     pub async fn glimpse(&self, candidate: &Candidate) -> Result<Peek> {
-        match self {
-            Self::Folder(source) => source.glimpse(candidate).await,
-            Self::Layout(source) => source.glimpse(candidate).await,
-            Self::Registry(source) => source.glimpse(candidate).await.map_err(refused),
-            Self::Repository(source) => source.glimpse(candidate).await,
-        }
+        self.advised(each!(self, source => source.glimpse(candidate).await))
     }
 
     /// Returns the guarantee that its listing gives for replaced versions.

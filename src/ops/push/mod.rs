@@ -97,6 +97,36 @@ pub struct Outgoing {
     pub warnings: Vec<String>,
 }
 
+impl Outgoing {
+    /// Returns the descriptor of the provenance file, if there is one.
+    pub fn provenance_descriptor(&self) -> Option<Descriptor> {
+        let bytes = self.provenance.as_ref()?;
+        Some(Descriptor::of(media::CHART_PROVENANCE, bytes))
+    }
+
+    /// Returns the config and the manifest to push. A chart that came with both keeps them byte for
+    /// byte, unless `annotations` add to the manifest.
+    pub fn manifest(
+        &self,
+        order: chart::LayerOrder,
+        annotations: &BTreeMap<String, String>,
+    ) -> (Bytes, Manifest) {
+        match &self.ready {
+            Some(ready) if annotations.is_empty() => ready.clone(),
+            _ => chart::compose(
+                &self.metadata,
+                chart::Parts {
+                    content: self.content.clone(),
+                    provenance: self.provenance_descriptor(),
+                    created: self.created.as_deref(),
+                    order,
+                    annotations,
+                },
+            ),
+        }
+    }
+}
+
 /// The result for a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -158,24 +188,8 @@ pub async fn push<R: Fetch + Push>(
     options: &Options,
 ) -> Result<Report> {
     let target = TagOrDigest::Tag(tag.clone());
-    let provenance =
-        chart.provenance.as_ref().map(|bytes| Descriptor::of(media::CHART_PROVENANCE, bytes));
-    let compose = || {
-        chart::compose(
-            &chart.metadata,
-            chart::Parts {
-                content: chart.content.clone(),
-                provenance: provenance.clone(),
-                created: chart.created.as_deref(),
-                order: options.order,
-                annotations: &options.annotations,
-            },
-        )
-    };
-    let (config, manifest) = match &chart.ready {
-        Some(ready) if options.annotations.is_empty() => ready.clone(),
-        _ => compose(),
-    };
+    let provenance = chart.provenance_descriptor();
+    let (config, manifest) = chart.manifest(options.order, &options.annotations);
     let report = |digest: &Digest, status, lost, verified| Report {
         tag: tag.clone(),
         digest: digest.clone(),

@@ -259,20 +259,8 @@ pub async fn save_annotated<R: crate::store::Push>(
     tag: &crate::oci::Tag,
     annotations: &BTreeMap<String, String>,
 ) -> Result<Manifest> {
-    let provenance =
-        chart.provenance.as_ref().map(|bytes| Descriptor::of(media::CHART_PROVENANCE, bytes));
-    let (config, manifest) = chart.ready.clone().unwrap_or_else(|| {
-        chart::compose(
-            &chart.metadata,
-            chart::Parts {
-                content: chart.content.clone(),
-                provenance: provenance.clone(),
-                created: chart.created.as_deref(),
-                order: chart::LayerOrder::default(),
-                annotations,
-            },
-        )
-    });
+    let provenance = chart.provenance_descriptor();
+    let (config, manifest) = chart.manifest(crate::oci::chart::LayerOrder::default(), annotations);
     let blobs = super::blobs(chart, &config, provenance.as_ref());
     repository.push_artifact(&blobs, &manifest, Some(tag)).await?;
     Ok(manifest)
