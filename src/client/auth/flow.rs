@@ -16,7 +16,7 @@ use crate::{
         Client,
         event::ClientEvent,
         http::{
-            failure::Failure,
+            failure::AttemptError,
             message::{Authorized, Payload, Request, Response},
         },
     },
@@ -92,7 +92,7 @@ impl Client {
         ticket: &Access,
         call: &Request,
         rounds: &mut AuthAttempts,
-    ) -> Result<Option<Authorization>, Failure> {
+    ) -> Result<Option<Authorization>, AttemptError> {
         let memory = &ticket.host.memory;
         let Some(asks) = memory.asks() else { return Ok(None) };
         if ticket.reads() && memory.state().open.get(&ticket.repository).is_some() {

@@ -189,22 +189,23 @@ fn visit(error: &(dyn StdError + 'static), look: &mut dyn FnMut(&(dyn StdError +
     }
 }
 
-/// Failure of a request: of its connection, or final.
+/// Error of one try. `Again` has the cause, for the retry policy to decide about; by default the
+/// cause is a failed connection.
 #[derive(Debug)]
-pub(crate) enum Failure {
-    /// The connection failed. The client may try again.
-    Transport(TransportError),
+pub(crate) enum AttemptError<Cause = TransportError> {
+    /// A failure that another try may change.
+    Again(Cause),
     /// A failure that no retry can change.
     Fatal(Error),
 }
 
-impl From<TransportError> for Failure {
-    fn from(fault: TransportError) -> Self {
-        Self::Transport(fault)
+impl From<TransportError> for AttemptError {
+    fn from(error: TransportError) -> Self {
+        Self::Again(error)
     }
 }
 
-impl From<Error> for Failure {
+impl<Cause> From<Error> for AttemptError<Cause> {
     fn from(error: Error) -> Self {
         Self::Fatal(error)
     }

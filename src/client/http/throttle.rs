@@ -3,7 +3,7 @@
 //! the client halves the number in flight, and raises it again while the host accepts. The user can
 //! also set a rate.
 
-use super::{failure::Failure, message::text, retry::parse_retry_after};
+use super::{failure::AttemptError, message::text, retry::parse_retry_after};
 use crate::{
     Error, ErrorKind,
     client::{Clock, Options},
@@ -104,7 +104,7 @@ impl Throttles {
     }
 
     /// Waits until one more request may go to `host`.
-    pub(crate) async fn pass(self: &Arc<Self>, host: &str) -> Result<Permit, Failure> {
+    pub(crate) async fn pass(self: &Arc<Self>, host: &str) -> Result<Permit, AttemptError> {
         loop {
             // Another refusal may have come during the wait.
             match self.enter(host) {
@@ -245,7 +245,7 @@ mod tests {
         (Arc::new(Throttles::new(&options)), clock)
     }
 
-    fn pass(gates: &Arc<Throttles>, host: &str) -> Result<Permit, Failure> {
+    fn pass(gates: &Arc<Throttles>, host: &str) -> Result<Permit, AttemptError> {
         gates.pass(host).now_or_never().expect("nothing to wait for but the virtual clock")
     }
 
@@ -267,7 +267,7 @@ mod tests {
         pass(&gates, "a").expect("after the longest wait");
         assert_eq!(clock.waited(), Duration::from_secs(20));
         gates.heed(&first, StatusCode::TOO_MANY_REQUESTS, &retry("301"));
-        assert!(matches!(pass(&gates, "a"), Err(Failure::Fatal(_))), "longer than allowed");
+        assert!(matches!(pass(&gates, "a"), Err(AttemptError::Fatal(_))), "longer than allowed");
         assert_eq!(clock.waited(), Duration::from_secs(20));
     }
 

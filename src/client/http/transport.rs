@@ -4,7 +4,7 @@
 use super::{
     body::{UploadBody, outgoing},
     error_response::repository_of,
-    failure::{Failure, TransportError},
+    failure::{AttemptError, TransportError},
     message::{Authorized, Certificate, Patience, Redirects, Request, Response, Strangers, text},
     network::{Names, Network, OuterOnly},
     proxy::{Route, Routes, SKIPPED, unusable},
@@ -86,12 +86,12 @@ impl StreamedResponse {
     }
 
     /// Reads the whole body, up to `cap` bytes.
-    pub(crate) async fn read(mut self, cap: u64) -> Result<Response, Failure> {
+    pub(crate) async fn read(mut self, cap: u64) -> Result<Response, AttemptError> {
         let mut body = BytesMut::new();
         while let Some(chunk) = self.chunk().await? {
             if body.len() as u64 + chunk.len() as u64 > cap {
                 let host = host_of(&self.url);
-                return Err(Failure::Fatal(Error::new(
+                return Err(AttemptError::Fatal(Error::new(
                     ErrorKind::Limit,
                     format!("`{host}` answers with more than {cap} bytes"),
                 )));
@@ -220,7 +220,7 @@ impl Transport {
         &self,
         call: &Request,
         authorization: Option<&HeaderValue>,
-    ) -> Result<StreamedResponse, Failure> {
+    ) -> Result<StreamedResponse, AttemptError> {
         self.exchange_from(call, authorization, Origin::Registry).await
     }
 
@@ -230,7 +230,7 @@ impl Transport {
         call: &Request,
         authorization: Option<&HeaderValue>,
         mut from: Origin,
-    ) -> Result<StreamedResponse, Failure> {
+    ) -> Result<StreamedResponse, AttemptError> {
         let mut url = call.url.clone();
         let mut authorization = authorization;
         for _ in 0..=self.redirects {
@@ -265,7 +265,7 @@ impl Transport {
                 return Ok(answer);
             }
             if credentials == Credentials::Drop && call.strangers == Strangers::Refuse {
-                return Err(Failure::Fatal(strange(&url, &next)));
+                return Err(AttemptError::Fatal(strange(&url, &next)));
             }
             if credentials == Credentials::Drop {
                 authorization = None;
@@ -273,7 +273,7 @@ impl Transport {
             }
             url = next;
         }
-        Err(Failure::Fatal(Error::new(
+        Err(AttemptError::Fatal(Error::new(
             ErrorKind::Protocol,
             format!("`{}` redirects more than {} times", host_of(&call.url), self.redirects),
         )))
@@ -285,17 +285,17 @@ impl Transport {
         url: &Url,
         authorization: Option<&HeaderValue>,
         from: Origin,
-    ) -> Result<StreamedResponse, Failure> {
+    ) -> Result<StreamedResponse, AttemptError> {
         let host = host_of(url);
         let going = UploadBody::new(call.report.clone());
         let (body, length) = outgoing(&call.payload, &going)
             .await
-            .map_err(|(path, error)| Failure::Fatal(Error::io("read blob", path, error)))?;
+            .map_err(|(path, error)| AttemptError::Fatal(Error::io("read blob", path, error)))?;
         // This step is the last: after the throttle the request must go out.
         let passage = self.gates.pass(&host).await?;
         let route = self.routes.route(url);
         match route {
-            Route::Unusable => return Err(Failure::Fatal(unusable(url))),
+            Route::Unusable => return Err(AttemptError::Fatal(unusable(url))),
             Route::Skipped => self.notify.tell(ClientEvent::Skipped { text: SKIPPED.to_owned() }),
             Route::Direct | Route::Through(_) => {}
         }

@@ -4,7 +4,7 @@
 
 use super::{
     manifest::{coded, coding},
-    request::{Reply, Trouble},
+    request::{Reply, RetryCause},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -13,7 +13,7 @@ use crate::{
         auth::access::Action,
         http::{
             error_response,
-            failure::{Failure, TransportError},
+            failure::{AttemptError, TransportError},
             message::{Request, text},
             redirect::follow,
             retry::{TransportErrorKind, Tries, is_beyond},
@@ -99,7 +99,7 @@ impl Reading {
             call = call.header("range", &format!("bytes={}-", self.at));
         }
         loop {
-            let trouble = match repository.client.ask(&ticket, &call).await {
+            let cause = match repository.client.ask(&ticket, &call).await {
                 Ok(Reply::Open(answer)) if answer.status.is_redirection() => {
                     let place = text(&answer.headers, "location");
                     let (place, _) = follow(&answer.url, place).map_err(|error| {
@@ -112,17 +112,17 @@ impl Reading {
                     self.answer = Some(answer);
                     return Ok(None);
                 }
-                Ok(Reply::Refused(full)) => Trouble::Refused(full),
-                Err(Failure::Transport(fault)) => Trouble::Transport(fault),
-                Err(Failure::Fatal(error)) => return Err(error),
+                Ok(Reply::Refused(full)) => RetryCause::Refused(full),
+                Err(AttemptError::Again(fault)) => RetryCause::Transport(fault),
+                Err(AttemptError::Fatal(error)) => return Err(error),
             };
-            if !repository.client.pause(&repository.host, &mut self.tries, &act, &trouble).await? {
-                return Err(match trouble {
-                    Trouble::Refused(full) => {
+            if !repository.client.pause(&repository.host, &mut self.tries, &act, &cause).await? {
+                return Err(match cause {
+                    RetryCause::Refused(full) => {
                         error_response::from_registry(repository.registry(), &act, &full)
                     }
-                    Trouble::Transport(fault) => fault.into_error(&act),
-                    Trouble::Damaged(error) => error,
+                    RetryCause::Transport(fault) => fault.into_error(&act),
+                    RetryCause::Damaged(error) => error,
                 });
             }
         }
@@ -237,13 +237,13 @@ impl Reading {
         self.answer = None;
         let act = self.act();
         let repository = &self.repository;
-        let trouble = Trouble::Transport(fault);
-        if repository.client.pause(&repository.host, &mut self.tries, &act, &trouble).await? {
+        let cause = RetryCause::Transport(fault);
+        if repository.client.pause(&repository.host, &mut self.tries, &act, &cause).await? {
             return Ok(());
         }
-        match trouble {
-            Trouble::Transport(fault) => Err(fault.into_error(&act)),
-            Trouble::Refused(_) | Trouble::Damaged(_) => Ok(()),
+        match cause {
+            RetryCause::Transport(fault) => Err(fault.into_error(&act)),
+            RetryCause::Refused(_) | RetryCause::Damaged(_) => Ok(()),
         }
     }
 }

@@ -5,7 +5,7 @@
 use super::{
     manifest::coded,
     partial::{Partial, Sink},
-    request::{Reply, Trouble},
+    request::{Reply, RetryCause},
     sweep,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         event::{ClientEvent, TOLD_EVERY, Way},
         http::{
             error_response,
-            failure::{Failure, TransportError},
+            failure::{AttemptError, TransportError},
             message::{Request, is_html, text},
             retry::{TransportErrorKind, Tries, is_beyond},
             transport::StreamedResponse,
@@ -83,13 +83,13 @@ impl Repository {
         // The client requests a complete but wrong blob once more, past any cache.
         let mut damaged = false;
         loop {
-            let trouble = if partial.len() == blob.size {
+            let cause = if partial.len() == blob.size {
                 let found = partial.digest();
                 if found == blob.digest {
                     return Ok(());
                 }
                 partial.restart()?;
-                Trouble::Damaged(wrong_digest(&act, &blob.digest, &found))
+                RetryCause::Damaged(wrong_digest(&act, &blob.digest, &found))
             } else {
                 let downgrade = client.options().http_redirects.of_blob();
                 let mut call = Request::new(Method::GET, url.clone()).downgrade(downgrade);
@@ -111,16 +111,16 @@ impl Repository {
                         if full.status.as_u16() == 416 && partial.len() > 0 =>
                     {
                         partial.restart()?;
-                        Err(Trouble::Damaged(error_response::from_registry(
+                        Err(RetryCause::Damaged(error_response::from_registry(
                             self.registry(),
                             &act,
                             &full,
                         ))
                         .into())
                     }
-                    Ok(Reply::Refused(full)) => Err(Trouble::Refused(full).into()),
-                    Err(Failure::Transport(fault)) => Err(Trouble::Transport(fault).into()),
-                    Err(Failure::Fatal(error)) => Err(Stop::Fatal(error)),
+                    Ok(Reply::Refused(full)) => Err(RetryCause::Refused(full).into()),
+                    Err(AttemptError::Again(fault)) => Err(RetryCause::Transport(fault).into()),
+                    Err(AttemptError::Fatal(error)) => Err(AttemptError::Fatal(error)),
                 };
                 if is_beyond(partial.len(), furthest, blob.size) {
                     furthest = partial.len();
@@ -128,11 +128,11 @@ impl Repository {
                 }
                 match ended {
                     Ok(()) => continue,
-                    Err(Stop::Again(trouble)) => trouble,
-                    Err(Stop::Fatal(error)) => return Err(error),
+                    Err(AttemptError::Again(cause)) => cause,
+                    Err(AttemptError::Fatal(error)) => return Err(error),
                 }
             };
-            if let Trouble::Damaged(error) = trouble {
+            if let RetryCause::Damaged(error) = cause {
                 if damaged {
                     return Err(error);
                 }
@@ -140,13 +140,13 @@ impl Repository {
                 furthest = 0;
                 continue;
             }
-            if !client.pause(&self.host, &mut tries, &act, &trouble).await? {
-                return Err(match trouble {
-                    Trouble::Refused(full) => {
+            if !client.pause(&self.host, &mut tries, &act, &cause).await? {
+                return Err(match cause {
+                    RetryCause::Refused(full) => {
                         error_response::from_registry(self.registry(), &act, &full)
                     }
-                    Trouble::Transport(fault) => fault.into_error(&act),
-                    Trouble::Damaged(error) => error,
+                    RetryCause::Transport(fault) => fault.into_error(&act),
+                    RetryCause::Damaged(error) => error,
                 });
             }
         }
@@ -159,14 +159,14 @@ impl Repository {
         partial: &mut Partial<S>,
         mut answer: StreamedResponse,
         act: &str,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), AttemptError<RetryCause>> {
         let registry = self.registry();
         let coded =
             coded(registry, &answer.headers).map(|error| error.context(format!("cannot {act}")));
         let length: Option<u64> =
             text(&answer.headers, "content-length").and_then(|length| length.parse().ok());
         let garbled = |what: String| {
-            Stop::Again(Trouble::Transport(
+            AttemptError::Again(RetryCause::Transport(
                 TransportError::new(TransportErrorKind::Garbled, registry.as_str())
                     .with_source(what),
             ))
@@ -175,13 +175,14 @@ impl Repository {
             200 => {
                 if is_html(&answer.headers) && length != Some(blob.size) {
                     let full = answer.read_refusal().await;
-                    return Err(
-                        Trouble::Damaged(error_response::web_page(registry, act, &full)).into()
-                    );
+                    return Err(RetryCause::Damaged(error_response::web_page(
+                        registry, act, &full,
+                    ))
+                    .into());
                 }
                 if length.is_some_and(|length| length != blob.size) {
                     if let Some(error) = coded {
-                        return Err(Trouble::Damaged(error).into());
+                        return Err(RetryCause::Damaged(error).into());
                     }
                     return Err(garbled(format!(
                         "it announces {} bytes for a blob of {}",
@@ -220,22 +221,22 @@ impl Repository {
                 let full = answer.read_refusal().await;
                 let error = error_response::from_registry(registry, act, &full);
                 debug_assert!(status < 400, "refusals do not come here");
-                return Err(Trouble::Damaged(error).into());
+                return Err(RetryCause::Damaged(error).into());
             }
         };
         let notify = &self.client.options().notify;
         let mut told = partial.len();
         loop {
-            let chunk = answer.chunk().await.map_err(Trouble::Transport)?;
+            let chunk = answer.chunk().await.map_err(RetryCause::Transport)?;
             let Some(mut chunk) = chunk else {
                 if partial.len() == blob.size {
                     break;
                 }
                 if let Some(error) = coded {
                     partial.restart()?;
-                    return Err(Trouble::Damaged(error).into());
+                    return Err(RetryCause::Damaged(error).into());
                 }
-                return Err(Trouble::Transport(TransportError::new(
+                return Err(RetryCause::Transport(TransportError::new(
                     TransportErrorKind::Cut,
                     registry.as_str(),
                 ))
@@ -257,7 +258,7 @@ impl Repository {
                         ),
                     )
                 });
-                return Err(Trouble::Damaged(error).into());
+                return Err(RetryCause::Damaged(error).into());
             }
             partial.write(&chunk)?;
             let done = partial.len();
@@ -268,24 +269,6 @@ impl Repository {
             }
         }
         Ok(())
-    }
-}
-
-/// Reason why the client stopped reading a response.
-enum Stop {
-    Again(Trouble),
-    Fatal(Error),
-}
-
-impl From<Trouble> for Stop {
-    fn from(trouble: Trouble) -> Self {
-        Self::Again(trouble)
-    }
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Fatal(error)
     }
 }
 

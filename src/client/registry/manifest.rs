@@ -1,7 +1,7 @@
 //! Manifests of a remote repository: download, resolution, push and deletion. Each operation
 //! compares the registry's response with the known values.
 
-use super::request::Trouble;
+use super::request::RetryCause;
 use crate::{
     Error, ErrorKind, Result,
     client::{
@@ -37,9 +37,12 @@ impl Repository {
                 lags += 1;
                 // This client has just pushed the manifest: some registries need a moment until all
                 // their servers have it.
-                let trouble =
-                    Trouble::Damaged(error_response::from_registry(self.registry(), &act, &answer));
-                if self.client.pause(&self.host, &mut late, &act, &trouble).await? {
+                let cause = RetryCause::Damaged(error_response::from_registry(
+                    self.registry(),
+                    &act,
+                    &answer,
+                ));
+                if self.client.pause(&self.host, &mut late, &act, &cause).await? {
                     continue;
                 }
             }

@@ -13,7 +13,7 @@ use crate::{
         event::ClientEvent,
         http::{
             error_response,
-            failure::{Failure, TransportError},
+            failure::{AttemptError, TransportError},
             message::{Authorized, Request, Response},
             redirect::{Credentials, host_of},
             retry::{Decision, Origin, Outcome, Reach, TransportErrorKind, Tries, decide},
@@ -32,7 +32,9 @@ pub(crate) enum Reply {
 }
 
 /// Reads a refusal whole.
-pub(crate) async fn reply(answer: Result<StreamedResponse, Failure>) -> Result<Reply, Failure> {
+pub(crate) async fn reply(
+    answer: Result<StreamedResponse, AttemptError>,
+) -> Result<Reply, AttemptError> {
     let answer = answer?;
     Ok(if answer.status.as_u16() < 400 {
         Reply::Open(Box::new(answer))
@@ -42,9 +44,12 @@ pub(crate) async fn reply(answer: Result<StreamedResponse, Failure>) -> Result<R
 }
 
 /// Reads any response whole. The inner error may be worth a retry.
-async fn whole(reply: Result<Reply, Failure>, cap: u64) -> Result<Result<Response, Trouble>> {
+async fn whole(
+    reply: Result<Reply, AttemptError>,
+    cap: u64,
+) -> Result<Result<Response, RetryCause>> {
     let failure = match reply {
-        Ok(Reply::Refused(full)) => return Ok(Err(Trouble::Refused(full))),
+        Ok(Reply::Refused(full)) => return Ok(Err(RetryCause::Refused(full))),
         Ok(Reply::Open(answer)) => match answer.read(cap).await {
             Ok(full) => return Ok(Ok(full)),
             Err(failure) => failure,
@@ -52,25 +57,40 @@ async fn whole(reply: Result<Reply, Failure>, cap: u64) -> Result<Result<Respons
         Err(failure) => failure,
     };
     match failure {
-        Failure::Transport(fault) => Ok(Err(Trouble::Transport(fault))),
-        Failure::Fatal(error) => Err(error),
+        AttemptError::Again(fault) => Ok(Err(RetryCause::Transport(fault))),
+        AttemptError::Fatal(error) => Err(error),
     }
 }
 
 /// Reason why a try failed.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum RetryCause {
     Transport(TransportError),
     Refused(Response),
     /// Complete response with wrong content.
     Damaged(Error),
 }
 
+impl From<RetryCause> for AttemptError<RetryCause> {
+    fn from(cause: RetryCause) -> Self {
+        Self::Again(cause)
+    }
+}
+
+impl From<AttemptError> for AttemptError<RetryCause> {
+    fn from(error: AttemptError) -> Self {
+        match error {
+            AttemptError::Again(error) => Self::Again(RetryCause::Transport(error)),
+            AttemptError::Fatal(error) => Self::Fatal(error),
+        }
+    }
+}
+
 impl Client {
     /// Sends a request once, with the host's authentication. For a URL of another origin, such as
     /// that of an upload session or of a next page, the client sends no credentials, and a 401 is
     /// not the registry's.
-    pub(crate) async fn ask(&self, ticket: &Access, call: &Request) -> Result<Reply, Failure> {
+    pub(crate) async fn ask(&self, ticket: &Access, call: &Request) -> Result<Reply, AttemptError> {
         if ticket.host.credentials_for(&call.url) == Credentials::Drop {
             return self.ask_elsewhere(call).await;
         }
@@ -111,7 +131,7 @@ impl Client {
     }
 
     /// Sends a request once without credentials, to a host that is not the registry.
-    pub(crate) async fn ask_elsewhere(&self, call: &Request) -> Result<Reply, Failure> {
+    pub(crate) async fn ask_elsewhere(&self, call: &Request) -> Result<Reply, AttemptError> {
         reply(self.transport().exchange_from(call, None, Origin::Elsewhere).await).await
     }
 
@@ -180,20 +200,20 @@ impl Client {
                 reach = Reach::Reached;
                 self.inner.unreachable.answers(&host);
             }
-            let mut trouble = match whole(tried, cap).await? {
+            let mut cause = match whole(tried, cap).await? {
                 Ok(full) => return Ok(full),
-                Err(trouble) => trouble,
+                Err(cause) => cause,
             };
-            if let Trouble::Refused(full) = &mut trouble {
+            if let RetryCause::Refused(full) = &mut cause {
                 if call.finals.contains(&full.status.as_u16()) {
-                    return trouble.into_answer(act);
+                    return cause.into_answer(act);
                 }
                 // Only registries issue a new address. Here a refusal is final, even behind a
                 // redirect.
                 full.from = Origin::Registry;
             }
-            if !self.pause_for(&host, reach, &mut tries, act, &trouble).await? {
-                return trouble.into_answer(act);
+            if !self.pause_for(&host, reach, &mut tries, act, &cause).await? {
+                return cause.into_answer(act);
             }
         }
     }
@@ -204,13 +224,13 @@ impl Client {
         host: &Host,
         tries: &mut Tries,
         act: &str,
-        tried: Result<Response, Trouble>,
+        tried: Result<Response, RetryCause>,
     ) -> Result<Option<Response>> {
         match tried {
             Ok(full) => Ok(Some(full)),
-            Err(trouble) => {
-                let again = self.pause(host, tries, act, &trouble).await?;
-                if again { Ok(None) } else { trouble.into_answer(act).map(Some) }
+            Err(cause) => {
+                let again = self.pause(host, tries, act, &cause).await?;
+                if again { Ok(None) } else { cause.into_answer(act).map(Some) }
             }
         }
     }
@@ -224,10 +244,10 @@ impl Client {
         host: &Host,
         tries: &mut Tries,
         act: &str,
-        trouble: &Trouble,
+        cause: &RetryCause,
     ) -> Result<bool> {
         let reach = if host.is_reached() { Reach::Reached } else { Reach::Unreached };
-        self.pause_for(host.registry().as_str(), reach, tries, act, trouble).await
+        self.pause_for(host.registry().as_str(), reach, tries, act, cause).await
     }
 
     pub(crate) async fn pause_for(
@@ -236,10 +256,10 @@ impl Client {
         reach: Reach,
         tries: &mut Tries,
         act: &str,
-        trouble: &Trouble,
+        cause: &RetryCause,
     ) -> Result<bool> {
         let options = self.options();
-        let decision = trouble.decision(options.clock.now());
+        let decision = cause.decision(options.clock.now());
         if let Decision::AgainAfter(wait) = decision
             && wait > options.retry_after
         {
@@ -257,18 +277,14 @@ impl Client {
             Persistence::Short => Reach::Unreached,
         };
         let Some(mut wait) = tries.next(decision, reach, &options.clock) else { return Ok(false) };
-        if let (Some(patience), true) = (options.unreachable, trouble.is_unreachable()) {
+        if let (Some(patience), true) = (options.unreachable, cause.is_unreachable()) {
             let left = self.inner.unreachable.refuses(host, options.clock.now(), patience);
             if left.is_zero() {
                 return Ok(false);
             }
             wait = wait.min(left);
         }
-        options.notify.tell(ClientEvent::Waiting {
-            host: host.to_owned(),
-            wait,
-            why: trouble.why(),
-        });
+        options.notify.tell(ClientEvent::Waiting { host: host.to_owned(), wait, why: cause.why() });
         options.clock.wait(wait).await;
         Ok(true)
     }
@@ -281,14 +297,14 @@ impl Client {
         host: &Host,
         call: &Request,
         header: Option<&HeaderValue>,
-    ) -> Result<StreamedResponse, Failure> {
+    ) -> Result<StreamedResponse, AttemptError> {
         let mut call = call.clone();
         call.url = host.in_its_scheme(&call.url);
         // The scheme before the request: a concurrent request may detect another one.
         let speech = host.speech();
         let tried = self.transport().exchange(&call, header).await;
         let answer = match tried {
-            Err(Failure::Transport(fault)) if may_be_plain(host, speech, &call, &fault) => {
+            Err(AttemptError::Again(fault)) if may_be_plain(host, speech, &call, &fault) => {
                 if call.url.set_scheme("http").is_err() {
                     return Err(fault.into());
                 }
@@ -356,7 +372,7 @@ fn warning_text(value: &str) -> Option<String> {
     (!clean.is_empty()).then_some(clean)
 }
 
-impl Trouble {
+impl RetryCause {
     /// Ends the retries: a refusal becomes a response, and any other failure an error.
     fn into_answer(self, act: &str) -> Result<Response> {
         match self {

@@ -5,7 +5,7 @@
 use super::{
     host::Capability as Known,
     manifest::check_digest,
-    request::{Reply, Trouble},
+    request::{Reply, RetryCause},
     upload_chunked::{Chunks, Course},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         event::{ClientEvent, TOLD_EVERY, Way},
         http::{
             error_response,
-            failure::Failure,
+            failure::AttemptError,
             message::{Patience, Payload, Report, Request, Response, text},
             redirect::{Credentials, follow, with_digest},
             retry::{Origin, Tries},
@@ -70,8 +70,8 @@ impl Push for Repository {
         let upload = Upload { repository: self, blob: &nothing, body, act };
         let session = match upload.open().await {
             Ok(session) => session,
-            Err(Setback::Fatal(error)) => return Err(error),
-            Err(Setback::Trouble(trouble)) => return Err(upload.give_up(trouble)),
+            Err(AttemptError::Fatal(error)) => return Err(error),
+            Err(AttemptError::Again(cause)) => return Err(upload.give_up(cause)),
         };
         // A registry without cancellation drops the upload after a time of its own.
         let _ = upload.send(&session, &Request::new(Method::DELETE, session.url.clone())).await;
@@ -153,34 +153,6 @@ pub(crate) struct Session {
     pub(crate) least: Option<u64>,
 }
 
-/// Reason why a step failed.
-#[derive(Debug)]
-pub(crate) enum Setback {
-    Trouble(Trouble),
-    Fatal(Error),
-}
-
-impl From<Trouble> for Setback {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
-    }
-}
-
-impl From<Error> for Setback {
-    fn from(error: Error) -> Self {
-        Self::Fatal(error)
-    }
-}
-
-impl From<Failure> for Setback {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Transport(fault) => Self::Trouble(Trouble::Transport(fault)),
-            Failure::Fatal(error) => Self::Fatal(error),
-        }
-    }
-}
-
 impl Upload<'_> {
     async fn run(self) -> Result<()> {
         let repository = self.repository;
@@ -195,12 +167,12 @@ impl Upload<'_> {
             } else {
                 self.whole().await
             };
-            let trouble = match ended {
+            let cause = match ended {
                 Ok(()) => return Ok(()),
-                Err(Setback::Fatal(error)) => return Err(error),
-                Err(Setback::Trouble(trouble)) => trouble,
+                Err(AttemptError::Fatal(error)) => return Err(error),
+                Err(AttemptError::Again(cause)) => cause,
             };
-            if let Trouble::Refused(full) = &trouble {
+            if let RetryCause::Refused(full) = &cause {
                 match full.status.as_u16() {
                     // Too large for the registry or a proxy before it (413 and 520), or for one
                     // request (416).
@@ -210,7 +182,7 @@ impl Upload<'_> {
                     405 | 501 if chunked && !self.goes_in_chunks(failed_puts) => continue,
                     // The session no longer exists, nor the bytes that were sent.
                     404 if self.opened_before(full) => {
-                        let lost = Trouble::Damaged(error_response::from_registry(
+                        let lost = RetryCause::Damaged(error_response::from_registry(
                             repository.registry(),
                             &self.act,
                             full,
@@ -232,14 +204,14 @@ impl Upload<'_> {
                     _ => {}
                 }
             }
-            let uncertain = match &trouble {
-                Trouble::Transport(_) => true,
-                Trouble::Refused(full) => full.status.is_server_error(),
-                Trouble::Damaged(_) => false,
+            let uncertain = match &cause {
+                RetryCause::Transport(_) => true,
+                RetryCause::Refused(full) => full.status.is_server_error(),
+                RetryCause::Damaged(_) => false,
             };
             failed_puts += u32::from(uncertain);
-            if !repository.client.pause(&repository.host, &mut tries, &self.act, &trouble).await? {
-                return Err(self.give_up(trouble));
+            if !repository.client.pause(&repository.host, &mut tries, &self.act, &cause).await? {
+                return Err(self.give_up(cause));
             }
             // The last try may have succeeded though its response was lost.
             let large = uncertain && self.blob.size >= ASK_FIRST;
@@ -249,18 +221,18 @@ impl Upload<'_> {
         }
     }
 
-    fn give_up(&self, trouble: Trouble) -> Error {
-        match trouble {
-            Trouble::Transport(fault) => fault.into_error(&self.act),
-            Trouble::Damaged(error) => error,
-            Trouble::Refused(full) if is_wrong_digest(&full) => {
+    fn give_up(&self, cause: RetryCause) -> Error {
+        match cause {
+            RetryCause::Transport(fault) => fault.into_error(&self.act),
+            RetryCause::Damaged(error) => error,
+            RetryCause::Refused(full) if is_wrong_digest(&full) => {
                 let error =
                     error_response::from_registry(self.repository.registry(), &self.act, &full);
                 Error::new(ErrorKind::Integrity, error.message()).with_hint(
                     "the registry received other bytes than were sent: check the proxies on the way",
                 )
             }
-            Trouble::Refused(full) => {
+            RetryCause::Refused(full) => {
                 error_response::from_registry(self.repository.registry(), &self.act, &full)
             }
         }
@@ -288,7 +260,7 @@ impl Upload<'_> {
     }
 
     /// Sends the blob in one request, or with a session and one PUT.
-    async fn whole(&self) -> Result<(), Setback> {
+    async fn whole(&self) -> Result<(), AttemptError<RetryCause>> {
         let host = &self.repository.host;
         let size = self.blob.size;
         let single = match host.single_post().known() {
@@ -307,14 +279,14 @@ impl Upload<'_> {
     }
 
     /// Sends the bytes with one POST. A registry without support for that opens a session.
-    async fn single(&self) -> Result<Option<Session>, Setback> {
+    async fn single(&self) -> Result<Option<Session>, AttemptError<RetryCause>> {
         let host = &self.repository.host;
         let call = Request::new(Method::POST, with_digest(&self.open_url()?, &self.blob.digest))
             .header("content-type", "application/octet-stream")
             .payload(self.body.part(0, self.blob.size))
             .report(self.report(0));
         let answer = match self.ask(&call).await {
-            Err(Setback::Trouble(Trouble::Refused(full)))
+            Err(AttemptError::Again(RetryCause::Refused(full)))
                 if matches!(full.status.as_u16(), 400 | 405 | 411 | 413 | 415 | 501) =>
             {
                 host.single_post().learn(Known::No);
@@ -333,13 +305,13 @@ impl Upload<'_> {
     }
 
     /// Opens a session.
-    pub(crate) async fn open(&self) -> Result<Session, Setback> {
+    pub(crate) async fn open(&self) -> Result<Session, AttemptError<RetryCause>> {
         let answer = self.ask(&Request::new(Method::POST, self.open_url()?)).await?;
         self.taken(&answer)?;
         Ok(self.session(&answer)?)
     }
 
-    async fn ask(&self, call: &Request) -> Result<Response, Setback> {
+    async fn ask(&self, call: &Request) -> Result<Response, AttemptError<RetryCause>> {
         let ticket = self.repository.ticket(Action::Write);
         self.whole_answer(self.repository.client.ask(&ticket, call).await).await
     }
@@ -349,7 +321,7 @@ impl Upload<'_> {
         &self,
         session: &Session,
         call: &Request,
-    ) -> Result<Response, Setback> {
+    ) -> Result<Response, AttemptError<RetryCause>> {
         match session.credentials {
             Credentials::Keep => self.ask(call).await,
             Credentials::Drop => {
@@ -358,11 +330,14 @@ impl Upload<'_> {
         }
     }
 
-    async fn whole_answer(&self, answer: Result<Reply, Failure>) -> Result<Response, Setback> {
+    async fn whole_answer(
+        &self,
+        answer: Result<Reply, AttemptError>,
+    ) -> Result<Response, AttemptError<RetryCause>> {
         let cap = self.repository.client.options().limits.answer_bytes;
         match answer? {
             Reply::Open(answer) => Ok(answer.read(cap).await?),
-            Reply::Refused(full) => Err(Trouble::Refused(full).into()),
+            Reply::Refused(full) => Err(RetryCause::Refused(full).into()),
         }
     }
 
@@ -394,7 +369,7 @@ impl Upload<'_> {
     }
 
     /// Checks the response that ends an upload.
-    pub(crate) fn finish(&self, answer: Response) -> Result<(), Setback> {
+    pub(crate) fn finish(&self, answer: Response) -> Result<(), AttemptError<RetryCause>> {
         self.taken(&answer)?;
         check_digest(self.repository.registry(), &self.blob.digest, &answer)?;
         Ok(())

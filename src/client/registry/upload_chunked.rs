@@ -4,12 +4,13 @@
 
 use super::{
     host::Capability as Known,
-    request::Trouble,
-    upload::{Session, Setback, Upload},
+    request::RetryCause,
+    upload::{Session, Upload},
 };
 use crate::{
     Error, ErrorKind,
     client::http::{
+        failure::AttemptError,
         message::{Patience, Request, Response, text},
         redirect::{Credentials, follow, with_digest},
         retry::{PROGRESS, Tries},
@@ -67,7 +68,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
 
     /// Runs one session from its first chunk to its last. The function retries faults as long as
     /// the session exists. If the session ends, the error tells the caller to open another.
-    pub(crate) async fn run(mut self, tries: &mut Tries) -> Result<(), Setback> {
+    pub(crate) async fn run(mut self, tries: &mut Tries) -> Result<(), AttemptError<RetryCause>> {
         let upload = self.upload;
         let (client, host) = (&upload.repository.client, &upload.repository.host);
         let size = upload.blob.size;
@@ -76,7 +77,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
             let length = self.chunk(&session).min(size - self.offset);
             let last = self.offset + length == size;
             let answer = upload.send(&session, &self.call(&session, length, last)).await;
-            let trouble = match answer {
+            let cause = match answer {
                 Ok(answer) if last => return upload.finish(answer),
                 Ok(answer) => {
                     upload.taken(&answer)?;
@@ -86,14 +87,14 @@ impl<'a, 'b> Chunks<'a, 'b> {
                     self.course.reached(self.offset, tries);
                     continue;
                 }
-                Err(Setback::Trouble(trouble)) => trouble,
+                Err(AttemptError::Again(cause)) => cause,
                 Err(fatal) => return Err(fatal),
             };
-            if let Trouble::Refused(full) = &trouble {
+            if let RetryCause::Refused(full) = &cause {
                 match full.status.as_u16() {
                     405 | 501 if self.offset == 0 => {
                         host.chunks().learn(Known::No);
-                        return Err(trouble.into());
+                        return Err(cause.into());
                     }
                     // A smaller chunk may succeed.
                     413 if host.refused_body(length) && self.resume(&mut session).await? => {
@@ -110,18 +111,18 @@ impl<'a, 'b> Chunks<'a, 'b> {
                         if host.refused_body(length) {
                             continue;
                         }
-                        return Err(trouble.into());
+                        return Err(cause.into());
                     }
                     _ => {}
                 }
             }
-            if !client.pause(host, tries, &upload.act, &trouble).await? {
-                return Err(trouble.into());
+            if !client.pause(host, tries, &upload.act, &cause).await? {
+                return Err(cause.into());
             }
             if !self.resume(&mut session).await? {
                 // The state of the session is unknown. A new session begins at zero, with a known
                 // state.
-                return Err(trouble.into());
+                return Err(cause.into());
             }
             self.course.reached(self.offset, tries);
         }
@@ -161,7 +162,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
         session: &mut Session,
         length: u64,
         answer: &Response,
-    ) -> Result<(), Setback> {
+    ) -> Result<(), AttemptError<RetryCause>> {
         let ours = self.offset + length;
         self.offset = ours;
         if self.deaf || received(answer).is_none_or(|theirs| theirs == ours) {
@@ -180,7 +181,8 @@ impl<'a, 'b> Chunks<'a, 'b> {
                 }
                 // The next chunk tries the registry's offset. A refusal (416) returns to this code.
                 self.offset = theirs;
-                if let Err(Setback::Trouble(Trouble::Refused(full))) = self.probe(session).await
+                if let Err(AttemptError::Again(RetryCause::Refused(full))) =
+                    self.probe(session).await
                     && full.status.as_u16() == 416
                 {
                     self.offset = ours;
@@ -193,7 +195,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
     }
 
     /// Sends the chunk at the registry's offset, to test the offset.
-    async fn probe(&mut self, session: &mut Session) -> Result<(), Setback> {
+    async fn probe(&mut self, session: &mut Session) -> Result<(), AttemptError<RetryCause>> {
         let size = self.upload.blob.size;
         let length = self.chunk(session).min(size - self.offset);
         if self.offset + length == size {
@@ -207,19 +209,19 @@ impl<'a, 'b> Chunks<'a, 'b> {
     }
 
     /// Resumes the session at the registry's offset. Returns false if the registry reports none.
-    async fn resume(&mut self, session: &mut Session) -> Result<bool, Setback> {
+    async fn resume(&mut self, session: &mut Session) -> Result<bool, AttemptError<RetryCause>> {
         match self.ask(session).await {
             Ok(Some(theirs)) if theirs <= self.upload.blob.size => {
                 self.offset = theirs;
                 Ok(true)
             }
-            Ok(_) | Err(Setback::Trouble(_)) => Ok(false),
+            Ok(_) | Err(AttemptError::Again(_)) => Ok(false),
             Err(fatal) => Err(fatal),
         }
     }
 
     /// Asks the session for the number of bytes received.
-    async fn ask(&self, session: &mut Session) -> Result<Option<u64>, Setback> {
+    async fn ask(&self, session: &mut Session) -> Result<Option<u64>, AttemptError<RetryCause>> {
         let answer =
             self.upload.send(session, &Request::new(Method::GET, session.url.clone())).await?;
         self.follow_session(session, &answer)?;

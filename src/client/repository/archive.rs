@@ -8,13 +8,13 @@ use crate::{
     client::{
         http::{
             error_response,
-            failure::{Failure, TransportError},
+            failure::{AttemptError, TransportError},
             message::{Request, is_html, text},
             redirect::host_of,
             retry::{Origin, PROGRESS, Reach, TransportErrorKind, Tries},
             transport::StreamedResponse,
         },
-        registry::request::{Reply, Trouble, reply},
+        registry::request::{Reply, RetryCause, reply},
     },
     digest::Digest,
     spool::{Spool, Spooled},
@@ -65,13 +65,13 @@ impl HttpRepository {
                     .header("range", &format!("bytes={}-", download.size()))
                     .header("if-range", validator);
             }
-            let trouble = match reply(self.transport.exchange(&call, header.as_ref()).await).await {
+            let cause = match reply(self.transport.exchange(&call, header.as_ref()).await).await {
                 Ok(Reply::Open(answer)) => {
                     reach = Reach::Reached;
                     match self.take(&mut download, *answer, &url).await {
                         Ok(()) => return Ok(download.finish()),
-                        Err(Failure::Transport(fault)) => Trouble::Transport(fault),
-                        Err(Failure::Fatal(error)) => return Err(error),
+                        Err(AttemptError::Again(fault)) => RetryCause::Transport(fault),
+                        Err(AttemptError::Fatal(error)) => return Err(error),
                     }
                 }
                 Ok(Reply::Refused(mut full)) => {
@@ -82,10 +82,10 @@ impl HttpRepository {
                     }
                     // A refusal is final, even behind a redirect.
                     full.from = Origin::Registry;
-                    Trouble::Refused(full)
+                    RetryCause::Refused(full)
                 }
-                Err(Failure::Transport(fault)) => Trouble::Transport(fault),
-                Err(Failure::Fatal(error)) => return Err(error),
+                Err(AttemptError::Again(fault)) => RetryCause::Transport(fault),
+                Err(AttemptError::Fatal(error)) => return Err(error),
             };
             if download.size() >= furthest.saturating_add(PROGRESS) {
                 furthest = download.size();
@@ -94,11 +94,11 @@ impl HttpRepository {
             if download.validator.is_none() {
                 download.restart();
             }
-            if !self.client.pause_for(&host, reach, &mut tries, &act, &trouble).await? {
-                return Err(match trouble {
-                    Trouble::Refused(full) => error_response::from_web(&url, &full),
-                    Trouble::Transport(fault) => fault.into_error(&act),
-                    Trouble::Damaged(error) => error,
+            if !self.client.pause_for(&host, reach, &mut tries, &act, &cause).await? {
+                return Err(match cause {
+                    RetryCause::Refused(full) => error_response::from_web(&url, &full),
+                    RetryCause::Transport(fault) => fault.into_error(&act),
+                    RetryCause::Damaged(error) => error,
                 });
             }
         }
@@ -110,9 +110,9 @@ impl HttpRepository {
         download: &mut Download,
         mut answer: StreamedResponse,
         url: &Url,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), AttemptError> {
         let failed = |kind, why: &str| {
-            Failure::Fatal(Error::new(kind, format!("failed to fetch {url} : {why}")))
+            AttemptError::Fatal(Error::new(kind, format!("failed to fetch {url} : {why}")))
         };
         match answer.status.as_u16() {
             200 => {

@@ -71,7 +71,11 @@ fn a_refusal_of_another_origin_says_that_no_credentials_were_sent_there() {
         let away = Act::Instead(Answer::new(307, "").with("location", &there));
         registry.fail(Fault::new("GET /manifests/", away).always());
         let error = repository.fetch_manifest(&tag("1")).await.expect_err("refused");
-        assert_says(&error, ErrorKind::Denied, &["redirects, answers 401", "none were sent there"]);
+        assert_says(
+            &error,
+            ErrorKind::Denied,
+            &["redirects, answers 401", "credentials do not follow"],
+        );
         assert!(!error.chain().contains("which were sent"), "{}", error.chain());
     });
 }
