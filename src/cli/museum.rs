@@ -3,7 +3,7 @@
 
 use super::{
     Run,
-    push::remark,
+    push::print_notes,
     shell::{
         duration,
         exit::Exit,
@@ -284,7 +284,7 @@ fn push(run: &Run, args: PushArgs, words: Words) -> Result<Exit> {
                 async move {
                     let result = match op::prepare(Path::new(path), options) {
                         Ok(chart) => {
-                            remark(run, &chart);
+                            print_notes(run, &chart);
                             op::upload(museum, chart, options.force).await
                         }
                         Err(error) => Err(error),

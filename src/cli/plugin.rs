@@ -100,7 +100,7 @@ impl Kind {
 /// Refuses to replace another's plugin, and to place a second one of its name: with two, Helm 3
 /// runs no command at all.
 fn check(kind: Kind, folder: &Path) -> Result<()> {
-    if let Some(other) = namesake(kind, folder) {
+    if let Some(other) = plugin_of_kind(kind, folder) {
         let message = format!("`{}` holds a plugin `{}` already", other.display(), kind.name);
         return Err(Error::new(ErrorKind::Conflict, message)
             .with_hint(format!("remove it with `helm plugin uninstall {}` first", kind.name)));
@@ -152,7 +152,7 @@ fn open_to_others(_folder: &Path) -> io::Result<()> {
 
 /// Returns a different folder beside `folder` whose plugin has the same name, such as a checkout
 /// that Helm installed.
-fn namesake(kind: Kind, folder: &Path) -> Option<PathBuf> {
+fn plugin_of_kind(kind: Kind, folder: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(folder.parent()?).ok()?;
     let mut paths: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))

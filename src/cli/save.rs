@@ -28,7 +28,7 @@ pub(super) struct SaveArgs {
 pub(super) fn save(run: &Run, args: &SaveArgs) -> Result<Exit> {
     let mut reference: SavedReference = args.reference.parse()?;
     let chart = push::prepare(run, &args.path, args.links, &Limits::default())?;
-    push::remark(run, &chart);
+    push::print_notes(run, &chart);
     let tag = match &reference.tag {
         Some(tag) => tag.clone(),
         None => Tag::from_version(&chart.metadata.version)?,

@@ -105,7 +105,7 @@ pub struct Candidate {
     /// The fingerprint of its unchanged line in the index.
     pub fingerprint: Fingerprint,
     /// The fingerprint of its line without times. Set only if the line has no digest to compare.
-    pub essence: Option<Fingerprint>,
+    pub content_fingerprint: Option<Fingerprint>,
     /// The digest of the manifest that its tag refers to in a registry, once resolved.
     pub origin: Option<Digest>,
     /// The state of its provenance file according to the source's listing.

@@ -175,7 +175,7 @@ impl Carrier {
         let mut expected: Vec<Digest> = known.into_iter().collect();
         let rewritten = self.options.rewrite.is_some();
         if expected.is_empty() && !rewritten && matches!(self.source, Source::Registry(_)) {
-            let seen = match self.source.glimpse(&job.candidate).await {
+            let seen = match self.source.peek(&job.candidate).await {
                 Ok(seen) => seen,
                 Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound) => {
                     let reason = format!("the source has no chart: {}", error.chain());
@@ -227,7 +227,7 @@ impl Carrier {
                 Ok(None)
             }
             ExistingProvenance::File(_) => {
-                let ours = self.source.glimpse(&job.candidate).await?.provenance;
+                let ours = self.source.peek(&job.candidate).await?.provenance;
                 Ok(ours.and_then(|ours| lost(&ours, there)).map(str::to_owned))
             }
         }

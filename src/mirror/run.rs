@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
                 self.after.record(record.clone());
             }
         }
-        self.mingle(&wanted);
+        self.warn_of_mixed_groups(&wanted);
         self.follow(&mut wanted).await?;
         let jobs = self.plan(&wanted).await?;
         self.report.unchanged = still_listed && jobs.is_empty() && self.report.counts.failed == 0;
@@ -227,8 +227,8 @@ impl<'a> Run<'a> {
         }
         self.after.header.vanished = plan::vanished(&self.after, &ids).len();
         self.report.vanished = self.after.header.vanished;
-        self.report.warnings.extend(self.source.remark());
-        self.report.warnings.extend(self.sink.remark());
+        self.report.warnings.extend(self.source.final_warning());
+        self.report.warnings.extend(self.sink.final_warning());
         let counts = &self.report.counts;
         let changed = counts.sent + counts.replaced + counts.pruned > 0;
         if self.options.mode == Mode::Run && (changed || self.sink.is_unfinished()) {
@@ -462,7 +462,13 @@ fn believed(mut state: State, source: &Source, sink: &Sink) -> Option<State> {
 pub(super) fn renewed(known: Record, job: &Job) -> Record {
     let now = record(job, known.outcome);
     let origin = now.origin.or(known.origin);
-    Record { line: now.line, index: now.index, essence: now.essence, origin, ..known }
+    Record {
+        line: now.line,
+        index: now.index,
+        content_fingerprint: now.content_fingerprint,
+        origin,
+        ..known
+    }
 }
 
 /// Repeats the refusal of an earlier run.

@@ -364,7 +364,7 @@ pub(super) mod tests {
             urls: Vec::new(),
             deprecated: false,
             fingerprint: Fingerprint::of(format!("{chart} {version}").as_bytes()),
-            essence: None,
+            content_fingerprint: None,
             origin: None,
             provenance: Provenance::Unasked,
         }

@@ -43,7 +43,7 @@ const MAX_SECRET: u64 = 64 * 1024;
 /// The shortest time between two messages about waiting for a host.
 const SELDOM: Duration = Duration::from_secs(15);
 /// Pauses before another read back, in milliseconds. GHCR lags by a few seconds.
-const LAG: [u64; 4] = [500, 1000, 2000, 4000];
+const READ_BACK_DELAYS: [u64; 4] = [500, 1000, 2000, 4000];
 
 /// The settings of one side, from the flags.
 #[derive(Clone, Debug, Default)]
@@ -196,7 +196,7 @@ impl Ends<'_> {
         let template = self.settings.template.as_deref().map(Template::parse).transpose()?;
         let composing = sink_registry::Composing {
             order: LayerOrder::default(),
-            lag: LAG.map(Duration::from_millis).to_vec(),
+            read_back_delays: READ_BACK_DELAYS.map(Duration::from_millis).to_vec(),
             limits: self.limits.clone(),
         };
         let to = &self.settings.to;

@@ -4,7 +4,7 @@
 use super::{
     CreatedFrom, From,
     candidates::{candidates, choose},
-    remark,
+    print_notes,
     report::Told,
 };
 use crate::{
@@ -171,7 +171,7 @@ pub(crate) async fn push(
     }
     let all = candidates(run, &reference, source.chart, source.from, source.links, limits).await?;
     let mut chosen = choose(&reference, all, limits)?;
-    remark(run, &chosen.chart);
+    print_notes(run, &chosen.chart);
     if chosen.chart.ready.is_none() {
         source.created.date(&mut chosen.chart, limits)?;
     }

@@ -296,7 +296,7 @@ async fn one(
             prepare_with(run, Path::new(path), beside, args.links, limits)?
         }
     };
-    remark(run, &chart);
+    print_notes(run, &chart);
     args.created_from.date(&mut chart, limits)?;
     let tag = Tag::from_version(&chart.metadata.version)?;
     let (place, name) = destination.place(run, &args.remote, &chart.metadata.name)?;
@@ -424,7 +424,7 @@ fn prepare_with(
 }
 
 /// Prints the notes and warnings of a packaged source.
-pub(super) fn remark(run: &Run, chart: &Outgoing) {
+pub(super) fn print_notes(run: &Run, chart: &Outgoing) {
     chart.notes.iter().for_each(|note| run.talk.info(note));
     chart.warnings.iter().for_each(|warning| run.talk.warn(warning));
 }

@@ -87,7 +87,7 @@ impl Carrier {
             return known(Comparison::Unknown);
         }
         // The download later finds and handles a failure of this request.
-        let Ok(seen) = self.source.glimpse(&job.candidate).await else {
+        let Ok(seen) = self.source.peek(&job.candidate).await else {
             return known(Comparison::Unknown);
         };
         match said.or(seen.content.as_ref()) {

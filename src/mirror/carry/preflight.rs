@@ -25,19 +25,19 @@ impl Run<'_> {
         }
         let unmatched = selection.unmatched(candidates);
         let said = unmatched.rules.iter().map(|text| format!("no chart of {source} fits `{text}`"));
-        let mut remarks: Vec<String> = Vec::new();
+        let mut warnings: Vec<String> = Vec::new();
         if unmatched.rules.len() < selection.rules.len() {
-            remarks.extend(said);
+            warnings.extend(said);
         } else {
             report.missing.extend(said);
         }
-        remarks.extend(
+        warnings.extend(
             unmatched
                 .exclude
                 .iter()
                 .map(|text| format!("no chart of {source} fits `{text}`, so it excludes nothing")),
         );
-        self.remark(remarks);
+        self.warn(warnings);
     }
 
     /// Counts skipped artifacts: those that are not charts, and those attached to charts.
@@ -67,22 +67,22 @@ impl Run<'_> {
             let text = format!(
                 "{attached} signatures, attestations or other referrers were skipped: `mirror` copies only charts"
             );
-            self.remark(vec![text]);
+            self.warn(vec![text]);
         }
     }
 
     /// Adds warnings that later runs repeat while nothing changes.
-    fn remark(&mut self, remarks: Vec<String>) {
-        self.report.warnings.extend(remarks.iter().cloned());
-        self.after.header.remarks.extend(remarks);
+    fn warn(&mut self, warnings: Vec<String>) {
+        self.report.warnings.extend(warnings.iter().cloned());
+        self.after.header.remarks.extend(warnings);
     }
 
     /// Warns if nothing is left to copy, and if a template maps several charts to one repository.
-    pub(crate) fn mingle(&mut self, wanted: &[Wanted]) {
+    pub(crate) fn warn_of_mixed_groups(&mut self, wanted: &[Wanted]) {
         let (left_out, whole) = (self.report.counts.left_out, self.options.shard.is_whole());
         if wanted.is_empty() && left_out > 0 && whole && self.report.missing.is_empty() {
             let text = format!("nothing is selected: all {left_out} versions are excluded");
-            self.remark(vec![text]);
+            self.warn(vec![text]);
         }
         if matches!(self.sink, Sink::Folder(_) | Sink::Museum(_)) {
             return;
@@ -101,6 +101,6 @@ impl Run<'_> {
                 charts.join(", ")
             )
         });
-        self.remark(said.collect());
+        self.warn(said.collect());
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         budget::Budget,
         candidate::{Ask, Candidate, Payload, Provenance},
         mismatch::mismatch,
-        plan::{Action, Known, essence, needs::Pointed},
+        plan::{Action, Known, content_fingerprint, needs::Pointed},
         report::{Status, Told},
         run::{OnConflict, OnMismatch, Options},
         sink::{ExistingProvenance, Held, Naming, Putting, Sink, Target},
@@ -460,7 +460,7 @@ impl Carrier {
             return Ok(Renamed::Free(place));
         }
         if self.places.contains(&place) {
-            let listed = self.source.namesake(&job.candidate, version).await?;
+            let listed = self.source.manifest_of(&job.candidate, version).await?;
             if origin.is_some() && listed == origin {
                 let digest = payload.content.digest.clone();
                 let mut done = self.in_step(job, digest, None, Outcome::Alias);
@@ -574,7 +574,7 @@ pub(crate) fn record(job: &Job, outcome: Outcome) -> Record {
         outcome,
         line: job.candidate.fingerprint,
         index: job.candidate.digest.clone(),
-        essence: essence(&job.candidate),
+        content_fingerprint: content_fingerprint(&job.candidate),
         origin: job.candidate.origin.clone(),
         content: None,
         manifest: None,

@@ -225,14 +225,17 @@ pub fn is_same(candidate: &Candidate, record: &Record) -> bool {
     }
     match (&candidate.digest, &record.index) {
         (Some(now), Some(then)) => now == then,
-        (None, None) => candidate.essence.is_some() && essence(candidate) == record.essence,
+        (None, None) => {
+            candidate.content_fingerprint.is_some()
+                && content_fingerprint(candidate) == record.content_fingerprint
+        }
         _ => false,
     }
 }
 
 /// Returns the fingerprint that replaces the digest of a line without one.
-pub fn essence(candidate: &Candidate) -> Option<Fingerprint> {
-    candidate.essence.filter(|_| candidate.digest.is_none())
+pub fn content_fingerprint(candidate: &Candidate) -> Option<Fingerprint> {
+    candidate.content_fingerprint.filter(|_| candidate.digest.is_none())
 }
 
 /// Returns the recorded versions that the source no longer lists. `listed` has everything that it

@@ -24,7 +24,7 @@ fn record(candidate: &Candidate, outcome: Outcome) -> Record {
         outcome,
         line: candidate.fingerprint,
         index: candidate.digest.clone(),
-        essence: essence(candidate),
+        content_fingerprint: content_fingerprint(candidate),
         origin: candidate.origin.clone(),
         content: candidate.digest.clone(),
         manifest: None,
@@ -70,7 +70,8 @@ fn republished(candidate: &Candidate) -> Candidate {
 #[test]
 fn every_case_has_its_action() {
     let one = candidate("a", "1.0.0");
-    let bare = Candidate { digest: None, essence: Some(Fingerprint::of(b"e")), ..one.clone() };
+    let bare =
+        Candidate { digest: None, content_fingerprint: Some(Fingerprint::of(b"e")), ..one.clone() };
     let known =
         |one: &Candidate| Action::Compare(Known { content: one.digest.clone(), manifest: None });
     let other = Some(Digest::sha256(b"other"));

@@ -302,9 +302,9 @@ impl Sink {
     }
 
     /// Returns the final warning for the user, once everything is stored.
-    pub fn remark(&self) -> Option<String> {
+    pub fn final_warning(&self) -> Option<String> {
         match self {
-            Self::Registry(sink) => sink.remark(),
+            Self::Registry(sink) => sink.final_warning(),
             _ => None,
         }
     }

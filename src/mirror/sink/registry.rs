@@ -65,7 +65,7 @@ pub struct Composing {
     /// The order of chart and provenance in new manifests.
     pub order: chart::LayerOrder,
     /// Pauses before another read back, if the last one did not show our manifest.
-    pub lag: Vec<std::time::Duration>,
+    pub read_back_delays: Vec<std::time::Duration>,
     /// The limits on sizes and counts.
     pub limits: Limits,
 }
@@ -148,9 +148,9 @@ impl Registry {
         self.new.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn remark(&self) -> Option<String> {
+    pub(super) fn final_warning(&self) -> Option<String> {
         let made = self.unseen().values().filter(|made| **made).count();
-        registry_quirks::remark(&self.options.registry, made)
+        registry_quirks::final_warning(&self.options.registry, made)
     }
 
     pub(super) async fn look(&self, place: &Target) -> Result<Held> {
@@ -361,7 +361,7 @@ pub async fn put<R: Fetch + Push>(
             &target,
             &manifest,
             putting.verify,
-            &options.lag,
+            &options.read_back_delays,
         )
         .await?;
         if verified == push::Verified::Unreadable {

@@ -104,7 +104,7 @@ fn is_ecr(registry: &Registry) -> bool {
 }
 
 /// Returns the warning for the user after pushes created this many repositories.
-pub(super) fn remark(registry: &Registry, made: usize) -> Option<String> {
+pub(super) fn final_warning(registry: &Registry, made: usize) -> Option<String> {
     (registry.host() == "ghcr.io" && made > 0).then(|| {
         format!(
             "{made} new packages at ghcr.io are private until the settings of each, or of their organisation, say otherwise"
@@ -146,9 +146,11 @@ mod tests {
 
     #[test]
     fn new_packages_of_github_are_private() {
-        assert_eq!(remark(&registry("ghcr.io"), 0), None);
-        assert_eq!(remark(&registry("r.example"), 3), None);
-        assert!(remark(&registry("ghcr.io"), 3).is_some_and(|text| text.starts_with("3 new")));
+        assert_eq!(final_warning(&registry("ghcr.io"), 0), None);
+        assert_eq!(final_warning(&registry("r.example"), 3), None);
+        assert!(
+            final_warning(&registry("ghcr.io"), 3).is_some_and(|text| text.starts_with("3 new"))
+        );
     }
 
     #[tokio::test]

@@ -179,7 +179,7 @@ impl Folder {
                         fingerprint: Fingerprint::of(chart.content.digest.as_str().as_bytes()),
                         digest: Some(chart.content.digest),
                         deprecated: chart.metadata.deprecated,
-                        essence: None,
+                        content_fingerprint: None,
                         origin: None,
                         provenance: if self.is_signed(&name) {
                             Provenance::There
@@ -205,7 +205,7 @@ impl Folder {
                         urls: vec![name],
                         deprecated: false,
                         fingerprint: Fingerprint::of(of.as_bytes()),
-                        essence: Some(Fingerprint::of(of.as_bytes())),
+                        content_fingerprint: Some(Fingerprint::of(of.as_bytes())),
                         origin: None,
                         provenance: Provenance::Missing,
                     });
@@ -226,7 +226,7 @@ impl Folder {
         }
     }
 
-    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Peek> {
+    pub(super) async fn peek(&self, candidate: &Candidate) -> Result<Peek> {
         let Some(name) = candidate.urls.first() else { return Ok(Peek::default()) };
         if self.provenance == Ask::Nothing {
             return Ok(Peek::default());

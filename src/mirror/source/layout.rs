@@ -164,7 +164,7 @@ impl Layout {
             urls: vec![entry.digest.to_string()],
             deprecated: metadata.deprecated,
             fingerprint: Fingerprint::of(entry.digest.as_str().as_bytes()),
-            essence: None,
+            content_fingerprint: None,
             origin: None,
             provenance: match found.provenance {
                 Some(_) => Provenance::There,
@@ -197,7 +197,7 @@ impl Layout {
             urls: vec![entry.digest.to_string()],
             deprecated: false,
             fingerprint: Fingerprint::of(entry.digest.as_str().as_bytes()),
-            essence: None,
+            content_fingerprint: None,
             origin: None,
             provenance: Provenance::Missing,
         })))
@@ -210,7 +210,7 @@ impl Layout {
         Ok(chart::find(&manifest).is_err().then(|| chart::describe(&manifest)))
     }
 
-    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Peek> {
+    pub(super) async fn peek(&self, candidate: &Candidate) -> Result<Peek> {
         let digest = candidate.urls.first().map_or("", String::as_str);
         let target = TagOrDigest::Digest(digest.parse()?);
         Peek::of(&self.store.fetch_manifest(&target).await?)

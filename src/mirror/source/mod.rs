@@ -232,9 +232,13 @@ impl Source {
     ///
     /// # Errors
     /// Any error of the source.
-    pub async fn namesake(&self, candidate: &Candidate, version: &str) -> Result<Option<Digest>> {
+    pub async fn manifest_of(
+        &self,
+        candidate: &Candidate,
+        version: &str,
+    ) -> Result<Option<Digest>> {
         match self {
-            Self::Registry(source) => source.namesake(candidate, version).await.map_err(refused),
+            Self::Registry(source) => source.manifest_of(candidate, version).await.map_err(refused),
             Self::Folder(_) | Self::Layout(_) | Self::Repository(_) => Ok(None),
         }
     }
@@ -266,8 +270,8 @@ impl Source {
     ///
     /// # Errors
     /// Any error of the source; `Invalid` if the content is not a chart.
-    pub async fn glimpse(&self, candidate: &Candidate) -> Result<Peek> {
-        self.advised(each!(self, source => source.glimpse(candidate).await))
+    pub async fn peek(&self, candidate: &Candidate) -> Result<Peek> {
+        self.advised(each!(self, source => source.peek(candidate).await))
     }
 
     /// Returns the guarantee that its listing gives for replaced versions.
@@ -291,9 +295,9 @@ impl Source {
     }
 
     /// Returns the final warning for the user, once everything is downloaded.
-    pub fn remark(&self) -> Option<String> {
+    pub fn final_warning(&self) -> Option<String> {
         match self {
-            Self::Repository(source) => source.remark(),
+            Self::Repository(source) => source.final_warning(),
             Self::Folder(_) | Self::Layout(_) | Self::Registry(_) => None,
         }
     }

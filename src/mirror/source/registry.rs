@@ -202,7 +202,7 @@ impl Registry {
                     created: created.unwrap_or_default(),
                     digest: None,
                     fingerprint: Fingerprint::of(locator.as_bytes()),
-                    essence: Some(Fingerprint::of(locator.as_bytes())),
+                    content_fingerprint: Some(Fingerprint::of(locator.as_bytes())),
                     origin,
                     listed: ListedDigest::Missing,
                     urls: vec![format!("{full}:{tag}")],
@@ -214,7 +214,7 @@ impl Registry {
         Ok(Listing::Charts(listed))
     }
 
-    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Peek> {
+    pub(super) async fn peek(&self, candidate: &Candidate) -> Result<Peek> {
         let (repository, target) = self.place_of(candidate)?;
         let found = repository.fetch_manifest(&target).await?;
         let origin = found.digest().clone();
@@ -241,7 +241,7 @@ impl Registry {
         Ok(repository.resolve(&target).await?.map(|manifest| manifest.digest))
     }
 
-    pub(super) async fn namesake(
+    pub(super) async fn manifest_of(
         &self,
         candidate: &Candidate,
         version: &str,

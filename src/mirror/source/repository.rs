@@ -112,7 +112,7 @@ impl Repository {
         .await
     }
 
-    pub(super) async fn glimpse(&self, candidate: &Candidate) -> Result<Peek> {
+    pub(super) async fn peek(&self, candidate: &Candidate) -> Result<Peek> {
         let Some(url) = candidate.urls.first() else { return Ok(Peek::default()) };
         let url = &follow(url, candidate.entry())?;
         if url.starts_with("oci://") {
@@ -205,7 +205,7 @@ impl Repository {
     }
 
     /// Returns the final warning for the user, once the run is over.
-    pub(super) fn remark(&self) -> Option<String> {
+    pub(super) fn final_warning(&self) -> Option<String> {
         self.unsigned.get().map(|first| {
             format!(
                 "{} answers for some or all provenance files with something else, which is taken to mean that there are \
@@ -293,7 +293,7 @@ fn candidate(chart: &str, line: &Line, base: &str) -> Result<Candidate> {
         .digest()
         .filter(|digest| digest.algorithm() == Algorithm::Sha256 && !in_registry)
         .cloned();
-    let essence = match digest {
+    let content_fingerprint = match digest {
         Some(_) => None,
         None => {
             let entry = line.decode()?;
@@ -318,7 +318,7 @@ fn candidate(chart: &str, line: &Line, base: &str) -> Result<Candidate> {
             .collect(),
         deprecated: line.deprecated(),
         fingerprint: Fingerprint::of(line.fingerprint().as_str().as_bytes()),
-        essence,
+        content_fingerprint,
         origin: None,
         provenance: Provenance::Unasked,
     })
@@ -347,9 +347,9 @@ mod tests {
             listed(&index, "https://r.example/charts", CacheValidator::default()).expect("listed");
         let [a, b] = &listed.candidates[..] else { panic!("{listed:?}") };
         assert_eq!(a.urls, ["https://r.example/charts/charts/a-1.0.0.tgz"]);
-        assert!(a.digest.is_some() && a.essence.is_none());
+        assert!(a.digest.is_some() && a.content_fingerprint.is_none());
         assert_eq!(b.urls, ["https://o.example/b.tgz?x=1"]);
-        assert!(b.digest.is_none() && b.essence.is_some());
+        assert!(b.digest.is_none() && b.content_fingerprint.is_some());
         assert_eq!(provenance_url(&b.urls[0]), "https://o.example/b.tgz.prov?x=1");
         assert!(listed.cut.is_none());
     }

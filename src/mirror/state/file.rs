@@ -101,7 +101,7 @@ mod tests {
             outcome: Outcome::Held,
             line: Fingerprint::default(),
             index: None,
-            essence: None,
+            content_fingerprint: None,
             origin: None,
             content: None,
             manifest: None,

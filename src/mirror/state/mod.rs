@@ -163,7 +163,7 @@ pub struct Record {
     pub index: Option<Digest>,
     /// The fingerprint of its line, if the line gave no digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub essence: Option<Fingerprint>,
+    pub content_fingerprint: Option<Fingerprint>,
     /// The digest of the manifest for its tag, if the source is a registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Digest>,
@@ -382,7 +382,7 @@ mod tests {
                 outcome: Outcome::Held,
                 line: Fingerprint::of(version.as_bytes()),
                 index: None,
-                essence: None,
+                content_fingerprint: None,
                 origin: None,
                 content: Some(Digest::sha256(version.as_bytes())),
                 manifest: None,

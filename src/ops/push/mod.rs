@@ -57,7 +57,7 @@ pub struct Options {
     pub annotations: BTreeMap<String, String>,
     /// Pauses before another read back, if the last one did not show our manifest. GHCR lags by a
     /// few seconds.
-    pub lag: Vec<Duration>,
+    pub read_back_delays: Vec<Duration>,
     /// The limits on sizes and counts.
     pub limits: Limits,
 }
@@ -69,7 +69,7 @@ impl Default for Options {
             existing: Existing::default(),
             order: chart::LayerOrder::default(),
             annotations: BTreeMap::new(),
-            lag: [500, 1000, 2000, 4000].map(Duration::from_millis).to_vec(),
+            read_back_delays: [500, 1000, 2000, 4000].map(Duration::from_millis).to_vec(),
             limits: Limits::default(),
         }
     }
@@ -240,7 +240,9 @@ pub async fn push<R: Fetch + Push>(
     repository.push_manifest(&manifest, Some(tag)).await?;
     let verified = match options.verify {
         Verify::None => Verified::No,
-        how => read_back(repository, name, &target, &manifest, how, &options.lag).await?,
+        how => {
+            read_back(repository, name, &target, &manifest, how, &options.read_back_delays).await?
+        }
     };
     let status = if lost.is_some() { Status::Moved } else { Status::Pushed };
     Ok(report(manifest.digest(), status, lost, verified))

@@ -15,9 +15,9 @@ pub(crate) async fn read_back<R: Fetch>(
     target: &TagOrDigest,
     ours: &Manifest,
     how: Verify,
-    lag: &[Duration],
+    read_back_delays: &[Duration],
 ) -> Result<Verified> {
-    let mut pauses = lag.iter();
+    let mut pauses = read_back_delays.iter();
     loop {
         let wrong = match repository.fetch_manifest(target).await {
             Ok(theirs) if theirs.bytes() == ours.bytes() => break,

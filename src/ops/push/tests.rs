@@ -27,7 +27,7 @@ fn tag(text: &str) -> Tag {
 }
 
 fn options(existing: Existing) -> Options {
-    Options { existing, lag: Vec::new(), ..Options::default() }
+    Options { existing, read_back_delays: Vec::new(), ..Options::default() }
 }
 
 async fn go(
@@ -218,7 +218,7 @@ fn strange(how: Strangeness) -> Strange {
 
 #[tokio::test]
 async fn a_registry_that_lags_is_asked_again() {
-    let patient = Options { lag: vec![Duration::ZERO; 3], ..Options::default() };
+    let patient = Options { read_back_delays: vec![Duration::ZERO; 3], ..Options::default() };
     let ours = chart("1.0.0", "a", 1);
     let report = push(&strange(Strangeness::Lags(3)), "h/demo", &ours, &tag("1.0.0"), &patient)
         .await
