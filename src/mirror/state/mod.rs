@@ -161,8 +161,9 @@ pub struct Record {
     /// The digest in its line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<Digest>,
-    /// The fingerprint of its line, if the line gave no digest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The fingerprint of its line, if the line gave no digest. States on disk and in registries
+    /// have it as `essence`, so the name must stay.
+    #[serde(rename = "essence", default, skip_serializing_if = "Option::is_none")]
     pub content_fingerprint: Option<Fingerprint>,
     /// The digest of the manifest for its tag, if the source is a registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -404,6 +405,18 @@ mod tests {
         let packed = state.pack().expect("packed");
         assert_eq!(State::unpack(&packed, &Limits::default()).expect("unpacked"), state);
         assert_eq!(packed, state.pack().expect("packed again"));
+    }
+
+    #[test]
+    fn the_fields_of_a_record_keep_their_names_in_states_that_exist() {
+        let mut record = state().find(&ChartVersion::new("a", "1.0.0")).expect("known").clone();
+        record.content_fingerprint = Some(Fingerprint::of(b"line"));
+        let line = String::from_utf8(State::line_of(&record)).expect("text");
+        assert!(line.contains("\"essence\":\"") && !line.contains("ingerprint"), "{line}");
+        let mut text = state().to_text();
+        text.extend(line.as_bytes());
+        let read = State::parse(&text).expect("read");
+        assert_eq!(read.find(&record.id), Some(&record));
     }
 
     #[test]
