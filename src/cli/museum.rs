@@ -227,7 +227,7 @@ impl ServerArgs {
 
 /// Returns the repository for a URL or a configured name.
 fn configured(files: &Files, text: &str) -> Result<RepositoryEntry> {
-    if !LocationText::parse(text).is_bare() {
+    if LocationText::parse(text).is_url() {
         return Ok(RepositoryEntry { url: text.to_owned(), ..RepositoryEntry::default() });
     }
     files.find(text, &Limits::default())

@@ -26,6 +26,7 @@ use crate::{
         source::{folder, layout, registry, repository},
     },
     oci::{Reference, Registry, chart::LayerOrder},
+    ops::push::read_back::READ_BACK_DELAYS,
     store::{Durability, bundle::Format, layout::Layout},
     template::Template,
 };
@@ -42,8 +43,6 @@ use std::{
 const MAX_SECRET: u64 = 64 * 1024;
 /// The shortest time between two messages about waiting for a host.
 const SELDOM: Duration = Duration::from_secs(15);
-/// Pauses before another read back, in milliseconds. GHCR lags by a few seconds.
-const READ_BACK_DELAYS: [u64; 4] = [500, 1000, 2000, 4000];
 
 /// The settings of one side, from the flags.
 #[derive(Clone, Debug, Default)]
@@ -196,7 +195,7 @@ impl Ends<'_> {
         let template = self.settings.template.as_deref().map(Template::parse).transpose()?;
         let composing = sink_registry::Composing {
             order: LayerOrder::default(),
-            read_back_delays: READ_BACK_DELAYS.map(Duration::from_millis).to_vec(),
+            read_back_delays: READ_BACK_DELAYS.to_vec(),
             limits: self.limits.clone(),
         };
         let to = &self.settings.to;

@@ -46,7 +46,7 @@ impl Destination {
     }
 
     fn parse_registry(text: &str) -> Result<Self> {
-        let rest = text.trim_start_matches("oci://");
+        let rest = text.strip_prefix("oci://").unwrap_or(text);
         let last = rest.rsplit('/').next().unwrap_or(rest);
         if rest.contains('/') && last.contains([':', '@']) {
             return Err(Error::usage(format!(
@@ -128,9 +128,7 @@ pub(crate) fn no_folder(text: &str, of: &str) -> Option<Error> {
 pub(crate) fn refuse_address(folder: Option<&PathBuf>) -> Result<()> {
     let Some(text) = folder.and_then(|folder| folder.to_str()) else { return Ok(()) };
     let port = text.split('/').next().is_some_and(|first| first.contains(':'));
-    let form = LocationText::parse(text);
-    let url = !matches!(form, LocationText::Bare(_) | LocationText::Layout(_));
-    if url || port && is_host(text) {
+    if LocationText::parse(text).is_url() || port && is_host(text) {
         return Err(Error::usage(format!("`{text}` is no folder"))
             .with_hint("name a folder; `chartferry mirror SRC DST` copies between registries"));
     }

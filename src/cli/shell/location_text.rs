@@ -30,6 +30,11 @@ impl<'t> LocationText<'t> {
         }
     }
 
+    /// Returns true for a text with `://`, so that it is neither a layout nor a bare text.
+    pub(crate) fn is_url(self) -> bool {
+        matches!(self, Self::Oci(_) | Self::Http(_) | Self::OtherUrl(_))
+    }
+
     /// Returns true for a text without a scheme.
     pub(crate) fn is_bare(self) -> bool {
         matches!(self, Self::Bare(_))
@@ -60,7 +65,10 @@ mod tests {
             ("demo.tgz", Bare("demo.tgz")),
             ("", Bare("")),
         ] {
-            assert_eq!(LocationText::parse(text), expected, "{text}");
+            let form = LocationText::parse(text);
+            assert_eq!(form, expected, "{text}");
+            let url = text.contains("://") && !text.starts_with("layout:");
+            assert_eq!((form.is_url(), form.is_bare()), (url, matches!(form, Bare(_))), "{text}");
         }
     }
 

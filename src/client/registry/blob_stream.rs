@@ -12,7 +12,6 @@ use crate::{
         Repository,
         auth::access::Action,
         http::{
-            error_response,
             failure::{AttemptError, TransportError},
             message::{Request, text},
             redirect::follow,
@@ -117,13 +116,7 @@ impl Reading {
                 Err(AttemptError::Fatal(error)) => return Err(error),
             };
             if !repository.client.pause(&repository.host, &mut self.tries, &act, &cause).await? {
-                return Err(match cause {
-                    RetryCause::Refused(full) => {
-                        error_response::from_registry(repository.registry(), &act, &full)
-                    }
-                    RetryCause::Transport(fault) => fault.into_error(&act),
-                    RetryCause::Damaged(error) => error,
-                });
+                return Err(cause.into_error(repository.registry(), &act));
             }
         }
     }

@@ -119,8 +119,7 @@ impl Repository {
                         .into())
                     }
                     Ok(Reply::Refused(full)) => Err(RetryCause::Refused(full).into()),
-                    Err(AttemptError::Again(fault)) => Err(RetryCause::Transport(fault).into()),
-                    Err(AttemptError::Fatal(error)) => Err(AttemptError::Fatal(error)),
+                    Err(error) => Err(error.into()),
                 };
                 if is_beyond(partial.len(), furthest, blob.size) {
                     furthest = partial.len();
@@ -141,13 +140,7 @@ impl Repository {
                 continue;
             }
             if !client.pause(&self.host, &mut tries, &act, &cause).await? {
-                return Err(match cause {
-                    RetryCause::Refused(full) => {
-                        error_response::from_registry(self.registry(), &act, &full)
-                    }
-                    RetryCause::Transport(fault) => fault.into_error(&act),
-                    RetryCause::Damaged(error) => error,
-                });
+                return Err(cause.into_error(self.registry(), &act));
             }
         }
     }

@@ -47,22 +47,22 @@ impl Client {
         let act = format!("list the repositories of `{registry}`");
         let pages: Vec<Page> = self.pages(&ticket, &act, url).await?;
         let listed = pages.into_iter().flat_map(|page| page.repositories);
-        Ok(self.lawful(&ticket.host, "repository", listed))
+        Ok(self.parse_all(&ticket.host, "repository", listed))
     }
 
     /// Parses the items of a list, such as names of repositories, and removes duplicates. It leaves
     /// out invalid items with one warning.
-    fn lawful<T: FromStr + Clone + Eq + std::hash::Hash>(
+    fn parse_all<T: FromStr + Clone + Eq + std::hash::Hash>(
         &self,
         host: &Host,
         what: &str,
         listed: impl Iterator<Item = String>,
     ) -> Vec<T> {
-        let (mut lawful, mut rest) = (Vec::new(), Vec::new());
+        let (mut valid, mut rest) = (Vec::new(), Vec::new());
         let mut seen = HashSet::new();
         for name in listed {
             match name.parse::<T>() {
-                Ok(item) if seen.insert(item.clone()) => lawful.push(item),
+                Ok(item) if seen.insert(item.clone()) => valid.push(item),
                 Ok(_) => {}
                 Err(_) => rest.push(name),
             }
@@ -78,7 +78,7 @@ impl Client {
                 self.options().notify.tell(ClientEvent::Warning { host, text });
             }
         }
-        lawful
+        valid
     }
 
     /// Downloads and parses every page.
@@ -168,7 +168,7 @@ impl Tags for Repository {
             _ => error,
         })?;
         let listed = pages.into_iter().flat_map(|page| page.tags);
-        Ok(self.client.lawful(&self.host, "tag", listed))
+        Ok(self.client.parse_all(&self.host, "tag", listed))
     }
 
     async fn delete(&self, target: &TagOrDigest) -> Result<()> {

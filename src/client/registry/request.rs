@@ -20,6 +20,7 @@ use crate::{
             transport::{StreamedResponse, Transport},
         },
     },
+    oci::Registry,
 };
 use ::http::{HeaderValue, StatusCode};
 
@@ -379,6 +380,14 @@ impl RetryCause {
             Self::Refused(full) => Ok(full),
             Self::Transport(fault) => Err(fault.into_error(act)),
             Self::Damaged(error) => Err(error),
+        }
+    }
+
+    /// Returns the error of a request to `registry` whose retries have ended.
+    pub(crate) fn into_error(self, registry: &Registry, act: &str) -> Error {
+        match self.into_answer(act) {
+            Ok(refused) => error_response::from_registry(registry, act, &refused),
+            Err(error) => error,
         }
     }
 

@@ -222,20 +222,14 @@ impl Upload<'_> {
     }
 
     fn give_up(&self, cause: RetryCause) -> Error {
-        match cause {
-            RetryCause::Transport(fault) => fault.into_error(&self.act),
-            RetryCause::Damaged(error) => error,
-            RetryCause::Refused(full) if is_wrong_digest(&full) => {
-                let error =
-                    error_response::from_registry(self.repository.registry(), &self.act, &full);
-                Error::new(ErrorKind::Integrity, error.message()).with_hint(
-                    "the registry received other bytes than were sent: check the proxies on the way",
-                )
-            }
-            RetryCause::Refused(full) => {
-                error_response::from_registry(self.repository.registry(), &self.act, &full)
-            }
+        let wrong_digest = matches!(&cause, RetryCause::Refused(full) if is_wrong_digest(full));
+        let error = cause.into_error(self.repository.registry(), &self.act);
+        if !wrong_digest {
+            return error;
         }
+        Error::new(ErrorKind::Integrity, error.message()).with_hint(
+            "the registry received other bytes than were sent: check the proxies on the way",
+        )
     }
 
     fn goes_in_chunks(&self, failed_puts: u32) -> bool {

@@ -20,7 +20,7 @@ use crate::{
         state::{Outcome, Record},
     },
     ops::push::Verify,
-    store::blocking,
+    store::{BlobBytes, blocking},
 };
 use std::{
     collections::HashSet,
@@ -355,8 +355,8 @@ impl Carrier {
                 _ => Stop::Failed(error),
             })?;
         reserved.shrink(match &payload.archive {
-            crate::store::BlobBytes::Memory(bytes) => bytes.len() as u64,
-            crate::store::BlobBytes::File(_) => 0,
+            BlobBytes::Memory(bytes) => bytes.len() as u64,
+            BlobBytes::File(_) => 0,
         });
         let listed = job.candidate.id.chart.rsplit('/').next().unwrap_or_default();
         if let Some(other) = payload.metadata.other_than(listed, "") {

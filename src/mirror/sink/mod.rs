@@ -254,7 +254,7 @@ impl Sink {
         match self {
             Self::Bundle(sink) => sink.tag(place, alias).await,
             Self::Layout(sink) => sink.tag(place, alias).await,
-            Self::Registry(sink) => self.advised(sink.tag(place, alias).await),
+            Self::Registry(sink) => sink.tag(place, alias).await.map_err(refused),
             Self::Folder(_) | Self::Museum(_) => Err(Error::usage("there are no tags here")),
         }
     }
@@ -266,10 +266,10 @@ impl Sink {
     pub async fn delete(&self, place: &Target, manifest: Option<&Digest>) -> Result<()> {
         match self {
             Self::Folder(sink) => sink.delete(place).await,
-            Self::Museum(sink) => self.advised(sink.delete(place).await),
+            Self::Museum(sink) => sink.delete(place).await.map_err(refused_by_museum),
             Self::Bundle(sink) => sink.delete(place, manifest).await,
             Self::Layout(sink) => sink.delete(place, manifest).await,
-            Self::Registry(sink) => self.advised(sink.delete(place, manifest).await),
+            Self::Registry(sink) => sink.delete(place, manifest).await.map_err(refused),
         }
     }
 
@@ -281,7 +281,7 @@ impl Sink {
         match self {
             Self::Folder(sink) => sink.describe(metadata).await,
             Self::Layout(sink) => sink.describe(group, metadata).await,
-            Self::Registry(sink) => self.advised(sink.describe(group, metadata).await),
+            Self::Registry(sink) => sink.describe(group, metadata).await.map_err(refused),
             Self::Bundle(_) => Err(Error::usage("a bundle holds charts alone")),
             Self::Museum(_) => Err(Error::usage("a ChartMuseum takes no file for Artifact Hub")
                 .with_advice(Advice::SetArtifactHubId)),

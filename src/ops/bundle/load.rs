@@ -538,7 +538,7 @@ async fn fill(
             judge_part(charts, &part, limits).await?;
             for path in files.get(&part.digest).into_iter().flatten() {
                 let (part, path) = (part.clone(), path.clone());
-                blocking(move || save(&part, &path)).await?;
+                blocking(move || part.content.save(&path)).await?;
                 written += 1;
             }
         }
@@ -569,8 +569,4 @@ async fn list(
     indexing.limits = options.limits.clone();
     let folder = folder.to_owned();
     blocking(move || index::index(&folder, &indexing)).await.map(drop)
-}
-
-fn save(part: &Part, path: &Path) -> Result<()> {
-    part.content.save(path)
 }

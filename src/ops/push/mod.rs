@@ -5,17 +5,16 @@ pub(super) mod compare;
 pub mod prepare;
 pub(crate) mod read_back;
 
-use crate::store::BlobBytes;
 use crate::{
     ErrorKind, Result,
     chart::Metadata,
     limits::Limits,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest, chart, media},
-    store::{BlobSource, Fetch, Push},
+    store::{BlobBytes, BlobSource, Fetch, Push},
 };
 use bytes::Bytes;
 use compare::{Likeness, compare, no_chart, taken};
-use read_back::read_back;
+use read_back::{READ_BACK_DELAYS, read_back};
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -69,7 +68,7 @@ impl Default for Options {
             existing: Existing::default(),
             order: chart::LayerOrder::default(),
             annotations: BTreeMap::new(),
-            read_back_delays: [500, 1000, 2000, 4000].map(Duration::from_millis).to_vec(),
+            read_back_delays: READ_BACK_DELAYS.to_vec(),
             limits: Limits::default(),
         }
     }

@@ -260,7 +260,7 @@ pub async fn save_annotated<R: crate::store::Push>(
     annotations: &BTreeMap<String, String>,
 ) -> Result<Manifest> {
     let provenance = chart.provenance_descriptor();
-    let (config, manifest) = chart.manifest(crate::oci::chart::LayerOrder::default(), annotations);
+    let (config, manifest) = chart.manifest(chart::LayerOrder::default(), annotations);
     let blobs = super::blobs(chart, &config, provenance.as_ref());
     repository.push_artifact(&blobs, &manifest, Some(tag)).await?;
     Ok(manifest)

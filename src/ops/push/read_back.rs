@@ -9,6 +9,14 @@ use crate::{
 };
 use std::time::Duration;
 
+/// Default pauses before a further read back. GHCR lags by a few seconds.
+pub(crate) const READ_BACK_DELAYS: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_millis(1000),
+    Duration::from_millis(2000),
+    Duration::from_millis(4000),
+];
+
 pub(crate) async fn read_back<R: Fetch>(
     repository: &R,
     name: &str,
