@@ -110,6 +110,8 @@ pub struct Candidate {
     pub origin: Option<Digest>,
     /// The state of its provenance file according to the source's listing.
     pub provenance: Provenance,
+    /// The fingerprint of its provenance file, if the source is a folder that has one.
+    pub provenance_fingerprint: Option<Fingerprint>,
 }
 
 impl Candidate {

@@ -193,6 +193,11 @@ impl Carrier {
         if !rewritten {
             expected.extend(job.candidate.digest.clone());
         }
+        if matches!(self.source, Source::Layout(_)) && !expected.is_empty() {
+            // The manifest only promises the archive, whose file may be damaged.
+            let mut reserved = self.budget.reserve().await;
+            self.fetch(job, &mut reserved).await?;
+        }
         if expected.is_empty() {
             // Without a record or a list that has a digest, the archive is the reference.
             let mut reserved = self.budget.reserve().await;

@@ -167,7 +167,7 @@ impl<'a> Run<'a> {
             Listing::Unchanged => return self.unchanged(),
             Listing::Charts(listed) => listed,
         };
-        self.report.warnings.extend(listed.warnings.iter().cloned());
+        self.warn(listed.warnings.clone());
         let ids: HashSet<ChartVersion> =
             listed.candidates.iter().map(|candidate| candidate.id.clone()).collect();
         let still_listed = seen.is_some_and(|seen| seen == listed.seen);
@@ -466,6 +466,7 @@ pub(super) fn renewed(known: Record, job: &Job) -> Record {
         line: now.line,
         index: now.index,
         content_fingerprint: now.content_fingerprint,
+        provenance_fingerprint: now.provenance_fingerprint,
         origin,
         ..known
     }

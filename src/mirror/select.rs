@@ -365,6 +365,7 @@ pub(super) mod tests {
             deprecated: false,
             fingerprint: Fingerprint::of(format!("{chart} {version}").as_bytes()),
             content_fingerprint: None,
+            provenance_fingerprint: None,
             origin: None,
             provenance: Provenance::Unasked,
         }

@@ -72,7 +72,7 @@ impl Run<'_> {
     }
 
     /// Adds warnings that later runs repeat while nothing changes.
-    fn warn(&mut self, warnings: Vec<String>) {
+    pub(crate) fn warn(&mut self, warnings: Vec<String>) {
         self.report.warnings.extend(warnings.iter().cloned());
         self.after.header.remarks.extend(warnings);
     }

@@ -583,6 +583,7 @@ pub(crate) fn record(job: &Job, outcome: Outcome) -> Record {
         alias: None,
         attached: 0,
         provenance: job.provenance,
+        provenance_fingerprint: job.candidate.provenance_fingerprint,
         reason: None,
     }
 }

@@ -8,6 +8,7 @@ use super::{
     report::{Mode, Status, Told},
     run::Run,
     sink::{Naming, Sink, Target},
+    source::Source,
     state::{Key, Record, State},
 };
 use crate::Result;
@@ -105,7 +106,13 @@ impl Run<'_> {
             ledger.write(&self.after)?;
         }
         // A change of times alone does not justify a request.
-        if self.before.as_ref().is_some_and(|before| before.says_as_much_as(&self.after)) {
+        let is_local = matches!(self.source, Source::Folder(_) | Source::Layout(_));
+        let is_written = self.before.as_ref().is_some_and(|before| {
+            before.says_as_much_as(&self.after)
+                // Without it, every later run would hash the files again.
+                && !(is_local && before.header.seen != self.after.header.seen)
+        });
+        if is_written {
             return Ok(());
         }
         if let Err(error) = remember(self.sink, &self.key, self.after.clone()).await {

@@ -172,9 +172,10 @@ fn action(
         outcome if outcome.is_in_step() && record.shape != shape => Action::Look,
         outcome if outcome.is_in_step() && same => {
             let unseen = outcome == Outcome::Present && presence != Presence::Equal;
-            // The source lists a provenance file now, but had none at the last request.
+            // Since the last request the source lists a provenance file, or another one.
             let signed = candidate.provenance == Provenance::There
-                && record.provenance != Provenance::There
+                && (record.provenance != Provenance::There
+                    || candidate.provenance_fingerprint != record.provenance_fingerprint)
                 && shape.is_none();
             let changed = has_changed(wanted, record, present);
             if memory == RecordUse::Compared || unseen || signed || changed {

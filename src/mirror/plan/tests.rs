@@ -33,6 +33,7 @@ fn record(candidate: &Candidate, outcome: Outcome) -> Record {
         alias: None,
         attached: 0,
         provenance: Provenance::Missing,
+        provenance_fingerprint: None,
         reason: None,
     }
 }

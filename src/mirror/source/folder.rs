@@ -1,18 +1,26 @@
-//! A folder as source. It lists index.yaml if there is one. Otherwise it reads every archive whole,
-//! because only Chart.yaml names the chart. The folder contains the archives and their `.prov`
-//! files.
+//! A folder as source. It lists index.yaml if there is one, and hashes the archives that the index
+//! lists. Otherwise it reads every archive whole, because only Chart.yaml names the chart. The
+//! folder contains the archives and their `.prov` files.
 
-use super::{CacheValidator, Listed, Listing, Peek, repository};
+use super::{
+    CacheValidator, Listed, Listing, Peek,
+    file_stamps::{FileStamps, digests},
+    repository,
+};
 use crate::{
     Error, ErrorKind, Result,
     digest::Digest,
     index::{Index, ListedDigest},
     limits::Limits,
     mirror::candidate::{Ask, Candidate, ChartVersion, Fingerprint, Payload, Provenance},
-    ops::push::prepare::{self, Beside},
+    ops::{
+        index,
+        push::prepare::{self, Beside},
+    },
     store::blocking,
 };
 use std::{
+    collections::HashSet,
     fs::{self, File},
     io::{self, Read},
     path::{Component, Path, PathBuf},
@@ -47,11 +55,6 @@ impl Folder {
     #[must_use]
     pub fn with_provenance(self, provenance: Ask) -> Self {
         Self { provenance, ..self }
-    }
-
-    /// Returns true if a file of the folder has provenance, and the run wants it.
-    fn is_signed(&self, name: &str) -> bool {
-        self.provenance == Ask::Provenance && self.root.join(format!("{name}.prov")).exists()
     }
 
     pub(super) fn identity(&self) -> &str {
@@ -102,29 +105,52 @@ impl Folder {
             |error| error.context(format!("`{}` is not an index of charts", path.display())),
         )?;
         let mut listed = repository::listed(&index, "", CacheValidator::default())?;
-        let mut signed = Vec::new();
         // A folder is not cut, whatever its number of versions.
         listed.cut = None;
         for candidate in &mut listed.candidates {
-            let files: Vec<String> =
-                candidate.urls.iter().filter_map(|url| self.file_of(url)).collect();
-            candidate.provenance = match files.first() {
-                Some(name) if self.is_signed(name) => {
-                    signed.push(Fingerprint::of(name.as_bytes()));
-                    Provenance::There
-                }
-                _ => Provenance::Missing,
-            };
-            candidate.urls = files;
+            candidate.urls = candidate.urls.iter().filter_map(|url| self.file_of(url)).collect();
         }
-        // An index does not list provenance files, so a later file does not change it.
-        let fingerprint = Fingerprint::join(signed.into_iter().chain([text]));
+        // An index does not describe the folder: files are added, replaced and removed without it.
+        let archives = index::archives(&self.root, &self.limits)?;
+        let named = listed.candidates.iter().filter_map(|one| one.urls.first());
+        let stamps = self.stamps(named.chain(&archives));
+        let fingerprint = Fingerprint::join([text, stamps.fingerprint()]);
         if seen.is_some_and(|seen| seen.fingerprint == fingerprint) {
             return Ok(Listing::Unchanged);
         }
+        let files: Vec<_> = listed.candidates.iter().map(|one| one.urls.first().cloned()).collect();
+        let digests = digests(&self.root, &files);
+        for (candidate, digest) in listed.candidates.iter_mut().zip(digests) {
+            self.describe(candidate, &stamps);
+            confirm(candidate, digest);
+        }
+        listed.warnings.extend(unlisted(archives, &files));
         listed.seen.fingerprint = fingerprint;
         listed.index = Some(index);
         Ok(Listing::Charts(listed))
+    }
+
+    /// Returns the stamps of these archives and their provenance files.
+    fn stamps<'a>(&self, archives: impl IntoIterator<Item = &'a String>) -> FileStamps {
+        let files = archives.into_iter().flat_map(|name| {
+            let provenance = match self.provenance {
+                Ask::Provenance => Some(format!("{name}.prov")),
+                Ask::Nothing => None,
+            };
+            [Some(name.clone()), provenance].into_iter().flatten()
+        });
+        FileStamps::of(&self.root, files)
+    }
+
+    /// Sets the state of a version's provenance file.
+    fn describe(&self, candidate: &mut Candidate, stamps: &FileStamps) {
+        let name = candidate.urls.first();
+        let stamp = name.and_then(|name| stamps.fingerprint_of(&format!("{name}.prov")));
+        candidate.provenance = match stamp {
+            Some(_) => Provenance::There,
+            None => Provenance::Missing,
+        };
+        candidate.provenance_fingerprint = stamp;
     }
 
     /// Returns the file for an entry's URL: its path below the folder, or the last part of a web
@@ -145,17 +171,12 @@ impl Folder {
         for entry in fs::read_dir(&self.root).map_err(fail)? {
             let entry = entry.map_err(fail)?;
             let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
-            if !name.ends_with(".tgz") && !name.ends_with(".tgz.prov") {
-                continue;
+            if name.ends_with(".tgz") {
+                files.push(name);
             }
-            if name.ends_with(".prov") && self.provenance == Ask::Nothing {
-                continue;
-            }
-            let meta = entry.metadata().map_err(fail)?;
-            files.push((name, meta.len(), meta.modified().ok()));
         }
-        files.sort();
-        let fingerprint = Fingerprint::of(format!("{files:?}").as_bytes());
+        let stamps = self.stamps(&files);
+        let fingerprint = stamps.fingerprint();
         if seen.is_some_and(|seen| seen.fingerprint == fingerprint) {
             return Ok(Listing::Unchanged);
         }
@@ -163,17 +184,15 @@ impl Folder {
             seen: CacheValidator { fingerprint, ..CacheValidator::default() },
             ..Listed::default()
         };
-        for (name, size, _) in files {
-            if name.ends_with(".prov") {
-                continue;
-            }
+        files.sort();
+        for name in files {
             match prepare::from_archive(&self.root.join(&name), Beside::Leave, &self.limits) {
                 Ok(chart) => {
                     let (is, version) = (&chart.metadata.name, &chart.metadata.version);
                     if name != format!("{is}-{version}.tgz") {
                         listed.warnings.push(format!("`{name}` holds {is} {version}"));
                     }
-                    listed.candidates.push(Candidate {
+                    let mut candidate = Candidate {
                         id: ChartVersion::new(chart.metadata.name, chart.metadata.version),
                         created: chart.created.unwrap_or_default(),
                         fingerprint: Fingerprint::of(chart.content.digest.as_str().as_bytes()),
@@ -181,14 +200,13 @@ impl Folder {
                         deprecated: chart.metadata.deprecated,
                         content_fingerprint: None,
                         origin: None,
-                        provenance: if self.is_signed(&name) {
-                            Provenance::There
-                        } else {
-                            Provenance::Missing
-                        },
+                        provenance: Provenance::Missing,
+                        provenance_fingerprint: None,
                         listed: ListedDigest::Missing,
                         urls: vec![name],
-                    });
+                    };
+                    self.describe(&mut candidate, &stamps);
+                    listed.candidates.push(candidate);
                 }
                 // The download refuses it with the reason. It counts until it is repaired.
                 Err(error) => {
@@ -196,7 +214,7 @@ impl Folder {
                     if id.version.is_empty() {
                         listed.warnings.push(format!("`{name}` is not a chart: {}", error.chain()));
                     }
-                    let of = format!("{name} {size}");
+                    let of = stamps.fingerprint_of(&name).unwrap_or_default();
                     listed.candidates.push(Candidate {
                         id,
                         created: String::new(),
@@ -204,10 +222,11 @@ impl Folder {
                         listed: ListedDigest::Missing,
                         urls: vec![name],
                         deprecated: false,
-                        fingerprint: Fingerprint::of(of.as_bytes()),
-                        content_fingerprint: Some(Fingerprint::of(of.as_bytes())),
+                        fingerprint: of,
+                        content_fingerprint: Some(of),
                         origin: None,
                         provenance: Provenance::Missing,
+                        provenance_fingerprint: None,
                     });
                 }
             }
@@ -263,6 +282,42 @@ impl Folder {
             Some(created) => Payload { created: Some(created), ..payload },
             None => payload,
         })
+    }
+}
+
+/// Compares an entry with the digest of its file. If they differ, or there is no such file, only
+/// the download can decide, so the candidate gets no digest.
+fn confirm(candidate: &mut Candidate, file: Option<Digest>) {
+    let found = file.as_ref().map_or("no file", Digest::as_str);
+    let line = [candidate.fingerprint, Fingerprint::of(found.as_bytes())];
+    candidate.fingerprint = Fingerprint::join(line);
+    candidate.content_fingerprint = Some(candidate.fingerprint);
+    candidate.digest = match &candidate.listed {
+        ListedDigest::Missing => file,
+        _ => candidate.digest.take().filter(|listed| file.as_ref() == Some(listed)),
+    };
+}
+
+/// Warns of the archives that the index does not list.
+fn unlisted(archives: Vec<String>, listed: &[Option<String>]) -> Option<String> {
+    /// The number of archives that the warning names.
+    const NAMED: usize = 3;
+    let listed: HashSet<&str> = listed.iter().flatten().map(String::as_str).collect();
+    let others: Vec<String> = archives
+        .into_iter()
+        .filter(|name| !listed.contains(name.as_str()))
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let names = others[..others.len().min(NAMED)].join(", ");
+    match others.len() {
+        0 => None,
+        1 => Some(format!("index.yaml does not list {names}, so it is skipped")),
+        2..=NAMED => Some(format!("index.yaml does not list {names}, so they are skipped")),
+        many => Some(format!(
+            "index.yaml does not list {many} archives of the folder, so they are skipped: {names} \
+             and {} more",
+            many - NAMED
+        )),
     }
 }
 

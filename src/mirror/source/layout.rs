@@ -165,6 +165,7 @@ impl Layout {
             deprecated: metadata.deprecated,
             fingerprint: Fingerprint::of(entry.digest.as_str().as_bytes()),
             content_fingerprint: None,
+            provenance_fingerprint: None,
             origin: None,
             provenance: match found.provenance {
                 Some(_) => Provenance::There,
@@ -198,6 +199,7 @@ impl Layout {
             deprecated: false,
             fingerprint: Fingerprint::of(entry.digest.as_str().as_bytes()),
             content_fingerprint: None,
+            provenance_fingerprint: None,
             origin: None,
             provenance: Provenance::Missing,
         })))

@@ -2,6 +2,7 @@
 //! version at a time. A new kind needs a file here and a variant below; the engine does not know
 //! it.
 
+mod file_stamps;
 pub mod folder;
 pub mod layout;
 pub mod registry;

@@ -203,6 +203,7 @@ impl Registry {
                     digest: None,
                     fingerprint: Fingerprint::of(locator.as_bytes()),
                     content_fingerprint: Some(Fingerprint::of(locator.as_bytes())),
+                    provenance_fingerprint: None,
                     origin,
                     listed: ListedDigest::Missing,
                     urls: vec![format!("{full}:{tag}")],

@@ -319,6 +319,7 @@ fn candidate(chart: &str, line: &Line, base: &str) -> Result<Candidate> {
         deprecated: line.deprecated(),
         fingerprint: Fingerprint::of(line.fingerprint().as_str().as_bytes()),
         content_fingerprint,
+        provenance_fingerprint: None,
         origin: None,
         provenance: Provenance::Unasked,
     })

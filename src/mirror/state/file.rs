@@ -110,6 +110,7 @@ mod tests {
             alias: None,
             attached: 0,
             provenance: Provenance::Unasked,
+            provenance_fingerprint: None,
             reason: None,
         }
     }

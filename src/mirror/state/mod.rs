@@ -189,6 +189,9 @@ pub struct Record {
     /// The known state of its provenance file.
     #[serde(default)]
     pub provenance: Provenance,
+    /// The fingerprint of its provenance file, if the source is a folder that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance_fingerprint: Option<Fingerprint>,
     /// The reason for its absence, or another remark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -392,6 +395,7 @@ mod tests {
                 alias: None,
                 attached: 0,
                 provenance: Provenance::Missing,
+                provenance_fingerprint: None,
                 reason: None,
             });
         }

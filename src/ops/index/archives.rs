@@ -14,6 +14,7 @@ use crate::{
     chart::{Metadata, time::Time},
     digest::{Algorithm, Hasher},
     index::{Entry, Line},
+    limits::Limits,
     oci::Tag,
 };
 use std::{
@@ -93,7 +94,7 @@ pub(super) enum Archive {
 }
 
 /// Returns the files `*.tgz` of the folder, then those of the folders below it, each set by name.
-pub(super) fn find(folder: &Path, options: &Options) -> Result<Vec<Found>> {
+pub(super) fn find(folder: &Path, depth: Depth, limits: &Limits) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     let mut below = Vec::new();
     let mut held = HELD;
@@ -101,13 +102,13 @@ pub(super) fn find(folder: &Path, options: &Options) -> Result<Vec<Found>> {
     below.sort();
     let mut level: Vec<PathBuf> = below;
     // More levels of folders than in any index mean that a mount makes a folder contain itself.
-    for _ in 0..options.limits.depth {
+    for _ in 0..limits.depth {
         let mut next = Vec::new();
         for name in level {
             let place = folder.join(&name);
             // As with Go's glob, a folder that cannot be listed counts as empty.
             let (mut inner, mut below) = (Vec::new(), Vec::new());
-            let deeper = match options.depth {
+            let deeper = match depth {
                 Depth::Two => None,
                 // A link may form a loop. Only the first level follows it, as Helm does.
                 Depth::Every if place.is_symlink() => None,

@@ -11,7 +11,7 @@ use crate::{
 use archives::{Archive, Found};
 use bytes::Bytes;
 use listing::{Has, Item, Listing};
-use sidecar::{Head, Record, Sidecar, Stamp};
+use sidecar::{Head, Record, Sidecar};
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
@@ -19,6 +19,8 @@ use std::{
     path::{Path, PathBuf},
     thread,
 };
+
+pub(crate) use sidecar::{AT_REST, Stamp};
 
 mod archives;
 mod folder;
@@ -146,6 +148,15 @@ pub enum Outcome {
     Unchanged,
 }
 
+/// Returns the paths of the archives that [`index`] would read in `folder` and the folders in it.
+///
+/// # Errors
+/// `Io` if the folder cannot be listed.
+pub(crate) fn archives(folder: &Path, limits: &Limits) -> Result<Vec<String>> {
+    let found = archives::find(folder, Depth::Two, limits)?;
+    Ok(found.iter().map(archives::Found::path).collect())
+}
+
 /// Indexes `folder`: every `*.tgz` in it and in the folders that `depth` names. It reads each whole
 /// and validates it as Helm's loader does. index.yaml appears complete or not at all. It is not
 /// touched if only its own time would change. The results are kept in `.chartferry-index` beside
@@ -156,7 +167,7 @@ pub enum Outcome {
 /// are not charts.
 pub fn index(folder: &Path, options: &Options) -> Result<Report> {
     let path = folder.join("index.yaml");
-    let found = archives::find(folder, options)?;
+    let found = archives::find(folder, options.depth, &options.limits)?;
     let before = Sidecar::load(folder, &options.limits);
     let settings = settings(options);
     let merge = merge_stamp(options, &path);

@@ -23,11 +23,11 @@ const HEAD: usize = 5;
 /// The time that a file must be unchanged before its times prove its content: 20 ms. That is twice
 /// the coarsest tick of a file system's clock on Linux. A younger file could change again within
 /// the same tick.
-const AT_REST: Duration = Duration::from_millis(20);
+pub(crate) const AT_REST: Duration = Duration::from_millis(20);
 
 /// The data that proves a file's content without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     size: u64,
     /// The modification time in nanoseconds since 1970. Any program can set it.
     modified: i128,
@@ -38,7 +38,7 @@ pub(super) struct Stamp {
 
 impl Stamp {
     /// Returns the stamp of the file at `path`, if there is one.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let found = fs::metadata(path).ok()?;
         Some(Self::from(&found))
     }
@@ -79,6 +79,12 @@ impl Stamp {
         self.size
     }
 
+    /// Returns true if the file changed so recently that it could change again within the same
+    /// tick, with the same times.
+    pub(crate) fn is_young(&self) -> bool {
+        self.changed.max(self.modified) > at_rest()
+    }
+
     /// Returns true if a file with the stamp `now` is unchanged since this stamp.
     pub(super) fn is_known(&self, now: &Self) -> bool {
         self == now && self.inode != Self::YOUNG
@@ -102,6 +108,14 @@ impl Stamp {
             inode: fields.next()?.parse().ok()?,
         })
     }
+}
+
+/// Returns the time, in nanoseconds since 1970, after which a change is too recent to be proved by
+/// its time.
+fn at_rest() -> i128 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let then = since.map_or(0, |now| now.saturating_sub(AT_REST).as_nanos());
+    i128::try_from(then).unwrap_or(0)
 }
 
 /// Writes a number. Numbers of 64 bits are written and read several times as fast as those of 128
@@ -256,10 +270,7 @@ pub(super) fn save<'t>(
     head: &Head,
     records: impl Iterator<Item = Record<'t>>,
 ) -> Result<()> {
-    let at_rest = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |now| now.saturating_sub(AT_REST).as_nanos());
-    let text = write(head, records, i128::try_from(at_rest).unwrap_or(0));
+    let text = write(head, records, at_rest());
     let sum = checksum(&text);
     let path = folder.join(NAME);
     let fill = buffered(|out| {

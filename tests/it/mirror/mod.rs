@@ -7,6 +7,7 @@ mod dead;
 mod dependencies;
 mod drift;
 mod ends;
+mod folder;
 mod hints;
 mod moved;
 mod names;
