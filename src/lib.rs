@@ -60,7 +60,7 @@
 //! - [`advice`], [`error`], [`limits`]: remedies as data, the error type, all caps.
 //! - `atomic_file`: files written whole or not at all.
 //! - [`digest`]: digests and their hashers.
-//! - `quote`: text as Go quotes it in errors, and redaction.
+//! - `quote`: text as Go quotes it in errors. `redact`: text without secrets.
 //! - [`version`], [`constraint`]: loose versions and Helm's constraint language.
 //! - [`template`]: text with names in it.
 //! - [`json`], [`yaml`]: JSON as Go writes it, YAML as Helm reads and writes it.
@@ -92,6 +92,7 @@ pub mod mirror;
 pub mod oci;
 pub mod ops;
 mod quote;
+mod redact;
 #[cfg(feature = "server")]
 pub mod server;
 mod spool;

@@ -6,7 +6,7 @@ use super::{
     shell::{
         exit::Exit,
         location::LayoutReference,
-        location_text::LocationText,
+        location_grammar::LocationText,
         output::{self, Format as Output},
         remote::RemoteArgs,
     },

@@ -23,7 +23,7 @@ use crate::{
         package,
         repository::{listed::OnMismatch, open::Opener},
     },
-    quote,
+    quote, redact,
 };
 use clap::{Args, Subcommand};
 use std::{
@@ -266,6 +266,6 @@ fn tell(run: &Run) -> impl Fn(Event) + Sync {
             Event::Warning(text) => return talk.warn(&text),
         };
         // Helm's lines go to stdout. A closed stdout does not stop the work.
-        let _ = output::println(quote::without_proof(&line));
+        let _ = output::println(redact::without_proof(&line));
     }
 }

@@ -8,7 +8,7 @@ use super::{
         duration,
         exit::Exit,
         links::LinkArgs,
-        location_text::LocationText,
+        location_grammar::LocationText,
         output::{self, Format},
         progress::Progress,
         remote::{TransportArgs, password_from_stdin},
@@ -29,7 +29,7 @@ use crate::{
         package,
         repository::Files,
     },
-    quote::without_proof,
+    redact::without_proof,
 };
 use clap::{Args, Subcommand};
 use futures_util::StreamExt;

@@ -8,7 +8,7 @@ use super::{
     shell::{
         exit::Exit,
         location::{LayoutReference, Location, is_in_repository},
-        location_text::LocationText,
+        location_grammar::LocationText,
         output::Format,
         progress::Progress,
         remote::RemoteArgs,
@@ -26,7 +26,7 @@ use crate::{
         repository::open::{archive_name, beside, file_name},
         tags::{ChartRequest, Devel},
     },
-    quote::without_proof,
+    redact::without_proof,
     store::BlobBytes,
     version::Version,
 };

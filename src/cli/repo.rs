@@ -18,7 +18,7 @@ use crate::{
     index::config::RepositoryEntry,
     limits::Limits,
     ops::repository::{self as op, Add, Added, Event, Existing, Gone, open::Opener},
-    quote,
+    quote, redact,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -242,8 +242,8 @@ pub(super) fn tell(run: &Run, event: &Event<'_>) {
         Event::Failed(repository, error) => output::println(format!(
             "...Unable to get an update from the {} chart repository ({}):\n\t{}",
             quote::go(&repository.name),
-            quote::without_proof(&repository.url),
-            quote::without_proof(&error.chain())
+            redact::without_proof(&repository.url),
+            redact::without_proof(&error.chain())
         )),
         Event::Warning(text) => {
             run.talk.warn(text);
@@ -264,7 +264,7 @@ fn list(run: &Run, args: &ListArgs) -> Result<Exit> {
     let all = run.repository_files().load(&Limits::default())?.repositories;
     let rows: Vec<Row<'_>> = all
         .iter()
-        .map(|one| Row { name: &one.name, url: quote::without_proof(&one.url) })
+        .map(|one| Row { name: &one.name, url: redact::without_proof(&one.url) })
         .collect();
     match args.output {
         Format::Table if rows.is_empty() => run.talk.info("no repositories to show"),

@@ -5,7 +5,7 @@ use super::{
     shell::{
         exit::Exit,
         location::{LayoutReference, is_in_repository},
-        location_text::LocationText,
+        location_grammar::LocationText,
         output::{self, Format},
         remote::RemoteArgs,
         repository_flags::{self, Chart, RepositoryArgs},
@@ -19,9 +19,10 @@ use crate::{
         any_repository::AnyRepository,
         chart_manifest::first_chart,
         pull::Provenance,
+        tag_not_found,
         tags::{self as op, ChartRequest, Devel},
     },
-    quote::without_proof,
+    redact::without_proof,
     store::{Resolve, Tags},
 };
 use clap::Args;
@@ -182,7 +183,7 @@ async fn resolve_registry(
         ([], target) => {
             let Some(found) = place.resolve(&target).await? else {
                 return Err(match target {
-                    TagOrDigest::Tag(tag) => op::missing(&place, &name, &tag, None).await,
+                    TagOrDigest::Tag(tag) => tag_not_found::error(&place, &name, &tag, None).await,
                     TagOrDigest::Digest(digest) => {
                         Error::not_found(format!("{name}@{digest}: not found"))
                     }

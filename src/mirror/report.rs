@@ -2,7 +2,7 @@
 //! `docs/mirror.md`.
 
 use super::{candidate::ChartVersion, shard::Shard, state::Outcome};
-use crate::{digest::Digest, quote::without_proof};
+use crate::{digest::Digest, redact::without_proof};
 use serde::Serialize;
 
 /// The kind of run.

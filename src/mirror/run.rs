@@ -21,7 +21,7 @@ use super::{
     },
     stop::interrupted,
 };
-use crate::{Error, ErrorKind, Result, quote::without_proof};
+use crate::{Error, ErrorKind, Result, redact::without_proof};
 use std::{
     collections::{HashSet, VecDeque},
     sync::{Arc, atomic::AtomicBool},

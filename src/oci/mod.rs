@@ -5,12 +5,14 @@ pub mod chart;
 mod find;
 pub mod manifest;
 pub mod media;
-pub mod name;
 pub mod reference;
 pub mod registry;
+pub mod repository_name;
+pub mod tag;
 
 pub use crate::digest::{self, Digest, Hasher};
 pub use manifest::{Descriptor, Document, Manifest};
-pub use name::{RepositoryName, Tag};
 pub use reference::{Reference, TagOrDigest};
 pub use registry::Registry;
+pub use repository_name::RepositoryName;
+pub use tag::Tag;

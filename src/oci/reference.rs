@@ -2,10 +2,7 @@
 //! distribution-spec 1.1. The mapping of `+` to `_` in tags is Helm's.
 
 use super::Digest;
-use super::{
-    name::{RepositoryName, Tag},
-    registry::Registry,
-};
+use super::{registry::Registry, repository_name::RepositoryName, tag::Tag};
 use crate::advice::{Advice, LogIn};
 use std::{fmt, str::FromStr};
 
@@ -31,7 +28,7 @@ impl ParseReferenceError {
             Some((scheme, bare)) => (format!("{scheme}://"), bare),
             None => (String::new(), text),
         };
-        let rest = &bare[crate::quote::user_end(bare)?..];
+        let rest = &bare[crate::redact::user_end(bare)?..];
         Some(Self {
             text: format!("{scheme}{rest}"),
             reason: "a reference cannot contain a user name or a password".to_owned(),

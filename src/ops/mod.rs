@@ -15,6 +15,7 @@ pub mod push;
 pub mod repository;
 pub mod saved;
 pub mod show;
+pub mod tag_not_found;
 pub mod tags;
 
 pub use any_repository::AnyRepository;

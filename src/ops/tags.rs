@@ -1,6 +1,7 @@
-//! Tags of a repository: their order by version, the tag for a version or a range, and similar tags
-//! for a missing one. The rules are those of helm.md 3.6.
+//! Tags of a repository: their order by version, and the tag for a version or a range. The rules are
+//! those of helm.md 3.6.
 
+use super::tag_not_found;
 use crate::{
     Advice, Error, ErrorKind, Result,
     constraint::Constraint,
@@ -121,7 +122,7 @@ pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &ChartRequest) 
     match fitting.first() {
         Some(tag) => Ok(Choice { target: TagOrDigest::Tag(tag.clone()), agree: None, fitting }),
         None => {
-            let error = no_version(name, range, version.is_some(), &listed);
+            let error = tag_not_found::no_version(name, range, version.is_some(), &listed);
             let prereleases = listed
                 .iter()
                 .any(|tag| tag.version().is_some_and(|version| version.is_prerelease()));
@@ -130,7 +131,7 @@ pub async fn choose<R: Tags>(repository: &R, name: &str, wanted: &ChartRequest) 
             } else {
                 let mut newest = listed;
                 sort(&mut newest);
-                error.with_hint(newest_tags(&newest))
+                error.with_hint(tag_not_found::newest_tags(&newest))
             })
         }
     }
@@ -157,59 +158,12 @@ pub fn fitting(tags: &[Tag], exact: &str, constraint: &Constraint) -> Vec<Tag> {
     of(strict).chain(of(with_v)).collect()
 }
 
-fn strict(tag: &Tag) -> Option<Version> {
+pub(super) fn strict(tag: &Tag) -> Option<Version> {
     Version::parse_strict(&tag.to_version()).ok()
 }
 
 fn with_v(tag: &Tag) -> Option<Version> {
     Version::parse_strict(tag.to_version().strip_prefix('v')?).ok()
-}
-
-/// Returns the error for a tag that does not exist. It lists similar tags: the same version in a
-/// different spelling.
-pub async fn missing<R: Tags>(
-    repository: &R,
-    name: &str,
-    tag: &Tag,
-    listed: Option<Vec<Tag>>,
-) -> Error {
-    let error = Error::not_found(format!("{name}:{tag}: not found"));
-    let tags = match listed {
-        Some(tags) => tags,
-        None => repository.tags().await.unwrap_or_default(),
-    };
-    let twins = twins(&tags, tag);
-    if !twins.is_empty() {
-        return error.with_hint(format!("there is {}", quoted(&twins)));
-    }
-    let mut newest = tags;
-    sort(&mut newest);
-    if newest.is_empty() {
-        return error.with_hint(
-            "the repository has no tags that we may see: check its name and your login",
-        );
-    }
-    error.with_hint(newest_tags(&newest))
-}
-
-/// The number of tags named in a hint.
-const NAMED_TAGS: usize = 5;
-
-fn newest_tags(sorted: &[Tag]) -> String {
-    let newest: Vec<&str> = sorted.iter().take(NAMED_TAGS).map(Tag::as_str).collect();
-    format!("the newest tags there are {}", quoted(&newest))
-}
-
-/// Returns the error for a list without a matching tag. If the user gave no version, it names none.
-fn no_version(name: &str, range: &str, given: bool, listed: &[Tag]) -> Error {
-    if !given && !listed.iter().any(|tag| strict(tag).is_some()) {
-        return Error::not_found(format!(
-            "no tag of oci://{name} is a version with three numbers, such as 1.2.3"
-        ));
-    }
-    Error::not_found(format!(
-        "could not locate a version matching provided version string {range} in oci://{name}"
-    ))
 }
 
 /// Requires that the tag and the digest of a reference with both refer to the same manifest.
@@ -231,27 +185,8 @@ pub async fn require_agreement<R: Tags + Resolve>(
             format!("chart reference digest mismatch: {digest} is not {}", found.digest),
         )
         .with_hint(format!("the tag `{tag}` has moved; leave it out to pull by digest alone"))),
-        None => Err(missing(repository, name, tag, None).await),
+        None => Err(tag_not_found::error(repository, name, tag, None).await),
     }
-}
-
-fn quoted(tags: &[&str]) -> String {
-    tags.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn twins<'a>(tags: &'a [Tag], tag: &Tag) -> Vec<&'a str> {
-    let plain = |tag: &Tag| {
-        let text = tag.to_version().to_lowercase();
-        let bare = text.strip_prefix('v').unwrap_or(&text);
-        bare.split('+').next().unwrap_or(bare).to_owned()
-    };
-    let version = |text: &str| Version::parse_loose(text).ok();
-    let wanted = plain(tag);
-    let same = |other: &Tag| match (version(&wanted), version(&plain(other))) {
-        (Some(a), Some(b)) => a == b,
-        _ => plain(other) == wanted,
-    };
-    tags.iter().filter(|other| *other != tag && same(other)).map(Tag::as_str).collect()
 }
 
 #[cfg(test)]
@@ -285,12 +220,5 @@ mod tests {
             let first = fitting(&all, range, &constraint).into_iter().next();
             assert_eq!(first.as_ref().map(Tag::as_str), tag, "{range}");
         }
-    }
-
-    #[test]
-    fn twins_are_the_same_version_in_another_spelling() {
-        let all = tags(&["v1.0.0", "1.0.0_b1", "1.0", "1.0.1", "latest"]);
-        assert_eq!(twins(&all, &"1.0.0".parse().expect("tag")), ["v1.0.0", "1.0.0_b1", "1.0"]);
-        assert!(twins(&all, &"2.0.0".parse().expect("tag")).is_empty());
     }
 }

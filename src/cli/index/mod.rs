@@ -7,7 +7,7 @@ use super::{
     Run,
     shell::{
         exit::Exit,
-        location_text::LocationText,
+        location_grammar::LocationText,
         output::{self, Format},
     },
 };

@@ -11,7 +11,7 @@ use crate::{
         repo,
         shell::{
             exit::Exit,
-            location_text::LocationText,
+            location_grammar::LocationText,
             remote::{TransportArgs, password_from_stdin},
         },
     },

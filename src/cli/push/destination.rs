@@ -4,7 +4,7 @@ use crate::{
     Error, Result,
     cli::{
         Run,
-        shell::{location_text::LocationText, remote::RemoteArgs},
+        shell::{location_grammar::LocationText, remote::RemoteArgs},
     },
     client::Intent,
     oci::{Reference, Registry, RepositoryName},

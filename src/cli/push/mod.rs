@@ -11,7 +11,7 @@ use super::{
         exit::Exit,
         links::LinkArgs,
         location::is_in_repository,
-        location_text::LocationText,
+        location_grammar::LocationText,
         output::{self, Format},
         progress::Progress,
         remote::RemoteArgs,

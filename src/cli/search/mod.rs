@@ -6,7 +6,7 @@ pub(super) mod repo;
 use super::{
     Run,
     repo::Format,
-    shell::{exit::Exit, location_text::LocationText, output, remote::RemoteArgs, table::table},
+    shell::{exit::Exit, location_grammar::LocationText, output, remote::RemoteArgs, table::table},
     tags::place,
 };
 use crate::{

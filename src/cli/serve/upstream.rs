@@ -5,7 +5,7 @@ use crate::{
     Error, ErrorKind, Result,
     cli::{
         Run,
-        shell::{location_text::LocationText, remote::RemoteArgs},
+        shell::{location_grammar::LocationText, remote::RemoteArgs},
     },
     client::{
         Client, ClientEvent, Credential, EventSink, Given, Keyring, Options, Persistence,

@@ -5,10 +5,7 @@ use super::{
     called::Caller,
     output::now,
 };
-use crate::{
-    Error,
-    quote::{printable, without_proof},
-};
+use crate::{Error, quote::printable, redact::without_proof};
 use std::{
     collections::HashSet,
     io::{self, Write},

@@ -1,7 +1,7 @@
 //! The meaning of a location on the command line: a path, a saved reference, a registry, a URL or
 //! an image layout.
 
-use super::location_text::LocationText;
+use super::location_grammar::LocationText;
 use crate::{
     Error, ErrorKind, Result,
     cli::Run,

@@ -11,7 +11,7 @@ pub mod exit;
 pub(super) mod lazy;
 pub(super) mod links;
 pub(super) mod location;
-pub(super) mod location_text;
+pub(super) mod location_grammar;
 pub(super) mod manual;
 pub(super) mod output;
 pub(super) mod progress;

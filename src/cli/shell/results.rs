@@ -4,7 +4,7 @@ use super::{
     exit::Exit,
     output::{self, Format},
 };
-use crate::{Result, cli::Run, quote::without_proof};
+use crate::{Result, cli::Run, redact::without_proof};
 use serde_json::{Map, Value, json};
 
 /// The outcome of each input, in the order in which the user named them.

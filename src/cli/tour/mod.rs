@@ -9,7 +9,11 @@ use super::{
     Run,
     shell::{exit::Exit, output},
 };
-use crate::{Error, ErrorKind, Result, archive, limits::Limits, oci::Digest};
+use crate::{
+    Error, ErrorKind, Result, archive,
+    limits::Limits,
+    oci::{Digest, Tag},
+};
 use clap::Args;
 use sandbox::{Server, Stage};
 use std::{
@@ -36,8 +40,8 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    fn tag(&self) -> String {
-        self.version.replace('+', "_")
+    fn tag(&self) -> Result<String> {
+        Ok(Tag::from_version(&self.version)?.to_string())
     }
 }
 
@@ -74,8 +78,9 @@ pub(super) fn tour(_run: &Run, args: &TourArgs) -> Result<Exit> {
 
     let first = charts.first().ok_or_else(|| Error::invalid("the tour found no charts"))?;
     stage.heading("List the content of the registry")?;
+    let first_tag = first.tag()?;
     let tags = stage.run(&["tags".into(), format!("{address}/tour/{}", first.name)])?;
-    stage.check(tags.lines().any(|tag| tag == first.tag()), "the tag exists")?;
+    stage.check(tags.lines().any(|tag| tag == first_tag), "the tag exists")?;
     stage.run(&[
         "search".into(),
         format!("oci://{address}/tour/{}", first.name),
@@ -104,7 +109,7 @@ pub(super) fn tour(_run: &Run, args: &TourArgs) -> Result<Exit> {
 
     stage.heading("Use the old verbs: pull into the store of saved charts, list, export")?;
     for chart in charts.iter().take(2) {
-        let reference = format!("{address}/tour/{}:{}", chart.name, chart.tag());
+        let reference = format!("{address}/tour/{}:{}", chart.name, chart.tag()?);
         stage.run(&["chart".into(), "pull".into(), reference.clone()])?;
         stage.run(&["chart".into(), "export".into(), reference, "exported".into()])?;
         compare_export(&stage, chart)?;
@@ -115,7 +120,7 @@ pub(super) fn tour(_run: &Run, args: &TourArgs) -> Result<Exit> {
     let remote = stage.run(&[
         "show".into(),
         "chart".into(),
-        format!("{address}/tour/{}:{}", first.name, first.tag()),
+        format!("{address}/tour/{}:{first_tag}", first.name),
     ])?;
     let local = stage.run(&["show".into(), "chart".into(), shown(&stage, &first.archive)])?;
     stage.check(remote == local, "the registry and the archive have the same content")?;

@@ -20,7 +20,7 @@ use crate::{
         event::{ClientEvent, EventSink},
     },
     limits,
-    quote::without_proof,
+    redact::without_proof,
 };
 use ::http::{
     HeaderMap, HeaderValue, Method, StatusCode,

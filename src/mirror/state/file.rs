@@ -2,7 +2,7 @@
 //! moment keeps the acknowledged records.
 
 use super::{Header, Record, State};
-use crate::{Error, ErrorKind, Result, atomic_file::write_file, quote::without_proof};
+use crate::{Error, ErrorKind, Result, atomic_file::write_file, redact::without_proof};
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Write},

@@ -11,7 +11,7 @@ use super::{
     shard::Shard,
     source::CacheValidator,
 };
-use crate::{Error, Result, digest::Digest, limits::Limits, quote::without_proof};
+use crate::{Error, Result, digest::Digest, limits::Limits, redact::without_proof};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, io::Read};
 

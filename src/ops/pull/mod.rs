@@ -4,6 +4,7 @@
 use super::{
     chart_archive,
     chart_manifest::first_chart,
+    tag_not_found,
     tags::{self, ChartRequest},
 };
 use crate::{
@@ -176,7 +177,7 @@ async fn fetch<R: Fetch + Tags>(
     match repository.fetch_manifest(&choice.target).await {
         Err(error) if error.kind() == ErrorKind::NotFound => Err(match &choice.target {
             TagOrDigest::Tag(tag) => {
-                tags::missing(repository, name, tag, None).await.with_source(error)
+                tag_not_found::error(repository, name, tag, None).await.with_source(error)
             }
             TagOrDigest::Digest(digest) => {
                 Error::not_found(format!("{name}@{digest}: not found")).with_source(error)

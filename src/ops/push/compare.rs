@@ -3,10 +3,8 @@
 
 use super::{Options, Outgoing};
 use crate::{
-    Advice, Error, ErrorKind, Result,
-    advice::Occupied,
-    archive,
-    oci::{Descriptor, Manifest, Tag, chart},
+    Result, archive,
+    oci::{Descriptor, Manifest, chart},
     ops::chart_archive,
     store::Fetch,
 };
@@ -65,22 +63,4 @@ pub(crate) async fn compare<R: Fetch>(
         return Ok(Likeness::Other("its annotations differ"));
     }
     Ok(Likeness::Same)
-}
-
-pub(crate) fn no_chart(name: &str, tag: &Tag, existing: &Manifest) -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        format!("{name}:{tag} holds {}, not a chart", chart::describe(existing)),
-    )
-    .with_hint(
-        "it is never overwritten: push to another repository or tag, or delete it there first",
-    )
-}
-
-pub(crate) fn taken(name: &str, tag: &Tag, existing: &Manifest, difference: &str) -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        format!("{name}:{tag} already holds another chart ({}): {difference}", existing.digest()),
-    )
-    .with_advice(Advice::Overwrite(Occupied::Tag))
 }

@@ -2,6 +2,7 @@
 //! to replace a different chart, and reads back the stored content.
 
 pub(super) mod compare;
+mod existing_tag;
 pub mod prepare;
 pub(crate) mod read_back;
 
@@ -13,7 +14,7 @@ use crate::{
     store::{BlobBytes, BlobSource, Fetch, Push},
 };
 use bytes::Bytes;
-use compare::{Likeness, compare, no_chart, taken};
+use existing_tag::{Decision, Pushed};
 use read_back::{READ_BACK_DELAYS, read_back};
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
@@ -211,27 +212,16 @@ pub async fn push<R: Fetch + Push>(
     };
     let mut lost = None;
     if let Some(existing) = &existing {
-        if options.existing == Existing::Skip {
-            let archive = chart::find(existing).ok().map(|found| found.content.clone());
-            if archive.as_ref().is_some_and(|there| there.digest == chart.content.digest) {
+        let pushed = Pushed { chart, manifest: &manifest, provenance: provenance.as_ref() };
+        match existing_tag::decide(repository, name, tag, existing, &pushed, options).await? {
+            Decision::Unchanged => {
                 return Ok(report(existing.digest(), Status::Unchanged, None, Verified::Yes));
             }
-            let skipped = report(existing.digest(), Status::Skipped, None, Verified::No);
-            return Ok(Report { archive, ..skipped });
-        }
-        match compare(repository, existing, &manifest, chart, provenance.as_ref(), options).await? {
-            Likeness::Same => {
-                return Ok(report(existing.digest(), Status::Unchanged, None, Verified::Yes));
+            Decision::Keep(archive) => {
+                let skipped = report(existing.digest(), Status::Skipped, None, Verified::No);
+                return Ok(Report { archive, ..skipped });
             }
-            Likeness::Repair => {}
-            Likeness::NoChart => return Err(no_chart(name, tag, existing)),
-            Likeness::Other(difference) => {
-                let versioned =
-                    Tag::from_version(&chart.metadata.version).is_ok_and(|version| version == *tag);
-                if versioned && options.existing == Existing::Refuse {
-                    return Err(taken(name, tag, existing, difference));
-                }
-            }
+            Decision::Move => {}
         }
         lost = Some(existing.digest().clone());
     }

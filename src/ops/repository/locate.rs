@@ -14,7 +14,8 @@ use crate::{
     client::repository::index::Fetched,
     index::{self, Index, Line, ListedDigest, config::RepositoryEntry},
     ops::{pull::Provenance, tags::Devel},
-    quote::{self, without_proof},
+    quote,
+    redact::without_proof,
     store::blocking,
 };
 use std::fmt;

@@ -119,15 +119,6 @@ impl Index {
         }
     }
 
-    /// Returns the ETag for one coding. Each coding has other bytes, and so another ETag.
-    pub(super) fn etag(settings: &Settings, sum: Sum, coding: Coding) -> String {
-        let base = base_of_etag(settings, sum);
-        match coding.name() {
-            None => format!("\"{base}\""),
-            Some(name) => format!("\"{base}-{name}\""),
-        }
-    }
-
     /// Returns the sum over which the ETag is computed.
     pub(super) fn sum(&self) -> Sum {
         self.sum
@@ -240,28 +231,4 @@ impl Index {
 
 fn json_string(text: &str) -> String {
     String::from_utf8_lossy(&crate::json::to_vec(text)).into_owned()
-}
-
-/// Returns the part of the ETag that all codings share: the sum of the entries, and the text around
-/// them.
-fn base_of_etag(settings: &Settings, sum: Sum) -> String {
-    let form = match settings.format {
-        Format::Yaml => "y",
-        Format::Json => "j",
-    };
-    // The path is short and rarely set. In hex it cannot break the quotes.
-    let path: String = settings.context_path.bytes().map(|byte| format!("{byte:02x}")).collect();
-    format!("{sum}{form}{path}")
-}
-
-/// Returns true if `If-None-Match` names the current index in any coding, since the text is the
-/// same.
-pub(super) fn names(if_none_match: &str, settings: &Settings, sum: Sum) -> bool {
-    let base = base_of_etag(settings, sum);
-    if_none_match.split(',').map(str::trim).any(|tag| {
-        let bare = tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"');
-        let bare =
-            bare.strip_suffix("-gzip").or_else(|| bare.strip_suffix("-zstd")).unwrap_or(bare);
-        tag == "*" || bare == base
-    })
 }

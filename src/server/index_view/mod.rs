@@ -12,6 +12,7 @@ mod cache;
 mod chart_version;
 mod compress;
 mod doubts;
+mod etag;
 mod follow;
 mod index;
 mod namespace;

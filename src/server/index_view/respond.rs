@@ -1,10 +1,7 @@
 //! Response with an index: conditions, codings, HEAD. The router decides on its path, and if a
 //! namespace without charts has one.
 
-use super::{
-    Follower, View,
-    index::{Coding, Index, names},
-};
+use super::{Follower, View, etag, index::Coding};
 use crate::{server::net::response::header_value, store::Catalog};
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
@@ -30,7 +27,7 @@ pub(super) async fn respond(view: &View, namespace: &str, head: &Parts) -> Respo
     let sum = view.sum(namespace);
     let known = head.headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let mut response = Response::new(Body::empty());
-    let (sum, body) = if known.is_some_and(|known| names(known, view.settings(), sum)) {
+    let (sum, body) = if known.is_some_and(|known| etag::matches(known, view.settings(), sum)) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         (sum, None)
     } else {
@@ -38,7 +35,7 @@ pub(super) async fn respond(view: &View, namespace: &str, head: &Parts) -> Respo
         (index.sum(), Some(index.body(coding).await))
     };
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, header_value(&Index::etag(view.settings(), sum, coding)));
+    headers.insert(header::ETAG, header_value(&etag::of(view.settings(), sum, coding)));
     // A cache must revalidate the index each time, which is cheap.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
