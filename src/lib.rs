@@ -58,7 +58,7 @@
 //! In reading order; each uses only those above it, which `tests/it/layers.rs` checks:
 //!
 //! - [`advice`], [`error`], [`limits`]: remedies as data, the error type, all caps.
-//! - `atomic_file`: files written whole or not at all.
+//! - `atomic_file`: files written whole or not at all. `lock`: locks that a panic does not close.
 //! - [`digest`]: digests and their hashers.
 //! - `quote`: text as Go quotes it in errors. `redact`: text without secrets.
 //! - [`version`], [`constraint`]: loose versions and Helm's constraint language.
@@ -88,6 +88,7 @@ pub mod error;
 pub mod index;
 pub mod json;
 pub mod limits;
+mod lock;
 pub mod mirror;
 pub mod oci;
 pub mod ops;

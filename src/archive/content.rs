@@ -2,13 +2,14 @@
 //! there.
 
 use super::bom::{BOM, StripBom};
+use crate::lock::Locked as _;
 use crate::{Error, ErrorKind, Result};
 use bytes::{Buf, Bytes};
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 /// The content of a chart's file that will be written: in memory, on disk, or set aside in a shared
@@ -120,7 +121,7 @@ impl Read for Source {
             Self::Memory(bytes) => bytes.read(into),
             Self::File { file, .. } => file.read(into),
             Self::Aside { file, at, left } => {
-                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut file = file.locked();
                 file.seek(SeekFrom::Start(*at))?;
                 let length = usize::try_from(*left).map_or(into.len(), |left| left.min(into.len()));
                 let read = file.read(&mut into[..length])?;

@@ -263,11 +263,15 @@ fn load(run: &Run, args: &LoadArgs) -> Result<Exit> {
             let mut text: String =
                 loaded.loaded.iter().map(|name| format!("Loaded: {name}\n")).collect();
             text.push_str(&format!(
-                "{} loaded, {} there already, {} blobs sent\n",
+                "{} loaded, {} there already, ",
                 loaded.loaded.len(),
-                loaded.present,
-                loaded.blobs
+                loaded.present
             ));
+            if !loaded.skipped.is_empty() {
+                text.push_str(&format!("{} skipped, ", loaded.skipped.len()));
+            }
+            let blobs = loaded.blobs;
+            text.push_str(&format!("{blobs} blob{} sent\n", if blobs == 1 { "" } else { "s" }));
             output::print(text)
         }
         format => output::print_value(

@@ -19,7 +19,7 @@ use crate::{
         any_repository::AnyRepository,
         chart_manifest::first_chart,
         pull::Provenance,
-        tag_not_found,
+        tag_not_found, tag_order,
         tags::{self as op, ChartRequest, Devel},
     },
     redact::without_proof,
@@ -106,7 +106,7 @@ pub(super) fn tags(run: &Run, args: TagsArgs) -> Result<Exit> {
             None => {
                 let (place, _, _) = place(run, &args.reference, &args.remote)?;
                 let mut tags = place.tags().await?;
-                op::sort(&mut tags);
+                tag_order::sort(&mut tags);
                 tags.iter().map(ToString::to_string).collect()
             }
         };

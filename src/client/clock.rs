@@ -1,9 +1,10 @@
 //! Time and waiting. The caller chooses the clock, so that tests neither sleep nor depend on the
 //! day.
 
+use crate::lock::Locked as _;
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, SystemTime},
 };
 
@@ -94,7 +95,7 @@ impl VirtualClock {
     }
 
     fn lock(&self) -> MutexGuard<'_, Duration> {
-        self.waited.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waited.locked()
     }
 
     /// Returns the current time of the clock.

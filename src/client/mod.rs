@@ -25,13 +25,14 @@
 //! authentication and retries. `manifest`, `list`, `referrers`, `download` and `upload` are the
 //! operations on registries.
 
+use crate::lock::Locked as _;
 use crate::{
     Result,
     oci::{Registry, RepositoryName},
 };
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, Once, PoisonError},
+    sync::{Arc, Mutex, Once},
 };
 
 mod auth;
@@ -130,7 +131,7 @@ impl Client {
 
     /// Returns the state of a registry.
     fn host(&self, registry: &Registry) -> Arc<Host> {
-        let mut hosts = self.inner.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = self.inner.hosts.locked();
         let options = self.options();
         let scheme =
             if options.plain_hosts.contains(registry) { Scheme::Plain } else { options.scheme };

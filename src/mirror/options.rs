@@ -4,6 +4,7 @@ use super::{
     candidate::Fingerprint, finish::prune::Guard, report::Mode, rewrite::Rules, select::Selection,
     shard::Shard, sink::Target, stop::Stop,
 };
+use crate::lock::Locked as _;
 use crate::{
     Advice, Error,
     digest::Digest,
@@ -15,7 +16,7 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -151,22 +152,22 @@ pub struct Placed {
 impl Placed {
     /// Records the content of a place. `None` means that the digest is unknown.
     pub(super) fn note(&self, place: Target, content: Option<Digest>) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(place, content);
+        self.held.locked().insert(place, content);
     }
 
     /// Returns the recorded content of a place.
     pub(super) fn find(&self, place: &Target) -> Option<Option<Digest>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).get(place).cloned()
+        self.held.locked().get(place).cloned()
     }
 
     /// Notes places that a source lists, as they are shown.
     pub(super) fn claim(&self, places: impl Iterator<Item = String>) {
-        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).extend(places);
+        self.claimed.locked().extend(places);
     }
 
     /// Returns true if a source lists a version for this place.
     pub(super) fn is_claimed(&self, place: &str) -> bool {
-        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).contains(place)
+        self.claimed.locked().contains(place)
     }
 }
 

@@ -5,6 +5,7 @@ pub mod chart;
 mod find;
 pub mod manifest;
 pub mod media;
+mod parse_error;
 pub mod reference;
 pub mod registry;
 pub mod repository_name;
@@ -12,6 +13,7 @@ pub mod tag;
 
 pub use crate::digest::{self, Digest, Hasher};
 pub use manifest::{Descriptor, Document, Manifest};
+pub use parse_error::ParseReferenceError;
 pub use reference::{Reference, TagOrDigest};
 pub use registry::Registry;
 pub use repository_name::RepositoryName;

@@ -1,53 +1,11 @@
 //! References: `[oci://]host[:port]/name[:tag][@digest]`, parsed once. The grammar is that of
-//! distribution-spec 1.1. The mapping of `+` to `_` in tags is Helm's.
+//! distribution-spec 1.1.
 
 use super::Digest;
-use super::{registry::Registry, repository_name::RepositoryName, tag::Tag};
-use crate::advice::{Advice, LogIn};
+use super::{
+    parse_error::ParseReferenceError, registry::Registry, repository_name::RepositoryName, tag::Tag,
+};
 use std::{fmt, str::FromStr};
-
-/// An error for a text that is not a reference, with the reason.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid reference `{text}`: {reason}")]
-pub struct ParseReferenceError {
-    text: String,
-    reason: String,
-    /// The host for `login`, if the text has credentials before a host.
-    login: Option<String>,
-}
-
-impl ParseReferenceError {
-    pub(super) fn new(text: &str, reason: impl Into<String>) -> Self {
-        Self { text: text.to_owned(), reason: reason.into(), login: None }
-    }
-
-    /// Makes the error for a text with a user name before its host. The error does not print the
-    /// text again, since it may contain a password.
-    pub(super) fn of_user(text: &str) -> Option<Self> {
-        let (scheme, bare) = match text.split_once("://") {
-            Some((scheme, bare)) => (format!("{scheme}://"), bare),
-            None => (String::new(), text),
-        };
-        let rest = &bare[crate::redact::user_end(bare)?..];
-        Some(Self {
-            text: format!("{scheme}{rest}"),
-            reason: "a reference cannot contain a user name or a password".to_owned(),
-            login: Some(rest.split('/').next().unwrap_or(rest).to_owned()),
-        })
-    }
-}
-
-impl From<ParseReferenceError> for crate::Error {
-    fn from(error: ParseReferenceError) -> Self {
-        let usage = Self::usage(error.to_string());
-        match error.login {
-            None => usage,
-            Some(host) => {
-                usage.with_advice(Advice::LogIn { registry: host, reason: LogIn::InReference })
-            }
-        }
-    }
-}
 
 /// The tag or digest of a manifest within a repository.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -168,7 +126,7 @@ impl FromStr for Reference {
         let bare = text.strip_prefix("oci://").unwrap_or(text);
         let fail = |reason: &str| ParseReferenceError::new(text, reason);
         let name_its_input =
-            |error: ParseReferenceError| ParseReferenceError::new(text, error.reason);
+            |error: ParseReferenceError| ParseReferenceError::new(text, error.into_reason());
         let (rest, digest) = match bare.rsplit_once('@') {
             Some((rest, digest)) => {
                 let digest = digest.parse().map_err(|error: super::digest::ParseDigestError| {
@@ -215,6 +173,7 @@ impl fmt::Display for Reference {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Advice;
     use proptest::prelude::*;
 
     const D: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";

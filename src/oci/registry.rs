@@ -1,6 +1,6 @@
 //! Names of registries: a host and a port.
 
-use super::reference::ParseReferenceError;
+use super::parse_error::ParseReferenceError;
 use std::{fmt, str::FromStr};
 
 /// The name of a registry: a host and perhaps a port, without a scheme or a path.

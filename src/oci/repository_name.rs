@@ -1,6 +1,6 @@
 //! The name of a repository within its registry, by the grammar of distribution-spec 1.1.
 
-use super::reference::ParseReferenceError;
+use super::parse_error::ParseReferenceError;
 use std::{fmt, str::FromStr};
 
 /// A repository's name within its registry, such as `team/charts/demo`.

@@ -1,7 +1,7 @@
 //! A tag, by the grammar of distribution-spec 1.1, and its version: a `+` in a version is a `_` in
 //! its tag, as in Helm, because tags have no `+`.
 
-use super::reference::ParseReferenceError;
+use super::parse_error::ParseReferenceError;
 use crate::version::Version;
 use std::{fmt, str::FromStr};
 

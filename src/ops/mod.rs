@@ -16,6 +16,7 @@ pub mod repository;
 pub mod saved;
 pub mod show;
 pub mod tag_not_found;
+pub mod tag_order;
 pub mod tags;
 
 pub use any_repository::AnyRepository;

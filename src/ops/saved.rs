@@ -45,7 +45,7 @@ impl SavedReference {
             None => format!("n/{}", self.repository),
             Some(registry) => format!("h/{}/{}", encode(registry), self.repository),
         };
-        text.parse().map_err(|error: crate::oci::reference::ParseReferenceError| error.into())
+        text.parse().map_err(|error: crate::oci::ParseReferenceError| error.into())
     }
 
     fn from_stored(name: &RepositoryName, tag: Tag) -> Option<Self> {

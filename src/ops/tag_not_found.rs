@@ -1,6 +1,6 @@
 //! The error for a tag or a version that does not exist, with similar tags or the newest ones.
 
-use super::tags::{sort, strict};
+use super::tag_order::{sort, strict};
 use crate::{Error, oci::Tag, store::Tags, version::Version};
 
 /// Returns the error for a tag that does not exist. It lists similar tags: the same version in a

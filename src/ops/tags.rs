@@ -1,7 +1,9 @@
-//! Tags of a repository: their order by version, and the tag for a version or a range. The rules are
-//! those of helm.md 3.6.
+//! The tag for a version or a range. The rules are those of helm.md 3.6.
 
-use super::tag_not_found;
+use super::{
+    tag_not_found,
+    tag_order::{sort, strict, with_v},
+};
 use crate::{
     Advice, Error, ErrorKind, Result,
     constraint::Constraint,
@@ -9,16 +11,6 @@ use crate::{
     store::{Resolve, Tags},
     version::Version,
 };
-
-/// Sorts tags newest version first. Tags that are not versions follow in alphabetical order.
-pub fn sort(tags: &mut [Tag]) {
-    tags.sort_by(|a, b| match (a.version(), b.version()) {
-        (Some(left), Some(right)) => right.cmp(&left).then_with(|| a.cmp(b)),
-        (Some(_), None) => std::cmp::Ordering::Less,
-        (None, Some(_)) => std::cmp::Ordering::Greater,
-        (None, None) => a.cmp(b),
-    });
-}
 
 /// The choice for prereleases if no version is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -158,14 +150,6 @@ pub fn fitting(tags: &[Tag], exact: &str, constraint: &Constraint) -> Vec<Tag> {
     of(strict).chain(of(with_v)).collect()
 }
 
-pub(super) fn strict(tag: &Tag) -> Option<Version> {
-    Version::parse_strict(&tag.to_version()).ok()
-}
-
-fn with_v(tag: &Tag) -> Option<Version> {
-    Version::parse_strict(tag.to_version().strip_prefix('v')?).ok()
-}
-
 /// Requires that the tag and the digest of a reference with both refer to the same manifest.
 ///
 /// # Errors
@@ -195,14 +179,6 @@ mod tests {
 
     fn tags(all: &[&str]) -> Vec<Tag> {
         all.iter().map(|tag| tag.parse().expect(tag)).collect()
-    }
-
-    #[test]
-    fn newest_version_first_then_the_rest_by_name() {
-        let mut all =
-            tags(&["latest", "0.9.0", "1.10.0", "1.2.0_b1", "v1.2.0", "1.2.0-rc.1", "abc"]);
-        sort(&mut all);
-        assert_eq!(all, ["1.10.0", "1.2.0_b1", "v1.2.0", "1.2.0-rc.1", "0.9.0", "abc", "latest"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::{
     BlobFile, BlobSource, Fetch, Push, Referrers, Resolve, Sent, Tags,
     verify::{check_cap, check_size, damaged, read_source},
 };
+use crate::lock::Locked as _;
 use crate::{
     Error, ErrorKind, Result,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use std::{
     collections::BTreeMap,
     io::Write,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 /// A repository in memory. Clones are the same repository.
@@ -43,7 +44,7 @@ impl Memory {
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.locked()
     }
 }
 

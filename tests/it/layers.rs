@@ -11,13 +11,15 @@ use std::{
 };
 
 /// The rooms, each of which may use those to its left. `main` and `lib` stand outside.
-const ROOMS: [&str; 22] = [
+const ROOMS: [&str; 24] = [
     "advice",
     "error",
     "limits",
     "atomic_file",
+    "lock",
     "digest",
     "quote",
+    "redact",
     "version",
     "constraint",
     "template",

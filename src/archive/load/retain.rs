@@ -1,13 +1,14 @@
 //! The ways to keep the content of a chart's files: in memory, or at their place on disk until they
 //! are written. [`crate::archive::Keep`] selects the files.
 
+use crate::lock::Locked as _;
 use crate::{Error, Result, archive::Content};
 use bytes::Bytes;
 use std::{
     fs::File,
     io::{ErrorKind, Read, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 /// A way to keep the content of the selected files.
@@ -116,7 +117,7 @@ impl Retain for Spill {
         };
         let (file, end) = self.file_in(&directory)?;
         let at = *end;
-        let mut writer = file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = file.locked();
         let mut buffer = [0; 16 * 1024];
         loop {
             let read = content.read(&mut buffer).map_err(crate::archive::gzip::error)?;

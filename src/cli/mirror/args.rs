@@ -52,8 +52,8 @@ A file for -f; only `sources` and `destination` must be in it:
     passwordEnv: REGISTRY_PASSWORD   # or passwordFile; also caFile, plainHttp, concurrency, rate
 
 These flags replace what the file says: --on-conflict, --on-digest-mismatch, --look-every,
---concurrency, --rate, --prune, --state, --state-ref, --metrics-file, --report-file. Every flag that the file has no key for
-goes with it too. Sources, destination and selection are in the file alone.
+--concurrency, --rate, --prune, --state, --state-ref, --metrics-file, --report-file. Flags without
+a key in the file work as usual. Sources, destination and selection are in the file alone.
 "#;
 
 #[derive(Debug, Args)]

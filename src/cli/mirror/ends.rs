@@ -26,7 +26,7 @@ use crate::{
         source::{folder, layout, registry, repository},
     },
     oci::{Reference, Registry, chart::LayerOrder},
-    ops::push::read_back::READ_BACK_DELAYS,
+    ops::push::READ_BACK_DELAYS,
     store::{Durability, bundle::Format, layout::Layout},
     template::Template,
 };

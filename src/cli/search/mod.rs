@@ -17,7 +17,7 @@ use crate::{
     ops::{
         any_repository::AnyRepository,
         chart_manifest::{chart_of, first_chart},
-        tags as op,
+        tag_order,
     },
     store::{Fetch, Tags},
 };
@@ -88,7 +88,7 @@ pub(super) fn search(run: &Run, args: SearchArgs) -> Result<Exit> {
         };
         let constraint = Constraint::parse(range).map_err(|error| Error::usage(error.to_string()))?;
         let mut tags = place.tags().await?;
-        op::sort(&mut tags);
+        tag_order::sort(&mut tags);
         tags.retain(|tag| tag.version().is_some_and(|version| constraint.matches(&version)));
         let rows: Vec<Row> = if args.versions {
             let rows: Vec<Option<Row>> = futures_util::stream::iter(tags)

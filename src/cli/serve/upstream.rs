@@ -1,6 +1,7 @@
 //! The flags of `serve --upstream`, and the registry that they name. The server implements them.
 
 use super::flags::shared;
+use crate::lock::Locked as _;
 use crate::{
     Error, ErrorKind, Result,
     cli::{
@@ -18,7 +19,7 @@ use clap::{Args, ValueEnum};
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -136,7 +137,7 @@ impl UpstreamArgs {
 fn passed_on(options: Options, remote: Remote) -> Writes<Remote> {
     let clients: Mutex<HashMap<Option<Sent>, Client>> = Mutex::default();
     Writes::AsSent(Arc::new(move |sent: Option<Sent>| {
-        let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = clients.locked();
         if let Some(client) = clients.get(&sent) {
             return Ok(remote.with_client(client.clone()));
         }

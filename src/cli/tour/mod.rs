@@ -152,7 +152,7 @@ fn sources(stage: &Stage, args: &TourArgs) -> Result<Vec<String>> {
     let given = args
         .charts
         .clone()
-        .or_else(|| Some(PathBuf::from("charts-fixtures")).filter(|folder| folder.is_dir()));
+        .or_else(|| Some(PathBuf::from("charts-fixtures")).filter(|folder| has_charts(folder)));
     let Some(folder) = given else { return samples::write(&stage.path("charts")) };
     let mut names = Vec::new();
     let entries =
@@ -167,6 +167,12 @@ fn sources(stage: &Stage, args: &TourArgs) -> Result<Vec<String>> {
     names.sort();
     stage.link(&folder, "charts")?;
     Ok(names)
+}
+
+/// Returns true if a folder has the source of a chart in it.
+fn has_charts(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| path.join("Chart.yaml").is_file())
 }
 
 /// Returns the archives from packaging, by name.

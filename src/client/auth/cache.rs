@@ -8,12 +8,13 @@ use super::{
     scope::Scopes,
     token::{Realm, Token},
 };
+use crate::lock::Locked as _;
 use crate::{Result, client::http::message::Response, limits::REMEMBERED, oci::RepositoryName};
 use ::http::header::WWW_AUTHENTICATE;
 use std::{
     collections::HashMap,
     hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, SystemTime},
 };
 
@@ -101,7 +102,7 @@ pub(crate) type Lookup = Arc<tokio::sync::OnceCell<Option<Found>>>;
 
 impl AuthCache {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.locked()
     }
 
     pub(crate) fn asks(&self) -> Option<Asks> {

@@ -4,6 +4,7 @@
 //! also set a rate.
 
 use super::{failure::AttemptError, message::text, retry::parse_retry_after};
+use crate::lock::Locked as _;
 use crate::{
     Error, ErrorKind,
     client::{Clock, Options},
@@ -11,7 +12,7 @@ use crate::{
 use ::http::{HeaderMap, StatusCode};
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, SystemTime},
 };
 use tokio::sync::Notify;
@@ -100,7 +101,7 @@ impl Throttles {
     }
 
     fn lanes(&self) -> MutexGuard<'_, HashMap<String, Lane>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lanes.locked()
     }
 
     /// Waits until one more request may go to `host`.

@@ -13,6 +13,7 @@ use super::{
     throttle::Throttles,
     tls::{HostTrust, Trust},
 };
+use crate::lock::Locked as _;
 use crate::{
     Advice, Error, ErrorKind, Result,
     client::{
@@ -31,7 +32,7 @@ use futures_util::FutureExt;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 use url::Url;
@@ -380,7 +381,7 @@ impl Transport {
             return Ok(self.common.clone());
         }
         let key = (host_of(url), names, hides);
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.own.locked();
         if let Some(known) = own.get(&key) {
             return Ok(known.clone().unwrap_or_else(|| self.common.clone()));
         }

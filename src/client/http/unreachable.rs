@@ -1,9 +1,10 @@
 //! Hosts that refuse every connection, with the time of the first refusal. The time decides if a
 //! request to such a host is worth a retry.
 
+use crate::lock::Locked as _;
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::{Duration, SystemTime},
 };
 
@@ -25,7 +26,7 @@ impl Unreachable {
     }
 
     fn hosts(&self) -> MutexGuard<'_, HashMap<String, SystemTime>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.locked()
     }
 }
 

@@ -1,6 +1,7 @@
 //! State of one registry during the life of a client: its scheme, its capabilities and its last
 //! responses.
 
+use crate::lock::Locked as _;
 use crate::{
     Error, Result,
     client::{
@@ -13,7 +14,7 @@ use crate::{
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
 };
@@ -246,7 +247,7 @@ impl Host {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.locked()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Dependencies of the selected charts: those that the source has too, and those that a destination
 //! has when rewritten dependencies refer to it.
 
+use crate::lock::Locked as _;
 use crate::{
     Result,
     chart::Metadata,
@@ -20,7 +21,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 /// A chart that another chart depends on.
@@ -148,7 +149,7 @@ pub(crate) struct Pointed(Arc<Mutex<BTreeMap<Need, BTreeSet<String>>>>);
 impl Pointed {
     /// Records a chart's current dependencies.
     pub(crate) fn note(&self, by: &ChartVersion, needs: &[Need]) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.locked();
         for need in needs {
             all.entry(need.clone()).or_default().insert(by.to_string());
         }
@@ -157,7 +158,7 @@ impl Pointed {
     /// Warns about dependencies that the destination does not have, once everything is stored. One
     /// list for each chart.
     pub(crate) async fn warnings(&self, sink: &Sink) -> Vec<String> {
-        let all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = std::mem::take(&mut *self.0.locked());
         let mut known: HashMap<String, Vec<String>> = HashMap::new();
         let mut warnings = Vec::new();
         for (need, by) in all {

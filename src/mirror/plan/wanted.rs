@@ -52,7 +52,12 @@ impl Run<'_> {
                 chart: &candidate.id.chart,
                 version: &candidate.id.version,
             };
-            let place = self.sink.place(&naming).map_err(|error| self.options.explain(&error));
+            let place = if candidate.id.version.is_empty() {
+                // Only a folder without an index lists such an archive.
+                Err("its archive cannot be read, and its file name has no version".to_owned())
+            } else {
+                self.sink.place(&naming).map_err(|error| self.options.explain(&error))
+            };
             let known = self.before.as_ref().and_then(|state| state.find(&candidate.id));
             let lies = known
                 .filter(|record| record.outcome.is_in_step())

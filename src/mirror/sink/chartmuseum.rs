@@ -2,6 +2,7 @@
 //! lists the content. It cannot store states.
 
 use super::{Held, Naming, Putting, Stored, Target};
+use crate::lock::Locked as _;
 use crate::{
     Error, ErrorKind, Result,
     client::{
@@ -16,7 +17,7 @@ use crate::{
 };
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 use tokio::sync::OnceCell;
 
@@ -130,7 +131,7 @@ impl ChartMuseum {
         putting: Putting<'_>,
     ) -> Result<Stored> {
         let there = self.present(&place.group).await?.contains_key(&place.name)
-            || self.uploaded.lock().unwrap_or_else(PoisonError::into_inner).contains(place);
+            || self.uploaded.locked().contains(place);
         let force = if there { Force::Yes } else { Force::No };
         let shown = self.show(place);
         let provenance = payload.provenance.clone();
@@ -147,7 +148,7 @@ impl ChartMuseum {
                 .with_hint("ChartMuseum replaces versions with `--allow-overwrite`, or if it allows forced uploads"));
             }
         }
-        self.uploaded.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone());
+        self.uploaded.locked().insert(place.clone());
         if putting.verify != Verify::None {
             self.compare(place, payload).await?;
         }

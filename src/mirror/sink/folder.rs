@@ -2,6 +2,7 @@
 //! are in files beside them whose names begin with a dot.
 
 use super::{Held, Naming, Putting, Stored, Target, artifact_hub};
+use crate::lock::Locked as _;
 use crate::{
     Error, ErrorKind, Result,
     atomic_file::{sweep, write_file},
@@ -19,7 +20,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 /// Options of a destination folder.
@@ -168,14 +169,14 @@ impl Folder {
             } else {
                 format!("{}/{}", place.group, place.name)
             };
-            let mut times = self.created.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut times = self.created.locked();
             times.insert(key, created.clone());
         }
         blocking(move || {
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)
                     .map_err(|error| Error::io("create folder", folder, error))?;
-                let mut swept = swept.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut swept = swept.locked();
                 if swept.insert(folder.to_owned()) {
                     sweep(folder);
                 }
@@ -227,7 +228,7 @@ impl Folder {
     }
 
     pub(super) async fn finish(&self) -> Result<()> {
-        let created = self.created.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let created = self.created.locked().clone();
         let mut options = index::Options::new(self.options.now);
         options.url.clone_from(&self.options.url);
         options.limits = self.options.limits.clone();

@@ -2,6 +2,7 @@
 //! in files whose names begin with a dot.
 
 use super::{Held, Naming, Putting, Stored, Target, artifact_hub, folder, registry};
+use crate::lock::Locked as _;
 use crate::{
     Error, ErrorKind, Result,
     digest::Digest,
@@ -16,7 +17,7 @@ use crate::{
 use bytes::Bytes;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 /// A layout as destination.
@@ -166,13 +167,13 @@ impl Push for Listed {
     /// Stores a manifest and returns once it is listed, by this call or by a parallel one.
     async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<()> {
         let own = (self.name.clone(), manifest.clone(), tag.cloned());
-        self.batch.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(own);
+        self.batch.waiting.locked().push(own);
         let mut failure = self.batch.writing.lock().await;
         if let Some(reason) = &*failure {
             return Err(Error::new(ErrorKind::Io, reason.clone()));
         }
         let all = {
-            let mut waiting = self.batch.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.batch.waiting.locked();
             std::mem::take(&mut *waiting)
         };
         if all.is_empty() {

@@ -4,6 +4,7 @@ use super::{
     Held, Naming, Putting, Stored, Target, artifact_hub,
     registry_quirks::{self, Creation},
 };
+use crate::lock::Locked as _;
 use crate::{
     Error, ErrorKind, Result,
     client::{Client, Intent, Repository},
@@ -22,7 +23,7 @@ use bytes::Bytes;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -145,7 +146,7 @@ impl Registry {
     }
 
     fn unseen(&self) -> MutexGuard<'_, HashMap<String, bool>> {
-        self.new.lock().unwrap_or_else(PoisonError::into_inner)
+        self.new.locked()
     }
 
     pub(super) fn final_warning(&self) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Special requirements of single registries: repositories to create before a push (ECR, Artifact
 //! Registry), names of two parts (Docker Hub), and packages that start private (GHCR).
 
+use crate::lock::Locked as _;
 use crate::{
     Advice, Error, ErrorKind, Result,
     advice::NewRepository,
@@ -9,7 +10,7 @@ use crate::{
 use std::{
     collections::HashMap,
     process::Stdio,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 use tokio::{process::Command, sync::OnceCell};
 
@@ -43,7 +44,7 @@ impl Creation {
     pub(super) async fn create(&self, registry: &Registry, repository: &str) -> Result<()> {
         let Some(command) = &self.command else { return Ok(()) };
         let cell = {
-            let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut tried = self.tried.locked();
             Arc::clone(tried.entry(repository.to_owned()).or_default())
         };
         cell.get_or_try_init(|| run(command, registry, repository)).await.copied()

@@ -2,6 +2,7 @@
 //! proves that the manifest lists the blob. It does not prove that the blob is the chart which the
 //! manifest describes.
 
+use crate::lock::Locked as _;
 use crate::{
     Error, Result,
     archive::{self, Keep},
@@ -15,7 +16,7 @@ use crate::{
 use serde::Deserialize;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
 /// A chart of a bundle, as the bundle describes it.
@@ -200,5 +201,5 @@ fn another(listed: &Listed, what: &str, other: &str) -> Error {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.locked()
 }

@@ -162,7 +162,10 @@ pub async fn load(
     if !conflicts.is_empty() {
         return Err(Error::new(
             ErrorKind::Conflict,
-            format!("{} hold other charts already: {}", conflicts.len(), listed(&conflicts)),
+            match conflicts.as_slice() {
+                [one] => format!("{one} holds another chart"),
+                many => format!("{} tags hold other charts: {}", many.len(), listed(many)),
+            },
         )
         .with_advice(Advice::Overwrite(Occupied::Names)));
     }

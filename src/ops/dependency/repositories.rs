@@ -3,6 +3,7 @@
 //! Helm's (helm.md 3.13).
 
 use super::{Event, Options};
+use crate::lock::Locked as _;
 use crate::{
     Advice, Error, ErrorKind, Result,
     advice::Mismatched,
@@ -23,7 +24,7 @@ use crate::{
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -237,7 +238,7 @@ impl<'a> Known<'a> {
     }
 
     fn index(&self, repository: &RepositoryEntry) -> Result<Arc<Index>> {
-        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut indexes = self.indexes.locked();
         if let Some(index) = indexes.get(&repository.name) {
             return Ok(Arc::clone(index));
         }

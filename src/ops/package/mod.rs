@@ -3,6 +3,7 @@
 
 pub(super) mod chart_source;
 
+use crate::lock::Locked as _;
 use crate::{
     Error, Result,
     archive::{
@@ -120,7 +121,7 @@ pub fn package(
     let work = || {
         while let Some((at, source)) = take() {
             let result = save(source, destination, &options);
-            queue.lock().unwrap_or_else(PoisonError::into_inner).put(at, result);
+            queue.locked().put(at, result);
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             progress(Progress { done, total: sources.len(), source });
         }

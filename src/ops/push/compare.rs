@@ -1,7 +1,7 @@
 //! Comparison of a tag's content with the chart to push: the same chart, one to repair, a different
 //! one, or no chart.
 
-use super::{Options, Outgoing};
+use super::{options::Options, outgoing::Outgoing};
 use crate::{
     Result, archive,
     oci::{Descriptor, Manifest, chart},

@@ -2,8 +2,9 @@
 //! the chart's own version never moves to another chart unless the user asks for it.
 
 use super::{
-    Existing, Options, Outgoing,
     compare::{Likeness, compare},
+    options::{Existing, Options},
+    outgoing::Outgoing,
 };
 use crate::{
     Advice, Error, ErrorKind, Result,

@@ -1,7 +1,7 @@
 //! Preparation of a chart on this machine for a push. An archive is validated and hashed in one
 //! pass. A source is packaged first, in memory or, if it is large, to a temporary file.
 
-use super::Outgoing;
+use super::outgoing::Outgoing;
 use crate::{
     Error, ErrorKind, Result,
     archive::{self, Keep},

@@ -1,21 +1,13 @@
 //! The verification of a push by reading it back. The registry may return the same bytes, not
 //! return them yet, or have changed them.
 
-use super::{Verified, Verify};
+use super::{options::Verify, report::Verified};
 use crate::{
     Error, ErrorKind, Result,
     oci::{Manifest, TagOrDigest},
     store::Fetch,
 };
 use std::time::Duration;
-
-/// Default pauses before a further read back. GHCR lags by a few seconds.
-pub(crate) const READ_BACK_DELAYS: [Duration; 4] = [
-    Duration::from_millis(500),
-    Duration::from_millis(1000),
-    Duration::from_millis(2000),
-    Duration::from_millis(4000),
-];
 
 pub(crate) async fn read_back<R: Fetch>(
     repository: &R,

@@ -4,10 +4,15 @@ use super::{prepare, *};
 use crate::{
     Error,
     archive::{Keep, read},
-    oci::{Document, chart as oci_chart},
-    store::{BlobFile, Sent, memory::Memory},
+    limits::Limits,
+    oci::{Document, Manifest, chart as oci_chart, media},
+    store::{BlobBytes, BlobFile, BlobSource, Sent, memory::Memory},
 };
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 /// Makes a chart's archive. `note` is the content of one of its files; `epoch` changes only their
 /// times.

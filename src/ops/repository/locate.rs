@@ -48,6 +48,8 @@ pub struct Located {
     /// The notes for the user.
     pub notes: Vec<String>,
     repository: ChartRepository,
+    /// `true` if the index came from the cache, so that it may be older than the repository.
+    cached: bool,
 }
 
 /// A located chart's archive.
@@ -106,7 +108,9 @@ pub(crate) fn in_index(
         .with_source(error)
     })?;
     let shown = quote::go(&format!("{name}/{chart}"));
-    located((index, chart, line), repository, opener, wanted, &format!("chart {shown}"))
+    let found =
+        located((index, chart, line), repository, opener, wanted, &format!("chart {shown}"))?;
+    Ok(Located { cached: true, ..found })
 }
 
 /// Returns the cached index of a configured repository.
@@ -193,6 +197,7 @@ pub fn by_url(
         created: String::new(),
         notes: Vec::new(),
         repository: opener.open(&repository)?,
+        cached: false,
     })
 }
 
@@ -257,6 +262,7 @@ fn located(
         created: line.created().to_owned(),
         notes,
         repository: opener.open(repository)?,
+        cached: false,
     })
 }
 
@@ -303,7 +309,10 @@ impl Located {
                 let got = self.identify(url, got).await?;
                 Ok(Checked { got, verdict: Verdict::Differs(mismatch), failed: Vec::new() })
             }
-            (None, Some(error)) => Err(error),
+            (None, Some(error)) => {
+                let stale = self.cached && error.kind() == ErrorKind::NotFound;
+                Err(if stale { error.with_advice(Advice::RefreshIndexes) } else { error })
+            }
             (None, None) => Err(Error::not_found("the index lists no address")),
         }
     }

@@ -2,10 +2,11 @@
 //! guesses passwords could use every processor, and fill an endless queue. [`super::htpasswd`]
 //! compares the passwords.
 
+use crate::lock::Locked as _;
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -101,7 +102,7 @@ impl Checks {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.locked()
     }
 }
 

@@ -2,6 +2,7 @@
 //! again after a change.
 
 use super::checks::{Busy, Checks};
+use crate::lock::Locked as _;
 use crate::{Error, Result, store::blocking};
 use futures_util::{
     FutureExt,
@@ -14,7 +15,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::SystemTime,
 };
 
@@ -179,11 +180,11 @@ impl Htpasswd {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.locked()
     }
 
     fn pending(&self) -> MutexGuard<'_, HashMap<[u8; 32], Check>> {
-        self.0.pending.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.pending.locked()
     }
 
     fn digest(&self, user: &str, password: &str) -> [u8; 32] {

@@ -6,6 +6,7 @@ use super::{
     Anonymous, basic,
     htpasswd::{Htpasswd, Verdict},
 };
+use crate::lock::Locked as _;
 use crate::{
     server::{
         access_log::Peer,
@@ -28,7 +29,7 @@ use serde_json::json;
 use std::{
     collections::{BTreeSet, HashMap},
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
@@ -160,7 +161,7 @@ impl Tokens {
     }
 
     fn given(&self) -> MutexGuard<'_, Given> {
-        self.0.given.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.given.locked()
     }
 
     fn give(&self, user: Option<String>, asked: &str, offline: Offline) -> Response {

@@ -3,6 +3,7 @@
 //! check access first.
 
 use super::{answer::Denial, intake::Received, provenance::Provenance};
+use crate::lock::Locked as _;
 use crate::{
     Result,
     chart::Metadata,
@@ -24,7 +25,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 /// Annotations with which a start finds the charts that no registry can name.
@@ -69,7 +70,7 @@ impl<C: Catalog> ChartStore<C> {
     }
 
     fn asides(&self) -> MutexGuard<'_, Asides> {
-        self.1.lock().unwrap_or_else(PoisonError::into_inner)
+        self.1.locked()
     }
 
     /// Returns true if a provenance file waits under this name.

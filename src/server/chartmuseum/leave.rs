@@ -3,6 +3,7 @@
 //! own repository.
 
 use super::{ChartMuseum, answer::Denial};
+use crate::lock::Locked as _;
 use crate::{
     ErrorKind,
     oci::RepositoryName,
@@ -16,7 +17,7 @@ use http::request::Parts;
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -46,12 +47,12 @@ impl Leave {
     }
 
     fn has(&self, key: &[u8; 32]) -> bool {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.0.locked();
         known.get(key).is_some_and(|since| since.elapsed() < BELIEVED)
     }
 
     fn add(&self, key: [u8; 32]) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.locked();
         if known.len() >= REMEMBERED {
             known.clear();
         }

@@ -2,11 +2,12 @@
 //! summaries, which libraries for OpenMetrics omit. Every label has few values: routes instead of
 //! paths, and a maximum number of hosts and namespaces.
 
+use crate::lock::Locked as _;
 use crate::server::index_view::View;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::Duration,
 };
 
@@ -78,7 +79,7 @@ impl Metrics {
             _ => OTHER,
         };
         let labels = Labels(served.status, method, served.pattern);
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.locked();
         let host = if state.hosts.contains(served.host) || state.hosts.len() < MAX_HOSTS {
             state.hosts.insert(served.host.to_owned());
             served.host
@@ -107,7 +108,7 @@ impl Metrics {
     }
 
     fn requests(&self, text: &mut String) -> std::fmt::Result {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.0.locked();
         let name = "chartmuseum_request_duration_seconds";
         begin(text, name, "histogram", "Seconds until an answer began.")?;
         for (Labels(code, method, url), histogram) in &state.durations {

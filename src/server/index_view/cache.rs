@@ -8,6 +8,7 @@
 //! ```
 
 use super::{Format, Settings, chart_version::Item, tag_cache::Known};
+use crate::lock::Locked as _;
 use crate::{
     Error, Result,
     digest::Digest,
@@ -20,7 +21,7 @@ use std::{
     fs::{self, File},
     io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 /// Cache file, or none. A failure of the file is never an error: the server logs it and only loses
@@ -100,7 +101,7 @@ impl Cache {
     }
 
     fn store(&self) -> Option<MutexGuard<'_, Store>> {
-        Some(self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(self.0.as_ref()?.locked())
     }
 
     /// Returns the record of a tag, if it was on that manifest.

@@ -2,10 +2,11 @@
 //! whole index count as out of date: a registry may answer 500 for one config for ever. Many of
 //! them at once mean that the registry has a fault. They count until each has failed twice.
 
+use crate::lock::Locked as _;
 use crate::oci::{RepositoryName, Tag};
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
 
 /// Number of consecutive failed lookups after which the follower sets a tag aside.
@@ -29,7 +30,7 @@ pub(super) enum Turn {
 
 impl Doubts {
     fn all(&self) -> MutexGuard<'_, HashMap<(RepositoryName, Tag), u32>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.locked()
     }
 
     /// Records a successful lookup of a tag.

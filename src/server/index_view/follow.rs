@@ -9,6 +9,7 @@ use super::{
     doubts::Doubts,
     tag_cache::{Known, TagCache, namespace_of, origin},
 };
+use crate::lock::Locked as _;
 use crate::{
     Error, ErrorKind, Result,
     digest::Digest,
@@ -24,7 +25,7 @@ use crate::{
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -113,7 +114,7 @@ impl<C: Catalog> Follower<C> {
     }
 
     pub(super) fn memory(&self) -> MutexGuard<'_, TagCache> {
-        self.inner.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.memory.locked()
     }
 
     /// Waits for the lock on this tag. The holder may change the tag, and then reports the change.

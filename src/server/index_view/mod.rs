@@ -24,6 +24,7 @@ pub use cache::Cache;
 pub use chart_version::{Found, Item, Origin};
 pub use follow::{Follower, LookCost, Turn};
 
+use crate::lock::ManyReaders as _;
 use crate::{
     index::{Entry, write},
     oci::Descriptor,
@@ -34,7 +35,7 @@ use namespace::{Namespace, Sum};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, RwLock, RwLockReadGuard},
 };
 
 /// Settings of the indexes.
@@ -158,13 +159,13 @@ impl View {
     /// Adds a version, or replaces the one with the same origin. If a version has several origins,
     /// every view shows the same one.
     pub fn put(&self, namespace: &str, origin: Origin, item: Arc<Item>) {
-        let mut all = self.0.namespaces.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.namespaces.writing();
         all.entry(namespace.into()).or_default().put(origin, item);
     }
 
     /// Removes a version with the origin `origin`.
     pub fn remove(&self, namespace: &str, name: &str, version: &str, origin: &Origin) {
-        let mut all = self.0.namespaces.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.namespaces.writing();
         let Some(found) = all.get_mut(namespace) else { return };
         found.remove(name, version, origin);
         if found.is_empty() {
@@ -236,7 +237,7 @@ impl View {
     }
 
     fn all(&self) -> RwLockReadGuard<'_, HashMap<Box<str>, Namespace>> {
-        self.0.namespaces.read().unwrap_or_else(PoisonError::into_inner)
+        self.0.namespaces.reading()
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     chart_version::{Found, Item, Origin, VersionOrder},
     index::{Index, Part},
 };
+use crate::lock::Locked as _;
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     ops::Bound,
@@ -202,7 +203,7 @@ impl Namespace {
 
     /// Returns the index of the namespace: the same value until the next change.
     pub(super) fn index(&self, settings: &Arc<Settings>) -> Arc<Index> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.locked();
         if let Some(index) = &kept.index {
             return Arc::clone(index);
         }

@@ -6,6 +6,7 @@ use super::{
     doubts::Turn,
     follow::{Follower, LookCost},
 };
+use crate::lock::Locked as _;
 use crate::{
     Error, ErrorKind, Result,
     digest::Digest,
@@ -37,12 +38,12 @@ pub(super) struct Freshness(Mutex<Option<String>>);
 
 impl Freshness {
     fn set(&self, trouble: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        *self.0.locked() = trouble;
     }
 
     /// Returns the last error, if the last request failed.
     fn trouble(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.locked().clone()
     }
 }
 
@@ -166,7 +167,7 @@ impl<C: Catalog> Follower<C> {
                         // A registry that denies access will do so again. The other charts remain
                         // visible.
                         if error.kind() != ErrorKind::Denied {
-                            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                            *failed.locked() = Some(error);
                         }
                     }
                 }

@@ -149,7 +149,7 @@ fn tags(query: &Query) -> Result<Vec<Tag>, Refusal> {
             let message = format!("more than {MAX_TAGS} tags in one request");
             return Err(Refusal::new(StatusCode::URI_TOO_LONG, Code::Unsupported, message));
         }
-        let tag = text.parse().map_err(|error: crate::oci::reference::ParseReferenceError| {
+        let tag = text.parse().map_err(|error: crate::oci::ParseReferenceError| {
             Refusal::bad_request(Code::ManifestInvalid, error.to_string())
         })?;
         tags.push(tag);

@@ -2,6 +2,7 @@
 //! its event before it links the tag, so an immediate lookup finds no tag, or the old manifest. The
 //! bridge repeats the lookup a few times in the background, then leaves the tag to the next list.
 
+use crate::lock::Locked as _;
 use crate::{
     digest::Digest,
     oci::{RepositoryName, Tag},
@@ -10,7 +11,7 @@ use crate::{
 };
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -67,7 +68,7 @@ pub(crate) struct Late(Arc<Mutex<BTreeSet<Pushed>>>);
 
 impl Late {
     fn waiting(&self) -> MutexGuard<'_, BTreeSet<Pushed>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.locked()
     }
 
     /// Starts repeated lookups in the background, unless they already run.

@@ -2,16 +2,12 @@
 //! change of its size, so that a blob which arrives again replaces a stored one that no longer has
 //! its digest.
 
+use crate::lock::Locked as _;
 use crate::{
     oci::{Descriptor, Digest},
     store::verify::check_blob,
 };
-use std::{
-    collections::HashSet,
-    fs,
-    path::Path,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::HashSet, fs, path::Path, sync::Mutex};
 
 /// Largest number of remembered digests, about 8 MiB. A full record starts again empty: the cost is
 /// one more reading of each blob that arrives again.
@@ -49,6 +45,6 @@ impl Intact {
     }
 
     fn digests(&self) -> std::sync::MutexGuard<'_, HashSet<Digest>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.locked()
     }
 }

@@ -5,6 +5,7 @@ use super::{
     batch::{Batch, Mode, Turn},
     repository::{Missing, Repository},
 };
+use crate::lock::ManyReaders as _;
 use crate::{
     Result,
     oci::{Descriptor, Manifest, Tag},
@@ -13,7 +14,7 @@ use crate::{
         verify::{copy, has_bytes},
     },
 };
-use std::{collections::BTreeMap, sync::PoisonError};
+use std::collections::BTreeMap;
 
 impl Repository {
     /// Stores blobs, the manifest that names them, and tags on it. First it flushes the data, then
@@ -32,7 +33,7 @@ impl Repository {
         missing: Missing,
     ) -> Result<()> {
         let writer = self.disk.writable()?;
-        let _shared = self.disk.guard(self.name()).read().unwrap_or_else(PoisonError::into_inner);
+        let _shared = self.disk.guard(self.name()).reading();
         let coming: BTreeMap<_, _> =
             blobs.iter().map(|(blob, _)| (&blob.digest, blob.size)).collect();
         self.require_content(manifest.document(), missing, |digest| coming.get(digest).copied())?;

@@ -7,6 +7,7 @@ use super::{
     file_names::{decode_tag, digest_of_file, encode_tag, file_name, in_directory},
     read_directory, read_file, read_start,
 };
+use crate::lock::ManyReaders as _;
 use crate::{
     Error, ErrorKind, Result,
     limits::REFERRERS_LOOKED_AT,
@@ -19,7 +20,6 @@ use std::{
     fs,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::PoisonError,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -152,7 +152,7 @@ impl Repository {
     /// Adds a blob of the store to this repository.
     pub(crate) fn mark_blob(&self, digest: &Digest, size: u64) -> Result<()> {
         let writer = self.disk.writable()?;
-        let _shared = self.disk.guard(&self.name).read().unwrap_or_else(PoisonError::into_inner);
+        let _shared = self.disk.guard(&self.name).reading();
         writer.mark(&self.blob_marker(digest), size.to_string().as_bytes())
     }
 
@@ -200,7 +200,7 @@ impl Repository {
     /// Removes a blob from this repository. Its bytes stay while another repository has it.
     pub fn delete_blob(&self, digest: &Digest) -> Result<Removed> {
         let writer = self.disk.writable()?;
-        let _alone = self.disk.guard(&self.name).write().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.disk.guard(&self.name).writing();
         writer.remove(&self.blob_marker(digest))
     }
 
@@ -235,7 +235,7 @@ impl Repository {
         tags: &[Tag],
         missing: Missing,
     ) -> Result<()> {
-        let _shared = self.disk.guard(&self.name).read().unwrap_or_else(PoisonError::into_inner);
+        let _shared = self.disk.guard(&self.name).reading();
         self.write_manifest(manifest, digest, tags, missing)
     }
 
@@ -253,7 +253,7 @@ impl Repository {
         missing: Missing,
         may_put: impl Fn(Option<&Digest>) -> bool,
     ) -> Result<()> {
-        let _alone = self.disk.guard(&self.name).write().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.disk.guard(&self.name).writing();
         let current = self.find(target)?.map(|found| found.digest);
         if !may_put(current.as_ref()) {
             let failed = ConditionFailed { target: target.clone(), current };
@@ -314,7 +314,7 @@ impl Repository {
     /// Removes a tag, or a manifest with all its tags.
     pub fn remove(&self, target: &TagOrDigest) -> Result<Removed> {
         let writer = self.disk.writable()?;
-        let _alone = self.disk.guard(&self.name).write().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.disk.guard(&self.name).writing();
         let digest = match target {
             TagOrDigest::Tag(tag) => return writer.remove(&self.tag_path(tag)),
             TagOrDigest::Digest(digest) => digest,

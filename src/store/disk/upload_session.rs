@@ -6,6 +6,7 @@ use super::{
     read_file,
     upload::{DATA, META},
 };
+use crate::lock::Locked as _;
 use crate::{
     Result,
     oci::{Digest, Hasher, RepositoryName, digest::Algorithm},
@@ -14,7 +15,7 @@ use crate::{
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    sync::{Arc, Mutex, MutexGuard, atomic::AtomicU64},
 };
 
 /// The sessions that this process has used, by their directory.
@@ -23,7 +24,7 @@ pub(crate) struct Sessions(Mutex<HashMap<PathBuf, Arc<Session>>>);
 
 impl Sessions {
     pub(crate) fn map(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<Session>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.locked()
     }
 }
 
@@ -83,7 +84,7 @@ impl Session {
 }
 
 pub(crate) fn lock(session: &Session) -> MutexGuard<'_, State> {
-    session.state.lock().unwrap_or_else(PoisonError::into_inner)
+    session.state.locked()
 }
 
 /// Reads the algorithm and the repository of a session from its files. Returns `None` if the

@@ -6,6 +6,7 @@ use super::{
     index::Index,
     journal::{self as journal, Change},
 };
+use crate::lock::Locked as _;
 use crate::{
     Error, ErrorKind, Result,
     store::disk::{commit::Writer, open_regular},
@@ -14,7 +15,7 @@ use std::{
     fs::{self, File, Metadata},
     io::Read,
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::SystemTime,
 };
 
@@ -143,7 +144,7 @@ impl List {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.locked()
     }
 }
 

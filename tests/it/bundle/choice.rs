@@ -74,7 +74,7 @@ fn two_tags_of_one_chart_are_one_file_in_a_folder() {
     test.file("lay/index.json", index.to_string());
     test.run(["bundle", "save", "two.tar", "layout:lay"]).anything().succeeds();
     test.run(["bundle", "load", "two.tar", "out"])
-        .stdout("Loaded: demo-1.0.0.tgz\n1 loaded, 0 there already, 1 blobs sent\n")
+        .stdout("Loaded: demo-1.0.0.tgz\n1 loaded, 0 there already, 1 blob sent\n")
         .writes(["out/.chartferry-index", "out/demo-1.0.0.tgz", "out/index.yaml"])
         .succeeds();
 }

@@ -105,8 +105,8 @@ fn a_version_that_holds_another_chart_is_found_before_anything_is_written() {
     super::chart(&test, "lamp", "1.0.0", "another");
     test.run(["push", "lamp-1.0.0.tgz", &other.oci()]).anything().succeeds();
     test.run(["bundle", "load", "all.tar.zst", &other.oci()])
-        .stderr_has("error: 1 hold other charts already: ")
-        .stderr_has("/lamp:1.0.0\nhint: nothing was loaded")
+        .stderr_has(" holds another chart\nhint: nothing was loaded")
+        .stderr_has("/lamp:1.0.0 ")
         .fails(4);
     test.run(["tags", &format!("{}/mast", other.oci())]).any_stderr().fails(5);
     test.run(["bundle", "load", "all.tar.zst", &other.oci(), "--skip-existing"])
