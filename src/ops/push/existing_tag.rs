@@ -25,7 +25,7 @@ pub(super) enum Decision {
     /// Send nothing: the tag has this chart.
     Unchanged,
     /// Send nothing: the tag keeps its other content, with the archive of a chart.
-    Keep(Option<Descriptor>),
+    Keep(Option<Box<Descriptor>>),
     /// Send the chart and move the tag.
     Move,
 }
@@ -46,7 +46,7 @@ pub(super) async fn decide<R: Fetch>(
     if options.existing == Existing::Skip {
         let archive = chart::find(existing).ok().map(|found| found.content.clone());
         let same = archive.as_ref().is_some_and(|there| there.digest == chart.content.digest);
-        return Ok(if same { Decision::Unchanged } else { Decision::Keep(archive) });
+        return Ok(if same { Decision::Unchanged } else { Decision::Keep(archive.map(Box::new)) });
     }
     match compare(repository, existing, manifest, chart, provenance, options).await? {
         Likeness::Same => Ok(Decision::Unchanged),

@@ -69,7 +69,7 @@ pub async fn push<R: Fetch + Push>(
             }
             Decision::Keep(archive) => {
                 let skipped = report(existing.digest(), Status::Skipped, None, Verified::No);
-                return Ok(Report { archive, ..skipped });
+                return Ok(Report { archive: archive.map(|archive| *archive), ..skipped });
             }
             Decision::Move => {}
         }

@@ -11,7 +11,7 @@ pub enum Status {
     Pushed,
     /// The tag had this chart already; nothing was sent.
     Unchanged,
-    /// The tag had other content, which [`Existing::Skip`] kept.
+    /// The tag had other content, which [`Existing::Skip`](super::Existing::Skip) kept.
     Skipped,
     /// The tag had other content and now has this chart.
     Moved,
@@ -23,7 +23,7 @@ pub enum Status {
 pub enum Verified {
     /// The push was verified to the requested extent.
     Yes,
-    /// The push was not verified: [`Verify::None`], or a tag that was skipped.
+    /// The push was not verified: [`Verify::None`](super::Verify::None), or a tag that was skipped.
     No,
     /// The credentials may push but not read.
     Unreadable,
