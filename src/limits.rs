@@ -50,6 +50,19 @@ pub const INDEX_LOOKS: usize = 128;
 /// manifests of 4 MiB.
 pub const INDEX_LOOK_BYTES: usize = 16 * MIB as usize;
 
+/// Layers of one artifact. A manifest of 4 MiB has about 12,000.
+pub const ARTIFACT_LAYERS: usize = 10_000;
+/// Files, directories and links in one directory of an artifact. Each costs about 200 bytes of
+/// memory, and a Linux kernel's source has 90,000.
+pub const ARTIFACT_ENTRIES: usize = 1_000_000;
+/// Bytes of all files that one pull unpacks: more than any known model or disk image.
+pub const ARTIFACT_UNPACKED: u64 = 64 * 1024 * MIB;
+/// The largest number of unpacked bytes for one packed byte. Deflate reaches 1,032 only for a file
+/// of equal bytes; a source tree reaches 10.
+pub const ARTIFACT_RATIO: u64 = 1_000;
+/// Bytes of one segment of a title. No usual file system has longer names.
+pub const TITLE_SEGMENT_BYTES: usize = 255;
+
 /// Tags within a range that are not charts, after which the search for the newest chart ends. Each
 /// costs a request.
 pub const PASSED_TAGS: usize = 32;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 mod bom;
 mod content;
 pub mod dir;
+pub(crate) mod directory_tar;
 pub mod expand;
 mod gzip;
 mod load;
@@ -15,6 +16,7 @@ mod path;
 pub mod read;
 mod sniff;
 pub(crate) mod tar;
+pub(crate) mod untar;
 pub mod write;
 
 pub use content::Content;

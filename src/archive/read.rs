@@ -186,7 +186,8 @@ fn entries<K: Retain>(
         }
         let name = Name::from_entry(&entry.name, limits)?;
         match entry.kind {
-            Kind::Link(what) => {
+            Kind::HardLink | Kind::SymbolicLink => {
+                let what = entry.kind.described().unwrap_or("link");
                 // Helm makes an empty file of it. Archives that git hosts make of a source often
                 // have some.
                 let name = name.as_str();

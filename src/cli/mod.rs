@@ -17,8 +17,10 @@ use shell::{
 };
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 
+mod artifact;
 mod bundle;
 mod codefresh_token;
+mod copy;
 mod dependency;
 mod export;
 mod fetch;
@@ -29,6 +31,7 @@ mod list;
 mod login;
 mod mirror;
 mod museum;
+mod oras;
 mod package;
 mod plugin;
 mod pull;
@@ -107,6 +110,18 @@ enum Command {
     Bundle(Lazy<bundle::BundleCommand>),
     /// Copy whole repositories, byte for byte and incrementally
     Mirror(Lazy<Box<mirror::MirrorArgs>>),
+    /// Copy an artifact with its signatures and everything that is attached to it
+    Copy(Lazy<Box<copy::CopyArgs>>),
+    /// Give an artifact its tag in another environment, with its signatures
+    Promote(Lazy<Box<copy::PromoteArgs>>),
+    /// Push, pull and attach files of any kind
+    #[command(subcommand)]
+    Artifact(Lazy<artifact::ArtifactCommand>),
+    /// Run the commands of ORAS, with its flags and texts
+    #[command(disable_help_flag = true)]
+    Oras(ChartArgs),
+    #[command(skip)]
+    OrasVerb(Box<oras::OrasCommand>),
     /// Run an OCI registry on a folder
     Serve(Lazy<Box<serve::ServeArgs>>),
     /// Show this program at work, on a temporary registry of its own
@@ -246,8 +261,10 @@ fn parse(args: &[OsString], caller: Caller) -> Result<(Global, Command), clap::E
     let help = if args.iter().any(asks) { Help::Asked } else { Help::Not };
     let words = empty_paths::without_empty_paths(Cli::command, args.iter().cloned());
     let cli: Cli = parse_as(words, "chartferry", help)?;
-    let Command::Chart(ChartArgs { words }) = cli.command else {
-        return Ok((cli.global, cli.command));
+    let words = match cli.command {
+        Command::Chart(ChartArgs { words }) => words,
+        Command::Oras(ChartArgs { words }) => return parse_oras(words, cli.global, help),
+        other => return Ok((cli.global, other)),
     };
     let name = OsString::from(caller.chart());
     let words = empty_paths::without_empty_paths(ChartCli::command, words);
@@ -257,6 +274,19 @@ fn parse(args: &[OsString], caller: Caller) -> Result<(Global, Command), clap::E
         args.expand_over_existing();
     }
     Ok((inner.global.or(cli.global), Command::Verb(inner.verb)))
+}
+
+/// Parses the words after `oras`.
+fn parse_oras(
+    words: Vec<OsString>,
+    outer: Global,
+    help: Help,
+) -> Result<(Global, Command), clap::Error> {
+    const NAME: &str = "chartferry oras";
+    let words = empty_paths::without_empty_paths(oras::OrasCli::command, oras::own(words));
+    let words = std::iter::once(NAME.into()).chain(words).collect();
+    let inner: oras::OrasCli = parse_as(words, NAME, help)?;
+    Ok((inner.global.or(outer), Command::OrasVerb(Box::new(inner.command))))
 }
 
 /// A request for help, as far as the arguments alone show it.
@@ -317,6 +347,11 @@ impl Run {
             Command::Index(Lazy(args)) => index::index(self, &args),
             Command::Bundle(Lazy(command)) => bundle::bundle(self, command),
             Command::Mirror(Lazy(args)) => mirror::mirror(self, *args),
+            Command::Copy(Lazy(args)) => copy::copy(self, *args),
+            Command::Promote(Lazy(args)) => copy::promote(self, *args),
+            Command::Artifact(Lazy(command)) => artifact::artifact(self, command),
+            Command::Oras(_) => unreachable!("`parse` puts the verb in its place"),
+            Command::OrasVerb(command) => oras::oras(self, *command),
             Command::Serve(Lazy(args)) => serve::serve(self, *args),
             Command::Tour(Lazy(args)) => tour::tour(self, &args),
             Command::Plugin(Lazy(command)) => plugin::plugin(self, command),
@@ -351,10 +386,13 @@ impl Run {
             Verb::Tags(Lazy(args)) => tags::tags(self, args),
             Verb::Search(Lazy(args)) => search::search(self, args),
             Verb::Resolve(Lazy(args)) => tags::resolve(self, args),
-            Verb::Version => output::println(concat!("chartferry ", env!("CARGO_PKG_VERSION")))
-                .map(|()| Exit::Ok),
+            Verb::Version => version(),
         }
     }
+}
+
+fn version() -> Result<Exit> {
+    output::println(concat!("chartferry ", env!("CARGO_PKG_VERSION"))).map(|()| Exit::Ok)
 }
 
 /// Formats a size as Helm 3.6 did: `973 B`, `2.4 KiB`.

@@ -180,6 +180,7 @@ impl Repository {
             repository: Some(self.name.clone()),
             access,
             intent: self.intent,
+            also: None,
         }
     }
 

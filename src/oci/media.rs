@@ -67,3 +67,19 @@ pub const SOURCE: &str = "org.opencontainers.image.source";
 pub const AUTHORS: &str = "org.opencontainers.image.authors";
 /// Annotation `org.opencontainers.image.ref.name`: the name of a descriptor in an image layout.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// Bytes of one half of a media type, from RFC 6838.
+const MAX_PART: usize = 127;
+
+/// Returns true if a text is a media type by RFC 6838: `type/subtype`, and perhaps parameters after
+/// a semicolon.
+pub fn is_valid(text: &str) -> bool {
+    let name = text.split(';').next().unwrap_or(text).trim_end();
+    let part = |part: &str| {
+        let first = part.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+        let rest = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+        first && part.len() <= MAX_PART && part.bytes().all(rest)
+    };
+    name.split_once('/').is_some_and(|(kind, subtype)| part(kind) && part(subtype))
+        && !text.chars().any(char::is_control)
+}

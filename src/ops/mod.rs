@@ -2,10 +2,12 @@
 //! never prints.
 
 pub mod any_repository;
+pub mod artifact;
 pub mod bundle;
 pub mod chart_archive;
 pub mod chart_manifest;
 pub mod chartmuseum;
+pub mod copy;
 pub mod dependency;
 pub mod index;
 pub mod lint;

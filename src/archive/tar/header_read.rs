@@ -14,6 +14,7 @@ pub(crate) struct Raw {
     pub(crate) size: i64,
     pub(crate) mode: i64,
     pub(crate) modified: i64,
+    pub(crate) target: Vec<u8>,
 }
 
 impl Raw {
@@ -27,6 +28,7 @@ impl Raw {
             size: number(&old.size)?,
             mode: number(&old.mode)?,
             modified: number(&old.mtime)?,
+            target: until_nul(&old.linkname).to_vec(),
         };
         number(&old.uid)?;
         number(&old.gid)?;

@@ -1,5 +1,5 @@
-//! A writer of tar headers that are equal to those of Go's `archive/tar` for Helm, byte for byte:
-//! USTAR, with a PAX header before it only for values that do not fit. [`super::reader`] reads
+//! A writer of tar headers that are equal to those of Go's `archive/tar` for Helm and ORAS, byte for
+//! byte: USTAR, with a PAX header before it only for values that do not fit. [`super::reader`] reads
 //! headers.
 
 use tar::{EntryType, Header};
@@ -8,28 +8,73 @@ const BLOCK: usize = 512;
 const NAME: usize = 100;
 const PREFIX: usize = 155;
 
+/// The largest size that a header without PAX can hold: eleven octal digits.
+const MAX_SIZE: u64 = (1 << 33) - 1;
+
+/// The kind of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MemberKind<'a> {
+    File,
+    Directory,
+    /// A symbolic link with this target.
+    Link(&'a str),
+}
+
+/// A member of an archive, without its content. The owner is always 0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) kind: MemberKind<'a>,
+    /// The permission bits.
+    pub(crate) mode: u32,
+    /// Bytes of content.
+    pub(crate) size: u64,
+    /// Modification time in Unix seconds.
+    pub(crate) modified: i64,
+}
+
 /// Appends the header of a regular file of mode 0644 to `out`.
 pub(crate) fn write(out: &mut Vec<u8>, name: &str, size: u64, modified: i64) {
+    write_member(out, &Member { name, kind: MemberKind::File, mode: 0o644, size, modified });
+}
+
+/// Appends the header of a member to `out`.
+pub(crate) fn write_member(out: &mut Vec<u8>, member: &Member<'_>) {
+    let Member { name, kind, mode, size, modified } = *member;
     let long = name.len() > NAME || !name.is_ascii();
     let split = split(name);
     let time = u64::try_from(modified).ok().filter(|&time| time < 1 << 33);
-    let ustar = time.is_some() && (!long || split.is_some());
+    let (entry_type, link) = match kind {
+        MemberKind::File => (EntryType::Regular, ""),
+        MemberKind::Directory => (EntryType::Directory, ""),
+        MemberKind::Link(target) => (EntryType::Symlink, target),
+    };
+    let long_link = link.len() > NAME || !link.is_ascii();
+    let fits = time.is_some() && size <= MAX_SIZE && !long_link;
+    let ustar = fits && (!long || split.is_some());
     if !ustar {
+        // The records are sorted by their keys.
         let mut records = Vec::new();
+        if long_link {
+            record(&mut records, "linkpath", link);
+        }
         if time.is_none() {
             record(&mut records, "mtime", &modified.to_string());
         }
         if long {
             record(&mut records, "path", name);
         }
+        if size > MAX_SIZE {
+            record(&mut records, "size", &size.to_string());
+        }
         extended(out, name, &records);
     }
     let mut header = Header::new_ustar();
-    header.set_entry_type(EntryType::Regular);
-    header.set_mode(0o644);
+    header.set_entry_type(entry_type);
+    header.set_mode(mode);
     header.set_uid(0);
     header.set_gid(0);
-    header.set_size(size);
+    header.set_size(if size > MAX_SIZE { 0 } else { size });
     header.set_mtime(time.unwrap_or(0));
     let (prefix, name) = split.filter(|_| ustar).unwrap_or(("", name));
     if let Some(fields) = header.as_ustar_mut() {
@@ -37,6 +82,9 @@ pub(crate) fn write(out: &mut Vec<u8>, name: &str, size: u64, modified: i64) {
         fields.set_device_minor(0);
         fields.prefix[..prefix.len()].copy_from_slice(prefix.as_bytes());
         put_name(&mut fields.name, &ascii(name));
+        let link = ascii(link);
+        let link = &link.as_bytes()[..link.len().min(NAME)];
+        fields.linkname[..link.len()].copy_from_slice(link);
     }
     finish(out, header);
 }

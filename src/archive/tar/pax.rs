@@ -1,5 +1,5 @@
-//! PAX records: properties of the next entry in a tar stream. Only the properties that a chart's
-//! file can need are read.
+//! PAX records: properties of the next entry in a tar stream. Only the properties that a member
+//! can need are read.
 
 use super::reader::invalid;
 use crate::Result;
@@ -8,6 +8,7 @@ use crate::Result;
 #[derive(Default)]
 pub(crate) struct Records {
     pub(crate) path: Option<Vec<u8>>,
+    pub(crate) target: Option<Vec<u8>>,
     pub(crate) size: Option<i64>,
     pub(crate) modified: Option<i64>,
     pub(crate) sparse: bool,
@@ -39,6 +40,7 @@ impl Records {
         let given = !value.is_empty();
         match key {
             b"path" => self.path = given.then(|| value.to_vec()),
+            b"linkpath" => self.target = given.then(|| value.to_vec()),
             b"size" if given => self.size = Some(decimal(value)?),
             b"size" => self.size = None,
             b"mtime" if given => self.modified = Some(seconds(value)?),

@@ -71,6 +71,10 @@ pub(crate) struct Entry {
     pub(crate) size: u64,
     /// Modification time in Unix seconds, rounded to the nearest second.
     pub(crate) modified: i64,
+    /// The permission bits and the type bits as written.
+    pub(crate) mode: i64,
+    /// The target of a link as written.
+    pub(crate) target: Vec<u8>,
     /// The kind of the entry.
     pub(crate) kind: Kind,
 }
@@ -82,10 +86,24 @@ pub(crate) enum Kind {
     Directory,
     /// A global PAX header, without information about files.
     Global,
-    /// A link to another file, described in words.
-    Link(&'static str),
+    /// A second name of another file.
+    HardLink,
+    /// A symbolic link.
+    SymbolicLink,
     /// Any other kind, described in words.
     Other(&'static str),
+}
+
+impl Kind {
+    /// Describes a link or another kind that is neither a file nor a directory.
+    pub(crate) fn described(self) -> Option<&'static str> {
+        match self {
+            Self::File | Self::Directory | Self::Global => None,
+            Self::HardLink => Some("hard link"),
+            Self::SymbolicLink => Some("symbolic link"),
+            Self::Other(what) => Some(what),
+        }
+    }
 }
 
 impl<R: BufRead> Tape<R> {
@@ -113,6 +131,7 @@ impl<R: BufRead> Tape<R> {
         self.skip()?;
         let mut records = None;
         let mut long_name = None;
+        let mut long_target = None;
         loop {
             let Some(header) = self.header()? else { return Ok(None) };
             let raw = Raw::parse(&header)?;
@@ -126,7 +145,11 @@ impl<R: BufRead> Tape<R> {
                     name.truncate(until_nul(&name).len());
                     long_name = Some(name).filter(|name| !name.is_empty());
                 }
-                b'K' => drop(self.special(raw.size)?),
+                b'K' => {
+                    let mut target = self.special(raw.size)?;
+                    target.truncate(until_nul(&target).len());
+                    long_target = Some(target).filter(|target| !target.is_empty());
+                }
                 b'g' => {
                     let content = self.special(raw.size)?;
                     Records::parse(&content)?;
@@ -134,11 +157,16 @@ impl<R: BufRead> Tape<R> {
                         name: raw.name,
                         size: 0,
                         modified: raw.modified,
+                        mode: raw.mode,
+                        target: Vec::new(),
                         kind: Kind::Global,
                     };
                     return Ok(Some(entry));
                 }
-                _ => return self.entry(raw, records.unwrap_or_default(), long_name).map(Some),
+                _ => {
+                    let records = records.unwrap_or_default();
+                    return self.entry(raw, records, long_name, long_target).map(Some);
+                }
             }
         }
     }
@@ -155,7 +183,13 @@ impl<R: BufRead> Tape<R> {
         }
     }
 
-    fn entry(&mut self, raw: Raw, records: Records, long_name: Option<Vec<u8>>) -> Result<Entry> {
+    fn entry(
+        &mut self,
+        raw: Raw,
+        records: Records,
+        long_name: Option<Vec<u8>>,
+        long_target: Option<Vec<u8>>,
+    ) -> Result<Entry> {
         let name = long_name.or(records.path).unwrap_or_else(|| raw.name.clone());
         let slash = name.ends_with(b"/");
         let size = if raw.has_content() {
@@ -169,8 +203,8 @@ impl<R: BufRead> Tape<R> {
         let size = if raw.flag == 0 && slash { 0 } else { size };
         let kind = match raw.flag {
             _ if records.sparse => Kind::Other("sparse file"),
-            b'1' => Kind::Link("hard link"),
-            b'2' => Kind::Link("symbolic link"),
+            b'1' => Kind::HardLink,
+            b'2' => Kind::SymbolicLink,
             b'3' => Kind::Other("character device"),
             b'4' => Kind::Other("block device"),
             b'6' => Kind::Other("fifo"),
@@ -186,7 +220,14 @@ impl<R: BufRead> Tape<R> {
         }
         self.content = size;
         self.padding = size.wrapping_neg() % BLOCK as u64;
-        Ok(Entry { name, size, modified: records.modified.unwrap_or(raw.modified), kind })
+        Ok(Entry {
+            name,
+            size,
+            modified: records.modified.unwrap_or(raw.modified),
+            mode: raw.mode,
+            target: long_target.or(records.target).unwrap_or(raw.target),
+            kind,
+        })
     }
 
     /// Returns the next header that is not zero. Returns `None` at the end as Go sees it: no more

@@ -19,6 +19,7 @@ pub(super) mod remote;
 pub(super) mod repository_flags;
 pub(super) mod results;
 pub(super) mod run;
+pub(super) mod side_flags;
 pub(super) mod table;
 pub(super) mod tips;
 pub(super) mod usage;

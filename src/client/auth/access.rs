@@ -12,6 +12,8 @@ pub(crate) struct Access {
     pub(crate) repository: Option<RepositoryName>,
     pub(crate) access: Action,
     pub(crate) intent: Intent,
+    /// A further repository of the registry that the request reads: the source of a mount.
+    pub(crate) also: Option<RepositoryName>,
 }
 
 /// Action of a request.
@@ -51,7 +53,11 @@ impl Access {
             Action::Write => "pull,push",
             Action::Delete => "delete,pull",
         };
-        self.scope(actions)
+        let mut scopes = self.scope(actions);
+        if let Some(also) = &self.also {
+            scopes.join(&Scopes::parse(&format!("repository:{also}:pull")));
+        }
+        scopes
     }
 
     /// Returns further scopes to request now, because the next request will need them.

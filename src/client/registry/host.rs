@@ -29,6 +29,7 @@ pub(crate) struct Host {
     speech: AtomicU8,
     reached: AtomicBool,
     single_post: Fact,
+    mounts: Fact,
     chunks: Fact,
     /// Largest accepted body in bytes; 0 until the registry refuses one.
     body_cap: AtomicU64,
@@ -103,6 +104,7 @@ impl Host {
             speech: AtomicU8::new(speech as u8),
             reached: AtomicBool::new(false),
             single_post: Fact::default(),
+            mounts: Fact::default(),
             chunks: Fact::default(),
             body_cap: AtomicU64::new(0),
             warned: Mutex::default(),
@@ -176,6 +178,11 @@ impl Host {
     /// Returns the capability to store a blob by one POST.
     pub(crate) fn single_post(&self) -> &Fact {
         &self.single_post
+    }
+
+    /// Returns the capability to mount blobs.
+    pub(crate) fn mounts(&self) -> &Fact {
+        &self.mounts
     }
 
     /// Returns the capability to receive blobs in chunks.

@@ -42,8 +42,13 @@ impl Client {
         }
         let host = self.host(registry);
         let url = host.url("_catalog")?;
-        let ticket =
-            Access { host, repository: None, access: Action::Catalog, intent: Intent::AsNeeded };
+        let ticket = Access {
+            host,
+            repository: None,
+            access: Action::Catalog,
+            intent: Intent::AsNeeded,
+            also: None,
+        };
         let act = format!("list the repositories of `{registry}`");
         let pages: Vec<Page> = self.pages(&ticket, &act, url).await?;
         let listed = pages.into_iter().flat_map(|page| page.repositories);

@@ -5,6 +5,7 @@ pub(super) mod download;
 pub(super) mod host;
 pub(super) mod list;
 pub(super) mod manifest;
+mod mount;
 pub(super) mod namespace;
 pub(super) mod partial;
 pub(super) mod referrers;

@@ -12,7 +12,7 @@ use crate::{
     Error, ErrorKind, Result,
     client::{
         Repository,
-        auth::access::{Action, Intent},
+        auth::access::{Access, Action, Intent},
         event::{ClientEvent, TOLD_EVERY, Way},
         http::{
             error_response,
@@ -23,7 +23,7 @@ use crate::{
         },
     },
     limits::{KIB, MIB},
-    oci::{Descriptor, Manifest, Tag, media},
+    oci::{Descriptor, Digest, Manifest, Tag, media},
     store::{BlobSource, Exists, Held, Push, Sent},
 };
 use ::http::Method;
@@ -93,6 +93,24 @@ impl Exists for Repository {
         let length = text(&answer.headers, "content-length").and_then(|l| l.parse::<u64>().ok());
         let there = answer.status.as_u16() == 200 && length == Some(blob.size);
         Ok(if there && !error_response::is_page_head(&answer) { Held::Yes } else { Held::Unknown })
+    }
+}
+
+impl Repository {
+    /// Asks for the size of a blob in bytes. `None` if the registry does not have it.
+    ///
+    /// # Errors
+    /// Fails if the registry does not answer, or without a size.
+    pub async fn blob_size(&self, digest: &Digest) -> Result<Option<u64>> {
+        let act = format!("find blob `{digest}` of `{}/{}`", self.registry(), self.name);
+        let call = Request::new(Method::HEAD, self.url(&format!("blobs/{digest}"))?);
+        let answer = self.client.settle(&self.ticket(Action::Read), &act, &call, 0).await?;
+        let length = text(&answer.headers, "content-length").and_then(|l| l.parse::<u64>().ok());
+        match (answer.status.as_u16(), length) {
+            (200, Some(length)) if !error_response::is_page_head(&answer) => Ok(Some(length)),
+            (404, _) => Ok(None),
+            _ => Err(error_response::from_registry(self.registry(), &act, &answer)),
+        }
     }
 }
 
@@ -306,8 +324,16 @@ impl Upload<'_> {
     }
 
     async fn ask(&self, call: &Request) -> Result<Response, AttemptError<RetryCause>> {
-        let ticket = self.repository.ticket(Action::Write);
-        self.whole_answer(self.repository.client.ask(&ticket, call).await).await
+        self.ask_as(&self.repository.ticket(Action::Write), call).await
+    }
+
+    /// Sends a request with another access than that of an ordinary upload.
+    pub(crate) async fn ask_as(
+        &self,
+        ticket: &Access,
+        call: &Request,
+    ) -> Result<Response, AttemptError<RetryCause>> {
+        self.whole_answer(self.repository.client.ask(ticket, call).await).await
     }
 
     /// Sends a request to a session. A session on another host never receives our credentials.

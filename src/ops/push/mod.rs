@@ -19,7 +19,6 @@ use existing_tag::{Decision, Pushed};
 use outgoing::blobs;
 use read_back::read_back;
 
-#[cfg(feature = "cli")]
 pub(crate) use options::READ_BACK_DELAYS;
 pub use options::{Existing, Options, Verify};
 pub use outgoing::Outgoing;

@@ -184,7 +184,8 @@ fn walk(
                 continue;
             }
             Kind::Global => continue,
-            Kind::Other(what) | Kind::Link(what) => {
+            Kind::HardLink | Kind::SymbolicLink | Kind::Other(_) => {
+                let what = entry.kind.described().unwrap_or("link");
                 return Err(Error::invalid(format!("its member `{}` is a {what}", shown())));
             }
             Kind::File => {}

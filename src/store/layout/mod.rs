@@ -347,6 +347,19 @@ impl Layout {
         self.root.join(BLOBS).join(digest.algorithm().as_str()).join(digest.hex())
     }
 
+    /// Returns the size of a blob in bytes. `None` if the layout does not have it.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn blob_size(&self, digest: &Digest) -> Result<Option<u64>> {
+        let path = self.blob_path(digest);
+        match fs::metadata(&path) {
+            Ok(found) => Ok(Some(found.len())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read blob", &path, error)),
+        }
+    }
+
     /// Returns the path of a blob that is written or removed. Readers follow blobs that are links,
     /// since they compare the bytes with the digests; some build tools make such layouts.
     fn place_to_change(&self, digest: &Digest) -> Result<PathBuf> {

@@ -1,0 +1,649 @@
+//! The commands of ORAS.
+
+use crate::{
+    Error, ErrorKind, Result,
+    atomic_file::write_file,
+    cli::{
+        Run,
+        artifact::{
+            attach,
+            dialect::Printing,
+            discover,
+            files::{CreatedAt, FilesArgs},
+            place::{Place, Use},
+            pull,
+            push::{self, ImageSpecArg},
+        },
+        copy::Ends,
+        shell::{
+            exit::Exit,
+            output::{self, Format},
+            remote::RemoteArgs,
+            side_flags::SideArgs,
+        },
+    },
+    limits::Limits,
+    oci::{Descriptor, Reference, RepositoryName, Tag, TagOrDigest},
+    ops::{
+        any_repository::AnyRepository,
+        artifact::pull as op_pull,
+        copy::{self as op_copy, Attached},
+    },
+    store::{Fetch, Push, Resolve, Tags},
+};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::{
+    fs::File,
+    io::{self, IsTerminal as _, Write},
+    path::{Path, PathBuf},
+};
+
+/// Flags for a registry or a layout.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TargetArgs {
+    /// Read the reference as a path of an image layout
+    #[arg(long)]
+    oci_layout: bool,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+impl TargetArgs {
+    /// Returns the reference in chartferry's form.
+    fn reference(&self, text: &str) -> String {
+        if self.oci_layout { format!("layout:{text}") } else { text.to_owned() }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PushArgs {
+    /// Push to `registry/repository[:tag,…]`
+    name: String,
+    /// Push these files, each with the media type of its layer
+    #[arg(value_name = "FILE[:TYPE]")]
+    files: Vec<String>,
+    #[command(flatten)]
+    own: FilesArgs,
+    /// Follow this version of the image specification
+    #[arg(long, value_enum)]
+    image_spec: Option<ImageSpecArg>,
+    /// Set the platform
+    #[arg(long, value_name = "OS/ARCH", conflicts_with = "config")]
+    artifact_platform: Option<String>,
+    /// Print the result as `text` or `json`
+    #[arg(long)]
+    format: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
+    push::run_job(
+        run,
+        push::Job {
+            reference: &args.target.reference(&args.name),
+            files: &args.files,
+            own: &args.own,
+            image_spec: args.image_spec,
+            platform: args.artifact_platform.as_deref(),
+            created: CreatedAt::Now,
+            stdin_title: None,
+            preserve_permissions: false,
+            printing: Printing::of_oras(args.format.as_deref(), "text")?,
+            remote: &args.target.remote,
+        },
+    )
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PullArgs {
+    /// Pull `registry/repository:tag` or `registry/repository@digest`
+    name: String,
+    /// Write the files to this folder
+    #[arg(long, short = 'o', value_name = "DIR", default_value = ".")]
+    output: PathBuf,
+    /// Allow titles that lead out of the folder
+    #[arg(long, short = 'T')]
+    allow_path_traversal: bool,
+    /// Refuse to replace files
+    #[arg(long, short = 'k')]
+    keep_old_files: bool,
+    /// Write the config to this file
+    #[arg(long, value_name = "FILE[:TYPE]")]
+    config: Option<String>,
+    /// Pull the artifact's subject too
+    #[arg(long)]
+    include_subject: bool,
+    /// Download this many layers at once
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    concurrency: usize,
+    /// Print the result as `text` or `json`
+    #[arg(long)]
+    format: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+pub(super) fn pull(run: &Run, args: PullArgs) -> Result<Exit> {
+    let mut options = op_pull::Options::new(args.output.clone());
+    options.old_files = pull::old_files(args.keep_old_files);
+    options.traversal = pull::traversal(args.allow_path_traversal);
+    options.at_once = args.concurrency;
+    pull::run_job(
+        run,
+        pull::Job {
+            reference: &args.target.reference(&args.name),
+            options,
+            config: args.config.as_deref(),
+            include_subject: args.include_subject,
+            artifact_type: None,
+            latest: false,
+            printing: Printing::of_oras(args.format.as_deref(), "text")?,
+            remote: &args.target.remote,
+        },
+    )
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AttachArgs {
+    /// Attach to `registry/repository:tag` or `registry/repository@digest`
+    name: String,
+    /// Attach these files, each with the media type of its layer
+    #[arg(value_name = "FILE[:TYPE]")]
+    files: Vec<String>,
+    #[command(flatten)]
+    own: FilesArgs,
+    /// Print the result as `text` or `json`
+    #[arg(long)]
+    format: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+pub(super) fn attach(run: &Run, args: AttachArgs) -> Result<Exit> {
+    attach::run_job(
+        run,
+        attach::Job {
+            reference: &args.target.reference(&args.name),
+            files: &args.files,
+            own: &args.own,
+            created: CreatedAt::Now,
+            stdin_title: None,
+            printing: Printing::of_oras(args.format.as_deref(), "text")?,
+            remote: &args.target.remote,
+        },
+    )
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DiscoverArgs {
+    /// List what is attached to `registry/repository:tag` or `registry/repository@digest`
+    name: String,
+    /// List only artifacts of this type
+    #[arg(long, value_name = "TYPE")]
+    artifact_type: Option<String>,
+    /// List attachments to this depth
+    #[arg(long, value_name = "N")]
+    depth: Option<usize>,
+    /// Print the result as `tree` or `json`
+    #[arg(long)]
+    format: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+pub(super) fn discover(run: &Run, args: DiscoverArgs) -> Result<Exit> {
+    discover::run_job(
+        run,
+        discover::Job {
+            reference: &args.target.reference(&args.name),
+            artifact_type: args.artifact_type.as_deref(),
+            depth: args.depth,
+            printing: Printing::of_oras(args.format.as_deref(), "tree")?,
+            remote: &args.target.remote,
+        },
+    )
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CopyArgs {
+    /// Copy `registry/repository:tag` or `registry/repository@digest`
+    from: String,
+    /// To `registry/repository[:tag,…]`
+    to: String,
+    /// Copy what is attached too, and signatures under tags of digests
+    #[arg(long, short = 'r')]
+    recursive: bool,
+    /// Read FROM as a path of an image layout
+    #[arg(long)]
+    from_oci_layout: bool,
+    /// Read TO as a path of an image layout
+    #[arg(long)]
+    to_oci_layout: bool,
+    /// Transfer this many blobs at once
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    concurrency: usize,
+    #[command(flatten)]
+    sides: SideArgs,
+}
+
+pub(super) fn copy(run: &Run, args: CopyArgs) -> Result<Exit> {
+    let prefixed = |is_layout: bool, text: &str| match is_layout {
+        true => format!("layout:{text}"),
+        false => text.to_owned(),
+    };
+    let source = prefixed(args.from_oci_layout, &args.from);
+    let destination = prefixed(args.to_oci_layout, &args.to);
+    let mut ends = Ends::open(run, &source, &destination, &args.sides, &RemoteArgs::default())?;
+    // As in ORAS, a destination without a tag gets none.
+    ends.tags.clone_from(&ends.target.tags);
+    let mut options = op_copy::Options::default();
+    options.at_once = args.concurrency;
+    let attached = if args.recursive { Attached::All } else { Attached::None };
+    (options.referrers, options.digest_tags) = (attached, attached);
+    let report = ends.copy(run, &options)?;
+    report.warnings.iter().for_each(|warning| run.talk.warn(warning));
+    if report.left_behind > 0 {
+        run.talk.info(&format!(
+            "note: {} signatures and referrers stay behind; -r takes them",
+            report.left_behind
+        ));
+    }
+    let digest = &report.digest;
+    let shown = |place: &Place, tag: Option<&Tag>| {
+        let (kind, name) = (place.oras_kind(), place.oras_name());
+        match tag {
+            Some(tag) => format!("[{kind}] {name}:{tag}"),
+            None => format!("[{kind}] {name}@{digest}"),
+        }
+    };
+    let from = match &ends.from {
+        TagOrDigest::Tag(tag) => shown(&ends.source, Some(tag)),
+        TagOrDigest::Digest(_) => shown(&ends.source, None),
+    };
+    let to = shown(&ends.target, ends.tags.first());
+    let tagged: String = ends.tags.iter().skip(1).map(|tag| format!("Tagged {tag}\n")).collect();
+    output::print(format!("Copied {from} => {to}\n{tagged}Digest: {digest}\n"))?;
+    if report.lost.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    let message = format!("`{}` lacks {} after the copy", args.to, report.lost.join(", "));
+    Err(Error::new(ErrorKind::Partial, message))
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TagArgs {
+    /// Tag `registry/repository:tag` or `registry/repository@digest`
+    name: String,
+    /// Add these tags
+    #[arg(required = true)]
+    tags: Vec<String>,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+pub(super) fn tag(run: &Run, args: TagArgs) -> Result<Exit> {
+    let tags: Vec<Tag> = args.tags.iter().map(|tag| tag.parse()).collect::<Result<_, _>>()?;
+    let text = args.target.reference(&args.name);
+    let place = Place::open(run, &text, &args.target.remote, Use::Write)?;
+    run.block_on(async {
+        let manifest = place.manifest(run).await?;
+        let (kind, name) = (place.oras_kind(), place.oras_name());
+        output::println(format!("Tagging [{kind}] {name}@{}", manifest.digest()))?;
+        for tag in &tags {
+            place.repository.push_manifest(&manifest, Some(tag)).await?;
+            output::println(format!("Tagged {tag}"))?;
+        }
+        Ok(())
+    })?;
+    Ok(Exit::Ok)
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ResolveArgs {
+    /// Resolve `registry/repository:tag`
+    name: String,
+    /// Print the whole reference by digest
+    #[arg(long, short = 'l')]
+    full_reference: bool,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+pub(super) fn resolve(run: &Run, args: ResolveArgs) -> Result<Exit> {
+    let text = args.target.reference(&args.name);
+    let place = Place::open(run, &text, &args.target.remote, Use::Read)?;
+    let digest = run.block_on(async {
+        match place.repository.resolve(&place.target()?).await? {
+            Some(found) => Ok(found.digest),
+            // The download has the error with similar tags.
+            None => Ok(place.manifest(run).await?.digest().clone()),
+        }
+    })?;
+    let shown = match args.full_reference {
+        true => format!("{}@{digest}", place.oras_name()),
+        false => digest.to_string(),
+    };
+    output::println(shown)?;
+    Ok(Exit::Ok)
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ManifestCommand {
+    /// Print a manifest
+    #[command(visible_aliases = ["get", "show"])]
+    Fetch(ManifestFetchArgs),
+    /// Print the config of a manifest
+    #[command(visible_alias = "get-config")]
+    FetchConfig(FetchConfigArgs),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ManifestFetchArgs {
+    /// Print the manifest of `registry/repository:tag` or `registry/repository@digest`
+    name: String,
+    /// Print its descriptor
+    #[arg(long)]
+    descriptor: bool,
+    /// Indent the JSON
+    #[arg(long)]
+    pretty: bool,
+    /// Write it to this file, or to stdout with `-`
+    #[arg(long, short = 'o', value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Print the result as `json`
+    #[arg(long)]
+    format: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct FetchConfigArgs {
+    /// Print the config of `registry/repository:tag` or `registry/repository@digest`
+    name: String,
+    /// Print its descriptor
+    #[arg(long)]
+    descriptor: bool,
+    /// Indent the JSON
+    #[arg(long)]
+    pretty: bool,
+    /// Write it to this file, or to stdout with `-`
+    #[arg(long, short = 'o', value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+pub(super) fn manifest(run: &Run, command: ManifestCommand) -> Result<Exit> {
+    match command {
+        ManifestCommand::Fetch(args) => manifest_fetch(run, &args),
+        ManifestCommand::FetchConfig(args) => fetch_config(run, &args),
+    }
+}
+
+fn manifest_fetch(run: &Run, args: &ManifestFetchArgs) -> Result<Exit> {
+    let printing = Printing::of_oras(args.format.as_deref(), "text")?;
+    let text = args.target.reference(&args.name);
+    let place = Place::open(run, &text, &args.target.remote, Use::Read)?;
+    let manifest = run.block_on(place.manifest(run))?;
+    if printing.is_document() {
+        let content: Value = serde_json::from_slice(manifest.bytes())
+            .map_err(|error| Error::invalid("the manifest is not JSON").with_source(error))?;
+        let value = json!({
+            "reference": place.by_digest(manifest.digest()),
+            "mediaType": manifest.media_type(),
+            "digest": manifest.digest(),
+            "size": manifest.bytes().len(),
+            "content": content,
+        });
+        output::print_value(Format::Json, &value)?;
+        return Ok(Exit::Ok);
+    }
+    if args.descriptor {
+        print_json(&manifest.descriptor(), args.pretty)?;
+        if args.output.is_none() {
+            return Ok(Exit::Ok);
+        }
+    }
+    write_document(manifest.bytes(), args.pretty, args.output.as_deref())
+}
+
+fn fetch_config(run: &Run, args: &FetchConfigArgs) -> Result<Exit> {
+    let text = args.target.reference(&args.name);
+    let place = Place::open(run, &text, &args.target.remote, Use::Read)?;
+    let (config, bytes) = run.block_on(async {
+        let manifest = place.manifest(run).await?;
+        let config = manifest.document().config.clone().ok_or_else(|| {
+            Error::not_found(format!("`{}` has no config", place.by_digest(manifest.digest())))
+        })?;
+        let cap = Limits::default().config_bytes;
+        let bytes = place.repository.fetch_blob(&config, cap).await?;
+        Ok((config, bytes))
+    })?;
+    if args.descriptor {
+        print_json(&config, args.pretty)?;
+        return Ok(Exit::Ok);
+    }
+    write_document(&bytes, args.pretty, args.output.as_deref())
+}
+
+/// Writes a JSON document: the bytes as they are, or indented.
+fn write_document(bytes: &[u8], pretty: bool, path: Option<&Path>) -> Result<Exit> {
+    let indented = match pretty {
+        true => Some(indented(bytes)?),
+        false => None,
+    };
+    let shown = indented.as_deref().unwrap_or(bytes);
+    match path.filter(|path| *path != Path::new("-")) {
+        Some(path) => write_file(path, |file| file.write_all(shown))?,
+        None => output::print_content(shown)?,
+    }
+    Ok(Exit::Ok)
+}
+
+fn indented(bytes: &[u8]) -> Result<Vec<u8>> {
+    let value: Value = serde_json::from_slice(bytes)
+        .map_err(|error| Error::invalid("the content is not JSON").with_source(error))?;
+    let mut out = crate::json::to_vec_indented(&value);
+    out.push(b'\n');
+    Ok(out)
+}
+
+fn print_json(descriptor: &Descriptor, pretty: bool) -> Result<()> {
+    let plain = Descriptor::new(&descriptor.media_type, descriptor.digest.clone(), descriptor.size);
+    let bytes = crate::json::to_vec(&plain);
+    output::print_content(if pretty { indented(&bytes)? } else { bytes })
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum BlobCommand {
+    /// Write a blob to a file or to stdout
+    #[command(visible_alias = "get")]
+    Fetch(BlobFetchArgs),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct BlobFetchArgs {
+    /// Fetch `registry/repository@digest`
+    name: String,
+    /// Write it to this file, or to stdout with `-`
+    #[arg(long, short = 'o', value_name = "FILE", required = true)]
+    output: PathBuf,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+pub(super) fn blob(run: &Run, command: BlobCommand) -> Result<Exit> {
+    let BlobCommand::Fetch(args) = command;
+    let text = args.target.reference(&args.name);
+    let place = Place::open(run, &text, &args.target.remote, Use::Read)?;
+    let digest = place.digest.clone().ok_or_else(|| {
+        Error::usage(format!("`{}` names no digest", args.name))
+            .with_hint("a blob is named by its digest: `REPOSITORY@sha256:…`")
+    })?;
+    let to_stdout = args.output == Path::new("-");
+    if to_stdout && io::stdout().is_terminal() {
+        return Err(Error::usage("a blob is not written to a terminal")
+            .with_hint("name a file with `--output`"));
+    }
+    run.block_on(async {
+        let blob = size_of(&place, &digest).await?;
+        let found = place.repository.fetch_blob_file(&blob).await?;
+        let fail = |error| Error::io("read blob", found.path(), error);
+        let mut from = File::open(found.path()).map_err(fail)?;
+        if to_stdout {
+            return match io::copy(&mut from, &mut io::stdout().lock()) {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(fail(error)),
+                _ => Ok(()),
+            };
+        }
+        write_file(&args.output, |file| io::copy(&mut from, file).map(drop))
+    })?;
+    Ok(Exit::Ok)
+}
+
+/// Returns the descriptor of a blob of which only the digest is known.
+async fn size_of(place: &Place, digest: &crate::oci::Digest) -> Result<Descriptor> {
+    let size = match &place.repository {
+        AnyRepository::Registry(repository) => repository.blob_size(digest).await?,
+        AnyRepository::Layout(layout) => layout.blob_size(digest)?,
+        AnyRepository::Disk(repository) => repository.blob(digest)?.map(|blob| blob.size),
+    };
+    let size =
+        size.ok_or_else(|| Error::not_found(format!("`{}` has no blob `{digest}`", place.name)))?;
+    Ok(Descriptor::new("application/octet-stream", digest.clone(), size))
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum RepoCommand {
+    /// List the repositories of a registry
+    #[command(visible_alias = "list")]
+    Ls(RepoLsArgs),
+    /// List the tags of a repository
+    #[command(visible_alias = "show-tags")]
+    Tags(RepoTagsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RepoLsArgs {
+    /// List the repositories of `registry[/namespace]`
+    name: String,
+    /// List those after this one
+    #[arg(long, value_name = "REPOSITORY")]
+    last: Option<String>,
+    /// Print the result as `text` or `json`
+    #[arg(long)]
+    format: Option<String>,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RepoTagsArgs {
+    /// List the tags of `registry/repository`
+    name: String,
+    /// List those after this one
+    #[arg(long, value_name = "TAG")]
+    last: Option<String>,
+    /// Leave out tags made of digests
+    #[arg(long)]
+    exclude_digest_tags: bool,
+    /// Print the result as `text` or `json`
+    #[arg(long)]
+    format: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+pub(super) fn repo(run: &Run, command: RepoCommand) -> Result<Exit> {
+    match command {
+        RepoCommand::Ls(args) => {
+            let printing = Printing::of_oras(args.format.as_deref(), "text")?;
+            let (registry, namespace) = Reference::parse_namespace(&args.name)?;
+            let client = args.remote.client(run)?;
+            let all = run.block_on(client.catalog(&registry))?;
+            let names = below(&all, namespace.as_ref(), args.last.as_deref());
+            let value = json!({ "registry": registry.to_string(), "repositories": names });
+            printing.print(|| lines(&names), &value)?;
+            Ok(Exit::Ok)
+        }
+        RepoCommand::Tags(args) => tags(run, &args),
+    }
+}
+
+fn tags(run: &Run, args: &RepoTagsArgs) -> Result<Exit> {
+    let printing = Printing::of_oras(args.format.as_deref(), "text")?;
+    let text = args.target.reference(&args.name);
+    let place = Place::open(run, &text, &args.target.remote, Use::Read)?;
+    let listed = run.block_on(place.repository.tags());
+    let mut tags: Vec<String> = match listed {
+        Ok(tags) => tags.iter().map(ToString::to_string).collect(),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return repositories_instead(run, args, &printing, error);
+        }
+        Err(error) => return Err(error),
+    };
+    tags.sort_unstable();
+    if let Some(last) = &args.last {
+        tags.retain(|tag| tag > last);
+    }
+    if args.exclude_digest_tags {
+        tags.retain(|tag| !tag.starts_with("sha256-") && !tag.starts_with("sha512-"));
+    }
+    printing.print(|| lines(&tags), &json!({ "tags": tags }))?;
+    Ok(Exit::Ok)
+}
+
+/// Lists the repositories of a namespace: the user asked for the tags of something that has none.
+fn repositories_instead(
+    run: &Run,
+    args: &RepoTagsArgs,
+    printing: &Printing,
+    error: Error,
+) -> Result<Exit> {
+    if args.target.oci_layout {
+        return Err(error);
+    }
+    let Ok((registry, Some(namespace))) = Reference::parse_namespace(&args.name) else {
+        return Err(error);
+    };
+    let client = args.target.remote.client(run)?;
+    // A registry that does not list its repositories gives the first error.
+    let Ok(all) = run.block_on(client.catalog(&registry)) else { return Err(error) };
+    let names = below(&all, Some(&namespace), None);
+    if names.is_empty() {
+        return Err(error);
+    }
+    run.talk.info(&format!(
+        "note: `{}` is a namespace and has no tags; these are the repositories below it",
+        args.name
+    ));
+    let value = json!({ "registry": registry.to_string(), "repositories": names });
+    printing.print(|| lines(&names), &value)?;
+    Ok(Exit::Ok)
+}
+
+/// Returns the names below a namespace, without the namespace, after `last`.
+fn below(
+    all: &[RepositoryName],
+    namespace: Option<&RepositoryName>,
+    last: Option<&str>,
+) -> Vec<String> {
+    let mut names: Vec<String> = all
+        .iter()
+        .filter_map(|name| match namespace {
+            None => Some(name.as_str()),
+            Some(namespace) => name.as_str().strip_prefix(namespace.as_str())?.strip_prefix('/'),
+        })
+        .filter(|name| last.is_none_or(|last| *name > last))
+        .map(str::to_owned)
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+fn lines(all: &[String]) -> String {
+    all.iter().map(|one| format!("{one}\n")).collect()
+}

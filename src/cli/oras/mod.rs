@@ -1,0 +1,74 @@
+//! The commands of ORAS with its flags and texts, over the same work as chartferry's own commands.
+//! The words after `oras` are parsed separately, as those after `chart`.
+
+mod commands;
+mod words;
+
+use super::{Global, Run, shell::exit::Exit};
+use crate::Result;
+use clap::{Parser, Subcommand};
+
+pub(super) use words::own;
+
+/// Run the commands of ORAS
+#[derive(Debug, Parser)]
+#[command(name = "chartferry oras", max_term_width = 110)]
+pub(super) struct OrasCli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: OrasCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OrasCommand {
+    /// Push files as an artifact
+    Push(commands::PushArgs),
+    /// Pull an artifact's files
+    Pull(commands::PullArgs),
+    /// Attach files to an artifact
+    Attach(commands::AttachArgs),
+    /// List what is attached to an artifact
+    Discover(commands::DiscoverArgs),
+    /// Copy an artifact
+    #[command(alias = "copy")]
+    Cp(commands::CopyArgs),
+    /// Give further tags to an artifact
+    Tag(commands::TagArgs),
+    /// Print the digest of an artifact
+    #[command(alias = "digest")]
+    Resolve(commands::ResolveArgs),
+    /// Sign in to a registry
+    Login(super::login::LoginArgs),
+    /// Remove a registry's stored credentials
+    Logout(super::login::LogoutArgs),
+    /// Work with manifests
+    #[command(subcommand)]
+    Manifest(commands::ManifestCommand),
+    /// Work with blobs
+    #[command(subcommand)]
+    Blob(commands::BlobCommand),
+    /// List repositories and tags
+    #[command(subcommand)]
+    Repo(commands::RepoCommand),
+    /// Print this program's version
+    Version,
+}
+
+pub(super) fn oras(run: &Run, command: OrasCommand) -> Result<Exit> {
+    match command {
+        OrasCommand::Push(args) => commands::push(run, args),
+        OrasCommand::Pull(args) => commands::pull(run, args),
+        OrasCommand::Attach(args) => commands::attach(run, args),
+        OrasCommand::Discover(args) => commands::discover(run, args),
+        OrasCommand::Cp(args) => commands::copy(run, args),
+        OrasCommand::Tag(args) => commands::tag(run, args),
+        OrasCommand::Resolve(args) => commands::resolve(run, args),
+        OrasCommand::Login(args) => super::login::login(run, args),
+        OrasCommand::Logout(args) => super::login::logout(run, &args),
+        OrasCommand::Manifest(command) => commands::manifest(run, command),
+        OrasCommand::Blob(command) => commands::blob(run, command),
+        OrasCommand::Repo(command) => commands::repo(run, command),
+        OrasCommand::Version => super::version(),
+    }
+}

@@ -1,0 +1,355 @@
+//! Everything that a copy carries, in the order in which it is stored: each manifest after those
+//! that it names, each referrer after its subject, each signature after what it signs.
+
+use super::{Attached, Options, Side, digest_tag};
+use crate::{
+    Error, ErrorKind, Result,
+    oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest, media},
+    store::{Fetch, Referrers, Resolve, Tags},
+};
+use futures_util::future::BoxFuture;
+use std::collections::{BTreeMap, HashSet};
+
+/// Manifests of one copy. A chart has one, an image of all platforms with its attestations about 50.
+const MAX_NODES: usize = 1_000_000;
+/// Manifests of one index.
+const MAX_CHILDREN: usize = 10_000;
+/// Referrers of one manifest.
+const MAX_REFERRERS: usize = 100_000;
+/// The depth of referrers of referrers, and of indexes within indexes.
+const MAX_DEPTH: usize = 32;
+/// The endings that are asked for where a registry does not list its tags.
+const ENDINGS: [&str; 3] = ["sig", "att", "sbom"];
+
+/// The reason why a manifest is copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is the artifact.
+    Root,
+    /// An index names it, or it is the subject of the artifact.
+    Part,
+    /// Its subject is copied.
+    Referrer { subject: Digest },
+    /// It has a tag made of the digest of a copied manifest.
+    DigestTag { tag: Tag },
+}
+
+/// A manifest to copy.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) manifest: Manifest,
+    pub(super) role: Role,
+}
+
+/// Everything that a copy carries.
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    /// The manifests, in the order in which they are stored.
+    pub(super) nodes: Vec<Node>,
+    /// The blobs, each once.
+    pub(super) blobs: Vec<Descriptor>,
+    /// The referrers and signatures that were found and are not copied, by request.
+    pub(super) left_behind: usize,
+    /// Remarks for the user.
+    pub(super) warnings: Vec<String>,
+    root: usize,
+}
+
+impl Graph {
+    /// Reads everything that belongs to `root`.
+    ///
+    /// # Errors
+    /// `Protocol` for a graph that leads back into itself; `Limit`; any error of the source. A list
+    /// of referrers that cannot be read is an error: without it, signatures would be lost silently.
+    pub(super) async fn read(source: Side<'_>, root: Manifest, options: &Options) -> Result<Self> {
+        let mut reader = Reader {
+            source,
+            options,
+            tags: DigestTags::list(source).await?,
+            seen: HashSet::new(),
+            blobs: HashSet::new(),
+            graph: Self::default(),
+        };
+        let subject = root.document().subject.clone();
+        if let Some(subject) = subject {
+            reader.subject(&subject).await?;
+        }
+        let digest = root.digest().clone();
+        reader.node(root, Role::Root, 0).await?;
+        let mut graph = reader.graph;
+        graph.root = graph
+            .nodes
+            .iter()
+            .position(|node| *node.manifest.digest() == digest)
+            .ok_or_else(|| Error::new(ErrorKind::Protocol, "the artifact is its own part"))?;
+        Ok(graph)
+    }
+
+    /// Returns the artifact's manifest.
+    pub(super) fn root(&self) -> &Manifest {
+        &self.nodes[self.root].manifest
+    }
+
+    /// Counts the manifests of a role.
+    pub(super) fn count(&self, is: impl Fn(&Role) -> bool) -> usize {
+        self.nodes.iter().filter(|node| is(&node.role)).count()
+    }
+}
+
+/// The source's tags that are made of digests, by their stems.
+enum DigestTags {
+    Listed(BTreeMap<String, Vec<Tag>>),
+    /// The source does not list its tags.
+    Unlisted,
+}
+
+impl DigestTags {
+    async fn list(source: Side<'_>) -> Result<Self> {
+        let tags = match source.repository.tags().await {
+            Ok(tags) => tags,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Protocol
+                ) =>
+            {
+                return Ok(Self::Unlisted);
+            }
+            Err(error) => return Err(error),
+        };
+        let mut all: BTreeMap<String, Vec<Tag>> = BTreeMap::new();
+        for tag in tags {
+            if let Some(stem) = digest_tag::stem_of(&tag) {
+                all.entry(stem.to_owned()).or_default().push(tag);
+            } else if tag.as_str().starts_with("sha256-") || tag.as_str().starts_with("sha512-") {
+                all.entry(tag.as_str().to_owned()).or_default();
+            }
+        }
+        Ok(Self::Listed(all))
+    }
+
+    /// Returns the tags of a digest.
+    async fn of(&self, source: Side<'_>, digest: &Digest) -> Result<Vec<Tag>> {
+        let stem = digest_tag::stem(digest);
+        match self {
+            Self::Listed(all) => Ok(all.get(&stem).cloned().unwrap_or_default()),
+            Self::Unlisted => {
+                let mut found = Vec::new();
+                for ending in ENDINGS {
+                    let tag: Tag = format!("{stem}.{ending}").parse()?;
+                    if source.repository.resolve(&TagOrDigest::Tag(tag.clone())).await?.is_some() {
+                        found.push(tag);
+                    }
+                }
+                Ok(found)
+            }
+        }
+    }
+
+    /// Returns the tag of a digest's list of referrers, if it may exist.
+    fn list_of(&self, digest: &Digest) -> Option<Tag> {
+        let stem = digest_tag::stem(digest);
+        match self {
+            Self::Listed(all) if !all.contains_key(&stem) => None,
+            Self::Listed(_) | Self::Unlisted => stem.parse().ok(),
+        }
+    }
+}
+
+struct Reader<'a> {
+    source: Side<'a>,
+    options: &'a Options,
+    tags: DigestTags,
+    seen: HashSet<Digest>,
+    blobs: HashSet<Digest>,
+    graph: Graph,
+}
+
+impl Reader<'_> {
+    /// Reads the subject of an artifact that is a referrer itself. It may have been deleted.
+    async fn subject(&mut self, subject: &Descriptor) -> Result<()> {
+        let target = TagOrDigest::Digest(subject.digest.clone());
+        match self.source.repository.fetch_manifest(&target).await {
+            Ok(manifest) => self.parts(manifest, 0).await,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let text = format!("its subject {} does not exist at the source", subject.digest);
+                self.graph.warnings.push(text);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds a manifest with its parts, without what refers to it.
+    fn parts(&mut self, manifest: Manifest, depth: usize) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            if !self.seen.insert(manifest.digest().clone()) {
+                return Ok(());
+            }
+            self.below(&manifest, depth, false).await?;
+            self.add(manifest, Role::Part)
+        })
+    }
+
+    /// Adds a manifest, its parts before it, and what refers to it after it.
+    fn node(&mut self, manifest: Manifest, role: Role, depth: usize) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            if !self.seen.insert(manifest.digest().clone()) {
+                // The same manifest under a tag of its own still needs that tag.
+                if let Role::DigestTag { .. } = role {
+                    self.graph.nodes.push(Node { manifest, role });
+                }
+                return Ok(());
+            }
+            if depth > MAX_DEPTH {
+                return Err(Error::new(
+                    ErrorKind::Limit,
+                    format!("`{}` lies more than {MAX_DEPTH} levels deep", manifest.digest()),
+                ));
+            }
+            let digest = manifest.digest().clone();
+            self.below(&manifest, depth, true).await?;
+            self.add(manifest, role)?;
+            self.referrers(&digest, depth).await?;
+            self.signatures(&digest, depth).await
+        })
+    }
+
+    /// Adds what a manifest names.
+    async fn below(&mut self, manifest: &Manifest, depth: usize, attached: bool) -> Result<()> {
+        let document = manifest.document();
+        let children = document.manifests();
+        if children.len() > MAX_CHILDREN {
+            let message =
+                format!("the index {} has more than {MAX_CHILDREN} manifests", manifest.digest());
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        for child in children {
+            if !is_manifest(child) {
+                self.blob(child);
+                continue;
+            }
+            let target = TagOrDigest::Digest(child.digest.clone());
+            let inner = self.source.repository.fetch_manifest(&target).await.map_err(|error| {
+                error.context(format!("cannot copy a manifest of the index {}", manifest.digest()))
+            })?;
+            if attached {
+                self.node(inner, Role::Part, depth + 1).await?;
+            } else {
+                self.parts(inner, depth + 1).await?;
+            }
+        }
+        for blob in document.config.iter().chain(document.layers()) {
+            self.blob(blob);
+        }
+        Ok(())
+    }
+
+    fn blob(&mut self, blob: &Descriptor) {
+        // A foreign layer is not in the registry.
+        if !blob.urls.is_empty() {
+            let text = "layers with addresses of their own were not copied".to_owned();
+            if !self.graph.warnings.contains(&text) {
+                self.graph.warnings.push(text);
+            }
+            return;
+        }
+        if self.blobs.insert(blob.digest.clone()) {
+            self.graph.blobs.push(blob.clone());
+        }
+    }
+
+    fn add(&mut self, manifest: Manifest, role: Role) -> Result<()> {
+        if self.graph.nodes.len() >= MAX_NODES {
+            let message = format!("the artifact has more than {MAX_NODES} manifests");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        self.graph.nodes.push(Node { manifest, role });
+        Ok(())
+    }
+
+    /// Adds the referrers of a manifest: those of the registry's list, and those of the list that
+    /// clients keep under a tag, which a registry that gained the list may not have.
+    async fn referrers(&mut self, subject: &Digest, depth: usize) -> Result<()> {
+        let mut listed = self.source.repository.referrers(subject, None).await?;
+        if let Some(tag) = self.tags.list_of(subject) {
+            listed.extend(self.tagged_list(&tag, subject).await?);
+        }
+        let mut digests = HashSet::new();
+        listed.retain(|referrer| digests.insert(referrer.digest.clone()));
+        if listed.len() > MAX_REFERRERS {
+            let message = format!("`{subject}` has more than {MAX_REFERRERS} referrers");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        let wanted = |referrer: &Descriptor| match &self.options.artifact_type {
+            Some(kind) => referrer.artifact_type.as_ref() == Some(kind),
+            None => true,
+        };
+        let total = listed.len();
+        listed.retain(|referrer| self.options.referrers == Attached::All && wanted(referrer));
+        self.graph.left_behind += total - listed.len();
+        for referrer in listed {
+            let target = TagOrDigest::Digest(referrer.digest.clone());
+            let manifest = match self.source.repository.fetch_manifest(&target).await {
+                Ok(manifest) => manifest,
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.graph.warnings.push(format!(
+                        "the source lists the referrer {} of {subject}, and does not have it",
+                        referrer.digest
+                    ));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if !manifest.speaks_of(subject) {
+                self.graph.warnings.push(format!(
+                    "the source lists {} as a referrer of {subject}, which it is not",
+                    referrer.digest
+                ));
+                continue;
+            }
+            let role = Role::Referrer { subject: subject.clone() };
+            self.node(manifest, role, depth + 1).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the entries of the list under a tag, if the tag is one. Some registries answer such a
+    /// tag with the subject itself.
+    async fn tagged_list(&self, tag: &Tag, subject: &Digest) -> Result<Vec<Descriptor>> {
+        match self.source.repository.fetch_manifest(&TagOrDigest::Tag(tag.clone())).await {
+            Ok(list) if list.digest() != subject => Ok(list.document().manifests().to_vec()),
+            Ok(_) => Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds the manifests under tags of a digest.
+    async fn signatures(&mut self, digest: &Digest, depth: usize) -> Result<()> {
+        let tags = self.tags.of(self.source, digest).await?;
+        if self.options.digest_tags == Attached::None {
+            self.graph.left_behind += tags.len();
+            return Ok(());
+        }
+        for tag in tags {
+            let target = TagOrDigest::Tag(tag.clone());
+            let manifest = match self.source.repository.fetch_manifest(&target).await {
+                Ok(manifest) => manifest,
+                // It was removed meanwhile.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            self.node(manifest, Role::DigestTag { tag }, depth + 1).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns true if an index's entry is a manifest, and not a blob.
+fn is_manifest(entry: &Descriptor) -> bool {
+    matches!(
+        entry.media_type.as_str(),
+        media::MANIFEST | media::INDEX | media::DOCKER_MANIFEST | media::DOCKER_LIST | ""
+    )
+}

@@ -1,0 +1,294 @@
+//! The copy of an artifact with everything that belongs to it: the manifests of an index, referrers
+//! to any depth, and signatures under tags of a digest. The bytes stay, so digests and signatures
+//! stay valid. Tags are written last, so that nobody sees a tag before its signatures, and the copy
+//! ends with a look at the destination.
+
+mod blobs;
+mod digest_tag;
+mod graph;
+mod merge;
+mod verify;
+
+use crate::{
+    Error, ErrorKind, Result,
+    oci::{Digest, Tag, TagOrDigest},
+    ops::any_repository::AnyRepository,
+    store::{Fetch, Push, Resolve},
+};
+use blobs::copy_blobs;
+use graph::{Graph, Node, Role};
+use serde::Serialize;
+
+pub use blobs::BlobCounts;
+
+/// The artifacts that belong to another and are copied with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attached {
+    /// All of them.
+    #[default]
+    All,
+    /// None: only the artifact itself. They are counted, so that the user learns of them.
+    None,
+}
+
+/// Options of a copy.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// The treatment of referrers.
+    pub referrers: Attached,
+    /// The treatment of tags `sha256-<hex>.<anything>`.
+    pub digest_tags: Attached,
+    /// Only referrers of this type.
+    pub artifact_type: Option<String>,
+    /// The treatment of the tags at the destination that refer to something else.
+    pub existing: Existing,
+    /// The number of blobs in transfer at once.
+    pub at_once: usize,
+    /// The digest that the source must have.
+    pub expect: Option<Digest>,
+    /// The digest that the destination's tag must have before, if anything is required.
+    pub replaces: Option<Replaces>,
+    /// True to change nothing.
+    pub dry_run: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            referrers: Attached::All,
+            digest_tags: Attached::All,
+            artifact_type: None,
+            existing: Existing::Move,
+            at_once: 8,
+            expect: None,
+            replaces: None,
+            dry_run: false,
+        }
+    }
+}
+
+/// The treatment of a tag at the destination that refers to something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Move it.
+    Move,
+    /// Leave it and report it.
+    Keep,
+}
+
+/// A requirement on the tag at the destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replaces {
+    /// It must not exist.
+    Nothing,
+    /// It must refer to this manifest.
+    Digest(Digest),
+}
+
+/// One side of a copy.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a> {
+    /// The repository.
+    pub repository: &'a AnyRepository,
+    /// Its name for messages, such as `host/ns/name`.
+    pub name: &'a str,
+}
+
+/// The outcome of a copy.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Report {
+    /// The digest of the artifact.
+    pub digest: Digest,
+    /// The tags that refer to it now.
+    pub tags: Vec<String>,
+    /// The manifests that were copied or found, the referrers and signatures among them.
+    pub manifests: usize,
+    /// The referrers among them.
+    pub referrers: usize,
+    /// The tags of signatures and the like among them.
+    pub digest_tags: usize,
+    /// The blobs.
+    pub blobs: BlobCounts,
+    /// The tags that were left on something else.
+    pub kept: Vec<String>,
+    /// The tags that referred to something else before, each with that digest.
+    pub moved: Vec<Moved>,
+    /// The manifests, lists and tags that the destination lacks after the copy.
+    pub lost: Vec<String>,
+    /// The referrers and signatures that were not copied, by request.
+    pub left_behind: usize,
+    /// Remarks for the user.
+    pub warnings: Vec<String>,
+}
+
+/// A tag that was moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Moved {
+    /// The tag.
+    pub tag: String,
+    /// The digest that it had.
+    pub from: Digest,
+}
+
+/// A step of a copy, for its progress.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// The source was resolved.
+    Resolved(&'a Digest),
+    /// A blob is at the destination.
+    Blob(&'a crate::oci::Descriptor, blobs::Way),
+    /// A manifest is at the destination.
+    Manifest(&'a crate::oci::Manifest),
+}
+
+/// The receiver of the steps.
+pub type Listener<'a> = &'a (dyn Fn(Step<'_>) + Send + Sync);
+
+/// Copies the artifact `from`, and gives it these tags at the destination.
+///
+/// # Errors
+/// `NotFound` if the source does not exist; `Conflict` if a requirement is not met, or the source's
+/// tag moves meanwhile; `Integrity` for wrong bytes; any error of either side. The report has what
+/// the destination lacks afterwards.
+pub async fn copy(
+    source: Side<'_>,
+    target: Side<'_>,
+    from: &TagOrDigest,
+    tags: &[Tag],
+    options: &Options,
+    listener: Listener<'_>,
+) -> Result<Report> {
+    let root =
+        source.repository.fetch_manifest(from).await.map_err(|error| {
+            error.context(format!("cannot copy `{}`", shown(source.name, from)))
+        })?;
+    let digest = root.digest().clone();
+    listener(Step::Resolved(&digest));
+    if let Some(expected) = options.expect.as_ref().filter(|expected| **expected != digest) {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("`{}` is {digest}, not {expected}", shown(source.name, from)),
+        )
+        .with_hint("nothing was copied; the tag has moved since its digest was read"));
+    }
+    let before = tags_before(target, tags, options).await?;
+    let graph = Graph::read(source, root, options).await?;
+    let mut report = Report {
+        digest: digest.clone(),
+        tags: Vec::new(),
+        manifests: graph.nodes.len(),
+        referrers: graph.count(|role| matches!(role, Role::Referrer { .. })),
+        digest_tags: graph.count(|role| matches!(role, Role::DigestTag { .. })),
+        blobs: BlobCounts::default(),
+        kept: Vec::new(),
+        moved: Vec::new(),
+        lost: Vec::new(),
+        left_behind: graph.left_behind,
+        warnings: graph.warnings.clone(),
+    };
+    if options.dry_run {
+        report.tags = tags.iter().map(ToString::to_string).collect();
+        return Ok(report);
+    }
+    report.blobs = copy_blobs(source, target, &graph, options.at_once, listener).await?;
+    for node in &graph.nodes {
+        put(target, source, node, &mut report).await?;
+        listener(Step::Manifest(&node.manifest));
+    }
+    require_unmoved(source, from, &digest).await?;
+    for (tag, old) in tags.iter().zip(before) {
+        let differs = old.as_ref().filter(|old| **old != digest);
+        if differs.is_some() && options.existing == Existing::Keep {
+            report.kept.push(tag.to_string());
+            continue;
+        }
+        if old.as_ref() != Some(&digest) {
+            target.repository.push_manifest(graph.root(), Some(tag)).await?;
+        }
+        report.tags.push(tag.to_string());
+        report.moved.extend(differs.map(|from| Moved { tag: tag.to_string(), from: from.clone() }));
+    }
+    report.lost = verify::missing(target, &graph, &report).await?;
+    Ok(report)
+}
+
+/// Returns the digests that the tags have at the destination before the copy.
+async fn tags_before(
+    target: Side<'_>,
+    tags: &[Tag],
+    options: &Options,
+) -> Result<Vec<Option<Digest>>> {
+    let mut all = Vec::with_capacity(tags.len());
+    for tag in tags {
+        let found = match target.repository.resolve(&TagOrDigest::Tag(tag.clone())).await {
+            Ok(found) => found.map(|found| found.digest),
+            // Credentials that may only push cannot see the tag. A requirement needs the answer.
+            Err(error) if error.kind() == ErrorKind::Denied && options.replaces.is_none() => None,
+            Err(error) => return Err(error),
+        };
+        let place = format!("{}:{tag}", target.name);
+        let wrong = match (&options.replaces, &found) {
+            (None, _) | (Some(Replaces::Nothing), None) => None,
+            (Some(Replaces::Nothing), Some(found)) => Some(format!("`{place}` exists, as {found}")),
+            (Some(Replaces::Digest(wanted)), Some(found)) if wanted == found => None,
+            (Some(Replaces::Digest(wanted)), Some(found)) => {
+                Some(format!("`{place}` is {found}, not {wanted}"))
+            }
+            (Some(Replaces::Digest(wanted)), None) => {
+                Some(format!("`{place}` does not exist, and should be {wanted}"))
+            }
+        };
+        if let Some(wrong) = wrong {
+            return Err(Error::new(ErrorKind::Conflict, wrong).with_hint("nothing was copied"));
+        }
+        all.push(found);
+    }
+    Ok(all)
+}
+
+/// Stores a manifest at the destination, under its digest or under its own tag.
+async fn put(target: Side<'_>, source: Side<'_>, node: &Node, report: &mut Report) -> Result<()> {
+    let Role::DigestTag { tag, .. } = &node.role else {
+        return target.repository.push_manifest(&node.manifest, None).await;
+    };
+    match merge::store(source.repository, target.repository, tag, &node.manifest).await? {
+        merge::Outcome::Stored => {}
+        merge::Outcome::Merged => report
+            .warnings
+            .push(format!("`{}:{tag}` had other signatures; it has both now", target.name)),
+        merge::Outcome::Kept => {
+            report.kept.push(tag.to_string());
+            report
+                .warnings
+                .push(format!("`{}:{tag}` has other content, which was kept", target.name));
+        }
+    }
+    Ok(())
+}
+
+/// Requires that the source's tag still refers to what was copied.
+async fn require_unmoved(source: Side<'_>, from: &TagOrDigest, digest: &Digest) -> Result<()> {
+    let TagOrDigest::Tag(tag) = from else { return Ok(()) };
+    match source.repository.resolve(from).await? {
+        Some(found) if found.digest == *digest => Ok(()),
+        found => {
+            let now = found.map_or("nothing".to_owned(), |found| found.digest.to_string());
+            Err(Error::new(
+                ErrorKind::Conflict,
+                format!("`{}:{tag}` moved from {digest} to {now} during the copy", source.name),
+            )
+            .with_hint("no tag was written at the destination; run the command again"))
+        }
+    }
+}
+
+/// Returns a reference as text.
+fn shown(name: &str, target: &TagOrDigest) -> String {
+    match target {
+        TagOrDigest::Tag(tag) => format!("{name}:{tag}"),
+        TagOrDigest::Digest(digest) => format!("{name}@{digest}"),
+    }
+}
