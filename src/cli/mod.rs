@@ -215,7 +215,7 @@ struct ManArgs {
 
 /// Runs one command line and returns its exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args: Vec<OsString> = args.into_iter().collect();
+    let args = with_dialect(args.into_iter().collect());
     let env = Env::from_process();
     let caller = Caller::of(&env);
     let (mut global, command) = match parse(&args, caller) {
@@ -242,6 +242,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Exit::from(&error).into()
         }
     }
+}
+
+/// Returns the arguments of a program that is called `oras` as those of the command `oras`.
+fn with_dialect(mut args: Vec<OsString>) -> Vec<OsString> {
+    let name = args.first().map(PathBuf::from);
+    if name.as_ref().and_then(|name| name.file_stem()).is_some_and(|name| name == "oras") {
+        args.insert(1, "oras".into());
+    }
+    args
 }
 
 /// Returns the ways in which a command accepts a chart repository's user.

@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod archive;
+mod artifact;
 mod attacks;
 mod auth;
 mod auth_login;
 mod bundle;
 mod circles;
 mod classic;
+mod copy;
 mod directories;
 mod docs;
 mod faults;

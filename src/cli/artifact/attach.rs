@@ -21,7 +21,8 @@ use serde_json::Value;
 pub(in crate::cli) struct AttachArgs {
     /// Attach to `host/ns/name:tag`, `host/ns/name@digest`, `oci://…` or `layout:DIR:tag`
     reference: String,
-    /// Attach these files and directories, each with the media type of its layer; `-` is stdin
+    /// Attach these files and directories, each with the media type of its layer; `-` is stdin, which
+    /// needs `--name`
     #[arg(value_name = "FILE[:TYPE]")]
     files: Vec<String>,
     #[command(flatten)]
@@ -29,8 +30,8 @@ pub(in crate::cli) struct AttachArgs {
     /// Note this time as the artifact's creation: `now`, or RFC 3339
     #[arg(long, value_name = "now|TIME")]
     created: Option<CreatedAt>,
-    /// Give stdin this title
-    #[arg(long, value_name = "TITLE")]
+    /// Give stdin this title and media type
+    #[arg(long, value_name = "TITLE[:TYPE]")]
     name: Option<String>,
     /// Write the result in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
@@ -45,7 +46,7 @@ pub(in crate::cli) struct Job<'a> {
     pub(in crate::cli) files: &'a [String],
     pub(in crate::cli) own: &'a FilesArgs,
     pub(in crate::cli) created: CreatedAt,
-    pub(in crate::cli) stdin_title: Option<String>,
+    pub(in crate::cli) stdin: Option<&'a str>,
     pub(in crate::cli) printing: Printing,
     pub(in crate::cli) remote: &'a RemoteArgs,
 }
@@ -58,7 +59,7 @@ pub(super) fn attach(run: &Run, args: AttachArgs) -> Result<Exit> {
             files: &args.files,
             own: &args.own,
             created: args.created.clone().unwrap_or(CreatedAt::Epoch),
-            stdin_title: args.name.clone(),
+            stdin: args.name.as_deref(),
             printing: Printing::Own(args.output),
             remote: &args.remote,
         },
@@ -81,7 +82,7 @@ pub(in crate::cli) fn run_job(run: &Run, job: Job<'_>) -> Result<Exit> {
         let name = file.rsplit_once(':').map_or(file.as_str(), |(name, _)| name);
         job.printing.progress(&format!("Preparing {name}"));
     }
-    let options = files::options(job.stdin_title, false);
+    let options = files::options(job.stdin, false)?;
     let read = job.own.read(run, job.files, &job.created, options)?;
     let (subject, artifact) = run.block_on(async {
         // The subject is read whole: its descriptor must not depend on what a HEAD says.

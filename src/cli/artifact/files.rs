@@ -158,12 +158,12 @@ fn created_at(run: &Run, created: &CreatedAt) -> Result<Option<String>> {
     Ok((*created == CreatedAt::Now).then(crate::cli::shell::output::now))
 }
 
-/// Returns the options for reading files.
-pub(in crate::cli) fn options(stdin_title: Option<String>, permissions: bool) -> layer::Options {
+/// Returns the options for reading files. `stdin` is `TITLE[:TYPE]`.
+pub(in crate::cli) fn options(stdin: Option<&str>, permissions: bool) -> Result<layer::Options> {
     let mut options = layer::Options::default();
-    options.stdin_title = stdin_title;
+    options.stdin = stdin.map(FileArgument::parse).transpose()?;
     options.permissions = if permissions { Permissions::Keep } else { Permissions::Leave };
-    options
+    Ok(options)
 }
 
 /// Tells the user that a push of pulled files makes a new artifact.

@@ -6,6 +6,8 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
+    archive::{self, Keep},
+    atomic_file::write_file,
     cli::{
         Run,
         shell::{exit::Exit, output::Format, remote::RemoteArgs},
@@ -145,7 +147,7 @@ fn pull_one(run: &Run, args: &PullArgs, options: op::Options, to: &Path) -> Resu
                 _ => Ok(()),
             };
         }
-        crate::atomic_file::write_file(to, |file| {
+        write_file(to, |file| {
             io::copy(&mut from, file)?;
             file.flush()
         })
@@ -267,7 +269,7 @@ async fn config_file(
     let limits = crate::limits::Limits::default();
     let bytes = place.repository.fetch_blob(config, limits.config_bytes).await?;
     let path = folder.join(name);
-    crate::atomic_file::write_file(&path, |file| file.write_all(&bytes))?;
+    write_file(&path, |file| file.write_all(&bytes))?;
     Ok(Some(entry(place, config, &path, false)))
 }
 
@@ -284,47 +286,26 @@ async fn chart(
     let with = chart_pull::Provenance::IfPresent;
     let limits = &job.options.limits;
     let pulled = chart_pull::pull(&place.repository, &place.name, &wanted, with, limits).await?;
-    let title = manifest.document().annotations.get(media::TITLE);
-    let chart = title.map_or_else(|| last_part(&place.name), String::as_str);
-    let version = manifest.document().annotations.get(media::VERSION);
-    let name = version.map(|version| format!("{chart}-{version}.tgz"));
-    let path = name.map(|name| folder.join(name));
-    if let Some(path) = path.as_ref().filter(|path| path.exists())
-        && job.options.old_files == OldFiles::Keep
-    {
+    // A pull by digest would name the file by the digest; an artifact's file has the chart's name.
+    let metadata = archive::read::read(pulled.archive.reader()?, Keep::Nothing, limits)?.metadata;
+    let path = folder.join(format!("{}-{}.tgz", metadata.name, metadata.version));
+    if job.options.old_files == OldFiles::Keep && path.exists() {
         let message = format!("`{}` exists, and old files are to be kept", path.display());
         return Err(Error::new(ErrorKind::Conflict, message));
     }
-    let saved = chart_pull::save(&pulled, &place.name, folder)?;
-    // A pull by digest names the file by the digest; an artifact's file has the chart's own name.
-    let archive = match path {
-        Some(path) if path != saved.archive => {
-            std::fs::rename(&saved.archive, &path)
-                .map_err(|error| Error::io("write file", &path, error))?;
-            path
-        }
-        _ => saved.archive,
-    };
-    let layers = manifest.document().layers();
-    let of = |kind: &str| layers.iter().find(|layer| layer.media_type == kind);
-    files.push(entry(place, &pulled.content, &archive, false));
-    if let Some(beside) = saved.provenance {
-        let mut wanted = archive.into_os_string();
-        wanted.push(".prov");
-        let wanted = PathBuf::from(wanted);
-        if wanted != beside {
-            std::fs::rename(&beside, &wanted)
-                .map_err(|error| Error::io("write file", &wanted, error))?;
-        }
-        if let Some(layer) = of(media::CHART_PROVENANCE) {
-            files.push(entry(place, layer, &wanted, false));
-        }
+    std::fs::create_dir_all(folder).map_err(|error| Error::io("create folder", folder, error))?;
+    let mut layers = manifest.document().layers().iter();
+    let provenance = layers.find(|layer| layer.media_type == media::CHART_PROVENANCE);
+    let beside = path.with_extension("tgz.prov");
+    if let Some(bytes) = &pulled.provenance {
+        write_file(&beside, |file| file.write_all(bytes))?;
+    }
+    pulled.archive.save_dated(&path, pulled.created())?;
+    files.push(entry(place, &pulled.content, &path, false));
+    if let (Some(layer), true) = (provenance, pulled.provenance.is_some()) {
+        files.push(entry(place, layer, &beside, false));
     }
     Ok(())
-}
-
-fn last_part(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
 }
 
 fn entry(place: &Place, layer: &Descriptor, path: &Path, is_folder: bool) -> Value {

@@ -27,7 +27,8 @@ use std::{io::Write, path::Path};
 pub(in crate::cli) struct PushArgs {
     /// Push to `host/ns/name[:tag,…]`, `oci://…` or `layout:DIR[:tag,…]`
     reference: String,
-    /// Push these files and directories, each with the media type of its layer; `-` is stdin
+    /// Push these files and directories, each with the media type of its layer; `-` is stdin, which
+    /// needs `--name`
     #[arg(value_name = "FILE[:TYPE]")]
     files: Vec<String>,
     #[command(flatten)]
@@ -41,8 +42,8 @@ pub(in crate::cli) struct PushArgs {
     /// Note this time as the artifact's creation: `now`, or RFC 3339
     #[arg(long, value_name = "now|TIME")]
     created: Option<CreatedAt>,
-    /// Give stdin this title
-    #[arg(long, value_name = "TITLE")]
+    /// Give stdin this title and media type
+    #[arg(long, value_name = "TITLE[:TYPE]")]
     name: Option<String>,
     /// Keep the permissions of single files
     #[arg(long)]
@@ -72,7 +73,7 @@ pub(in crate::cli) struct Job<'a> {
     pub(in crate::cli) image_spec: Option<ImageSpecArg>,
     pub(in crate::cli) platform: Option<&'a str>,
     pub(in crate::cli) created: CreatedAt,
-    pub(in crate::cli) stdin_title: Option<String>,
+    pub(in crate::cli) stdin: Option<&'a str>,
     pub(in crate::cli) preserve_permissions: bool,
     pub(in crate::cli) printing: Printing,
     pub(in crate::cli) remote: &'a RemoteArgs,
@@ -88,7 +89,7 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
             image_spec: args.image_spec,
             platform: args.artifact_platform.as_deref(),
             created: args.created.clone().unwrap_or(CreatedAt::Epoch),
-            stdin_title: args.name.clone(),
+            stdin: args.name.as_deref(),
             preserve_permissions: args.preserve_permissions,
             printing: Printing::Own(args.output),
             remote: &args.remote,
@@ -107,7 +108,7 @@ pub(in crate::cli) fn run_job(run: &Run, job: Job<'_>) -> Result<Exit> {
         let name = file.rsplit_once(':').map_or(file.as_str(), |(name, _)| name);
         job.printing.progress(&format!("Preparing {name}"));
     }
-    let options = files::options(job.stdin_title, job.preserve_permissions);
+    let options = files::options(job.stdin, job.preserve_permissions)?;
     let read = job.own.read(run, job.files, &job.created, options)?;
     files::tell_shortened(run, &read.shortened);
     let mut parts = read.parts;

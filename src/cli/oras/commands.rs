@@ -88,7 +88,7 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
             image_spec: args.image_spec,
             platform: args.artifact_platform.as_deref(),
             created: CreatedAt::Now,
-            stdin_title: None,
+            stdin: None,
             preserve_permissions: false,
             printing: Printing::of_oras(args.format.as_deref(), "text")?,
             remote: &args.target.remote,
@@ -169,7 +169,7 @@ pub(super) fn attach(run: &Run, args: AttachArgs) -> Result<Exit> {
             files: &args.files,
             own: &args.own,
             created: CreatedAt::Now,
-            stdin_title: None,
+            stdin: None,
             printing: Printing::of_oras(args.format.as_deref(), "text")?,
             remote: &args.target.remote,
         },
@@ -396,7 +396,7 @@ fn manifest_fetch(run: &Run, args: &ManifestFetchArgs) -> Result<Exit> {
             "mediaType": manifest.media_type(),
             "digest": manifest.digest(),
             "size": manifest.bytes().len(),
-            "content": content,
+            "content": sorted(content),
         });
         output::print_value(Format::Json, &value)?;
         return Ok(Exit::Ok);
@@ -408,6 +408,20 @@ fn manifest_fetch(run: &Run, args: &ManifestFetchArgs) -> Result<Exit> {
         }
     }
     write_document(manifest.bytes(), args.pretty, args.output.as_deref())
+}
+
+/// Returns a value with the keys of its mappings in byte order, as Go writes a map.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Array(all) => Value::Array(all.into_iter().map(sorted).collect()),
+        Value::Object(fields) => {
+            let mut fields: Vec<(String, Value)> =
+                fields.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            fields.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(fields.into_iter().collect())
+        }
+        other => other,
+    }
 }
 
 fn fetch_config(run: &Run, args: &FetchConfigArgs) -> Result<Exit> {

@@ -79,8 +79,8 @@ pub struct Options {
     pub permissions: Permissions,
     /// The treatment of absolute paths.
     pub absolute_paths: AbsolutePaths,
-    /// The title of standard input.
-    pub stdin_title: Option<String>,
+    /// The title of standard input, and its media type.
+    pub stdin: Option<FileArgument>,
     /// The limits on sizes and counts.
     pub limits: Limits,
 }
@@ -138,10 +138,9 @@ fn find<'a>(
     shortened: &mut Vec<PathBuf>,
 ) -> Result<Found<'a>> {
     if argument.is_stdin() {
-        let title = options
-            .stdin_title
-            .clone()
-            .ok_or_else(|| Error::usage("standard input, `-`, has no name"))?;
+        let named = options.stdin.as_ref();
+        let named = named.ok_or_else(|| Error::usage("standard input, `-`, has no name"))?;
+        let title = title(&named.path, false)?.text;
         return Ok(Found { argument, title, tar: None });
     }
     let path = &argument.path;
@@ -170,7 +169,8 @@ fn layer(found: &Found<'_>, options: &Options) -> Result<Layer> {
         directory(tar, &media_type(media::IMAGE_LAYER_GZIP), &options.limits)?
     } else if argument.is_stdin() {
         let spooled = stdin(&options.limits)?;
-        of_spooled(spooled, &media_type(media::IMAGE_LAYER))
+        let own = options.stdin.as_ref().and_then(|named| named.media_type.clone());
+        of_spooled(spooled, &own.unwrap_or_else(|| media_type(media::IMAGE_LAYER)))
     } else {
         file(&argument.path, &media_type(media::IMAGE_LAYER), options)?
     };

@@ -10,6 +10,7 @@ use std::{
 
 mod artifacts;
 mod login;
+mod oras;
 mod package;
 mod plugin;
 mod registries;

@@ -1,0 +1,325 @@
+//! Copies lose nothing: between registries with and without lists of referrers, with signatures
+//! under tags of digests, and by the command.
+
+use crate::{
+    faults::{Bench, run},
+    support::{Test, daemon::Daemon, fault::FaultRegistry, fault_registry::Setup},
+};
+use chartferry::{
+    ErrorKind,
+    client::Repository,
+    oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest, media},
+    ops::{
+        any_repository::AnyRepository,
+        copy::{self, Attached, Existing, Options, Replaces, Report, Side},
+    },
+    store::{BlobSource, Fetch, Push, Referrers, Resolve, Tags},
+};
+use serde_json::{Value, json};
+
+/// Pushes a blob and gives its descriptor as JSON.
+async fn blob(repository: &Repository, kind: &str, text: &str) -> Value {
+    let blob = Descriptor::of(kind, text.as_bytes());
+    let source = BlobSource::Bytes(text.to_owned().into());
+    repository.push_blob(&blob, &source).await.expect("blob");
+    serde_json::to_value(blob).unwrap()
+}
+
+async fn put(repository: &Repository, tag: Option<&str>, document: Value) -> Manifest {
+    let manifest = Manifest::parse(document.to_string().into(), None).expect("manifest");
+    let tag = tag.map(|tag| tag.parse::<Tag>().expect("tag"));
+    repository.push_manifest(&manifest, tag.as_ref()).await.expect("pushed");
+    manifest
+}
+
+/// A manifest with one layer of this text; a referrer with a subject.
+async fn artifact(
+    repository: &Repository,
+    tag: Option<&str>,
+    text: &str,
+    subject: Option<&Manifest>,
+) -> Manifest {
+    let config = blob(repository, media::IMAGE_CONFIG, "{}").await;
+    let layer = blob(repository, "text/plain", text).await;
+    let mut document = json!({
+        "schemaVersion": 2,
+        "mediaType": media::MANIFEST,
+        "config": config,
+        "layers": [layer],
+    });
+    if let Some(subject) = subject {
+        document["artifactType"] = format!("example/{}", text.split(' ').next().unwrap()).into();
+        document["subject"] = serde_json::to_value(subject.descriptor()).unwrap();
+    }
+    put(repository, tag, document).await
+}
+
+/// The tag of a digest with an ending.
+fn digest_tag(digest: &Digest, ending: &str) -> String {
+    format!("sha256-{}.{ending}", digest.hex())
+}
+
+/// A cosign signature of a manifest: one layer for each text.
+async fn signature(repository: &Repository, of: &Digest, texts: &[&str]) -> Manifest {
+    let mut layers = Vec::new();
+    let mut ids = Vec::new();
+    for text in texts {
+        let mut layer =
+            blob(repository, "application/vnd.dev.cosign.simplesigning.v1+json", text).await;
+        ids.push(layer["digest"].clone());
+        layer["annotations"] = json!({ "dev.cosignproject.cosign/signature": text });
+        layers.push(layer);
+    }
+    let history: Vec<Value> =
+        ids.iter().map(|_| json!({ "created": "0001-01-01T00:00:00Z" })).collect();
+    let config = json!({
+        "architecture": "", "created": "0001-01-01T00:00:00Z", "history": history, "os": "",
+        "rootfs": { "type": "layers", "diff_ids": ids }, "config": {},
+    });
+    let config = blob(repository, media::IMAGE_CONFIG, &config.to_string()).await;
+    let document = json!({
+        "schemaVersion": 2, "mediaType": media::MANIFEST, "config": config, "layers": layers,
+    });
+    put(repository, Some(&digest_tag(of, "sig")), document).await
+}
+
+/// A signed image of two platforms with everything that a build may attach.
+struct Fixture {
+    index: Manifest,
+    /// Every manifest that belongs to it.
+    manifests: Vec<Manifest>,
+    /// Referrers with their subjects.
+    referrers: Vec<(Digest, Digest)>,
+    /// Tags of digests.
+    tags: Vec<String>,
+}
+
+impl Fixture {
+    async fn push(repository: &Repository) -> Self {
+        let amd = artifact(repository, None, "amd64", None).await;
+        let arm = artifact(repository, None, "arm64", None).await;
+        let attestation = artifact(repository, None, "attestation", None).await;
+        let entry = |manifest: &Manifest| serde_json::to_value(manifest.descriptor()).unwrap();
+        let document = json!({
+            "schemaVersion": 2,
+            "mediaType": media::INDEX,
+            "manifests": [entry(&amd), entry(&arm), entry(&attestation)],
+        });
+        let index = put(repository, Some("v1"), document).await;
+        let bundle = artifact(repository, None, "bundle", Some(&index)).await;
+        let sbom = artifact(repository, None, "sbom", Some(&index)).await;
+        let signed_sbom = artifact(repository, None, "signature of the sbom", Some(&sbom)).await;
+        let on_arm = artifact(repository, None, "sbom of arm", Some(&arm)).await;
+        let mut manifests = vec![amd.clone(), arm.clone(), attestation, index.clone()];
+        let referrers = vec![
+            (index.digest().clone(), bundle.digest().clone()),
+            (index.digest().clone(), sbom.digest().clone()),
+            (sbom.digest().clone(), signed_sbom.digest().clone()),
+            (arm.digest().clone(), on_arm.digest().clone()),
+        ];
+        manifests.extend([bundle, sbom.clone(), signed_sbom, on_arm]);
+        let mut tags = Vec::new();
+        for (signed, text) in [(&index, "one"), (&amd, "two"), (&arm, "three"), (&sbom, "four")] {
+            manifests.push(signature(repository, signed.digest(), &[text]).await);
+            tags.push(digest_tag(signed.digest(), "sig"));
+        }
+        let att = digest_tag(amd.digest(), "att");
+        manifests.push(artifact(repository, Some(&att), "att", None).await);
+        tags.push(att);
+        Self { index, manifests, referrers, tags }
+    }
+
+    /// Asserts that a repository has all of it.
+    async fn is_whole(&self, repository: &Repository, what: &str) {
+        for manifest in &self.manifests {
+            let target = TagOrDigest::Digest(manifest.digest().clone());
+            let found = repository.fetch_manifest(&target).await.expect(what);
+            assert_eq!(found.bytes(), manifest.bytes(), "{what}");
+            for blob in found.document().config.iter().chain(found.document().layers()) {
+                repository.fetch_blob(blob, 1 << 20).await.expect(what);
+            }
+        }
+        for (subject, referrer) in &self.referrers {
+            let listed = repository.referrers(subject, None).await.expect(what);
+            assert!(listed.iter().any(|one| one.digest == *referrer), "{what}: {referrer}");
+        }
+        for tag in &self.tags {
+            let target = TagOrDigest::Tag(tag.parse().unwrap());
+            assert!(repository.resolve(&target).await.expect(what).is_some(), "{what}: {tag}");
+        }
+    }
+}
+
+async fn copied(
+    from: &Repository,
+    to: &Repository,
+    tag: &str,
+    options: &Options,
+) -> chartferry::Result<Report> {
+    let (from, to) = (AnyRepository::Registry(from.clone()), AnyRepository::Registry(to.clone()));
+    let source = Side { repository: &from, name: "source" };
+    let target = Side { repository: &to, name: "target" };
+    let wanted = TagOrDigest::Tag("v1".parse().unwrap());
+    copy::copy(source, target, &wanted, &[tag.parse().unwrap()], options, &|_| ()).await
+}
+
+async fn registry(referrers: bool) -> FaultRegistry {
+    FaultRegistry::start(Setup { referrers, ..Setup::default() }).await
+}
+
+#[test]
+fn nothing_is_lost_between_registries_with_and_without_lists_of_referrers() {
+    run(async {
+        for (from_has, to_has) in [(true, true), (true, false), (false, true), (false, false)] {
+            let what = format!("lists at the source {from_has}, at the destination {to_has}");
+            let (from, to) = (registry(from_has).await, registry(to_has).await);
+            let bench = Bench::new();
+            let (source, target) = (bench.repository(&from), bench.repository(&to));
+            let fixture = Fixture::push(&source).await;
+            let report = copied(&source, &target, "v1", &Options::default()).await.expect(&what);
+            assert_eq!(report.lost, [""; 0], "{what}");
+            assert_eq!((report.referrers, report.digest_tags), (4, 5), "{what}");
+            assert_eq!(report.manifests, fixture.manifests.len(), "{what}");
+            fixture.is_whole(&target, &what).await;
+            // The list of another registry is no content: a registry with lists of its own gets none.
+            let tags = target.tags().await.expect("tags");
+            let bare = tags
+                .iter()
+                .filter(|tag| tag.as_str().starts_with("sha256-") && !tag.as_str().contains('.'));
+            assert_eq!(bare.count() > 0, !to_has, "{what}: {tags:?}");
+            to.take();
+            let again = copied(&source, &target, "v1", &Options::default()).await.expect(&what);
+            assert_eq!((again.blobs.sent, again.blobs.bytes), (0, 0), "{what}");
+            assert_eq!(again.moved, [], "{what}");
+        }
+    });
+}
+
+#[test]
+fn what_stays_behind_by_request_is_counted() {
+    run(async {
+        let (from, to) = (registry(true).await, registry(true).await);
+        let bench = Bench::new();
+        let (source, target) = (bench.repository(&from), bench.repository(&to));
+        let fixture = Fixture::push(&source).await;
+        let mut options = Options::default();
+        (options.referrers, options.digest_tags) = (Attached::None, Attached::None);
+        let report = copied(&source, &target, "v1", &options).await.expect("copied");
+        // The referrers of what stays behind are not looked for.
+        assert_eq!((report.manifests, report.left_behind), (4, 7));
+        assert_eq!(report.lost, [""; 0]);
+        let listed = target.referrers(fixture.index.digest(), None).await.expect("list");
+        assert_eq!(listed, []);
+    });
+}
+
+#[test]
+fn signatures_of_both_sides_stay() {
+    run(async {
+        let (from, to) = (registry(true).await, registry(true).await);
+        let bench = Bench::new();
+        let (source, target) = (bench.repository(&from), bench.repository(&to));
+        let image = artifact(&source, Some("v1"), "image", None).await;
+        artifact(&target, None, "image", None).await;
+        let ours = signature(&source, image.digest(), &["ours", "both"]).await;
+        signature(&target, image.digest(), &["theirs", "both"]).await;
+        let report = copied(&source, &target, "v1", &Options::default()).await.expect("copied");
+        assert_eq!(report.lost, [""; 0]);
+        assert!(report.warnings.iter().any(|text| text.contains("has both now")), "{report:?}");
+        let tag = TagOrDigest::Tag(digest_tag(image.digest(), "sig").parse().unwrap());
+        let merged = target.fetch_manifest(&tag).await.expect("merged");
+        let texts: Vec<&str> = merged
+            .document()
+            .layers()
+            .iter()
+            .map(|layer| layer.annotations["dev.cosignproject.cosign/signature"].as_str())
+            .collect();
+        assert_eq!(texts, ["theirs", "both", "ours"]);
+        let config = merged.document().config.clone().expect("config");
+        let config = target.fetch_blob(&config, 1 << 20).await.expect("config");
+        let config: Value = serde_json::from_slice(&config).unwrap();
+        let ids = config["rootfs"]["diff_ids"].as_array().unwrap();
+        assert_eq!(ids.len(), 3);
+        assert_eq!(ids[2], ours.document().layers()[0].digest.as_str());
+        assert_eq!(config["history"].as_array().unwrap().len(), 3);
+        // Another copy changes nothing.
+        copied(&source, &target, "v1", &Options::default()).await.expect("again");
+        assert_eq!(target.fetch_manifest(&tag).await.expect("same").digest(), merged.digest());
+    });
+}
+
+#[test]
+fn requirements_are_judged_before_anything_is_written() {
+    run(async {
+        let (from, to) = (registry(true).await, registry(true).await);
+        let bench = Bench::new();
+        let (source, target) = (bench.repository(&from), bench.repository(&to));
+        let image = artifact(&source, Some("v1"), "image", None).await;
+        let other = artifact(&target, Some("prod"), "other", None).await;
+        let wrong = Digest::sha256(b"wrong");
+        let expect = |digest: &Digest| {
+            let mut options = Options::default();
+            options.expect = Some(digest.clone());
+            options
+        };
+        let replaces = |replaces: Replaces| {
+            let mut options = Options::default();
+            options.replaces = Some(replaces);
+            options
+        };
+        to.take();
+        for (options, tag) in [
+            (expect(&wrong), "prod"),
+            (replaces(Replaces::Nothing), "prod"),
+            (replaces(Replaces::Digest(wrong.clone())), "prod"),
+            (replaces(Replaces::Digest(wrong.clone())), "new"),
+        ] {
+            let error = copied(&source, &target, tag, &options).await.expect_err("refused");
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        }
+        let written = to
+            .take()
+            .into_iter()
+            .filter(|(seen, _)| !matches!(seen.method.as_str(), "GET" | "HEAD"));
+        assert_eq!(written.count(), 0);
+        let mut keep = Options::default();
+        keep.existing = Existing::Keep;
+        let kept = copied(&source, &target, "prod", &keep).await.expect("kept");
+        assert_eq!((kept.kept, kept.tags), (vec!["prod".to_owned()], Vec::new()));
+        let mut options = expect(image.digest());
+        options.replaces = Some(Replaces::Digest(other.digest().clone()));
+        let moved = copied(&source, &target, "prod", &options).await.expect("moved");
+        assert_eq!(moved.moved[0].from, *other.digest());
+    });
+}
+
+#[test]
+fn a_layout_holds_what_a_registry_holds() {
+    let (test, registry) = (Test::new(), Daemon::chartferry([]));
+    let address = registry.address();
+    test.file("a.txt", "a").file("sbom.json", "{\"a\":1}");
+    let reference = format!("{address}/a:v1");
+    test.run(["artifact", "push", &reference, "a.txt"]).anything().succeeds();
+    let attach =
+        ["artifact", "attach", &reference, "sbom.json", "--artifact-type", "application/spdx+json"];
+    test.run(attach).anything().succeeds();
+    test.run(["copy", &reference, "layout:there"])
+        .anything()
+        .stdout_has("(1 referrer, 0 signature tags)")
+        .succeeds();
+    let back = format!("{address}/b:v2");
+    test.run(["copy", "layout:there:v1", &back, "-o", "json"]).anything().succeeds();
+    let found = test.run(["artifact", "discover", &back]).anything().succeeds();
+    assert!(found.stdout.contains("application/spdx+json"), "{found:?}");
+    // Within a registry nothing is sent.
+    let copied =
+        test.run(["copy", &reference, &format!("{address}/c"), "-o", "json"]).anything().succeeds();
+    let report: Value = serde_json::from_slice(&copied.bytes).unwrap();
+    assert_eq!((&report["blobs"]["sent"], &report["blobs"]["mounted"]), (&json!(0), &json!(3)));
+    assert_eq!(report["destination"], format!("{address}/c:v1"));
+    let promoted = test.run(["promote", &reference, ":prod"]).anything().succeeds();
+    assert!(promoted.stdout.starts_with("promoted "), "{promoted:?}");
+    let digest = report["digest"].as_str().unwrap();
+    let by_digest = format!("{address}/a@{digest}");
+    test.run(["promote", &by_digest, &format!("{address}/d")]).anything().fails(64);
+}
