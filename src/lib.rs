@@ -64,6 +64,7 @@
 //! - [`version`], [`constraint`]: loose versions and Helm's constraint language.
 //! - [`template`]: text with names in it.
 //! - [`json`], [`yaml`]: JSON as Go writes it, YAML as Helm reads and writes it.
+//! - `go_template`: Go's text/template over JSON.
 //! - [`chart`]: metadata, lock and rules of a chart.
 //! - [`archive`]: chart archives and directories.
 //! - [`index`]: index.yaml of a chart repository.
@@ -85,6 +86,9 @@ pub mod client;
 pub mod constraint;
 pub mod digest;
 pub mod error;
+#[cfg(feature = "cli")]
+#[allow(dead_code, reason = "the command line does not use it yet")]
+mod go_template;
 pub mod index;
 pub mod json;
 pub mod limits;

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The rooms, each of which may use those to its left. `main` and `lib` stand outside.
-const ROOMS: [&str; 24] = [
+const ROOMS: [&str; 25] = [
     "advice",
     "error",
     "limits",
@@ -24,6 +24,7 @@ const ROOMS: [&str; 24] = [
     "constraint",
     "template",
     "json",
+    "go_template",
     "yaml",
     "chart",
     "archive",
