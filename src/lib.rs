@@ -87,7 +87,6 @@ pub mod constraint;
 pub mod digest;
 pub mod error;
 #[cfg(feature = "cli")]
-#[allow(dead_code, reason = "the command line does not use it yet")]
 mod go_template;
 pub mod index;
 pub mod json;

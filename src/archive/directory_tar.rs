@@ -1,6 +1,6 @@
 //! A writer of a directory as a tar stream, byte for byte as ORAS writes it with Go's
-//! `filepath.Walk` and `archive/tar`: each directory before its content, the names of a directory in
-//! byte order, no slash after a directory's name, no owner, times rounded to the nearest second.
+//! `filepath.Walk` and `archive/tar`: each directory before its content, the names of a directory
+//! in byte order, no slash after a directory's name, no owner, times rounded to the nearest second.
 //! Symbolic links stay links, and each hard link becomes a file of its own.
 
 use super::tar::header_write::{self, Member, MemberKind};

@@ -80,23 +80,27 @@ pub(super) struct PromoteArgs {
 }
 
 pub(super) fn copy(run: &Run, args: CopyArgs) -> Result<Exit> {
-    let mut options = op::Options::default();
-    options.referrers = attached(!args.no_referrers);
-    options.digest_tags = attached(!args.no_digest_tags);
-    options.artifact_type.clone_from(&args.artifact_type);
-    options.existing = existing(args.no_clobber);
-    options.at_once = args.concurrency;
-    options.dry_run = args.dry_run;
+    let options = op::Options {
+        referrers: attached(!args.no_referrers),
+        digest_tags: attached(!args.no_digest_tags),
+        artifact_type: args.artifact_type.clone(),
+        existing: existing(args.no_clobber),
+        at_once: args.concurrency,
+        dry_run: args.dry_run,
+        ..op::Options::default()
+    };
     let ends = Ends::open(run, &args.source, &args.destination, &args.sides, &args.remote)?;
     let report = ends.copy(run, &options)?;
     conclude(run, &ends, &report, args.output, "copied", args.dry_run)
 }
 
 pub(super) fn promote(run: &Run, args: PromoteArgs) -> Result<Exit> {
-    let mut options = op::Options::default();
-    options.expect.clone_from(&args.expect);
-    options.existing = existing(args.no_clobber);
-    options.replaces = args.replaces.as_deref().map(replaces).transpose()?;
+    let options = op::Options {
+        expect: args.expect.clone(),
+        existing: existing(args.no_clobber),
+        replaces: args.replaces.as_deref().map(replaces).transpose()?,
+        ..op::Options::default()
+    };
     let destination = match args.destination.strip_prefix(':') {
         Some(tags) => format!("{}:{tags}", without_target(&args.source)),
         None => args.destination.clone(),
@@ -174,7 +178,7 @@ impl Ends {
         Ok(Self { source, target, from, tags })
     }
 
-    /// Copies.
+    /// Runs the copy.
     pub(super) fn copy(&self, run: &Run, options: &op::Options) -> Result<Report> {
         let source = Side { repository: &self.source.repository, name: &self.source.name };
         let target = Side { repository: &self.target.repository, name: &self.target.name };

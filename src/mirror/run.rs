@@ -195,8 +195,12 @@ impl<'a> Run<'a> {
         if let Some(before) = &self.before {
             // Versions that are not selected now, or have vanished, keep their records. Skipped
             // versions were never copied.
-            for record in before.records().filter(|record| record.outcome.is_in_step()) {
-                self.after.record(record.clone());
+            for record in before.records().filter(|record| record.is_stored()) {
+                let kept = match record.outcome.is_in_step() {
+                    true => record.clone(),
+                    false => Record { outcome: Outcome::Held, reason: None, ..record.clone() },
+                };
+                self.after.record(kept);
             }
         }
         self.warn_of_mixed_groups(&wanted);
@@ -385,6 +389,7 @@ impl<'a> Run<'a> {
     /// Records the result of a version. Once this returns, the record survives a kill.
     fn note(&mut self, done: Done) -> Result<()> {
         if let Some(record) = done.record {
+            let record = record.clone().after(self.after.find(&record.id));
             if let Some(ledger) = &mut self.ledger {
                 ledger.note(&record)?;
             }

@@ -1,6 +1,6 @@
-//! A writer of tar headers that are equal to those of Go's `archive/tar` for Helm and ORAS, byte for
-//! byte: USTAR, with a PAX header before it only for values that do not fit. [`super::reader`] reads
-//! headers.
+//! A writer of tar headers that are equal to those of Go's `archive/tar` for Helm and ORAS, byte
+//! for byte: USTAR, with a PAX header before it only for values that do not fit. [`super::reader`]
+//! reads headers.
 
 use tar::{EntryType, Header};
 

@@ -21,8 +21,8 @@ use serde_json::Value;
 pub(in crate::cli) struct AttachArgs {
     /// Attach to `host/ns/name:tag`, `host/ns/name@digest`, `oci://…` or `layout:DIR:tag`
     reference: String,
-    /// Attach these files and directories, each with the media type of its layer; `-` is stdin, which
-    /// needs `--name`
+    /// Attach these files and directories, each with the media type of its layer; `-` is stdin,
+    /// which needs `--name`
     #[arg(value_name = "FILE[:TYPE]")]
     files: Vec<String>,
     #[command(flatten)]

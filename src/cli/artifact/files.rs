@@ -160,10 +160,11 @@ fn created_at(run: &Run, created: &CreatedAt) -> Result<Option<String>> {
 
 /// Returns the options for reading files. `stdin` is `TITLE[:TYPE]`.
 pub(in crate::cli) fn options(stdin: Option<&str>, permissions: bool) -> Result<layer::Options> {
-    let mut options = layer::Options::default();
-    options.stdin = stdin.map(FileArgument::parse).transpose()?;
-    options.permissions = if permissions { Permissions::Keep } else { Permissions::Leave };
-    Ok(options)
+    Ok(layer::Options {
+        stdin: stdin.map(FileArgument::parse).transpose()?,
+        permissions: if permissions { Permissions::Keep } else { Permissions::Leave },
+        ..layer::Options::default()
+    })
 }
 
 /// Tells the user that a push of pulled files makes a new artifact.

@@ -7,7 +7,7 @@ use crate::{
         Run,
         artifact::{
             attach,
-            dialect::Printing,
+            dialect::{FormatArgs, Printing},
             discover,
             files::{CreatedAt, FilesArgs},
             place::{Place, Use},
@@ -15,21 +15,16 @@ use crate::{
             push::{self, ImageSpecArg},
         },
         copy::Ends,
-        shell::{
-            exit::Exit,
-            output::{self, Format},
-            remote::RemoteArgs,
-            side_flags::SideArgs,
-        },
+        shell::{exit::Exit, output, remote::RemoteArgs, side_flags::SideArgs},
     },
     limits::Limits,
-    oci::{Descriptor, Reference, RepositoryName, Tag, TagOrDigest},
+    oci::{Descriptor, Tag, TagOrDigest},
     ops::{
         any_repository::AnyRepository,
         artifact::pull as op_pull,
         copy::{self as op_copy, Attached},
     },
-    store::{Fetch, Push, Resolve, Tags},
+    store::{Fetch, Push, Resolve},
 };
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -44,14 +39,14 @@ use std::{
 pub(in crate::cli) struct TargetArgs {
     /// Read the reference as a path of an image layout
     #[arg(long)]
-    oci_layout: bool,
+    pub(super) oci_layout: bool,
     #[command(flatten)]
-    remote: RemoteArgs,
+    pub(super) remote: RemoteArgs,
 }
 
 impl TargetArgs {
     /// Returns the reference in chartferry's form.
-    fn reference(&self, text: &str) -> String {
+    pub(super) fn reference(&self, text: &str) -> String {
         if self.oci_layout { format!("layout:{text}") } else { text.to_owned() }
     }
 }
@@ -71,9 +66,8 @@ pub(in crate::cli) struct PushArgs {
     /// Set the platform
     #[arg(long, value_name = "OS/ARCH", conflicts_with = "config")]
     artifact_platform: Option<String>,
-    /// Print the result as `text` or `json`
-    #[arg(long)]
-    format: Option<String>,
+    #[command(flatten)]
+    format: FormatArgs,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -90,7 +84,7 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
             created: CreatedAt::Now,
             stdin: None,
             preserve_permissions: false,
-            printing: Printing::of_oras(args.format.as_deref(), "text")?,
+            printing: Printing::of_oras(&args.format, "text")?,
             remote: &args.target.remote,
         },
     )
@@ -118,9 +112,8 @@ pub(in crate::cli) struct PullArgs {
     /// Download this many layers at once
     #[arg(long, value_name = "N", default_value_t = 3)]
     concurrency: usize,
-    /// Print the result as `text` or `json`
-    #[arg(long)]
-    format: Option<String>,
+    #[command(flatten)]
+    format: FormatArgs,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -139,7 +132,7 @@ pub(super) fn pull(run: &Run, args: PullArgs) -> Result<Exit> {
             include_subject: args.include_subject,
             artifact_type: None,
             latest: false,
-            printing: Printing::of_oras(args.format.as_deref(), "text")?,
+            printing: Printing::of_oras(&args.format, "text")?,
             remote: &args.target.remote,
         },
     )
@@ -154,9 +147,8 @@ pub(in crate::cli) struct AttachArgs {
     files: Vec<String>,
     #[command(flatten)]
     own: FilesArgs,
-    /// Print the result as `text` or `json`
-    #[arg(long)]
-    format: Option<String>,
+    #[command(flatten)]
+    format: FormatArgs,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -170,7 +162,7 @@ pub(super) fn attach(run: &Run, args: AttachArgs) -> Result<Exit> {
             own: &args.own,
             created: CreatedAt::Now,
             stdin: None,
-            printing: Printing::of_oras(args.format.as_deref(), "text")?,
+            printing: Printing::of_oras(&args.format, "text")?,
             remote: &args.target.remote,
         },
     )
@@ -186,9 +178,8 @@ pub(in crate::cli) struct DiscoverArgs {
     /// List attachments to this depth
     #[arg(long, value_name = "N")]
     depth: Option<usize>,
-    /// Print the result as `tree` or `json`
-    #[arg(long)]
-    format: Option<String>,
+    #[command(flatten)]
+    format: FormatArgs,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -200,7 +191,7 @@ pub(super) fn discover(run: &Run, args: DiscoverArgs) -> Result<Exit> {
             reference: &args.target.reference(&args.name),
             artifact_type: args.artifact_type.as_deref(),
             depth: args.depth,
-            printing: Printing::of_oras(args.format.as_deref(), "tree")?,
+            printing: Printing::of_oras(&args.format, "tree")?,
             remote: &args.target.remote,
         },
     )
@@ -238,10 +229,13 @@ pub(super) fn copy(run: &Run, args: CopyArgs) -> Result<Exit> {
     let mut ends = Ends::open(run, &source, &destination, &args.sides, &RemoteArgs::default())?;
     // As in ORAS, a destination without a tag gets none.
     ends.tags.clone_from(&ends.target.tags);
-    let mut options = op_copy::Options::default();
-    options.at_once = args.concurrency;
     let attached = if args.recursive { Attached::All } else { Attached::None };
-    (options.referrers, options.digest_tags) = (attached, attached);
+    let options = op_copy::Options {
+        referrers: attached,
+        digest_tags: attached,
+        at_once: args.concurrency,
+        ..op_copy::Options::default()
+    };
     let report = ends.copy(run, &options)?;
     report.warnings.iter().for_each(|warning| run.talk.warn(warning));
     if report.left_behind > 0 {
@@ -352,9 +346,8 @@ pub(in crate::cli) struct ManifestFetchArgs {
     /// Write it to this file, or to stdout with `-`
     #[arg(long, short = 'o', value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Print the result as `json`
-    #[arg(long)]
-    format: Option<String>,
+    #[command(flatten)]
+    format: FormatArgs,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -384,7 +377,7 @@ pub(super) fn manifest(run: &Run, command: ManifestCommand) -> Result<Exit> {
 }
 
 fn manifest_fetch(run: &Run, args: &ManifestFetchArgs) -> Result<Exit> {
-    let printing = Printing::of_oras(args.format.as_deref(), "text")?;
+    let printing = Printing::of_oras(&args.format, "text")?;
     let text = args.target.reference(&args.name);
     let place = Place::open(run, &text, &args.target.remote, Use::Read)?;
     let manifest = run.block_on(place.manifest(run))?;
@@ -398,7 +391,7 @@ fn manifest_fetch(run: &Run, args: &ManifestFetchArgs) -> Result<Exit> {
             "size": manifest.bytes().len(),
             "content": sorted(content),
         });
-        output::print_value(Format::Json, &value)?;
+        printing.print(String::new, &value)?;
         return Ok(Exit::Ok);
     }
     if args.descriptor {
@@ -528,136 +521,4 @@ async fn size_of(place: &Place, digest: &crate::oci::Digest) -> Result<Descripto
     let size =
         size.ok_or_else(|| Error::not_found(format!("`{}` has no blob `{digest}`", place.name)))?;
     Ok(Descriptor::new("application/octet-stream", digest.clone(), size))
-}
-
-#[derive(Debug, Subcommand)]
-pub(in crate::cli) enum RepoCommand {
-    /// List the repositories of a registry
-    #[command(visible_alias = "list")]
-    Ls(RepoLsArgs),
-    /// List the tags of a repository
-    #[command(visible_alias = "show-tags")]
-    Tags(RepoTagsArgs),
-}
-
-#[derive(Debug, Args)]
-pub(in crate::cli) struct RepoLsArgs {
-    /// List the repositories of `registry[/namespace]`
-    name: String,
-    /// List those after this one
-    #[arg(long, value_name = "REPOSITORY")]
-    last: Option<String>,
-    /// Print the result as `text` or `json`
-    #[arg(long)]
-    format: Option<String>,
-    #[command(flatten)]
-    remote: RemoteArgs,
-}
-
-#[derive(Debug, Args)]
-pub(in crate::cli) struct RepoTagsArgs {
-    /// List the tags of `registry/repository`
-    name: String,
-    /// List those after this one
-    #[arg(long, value_name = "TAG")]
-    last: Option<String>,
-    /// Leave out tags made of digests
-    #[arg(long)]
-    exclude_digest_tags: bool,
-    /// Print the result as `text` or `json`
-    #[arg(long)]
-    format: Option<String>,
-    #[command(flatten)]
-    target: TargetArgs,
-}
-
-pub(super) fn repo(run: &Run, command: RepoCommand) -> Result<Exit> {
-    match command {
-        RepoCommand::Ls(args) => {
-            let printing = Printing::of_oras(args.format.as_deref(), "text")?;
-            let (registry, namespace) = Reference::parse_namespace(&args.name)?;
-            let client = args.remote.client(run)?;
-            let all = run.block_on(client.catalog(&registry))?;
-            let names = below(&all, namespace.as_ref(), args.last.as_deref());
-            let value = json!({ "registry": registry.to_string(), "repositories": names });
-            printing.print(|| lines(&names), &value)?;
-            Ok(Exit::Ok)
-        }
-        RepoCommand::Tags(args) => tags(run, &args),
-    }
-}
-
-fn tags(run: &Run, args: &RepoTagsArgs) -> Result<Exit> {
-    let printing = Printing::of_oras(args.format.as_deref(), "text")?;
-    let text = args.target.reference(&args.name);
-    let place = Place::open(run, &text, &args.target.remote, Use::Read)?;
-    let listed = run.block_on(place.repository.tags());
-    let mut tags: Vec<String> = match listed {
-        Ok(tags) => tags.iter().map(ToString::to_string).collect(),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return repositories_instead(run, args, &printing, error);
-        }
-        Err(error) => return Err(error),
-    };
-    tags.sort_unstable();
-    if let Some(last) = &args.last {
-        tags.retain(|tag| tag > last);
-    }
-    if args.exclude_digest_tags {
-        tags.retain(|tag| !tag.starts_with("sha256-") && !tag.starts_with("sha512-"));
-    }
-    printing.print(|| lines(&tags), &json!({ "tags": tags }))?;
-    Ok(Exit::Ok)
-}
-
-/// Lists the repositories of a namespace: the user asked for the tags of something that has none.
-fn repositories_instead(
-    run: &Run,
-    args: &RepoTagsArgs,
-    printing: &Printing,
-    error: Error,
-) -> Result<Exit> {
-    if args.target.oci_layout {
-        return Err(error);
-    }
-    let Ok((registry, Some(namespace))) = Reference::parse_namespace(&args.name) else {
-        return Err(error);
-    };
-    let client = args.target.remote.client(run)?;
-    // A registry that does not list its repositories gives the first error.
-    let Ok(all) = run.block_on(client.catalog(&registry)) else { return Err(error) };
-    let names = below(&all, Some(&namespace), None);
-    if names.is_empty() {
-        return Err(error);
-    }
-    run.talk.info(&format!(
-        "note: `{}` is a namespace and has no tags; these are the repositories below it",
-        args.name
-    ));
-    let value = json!({ "registry": registry.to_string(), "repositories": names });
-    printing.print(|| lines(&names), &value)?;
-    Ok(Exit::Ok)
-}
-
-/// Returns the names below a namespace, without the namespace, after `last`.
-fn below(
-    all: &[RepositoryName],
-    namespace: Option<&RepositoryName>,
-    last: Option<&str>,
-) -> Vec<String> {
-    let mut names: Vec<String> = all
-        .iter()
-        .filter_map(|name| match namespace {
-            None => Some(name.as_str()),
-            Some(namespace) => name.as_str().strip_prefix(namespace.as_str())?.strip_prefix('/'),
-        })
-        .filter(|name| last.is_none_or(|last| *name > last))
-        .map(str::to_owned)
-        .collect();
-    names.sort_unstable();
-    names
-}
-
-fn lines(all: &[String]) -> String {
-    all.iter().map(|one| format!("{one}\n")).collect()
 }

@@ -2,6 +2,7 @@
 //! The words after `oras` are parsed separately, as those after `chart`.
 
 mod commands;
+mod repo;
 mod words;
 
 use super::{Global, Run, shell::exit::Exit};
@@ -50,7 +51,7 @@ pub(super) enum OrasCommand {
     Blob(commands::BlobCommand),
     /// List repositories and tags
     #[command(subcommand)]
-    Repo(commands::RepoCommand),
+    Repo(repo::RepoCommand),
     /// Print this program's version
     Version,
 }
@@ -68,7 +69,7 @@ pub(super) fn oras(run: &Run, command: OrasCommand) -> Result<Exit> {
         OrasCommand::Logout(args) => super::login::logout(run, &args),
         OrasCommand::Manifest(command) => commands::manifest(run, command),
         OrasCommand::Blob(command) => commands::blob(run, command),
-        OrasCommand::Repo(command) => commands::repo(run, command),
+        OrasCommand::Repo(command) => repo::repo(run, command),
         OrasCommand::Version => super::version(),
     }
 }

@@ -1,5 +1,5 @@
-//! The words of an ORAS command as chartferry's flags write them: `-u`, `-p` and `-d` are long here,
-//! and an identity token is a password without a user name.
+//! The words of an ORAS command as chartferry's flags write them: `-u`, `-p` and `-d` are long
+//! here, and an identity token is a password without a user name.
 
 use std::ffi::OsString;
 

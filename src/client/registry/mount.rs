@@ -1,4 +1,5 @@
-//! The mount of a blob: the registry takes it from another of its repositories, and no byte is sent.
+//! The mount of a blob: the registry takes it from another of its repositories, and no byte is
+//! sent.
 
 use super::{
     host::Capability,

@@ -32,7 +32,7 @@ impl Run<'_> {
             return Ok(());
         };
         let gone = plan::vanished(before, ids);
-        let recorded = before.records().filter(|record| record.outcome.is_in_step()).count();
+        let recorded = before.records().filter(|record| record.is_stored()).count();
         if let Some(refusal) = prune::refusal(guard, total, cut.as_deref(), gone.len(), recorded) {
             self.report.prune_refused = Some(self.options.explain(&refusal));
             return Ok(());

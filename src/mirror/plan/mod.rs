@@ -244,7 +244,7 @@ pub fn content_fingerprint(candidate: &Candidate) -> Option<Fingerprint> {
 pub fn vanished<'s>(state: &'s State, listed: &HashSet<ChartVersion>) -> Vec<&'s Record> {
     state
         .records()
-        .filter(|record| record.outcome.is_in_step() && !listed.contains(&record.id))
+        .filter(|record| record.is_stored() && !listed.contains(&record.id))
         // A version stored under a different name may be listed under that name.
         .filter(|record| {
             let named = record.named.as_ref();

@@ -127,6 +127,28 @@ pub enum Outcome {
 }
 
 impl Record {
+    /// Returns true if the destination has an archive that this mirror stored or found for the
+    /// version. A version that is refused now may have been copied before.
+    pub fn is_stored(&self) -> bool {
+        let refused = matches!(self.outcome, Outcome::Gone | Outcome::Unfit | Outcome::Mismatch);
+        self.outcome.is_in_step() || refused && self.content.is_some()
+    }
+
+    /// Returns the record of a refusal, with what an earlier run stored for the version.
+    #[must_use]
+    pub fn after(self, earlier: Option<&Self>) -> Self {
+        match earlier.filter(|earlier| earlier.is_stored() && !self.outcome.is_placed()) {
+            Some(earlier) if self.outcome != Outcome::Conflict => Self {
+                content: earlier.content.clone(),
+                manifest: earlier.manifest.clone(),
+                named: earlier.named.clone(),
+                alias: earlier.alias.clone(),
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// Returns the record for any reader: URLs in its reason are redacted.
     fn told(mut self) -> Self {
         self.reason = self.reason.as_deref().map(without_proof);

@@ -1,4 +1,5 @@
-//! The arguments `FILE[:TYPE]` of an artifact's files, split as ORAS splits them: at the last colon.
+//! The arguments `FILE[:TYPE]` of an artifact's files, split as ORAS splits them: at the last
+//! colon.
 
 use crate::{Error, Result, oci::media};
 use std::path::{Component, Path, PathBuf};

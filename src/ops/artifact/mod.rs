@@ -7,8 +7,10 @@ pub mod discover;
 pub mod file_argument;
 pub mod kind;
 pub mod layer;
+mod move_files;
 pub mod pull;
 pub mod push;
+mod titles;
 
 /// Annotation of a directory's layer: the digest of the tar without compression.
 pub(crate) const CONTENT_DIGEST: &str = "io.deis.oras.content.digest";

@@ -1,7 +1,12 @@
 //! The transfer of blobs: what the destination has is not sent, what another repository of its
 //! registry has is mounted, and the rest is sent.
 
-use super::{Listener, Side, Step, graph::Graph};
+use super::{
+    graph::Graph,
+    options::Side,
+    report::{BlobCounts, Way},
+    step::{Listener, Step},
+};
 use crate::{
     Result,
     limits::MIB,
@@ -10,37 +15,10 @@ use crate::{
     store::{BlobBytes, Exists, Fetch, Held, Push, Resolve, Sent},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde::Serialize;
 use std::collections::HashSet;
 
 /// Bytes up to which a blob is held in memory while it is copied.
 const IN_MEMORY: u64 = 4 * MIB;
-
-/// The way in which a blob came to the destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// It was there.
-    There,
-    /// The registry took it from another repository.
-    Mounted,
-    /// It was sent.
-    Sent,
-}
-
-/// The blobs of a copy, by their ways.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct BlobCounts {
-    /// All of them.
-    pub total: usize,
-    /// Those that were sent.
-    pub sent: usize,
-    /// Those that were mounted.
-    pub mounted: usize,
-    /// Those that were there.
-    pub there: usize,
-    /// Bytes that were sent.
-    pub bytes: u64,
-}
 
 /// Copies every blob of the graph.
 pub(super) async fn copy_blobs(

@@ -1,7 +1,10 @@
 //! Everything that a copy carries, in the order in which it is stored: each manifest after those
 //! that it names, each referrer after its subject, each signature after what it signs.
 
-use super::{Attached, Options, Side, digest_tag};
+use super::{
+    digest_tag,
+    options::{Attached, Options, Side},
+};
 use crate::{
     Error, ErrorKind, Result,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest, media},
@@ -10,7 +13,8 @@ use crate::{
 use futures_util::future::BoxFuture;
 use std::collections::{BTreeMap, HashSet};
 
-/// Manifests of one copy. A chart has one, an image of all platforms with its attestations about 50.
+/// Manifests of one copy. A chart has one, an image of all platforms with its attestations about
+/// 50.
 const MAX_NODES: usize = 1_000_000;
 /// Manifests of one index.
 const MAX_CHILDREN: usize = 10_000;
@@ -24,13 +28,13 @@ const ENDINGS: [&str; 3] = ["sig", "att", "sbom"];
 /// The reason why a manifest is copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// It is the artifact.
+    /// The artifact itself.
     Root,
-    /// An index names it, or it is the subject of the artifact.
+    /// A manifest of an index, or the subject of the artifact.
     Part,
-    /// Its subject is copied.
+    /// A referrer of a copied manifest.
     Referrer { subject: Digest },
-    /// It has a tag made of the digest of a copied manifest.
+    /// A manifest with a tag made of the digest of a copied manifest.
     DigestTag { tag: Tag },
 }
 
@@ -314,8 +318,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Returns the entries of the list under a tag, if the tag is one. Some registries answer such a
-    /// tag with the subject itself.
+    /// Returns the entries of the list under a tag, if the tag is one. Some registries answer such
+    /// a tag with the subject itself.
     async fn tagged_list(&self, tag: &Tag, subject: &Digest) -> Result<Vec<Descriptor>> {
         match self.source.repository.fetch_manifest(&TagOrDigest::Tag(tag.clone())).await {
             Ok(list) if list.digest() != subject => Ok(list.document().manifests().to_vec()),

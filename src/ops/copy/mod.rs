@@ -7,145 +7,22 @@ mod blobs;
 mod digest_tag;
 mod graph;
 mod merge;
+mod options;
+mod report;
+mod step;
 mod verify;
 
 use crate::{
     Error, ErrorKind, Result,
     oci::{Digest, Tag, TagOrDigest},
-    ops::any_repository::AnyRepository,
     store::{Fetch, Push, Resolve},
 };
 use blobs::copy_blobs;
 use graph::{Graph, Node, Role};
-use serde::Serialize;
 
-pub use blobs::BlobCounts;
-
-/// The artifacts that belong to another and are copied with it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Attached {
-    /// All of them.
-    #[default]
-    All,
-    /// None: only the artifact itself. They are counted, so that the user learns of them.
-    None,
-}
-
-/// Options of a copy.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Options {
-    /// The treatment of referrers.
-    pub referrers: Attached,
-    /// The treatment of tags `sha256-<hex>.<anything>`.
-    pub digest_tags: Attached,
-    /// Only referrers of this type.
-    pub artifact_type: Option<String>,
-    /// The treatment of the tags at the destination that refer to something else.
-    pub existing: Existing,
-    /// The number of blobs in transfer at once.
-    pub at_once: usize,
-    /// The digest that the source must have.
-    pub expect: Option<Digest>,
-    /// The digest that the destination's tag must have before, if anything is required.
-    pub replaces: Option<Replaces>,
-    /// True to change nothing.
-    pub dry_run: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            referrers: Attached::All,
-            digest_tags: Attached::All,
-            artifact_type: None,
-            existing: Existing::Move,
-            at_once: 8,
-            expect: None,
-            replaces: None,
-            dry_run: false,
-        }
-    }
-}
-
-/// The treatment of a tag at the destination that refers to something else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    /// Move it.
-    Move,
-    /// Leave it and report it.
-    Keep,
-}
-
-/// A requirement on the tag at the destination.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Replaces {
-    /// It must not exist.
-    Nothing,
-    /// It must refer to this manifest.
-    Digest(Digest),
-}
-
-/// One side of a copy.
-#[derive(Clone, Copy, Debug)]
-pub struct Side<'a> {
-    /// The repository.
-    pub repository: &'a AnyRepository,
-    /// Its name for messages, such as `host/ns/name`.
-    pub name: &'a str,
-}
-
-/// The outcome of a copy.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct Report {
-    /// The digest of the artifact.
-    pub digest: Digest,
-    /// The tags that refer to it now.
-    pub tags: Vec<String>,
-    /// The manifests that were copied or found, the referrers and signatures among them.
-    pub manifests: usize,
-    /// The referrers among them.
-    pub referrers: usize,
-    /// The tags of signatures and the like among them.
-    pub digest_tags: usize,
-    /// The blobs.
-    pub blobs: BlobCounts,
-    /// The tags that were left on something else.
-    pub kept: Vec<String>,
-    /// The tags that referred to something else before, each with that digest.
-    pub moved: Vec<Moved>,
-    /// The manifests, lists and tags that the destination lacks after the copy.
-    pub lost: Vec<String>,
-    /// The referrers and signatures that were not copied, by request.
-    pub left_behind: usize,
-    /// Remarks for the user.
-    pub warnings: Vec<String>,
-}
-
-/// A tag that was moved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Moved {
-    /// The tag.
-    pub tag: String,
-    /// The digest that it had.
-    pub from: Digest,
-}
-
-/// A step of a copy, for its progress.
-#[derive(Clone, Copy, Debug)]
-pub enum Step<'a> {
-    /// The source was resolved.
-    Resolved(&'a Digest),
-    /// A blob is at the destination.
-    Blob(&'a crate::oci::Descriptor, blobs::Way),
-    /// A manifest is at the destination.
-    Manifest(&'a crate::oci::Manifest),
-}
-
-/// The receiver of the steps.
-pub type Listener<'a> = &'a (dyn Fn(Step<'_>) + Send + Sync);
+pub use options::{Attached, Existing, Options, Replaces, Side};
+pub use report::{BlobCounts, Moved, Report, Way};
+pub use step::{Listener, Step};
 
 /// Copies the artifact `from`, and gives it these tags at the destination.
 ///

@@ -2,9 +2,10 @@
 //! and each tag.
 
 use super::{
-    Report, Side,
     graph::{Graph, Role},
     merge,
+    options::Side,
+    report::Report,
 };
 use crate::{
     ErrorKind, Result,

@@ -135,3 +135,23 @@ fn a_check_reads_the_archives_of_a_layout() {
     let told = told(&run);
     assert!(told.len() == 1 && told[0].contains("demo 1.1.0"), "{told:?}");
 }
+
+#[test]
+fn a_version_that_was_refused_meanwhile_is_removed_once_the_index_lacks_it() {
+    for unlisted in [true, false] {
+        let place = mirrored();
+        fs::remove_file(place.test.path("src/demo-1.1.0.tgz")).unwrap();
+        for _ in 0..2 {
+            assert_eq!(told(&mirror(&place, 3, &[])), ["refused demo 1.1.0 (gone)"]);
+        }
+        index(&place);
+        if unlisted {
+            // A run without the flag keeps what it may remove later.
+            mirror(&place, 0, &[]);
+        }
+        let report = mirror(&place, 0, &["--prune"]);
+        assert_eq!(told(&report), ["pruned demo 1.1.0"], "{unlisted}");
+        let check = mirror(&place, 0, &["--check"]);
+        assert_eq!(check["counts"]["extra"], 0, "{check:#}");
+    }
+}

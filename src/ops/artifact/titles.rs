@@ -44,7 +44,7 @@ pub(super) fn check(titles: &[&str], traversal: Traversal) -> Result<Vec<Vec<Str
 fn segments(title: &str, traversal: Traversal) -> Result<Vec<String>> {
     let refuse = |why: &str| {
         Error::invalid(format!("the title `{title}` {why}"))
-            .with_hint("nothing was written; `--to FILE` writes one layer to a file of any name")
+            .with_hint("nothing was written; a single layer can be written to a file of any name")
     };
     let is_drive = || {
         let mut bytes = title.bytes();

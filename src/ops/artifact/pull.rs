@@ -1,10 +1,12 @@
 //! The pull of an artifact's files. Everything is downloaded, checked and unpacked in a folder
 //! beside the target first; then all files are moved into place, or none.
 
-mod place;
-mod titles;
-
-use super::{CONTENT_DIGEST, FILE_MODE, UNPACK, kind::Kind};
+use super::{
+    CONTENT_DIGEST, FILE_MODE, UNPACK,
+    kind::Kind,
+    move_files::{self, Move, move_all},
+    titles,
+};
 use crate::{
     Error, ErrorKind, Result,
     archive::untar::{Bounds, untar},
@@ -16,7 +18,6 @@ use crate::{
 };
 use flate2::bufread::MultiGzDecoder;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use place::{Move, move_all};
 use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader, Read},
@@ -27,8 +28,8 @@ use std::{
     },
 };
 
-pub use place::OldFiles;
-pub use titles::Traversal;
+pub use super::move_files::OldFiles;
+pub use super::titles::Traversal;
 
 /// The treatment of layers without a title.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,7 +129,7 @@ pub async fn pull<R: Fetch>(
     options: &Options,
     listener: &(dyn Fn(Step<'_>) + Send + Sync),
 ) -> Result<Report> {
-    let (layers, unnamed) = choose(manifest, name, options)?;
+    let Choice { named: layers, unnamed } = choose(manifest, name, options)?;
     unnamed.iter().for_each(|layer| listener(Step::Unnamed(layer)));
     let mut report = Report { files: Vec::new(), unnamed };
     if layers.is_empty() {
@@ -158,7 +159,7 @@ pub async fn pull<R: Fetch>(
     let mut moves = Vec::with_capacity(made.len());
     for ((at, made), segments) in made.into_iter().zip(segments) {
         let (title, layer) = layers[at].clone();
-        let path = place::place(folder, &segments);
+        let path = move_files::place(folder, &segments);
         report.files.push(Pulled { layer, title, path, is_folder: made.is_folder });
         moves.push(Move { from: made.path, segments });
     }
@@ -172,12 +173,16 @@ pub async fn pull<R: Fetch>(
     Ok(report)
 }
 
-/// Returns the layers to write with their names, and the layers without one.
-fn choose(
-    manifest: &Manifest,
-    name: &str,
-    options: &Options,
-) -> Result<(Vec<(String, Descriptor)>, Vec<Descriptor>)> {
+/// The layers of a pull.
+struct Choice {
+    /// The layers to write, with their names.
+    named: Vec<(String, Descriptor)>,
+    /// The layers to skip, because they have no name.
+    unnamed: Vec<Descriptor>,
+}
+
+/// Chooses the layers to write.
+fn choose(manifest: &Manifest, name: &str, options: &Options) -> Result<Choice> {
     let document = manifest.document();
     if document.manifests.is_some() {
         return Err(Error::usage(format!("`{name}` is an index of several manifests"))
@@ -222,7 +227,7 @@ fn choose(
         return Err(Error::not_found(format!("no layer of `{name}` matches"))
             .with_hint(format!("its titles are: {}", titles.join(", "))));
     }
-    Ok((chosen, unnamed))
+    Ok(Choice { named: chosen, unnamed })
 }
 
 /// Returns the layers that the options select.
@@ -230,8 +235,8 @@ fn choose(
 /// # Errors
 /// The errors of [`pull`] for the choice.
 pub fn selected(manifest: &Manifest, name: &str, options: &Options) -> Result<Vec<Descriptor>> {
-    let (chosen, unnamed) = choose(manifest, name, options)?;
-    Ok(chosen.into_iter().map(|(_, layer)| layer).chain(unnamed).collect())
+    let Choice { named, unnamed } = choose(manifest, name, options)?;
+    Ok(named.into_iter().map(|(_, layer)| layer).chain(unnamed).collect())
 }
 
 /// Returns a file's name for a layer without a title.
@@ -283,7 +288,7 @@ fn spend(left: &AtomicU64, bytes: u64) -> Result<()> {
         left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
     spent.map(drop).map_err(|_| {
         Error::new(ErrorKind::Limit, "the files are larger than a pull may write")
-            .with_hint("`--max-unpacked BYTES` sets another bound")
+            .with_hint("set a higher bound, if you trust the artifact")
     })
 }
 

@@ -1,0 +1,77 @@
+//! Options of a copy and its two sides.
+
+use crate::{oci::Digest, ops::any_repository::AnyRepository};
+
+/// The artifacts that belong to another and are copied with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attached {
+    /// All of them.
+    #[default]
+    All,
+    /// None: only the artifact itself. They are counted, so that the user learns of them.
+    None,
+}
+
+/// Options of a copy.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// The treatment of referrers.
+    pub referrers: Attached,
+    /// The treatment of tags `sha256-<hex>.<anything>`.
+    pub digest_tags: Attached,
+    /// Only referrers of this type.
+    pub artifact_type: Option<String>,
+    /// The treatment of the tags at the destination that refer to something else.
+    pub existing: Existing,
+    /// The number of blobs in transfer at once.
+    pub at_once: usize,
+    /// The digest that the source must have.
+    pub expect: Option<Digest>,
+    /// The digest that the destination's tag must have before, if anything is required.
+    pub replaces: Option<Replaces>,
+    /// True to change nothing.
+    pub dry_run: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            referrers: Attached::All,
+            digest_tags: Attached::All,
+            artifact_type: None,
+            existing: Existing::Move,
+            at_once: 8,
+            expect: None,
+            replaces: None,
+            dry_run: false,
+        }
+    }
+}
+
+/// The treatment of a tag at the destination that refers to something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Move it.
+    Move,
+    /// Leave it and report it.
+    Keep,
+}
+
+/// A requirement on the tag at the destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replaces {
+    /// Require that the tag does not exist.
+    Nothing,
+    /// Require that the tag refers to this manifest.
+    Digest(Digest),
+}
+
+/// One side of a copy.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a> {
+    /// The repository.
+    pub repository: &'a AnyRepository,
+    /// Its name for messages, such as `host/ns/name`.
+    pub name: &'a str,
+}
