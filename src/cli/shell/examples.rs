@@ -40,6 +40,37 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("export", &["export oci://registry.example.com/charts/mychart:1.0.0 extracted"]),
     ("save", &["save mychart registry.example.com/charts/mychart:1.0.0"]),
     ("list", &["list"]),
+    (
+        "artifact push",
+        &[
+            "artifact push registry.example.com/team/config:1.0.0 config.json:application/json",
+            "artifact push registry.example.com/team/model:1,latest model/ --artifact-type application/vnd.example.model",
+        ],
+    ),
+    ("artifact pull", &["artifact pull registry.example.com/team/config:1.0.0 -d out"]),
+    (
+        "artifact attach",
+        &[
+            "artifact attach registry.example.com/team/app:1.0.0 sbom.json --artifact-type application/spdx+json",
+        ],
+    ),
+    ("artifact discover", &["artifact discover registry.example.com/team/app:1.0.0"]),
+    ("artifact show", &["artifact show registry.example.com/team/app:1.0.0"]),
+    (
+        "copy",
+        &[
+            "copy registry.example.com/dev/app:1.0.0 registry.example.com/prod/app",
+            "copy registry.example.com/dev/app:1.0.0 layout:app",
+        ],
+    ),
+    (
+        "promote",
+        &[
+            "promote registry.example.com/dev/app:1.0.0 registry.example.com/prod/app:1.0.0",
+            "promote registry.example.com/app:1.0.0 :stable --replaces none",
+        ],
+    ),
+    ("oras", &["oras push registry.example.com/team/config:1.0.0 config.json:application/json"]),
     ("remove", &["remove registry.example.com/charts/mychart:1.0.0"]),
     ("tags", &["tags oci://registry.example.com/charts/mychart"]),
     (

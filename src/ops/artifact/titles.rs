@@ -48,7 +48,9 @@ fn segments(title: &str, traversal: Traversal) -> Result<Vec<String>> {
     };
     let is_drive = || {
         let mut bytes = title.bytes();
-        bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic()) && bytes.next() == Some(b':')
+        let is_letter = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic());
+        let is_colon = bytes.next() == Some(b':');
+        is_letter && is_colon && (cfg!(windows) || matches!(bytes.next(), Some(b'/' | b'\\')))
     };
     if title.is_empty() {
         return Err(refuse("is empty"));
@@ -99,7 +101,7 @@ mod tests {
             &["."],
             &["a\0b"],
             &["a\\b"],
-            &["C:x"],
+            &["C:/x"],
             &["C:\\x"],
             &["a\nb"],
             &["a", "a"],
