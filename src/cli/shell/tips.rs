@@ -43,8 +43,17 @@ const TIPS: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// Helm's commands that this program does not have, and the alternatives.
+/// Commands of Helm, ORAS and crane that this program has by another name or not at all, and the
+/// alternatives.
 const COMMANDS: &[(&str, &str)] = &[
+    ("cp", "`chartferry copy` copies artifacts; `chartferry oras cp` takes the flags of ORAS"),
+    ("attach", "`chartferry artifact attach` attaches files to an artifact"),
+    ("discover", "`chartferry artifact discover` lists what is attached"),
+    ("tree", "`chartferry artifact discover` lists what is attached, as a tree"),
+    ("manifest", "`chartferry oras manifest fetch REF` prints a manifest"),
+    ("blob", "`chartferry oras blob fetch REPOSITORY@DIGEST -o FILE` writes a blob"),
+    ("tag", "`chartferry promote REF :TAG` gives an artifact a further tag"),
+    ("catalog", "`chartferry oras repo ls HOST` lists the repositories of a registry"),
     ("verify", "chartferry does not verify signatures yet; `helm verify` and `cosign verify` do"),
     ("sign", "chartferry does not sign yet; `cosign sign` signs what chartferry pushed"),
     ("attest", "chartferry does not attest yet; `cosign attest` works on what chartferry pushed"),
@@ -144,6 +153,9 @@ mod tests {
             ("pull x --kube-context y", Some("talks to no cluster")),
             ("verify x", Some("`cosign verify`")),
             ("install x", Some("`helm install`")),
+            ("cp a b", Some("`chartferry copy`")),
+            ("attach a b", Some("`chartferry artifact attach`")),
+            ("discover a", Some("`chartferry artifact discover`")),
             ("push a b --nope", None),
             ("push a b --verison x", None),
         ] {
