@@ -323,3 +323,32 @@ fn a_layout_holds_what_a_registry_holds() {
     let by_digest = format!("{address}/a@{digest}");
     test.run(["promote", &by_digest, &format!("{address}/d")]).anything().fails(64);
 }
+
+#[test]
+fn all_tags_are_copied_once() {
+    let (test, registry) = (Test::new(), Daemon::chartferry([]));
+    let address = registry.address();
+    let (source, target) = (format!("{address}/a"), format!("{address}/b"));
+    for tag in ["1", "2", "3-rc", "latest"] {
+        test.file("a.txt", tag);
+        test.run(["artifact", "push", &format!("{source}:{tag}"), "a.txt"]).anything().succeeds();
+    }
+    let copy = |more: &[&str]| {
+        let words = [&["copy", "-a", source.as_str(), target.as_str()], more].concat();
+        test.run(words).anything().succeeds().stdout
+    };
+    let narrowed = copy(&["--match", "^[0-9]", "--exclude", "-rc$"]);
+    assert!(
+        narrowed.ends_with("2 tags copied, 0 there by their digests, 0 failed\n"),
+        "{narrowed}"
+    );
+    assert!(copy(&[]).ends_with("2 tags copied, 2 there by their digests, 0 failed\n"));
+    assert!(copy(&[]).ends_with("0 tags copied, 4 there by their digests, 0 failed\n"));
+    // A referrer that is added later is found by a look.
+    let attach = ["artifact", "attach", &format!("{source}:1"), "a.txt", "--artifact-type", "a/b"];
+    test.run(attach).anything().succeeds();
+    assert!(copy(&["--look"]).ends_with("4 tags copied, 0 there by their digests, 0 failed\n"));
+    let found = test.run(["artifact", "discover", &format!("{target}:1")]).anything().succeeds();
+    assert!(found.stdout.contains("a/b"), "{found:?}");
+    test.run(["copy", "-a", &format!("{source}:1"), &target]).anything().fails(64);
+}

@@ -9,6 +9,7 @@ pub mod folder;
 pub mod layout;
 pub mod registry;
 mod registry_quirks;
+mod registry_states;
 
 use super::{candidate::Payload, side::at, state::Key};
 use crate::{

@@ -3,6 +3,7 @@
 use super::{
     Held, Naming, Putting, Stored, Target, artifact_hub,
     registry_quirks::{self, Creation},
+    registry_states::States,
 };
 use crate::lock::Locked as _;
 use crate::{
@@ -78,6 +79,7 @@ pub struct Registry {
     identity: String,
     /// `true` once the state's repository is known to have the empty config.
     prepared: Arc<AtomicBool>,
+    states: Arc<States>,
     creation: Arc<Creation>,
     /// The repositories that did not exist; `true` once a push has created one.
     new: Arc<Mutex<HashMap<String, bool>>>,
@@ -95,6 +97,7 @@ impl Registry {
             options: Arc::new(options),
             identity,
             prepared: Arc::default(),
+            states: Arc::default(),
             creation,
             new: Arc::default(),
         }
@@ -248,6 +251,7 @@ impl Registry {
             return Err(no_state(&manifest));
         }
         let bytes = repository.fetch_blob(layer, self.options.composing.limits.state_bytes).await?;
+        self.states.found(key, &manifest);
         self.prepared.store(true, Ordering::Relaxed);
         Ok(Some(bytes))
     }
@@ -280,10 +284,12 @@ impl Registry {
             layers: Some(vec![layer]),
             manifests: None,
             subject: None,
-            annotations: BTreeMap::new(),
+            annotations: States::annotations(key),
         };
         let manifest = Manifest::compose(document, media::MANIFEST);
-        repository.push_manifest(&manifest, Some(&key.as_str().parse()?)).await
+        repository.push_manifest(&manifest, Some(&key.as_str().parse()?)).await?;
+        self.states.replace(repository, key, &manifest).await;
+        Ok(())
     }
 }
 

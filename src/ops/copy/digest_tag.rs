@@ -2,7 +2,13 @@
 //! of a manifest, and the bare `sha256-<hex>`, the list of referrers of a registry without their
 //! API.
 
-use crate::oci::{Digest, Tag};
+use super::options::Side;
+use crate::{
+    ErrorKind, Result,
+    oci::{Digest, Tag, TagOrDigest},
+    store::{Resolve, Tags},
+};
+use std::collections::BTreeMap;
 
 /// Hexadecimal digits of a digest in such a tag. Those of a SHA-512 are cut, so that they fit.
 const DIGITS: usize = 64;
@@ -11,6 +17,17 @@ const DIGITS: usize = 64;
 pub(super) fn stem(digest: &Digest) -> String {
     let hex = digest.hex();
     format!("{}-{}", digest.algorithm().as_str(), &hex[..hex.len().min(DIGITS)])
+}
+
+/// Returns true if a tag is made of a digest: with an ending, or the bare tag of a list of
+/// referrers.
+pub(super) fn is_one(tag: &Tag) -> bool {
+    stem_of(tag).is_some() || {
+        let Some((algorithm, hex)) = tag.as_str().split_once('-') else { return false };
+        matches!(algorithm, "sha256" | "sha512")
+            && hex.len() == DIGITS
+            && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
 }
 
 /// Returns the stem of a tag with an ending, if it is one: `sha256-<hex>` of `sha256-<hex>.sig`.
@@ -23,6 +40,78 @@ pub(super) fn stem_of(tag: &Tag) -> Option<&str> {
         && hex.bytes().all(is_hex)
         && !ending.is_empty();
     fits.then_some(stem)
+}
+
+/// The endings that are asked for where a registry does not list its tags.
+const ENDINGS: [&str; 3] = ["sig", "att", "sbom"];
+
+/// The source's tags that are made of digests, by their stems.
+pub(super) enum DigestTags {
+    Listed(BTreeMap<String, Vec<Tag>>),
+    /// The source does not list its tags.
+    Unlisted,
+}
+
+impl DigestTags {
+    /// Lists the tags of a repository.
+    ///
+    /// # Errors
+    /// Any error of the source, except of one that does not list its tags.
+    pub(super) async fn list(source: Side<'_>) -> Result<Self> {
+        let tags = match source.repository.tags().await {
+            Ok(tags) => tags,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Protocol
+                ) =>
+            {
+                return Ok(Self::Unlisted);
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Self::among(tags))
+    }
+
+    /// Returns the tags of digests among all tags of a repository.
+    pub(super) fn among(tags: impl IntoIterator<Item = Tag>) -> Self {
+        let mut all: BTreeMap<String, Vec<Tag>> = BTreeMap::new();
+        for tag in tags {
+            if let Some(stem) = stem_of(&tag) {
+                all.entry(stem.to_owned()).or_default().push(tag);
+            } else if tag.as_str().starts_with("sha256-") || tag.as_str().starts_with("sha512-") {
+                all.entry(tag.as_str().to_owned()).or_default();
+            }
+        }
+        Self::Listed(all)
+    }
+
+    /// Returns the tags of a digest.
+    pub(super) async fn of(&self, source: Side<'_>, digest: &Digest) -> Result<Vec<Tag>> {
+        let stem = stem(digest);
+        match self {
+            Self::Listed(all) => Ok(all.get(&stem).cloned().unwrap_or_default()),
+            Self::Unlisted => {
+                let mut found = Vec::new();
+                for ending in ENDINGS {
+                    let tag: Tag = format!("{stem}.{ending}").parse()?;
+                    if source.repository.resolve(&TagOrDigest::Tag(tag.clone())).await?.is_some() {
+                        found.push(tag);
+                    }
+                }
+                Ok(found)
+            }
+        }
+    }
+
+    /// Returns the tag of a digest's list of referrers, if it may exist.
+    pub(super) fn list_of(&self, digest: &Digest) -> Option<Tag> {
+        let stem = stem(digest);
+        match self {
+            Self::Listed(all) if !all.contains_key(&stem) => None,
+            Self::Listed(_) | Self::Unlisted => stem.parse().ok(),
+        }
+    }
 }
 
 #[cfg(test)]

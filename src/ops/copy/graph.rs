@@ -2,16 +2,16 @@
 //! that it names, each referrer after its subject, each signature after what it signs.
 
 use super::{
-    digest_tag,
+    digest_tag::DigestTags,
     options::{Attached, Options, Side},
 };
 use crate::{
     Error, ErrorKind, Result,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest, media},
-    store::{Fetch, Referrers, Resolve, Tags},
+    store::{Fetch, Referrers},
 };
 use futures_util::future::BoxFuture;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 /// Manifests of one copy. A chart has one, an image of all platforms with its attestations about
 /// 50.
@@ -22,8 +22,6 @@ const MAX_CHILDREN: usize = 10_000;
 const MAX_REFERRERS: usize = 100_000;
 /// The depth of referrers of referrers, and of indexes within indexes.
 const MAX_DEPTH: usize = 32;
-/// The endings that are asked for where a registry does not list its tags.
-const ENDINGS: [&str; 3] = ["sig", "att", "sbom"];
 
 /// The reason why a manifest is copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,11 +63,16 @@ impl Graph {
     /// # Errors
     /// `Protocol` for a graph that leads back into itself; `Limit`; any error of the source. A list
     /// of referrers that cannot be read is an error: without it, signatures would be lost silently.
-    pub(super) async fn read(source: Side<'_>, root: Manifest, options: &Options) -> Result<Self> {
+    pub(super) async fn read(
+        source: Side<'_>,
+        root: Manifest,
+        tags: &DigestTags,
+        options: &Options,
+    ) -> Result<Self> {
         let mut reader = Reader {
             source,
             options,
-            tags: DigestTags::list(source).await?,
+            tags,
             seen: HashSet::new(),
             blobs: HashSet::new(),
             graph: Self::default(),
@@ -100,70 +103,10 @@ impl Graph {
     }
 }
 
-/// The source's tags that are made of digests, by their stems.
-enum DigestTags {
-    Listed(BTreeMap<String, Vec<Tag>>),
-    /// The source does not list its tags.
-    Unlisted,
-}
-
-impl DigestTags {
-    async fn list(source: Side<'_>) -> Result<Self> {
-        let tags = match source.repository.tags().await {
-            Ok(tags) => tags,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Protocol
-                ) =>
-            {
-                return Ok(Self::Unlisted);
-            }
-            Err(error) => return Err(error),
-        };
-        let mut all: BTreeMap<String, Vec<Tag>> = BTreeMap::new();
-        for tag in tags {
-            if let Some(stem) = digest_tag::stem_of(&tag) {
-                all.entry(stem.to_owned()).or_default().push(tag);
-            } else if tag.as_str().starts_with("sha256-") || tag.as_str().starts_with("sha512-") {
-                all.entry(tag.as_str().to_owned()).or_default();
-            }
-        }
-        Ok(Self::Listed(all))
-    }
-
-    /// Returns the tags of a digest.
-    async fn of(&self, source: Side<'_>, digest: &Digest) -> Result<Vec<Tag>> {
-        let stem = digest_tag::stem(digest);
-        match self {
-            Self::Listed(all) => Ok(all.get(&stem).cloned().unwrap_or_default()),
-            Self::Unlisted => {
-                let mut found = Vec::new();
-                for ending in ENDINGS {
-                    let tag: Tag = format!("{stem}.{ending}").parse()?;
-                    if source.repository.resolve(&TagOrDigest::Tag(tag.clone())).await?.is_some() {
-                        found.push(tag);
-                    }
-                }
-                Ok(found)
-            }
-        }
-    }
-
-    /// Returns the tag of a digest's list of referrers, if it may exist.
-    fn list_of(&self, digest: &Digest) -> Option<Tag> {
-        let stem = digest_tag::stem(digest);
-        match self {
-            Self::Listed(all) if !all.contains_key(&stem) => None,
-            Self::Listed(_) | Self::Unlisted => stem.parse().ok(),
-        }
-    }
-}
-
 struct Reader<'a> {
     source: Side<'a>,
     options: &'a Options,
-    tags: DigestTags,
+    tags: &'a DigestTags,
     seen: HashSet<Digest>,
     blobs: HashSet<Digest>,
     graph: Graph,

@@ -3,6 +3,7 @@
 //! stay valid. Tags are written last, so that nobody sees a tag before its signatures, and the copy
 //! ends with a look at the destination.
 
+mod artifact;
 mod blobs;
 mod digest_tag;
 mod graph;
@@ -10,19 +11,20 @@ mod merge;
 mod options;
 mod report;
 mod step;
+mod tags;
 mod verify;
-
-use crate::{
-    Error, ErrorKind, Result,
-    oci::{Digest, Tag, TagOrDigest},
-    store::{Fetch, Push, Resolve},
-};
-use blobs::copy_blobs;
-use graph::{Graph, Node, Role};
 
 pub use options::{Attached, Existing, Options, Replaces, Side};
 pub use report::{BlobCounts, Moved, Report, Way};
 pub use step::{Listener, Step};
+pub use tags::{TagChoice, TagsReport, copy_tags};
+
+use crate::{
+    Result,
+    oci::{Tag, TagOrDigest},
+};
+use artifact::copy_one;
+use digest_tag::DigestTags;
 
 /// Copies the artifact `from`, and gives it these tags at the destination.
 ///
@@ -38,134 +40,6 @@ pub async fn copy(
     options: &Options,
     listener: Listener<'_>,
 ) -> Result<Report> {
-    let root =
-        source.repository.fetch_manifest(from).await.map_err(|error| {
-            error.context(format!("cannot copy `{}`", shown(source.name, from)))
-        })?;
-    let digest = root.digest().clone();
-    listener(Step::Resolved(&digest));
-    if let Some(expected) = options.expect.as_ref().filter(|expected| **expected != digest) {
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            format!("`{}` is {digest}, not {expected}", shown(source.name, from)),
-        )
-        .with_hint("nothing was copied; the tag has moved since its digest was read"));
-    }
-    let before = tags_before(target, tags, options).await?;
-    let graph = Graph::read(source, root, options).await?;
-    let mut report = Report {
-        digest: digest.clone(),
-        tags: Vec::new(),
-        manifests: graph.nodes.len(),
-        referrers: graph.count(|role| matches!(role, Role::Referrer { .. })),
-        digest_tags: graph.count(|role| matches!(role, Role::DigestTag { .. })),
-        blobs: BlobCounts::default(),
-        kept: Vec::new(),
-        moved: Vec::new(),
-        lost: Vec::new(),
-        left_behind: graph.left_behind,
-        warnings: graph.warnings.clone(),
-    };
-    if options.dry_run {
-        report.tags = tags.iter().map(ToString::to_string).collect();
-        return Ok(report);
-    }
-    report.blobs = copy_blobs(source, target, &graph, options.at_once, listener).await?;
-    for node in &graph.nodes {
-        put(target, source, node, &mut report).await?;
-        listener(Step::Manifest(&node.manifest));
-    }
-    require_unmoved(source, from, &digest).await?;
-    for (tag, old) in tags.iter().zip(before) {
-        let differs = old.as_ref().filter(|old| **old != digest);
-        if differs.is_some() && options.existing == Existing::Keep {
-            report.kept.push(tag.to_string());
-            continue;
-        }
-        if old.as_ref() != Some(&digest) {
-            target.repository.push_manifest(graph.root(), Some(tag)).await?;
-        }
-        report.tags.push(tag.to_string());
-        report.moved.extend(differs.map(|from| Moved { tag: tag.to_string(), from: from.clone() }));
-    }
-    report.lost = verify::missing(target, &graph, &report).await?;
-    Ok(report)
-}
-
-/// Returns the digests that the tags have at the destination before the copy.
-async fn tags_before(
-    target: Side<'_>,
-    tags: &[Tag],
-    options: &Options,
-) -> Result<Vec<Option<Digest>>> {
-    let mut all = Vec::with_capacity(tags.len());
-    for tag in tags {
-        let found = match target.repository.resolve(&TagOrDigest::Tag(tag.clone())).await {
-            Ok(found) => found.map(|found| found.digest),
-            // Credentials that may only push cannot see the tag. A requirement needs the answer.
-            Err(error) if error.kind() == ErrorKind::Denied && options.replaces.is_none() => None,
-            Err(error) => return Err(error),
-        };
-        let place = format!("{}:{tag}", target.name);
-        let wrong = match (&options.replaces, &found) {
-            (None, _) | (Some(Replaces::Nothing), None) => None,
-            (Some(Replaces::Nothing), Some(found)) => Some(format!("`{place}` exists, as {found}")),
-            (Some(Replaces::Digest(wanted)), Some(found)) if wanted == found => None,
-            (Some(Replaces::Digest(wanted)), Some(found)) => {
-                Some(format!("`{place}` is {found}, not {wanted}"))
-            }
-            (Some(Replaces::Digest(wanted)), None) => {
-                Some(format!("`{place}` does not exist, and should be {wanted}"))
-            }
-        };
-        if let Some(wrong) = wrong {
-            return Err(Error::new(ErrorKind::Conflict, wrong).with_hint("nothing was copied"));
-        }
-        all.push(found);
-    }
-    Ok(all)
-}
-
-/// Stores a manifest at the destination, under its digest or under its own tag.
-async fn put(target: Side<'_>, source: Side<'_>, node: &Node, report: &mut Report) -> Result<()> {
-    let Role::DigestTag { tag, .. } = &node.role else {
-        return target.repository.push_manifest(&node.manifest, None).await;
-    };
-    match merge::store(source.repository, target.repository, tag, &node.manifest).await? {
-        merge::Outcome::Stored => {}
-        merge::Outcome::Merged => report
-            .warnings
-            .push(format!("`{}:{tag}` had other signatures; it has both now", target.name)),
-        merge::Outcome::Kept => {
-            report.kept.push(tag.to_string());
-            report
-                .warnings
-                .push(format!("`{}:{tag}` has other content, which was kept", target.name));
-        }
-    }
-    Ok(())
-}
-
-/// Requires that the source's tag still refers to what was copied.
-async fn require_unmoved(source: Side<'_>, from: &TagOrDigest, digest: &Digest) -> Result<()> {
-    let TagOrDigest::Tag(tag) = from else { return Ok(()) };
-    match source.repository.resolve(from).await? {
-        Some(found) if found.digest == *digest => Ok(()),
-        found => {
-            let now = found.map_or("nothing".to_owned(), |found| found.digest.to_string());
-            Err(Error::new(
-                ErrorKind::Conflict,
-                format!("`{}:{tag}` moved from {digest} to {now} during the copy", source.name),
-            )
-            .with_hint("no tag was written at the destination; run the command again"))
-        }
-    }
-}
-
-/// Returns a reference as text.
-fn shown(name: &str, target: &TagOrDigest) -> String {
-    match target {
-        TagOrDigest::Tag(tag) => format!("{name}:{tag}"),
-        TagOrDigest::Digest(digest) => format!("{name}@{digest}"),
-    }
+    let known = DigestTags::list(source).await?;
+    copy_one(source, target, from, tags, &known, options, listener).await
 }

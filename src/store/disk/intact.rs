@@ -44,6 +44,11 @@ impl Intact {
         digests.insert(digest.clone());
     }
 
+    /// Removes a blob that a read found damaged, so that its next arrival replaces it.
+    pub(super) fn forget(&self, digest: &Digest) {
+        self.digests().remove(digest);
+    }
+
     fn digests(&self) -> std::sync::MutexGuard<'_, HashSet<Digest>> {
         self.0.locked()
     }

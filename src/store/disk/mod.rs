@@ -234,6 +234,11 @@ impl Disk {
         self.0.intact.note(digest);
     }
 
+    /// Forgets a blob that a read found damaged.
+    pub(super) fn forget_intact(&self, digest: &Digest) {
+        self.0.intact.forget(digest);
+    }
+
     pub(super) fn blob_path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         let mut path = self.0.root.join("blobs");

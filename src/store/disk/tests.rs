@@ -427,3 +427,17 @@ fn the_second_name_of_a_damaged_blob_is_replaced_too() {
     upload(&Disk::open(root.path(), Durability::None).expect("store"));
     assert!(digest.matches(&fs::read(&path).expect("file")));
 }
+
+#[tokio::test]
+async fn a_blob_that_a_read_found_damaged_is_replaced_without_a_restart() {
+    let root = tempfile::tempdir().expect("directory");
+    let disk = Disk::open(root.path(), Durability::None).expect("store");
+    let repository = disk.repository(&name());
+    push(&repository).await.expect("first push");
+    let layer = Descriptor::of("", LAYER);
+    damage(&disk.blob_path(&layer.digest));
+    let error = repository.fetch_blob(&layer, 1 << 20).await.expect_err("damaged");
+    assert_eq!(error.kind(), ErrorKind::Integrity);
+    push(&repository).await.expect("second push");
+    assert_eq!(repository.fetch_blob(&layer, 1 << 20).await.expect("healed"), LAYER);
+}

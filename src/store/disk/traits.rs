@@ -6,7 +6,7 @@ use super::{
     repository::{Missing, Repository},
 };
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
     store::{
         BlobFile, BlobSource, Exists, Fetch, Held, Push, Referrers, Resolve, Sent, Tags, TagsOn,
@@ -24,6 +24,7 @@ impl Fetch for Repository {
             Error::not_found(format!("`{}` has no manifest `{target}`", self.name()))
         })?;
         if !found.descriptor.digest.matches(&found.bytes) {
+            self.disk.forget_intact(&found.descriptor.digest);
             return Err(damaged(&found.descriptor.digest));
         }
         Manifest::parse(found.bytes, Some(&found.descriptor.media_type))
@@ -31,12 +32,20 @@ impl Fetch for Repository {
 
     async fn fetch_blob(&self, blob: &Descriptor, cap: u64) -> Result<Bytes> {
         let (this, wanted) = (self.clone(), blob.clone());
-        blocking(move || read_blob(&this.require_blob(&wanted)?, &wanted, cap)).await
+        blocking(move || {
+            let read = read_blob(&this.require_blob(&wanted)?, &wanted, cap);
+            this.forget_damaged(&wanted.digest, read)
+        })
+        .await
     }
 
     async fn fetch_blob_file(&self, blob: &Descriptor) -> Result<BlobFile> {
         let (this, wanted) = (self.clone(), blob.clone());
-        blocking(move || check_blob(this.require_blob(&wanted)?, &wanted)).await
+        blocking(move || {
+            let read = check_blob(this.require_blob(&wanted)?, &wanted);
+            this.forget_damaged(&wanted.digest, read)
+        })
+        .await
     }
 }
 
@@ -146,6 +155,16 @@ impl Referrers for Repository {
 }
 
 impl Repository {
+    /// Returns the result of a read. The store no longer counts a damaged blob as intact, so that
+    /// the blob is replaced when it arrives again.
+    fn forget_damaged<T>(&self, digest: &Digest, read: Result<T>) -> Result<T> {
+        read.inspect_err(|error| {
+            if error.kind() == ErrorKind::Integrity {
+                self.disk.forget_intact(digest);
+            }
+        })
+    }
+
     fn require_blob(&self, wanted: &Descriptor) -> Result<PathBuf> {
         let found = self.blob(&wanted.digest)?.ok_or_else(|| {
             Error::not_found(format!("`{}` has no blob `{}`", self.name(), wanted.digest))

@@ -168,3 +168,18 @@ fn a_state_that_cannot_be_written_is_a_warning() {
     let report = place.mirror(0, &["--state-ref", &state]);
     assert_eq!(report["counts"]["inStep"], 1);
 }
+
+#[test]
+fn an_old_state_does_not_stay_behind() {
+    let place = Mirrored::new();
+    for n in 0..3 {
+        place.add("demo", &format!("1.{n}.0"));
+        place.publish();
+        place.mirror(0, &[]);
+    }
+    let asked = place.asked_registry();
+    assert_eq!(count(&asked, "DELETE state manifests"), 2, "{asked:?}");
+    // The state itself is still there.
+    place.forget();
+    assert_eq!(place.mirror(0, &[])["unchanged"], true);
+}

@@ -104,7 +104,8 @@ fn what_a_registry_keeps_is_not_removed_and_is_tried_again() {
     place.mirror_to(0, &destination, &[]);
     place.retain(|entry| entry.version != "1.0.0");
     place.publish();
-    registry.fail(Fault::new("DELETE /manifests/", Act::Instead(Answer::new(202, ""))).times(2));
+    registry
+        .fail(Fault::new("DELETE /demo/manifests/", Act::Instead(Answer::new(202, ""))).times(2));
     for _ in 0..2 {
         let report = place.mirror_to(3, &destination, &["--prune"]);
         assert_eq!(told(&report), ["failed demo 1.0.0"]);
