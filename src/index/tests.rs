@@ -137,6 +137,7 @@ fn what_is_odd_is_left_to_the_full_reader() {
         "  - name: a\n    version: '1'\n    description: \"b\\q\"",
         "  - name: a\n    version: '1'\n    description: b # c\n      d",
         "  - name: a\n    version: '1'\n    description: \"\u{1f600} \u{a0}\u{200b}é\"\n    keywords: [\"\u{7f}\"]",
+        "  - name: a\n    version: '1'\n    home: '\u{2028}'",
         "  - name: a\n    version: '1'\n    <<: {home: b}",
         "  - name: a\n    version: '1'\n    dependencies:\n    - name: b\n      import-values: [.inf]",
         "  - ? name\n    : a\n    version: '1'",
@@ -365,7 +366,9 @@ proptest! {
     fn both_readers_agree_on_what_is_written(charts in charts()) {
         let text = write::yaml(&charts, "2024-05-01T10:00:00Z");
         assert_agreed(&text);
-        prop_assert!(fast(&text).is_some(), "{text}");
+        // Helm writes Unicode's line breaks as they are. Their folding is left to the full reader.
+        let folds = text.contains(['\u{85}', '\u{2028}', '\u{2029}']);
+        prop_assert!(folds || fast(&text).is_some(), "{text}");
     }
 
     #[test]
