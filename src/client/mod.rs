@@ -62,7 +62,10 @@ pub use http::{
     tls::{Identity, Trust, Verification},
 };
 pub use options::{HttpRedirects, Options, Persistence, PlainHosts, Scheme};
-pub use registry::namespace::{Remote, Shown};
+pub use registry::{
+    namespace::{Remote, Shown},
+    session::{Mount, OpenUpload},
+};
 
 use auth::access::{Access, Action};
 use http::{transport::Transport, unreachable::Unreachable};

@@ -1,5 +1,6 @@
 //! Verified content of a blob, in memory or in a file.
 
+use super::RemoteBlob;
 use crate::{Error, Result, atomic_file::write_file};
 use bytes::Bytes;
 use std::{
@@ -18,6 +19,8 @@ pub enum BlobSource {
     Bytes(Bytes),
     /// A file, read while it is sent.
     File(PathBuf),
+    /// A blob of another store, read while it is sent.
+    Remote(RemoteBlob),
 }
 
 /// A verified blob in a file, because it is too large for memory.

@@ -15,6 +15,7 @@ mod catalog;
 pub mod disk;
 pub mod layout;
 pub mod memory;
+mod remote_blob;
 mod verify;
 
 pub use blob_bytes::{BlobBytes, BlobFile, BlobSource};
@@ -22,6 +23,7 @@ pub use catalog::{Catalog, Opened, StreamBlob};
 pub(crate) use disk::commit::unique;
 pub use disk::commit::{Durability, Removed};
 pub(crate) use disk::traits::blocking;
+pub use remote_blob::{ReadBlob, RemoteBlob};
 
 /// The ability to read manifests and blobs. An implementation checks everything against its digest
 /// and size before it returns it.

@@ -98,6 +98,10 @@ pub(super) fn read_source(
     match source {
         BlobSource::Bytes(bytes) => take(bytes).map(|()| bytes.len() as u64),
         BlobSource::File(path) => read_through(path, take),
+        // This code runs on a thread for blocking work, which may wait.
+        BlobSource::Remote(blob) => {
+            tokio::runtime::Handle::current().block_on(blob.read_through(take))
+        }
     }
 }
 

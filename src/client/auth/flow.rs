@@ -118,7 +118,11 @@ impl Client {
                 (Asks::Bearer(realm), _) => realm,
             };
             let needs = match call.payload {
-                Payload::File { length, .. } if length > LONG_BODY => LONG_BODY_NEEDS,
+                Payload::File { length, .. } | Payload::Remote { length, .. }
+                    if length > LONG_BODY =>
+                {
+                    LONG_BODY_NEEDS
+                }
                 Payload::Bytes(ref bytes) if bytes.len() as u64 > LONG_BODY => LONG_BODY_NEEDS,
                 _ => Duration::ZERO,
             };

@@ -9,7 +9,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -18,16 +18,22 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 #[derive(Clone)]
 pub(crate) struct UploadBody {
     sent: Arc<AtomicU64>,
+    waits: Arc<AtomicBool>,
     report: Option<Report>,
 }
 
 impl UploadBody {
     pub(crate) fn new(report: Option<Report>) -> Self {
-        Self { sent: Arc::default(), report }
+        Self { sent: Arc::default(), waits: Arc::default(), report }
     }
 
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Returns true while the body waits for its source. The source has time limits of its own.
+    pub(crate) fn waits_for_source(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
     }
 
     fn add(&self, bytes: usize) {
@@ -53,7 +59,7 @@ pub(crate) async fn outgoing(
             going.add(bytes.len());
             (Some(reqwest::Body::from(bytes.clone())), bytes.len() as u64)
         }
-        Payload::Bytes(_) | Payload::File { .. } => {
+        Payload::Bytes(_) | Payload::File { .. } | Payload::Remote { .. } => {
             let (pieces, length) = pieces(payload, going).await?;
             (Some(reqwest::Body::wrap_stream(pieces)), length)
         }
@@ -106,6 +112,19 @@ async fn pieces(
                     }
                     Err(error) => Some((Err(error), (part, going))),
                 }
+            });
+            (pieces.boxed(), *length)
+        }
+        Payload::Remote { blob, start, length } => {
+            let pieces = blob.pieces(*start, *length);
+            let pieces = stream::unfold((pieces, going), |(mut pieces, going)| async {
+                going.waits.store(true, Ordering::Relaxed);
+                let piece = pieces.next().await;
+                going.waits.store(false, Ordering::Relaxed);
+                if let Some(Ok(piece)) = &piece {
+                    going.add(piece.len());
+                }
+                piece.map(|piece| (piece, (pieces, going)))
             });
             (pieces.boxed(), *length)
         }

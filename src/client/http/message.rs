@@ -6,6 +6,7 @@ use super::{
     redirect::Downgrade,
     retry::Origin,
 };
+use crate::store::RemoteBlob;
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::AUTHORIZATION};
 use bytes::Bytes;
 use std::{fmt, path::Path, sync::Arc};
@@ -100,6 +101,12 @@ pub(crate) enum Payload {
     /// Part of a file, which the client reads as it sends.
     File {
         path: Arc<Path>,
+        start: u64,
+        length: u64,
+    },
+    /// Part of a blob of another store, which the client reads as it sends.
+    Remote {
+        blob: RemoteBlob,
         start: u64,
         length: u64,
     },

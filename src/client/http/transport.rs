@@ -341,7 +341,7 @@ impl Transport {
                 Ok(response) => {
                     break response.map_err(|error| TransportError::sort(error, &host))?;
                 }
-                Err(_) if going.sent() > before => {}
+                Err(_) if going.sent() > before || going.waits_for_source() => {}
                 Err(_) => return Err(TransportError::new(kind, &host).into()),
             }
         };

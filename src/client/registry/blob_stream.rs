@@ -13,7 +13,7 @@ use crate::{
         auth::access::Action,
         http::{
             failure::{AttemptError, TransportError},
-            message::{Request, text},
+            message::{Redirects, Request, text},
             redirect::follow,
             retry::{TransportErrorKind, Tries, is_beyond},
             transport::StreamedResponse,
@@ -21,12 +21,15 @@ use crate::{
     },
     digest::Hasher,
     oci::Descriptor,
-    store::{Opened, StreamBlob},
+    store::{Opened, ReadBlob, RemoteBlob, StreamBlob},
 };
 use ::http::Method;
 use bytes::{Buf, Bytes};
-use futures_util::stream::{self, StreamExt};
-use std::ops::RangeInclusive;
+use futures_util::{
+    future::BoxFuture,
+    stream::{self, StreamExt},
+};
+use std::ops::{Range, RangeInclusive};
 
 impl StreamBlob for Repository {
     async fn open_blob(
@@ -36,17 +39,7 @@ impl StreamBlob for Repository {
     ) -> Result<Opened> {
         let whole = part.is_none();
         let (start, end) = part.map_or((0, blob.size), |part| (*part.start(), *part.end() + 1));
-        let mut reading = Reading {
-            repository: self.clone(),
-            blob: blob.clone(),
-            at: start,
-            end: end.min(blob.size),
-            hasher: whole.then(|| blob.digest.algorithm().hasher()),
-            answer: None,
-            skip: 0,
-            tries: Tries::default(),
-            furthest: start,
-        };
+        let mut reading = Reading::new(self, blob, start..end.min(blob.size), whole);
         if let Some(elsewhere) = reading.ask().await? {
             return Ok(Opened::Elsewhere(elsewhere));
         }
@@ -57,14 +50,47 @@ impl StreamBlob for Repository {
     }
 }
 
+impl Repository {
+    /// Returns a blob as the source of a push to another store. Its bytes are read while they are
+    /// sent, and checked before the last of them.
+    pub fn remote_blob(&self, blob: &Descriptor) -> RemoteBlob {
+        // The caller sends the bytes and cannot use an address.
+        let this = Self { redirects: Redirects::Follow, ..self.clone() };
+        let reading = Reading::new(&this, blob, 0..blob.size, true);
+        RemoteBlob::new(blob.size, Box::new(reading))
+    }
+}
+
+impl ReadBlob for Reading {
+    fn read_at(&mut self, offset: u64) -> BoxFuture<'_, Result<Option<Bytes>>> {
+        Box::pin(async move {
+            if offset != self.at {
+                self.answer = None;
+                self.skip = 0;
+                self.at = offset;
+            }
+            self.next().await
+        })
+    }
+}
+
 /// State of a blob's stream.
 struct Reading {
     repository: Repository,
     blob: Descriptor,
     at: u64,
     end: u64,
-    /// Hash of the bytes so far, if the stream covers the whole blob.
+    /// True if the stream covers the whole blob, whose digest is checked.
+    whole: bool,
+    /// Hash of the first bytes, until it was checked.
     hasher: Option<Hasher>,
+    /// Number of bytes in the hash. It does not go back with `at`.
+    hashed: u64,
+    /// Marker for an answer that could not be right. The next request goes past any cache, and a
+    /// second such answer is an error.
+    damaged: bool,
+    /// Marker for a registry that refused the rest as a part: the whole is requested instead.
+    refuses_parts: bool,
     answer: Option<Box<StreamedResponse>>,
     /// Bytes to skip: a registry without range requests sends the whole blob.
     skip: u64,
@@ -74,6 +100,24 @@ struct Reading {
 }
 
 impl Reading {
+    fn new(repository: &Repository, blob: &Descriptor, part: Range<u64>, whole: bool) -> Self {
+        Self {
+            repository: repository.clone(),
+            blob: blob.clone(),
+            at: part.start,
+            end: part.end,
+            whole,
+            hasher: whole.then(|| blob.digest.algorithm().hasher()),
+            hashed: 0,
+            damaged: false,
+            refuses_parts: false,
+            answer: None,
+            skip: 0,
+            tries: Tries::default(),
+            furthest: part.start,
+        }
+    }
+
     fn act(&self) -> String {
         let Repository { name, .. } = &self.repository;
         format!("fetch blob `{}` of `{}/{name}`", self.blob.digest, self.repository.registry())
@@ -82,22 +126,11 @@ impl Reading {
     /// Requests the missing bytes. The result is an address if the registry redirects and the
     /// caller wants the address.
     async fn ask(&mut self) -> Result<Option<String>> {
-        let repository = &self.repository;
         let act = self.act();
-        let ticket = repository.ticket(Action::Read);
-        let url = repository.url(&format!("blobs/{}", self.blob.digest))?;
-        let mut call = Request::new(Method::GET, url).redirects(repository.redirects);
-        // A part of a blob has no digest that could protect it.
-        if self.hasher.is_some() {
-            call = call.downgrade(repository.client.options().http_redirects.of_blob());
-        }
-        if self.end < self.blob.size {
-            let last = self.end.saturating_sub(1);
-            call = call.header("range", &format!("bytes={}-{last}", self.at));
-        } else if self.at > 0 {
-            call = call.header("range", &format!("bytes={}-", self.at));
-        }
         loop {
+            let repository = self.repository.clone();
+            let ticket = repository.ticket(Action::Read);
+            let call = self.call()?;
             let cause = match repository.client.ask(&ticket, &call).await {
                 Ok(Reply::Open(answer)) if answer.status.is_redirection() => {
                     let place = text(&answer.headers, "location");
@@ -106,10 +139,24 @@ impl Reading {
                     })?;
                     return Ok(Some(place.into()));
                 }
-                Ok(Reply::Open(answer)) => {
-                    self.skip = self.check(&answer, &act)?;
-                    self.answer = Some(answer);
-                    return Ok(None);
+                Ok(Reply::Open(answer)) => match self.check(&answer, &act) {
+                    Ok(skip) => {
+                        self.skip = skip;
+                        self.answer = Some(answer);
+                        return Ok(None);
+                    }
+                    // Its digest will show if the next answer is right.
+                    Err(_) if self.whole && !self.damaged => {
+                        self.damaged = true;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
+                Ok(Reply::Refused(full))
+                    if full.status.as_u16() == 416 && self.whole && !self.refuses_parts =>
+                {
+                    self.refuses_parts = true;
+                    continue;
                 }
                 Ok(Reply::Refused(full)) => RetryCause::Refused(full),
                 Err(AttemptError::Again(fault)) => RetryCause::Transport(fault),
@@ -119,6 +166,27 @@ impl Reading {
                 return Err(cause.into_error(repository.registry(), &act));
             }
         }
+    }
+
+    /// Makes the request for the missing bytes.
+    fn call(&self) -> Result<Request> {
+        let repository = &self.repository;
+        let url = repository.url(&format!("blobs/{}", self.blob.digest))?;
+        let mut call = Request::new(Method::GET, url).redirects(repository.redirects);
+        if self.damaged {
+            call = call.header("cache-control", "no-cache, no-transform");
+        }
+        // A part of a blob has no digest that could protect it.
+        if self.whole {
+            call = call.downgrade(repository.client.options().http_redirects.of_blob());
+        }
+        if self.end < self.blob.size {
+            let last = self.end.saturating_sub(1);
+            call = call.header("range", &format!("bytes={}-{last}", self.at));
+        } else if self.at > 0 && !self.refuses_parts {
+            call = call.header("range", &format!("bytes={}-", self.at));
+        }
+        Ok(call)
     }
 
     /// Checks that a response holds the requested part or the whole blob, since the caller cannot
@@ -135,7 +203,7 @@ impl Reading {
                 .any(|known| coding.eq_ignore_ascii_case(known))
         });
         let (fits, skip) = match answer.status.as_u16() {
-            _ if compressed && self.hasher.is_none() => (false, 0),
+            _ if compressed && !self.whole => (false, 0),
             200 => (length.is_none_or(|length| length == self.blob.size), self.at),
             206 => {
                 let said = text(&answer.headers, "content-range");
@@ -207,8 +275,14 @@ impl Reading {
             self.furthest = self.at;
             self.tries.progressed();
         }
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(&chunk);
+        let start = self.at - chunk.len() as u64;
+        if let Some(hasher) = &mut self.hasher
+            && self.at > self.hashed
+        {
+            // The part before was hashed when it was read first. No gap can arise: the receiver
+            // asks for nothing beyond what it has received.
+            hasher.update(&chunk[(self.hashed.saturating_sub(start)) as usize..]);
+            self.hashed = self.at;
         }
         // This check precedes the last bytes: without them the receiver knows that the blob is
         // incomplete.
@@ -217,6 +291,11 @@ impl Reading {
         {
             let found = hasher.finish();
             if found != self.blob.digest {
+                // The receiver may begin again.
+                self.hasher = Some(self.blob.digest.algorithm().hasher());
+                self.hashed = 0;
+                self.answer = None;
+                self.damaged = true;
                 return Err(Error::new(
                     ErrorKind::Integrity,
                     format!("cannot {}: the content has the digest `{found}`", self.act()),

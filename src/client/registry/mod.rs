@@ -10,6 +10,7 @@ pub(super) mod namespace;
 pub(super) mod partial;
 pub(super) mod referrers;
 pub(super) mod request;
+pub(super) mod session;
 pub(super) mod sweep;
 pub(super) mod upload;
 pub(super) mod upload_chunked;

@@ -6,6 +6,7 @@ use super::{
     host::Capability as Known,
     manifest::check_digest,
     request::{Reply, RetryCause},
+    session::{OpenUpload, Session},
     upload_chunked::{Chunks, Course},
 };
 use crate::{
@@ -23,15 +24,16 @@ use crate::{
         },
     },
     limits::{KIB, MIB},
+    lock::Locked as _,
     oci::{Descriptor, Digest, Manifest, Tag, media},
-    store::{BlobSource, Exists, Held, Push, Sent},
+    store::{BlobSource, Exists, Held, Push, RemoteBlob, Sent},
 };
 use ::http::Method;
 use bytes::Bytes;
 use std::{
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -54,7 +56,7 @@ impl Push for Repository {
         if ask && self.holds_blob(blob).await? == Held::Yes {
             return Ok(Sent::Present);
         }
-        Upload { repository: self, blob, body, act: self.blob_act(blob) }.run().await?;
+        Upload::new(self, blob, body, self.blob_act(blob)).run().await?;
         Ok(Sent::Uploaded)
     }
 
@@ -67,7 +69,7 @@ impl Push for Repository {
         let nothing = Descriptor::of(media::EMPTY, b"");
         let body = Body::Bytes(Bytes::new());
         let act = format!("push to `{}/{}`", self.registry(), self.name);
-        let upload = Upload { repository: self, blob: &nothing, body, act };
+        let upload = Upload::new(self, &nothing, body, act);
         let session = match upload.open().await {
             Ok(session) => session,
             Err(AttemptError::Fatal(error)) => return Err(error),
@@ -80,6 +82,23 @@ impl Push for Repository {
 }
 
 impl Repository {
+    /// Sends a blob with an upload that the registry has opened already, if it has.
+    ///
+    /// # Errors
+    /// As [`Push::push_blob`].
+    pub async fn push_blob_into(
+        &self,
+        blob: &Descriptor,
+        source: &BlobSource,
+        opened: Option<OpenUpload>,
+    ) -> Result<Sent> {
+        let body = Body::of(blob, source)?;
+        let upload = Upload::new(self, blob, body, self.blob_act(blob));
+        *upload.opened.locked() = opened.map(|opened| opened.0);
+        upload.run().await?;
+        Ok(Sent::Uploaded)
+    }
+
     fn blob_act(&self, blob: &Descriptor) -> String {
         format!("push blob `{}` to `{}/{}`", blob.digest, self.registry(), self.name)
     }
@@ -119,6 +138,7 @@ impl Repository {
 pub(crate) enum Body {
     Bytes(Bytes),
     File(Arc<Path>),
+    Remote(RemoteBlob),
 }
 
 impl Body {
@@ -129,6 +149,7 @@ impl Body {
                 let data = path.metadata().map_err(|error| Error::io("read blob", path, error))?;
                 (Self::File(path.as_path().into()), data.len())
             }
+            BlobSource::Remote(blob) => (Self::Remote(blob.clone()), blob.size()),
         };
         if length != blob.size {
             return Err(Error::new(
@@ -145,11 +166,20 @@ impl Body {
     pub(crate) fn part(&self, start: u64, length: u64) -> Payload {
         match self {
             Self::File(path) => Payload::File { path: Arc::clone(path), start, length },
+            Self::Remote(blob) => Payload::Remote { blob: blob.clone(), start, length },
             Self::Bytes(bytes) => {
                 // Both are within the bytes, whose length is a usize.
                 let (start, length) = (start as usize, length as usize);
                 Payload::Bytes(bytes.slice(start..start + length))
             }
+        }
+    }
+
+    /// Takes the error of the source that ended the last try, if that was the cause.
+    fn failure(&self) -> Option<Error> {
+        match self {
+            Self::Remote(blob) => blob.failure(),
+            Self::Bytes(_) | Self::File(_) => None,
         }
     }
 }
@@ -160,19 +190,54 @@ pub(crate) struct Upload<'a> {
     pub(crate) blob: &'a Descriptor,
     pub(crate) body: Body,
     pub(crate) act: String,
+    /// A session to use before a new one.
+    opened: Mutex<Option<Session>>,
+    /// Sessions that ended before their blob was complete, and that the registry may still hold.
+    left: Mutex<Vec<Session>>,
 }
 
-/// Open session of an upload.
-#[derive(Clone, Debug)]
-pub(crate) struct Session {
-    pub(crate) url: Url,
-    pub(crate) credentials: Credentials,
-    /// Minimum size of a chunk in bytes, if the registry names one.
-    pub(crate) least: Option<u64>,
+impl<'a> Upload<'a> {
+    pub(crate) fn new(
+        repository: &'a Repository,
+        blob: &'a Descriptor,
+        body: Body,
+        act: String,
+    ) -> Self {
+        Self { repository, blob, body, act, opened: Mutex::default(), left: Mutex::default() }
+    }
 }
 
 impl Upload<'_> {
     async fn run(self) -> Result<()> {
+        let outcome = self.tries().await;
+        self.cancel_left().await;
+        outcome
+    }
+
+    /// Notes a session that ended early, unless the registry does not know it.
+    pub(crate) fn leave(&self, session: Session, cause: &AttemptError<RetryCause>) {
+        match cause {
+            AttemptError::Again(RetryCause::Refused(full)) if full.status.as_u16() == 404 => {}
+            _ => self.left.locked().push(session),
+        }
+    }
+
+    /// Cancels the sessions that ended early: a registry would hold their bytes for days. A
+    /// registry without cancellation drops them after a time of its own.
+    async fn cancel_left(&self) {
+        let left: Vec<Session> = self.left.locked().drain(..).collect();
+        let unused = self.opened.locked().take();
+        for session in left.into_iter().chain(unused) {
+            let cancel = Request::new(Method::DELETE, session.url.clone());
+            let answer = self.send(&session, &cancel).await;
+            if let Err(AttemptError::Again(RetryCause::Transport(_))) = answer {
+                // Without a connection, the others would fail as slowly.
+                return;
+            }
+        }
+    }
+
+    async fn tries(&self) -> Result<()> {
         let repository = self.repository;
         let mut tries = Tries::default();
         let mut failed_puts = 0;
@@ -181,10 +246,15 @@ impl Upload<'_> {
         loop {
             let chunked = self.goes_in_chunks(failed_puts);
             let ended = if chunked {
-                Chunks::new(&self, &mut course).run(&mut tries).await
+                Chunks::new(self, &mut course).run(&mut tries).await
             } else {
                 self.whole().await
             };
+            if ended.is_err()
+                && let Some(failure) = self.body.failure()
+            {
+                return Err(failure);
+            }
             let cause = match ended {
                 Ok(()) => return Ok(()),
                 Err(AttemptError::Fatal(error)) => return Err(error),
@@ -276,6 +346,7 @@ impl Upload<'_> {
         let host = &self.repository.host;
         let size = self.blob.size;
         let single = match host.single_post().known() {
+            _ if self.opened.locked().is_some() => false,
             Some(Known::Yes) => size <= SINGLE,
             Some(Known::No) => false,
             None => size <= TRY_SINGLE,
@@ -287,7 +358,11 @@ impl Upload<'_> {
             .payload(self.body.part(0, size))
             .patience(Patience::Commit)
             .report(self.report(0));
-        self.finish(self.send(&session, &call).await?)
+        let outcome = match self.send(&session, &call).await {
+            Ok(answer) => self.finish(answer),
+            Err(error) => Err(error),
+        };
+        outcome.inspect_err(|cause| self.leave(session, cause))
     }
 
     /// Sends the bytes with one POST. A registry without support for that opens a session.
@@ -318,6 +393,9 @@ impl Upload<'_> {
 
     /// Opens a session.
     pub(crate) async fn open(&self) -> Result<Session, AttemptError<RetryCause>> {
+        if let Some(opened) = self.opened.locked().take() {
+            return Ok(opened);
+        }
         let answer = self.ask(&Request::new(Method::POST, self.open_url()?)).await?;
         self.taken(&answer)?;
         Ok(self.session(&answer)?)

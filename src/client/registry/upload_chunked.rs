@@ -2,11 +2,7 @@
 //! on which one PUT never would. Registries report the received bytes differently;
 //! [`Chunks::settle_offset`] has the rules.
 
-use super::{
-    host::Capability as Known,
-    request::RetryCause,
-    upload::{Session, Upload},
-};
+use super::{host::Capability as Known, request::RetryCause, session::Session, upload::Upload};
 use crate::{
     Error, ErrorKind,
     client::http::{
@@ -69,21 +65,30 @@ impl<'a, 'b> Chunks<'a, 'b> {
     /// Runs one session from its first chunk to its last. The function retries faults as long as
     /// the session exists. If the session ends, the error tells the caller to open another.
     pub(crate) async fn run(mut self, tries: &mut Tries) -> Result<(), AttemptError<RetryCause>> {
+        let mut session = self.upload.open().await?;
+        let outcome = self.fill(&mut session, tries).await;
+        outcome.inspect_err(|cause| self.upload.leave(session, cause))
+    }
+
+    async fn fill(
+        &mut self,
+        session: &mut Session,
+        tries: &mut Tries,
+    ) -> Result<(), AttemptError<RetryCause>> {
         let upload = self.upload;
         let (client, host) = (&upload.repository.client, &upload.repository.host);
         let size = upload.blob.size;
-        let mut session = upload.open().await?;
         loop {
-            let length = self.chunk(&session).min(size - self.offset);
+            let length = self.chunk(session).min(size - self.offset);
             let last = self.offset + length == size;
-            let answer = upload.send(&session, &self.call(&session, length, last)).await;
+            let answer = upload.send(session, &self.call(session, length, last)).await;
             let cause = match answer {
                 Ok(answer) if last => return upload.finish(answer),
                 Ok(answer) => {
                     upload.taken(&answer)?;
                     host.chunks().learn(Known::Yes);
-                    self.follow_session(&mut session, &answer)?;
-                    self.settle_offset(&mut session, length, &answer).await?;
+                    self.follow_session(session, &answer)?;
+                    self.settle_offset(session, length, &answer).await?;
                     self.course.reached(self.offset, tries);
                     continue;
                 }
@@ -97,14 +102,14 @@ impl<'a, 'b> Chunks<'a, 'b> {
                         return Err(cause.into());
                     }
                     // A smaller chunk may succeed.
-                    413 if host.refused_body(length) && self.resume(&mut session).await? => {
+                    413 if host.refused_body(length) && self.resume(session).await? => {
                         continue;
                     }
                     // The positions differ: either ours is wrong, or the registry's report.
                     416 if !self.deaf && self.course.stumbles() => {
                         let before = self.offset;
-                        self.follow_session(&mut session, full)?;
-                        if self.resume(&mut session).await? && self.offset != before {
+                        self.follow_session(session, full)?;
+                        if self.resume(session).await? && self.offset != before {
                             continue;
                         }
                         // One large registry uses this status for a chunk that is too large.
@@ -119,7 +124,7 @@ impl<'a, 'b> Chunks<'a, 'b> {
             if !client.pause(host, tries, &upload.act, &cause).await? {
                 return Err(cause.into());
             }
-            if !self.resume(&mut session).await? {
+            if !self.resume(session).await? {
                 // The state of the session is unknown. A new session begins at zero, with a known
                 // state.
                 return Err(cause.into());

@@ -8,17 +8,49 @@ use super::{
     step::{Listener, Step},
 };
 use crate::{
-    Result,
+    Error, ErrorKind, Result,
+    client::{Mount, OpenUpload},
     limits::MIB,
+    lock::Locked as _,
     oci::{Descriptor, Digest, TagOrDigest},
     ops::any_repository::AnyRepository,
-    store::{BlobBytes, Exists, Fetch, Held, Push, Resolve, Sent},
+    store::{BlobSource, Exists, Fetch, Held, Push, RemoteBlob, Resolve, Sent},
 };
-use futures_util::{StreamExt, TryStreamExt, stream};
-use std::collections::HashSet;
+use futures_util::{StreamExt, stream};
+use std::{collections::HashSet, sync::Mutex};
 
 /// Bytes up to which a blob is held in memory while it is copied.
 const IN_MEMORY: u64 = 4 * MIB;
+
+/// The transfers of one copy. After the first failure none begins, and those that run end with
+/// their uploads cancelled; if they were dropped, the uploads would stay open.
+#[derive(Default)]
+struct Running {
+    failure: Mutex<Option<Error>>,
+    streams: Mutex<Vec<RemoteBlob>>,
+}
+
+impl Running {
+    fn begin(&self, blob: &RemoteBlob) {
+        self.streams.locked().push(blob.clone());
+        if self.has_failed() {
+            blob.stop();
+        }
+    }
+
+    fn fail(&self, error: Error) {
+        self.failure.locked().get_or_insert(error);
+        self.streams.locked().drain(..).for_each(|blob| blob.stop());
+    }
+
+    fn has_failed(&self) -> bool {
+        self.failure.locked().is_some()
+    }
+
+    fn failure(&self) -> Option<Error> {
+        self.failure.locked().take()
+    }
+}
 
 /// Copies every blob of the graph.
 pub(super) async fn copy_blobs(
@@ -29,21 +61,32 @@ pub(super) async fn copy_blobs(
     listener: Listener<'_>,
 ) -> Result<BlobCounts> {
     let assumed = assumed(target, graph).await?;
+    let running = Running::default();
     let copied = graph.blobs.iter().map(|blob| {
         let is_assumed = blob.size < IN_MEMORY && assumed.contains(&blob.digest);
+        let running = &running;
         async move {
+            if running.has_failed() {
+                return None;
+            }
             let way = match is_assumed {
                 true => Way::There,
-                false => copy_blob(source.repository, target.repository, blob).await?,
+                false => copy_blob(source.repository, target.repository, blob, running)
+                    .await
+                    .map_err(|error| running.fail(error))
+                    .ok()?,
             };
             listener(Step::Blob(blob, way));
-            Ok::<_, crate::Error>((way, blob.size))
+            Some((way, blob.size))
         }
     });
-    let ways: Vec<(Way, u64)> =
-        stream::iter(copied).buffer_unordered(at_once.max(1)).try_collect().await?;
+    let ways: Vec<Option<(Way, u64)>> =
+        stream::iter(copied).buffer_unordered(at_once.max(1)).collect().await;
+    if let Some(error) = running.failure() {
+        return Err(error);
+    }
     let mut counts = BlobCounts { total: ways.len(), ..BlobCounts::default() };
-    for (way, size) in ways {
+    for (way, size) in ways.into_iter().flatten() {
         match way {
             Way::There => counts.there += 1,
             Way::Mounted => counts.mounted += 1,
@@ -77,22 +120,51 @@ async fn copy_blob(
     source: &AnyRepository,
     target: &AnyRepository,
     blob: &Descriptor,
+    running: &Running,
 ) -> Result<Way> {
     if blob.size >= IN_MEMORY && target.holds_blob(blob).await? == Held::Yes {
         return Ok(Way::There);
     }
-    if let (AnyRepository::Registry(from), AnyRepository::Registry(to)) = (source, target)
-        && to.mount(blob, from).await?
-    {
-        return Ok(Way::Mounted);
+    let mut opened = None;
+    if let (AnyRepository::Registry(from), AnyRepository::Registry(to)) = (source, target) {
+        match to.mount(blob, from).await? {
+            Mount::Done => return Ok(Way::Mounted),
+            Mount::Refused(upload) => opened = upload,
+        }
     }
-    let content = if blob.size <= IN_MEMORY {
-        BlobBytes::Memory(source.fetch_blob(blob, IN_MEMORY).await?)
-    } else {
-        BlobBytes::File(source.fetch_blob_file(blob).await?)
+    let content = match source {
+        _ if blob.size <= IN_MEMORY => BlobSource::Bytes(source.fetch_blob(blob, IN_MEMORY).await?),
+        // No file lies between two registries.
+        AnyRepository::Registry(from) => {
+            let content = from.remote_blob(blob);
+            running.begin(&content);
+            BlobSource::Remote(content)
+        }
+        AnyRepository::Disk(_) | AnyRepository::Layout(_) => {
+            BlobSource::File(source.fetch_blob_file(blob).await?.path().to_owned())
+        }
     };
-    Ok(match target.push_blob(blob, &content.source()).await? {
+    let mut sent = send(target, blob, &content, opened).await;
+    // The source's bytes were wrong. The first time, the network may be the cause.
+    let is_remote = matches!(content, BlobSource::Remote(_));
+    if is_remote && sent.as_ref().is_err_and(|error| error.kind() == ErrorKind::Integrity) {
+        sent = send(target, blob, &content, None).await;
+    }
+    Ok(match sent? {
         Sent::Present => Way::There,
         Sent::Uploaded => Way::Sent,
     })
+}
+
+/// Sends a blob, which the target was asked for before.
+async fn send(
+    target: &AnyRepository,
+    blob: &Descriptor,
+    content: &BlobSource,
+    opened: Option<OpenUpload>,
+) -> Result<Sent> {
+    match target {
+        AnyRepository::Registry(to) => to.push_blob_into(blob, content, opened).await,
+        AnyRepository::Disk(_) | AnyRepository::Layout(_) => target.push_blob(blob, content).await,
+    }
 }

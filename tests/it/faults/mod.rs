@@ -2,6 +2,7 @@
 //! plain blob as the payload. `cargo test --test it faults -- --nocapture` prints the table. Waits
 //! run on a clock of their own; only a stall is waited out, at a hundredth of a second's scale.
 
+mod copied;
 pub(crate) mod killed;
 pub(crate) mod named;
 mod redirect;
@@ -137,9 +138,14 @@ impl Payload {
             Kind::Blob => (&b"{}"[..], noise(5 << 20), (media::EMPTY, "application/x-anything")),
         };
         let (config, layer) = (Bytes::copy_from_slice(config), Bytes::from(layer));
+        let mut config_of = Descriptor::of(types.0, &config);
+        if kind == Kind::Blob {
+            // A copy takes it from here, so that every fault meets the layer.
+            config_of.data = Some("e30=".to_owned());
+        }
         let document: Document = serde_json::from_value(serde_json::json!({
             "schemaVersion": 2,
-            "config": Descriptor::of(types.0, &config),
+            "config": config_of,
             "layers": [Descriptor::of(types.1, &layer)],
         }))
         .unwrap();

@@ -110,7 +110,7 @@ pub(crate) struct Registry {
     pub(crate) blobs: BTreeMap<String, Bytes>,
     manifests: BTreeMap<String, (String, Bytes)>,
     pub(crate) tags: BTreeMap<String, String>,
-    uploads: BTreeMap<String, Vec<u8>>,
+    pub(crate) uploads: BTreeMap<String, Vec<u8>>,
     tokens: BTreeMap<String, Grants>,
     counter: usize,
 }
@@ -408,6 +408,10 @@ impl Registry {
                 .with("location", &location)
                 .with("range", &format!("0-{}", held.len().saturating_sub(1)))
         };
+        if request.method == "DELETE" {
+            self.uploads.remove(id);
+            return Answer::new(204, "");
+        }
         if request.method == "GET" {
             return progress(Answer::new(204, ""), held);
         }
