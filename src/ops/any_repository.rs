@@ -85,6 +85,14 @@ impl Tags for AnyRepository {
         each!(self, inner => inner.tags())
     }
 
+    async fn tags_within(&self, pages: usize) -> Result<Option<Vec<Tag>>> {
+        each!(self, inner => inner.tags_within(pages))
+    }
+
+    async fn tags_after(&self, last: &str, count: usize) -> Result<Vec<Tag>> {
+        each!(self, inner => inner.tags_after(last, count))
+    }
+
     async fn tags_on(&self) -> Result<Option<TagsOn>> {
         each!(self, inner => inner.tags_on())
     }

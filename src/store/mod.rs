@@ -126,6 +126,28 @@ pub trait Tags: Send + Sync {
     /// Returns every tag, in the store's order. `NotFound` if the repository does not exist.
     fn tags(&self) -> impl Future<Output = Result<Vec<Tag>>> + Send;
 
+    /// Returns every tag, or `None` if the list has more pages than that. Only a remote registry
+    /// has pages.
+    ///
+    /// # Errors
+    /// The errors of [`Self::tags`].
+    fn tags_within(&self, _pages: usize) -> impl Future<Output = Result<Option<Vec<Tag>>>> + Send {
+        async { self.tags().await.map(Some) }
+    }
+
+    /// Returns the tags after `last`, in the store's order: one page of about `count`. A registry
+    /// may ignore both arguments, so the caller checks what it gets.
+    ///
+    /// # Errors
+    /// The errors of [`Self::tags`].
+    fn tags_after(
+        &self,
+        _last: &str,
+        _count: usize,
+    ) -> impl Future<Output = Result<Vec<Tag>>> + Send {
+        self.tags()
+    }
+
     /// Returns every tag with the digest of its manifest, if all of them cost little more than
     /// their list. It does not check that the manifests exist. `None` means that the store needs a
     /// request for each tag.

@@ -196,6 +196,28 @@ fn nothing_is_lost_between_registries_with_and_without_lists_of_referrers() {
 }
 
 #[test]
+fn signatures_are_found_in_a_repository_of_many_tags() {
+    run(async {
+        // Four pages of tags: more than a copy of one artifact reads.
+        let setup = Setup { page: 2, ..Setup::default() };
+        let (from, to) = (FaultRegistry::start(setup).await, registry(true).await);
+        let bench = Bench::new();
+        let (source, target) = (bench.repository(&from), bench.repository(&to));
+        let mut fixture = Fixture::push(&source).await;
+        // An ending that no tool is known for is found right after the digest.
+        let tag = digest_tag(fixture.index.digest(), "aaa");
+        fixture.manifests.push(artifact(&source, Some(&tag), "another", None).await);
+        fixture.tags.push(tag);
+        from.take();
+        let report = copied(&source, &target, "v1", &Options::default()).await.expect("copied");
+        let pages = from.seen().iter().filter(|line| line.contains("/tags/list ")).count();
+        assert_eq!(pages, 1, "the rest of the list is not read");
+        assert_eq!(report.digest_tags, 6);
+        fixture.is_whole(&target, "many tags").await;
+    });
+}
+
+#[test]
 fn what_stays_behind_by_request_is_counted() {
     run(async {
         let (from, to) = (registry(true).await, registry(true).await);

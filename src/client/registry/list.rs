@@ -93,6 +93,17 @@ impl Client {
         act: &str,
         first: Url,
     ) -> Result<Vec<T>> {
+        self.pages_within(ticket, act, first, usize::MAX).await.map(|(pages, _)| pages)
+    }
+
+    /// Downloads and parses at most `most` pages. The second value is true if these are all.
+    async fn pages_within<T: DeserializeOwned>(
+        &self,
+        ticket: &Access,
+        act: &str,
+        first: Url,
+        most: usize,
+    ) -> Result<(Vec<T>, bool)> {
         let limits = &self.options().limits;
         let registry = ticket.host.registry();
         let mut pages = Vec::new();
@@ -120,8 +131,11 @@ impl Client {
                     .with_source(error)
             })?);
             next = asked.next(act, &answer)?;
+            if pages.len() == most {
+                break;
+            }
         }
-        Ok(pages)
+        Ok((pages, next.is_none()))
     }
 }
 
@@ -155,8 +169,10 @@ fn list_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-impl Tags for Repository {
-    async fn tags(&self) -> Result<Vec<Tag>> {
+impl Repository {
+    /// Lists the tags on at most `most` pages, from a URL below the repository. The second value is
+    /// true if these are all.
+    async fn list(&self, from: Url, most: usize) -> Result<(Vec<Tag>, bool)> {
         #[derive(serde::Deserialize)]
         struct Page {
             #[serde(deserialize_with = "list_or_null")]
@@ -164,8 +180,8 @@ impl Tags for Repository {
         }
         let act = format!("list the tags of `{}/{}`", self.registry(), self.name);
         let ticket = self.ticket(Action::Read);
-        let pages = self.client.pages(&ticket, &act, self.url("tags/list")?).await;
-        let pages: Vec<Page> = pages.map_err(|error| match error.kind() {
+        let pages = self.client.pages_within(&ticket, &act, from, most).await;
+        let (pages, all): (Vec<Page>, bool) = pages.map_err(|error| match error.kind() {
             // A read does not need a repository to be created.
             ErrorKind::NotFound => error.with_hint(
                 "check the repository's name; a namespace has no tags itself: name one of its charts, HOST/NAMESPACE/NAME",
@@ -173,7 +189,24 @@ impl Tags for Repository {
             _ => error,
         })?;
         let listed = pages.into_iter().flat_map(|page| page.tags);
-        Ok(self.client.parse_all(&self.host, "tag", listed))
+        Ok((self.client.parse_all(&self.host, "tag", listed), all))
+    }
+}
+
+impl Tags for Repository {
+    async fn tags(&self) -> Result<Vec<Tag>> {
+        self.list(self.url("tags/list")?, usize::MAX).await.map(|(tags, _)| tags)
+    }
+
+    async fn tags_within(&self, pages: usize) -> Result<Option<Vec<Tag>>> {
+        let (tags, all) = self.list(self.url("tags/list")?, pages).await?;
+        Ok(all.then_some(tags))
+    }
+
+    async fn tags_after(&self, last: &str, count: usize) -> Result<Vec<Tag>> {
+        let mut url = self.url("tags/list")?;
+        url.query_pairs_mut().append_pair("n", &count.to_string()).append_pair("last", last);
+        self.list(url, 1).await.map(|(tags, _)| tags)
     }
 
     async fn delete(&self, target: &TagOrDigest) -> Result<()> {

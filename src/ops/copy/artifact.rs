@@ -15,6 +15,7 @@ use crate::{
     oci::{Digest, Tag, TagOrDigest},
     store::{Fetch, Push, Resolve},
 };
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 /// Copies an artifact of a repository whose tags of digests are known.
 pub(super) async fn copy_one(
@@ -59,9 +60,17 @@ pub(super) async fn copy_one(
         return Ok(report);
     }
     report.blobs = copy_blobs(source, target, &graph, options.at_once, listener).await?;
-    for node in &graph.nodes {
-        put(target, source, node, &mut report).await?;
-        listener(Step::Manifest(&node.manifest));
+    for group in graph.groups() {
+        let stored = group.into_iter().map(|node| async move {
+            let outcome = put(target, source, node).await?;
+            listener(Step::Manifest(&node.manifest));
+            Ok::<_, Error>((node, outcome))
+        });
+        let stored: Vec<(&Node, merge::Outcome)> =
+            stream::iter(stored).buffered(options.at_once.max(1)).try_collect().await?;
+        for (node, outcome) in stored {
+            note(target, node, outcome, &mut report);
+        }
     }
     require_unmoved(source, from, &digest).await?;
     for (tag, old) in tags.iter().zip(before) {
@@ -115,11 +124,22 @@ async fn tags_before(
 }
 
 /// Stores a manifest at the destination, under its digest or under its own tag.
-async fn put(target: Side<'_>, source: Side<'_>, node: &Node, report: &mut Report) -> Result<()> {
-    let Role::DigestTag { tag, .. } = &node.role else {
-        return target.repository.push_manifest(&node.manifest, None).await;
-    };
-    match merge::store(source.repository, target.repository, tag, &node.manifest).await? {
+async fn put(target: Side<'_>, source: Side<'_>, node: &Node) -> Result<merge::Outcome> {
+    match &node.role {
+        Role::DigestTag { tag, .. } => {
+            merge::store(source.repository, target.repository, tag, &node.manifest).await
+        }
+        Role::Root | Role::Part | Role::Referrer { .. } => {
+            target.repository.push_manifest(&node.manifest, None).await?;
+            Ok(merge::Outcome::Stored)
+        }
+    }
+}
+
+/// Adds the outcome for a tag of a digest to the report.
+fn note(target: Side<'_>, node: &Node, outcome: merge::Outcome, report: &mut Report) {
+    let Role::DigestTag { tag, .. } = &node.role else { return };
+    match outcome {
         merge::Outcome::Stored => {}
         merge::Outcome::Merged => report
             .warnings
@@ -131,7 +151,6 @@ async fn put(target: Side<'_>, source: Side<'_>, node: &Node, report: &mut Repor
                 .push(format!("`{}:{tag}` has other content, which was kept", target.name));
         }
     }
-    Ok(())
 }
 
 /// Requires that the source's tag still refers to what was copied.

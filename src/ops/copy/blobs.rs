@@ -2,7 +2,7 @@
 //! registry has is mounted, and the rest is sent.
 
 use super::{
-    graph::Graph,
+    graph::{Graph, Node},
     options::Side,
     report::{BlobCounts, Way},
     step::{Listener, Step},
@@ -60,7 +60,7 @@ pub(super) async fn copy_blobs(
     at_once: usize,
     listener: Listener<'_>,
 ) -> Result<BlobCounts> {
-    let assumed = assumed(target, graph).await?;
+    let assumed = assumed(target, graph, at_once.max(1)).await;
     let running = Running::default();
     let copied = graph.blobs.iter().map(|blob| {
         let is_assumed = blob.size < IN_MEMORY && assumed.contains(&blob.digest);
@@ -101,19 +101,20 @@ pub(super) async fn copy_blobs(
 
 /// Returns the blobs of manifests that the destination has. A small one of these is not asked for:
 /// a registry refuses a manifest without its blobs.
-async fn assumed(target: Side<'_>, graph: &Graph) -> Result<HashSet<Digest>> {
-    let mut all = HashSet::new();
-    for node in &graph.nodes {
+async fn assumed(target: Side<'_>, graph: &Graph, at_once: usize) -> HashSet<Digest> {
+    let there = graph.nodes.iter().map(|node| async move {
         let digest = TagOrDigest::Digest(node.manifest.digest().clone());
         // Without access to read, everything is sent.
-        if !matches!(target.repository.resolve(&digest).await, Ok(Some(_))) {
-            continue;
-        }
+        matches!(target.repository.resolve(&digest).await, Ok(Some(_))).then_some(node)
+    });
+    let there: Vec<Option<&Node>> = stream::iter(there).buffer_unordered(at_once).collect().await;
+    let mut all = HashSet::new();
+    for node in there.into_iter().flatten() {
         let document = node.manifest.document();
         let blobs = document.config.iter().chain(document.layers());
         all.extend(blobs.map(|blob| blob.digest.clone()));
     }
-    Ok(all)
+    all
 }
 
 async fn copy_blob(

@@ -4,7 +4,7 @@
 
 use super::options::Side;
 use crate::{
-    ErrorKind, Result,
+    Error, ErrorKind, Result,
     oci::{Digest, Tag, TagOrDigest},
     store::{Resolve, Tags},
 };
@@ -45,10 +45,16 @@ pub(super) fn stem_of(tag: &Tag) -> Option<&str> {
 /// The endings that are asked for where a registry does not list its tags.
 const ENDINGS: [&str; 3] = ["sig", "att", "sbom"];
 
+/// Pages of the list of tags that a copy of one artifact reads. A page of the largest registries
+/// has 1,000 tags; beyond, a few questions for each manifest cost less.
+const PAGES: usize = 3;
+/// Tags of one page after a manifest's stem. More endings are not known.
+const AFTER: usize = 100;
+
 /// The source's tags that are made of digests, by their stems.
 pub(super) enum DigestTags {
     Listed(BTreeMap<String, Vec<Tag>>),
-    /// The source does not list its tags.
+    /// The source does not list its tags, or lists too many of them.
     Unlisted,
 }
 
@@ -58,16 +64,10 @@ impl DigestTags {
     /// # Errors
     /// Any error of the source, except of one that does not list its tags.
     pub(super) async fn list(source: Side<'_>) -> Result<Self> {
-        let tags = match source.repository.tags().await {
-            Ok(tags) => tags,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Protocol
-                ) =>
-            {
-                return Ok(Self::Unlisted);
-            }
+        let tags = match source.repository.tags_within(PAGES).await {
+            Ok(Some(tags)) => tags,
+            Ok(None) => return Ok(Self::Unlisted),
+            Err(error) if has_no_list(&error) => return Ok(Self::Unlisted),
             Err(error) => return Err(error),
         };
         Ok(Self::among(tags))
@@ -99,6 +99,7 @@ impl DigestTags {
                         found.push(tag);
                     }
                 }
+                found.extend(listed_after(source, &stem, &found).await?);
                 Ok(found)
             }
         }
@@ -112,6 +113,27 @@ impl DigestTags {
             Self::Listed(_) | Self::Unlisted => stem.parse().ok(),
         }
     }
+}
+
+/// Returns the other tags with this stem, which come right after it in a sorted list. A list that
+/// is not sorted says nothing, and a registry without a list has answered for the usual endings.
+async fn listed_after(source: Side<'_>, stem: &str, known: &[Tag]) -> Result<Vec<Tag>> {
+    let listed = match source.repository.tags_after(stem, AFTER).await {
+        Ok(listed) => listed,
+        Err(error) if has_no_list(&error) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    if !listed.is_sorted_by(|a, b| a.as_str() <= b.as_str()) {
+        return Ok(Vec::new());
+    }
+    let is_new = |tag: &Tag| stem_of(tag) == Some(stem) && !known.contains(tag);
+    Ok(listed.into_iter().filter(is_new).collect())
+}
+
+/// Returns true if a registry has no list of tags for this client. Any other failure must not pass
+/// for an empty list, or signatures would be lost.
+fn has_no_list(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Protocol)
 }
 
 #[cfg(test)]

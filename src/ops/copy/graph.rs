@@ -2,16 +2,17 @@
 //! that it names, each referrer after its subject, each signature after what it signs.
 
 use super::{
+    ahead::{Ahead, is_manifest},
     digest_tag::DigestTags,
     options::{Attached, Options, Side},
 };
 use crate::{
     Error, ErrorKind, Result,
-    oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest, media},
-    store::{Fetch, Referrers},
+    oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest},
+    store::Fetch,
 };
 use futures_util::future::BoxFuture;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Manifests of one copy. A chart has one, an image of all platforms with its attestations about
 /// 50.
@@ -33,7 +34,7 @@ pub(super) enum Role {
     /// A referrer of a copied manifest.
     Referrer { subject: Digest },
     /// A manifest with a tag made of the digest of a copied manifest.
-    DigestTag { tag: Tag },
+    DigestTag { tag: Tag, of: Digest },
 }
 
 /// A manifest to copy.
@@ -69,10 +70,12 @@ impl Graph {
         tags: &DigestTags,
         options: &Options,
     ) -> Result<Self> {
+        let ahead = Ahead::read(source, &root, tags, options).await;
         let mut reader = Reader {
             source,
             options,
             tags,
+            ahead,
             seen: HashSet::new(),
             blobs: HashSet::new(),
             graph: Self::default(),
@@ -97,6 +100,28 @@ impl Graph {
         &self.nodes[self.root].manifest
     }
 
+    /// Returns the manifests in groups: those of a group need only those of the groups before it.
+    pub(super) fn groups(&self) -> Vec<Vec<&Node>> {
+        let mut levels: HashMap<&Digest, usize> = HashMap::new();
+        let mut groups: Vec<Vec<&Node>> = Vec::new();
+        for node in &self.nodes {
+            let document = node.manifest.document();
+            let parts = document.manifests().iter().chain(&document.subject);
+            let mut needed: Vec<&Digest> = parts.map(|part| &part.digest).collect();
+            if let Role::DigestTag { of, .. } = &node.role {
+                needed.push(of);
+            }
+            let above = needed.iter().filter_map(|digest| levels.get(digest)).max();
+            let level = above.map_or(0, |above| above + 1);
+            levels.entry(node.manifest.digest()).or_insert(level);
+            if groups.len() <= level {
+                groups.resize_with(level + 1, Vec::new);
+            }
+            groups[level].push(node);
+        }
+        groups
+    }
+
     /// Counts the manifests of a role.
     pub(super) fn count(&self, is: impl Fn(&Role) -> bool) -> usize {
         self.nodes.iter().filter(|node| is(&node.role)).count()
@@ -107,6 +132,7 @@ struct Reader<'a> {
     source: Side<'a>,
     options: &'a Options,
     tags: &'a DigestTags,
+    ahead: Ahead,
     seen: HashSet<Digest>,
     blobs: HashSet<Digest>,
     graph: Graph,
@@ -177,7 +203,7 @@ impl Reader<'_> {
                 continue;
             }
             let target = TagOrDigest::Digest(child.digest.clone());
-            let inner = self.source.repository.fetch_manifest(&target).await.map_err(|error| {
+            let inner = self.ahead.manifest(self.source, &target).await.map_err(|error| {
                 error.context(format!("cannot copy a manifest of the index {}", manifest.digest()))
             })?;
             if attached {
@@ -218,7 +244,7 @@ impl Reader<'_> {
     /// Adds the referrers of a manifest: those of the registry's list, and those of the list that
     /// clients keep under a tag, which a registry that gained the list may not have.
     async fn referrers(&mut self, subject: &Digest, depth: usize) -> Result<()> {
-        let mut listed = self.source.repository.referrers(subject, None).await?;
+        let mut listed = self.ahead.referrers(self.source, subject).await?;
         if let Some(tag) = self.tags.list_of(subject) {
             listed.extend(self.tagged_list(&tag, subject).await?);
         }
@@ -228,16 +254,12 @@ impl Reader<'_> {
             let message = format!("`{subject}` has more than {MAX_REFERRERS} referrers");
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        let wanted = |referrer: &Descriptor| match &self.options.artifact_type {
-            Some(kind) => referrer.artifact_type.as_ref() == Some(kind),
-            None => true,
-        };
         let total = listed.len();
-        listed.retain(|referrer| self.options.referrers == Attached::All && wanted(referrer));
+        listed.retain(|referrer| self.options.takes(referrer));
         self.graph.left_behind += total - listed.len();
         for referrer in listed {
             let target = TagOrDigest::Digest(referrer.digest.clone());
-            let manifest = match self.source.repository.fetch_manifest(&target).await {
+            let manifest = match self.ahead.manifest(self.source, &target).await {
                 Ok(manifest) => manifest,
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     self.graph.warnings.push(format!(
@@ -274,29 +296,22 @@ impl Reader<'_> {
 
     /// Adds the manifests under tags of a digest.
     async fn signatures(&mut self, digest: &Digest, depth: usize) -> Result<()> {
-        let tags = self.tags.of(self.source, digest).await?;
+        let tags = self.ahead.digest_tags(self.source, self.tags, digest).await?;
         if self.options.digest_tags == Attached::None {
             self.graph.left_behind += tags.len();
             return Ok(());
         }
         for tag in tags {
             let target = TagOrDigest::Tag(tag.clone());
-            let manifest = match self.source.repository.fetch_manifest(&target).await {
+            let manifest = match self.ahead.manifest(self.source, &target).await {
                 Ok(manifest) => manifest,
                 // It was removed meanwhile.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
-            self.node(manifest, Role::DigestTag { tag }, depth + 1).await?;
+            let role = Role::DigestTag { tag, of: digest.clone() };
+            self.node(manifest, role, depth + 1).await?;
         }
         Ok(())
     }
-}
-
-/// Returns true if an index's entry is a manifest, and not a blob.
-fn is_manifest(entry: &Descriptor) -> bool {
-    matches!(
-        entry.media_type.as_str(),
-        media::MANIFEST | media::INDEX | media::DOCKER_MANIFEST | media::DOCKER_LIST | ""
-    )
 }

@@ -3,6 +3,7 @@
 //! stay valid. Tags are written last, so that nobody sees a tag before its signatures, and the copy
 //! ends with a look at the destination.
 
+mod ahead;
 mod artifact;
 mod blobs;
 mod digest_tag;

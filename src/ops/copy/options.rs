@@ -1,6 +1,9 @@
 //! Options of a copy and its two sides.
 
-use crate::{oci::Digest, ops::any_repository::AnyRepository};
+use crate::{
+    oci::{Descriptor, Digest},
+    ops::any_repository::AnyRepository,
+};
 
 /// The artifacts that belong to another and are copied with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +49,15 @@ impl Default for Options {
             replaces: None,
             dry_run: false,
         }
+    }
+}
+
+impl Options {
+    /// Returns true if a referrer is copied.
+    pub(super) fn takes(&self, referrer: &Descriptor) -> bool {
+        let kind = self.artifact_type.as_ref();
+        self.referrers == Attached::All
+            && kind.is_none_or(|kind| referrer.artifact_type.as_ref() == Some(kind))
     }
 }
 
