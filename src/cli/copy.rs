@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    oci::{Digest, Tag, TagOrDigest},
+    oci::{Digest, Platform, Tag, TagOrDigest},
     ops::copy::{self as op, Attached, Existing, Replaces, Report, Side},
 };
 use clap::Args;
@@ -36,6 +36,9 @@ pub(super) struct CopyArgs {
     /// Copy only referrers of this type
     #[arg(long, value_name = "TYPE")]
     artifact_type: Option<String>,
+    /// Copy only these platforms of an image, `os/arch[/variant]`
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    platform: Vec<Platform>,
     /// Copy all tags of the repository SRC
     #[arg(long, short = 'a')]
     all_tags: bool,
@@ -97,6 +100,7 @@ pub(super) fn copy(run: &Run, args: CopyArgs) -> Result<Exit> {
         referrers: attached(!args.no_referrers),
         digest_tags: attached(!args.no_digest_tags),
         artifact_type: args.artifact_type.clone(),
+        platforms: args.platform.clone(),
         existing: existing(args.no_clobber),
         at_once: args.concurrency,
         dry_run: args.dry_run,

@@ -218,6 +218,69 @@ fn signatures_are_found_in_a_repository_of_many_tags() {
 }
 
 #[test]
+fn chosen_platforms_make_an_index_of_their_own() {
+    run(async {
+        let (from, to) = (registry(true).await, registry(true).await);
+        let bench = Bench::new();
+        let (source, target) = (bench.repository(&from), bench.repository(&to));
+        let mut entries = Vec::new();
+        let mut images = Vec::new();
+        for (architecture, variant) in [("amd64", None), ("arm", Some("v7")), ("arm64", None)] {
+            let image = artifact(&source, None, architecture, None).await;
+            let mut entry = serde_json::to_value(image.descriptor()).unwrap();
+            entry["platform"] = json!({ "os": "linux", "architecture": architecture });
+            if let Some(variant) = variant {
+                entry["platform"]["variant"] = variant.into();
+            }
+            entries.push(entry);
+            images.push(image);
+        }
+        let attestation = artifact(&source, None, "attestation", None).await;
+        let mut entry = serde_json::to_value(attestation.descriptor()).unwrap();
+        entry["platform"] = json!({ "os": "unknown", "architecture": "unknown" });
+        entry["annotations"] = json!({
+            "vnd.docker.reference.type": "attestation-manifest",
+            "vnd.docker.reference.digest": images[0].digest(),
+        });
+        entries.push(entry);
+        let document = |entries: &[Value]| {
+            // A field that no structure here has stays in its place.
+            json!({ "schemaVersion": 2, "unknown": 1, "mediaType": media::INDEX, "manifests": entries })
+        };
+        let index = put(&source, Some("v1"), document(&entries)).await;
+        signature(&source, index.digest(), &["signed"]).await;
+        signature(&source, images[2].digest(), &["signed too"]).await;
+        artifact(&source, None, "sbom", Some(&index)).await;
+        let attested = [entries[0].clone(), entries[3].clone()];
+        let both = [entries[0].clone(), entries[2].clone(), entries[3].clone()];
+        for (platforms, expected, tags, behind) in [
+            // All of them is the index itself, with its signatures.
+            ("linux/amd64,linux/arm/v7,linux/arm64", index.bytes().clone(), 2, 0),
+            // One without an attestation is its manifest, with its own signature.
+            ("linux/arm64", images[2].bytes().clone(), 1, 2),
+            ("linux/arm", images[1].bytes().clone(), 0, 2),
+            ("linux/amd64", document(&attested).to_string().into(), 0, 2),
+            ("linux/arm64,linux/amd64", document(&both).to_string().into(), 1, 2),
+        ] {
+            let mut options = Options::default();
+            options.platforms = platforms.split(',').map(|one| one.parse().unwrap()).collect();
+            let tag = platforms.replace(['/', ','], "-");
+            let report = copied(&source, &target, &tag, &options).await.expect(platforms);
+            let there = target.fetch_manifest(&TagOrDigest::Tag(tag.parse().unwrap())).await;
+            assert_eq!(there.expect(platforms).bytes(), &expected, "{platforms}");
+            assert_eq!((report.digest_tags, report.left_behind), (tags, behind), "{platforms}");
+            assert_eq!(report.lost, [""; 0], "{platforms}");
+        }
+        let mut options = Options::default();
+        options.platforms = vec!["windows/amd64".parse().unwrap()];
+        let error = copied(&source, &target, "x", &options).await.expect_err("no such platform");
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        let hint = error.hint().unwrap();
+        assert_eq!(hint, "the platforms are: linux/amd64, linux/arm/v7, linux/arm64");
+    });
+}
+
+#[test]
 fn what_stays_behind_by_request_is_counted() {
     run(async {
         let (from, to) = (registry(true).await, registry(true).await);

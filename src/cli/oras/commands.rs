@@ -18,7 +18,7 @@ use crate::{
         shell::{exit::Exit, output, remote::RemoteArgs, side_flags::SideArgs},
     },
     limits::Limits,
-    oci::{Descriptor, Tag, TagOrDigest},
+    oci::{Descriptor, Platform, Tag, TagOrDigest},
     ops::{
         any_repository::AnyRepository,
         artifact::pull as op_pull,
@@ -212,6 +212,9 @@ pub(in crate::cli) struct CopyArgs {
     /// Read TO as a path of an image layout
     #[arg(long)]
     to_oci_layout: bool,
+    /// Copy only these platforms, `os/arch[/variant][:os-version]`
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    platform: Vec<Platform>,
     /// Transfer this many blobs at once
     #[arg(long, value_name = "N", default_value_t = 3)]
     concurrency: usize,
@@ -233,6 +236,8 @@ pub(super) fn copy(run: &Run, args: CopyArgs) -> Result<Exit> {
     let options = op_copy::Options {
         referrers: attached,
         digest_tags: attached,
+        platforms: args.platform.clone(),
+        attestations: Attached::None,
         at_once: args.concurrency,
         ..op_copy::Options::default()
     };

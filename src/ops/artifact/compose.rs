@@ -3,7 +3,7 @@
 use super::layer::Layer;
 use crate::{
     Error, Result, json,
-    oci::{Descriptor, Document, Manifest, media},
+    oci::{Descriptor, Document, Manifest, Platform, media},
 };
 use std::collections::BTreeMap;
 
@@ -134,32 +134,6 @@ fn empty() -> Layer {
 /// # Errors
 /// `Usage` for another form.
 pub fn platform_config(text: &str) -> Result<Layer> {
-    let bad = || {
-        Error::usage(format!("`{text}` is not a platform"))
-            .with_hint("write `os/arch[/variant][:os-version]`, such as `linux/arm64`")
-    };
-    let (platform, os_version) = match text.split_once(':') {
-        Some((platform, version)) => (platform, Some(version)),
-        None => (text, None),
-    };
-    let parts: Vec<&str> = platform.split('/').collect();
-    let (os, architecture, variant) = match parts.as_slice() {
-        [os, architecture] => (*os, *architecture, None),
-        [os, architecture, variant] => (*os, *architecture, Some(*variant)),
-        _ => return Err(bad()),
-    };
-    if os.is_empty() || architecture.is_empty() || variant == Some("") {
-        return Err(bad());
-    }
-    // The order of the fields is that of Go's struct.
-    let mut config = serde_json::Map::new();
-    config.insert("architecture".into(), architecture.into());
-    config.insert("os".into(), os.into());
-    if let Some(version) = os_version {
-        config.insert("os.version".into(), version.into());
-    }
-    if let Some(variant) = variant {
-        config.insert("variant".into(), variant.into());
-    }
-    Ok(Layer::of(media::IMAGE_CONFIG, &json::to_vec(&config)))
+    let platform: Platform = text.parse()?;
+    Ok(Layer::of(media::IMAGE_CONFIG, &json::to_vec(&platform.to_json())))
 }

@@ -6,6 +6,7 @@ use super::{
     graph::{Graph, Node, Role},
     merge,
     options::{Existing, Options, Replaces, Side},
+    platform,
     report::{BlobCounts, Moved, Report},
     step::{Listener, Step},
     verify,
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     oci::{Digest, Tag, TagOrDigest},
-    store::{Fetch, Push, Resolve},
+    store::{Fetch, Push, Referrers as _, Resolve},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -41,7 +42,16 @@ pub(super) async fn copy_one(
         .with_hint("nothing was copied; the tag has moved since its digest was read"));
     }
     let before = tags_before(target, tags, options).await?;
-    let graph = Graph::read(source, root, known, options).await?;
+    let chosen = platform::choose(source, root, options).await?;
+    let mut left_behind = 0;
+    let mut warnings = Vec::new();
+    if *chosen.digest() != digest {
+        left_behind = attached_to(source, &digest, known).await?;
+        warnings
+            .push(format!("the chosen platforms of {digest} have the digest {}", chosen.digest()));
+    }
+    let graph = Graph::read(source, chosen, known, options).await?;
+    let (resolved, digest) = (digest, graph.root().digest().clone());
     let mut report = Report {
         digest: digest.clone(),
         tags: Vec::new(),
@@ -52,8 +62,8 @@ pub(super) async fn copy_one(
         kept: Vec::new(),
         moved: Vec::new(),
         lost: Vec::new(),
-        left_behind: graph.left_behind,
-        warnings: graph.warnings.clone(),
+        left_behind: left_behind + graph.left_behind,
+        warnings: warnings.into_iter().chain(graph.warnings.clone()).collect(),
     };
     if options.dry_run {
         report.tags = tags.iter().map(ToString::to_string).collect();
@@ -72,7 +82,7 @@ pub(super) async fn copy_one(
             note(target, node, outcome, &mut report);
         }
     }
-    require_unmoved(source, from, &digest).await?;
+    require_unmoved(source, from, &resolved).await?;
     for (tag, old) in tags.iter().zip(before) {
         let differs = old.as_ref().filter(|old| **old != digest);
         if differs.is_some() && options.existing == Existing::Keep {
@@ -87,6 +97,12 @@ pub(super) async fn copy_one(
     }
     report.lost = verify::missing(target, &graph, &report).await?;
     Ok(report)
+}
+
+/// Counts the referrers and signatures of an index of which only a part is copied.
+async fn attached_to(source: Side<'_>, digest: &Digest, known: &DigestTags) -> Result<usize> {
+    let referrers = source.repository.referrers(digest, None).await?;
+    Ok(referrers.len() + known.of(source, digest).await?.len())
 }
 
 /// Returns the digests that the tags have at the destination before the copy.

@@ -10,6 +10,7 @@ mod digest_tag;
 mod graph;
 mod merge;
 mod options;
+mod platform;
 mod report;
 mod step;
 mod tags;

@@ -1,7 +1,7 @@
 //! Options of a copy and its two sides.
 
 use crate::{
-    oci::{Descriptor, Digest},
+    oci::{Descriptor, Digest, Platform},
     ops::any_repository::AnyRepository,
 };
 
@@ -25,6 +25,10 @@ pub struct Options {
     pub digest_tags: Attached,
     /// Only referrers of this type.
     pub artifact_type: Option<String>,
+    /// The platforms to copy of an index; all of them if empty.
+    pub platforms: Vec<Platform>,
+    /// The treatment of the attestations that BuildKit keeps in an index beside these platforms.
+    pub attestations: Attached,
     /// The treatment of the tags at the destination that refer to something else.
     pub existing: Existing,
     /// The number of blobs in transfer at once.
@@ -43,6 +47,8 @@ impl Default for Options {
             referrers: Attached::All,
             digest_tags: Attached::All,
             artifact_type: None,
+            platforms: Vec::new(),
+            attestations: Attached::All,
             existing: Existing::Move,
             at_once: 8,
             expect: None,
