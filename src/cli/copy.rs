@@ -2,7 +2,8 @@
 
 use super::{
     Run,
-    artifact::place::{Place, Use},
+    artifact::place::Place,
+    copy_all::Many,
     shell::{
         exit::Exit,
         output::{self, Format},
@@ -21,7 +22,8 @@ use serde_json::json;
 
 #[derive(Debug, Args)]
 pub(super) struct CopyArgs {
-    /// Copy `host/ns/name:tag`, `host/ns/name@digest`, `oci://…` or `layout:DIR:tag`
+    /// Copy `host/ns/name:tag`, `host/ns/name@digest`, `oci://…` or `layout:DIR:tag`; `host/ns/**` is
+    /// every repository below a namespace, with all tags
     #[arg(value_name = "SRC")]
     source: String,
     /// To `host/ns/name[:tag,…]`, `oci://…` or `layout:DIR[:tag,…]`; without a tag, that of SRC
@@ -42,14 +44,14 @@ pub(super) struct CopyArgs {
     /// Copy all tags of the repository SRC
     #[arg(long, short = 'a')]
     all_tags: bool,
-    /// With `--all-tags`, copy only tags that match this regular expression
-    #[arg(long = "match", value_name = "REGEX", requires = "all_tags", allow_hyphen_values = true)]
+    /// Of all tags, copy only those that match this regular expression
+    #[arg(long = "match", value_name = "REGEX", allow_hyphen_values = true)]
     matching: Vec<Regex>,
-    /// With `--all-tags`, copy no tags that match this regular expression
-    #[arg(long, value_name = "REGEX", requires = "all_tags", allow_hyphen_values = true)]
+    /// Of all tags, copy none that match this regular expression
+    #[arg(long, value_name = "REGEX", allow_hyphen_values = true)]
     exclude: Vec<Regex>,
-    /// With `--all-tags`, look for new referrers of tags that are there
-    #[arg(long, requires = "all_tags")]
+    /// Of all tags, look for new referrers of tags that are there
+    #[arg(long)]
     look: bool,
     /// Leave a tag at the destination that refers to something else
     #[arg(long)]
@@ -106,64 +108,34 @@ pub(super) fn copy(run: &Run, args: CopyArgs) -> Result<Exit> {
         dry_run: args.dry_run,
         ..op::Options::default()
     };
+    if let Some(namespace) = args.source.strip_suffix("/**") {
+        return many(&args, namespace, &options).namespace(run);
+    }
+    let narrows = !args.matching.is_empty() || !args.exclude.is_empty() || args.look;
+    if narrows && !args.all_tags {
+        return Err(Error::usage("`--match`, `--exclude` and `--look` need `--all-tags`"));
+    }
     if args.all_tags {
-        return copy_all(run, &args, &options);
+        return many(&args, &args.source, &options).repository(run);
     }
     let ends = Ends::open(run, &args.source, &args.destination, &args.sides, &args.remote)?;
     let report = ends.copy(run, &options)?;
     conclude(run, &ends, &report, args.output, "copied", args.dry_run)
 }
 
-/// Copies the tags of a repository.
-fn copy_all(run: &Run, args: &CopyArgs, options: &op::Options) -> Result<Exit> {
-    let (source, target) = open(run, &args.source, &args.destination, &args.sides, &args.remote)?;
-    for (place, text) in [(&source, &args.source), (&target, &args.destination)] {
-        if !place.tags.is_empty() || place.digest.is_some() {
-            return Err(Error::usage(format!("`{text}` names a tag or digest"))
-                .with_hint("`--all-tags` takes repositories: `HOST/NS/NAME`"));
-        }
-    }
-    let choice = op::TagChoice {
-        include: args.matching.clone(),
-        exclude: args.exclude.clone(),
-        look: args.look,
-    };
-    let from = Side { repository: &source.repository, name: &source.name };
-    let to = Side { repository: &target.repository, name: &target.name };
-    let report = run.block_on(op::copy_tags(from, to, &choice, options, &|_| ()))?;
-    let mut lost = 0;
-    let mut text = String::new();
-    let mut values = Vec::new();
-    for (tag, copied) in &report.copied {
-        copied.warnings.iter().for_each(|warning| run.talk.warn(&format!("{tag}: {warning}")));
-        lost += copied.lost.len();
-        text.push_str(&format!("{tag} {}\n", copied.digest));
-        for what in &copied.lost {
-            run.talk.warn(&format!("{tag}: the destination lacks {what}"));
-        }
-        let mut value = json!(copied);
-        value["tag"] = tag.as_str().into();
-        values.push(value);
-    }
-    for (tag, error) in &report.failed {
-        run.talk.warn(&format!("{tag} was not copied: {}", error.chain()));
-    }
-    let (done, failed) = (report.copied.len(), report.failed.len());
-    let verb = if args.dry_run { "to copy" } else { "copied" };
-    text.push_str(&format!(
-        "{done} tags {verb}, {} there by their digests, {failed} failed\n",
-        report.there
-    ));
-    if args.output == Format::Text {
-        output::print(text)?;
-    } else {
-        let value = json!({ "copied": values, "there": report.there, "failed": failed });
-        output::print_value(args.output, &value)?;
-    }
-    match (failed + lost, done + report.there) {
-        (0, _) => Ok(Exit::Ok),
-        (_, 0) => Err(Error::invalid("no tag was copied")),
-        _ => Err(Error::new(ErrorKind::Partial, "some tags were not copied whole")),
+fn many<'a>(args: &'a CopyArgs, source: &'a str, options: &'a op::Options) -> Many<'a> {
+    Many {
+        source,
+        destination: &args.destination,
+        choice: op::TagChoice {
+            include: args.matching.clone(),
+            exclude: args.exclude.clone(),
+            look: args.look,
+        },
+        options,
+        output: args.output,
+        sides: &args.sides,
+        remote: &args.remote,
     }
 }
 
@@ -213,25 +185,6 @@ fn without_target(text: &str) -> &str {
     text[after_path..].rfind(':').map_or(text, |at| &text[..after_path + at])
 }
 
-/// Opens both repositories.
-fn open(
-    run: &Run,
-    source: &str,
-    destination: &str,
-    sides: &SideArgs,
-    remote: &RemoteArgs,
-) -> Result<(Place, Place)> {
-    let with_scheme = |text: &str| match text.contains("://") || text.starts_with("layout:") {
-        true => text.to_owned(),
-        false => format!("oci://{text}"),
-    };
-    remote.require_one_host(&[with_scheme(source), with_scheme(destination)])?;
-    let (from_side, to_side) = sides.both(run, remote)?;
-    let source = Place::open(&from_side.run, source, &from_side.remote, Use::Read)?;
-    let target = Place::open(&to_side.run, destination, &to_side.remote, Use::Write)?;
-    Ok((source, target))
-}
-
 /// Both ends of a copy.
 pub(super) struct Ends {
     pub(super) source: Place,
@@ -249,7 +202,7 @@ impl Ends {
         sides: &SideArgs,
         remote: &RemoteArgs,
     ) -> Result<Self> {
-        let (source, target) = open(run, source, destination, sides, remote)?;
+        let (source, target) = Place::open_both(run, source, destination, sides, remote)?;
         if let Some(digest) = &target.digest {
             return Err(Error::usage(format!("`{destination}` names the digest {digest}"))
                 .with_hint("the digest follows from the content; name a tag, or nothing"));

@@ -21,6 +21,7 @@ mod artifact;
 mod bundle;
 mod codefresh_token;
 mod copy;
+mod copy_all;
 mod dependency;
 mod export;
 mod fetch;

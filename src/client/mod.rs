@@ -167,6 +167,11 @@ impl Repository {
         Self { redirects, ..self }
     }
 
+    /// Returns the client through which this repository was opened.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Returns the registry of the repository.
     pub fn registry(&self) -> &Registry {
         self.host.registry()

@@ -437,3 +437,31 @@ fn all_tags_are_copied_once() {
     assert!(found.stdout.contains("a/b"), "{found:?}");
     test.run(["copy", "-a", &format!("{source}:1"), &target]).anything().fails(64);
 }
+
+#[test]
+fn every_repository_of_a_namespace_is_copied() {
+    let (test, registry, other) = (Test::new(), Daemon::chartferry([]), Daemon::chartferry([]));
+    let from = format!("{}/team", registry.address());
+    for name in ["a:1", "a:2", "deep/b:1"] {
+        test.file("a.txt", name);
+        test.run(["artifact", "push", &format!("{from}/{name}"), "a.txt"]).anything().succeeds();
+    }
+    test.run(["artifact", "push", &format!("{}/else:1", registry.address()), "a.txt"])
+        .anything()
+        .succeeds();
+    let to = format!("{}/backup/team", other.address());
+    let copy = |target: &str| {
+        test.run(["copy", &format!("{from}/**"), target]).anything().succeeds().stdout
+    };
+    let told = copy(&to);
+    assert!(told.contains("deep/b:1 sha256:"), "{told}");
+    assert!(told.ends_with("3 tags copied, 0 there by their digests, 0 failed\n"), "{told}");
+    assert!(copy(&to).ends_with("0 tags copied, 3 there by their digests, 0 failed\n"));
+    let resolve =
+        |reference: String| test.run(["resolve", &reference]).anything().succeeds().stdout;
+    assert_eq!(resolve(format!("{to}/deep/b:1")), resolve(format!("{from}/deep/b:1")));
+    // A layout holds several repositories.
+    copy("layout:all");
+    assert!(copy("layout:all").ends_with("0 tags copied, 3 there by their digests, 0 failed\n"));
+    test.run(["copy", &format!("{}/none/**", registry.address()), &to]).anything().fails(5);
+}

@@ -5,7 +5,10 @@ use crate::{
     Error, Result,
     cli::{
         Run,
-        shell::{location::LayoutReference, location_grammar::LocationText, remote::RemoteArgs},
+        shell::{
+            location::LayoutReference, location_grammar::LocationText, remote::RemoteArgs,
+            side_flags::SideArgs,
+        },
     },
     client::Intent,
     oci::{Digest, Manifest, Reference, Tag, TagOrDigest},
@@ -67,6 +70,25 @@ impl Place {
             tags: reference.tag.into_iter().chain(further).collect(),
             digest: reference.digest,
         })
+    }
+
+    /// Opens the repositories of both sides of a copy.
+    pub(in crate::cli) fn open_both(
+        run: &Run,
+        source: &str,
+        destination: &str,
+        sides: &SideArgs,
+        remote: &RemoteArgs,
+    ) -> Result<(Self, Self)> {
+        let with_scheme = |text: &str| match text.contains("://") || text.starts_with("layout:") {
+            true => text.to_owned(),
+            false => format!("oci://{text}"),
+        };
+        remote.require_one_host(&[with_scheme(source), with_scheme(destination)])?;
+        let (from_side, to_side) = sides.both(run, remote)?;
+        let source = Self::open(&from_side.run, source, &from_side.remote, Use::Read)?;
+        let target = Self::open(&to_side.run, destination, &to_side.remote, Use::Write)?;
+        Ok((source, target))
     }
 
     /// Returns the one target of a reference to read: its digest, else its tag.

@@ -61,6 +61,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "copy registry.example.com/dev/app:1.0.0 registry.example.com/prod/app",
             "copy registry.example.com/dev/app:1.0.0 layout:app",
+            "copy registry.example.com/team/** backup.example.com/team",
         ],
     ),
     (

@@ -1,5 +1,5 @@
-//! The choice of platforms of an index: an index of the chosen manifests, with the attestations that
-//! BuildKit keeps beside them.
+//! The choice of platforms of an index: an index of the chosen manifests, with the attestations
+//! that BuildKit keeps beside them.
 
 use super::options::{Attached, Options, Side};
 use crate::{
