@@ -220,7 +220,13 @@ impl Ends {
     pub(super) fn copy(&self, run: &Run, options: &op::Options) -> Result<Report> {
         let source = Side { repository: &self.source.repository, name: &self.source.name };
         let target = Side { repository: &self.target.repository, name: &self.target.name };
-        run.block_on(op::copy(source, target, &self.from, &self.tags, options, &|_| ()))
+        run.block_on(async {
+            let report = op::copy(source, target, &self.from, &self.tags, options, &|_| ()).await?;
+            if !options.dry_run {
+                self.target.finish().await?;
+            }
+            Ok(report)
+        })
     }
 
     fn shown_source(&self) -> String {

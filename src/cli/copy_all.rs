@@ -52,6 +52,7 @@ impl Many<'_> {
             require_no_target(place, text)?;
         }
         let report = self.copy(run, &source, &target)?;
+        run.block_on(target.finish())?;
         let mut totals = Totals::default();
         let (mut text, value) = tell(run, &report, "", &mut totals);
         text.push_str(&totals.text(self.options.dry_run));
@@ -88,12 +89,8 @@ impl Many<'_> {
         let mut totals = Totals::default();
         let (mut text, mut values) = (String::new(), Vec::new());
         for name in &names {
-            let from = Place {
-                repository: AnyRepository::Registry(remote.repository(name)?),
-                name: format!("{}/{name}", source.name),
-                tags: Vec::new(),
-                digest: None,
-            };
+            let repository = AnyRepository::Registry(remote.repository(name)?);
+            let from = source.below(repository, format!("{}/{name}", source.name));
             let to = below_target(&target, name)?;
             match self.copy(run, &from, &to) {
                 Ok(report) => {
@@ -108,6 +105,7 @@ impl Many<'_> {
                 }
             }
         }
+        run.block_on(target.finish())?;
         text.push_str(&totals.text(self.options.dry_run));
         match self.output {
             Format::Text => output::print(text)?,
@@ -143,7 +141,7 @@ fn below_target(target: &Place, name: &RepositoryName) -> Result<Place> {
         AnyRepository::Layout(layout) => AnyRepository::Layout(Box::new(layout.repository(name))),
         AnyRepository::Disk(_) => return Err(Error::usage("the destination is no registry")),
     };
-    Ok(Place { repository, name: shown, tags: Vec::new(), digest: None })
+    Ok(target.below(repository, shown))
 }
 
 /// Prints the warnings of one repository, and returns its lines and fields.

@@ -410,6 +410,44 @@ fn a_layout_holds_what_a_registry_holds() {
 }
 
 #[test]
+fn a_tar_file_holds_a_layout() {
+    let (test, registry) = (Test::new(), Daemon::chartferry([]));
+    let address = registry.address();
+    test.file("a.txt", "one");
+    let source = format!("{address}/a:1");
+    test.run(["artifact", "push", &source, "a.txt"]).anything().succeeds();
+    let attach = ["artifact", "attach", &source, "a.txt", "--artifact-type", "a/b"];
+    test.run(attach).anything().succeeds();
+    test.run(["copy", &source, "layout:x.tar", "--dry-run"]).anything().succeeds();
+    assert!(!test.path("x.tar").exists());
+    test.run(["copy", &source, "layout:x.tar"]).anything().succeeds();
+    let first = std::fs::read(test.path("x.tar")).unwrap();
+    // A second copy changes nothing, and a further tag is added to what is there.
+    test.run(["copy", &source, "layout:x.tar"]).anything().succeeds();
+    assert!(std::fs::read(test.path("x.tar")).unwrap() == first);
+    test.run(["copy", &source, "layout:x.tar:2"]).anything().succeeds();
+    let found = test.run(["artifact", "discover", "layout:x.tar:2"]).anything().succeeds();
+    assert!(found.stdout.contains("a/b"), "{found:?}");
+    let back = format!("{address}/back");
+    for tag in ["1", "2"] {
+        test.run(["copy", &format!("layout:x.tar:{tag}"), &back]).anything().succeeds();
+        let digest = |name: &str| {
+            test.run(["resolve", &format!("{name}:{tag}")]).anything().succeeds().stdout
+        };
+        assert_eq!(digest(&back), test.run(["resolve", &source]).anything().succeeds().stdout);
+    }
+    let left: Vec<_> = std::fs::read_dir(test.path("."))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(".tmp"))
+        .collect();
+    assert_eq!(left, [""; 0], "folders stay");
+    test.file("bad.tar", "no tar");
+    test.run(["copy", "layout:bad.tar:1", &back]).anything().fails(1);
+    test.run(["copy", "layout:none.tar:1", &back]).anything().fails(1);
+}
+
+#[test]
 fn all_tags_are_copied_once() {
     let (test, registry) = (Test::new(), Daemon::chartferry([]));
     let address = registry.address();

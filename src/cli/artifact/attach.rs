@@ -99,6 +99,7 @@ pub(in crate::cli) fn run_job(run: &Run, job: Job<'_>) -> Result<Exit> {
             &|step| tell(&job.printing, step),
         )
         .await?;
+        place.finish().await?;
         Ok((subject, artifact))
     })?;
     let manifest = &artifact.manifest;

@@ -13,8 +13,16 @@ use crate::{
     client::Intent,
     oci::{Digest, Manifest, Reference, Tag, TagOrDigest},
     ops::{any_repository::AnyRepository, tag_not_found},
-    store::{Fetch, layout::Layout},
+    store::{
+        Durability, Fetch,
+        layout::{Layout, tar_file},
+    },
 };
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tempfile::TempDir;
 
 /// The use of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +41,8 @@ pub(in crate::cli) struct Place {
     pub(in crate::cli) name: String,
     pub(in crate::cli) tags: Vec<Tag>,
     pub(in crate::cli) digest: Option<Digest>,
+    /// The tar file of a layout, and the folder to which it is unpacked.
+    tar: Option<Arc<(PathBuf, TempDir)>>,
 }
 
 impl Place {
@@ -46,15 +56,24 @@ impl Place {
         let (one, further) = split_tags(text)?;
         if let LocationText::Layout(rest) = LocationText::parse(&one) {
             let found = LayoutReference::parse(rest)?;
-            let layout = match usage {
-                Use::Read => found.open()?,
-                Use::Write => Layout::create(&found.folder)?,
+            let tar = match found.folder.extension() {
+                Some(end) if end == "tar" && !found.folder.is_dir() => {
+                    Some(Arc::new((found.folder.clone(), unpacked(&found.folder, usage)?)))
+                }
+                _ => None,
+            };
+            let layout = match (&tar, usage) {
+                (None, Use::Read) => found.open()?,
+                (None, Use::Write) => Layout::create(&found.folder)?,
+                // Only the tar file outlives this run.
+                (Some(tar), _) => Layout::create_with(tar.1.path(), Durability::Late)?,
             };
             return Ok(Self {
                 repository: AnyRepository::Layout(Box::new(layout)),
                 name: format!("layout:{}", found.folder.display()),
                 tags: found.tag.into_iter().chain(further).collect(),
                 digest: found.digest,
+                tar,
             });
         }
         let reference: Reference = one.parse()?;
@@ -69,7 +88,22 @@ impl Place {
             name: reference.repository_path(),
             tags: reference.tag.into_iter().chain(further).collect(),
             digest: reference.digest,
+            tar: None,
         })
+    }
+
+    /// Returns another repository below this place.
+    pub(in crate::cli) fn below(&self, repository: AnyRepository, name: String) -> Self {
+        Self { repository, name, tags: Vec::new(), digest: None, tar: self.tar.clone() }
+    }
+
+    /// Finishes a run that wrote to this place: it writes the tar file of a layout anew.
+    pub(in crate::cli) async fn finish(&self) -> Result<()> {
+        let (Some(tar), AnyRepository::Layout(layout)) = (&self.tar, &self.repository) else {
+            return Ok(());
+        };
+        layout.settle().await?;
+        tar_file::pack(tar.1.path(), &tar.0)
     }
 
     /// Opens the repositories of both sides of a copy.
@@ -156,6 +190,26 @@ impl Place {
     pub(in crate::cli) fn oras_name(&self) -> &str {
         self.name.strip_prefix("layout:").unwrap_or(&self.name)
     }
+}
+
+/// Unpacks a tar file beside which there is room for it. One that does not exist is empty, if it is
+/// to be written.
+fn unpacked(file: &Path, usage: Use) -> Result<TempDir> {
+    let fail = |error| Error::io("create a temporary folder for", file, error);
+    let parent = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let folder = match usage {
+        Use::Read => tempfile::tempdir(),
+        Use::Write => tempfile::tempdir_in(parent),
+    }
+    .map_err(fail)?;
+    match usage {
+        Use::Write if !file.exists() => {}
+        Use::Read | Use::Write => tar_file::unpack(file, folder.path())?,
+    }
+    Ok(folder)
 }
 
 /// Splits `NAME:a,b,c` into `NAME:a` and the further tags.

@@ -128,14 +128,18 @@ pub(in crate::cli) fn run_job(run: &Run, job: Job<'_>) -> Result<Exit> {
     if is_empty {
         job.printing.progress("Uploading empty artifact");
     }
-    run.block_on(op::push(
-        &place.repository,
-        &place.name,
-        &artifact,
-        &place.tags,
-        job.own.concurrency,
-        &|step| tell(&job.printing, step),
-    ))?;
+    run.block_on(async {
+        op::push(
+            &place.repository,
+            &place.name,
+            &artifact,
+            &place.tags,
+            job.own.concurrency,
+            &|step| tell(&job.printing, step),
+        )
+        .await?;
+        place.finish().await
+    })?;
     if let Some(path) = &job.own.export_manifest {
         export(&artifact.manifest, path)?;
     }

@@ -294,7 +294,7 @@ pub(super) fn tag(run: &Run, args: TagArgs) -> Result<Exit> {
             place.repository.push_manifest(&manifest, Some(tag)).await?;
             output::println(format!("Tagged {tag}"))?;
         }
-        Ok(())
+        place.finish().await
     })?;
     Ok(Exit::Ok)
 }

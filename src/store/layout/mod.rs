@@ -8,6 +8,7 @@ pub(super) mod journal;
 mod links;
 pub(super) mod listing;
 pub mod ref_name;
+pub mod tar_file;
 
 use super::{
     BlobFile, BlobSource, Exists, Fetch, Held, Push, Referrers, Resolve, Sent, Tags,
