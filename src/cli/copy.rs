@@ -6,6 +6,7 @@ use super::{
     copy_all::Many,
     shell::{
         exit::Exit,
+        journal::JournalArgs,
         output::{self, Format},
         remote::RemoteArgs,
         side_flags::SideArgs,
@@ -66,6 +67,8 @@ pub(super) struct CopyArgs {
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
+    journal: JournalArgs,
+    #[command(flatten)]
     sides: SideArgs,
     #[command(flatten)]
     remote: RemoteArgs,
@@ -91,6 +94,8 @@ pub(super) struct PromoteArgs {
     /// Write the result in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
+    #[command(flatten)]
+    journal: JournalArgs,
     #[command(flatten)]
     sides: SideArgs,
     #[command(flatten)]
@@ -120,6 +125,7 @@ pub(super) fn copy(run: &Run, args: CopyArgs) -> Result<Exit> {
     }
     let ends = Ends::open(run, &args.source, &args.destination, &args.sides, &args.remote)?;
     let report = ends.copy(run, &options)?;
+    ends.note(run, &args.journal, "copy", &report);
     conclude(run, &ends, &report, args.output, "copied", args.dry_run)
 }
 
@@ -134,6 +140,7 @@ fn many<'a>(args: &'a CopyArgs, source: &'a str, options: &'a op::Options) -> Ma
         },
         options,
         output: args.output,
+        journal: &args.journal,
         sides: &args.sides,
         remote: &args.remote,
     }
@@ -156,6 +163,7 @@ pub(super) fn promote(run: &Run, args: PromoteArgs) -> Result<Exit> {
             .with_hint("a promotion gives a tag to an artifact: write `HOST/NS/NAME:TAG`"));
     }
     let report = ends.copy(run, &options)?;
+    ends.note(run, &args.journal, "promote", &report);
     conclude(run, &ends, &report, args.output, "promoted", false)
 }
 
@@ -227,6 +235,13 @@ impl Ends {
             }
             Ok(report)
         })
+    }
+
+    /// Notes the tags that the copy moved.
+    pub(super) fn note(&self, run: &Run, journal: &JournalArgs, by: &str, report: &Report) {
+        let name = self.target.name.as_str();
+        let moved = report.moved.iter().map(|moved| (name, moved.tag.as_str(), &moved.from));
+        journal.note(run, by, moved);
     }
 
     fn shown_source(&self) -> String {

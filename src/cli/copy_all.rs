@@ -5,6 +5,7 @@ use super::{
     artifact::place::Place,
     shell::{
         exit::Exit,
+        journal::JournalArgs,
         output::{self, Format},
         remote::RemoteArgs,
         side_flags::SideArgs,
@@ -30,6 +31,7 @@ pub(super) struct Many<'a> {
     pub(super) choice: op::TagChoice,
     pub(super) options: &'a op::Options,
     pub(super) output: Format,
+    pub(super) journal: &'a JournalArgs,
     pub(super) sides: &'a SideArgs,
     pub(super) remote: &'a RemoteArgs,
 }
@@ -117,7 +119,11 @@ impl Many<'_> {
     fn copy(&self, run: &Run, source: &Place, target: &Place) -> Result<TagsReport> {
         let from = Side { repository: &source.repository, name: &source.name };
         let to = Side { repository: &target.repository, name: &target.name };
-        run.block_on(op::copy_tags(from, to, &self.choice, self.options, &|_| ()))
+        let report = run.block_on(op::copy_tags(from, to, &self.choice, self.options, &|_| ()))?;
+        let moved = report.copied.iter().flat_map(|(_, copied)| &copied.moved);
+        let lost = moved.map(|moved| (target.name.as_str(), moved.tag.as_str(), &moved.from));
+        self.journal.note(run, "copy", lost);
+        Ok(report)
     }
 }
 

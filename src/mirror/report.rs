@@ -86,6 +86,9 @@ pub struct Told {
     /// The digest of the manifest at its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Digest>,
+    /// The digest of the manifest that had its tag before, if this run moved the tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Digest>,
     /// Bytes of its archive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
@@ -104,6 +107,7 @@ impl Told {
             digest: None,
             destination_digest: None,
             manifest: None,
+            replaced: None,
             size: None,
         }
     }

@@ -11,6 +11,7 @@ pub mod copy;
 pub mod dependency;
 pub mod index;
 pub mod lint;
+pub mod lost_tags;
 pub mod package;
 pub mod pull;
 pub mod push;

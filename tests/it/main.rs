@@ -20,6 +20,7 @@ mod guide;
 mod hostile;
 mod index;
 mod layers;
+mod lost_tags;
 mod migration;
 mod mirror;
 mod museum;

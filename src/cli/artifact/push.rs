@@ -10,7 +10,7 @@ use crate::{
     atomic_file::write_file,
     cli::{
         Run,
-        shell::{exit::Exit, output::Format, remote::RemoteArgs},
+        shell::{exit::Exit, journal::JournalArgs, output::Format, remote::RemoteArgs},
     },
     oci::Manifest,
     ops::artifact::{
@@ -52,6 +52,8 @@ pub(in crate::cli) struct PushArgs {
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
+    journal: JournalArgs,
+    #[command(flatten)]
     remote: RemoteArgs,
 }
 
@@ -76,6 +78,7 @@ pub(in crate::cli) struct Job<'a> {
     pub(in crate::cli) stdin: Option<&'a str>,
     pub(in crate::cli) preserve_permissions: bool,
     pub(in crate::cli) printing: Printing,
+    pub(in crate::cli) journal: &'a JournalArgs,
     pub(in crate::cli) remote: &'a RemoteArgs,
 }
 
@@ -92,6 +95,7 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
             stdin: args.name.as_deref(),
             preserve_permissions: args.preserve_permissions,
             printing: Printing::Own(args.output),
+            journal: &args.journal,
             remote: &args.remote,
         },
     )
@@ -128,8 +132,8 @@ pub(in crate::cli) fn run_job(run: &Run, job: Job<'_>) -> Result<Exit> {
     if is_empty {
         job.printing.progress("Uploading empty artifact");
     }
-    run.block_on(async {
-        op::push(
+    let lost = run.block_on(async {
+        let lost = op::push(
             &place.repository,
             &place.name,
             &artifact,
@@ -138,8 +142,10 @@ pub(in crate::cli) fn run_job(run: &Run, job: Job<'_>) -> Result<Exit> {
             &|step| tell(&job.printing, step),
         )
         .await?;
-        place.finish().await
+        place.finish().await.map(|()| lost)
     })?;
+    let moved = lost.iter().map(|(tag, digest)| (place.name.as_str(), tag.as_str(), digest));
+    job.journal.note(run, "artifact push", moved);
     if let Some(path) = &job.own.export_manifest {
         export(&artifact.manifest, path)?;
     }

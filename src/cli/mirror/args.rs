@@ -4,6 +4,7 @@ use crate::{
     Error, Result,
     cli::shell::{
         advice::{ReadBy, render},
+        journal::JournalArgs,
         output::Format,
     },
     mirror::{
@@ -180,6 +181,8 @@ pub(in crate::cli) struct MirrorArgs {
     /// Write the report in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     pub(super) output: Format,
+    #[command(flatten)]
+    pub(super) journal: JournalArgs,
     #[command(flatten)]
     pub(super) both: BothArgs,
     #[command(flatten)]

@@ -331,6 +331,12 @@ fn tell(run: &Run, args: &MirrorArgs, settings: &Settings, reports: &[Report]) -
             run.talk.warn(warning);
         }
     }
+    let told = reports.iter().flat_map(|report| &report.versions);
+    let moved = told.filter_map(|told| {
+        let (repository, tag) = told.place.as_deref()?.strip_prefix("oci://")?.rsplit_once(':')?;
+        Some((repository, tag, told.replaced.as_ref()?))
+    });
+    args.journal.note(run, "mirror", moved);
     if let Some(path) = &settings.report_file {
         let document = serde_json::json!({ "runs": reports });
         let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();

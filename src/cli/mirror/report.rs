@@ -229,6 +229,7 @@ mod tests {
             digest: None,
             destination_digest: None,
             manifest: None,
+            replaced: None,
             size: None,
         }
     }

@@ -15,7 +15,9 @@ use crate::{
             push::{self, ImageSpecArg},
         },
         copy::Ends,
-        shell::{exit::Exit, output, remote::RemoteArgs, side_flags::SideArgs},
+        shell::{
+            exit::Exit, journal::JournalArgs, output, remote::RemoteArgs, side_flags::SideArgs,
+        },
     },
     limits::Limits,
     oci::{Descriptor, Platform, Tag, TagOrDigest},
@@ -23,6 +25,7 @@ use crate::{
         any_repository::AnyRepository,
         artifact::pull as op_pull,
         copy::{self as op_copy, Attached},
+        lost_tags,
     },
     store::{Fetch, Push, Resolve},
 };
@@ -85,6 +88,7 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
             stdin: None,
             preserve_permissions: false,
             printing: Printing::of_oras(&args.format, "text")?,
+            journal: &JournalArgs::default(),
             remote: &args.target.remote,
         },
     )
@@ -242,6 +246,7 @@ pub(super) fn copy(run: &Run, args: CopyArgs) -> Result<Exit> {
         ..op_copy::Options::default()
     };
     let report = ends.copy(run, &options)?;
+    ends.note(run, &JournalArgs::default(), "oras cp", &report);
     report.warnings.iter().for_each(|warning| run.talk.warn(warning));
     if report.left_behind > 0 {
         run.talk.info(&format!(
@@ -290,6 +295,9 @@ pub(super) fn tag(run: &Run, args: TagArgs) -> Result<Exit> {
         let manifest = place.manifest(run).await?;
         let (kind, name) = (place.oras_kind(), place.oras_name());
         output::println(format!("Tagging [{kind}] {name}@{}", manifest.digest()))?;
+        let lost = lost_tags::among(&place.repository, &manifest, &tags).await?;
+        let moved = lost.iter().map(|(tag, digest)| (name, tag.as_str(), digest));
+        JournalArgs::default().note(run, "oras tag", moved);
         for tag in &tags {
             place.repository.push_manifest(&manifest, Some(tag)).await?;
             output::println(format!("Tagged {tag}"))?;

@@ -9,6 +9,7 @@ use super::{
     Run,
     shell::{
         exit::Exit,
+        journal::JournalArgs,
         links::LinkArgs,
         location::is_in_repository,
         location_grammar::LocationText,
@@ -95,6 +96,8 @@ pub(super) struct PushArgs {
     output: Format,
     #[command(flatten)]
     links: LinkArgs,
+    #[command(flatten)]
+    journal: JournalArgs,
     #[command(flatten)]
     remote: RemoteArgs,
 }
@@ -229,6 +232,7 @@ pub(super) fn push(run: &Run, args: PushArgs) -> Result<Exit> {
 fn finish(run: &Run, args: &PushArgs, outcomes: Outcomes<Told>) -> Result<Exit> {
     let pushed: Vec<&Told> = outcomes.iter().filter_map(|(_, told)| told.as_ref().ok()).collect();
     report::notes(run, &pushed);
+    args.journal.note(run, "push", pushed.iter().filter_map(|told| told.lost()));
     if let Some(path) = &args.digest_file {
         report::write_digests(&pushed, path)?;
     }

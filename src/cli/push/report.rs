@@ -5,6 +5,7 @@ use crate::{
     Result,
     atomic_file::write_file,
     cli::{Run, shell::results::Printed},
+    oci::Digest,
     ops::push::{Report, Status, Verified},
 };
 use serde_json::json;
@@ -19,6 +20,12 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Returns the repository, the tag and the digest that lost it, if one did.
+    pub(crate) fn lost(&self) -> Option<(&str, &str, &Digest)> {
+        let lost = self.report.lost.as_ref()?;
+        Some((&self.name, self.report.tag.as_str(), lost))
+    }
+
     /// Returns Helm's two lines, and the fields of `-o json`.
     pub(crate) fn printed(&self) -> Printed {
         let report = &self.report;

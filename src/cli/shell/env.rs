@@ -70,6 +70,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("XDG_CACHE_HOME", "parent of Helm's cache folder, without `HELM_CACHE_HOME`"),
     ("XDG_CONFIG_HOME", "parent of Podman's folder, and of Helm's without `HELM_CONFIG_HOME`"),
     ("XDG_DATA_HOME", "parent of Helm's data folder, without `HELM_DATA_HOME`"),
+    ("XDG_STATE_HOME", "parent of `chartferry`, with the journal of lost tags and of copies"),
     ("XDG_RUNTIME_DIR", "folder of Podman's credentials for the session"),
 ];
 
@@ -158,6 +159,13 @@ impl Env {
     /// Returns Helm's cache folder.
     pub fn helm_cache(&self) -> PathBuf {
         self.helm_home("HELM_CACHE_HOME", "XDG_CACHE_HOME", ".cache")
+    }
+
+    /// Returns the folder of what outlives a run and is no data.
+    pub fn state(&self) -> PathBuf {
+        self.path("XDG_STATE_HOME")
+            .unwrap_or_else(|| self.home().join(".local/state"))
+            .join("chartferry")
     }
 
     /// Returns the folder of charts saved on this machine.

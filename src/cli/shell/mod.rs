@@ -8,6 +8,7 @@ pub(super) mod empty_paths;
 pub mod env;
 pub(super) mod examples;
 pub mod exit;
+pub(super) mod journal;
 pub(super) mod lazy;
 pub(super) mod links;
 pub(super) mod location;

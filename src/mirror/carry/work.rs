@@ -93,6 +93,12 @@ pub(crate) struct Fetched {
     origin: Option<Digest>,
 }
 
+/// The content that a version replaces.
+struct Over {
+    reason: String,
+    manifest: Option<Digest>,
+}
+
 /// A failure, and its meaning for the other versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failed {
@@ -300,7 +306,9 @@ impl Carrier {
         };
         let reason = match likeness {
             Comparison::Other(reason) => reason,
-            Comparison::Lacks(reason) => return self.put(job, fetched, Some(reason)).await,
+            Comparison::Lacks(reason) => {
+                return self.put(job, fetched, Some(Over { reason, manifest })).await;
+            }
             Comparison::Same | Comparison::Unknown => {
                 let mut done = self.in_step(job, content, manifest, Outcome::Held);
                 if let Some(record) = &mut done.record {
@@ -328,7 +336,7 @@ impl Carrier {
                 done.told.outcome = Some(Outcome::Skipped);
                 Ok(done)
             }
-            OnConflict::Overwrite => self.put(job, fetched, Some(reason)).await,
+            OnConflict::Overwrite => self.put(job, fetched, Some(Over { reason, manifest })).await,
         }
     }
 
@@ -386,9 +394,10 @@ impl Carrier {
     }
 
     /// Stores a downloaded version, over the content `over` if there is any.
-    async fn put(&self, job: &Job, fetched: Fetched, over: Option<String>) -> Result<Done, Stop> {
+    async fn put(&self, job: &Job, fetched: Fetched, over: Option<Over>) -> Result<Done, Stop> {
         let Fetched { payload, mismatch, note, origin } = fetched;
-        let mut notes: Vec<String> = over.clone().into_iter().chain(note).collect();
+        let reason = over.as_ref().map(|over| over.reason.clone());
+        let mut notes: Vec<String> = reason.into_iter().chain(note).collect();
         if self.options.mismatch == OnMismatch::Warn {
             notes.extend(mismatch);
         }
@@ -426,6 +435,7 @@ impl Carrier {
         done.told.digest = Some(payload.content.digest.clone());
         done.told.destination_digest = done.told.digest.clone();
         done.told.manifest = stored.manifest.clone();
+        done.told.replaced = over.and_then(|over| over.manifest);
         done.told.size = Some(payload.content.size);
         done.told.reason = (!notes.is_empty()).then(|| notes.join("; "));
         done.record = Some(Record {

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     oci::Descriptor,
-    store::{Fetch, Push, Referrers},
+    store::{Fetch, Push, Referrers, Resolve},
 };
 
 /// Attaches an artifact to `subject`.
@@ -16,7 +16,7 @@ use crate::{
 /// # Errors
 /// `Usage` if the artifact has no type, or neither files nor annotations; `Protocol` if the
 /// registry does not list the artifact afterwards; any error of the destination.
-pub async fn attach<R: Fetch + Push + Referrers>(
+pub async fn attach<R: Fetch + Push + Resolve + Referrers>(
     repository: &R,
     name: &str,
     subject: Descriptor,

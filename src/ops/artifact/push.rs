@@ -4,9 +4,12 @@
 use super::{compose::Artifact, layer::Layer};
 use crate::{
     Result,
-    oci::{Manifest, Tag, TagOrDigest},
-    ops::push::{READ_BACK_DELAYS, Verify, read_back::read_back},
-    store::{Fetch, Push, Sent},
+    oci::{Digest, Manifest, Tag, TagOrDigest},
+    ops::{
+        lost_tags,
+        push::{READ_BACK_DELAYS, Verify, read_back::read_back},
+    },
+    store::{Fetch, Push, Resolve, Sent},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -23,18 +26,20 @@ pub enum Step<'a> {
     Tagged(&'a Tag),
 }
 
-/// Pushes an artifact with these tags, or by digest without one.
+/// Pushes an artifact with these tags, or by digest without one. Returns the tags that another
+/// manifest had, with the digest of each.
 ///
 /// # Errors
 /// `Integrity` if the registry stored something else; any error of the destination.
-pub async fn push<R: Fetch + Push>(
+pub async fn push<R: Fetch + Push + Resolve>(
     repository: &R,
     name: &str,
     artifact: &Artifact,
     tags: &[Tag],
     at_once: usize,
     listener: &(dyn Fn(Step<'_>) + Send + Sync),
-) -> Result<()> {
+) -> Result<Vec<(Tag, Digest)>> {
+    let lost = lost_tags::among(repository, &artifact.manifest, tags).await?;
     let sent = artifact.blobs.iter().map(|blob| async move {
         listener(Step::Begun(blob));
         let sent = repository.push_blob(&blob.descriptor, &blob.content.source()).await?;
@@ -59,5 +64,5 @@ pub async fn push<R: Fetch + Push>(
         verify(target(Some(tag))).await?;
         listener(Step::Tagged(tag));
     }
-    Ok(())
+    Ok(lost)
 }
