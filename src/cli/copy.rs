@@ -111,6 +111,7 @@ pub(super) fn copy(run: &Run, args: CopyArgs) -> Result<Exit> {
         existing: existing(args.no_clobber),
         at_once: args.concurrency,
         dry_run: args.dry_run,
+        journal: Some(run.env.state()),
         ..op::Options::default()
     };
     if let Some(namespace) = args.source.strip_suffix("/**") {
@@ -151,6 +152,7 @@ pub(super) fn promote(run: &Run, args: PromoteArgs) -> Result<Exit> {
         expect: args.expect.clone(),
         existing: existing(args.no_clobber),
         replaces: args.replaces.as_deref().map(replaces).transpose()?,
+        journal: Some(run.env.state()),
         ..op::Options::default()
     };
     let destination = match args.destination.strip_prefix(':') {

@@ -3,7 +3,12 @@
 
 use crate::{
     faults::{Bench, run},
-    support::{Test, daemon::Daemon, fault::FaultRegistry, fault_registry::Setup},
+    support::{
+        Test,
+        daemon::Daemon,
+        fault::{Act, Fault, FaultRegistry},
+        fault_registry::{Answer, Setup},
+    },
 };
 use chartferry::{
     ErrorKind,
@@ -214,6 +219,61 @@ fn signatures_are_found_in_a_repository_of_many_tags() {
         assert_eq!(pages, 1, "the rest of the list is not read");
         assert_eq!(report.digest_tags, 6);
         fixture.is_whole(&target, "many tags").await;
+    });
+}
+
+#[test]
+fn a_copy_that_broke_off_repeats_nothing_that_was_acknowledged() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let files = || std::fs::read_dir(folder.path()).unwrap().count();
+        let mut options = Options::default();
+        options.journal = Some(folder.path().to_owned());
+        let (from, to) = (registry(true).await, registry(true).await);
+        let bench = Bench::new();
+        let (source, target) = (bench.repository(&from), bench.repository(&to));
+        let fixture = Fixture::push(&source).await;
+        // The fifth manifest is refused.
+        to.fail(Fault::new("PUT /manifests/", Act::Instead(Answer::error(403, "DENIED"))).after(4));
+        copied(&source, &target, "v1", &options).await.expect_err("refused");
+        assert_eq!(files(), 1);
+        let put = |to: &FaultRegistry| -> Vec<String> {
+            let seen = to.seen().into_iter();
+            seen.filter(|line| line.starts_with('P') && line.ends_with("201")).collect()
+        };
+        let first = put(&to);
+        assert!(first.iter().any(|line| line.contains("/blobs/")), "{first:#?}");
+        let report = copied(&source, &target, "v1", &options).await.expect("resumed");
+        assert_eq!(report.lost, [""; 0]);
+        assert_eq!((report.blobs.sent, report.blobs.bytes), (0, 0));
+        let second = put(&to);
+        let repeated: Vec<_> = second.iter().filter(|line| first.contains(line)).collect();
+        assert_eq!(repeated, [""; 0]);
+        fixture.is_whole(&target, "resumed").await;
+        assert_eq!(files(), 0, "the journal of a whole copy goes");
+    });
+}
+
+#[test]
+fn a_destination_that_dropped_its_blobs_gets_them_again() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = Options::default();
+        options.journal = Some(folder.path().to_owned());
+        let (from, to) = (registry(true).await, registry(true).await);
+        let bench = Bench::new();
+        let (source, target) = (bench.repository(&from), bench.repository(&to));
+        let fixture = Fixture::push(&source).await;
+        to.fail(Fault::new("PUT /manifests/", Act::Instead(Answer::error(403, "DENIED"))));
+        copied(&source, &target, "v1", &options).await.expect_err("refused");
+        to.with(|registry| {
+            registry.blobs.clear();
+            registry.manifests.clear();
+        });
+        let unknown = Answer::error(404, "MANIFEST_BLOB_UNKNOWN");
+        to.fail(Fault::new("PUT /manifests/", Act::Instead(unknown)));
+        copied(&source, &target, "v1", &options).await.expect("sent again");
+        fixture.is_whole(&target, "again").await;
     });
 }
 

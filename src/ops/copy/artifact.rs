@@ -4,6 +4,7 @@ use super::{
     blobs::copy_blobs,
     digest_tag::DigestTags,
     graph::{Graph, Node, Role},
+    journal::Journal,
     merge,
     options::{Existing, Options, Replaces, Side},
     platform,
@@ -69,18 +70,16 @@ pub(super) async fn copy_one(
         report.tags = tags.iter().map(ToString::to_string).collect();
         return Ok(report);
     }
-    report.blobs = copy_blobs(source, target, &graph, options.at_once, listener).await?;
-    for group in graph.groups() {
-        let stored = group.into_iter().map(|node| async move {
-            let outcome = put(target, source, node).await?;
-            listener(Step::Manifest(&node.manifest));
-            Ok::<_, Error>((node, outcome))
-        });
-        let stored: Vec<(&Node, merge::Outcome)> =
-            stream::iter(stored).buffered(options.at_once.max(1)).try_collect().await?;
-        for (node, outcome) in stored {
-            note(target, node, outcome, &mut report);
+    let mut journal = Journal::open(options.journal.as_deref(), target.name, &digest)?;
+    let carry = Carry { source, target, options, listener };
+    if let Err(error) = carry.all(&graph, &journal, &mut report).await {
+        // A registry removes blobs that no manifest names after a time of its own.
+        let is_stale = error.registry_codes().iter().any(|code| code == "MANIFEST_BLOB_UNKNOWN");
+        if !is_stale || journal.is_empty() {
+            return Err(error);
         }
+        journal.forget();
+        carry.all(&graph, &journal, &mut report).await?;
     }
     require_unmoved(source, from, &resolved).await?;
     for (tag, old) in tags.iter().zip(before) {
@@ -96,7 +95,46 @@ pub(super) async fn copy_one(
         report.moved.extend(differs.map(|from| Moved { tag: tag.to_string(), from: from.clone() }));
     }
     report.lost = verify::missing(target, &graph, &report).await?;
+    // What is lost must be sent again.
+    journal.remove();
     Ok(report)
+}
+
+/// The transfer of a graph's blobs and manifests.
+struct Carry<'a> {
+    source: Side<'a>,
+    target: Side<'a>,
+    options: &'a Options,
+    listener: Listener<'a>,
+}
+
+impl Carry<'_> {
+    async fn all(&self, graph: &Graph, journal: &Journal, report: &mut Report) -> Result<()> {
+        let Self { source, target, options, listener } = *self;
+        let at_once = options.at_once.max(1);
+        report.blobs = copy_blobs(source, target, graph, at_once, listener, journal).await?;
+        for group in graph.groups() {
+            let stored = group.into_iter().map(|node| async move {
+                let digest = node.manifest.digest();
+                let is_plain = !matches!(node.role, Role::DigestTag { .. });
+                let outcome = match is_plain && journal.has(digest) {
+                    true => merge::Outcome::Stored,
+                    false => put(target, source, node).await?,
+                };
+                if is_plain {
+                    journal.note(digest);
+                }
+                listener(Step::Manifest(&node.manifest));
+                Ok::<_, Error>((node, outcome))
+            });
+            let stored: Vec<(&Node, merge::Outcome)> =
+                stream::iter(stored).buffered(at_once).try_collect().await?;
+            for (node, outcome) in stored {
+                note(target, node, outcome, report);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Counts the referrers and signatures of an index of which only a part is copied.

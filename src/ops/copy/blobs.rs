@@ -3,6 +3,7 @@
 
 use super::{
     graph::{Graph, Node},
+    journal::Journal,
     options::Side,
     report::{BlobCounts, Way},
     step::{Listener, Step},
@@ -59,11 +60,16 @@ pub(super) async fn copy_blobs(
     graph: &Graph,
     at_once: usize,
     listener: Listener<'_>,
+    journal: &Journal,
 ) -> Result<BlobCounts> {
-    let assumed = assumed(target, graph, at_once.max(1)).await;
+    let assumed = match journal.is_denied() {
+        true => HashSet::new(),
+        false => assumed(target, graph, at_once).await,
+    };
     let running = Running::default();
     let copied = graph.blobs.iter().map(|blob| {
-        let is_assumed = blob.size < IN_MEMORY && assumed.contains(&blob.digest);
+        let is_assumed =
+            journal.has(&blob.digest) || (blob.size < IN_MEMORY && assumed.contains(&blob.digest));
         let running = &running;
         async move {
             if running.has_failed() {
@@ -76,12 +82,13 @@ pub(super) async fn copy_blobs(
                     .map_err(|error| running.fail(error))
                     .ok()?,
             };
+            journal.note(&blob.digest);
             listener(Step::Blob(blob, way));
             Some((way, blob.size))
         }
     });
     let ways: Vec<Option<(Way, u64)>> =
-        stream::iter(copied).buffer_unordered(at_once.max(1)).collect().await;
+        stream::iter(copied).buffer_unordered(at_once).collect().await;
     if let Some(error) = running.failure() {
         return Err(error);
     }

@@ -4,6 +4,7 @@ use crate::{
     oci::{Descriptor, Digest, Platform},
     ops::any_repository::AnyRepository,
 };
+use std::path::PathBuf;
 
 /// The artifacts that belong to another and are copied with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,9 @@ pub struct Options {
     pub replaces: Option<Replaces>,
     /// True to change nothing.
     pub dry_run: bool,
+    /// The folder for the journal of a copy, with which the next run resumes it. None is kept
+    /// without it.
+    pub journal: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -54,6 +58,7 @@ impl Default for Options {
             expect: None,
             replaces: None,
             dry_run: false,
+            journal: None,
         }
     }
 }

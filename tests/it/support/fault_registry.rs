@@ -108,7 +108,7 @@ pub(crate) struct Registry {
     base: String,
     storage: String,
     pub(crate) blobs: BTreeMap<String, Bytes>,
-    manifests: BTreeMap<String, (String, Bytes)>,
+    pub(crate) manifests: BTreeMap<String, (String, Bytes)>,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) uploads: BTreeMap<String, Vec<u8>>,
     tokens: BTreeMap<String, Grants>,
