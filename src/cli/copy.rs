@@ -152,6 +152,7 @@ pub(super) fn promote(run: &Run, args: PromoteArgs) -> Result<Exit> {
         expect: args.expect.clone(),
         existing: existing(args.no_clobber),
         replaces: args.replaces.as_deref().map(replaces).transpose()?,
+        signed_names: true,
         journal: Some(run.env.state()),
         ..op::Options::default()
     };

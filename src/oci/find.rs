@@ -66,7 +66,7 @@ pub fn describe(manifest: &Manifest) -> String {
         Some(kind) => format!("an artifact of type `{kind}`"),
         None if config == media::CHART_CONFIG => "a chart".to_owned(),
         None if matches!(config, media::IMAGE_CONFIG | media::DOCKER_IMAGE_CONFIG) => {
-            let signature = "application/vnd.dev.cosign.simplesigning.v1+json";
+            let signature = media::SIMPLE_SIGNING;
             if document.layers().iter().any(|layer| layer.media_type == signature) {
                 "a cosign signature".to_owned()
             } else {

@@ -41,6 +41,8 @@ pub const CHART_CONTENT_FOREIGN: [&str; 6] = [
 ];
 
 /// State of a mirror between runs: an artifact in the destination that is not a chart. `list` and
+/// The text that cosign signs, which names the signed manifest and its repository.
+pub const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// the index skip it.
 pub const MIRROR_STATE: &str = "application/vnd.chartferry.mirror.state.v1";
 /// The only layer of that state: lines of JSON, gzipped.

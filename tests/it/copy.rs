@@ -359,6 +359,29 @@ fn what_stays_behind_by_request_is_counted() {
 }
 
 #[test]
+fn signatures_that_name_another_repository_are_told() {
+    run(async {
+        let (from, to) = (registry(true).await, registry(true).await);
+        let bench = Bench::new();
+        let (source, target) = (bench.repository(&from), bench.repository(&to));
+        let signed = artifact(&source, Some("v1"), "signed", None).await;
+        let payload = |name: &str| {
+            json!({ "critical": { "identity": { "docker-reference": name } } }).to_string()
+        };
+        signature(&source, signed.digest(), &[&payload("source"), "no JSON"]).await;
+        let mut options = Options::default();
+        options.signed_names = true;
+        let report = copied(&source, &target, "v1", &options).await.expect("copied");
+        let [warning] = report.warnings.as_slice() else { panic!("{report:?}") };
+        assert!(warning.contains("names the repository `source`"), "{warning}");
+        // One that names the destination too is enough.
+        signature(&source, signed.digest(), &[&payload("target"), &payload("source")]).await;
+        let report = copied(&source, &target, "v1", &options).await.expect("copied");
+        assert!(!report.warnings.iter().any(|text| text.contains("names")), "{report:?}");
+    });
+}
+
+#[test]
 fn signatures_of_both_sides_stay() {
     run(async {
         let (from, to) = (registry(true).await, registry(true).await);

@@ -4,6 +4,7 @@ use super::{
     blobs::copy_blobs,
     digest_tag::DigestTags,
     graph::{Graph, Node, Role},
+    identity,
     journal::Journal,
     merge,
     options::{Existing, Options, Replaces, Side},
@@ -66,6 +67,14 @@ pub(super) async fn copy_one(
         left_behind: left_behind + graph.left_behind,
         warnings: warnings.into_iter().chain(graph.warnings.clone()).collect(),
     };
+    if options.signed_names {
+        for name in identity::other_names(source, &graph, target.name).await? {
+            report.warnings.push(format!(
+                "a signature names the repository `{name}`: cosign accepts it at the destination, \
+                 containers/image does not"
+            ));
+        }
+    }
     if options.dry_run {
         report.tags = tags.iter().map(ToString::to_string).collect();
         return Ok(report);

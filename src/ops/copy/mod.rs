@@ -8,6 +8,7 @@ mod artifact;
 mod blobs;
 mod digest_tag;
 mod graph;
+mod identity;
 mod journal;
 mod merge;
 mod options;

@@ -38,6 +38,8 @@ pub struct Options {
     pub expect: Option<Digest>,
     /// The digest that the destination's tag must have before, if anything is required.
     pub replaces: Option<Replaces>,
+    /// True to look which repositories the signatures name.
+    pub signed_names: bool,
     /// True to change nothing.
     pub dry_run: bool,
     /// The folder for the journal of a copy, with which the next run resumes it. None is kept
@@ -57,6 +59,7 @@ impl Default for Options {
             at_once: 8,
             expect: None,
             replaces: None,
+            signed_names: false,
             dry_run: false,
             journal: None,
         }
