@@ -131,7 +131,14 @@ impl Carrier {
                 Done { taken: true, ..of(Status::Drift, reason) }
             }
             Ok(Held::Chart { content, manifest, provenance }) => {
-                let found = self.differs(&job, known, &content, &provenance).await;
+                let mut found = self.differs(&job, known, &content, &provenance).await;
+                if let Ok((_, lacks @ None)) = &mut found {
+                    let origin = job.ours.as_ref().and_then(|record| record.origin.as_ref());
+                    match self.lacks_attached(&job, origin, manifest.as_ref()).await {
+                        Ok(found) => *lacks = found,
+                        Err(error) => return self.failed(&job, &error),
+                    }
+                }
                 let mut done = match found {
                     Ok((ours, Some(reason))) => {
                         let mut done = Done { taken: true, ..of(Status::Drift, reason) };

@@ -171,6 +171,16 @@ impl Placed {
     }
 }
 
+/// The treatment of signatures, attestations, SBOMs and other referrers of a chart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Belongings {
+    /// Copy them to a destination that holds the same manifest.
+    #[default]
+    Carry,
+    /// Leave them behind, and count them.
+    LeaveBehind,
+}
+
 /// Options of a mirror run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -198,6 +208,8 @@ pub struct Options {
     pub rewrite: Option<Rules>,
     /// Artifact Hub's repository metadata, to store beside each chart.
     pub artifact_hub: Option<Bytes>,
+    /// The treatment of what belongs to a chart.
+    pub belongings: Belongings,
     /// The limit on removals of vanished versions. `None` removes nothing.
     pub prune: Option<Guard>,
     /// The location and use of the state.
@@ -255,6 +267,7 @@ impl Options {
             look_every: LOOK_EVERY,
             rewrite: None,
             artifact_hub: None,
+            belongings: Belongings::default(),
             prune: None,
             remembering: Remembering::default(),
             naming: Fingerprint::default(),

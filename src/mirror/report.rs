@@ -125,9 +125,11 @@ pub struct Counts {
     pub aliases: usize,
     /// Versions that this run saw at the destination.
     pub in_step: usize,
-    /// Skipped signatures, attestations and other referrers of the source's charts. They count
-    /// nowhere else.
+    /// Signatures, attestations and other referrers of the source's charts. They count nowhere
+    /// else.
     pub attached: usize,
+    /// Referrers and signatures that are at the destination, by this run or an earlier one.
+    pub carried: usize,
     /// Tags of a registry without a chart. They count nowhere else.
     pub others: usize,
     /// Versions that an earlier run saw at the destination.

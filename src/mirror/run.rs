@@ -4,7 +4,10 @@
 use super::{
     budget::Budget,
     candidate::{Candidate, ChartVersion, Fingerprint},
-    carry::work::{Carrier, Done, Job, record},
+    carry::{
+        known_attached::{Attached, DigestTagsOf},
+        work::{Carrier, Done, Job, record},
+    },
     describe::describe,
     give_up::GiveUp,
     plan::{
@@ -30,8 +33,8 @@ use std::{
 use tokio::task::JoinSet;
 
 pub use super::options::{
-    Alias, Detail, Earlier, Event, LOOK_EVERY, Listener, OnConflict, OnMismatch, Options, Placed,
-    Remembering, Trust,
+    Alias, Belongings, Detail, Earlier, Event, LOOK_EVERY, Listener, OnConflict, OnMismatch,
+    Options, Placed, Remembering, Trust,
 };
 
 /// Runs a mirror of one source.
@@ -82,6 +85,8 @@ pub(super) struct Run<'a> {
     pub(super) begun: bool,
     /// The number of versions still to copy.
     pub(super) open: usize,
+    /// The tags made of digests in the source's repositories.
+    pub(super) digest_tags: DigestTagsOf,
 }
 
 impl<'a> Run<'a> {
@@ -153,6 +158,7 @@ impl<'a> Run<'a> {
             last_checkpoint: Instant::now(),
             begun: false,
             open: 0,
+            digest_tags: DigestTagsOf::default(),
         })
     }
 
@@ -171,7 +177,10 @@ impl<'a> Run<'a> {
         let ids: HashSet<ChartVersion> =
             listed.candidates.iter().map(|candidate| candidate.id.clone()).collect();
         let still_listed = seen.is_some_and(|seen| seen == listed.seen);
-        let Listed { seen, mut candidates, cut, absent, aliases, attached, index, .. } = listed;
+        let Listed {
+            seen, mut candidates, cut, absent, aliases, attached, index, digest_tags, ..
+        } = listed;
+        self.digest_tags = digest_tags;
         let total = candidates.len();
         self.report.counts.aliases = aliases;
         self.after.header.aliases = aliases;
@@ -310,6 +319,7 @@ impl<'a> Run<'a> {
         counts.selected = before.header.selected;
         counts.aliases = before.header.aliases;
         counts.attached = before.header.attached;
+        counts.carried = before.header.carried;
         self.report.vanished = before.header.vanished;
         let kept = before.header.selected.saturating_sub(counts.refused + counts.skipped);
         *if seen { &mut counts.in_step } else { &mut counts.recorded } = kept;
@@ -381,7 +391,7 @@ impl<'a> Run<'a> {
             budget: Budget::new(self.options.memory, self.options.limits.memory_blob),
             places: plan::places(wanted),
             read_back: AtomicBool::new(false),
-            listless: AtomicBool::new(!matches!(self.source, Source::Registry(_))),
+            attached: Attached::new(self.digest_tags.clone()),
             pointed: Pointed::default(),
         })
     }
@@ -492,10 +502,14 @@ pub(super) fn still(record: &Record, place: Option<String>) -> Told {
 
 /// Returns the fingerprint of the options that decide a refusal.
 fn policy(options: &Options) -> Fingerprint {
-    let Options { mismatch, conflict, alias, rewrite, artifact_hub, trust, .. } = options;
+    let Options { mismatch, conflict, alias, rewrite, artifact_hub, trust, belongings, .. } =
+        options;
     let mut text = format!("{mismatch:?} {conflict:?} {alias:?}");
     if *trust != Trust::default() {
         text.push_str(&format!(" {trust:?}"));
+    }
+    if *belongings != Belongings::default() {
+        text.push_str(&format!(" {belongings:?}"));
     }
     text.extend(rewrite.as_ref().map(|rules| format!(" {rules:?}")));
     text.extend(artifact_hub.as_ref().map(|metadata| format!(" {}", Fingerprint::of(metadata))));

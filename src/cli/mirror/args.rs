@@ -163,6 +163,9 @@ pub(in crate::cli) struct MirrorArgs {
     /// Ignore the last state and list the destination
     #[arg(long, help_heading = "State")]
     pub(super) ignore_state: bool,
+    /// Copy only charts: leave their signatures, attestations and SBOMs behind
+    #[arg(long)]
+    pub(super) charts_only: bool,
     /// Retry refused versions
     #[arg(long, conflicts_with = "ignore_state", help_heading = "State")]
     pub(super) retry: bool,

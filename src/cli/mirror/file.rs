@@ -9,7 +9,7 @@ use crate::{
     limits::Limits,
     mirror::{
         finish::prune::Guard,
-        run::{Alias, OnConflict, OnMismatch, Trust},
+        run::{Alias, Belongings, OnConflict, OnMismatch, Trust},
         select::{Class, Needs, Pattern, Rule, Selection},
         source::Tags,
     },
@@ -47,6 +47,8 @@ pub(super) struct Document {
     look_every: Option<String>,
     #[serde(default)]
     pub(super) trust_tags: bool,
+    #[serde(default)]
+    pub(super) charts_only: bool,
     #[serde(default)]
     pub(super) concurrency: Option<usize>,
     #[serde(default)]
@@ -349,6 +351,10 @@ pub(super) fn needs(follow: bool) -> Needs {
 
 pub(super) fn tags(immutable: bool) -> Tags {
     if immutable { Tags::Immutable } else { Tags::Movable }
+}
+
+pub(super) fn belongings(charts_only: bool) -> Belongings {
+    if charts_only { Belongings::LeaveBehind } else { Belongings::Carry }
 }
 
 pub(super) fn trust(tags: bool) -> Trust {

@@ -22,8 +22,8 @@ use crate::{
         report::{Mode, Verdict},
         rewrite::Rules,
         run::{
-            Alias, Detail, Earlier, Event, LOOK_EVERY, Listener, OnConflict, OnMismatch, Options,
-            Remembering, Trust,
+            Alias, Belongings, Detail, Earlier, Event, LOOK_EVERY, Listener, OnConflict,
+            OnMismatch, Options, Remembering, Trust,
         },
         select::{Needs, Pattern, Rule, Selection},
         source::Tags,
@@ -78,6 +78,7 @@ struct Settings {
     /// Additional addresses of dependencies, beside those of the sources. `None` rewrites nothing.
     rewrite: Option<Vec<Rules>>,
     artifact_hub: Option<PathBuf>,
+    belongings: Belongings,
     create: Option<String>,
     provenance: Ask,
     mismatch: OnMismatch,
@@ -127,6 +128,7 @@ pub(super) fn mirror(run: &Run, args: MirrorArgs) -> Result<Exit> {
     options.trust = settings.trust;
     options.detail = if args.all { Detail::Every } else { Detail::Notable };
     options.look_every = if args.look { Duration::ZERO } else { settings.look_every };
+    options.belongings = settings.belongings;
     options.artifact_hub = settings.artifact_hub.as_deref().map(metadata).transpose()?;
     options.prune = settings.prune;
     options.at_once = settings.concurrency;
@@ -331,12 +333,7 @@ fn tell(run: &Run, args: &MirrorArgs, settings: &Settings, reports: &[Report]) -
             run.talk.warn(warning);
         }
     }
-    let told = reports.iter().flat_map(|report| &report.versions);
-    let moved = told.filter_map(|told| {
-        let (repository, tag) = told.place.as_deref()?.strip_prefix("oci://")?.rsplit_once(':')?;
-        Some((repository, tag, told.replaced.as_ref()?))
-    });
-    args.journal.note(run, "mirror", moved);
+    args.journal.note(run, "mirror", report::moved_tags(reports));
     if let Some(path) = &settings.report_file {
         let document = serde_json::json!({ "runs": reports });
         let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
@@ -435,6 +432,9 @@ impl MirrorArgs {
         if self.trust_tags {
             settings.trust = Trust::Tags;
         }
+        if self.charts_only {
+            settings.belongings = Belongings::LeaveBehind;
+        }
         if self.with_dependencies {
             for source in &mut settings.sources {
                 source.selection.needs = Needs::Follow;
@@ -520,6 +520,7 @@ impl MirrorArgs {
             alias: file::alias(self.alias_without_v),
             rewrite: self.rewrite_dependencies.then(|| self.dependency_url.clone()),
             artifact_hub: self.artifacthub.clone(),
+            belongings: Belongings::default(),
             create: self.create_repository_command.clone(),
             provenance: Ask::Provenance,
             mismatch: OnMismatch::default(),
@@ -572,6 +573,7 @@ fn from_file(document: Document) -> Result<Settings> {
             }
         },
         artifact_hub: destination.artifacthub,
+        belongings: file::belongings(document.charts_only),
         create: destination.create_repository_command,
         provenance: if document.no_prov { Ask::Nothing } else { Ask::Provenance },
         mismatch: document

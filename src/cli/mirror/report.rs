@@ -7,6 +7,7 @@ use crate::{
         report::{Mode, Status, Told},
         state::Outcome,
     },
+    oci::Digest,
 };
 use std::collections::BTreeMap;
 
@@ -17,6 +18,15 @@ const LINES: usize = 50;
 const ALIKE: usize = 4;
 /// The number of versions named in that line.
 const NAMED: usize = 3;
+
+/// Returns the tags of registries that the runs moved: the repository, the tag, and the digest of
+/// the manifest that had it.
+pub(super) fn moved_tags(reports: &[Report]) -> impl Iterator<Item = (&str, &str, &Digest)> {
+    reports.iter().flat_map(|report| &report.versions).filter_map(|told| {
+        let (repository, tag) = told.place.as_deref()?.strip_prefix("oci://")?.rsplit_once(':')?;
+        Some((repository, tag, told.replaced.as_ref()?))
+    })
+}
 
 /// Returns the report as text.
 pub(super) fn text(report: &Report) -> String {

@@ -4,9 +4,10 @@
 use crate::mirror::{
     candidate::{Candidate, ChartVersion},
     plan::Wanted,
-    report::Status,
-    run::Run,
+    report::{Mode, Status},
+    run::{Belongings, Run},
     sink::Sink,
+    state::Record,
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -52,23 +53,37 @@ impl Run<'_> {
             .collect();
         let ids = wanted.iter().map(|one| &one.candidate.id);
         let charts: Vec<&ChartVersion> = ids.filter(|id| !others.contains(id)).collect();
-        let known = charts.iter().filter_map(|id| self.after.find(id));
-        let attached = attached + known.map(|record| record.attached).sum::<usize>();
+        let known: Vec<&Record> = charts.iter().filter_map(|id| self.after.find(id)).collect();
+        let attached = attached + known.iter().map(|record| record.attached).sum::<usize>();
+        let carried = known.iter().map(|record| record.carried).sum::<usize>();
+        // A chart whose manifest is another at the destination has lost what names its manifest.
+        let is_left =
+            |record: &&&Record| record.attached + record.digest_tags > 0 && record.carried == 0;
+        let left = known.iter().filter(is_left).count();
         let names: HashSet<&str> = charts.iter().map(|id| id.chart.as_str()).collect();
         let (names, others) = (names.len(), others.len());
         let (report, header) = (&mut self.report, &mut self.after.header);
         (report.counts.attached, header.attached) = (attached, attached);
+        (report.counts.carried, header.carried) = (carried, carried);
         if others > 0 {
             report.counts.selected -= others;
             header.selected -= others;
             (report.charts, header.charts) = (names, names);
         }
-        if attached > 0 {
-            let text = format!(
-                "{attached} signatures, attestations or other referrers were skipped: `mirror` copies only charts"
-            );
-            self.warn(vec![text]);
-        }
+        let what = "signatures, attestations or other referrers";
+        let takes = self.sink.takes_belongings();
+        let text = match self.options.belongings {
+            _ if attached == 0 => return,
+            Belongings::LeaveBehind => format!("{attached} {what} were left behind, as requested"),
+            Belongings::Carry if !takes => {
+                format!("{attached} {what} were left behind: this destination cannot hold them")
+            }
+            Belongings::Carry if left > 0 && self.options.mode == Mode::Run => format!(
+                "{left} charts have {what} that were left behind: their manifests differ at the destination"
+            ),
+            Belongings::Carry => return,
+        };
+        self.warn(vec![text]);
     }
 
     /// Adds warnings that later runs repeat while nothing changes.

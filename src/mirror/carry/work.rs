@@ -3,6 +3,7 @@
 
 use super::{
     compare::{Comparison, Existing},
+    known_attached::Attached,
     second_tag::Second,
 };
 use crate::{
@@ -41,8 +42,8 @@ pub(crate) struct Carrier {
     pub(crate) places: Arc<HashSet<Target>>,
     /// `true` once an upload was read back whole.
     pub(crate) read_back: AtomicBool,
-    /// `true` once the source is known to keep no lists of referrers.
-    pub(crate) listless: AtomicBool,
+    /// The knowledge about signatures and referrers of the source's charts.
+    pub(crate) attached: Attached,
     /// Dependencies that point at the destination now.
     pub(crate) pointed: Pointed,
 }
@@ -147,7 +148,7 @@ impl Carrier {
             stopped => stopped,
         };
         let ended = match ended {
-            Ok(done) => Ok(self.count_attached(&job, done).await),
+            Ok(done) => Ok(self.attach(&job, done).await),
             Err(Stop::Refused(outcome, reason)) => match self.other(&job).await {
                 Some(done) => Ok(done),
                 None => Err(Stop::Refused(outcome, reason)),
@@ -197,24 +198,6 @@ impl Carrier {
         let record = self.record(job, Outcome::Other);
         done.record = Some(Record { reason: Some(reason), origin, ..record });
         Some(done)
-    }
-
-    /// Counts the referrers of a version's manifest, which are skipped.
-    async fn count_attached(&self, job: &Job, mut done: Done) -> Done {
-        if self.listless.load(Ordering::Relaxed) {
-            return done;
-        }
-        if let Some(record) = done.record.as_mut().filter(|record| record.outcome.is_in_step())
-            && let Some(origin) = &record.origin
-        {
-            match self.source.referrers(&job.candidate, origin).await {
-                Ok(Some(number)) => record.attached = number,
-                // A registry without lists of referrers uses tags, which are counted. A failure
-                // here loses no part of the chart.
-                Ok(None) | Err(_) => self.listless.store(true, Ordering::Relaxed),
-            }
-        }
-        done
     }
 
     /// Records a version as refused and returns its result.
@@ -592,6 +575,8 @@ pub(crate) fn record(job: &Job, outcome: Outcome) -> Record {
         shape: None,
         alias: None,
         attached: 0,
+        digest_tags: 0,
+        carried: 0,
         provenance: job.provenance,
         provenance_fingerprint: job.candidate.provenance_fingerprint,
         reason: None,

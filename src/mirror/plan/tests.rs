@@ -32,6 +32,8 @@ fn record(candidate: &Candidate, outcome: Outcome) -> Record {
         shape: None,
         alias: None,
         attached: 0,
+        digest_tags: 0,
+        carried: 0,
         provenance: Provenance::Missing,
         provenance_fingerprint: None,
         reason: None,

@@ -5,12 +5,12 @@ use super::{Action, Presence, RecordUse, Trusted, Wanted};
 use crate::{
     Advice, Error, Result,
     mirror::{
-        candidate::Provenance,
+        candidate::{Candidate, Provenance},
         carry::{
             second_tag::{Second, Standing},
             work::{Job, record},
         },
-        options::Trust,
+        options::{Belongings, Trust},
         plan,
         report::{Mode, Status, Told},
         run::{Earlier, OnConflict, Run, place_of, renewed, still},
@@ -80,6 +80,25 @@ impl Run<'_> {
         wanted
     }
 
+    /// Returns true if the source has other tags of a version's digest than an earlier run saw.
+    fn is_signed_anew(&self, candidate: &Candidate, known: Option<&Record>) -> bool {
+        let Some(known) = known.filter(|known| known.outcome.is_in_step()) else { return false };
+        let tags = self.digest_tags.get(self.source.repository_name(candidate));
+        let digest = self.source.manifest_digest(candidate, known.origin.as_ref());
+        match (tags, digest) {
+            (Some(tags), Some(digest)) => {
+                let found = tags.count_of(&digest);
+                // An earlier run may have left everything behind, as requested.
+                let is_left = known.carried == 0 && known.attached + known.digest_tags > 0;
+                let can_follow = known.manifest.as_ref().is_none_or(|kept| *kept == digest);
+                self.options.belongings == Belongings::Carry
+                    && self.sink.takes_belongings()
+                    && (found != known.digest_tags || is_left && can_follow)
+            }
+            _ => false,
+        }
+    }
+
     /// Plans, settles the versions that need no work, and returns the others.
     pub(crate) async fn plan(&mut self, wanted: &[Wanted]) -> Result<Vec<Job>> {
         let taken = self.before.take();
@@ -146,6 +165,11 @@ impl Run<'_> {
         let mut trusted = 0;
         for (one, action) in wanted.iter().zip(actions) {
             let known = before.and_then(|state| state.find(&one.candidate.id)).cloned();
+            let action = match action {
+                // A signature was added since; the chart itself needs nothing.
+                Action::Keep if self.is_signed_anew(&one.candidate, known.as_ref()) => Action::Name,
+                action => action,
+            };
             let provenance = match one.candidate.provenance {
                 Provenance::Unasked => known
                     .as_ref()

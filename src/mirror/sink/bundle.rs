@@ -246,9 +246,9 @@ impl Bundle {
 }
 
 /// Runs work between files on a separate thread, because it hashes and packs more than it waits.
-pub(crate) async fn apart<F: Future<Output = Result<()>>>(
+pub(crate) async fn apart<T: Send + 'static, F: Future<Output = Result<T>>>(
     work: impl FnOnce() -> F + Send + 'static,
-) -> Result<()> {
+) -> Result<T> {
     let runtime = tokio::runtime::Handle::current();
     blocking(move || runtime.block_on(work())).await
 }

@@ -8,6 +8,7 @@ use crate::{
     digest::Digest,
     mirror::{candidate::Payload, state::Key},
     oci::{Descriptor, Manifest, RepositoryName, Tag, TagOrDigest},
+    ops::any_repository::AnyRepository,
     store::{
         BlobFile, BlobSource, Durability, Fetch, Push, Sent, Tags, blocking,
         layout::Layout as Store,
@@ -74,6 +75,10 @@ impl Layout {
 
     fn repository(&self, group: &str) -> Result<Store> {
         Ok(self.store.repository(&group.parse()?))
+    }
+
+    pub(super) fn repository_at(&self, group: &str) -> Result<AnyRepository> {
+        Ok(AnyRepository::Layout(Box::new(self.repository(group)?)))
     }
 
     fn listed(&self, group: &str) -> Result<Listed> {

@@ -16,7 +16,7 @@ use crate::{
     Advice, Error, ErrorKind, Result,
     advice::{Service, Side},
     digest::Digest,
-    ops::push::Verify,
+    ops::{any_repository::AnyRepository, push::Verify},
 };
 use bytes::Bytes;
 use serde::Serialize;
@@ -231,6 +231,23 @@ impl Sink {
         putting: Putting<'_>,
     ) -> Result<Stored> {
         self.advised(each!(self, sink => sink.put(place, payload, putting).await))
+    }
+
+    /// Returns the repository of a place, if it can hold what belongs to a chart.
+    ///
+    /// # Errors
+    /// `Usage` for a name that no repository can have.
+    pub fn repository_at(&self, place: &Target) -> Result<Option<AnyRepository>> {
+        match self {
+            Self::Registry(sink) => sink.repository_at(&place.group).map(Some),
+            Self::Layout(sink) => sink.repository_at(&place.group).map(Some),
+            Self::Bundle(_) | Self::Folder(_) | Self::Museum(_) => Ok(None),
+        }
+    }
+
+    /// Returns true if this kind of destination can hold what belongs to a chart.
+    pub fn takes_belongings(&self) -> bool {
+        matches!(self, Self::Registry(_) | Self::Layout(_))
     }
 
     /// Returns true if a version may have a second name here.

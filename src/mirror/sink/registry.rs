@@ -16,7 +16,10 @@ use crate::{
         Descriptor, Document, Manifest, Registry as Host, RepositoryName, Tag, TagOrDigest, chart,
         media,
     },
-    ops::push::{self, read_back},
+    ops::{
+        any_repository::AnyRepository,
+        push::{self, read_back},
+    },
     store::{BlobSource, Fetch, Push, Resolve, Tags},
     template::Template,
 };
@@ -135,6 +138,10 @@ impl Registry {
         let name: RepositoryName = group.parse()?;
         let repository = self.options.client.repository(&self.options.registry, &name);
         Ok(repository.with_intent(Intent::Filling))
+    }
+
+    pub(super) fn repository_at(&self, group: &str) -> Result<AnyRepository> {
+        Ok(AnyRepository::Registry(self.repository(group)?))
     }
 
     pub(super) async fn present(&self, group: &str) -> Result<HashMap<String, Option<Digest>>> {

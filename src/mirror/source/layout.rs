@@ -13,6 +13,7 @@ use crate::{
     },
     oci::{Descriptor, Manifest, TagOrDigest, chart, media},
     ops::{
+        any_repository::AnyRepository,
         bundle::{self, LoadOptions, To},
         push::prepare,
     },
@@ -172,6 +173,13 @@ impl Layout {
                 None => Provenance::Missing,
             },
         })))
+    }
+
+    /// Returns the repository of a version. One that is listed by another path holds no signatures
+    /// of it.
+    pub(super) fn repository_of(&self, candidate: &Candidate) -> Result<AnyRepository> {
+        let name = candidate.id.chart.parse()?;
+        Ok(AnyRepository::Layout(Box::new(self.store.repository(&name))))
     }
 
     /// Handles an artifact that is not a chart. If it has a tag, it is listed as a version, so that

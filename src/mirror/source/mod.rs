@@ -20,8 +20,10 @@ use crate::{
     digest::Digest,
     index::Index,
     oci::{Manifest, chart},
+    ops::{any_repository::AnyRepository, copy::DigestTags},
 };
 use serde::{Deserialize, Serialize};
+use std::{collections::HashMap, sync::Arc};
 
 /// A source of charts.
 #[derive(Clone, Debug)]
@@ -87,6 +89,8 @@ pub struct Listed {
     /// The number of skipped tags for signatures, attestations and lists of referrers of these
     /// versions.
     pub attached: usize,
+    /// The tags made of digests, by the names of the source's repositories.
+    pub digest_tags: HashMap<String, Arc<DigestTags>>,
     /// The index of this listing, if there is one.
     pub index: Option<Index>,
     /// The reason for which the list may be incomplete, if it may. Then nothing counts as vanished.
@@ -225,6 +229,42 @@ impl Source {
         match self {
             Self::Registry(source) => source.referrers(candidate, of).await.map_err(refused),
             Self::Folder(_) | Self::Layout(_) | Self::Repository(_) => Ok(None),
+        }
+    }
+
+    /// Returns the repository of a version, if the source is a registry or a layout.
+    ///
+    /// # Errors
+    /// `Usage` for a name that no repository can have.
+    pub fn repository_of(&self, candidate: &Candidate) -> Result<Option<AnyRepository>> {
+        match self {
+            Self::Registry(source) => source.repository_of(candidate).map(Some),
+            Self::Layout(source) => source.repository_of(candidate).map(Some),
+            Self::Folder(_) | Self::Repository(_) => Ok(None),
+        }
+    }
+
+    /// Returns the name by which [`Listed::digest_tags`] knows a version's repository.
+    pub fn repository_name<'c>(&self, candidate: &'c Candidate) -> &'c str {
+        let locator = candidate.urls.first().map_or("", String::as_str);
+        match self {
+            Self::Registry(_) => locator.rsplit_once(':').map_or(locator, |(name, _)| name),
+            Self::Layout(_) | Self::Folder(_) | Self::Repository(_) => &candidate.id.chart,
+        }
+    }
+
+    /// Returns the digest of a version's manifest at the source; `origin` is that of its tag, if it
+    /// was resolved. `None` if the source has no manifests.
+    pub fn manifest_digest(
+        &self,
+        candidate: &Candidate,
+        origin: Option<&Digest>,
+    ) -> Option<Digest> {
+        match self {
+            Self::Registry(_) => origin.or(candidate.origin.as_ref()).cloned(),
+            // A layout lists each version by its digest.
+            Self::Layout(_) => candidate.urls.first()?.parse().ok(),
+            Self::Folder(_) | Self::Repository(_) => None,
         }
     }
 

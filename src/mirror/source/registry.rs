@@ -17,7 +17,7 @@ use crate::{
         sink,
     },
     oci::{Registry as Host, RepositoryName, Tag, TagOrDigest, chart},
-    ops::{pull::chart_of, push::prepare},
+    ops::{any_repository::AnyRepository, copy::DigestTags, pull::chart_of, push::prepare},
     store::{Fetch, Resolve, Tags},
 };
 use futures_util::{StreamExt, TryStreamExt};
@@ -193,7 +193,9 @@ impl Registry {
             .await?;
         for (name, full, sorted) in sorted {
             listed.aliases += sorted.aliases;
-            listed.attached += sorted.attached;
+            listed.attached += sorted.attached.len();
+            let tags = Arc::new(DigestTags::among(sorted.attached));
+            listed.digest_tags.insert(full.to_string(), tags);
             for Tagged { tag, version, sight } in sorted.versions {
                 let locator = format!("{name}:{tag}");
                 let (origin, created) = sight.map(|seen| (seen.origin, seen.created)).unzip();
@@ -272,6 +274,10 @@ impl Registry {
     ) -> Result<Option<usize>> {
         let (repository, _) = self.tag_of(candidate)?;
         Ok(repository.listed_referrers(of).await?.map(|list| list.len()))
+    }
+
+    pub(super) fn repository_of(&self, candidate: &Candidate) -> Result<AnyRepository> {
+        Ok(AnyRepository::Registry(self.tag_of(candidate)?.0))
     }
 
     /// Returns the place of a version's manifest: the digest of its resolved tag, so that a whole

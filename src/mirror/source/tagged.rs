@@ -45,17 +45,16 @@ pub(super) struct Sorted {
     pub(super) versions: Vec<Tagged>,
     /// The number of tags that are other names of these versions.
     pub(super) aliases: usize,
-    /// The number of tags that are signatures, attestations and lists of referrers of these
-    /// versions.
-    pub(super) attached: usize,
+    /// The tags that are signatures, attestations and lists of referrers of these versions.
+    pub(super) attached: Vec<Tag>,
 }
 
 /// Sorts a repository's tags. It sends one request for each tag that is not a whole version, and
 /// two for `v1.2.3` if `1.2.3` exists.
 pub(super) async fn sort(repository: &Repository, tags: &[Tag], limits: &Limits) -> Result<Sorted> {
     let seconds = second_names(repository, tags).await?;
-    let attached =
-        tags.iter().filter(|tag| of_others(tag.as_str()) && *tag != ARTIFACT_HUB).count();
+    let of_digests = |tag: &&Tag| of_others(tag.as_str()) && **tag != ARTIFACT_HUB;
+    let attached: Vec<Tag> = tags.iter().filter(of_digests).cloned().collect();
     let mut sorted = Sorted { aliases: seconds.len(), attached, ..Sorted::default() };
     let of_charts: Vec<Tag> = tags
         .iter()

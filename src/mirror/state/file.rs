@@ -109,6 +109,8 @@ mod tests {
             shape: None,
             alias: None,
             attached: 0,
+            digest_tags: 0,
+            carried: 0,
             provenance: Provenance::Unasked,
             provenance_fingerprint: None,
             reason: None,

@@ -81,9 +81,12 @@ pub struct Header {
     /// The number of the source's tags that were other names of versions.
     #[serde(default, skip_serializing_if = "is_none")]
     pub aliases: usize,
-    /// The number of signatures and other referrers of the selected versions that were skipped.
+    /// The number of signatures and other referrers of the selected versions.
     #[serde(default, skip_serializing_if = "is_none")]
     pub attached: usize,
+    /// The number of them that came along.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub carried: usize,
     /// The number of recorded versions that had vanished at the source and were not removed.
     #[serde(default)]
     pub vanished: usize,
@@ -208,6 +211,12 @@ pub struct Record {
     /// The number of referrers that its manifest had at the source.
     #[serde(default, skip_serializing_if = "is_none")]
     pub attached: usize,
+    /// The number of tags at the source that are made of its manifest's digest.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub digest_tags: usize,
+    /// The number of referrers and signatures that came along.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub carried: usize,
     /// The known state of its provenance file.
     #[serde(default)]
     pub provenance: Provenance,
@@ -416,6 +425,8 @@ mod tests {
                 shape: None,
                 alias: None,
                 attached: 0,
+                digest_tags: 0,
+                carried: 0,
                 provenance: Provenance::Missing,
                 provenance_fingerprint: None,
                 reason: None,

@@ -9,7 +9,7 @@ use super::{
     merge,
     options::{Existing, Options, Replaces, Side},
     platform,
-    report::{BlobCounts, Moved, Report},
+    report::{Moved, Report},
     step::{Listener, Step},
     verify,
 };
@@ -55,17 +55,12 @@ pub(super) async fn copy_one(
     let graph = Graph::read(source, chosen, known, options).await?;
     let (resolved, digest) = (digest, graph.root().digest().clone());
     let mut report = Report {
-        digest: digest.clone(),
-        tags: Vec::new(),
         manifests: graph.nodes.len(),
         referrers: graph.count(|role| matches!(role, Role::Referrer { .. })),
         digest_tags: graph.count(|role| matches!(role, Role::DigestTag { .. })),
-        blobs: BlobCounts::default(),
-        kept: Vec::new(),
-        moved: Vec::new(),
-        lost: Vec::new(),
         left_behind: left_behind + graph.left_behind,
         warnings: warnings.into_iter().chain(graph.warnings.clone()).collect(),
+        ..Report::of(&digest)
     };
     if options.signed_names {
         for name in identity::other_names(source, &graph, target.name).await? {

@@ -51,10 +51,15 @@ const PAGES: usize = 3;
 /// Tags of one page after a manifest's stem. More endings are not known.
 const AFTER: usize = 100;
 
-/// The source's tags that are made of digests, by their stems.
-pub(super) enum DigestTags {
+/// The tags of a repository that are made of digests.
+#[derive(Clone, Debug)]
+pub struct DigestTags(Known);
+
+#[derive(Clone, Debug)]
+enum Known {
+    /// The tags by their stems.
     Listed(BTreeMap<String, Vec<Tag>>),
-    /// The source does not list its tags, or lists too many of them.
+    /// The repository does not list its tags, or lists too many of them.
     Unlisted,
 }
 
@@ -63,18 +68,18 @@ impl DigestTags {
     ///
     /// # Errors
     /// Any error of the source, except of one that does not list its tags.
-    pub(super) async fn list(source: Side<'_>) -> Result<Self> {
+    pub async fn list(source: Side<'_>) -> Result<Self> {
         let tags = match source.repository.tags_within(PAGES).await {
             Ok(Some(tags)) => tags,
-            Ok(None) => return Ok(Self::Unlisted),
-            Err(error) if has_no_list(&error) => return Ok(Self::Unlisted),
+            Ok(None) => return Ok(Self(Known::Unlisted)),
+            Err(error) if has_no_list(&error) => return Ok(Self(Known::Unlisted)),
             Err(error) => return Err(error),
         };
         Ok(Self::among(tags))
     }
 
     /// Returns the tags of digests among all tags of a repository.
-    pub(super) fn among(tags: impl IntoIterator<Item = Tag>) -> Self {
+    pub fn among(tags: impl IntoIterator<Item = Tag>) -> Self {
         let mut all: BTreeMap<String, Vec<Tag>> = BTreeMap::new();
         for tag in tags {
             if let Some(stem) = stem_of(&tag) {
@@ -83,15 +88,15 @@ impl DigestTags {
                 all.entry(tag.as_str().to_owned()).or_default();
             }
         }
-        Self::Listed(all)
+        Self(Known::Listed(all))
     }
 
     /// Returns the tags of a digest.
     pub(super) async fn of(&self, source: Side<'_>, digest: &Digest) -> Result<Vec<Tag>> {
         let stem = stem(digest);
-        match self {
-            Self::Listed(all) => Ok(all.get(&stem).cloned().unwrap_or_default()),
-            Self::Unlisted => {
+        match &self.0 {
+            Known::Listed(all) => Ok(all.get(&stem).cloned().unwrap_or_default()),
+            Known::Unlisted => {
                 let mut found = Vec::new();
                 for ending in ENDINGS {
                     let tag: Tag = format!("{stem}.{ending}").parse()?;
@@ -105,12 +110,24 @@ impl DigestTags {
         }
     }
 
+    /// Returns the number of a digest's tags, the list of its referrers among them, as far as they
+    /// are listed.
+    pub fn count_of(&self, digest: &Digest) -> usize {
+        match &self.0 {
+            Known::Listed(all) => {
+                let stem = stem(digest);
+                all.get(&stem).map_or(0, |tags| tags.len().max(1))
+            }
+            Known::Unlisted => 0,
+        }
+    }
+
     /// Returns the tag of a digest's list of referrers, if it may exist.
     pub(super) fn list_of(&self, digest: &Digest) -> Option<Tag> {
         let stem = stem(digest);
-        match self {
-            Self::Listed(all) if !all.contains_key(&stem) => None,
-            Self::Listed(_) | Self::Unlisted => stem.parse().ok(),
+        match &self.0 {
+            Known::Listed(all) if !all.contains_key(&stem) => None,
+            Known::Listed(_) | Known::Unlisted => stem.parse().ok(),
         }
     }
 }

@@ -18,6 +18,7 @@ mod step;
 mod tags;
 mod verify;
 
+pub use digest_tag::DigestTags;
 pub use options::{Attached, Existing, Options, Replaces, Side};
 pub use report::{BlobCounts, Moved, Report, Way};
 pub use step::{Listener, Step};
@@ -25,10 +26,11 @@ pub use tags::{TagChoice, TagsReport, copy_tags};
 
 use crate::{
     Result,
-    oci::{Tag, TagOrDigest},
+    oci::{Digest, Tag, TagOrDigest},
+    store::Fetch as _,
 };
 use artifact::copy_one;
-use digest_tag::DigestTags;
+use graph::Graph;
 
 /// Copies the artifact `from`, and gives it these tags at the destination.
 ///
@@ -46,4 +48,35 @@ pub async fn copy(
 ) -> Result<Report> {
     let known = DigestTags::list(source).await?;
     copy_one(source, target, from, tags, &known, options, listener).await
+}
+
+/// Copies what belongs to a manifest that the destination has: its referrers and signatures. `tags`
+/// are those of digests at the source.
+///
+/// # Errors
+/// As [`copy()`].
+pub async fn copy_attached(
+    source: Side<'_>,
+    target: Side<'_>,
+    digest: &Digest,
+    tags: &DigestTags,
+) -> Result<Report> {
+    let from = TagOrDigest::Digest(digest.clone());
+    copy_one(source, target, &from, &[], tags, &Options::default(), &|_| ()).await
+}
+
+/// Returns what the destination lacks of what belongs to a manifest, one phrase each.
+///
+/// # Errors
+/// Any error of either side.
+pub async fn missing_attached(
+    source: Side<'_>,
+    target: Side<'_>,
+    digest: &Digest,
+    tags: &DigestTags,
+) -> Result<Vec<String>> {
+    let root = TagOrDigest::Digest(digest.clone());
+    let root = source.repository.fetch_manifest(&root).await?;
+    let graph = Graph::read(source, root, tags, &Options::default()).await?;
+    verify::missing(target, &graph, &Report::of(digest)).await
 }

@@ -32,6 +32,25 @@ pub struct Report {
     pub warnings: Vec<String>,
 }
 
+impl Report {
+    /// Makes the report of an artifact of which nothing was copied yet.
+    pub(super) fn of(digest: &Digest) -> Self {
+        Self {
+            digest: digest.clone(),
+            tags: Vec::new(),
+            manifests: 0,
+            referrers: 0,
+            digest_tags: 0,
+            blobs: BlobCounts::default(),
+            kept: Vec::new(),
+            moved: Vec::new(),
+            lost: Vec::new(),
+            left_behind: 0,
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// A tag that was moved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Moved {

@@ -2,6 +2,7 @@
 //! counted at both ends.
 
 mod aliases;
+mod belongings;
 mod budget;
 mod dead;
 mod dependencies;

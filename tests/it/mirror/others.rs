@@ -10,7 +10,12 @@ const KIND: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// Puts an artifact of no chart's kind, which may speak of another manifest. Under its digest
 /// without a tag.
-fn artifact(place: &Mirrored, repository: &str, tag: Option<&str>, subject: Option<&str>) {
+pub(super) fn artifact(
+    place: &Mirrored,
+    repository: &str,
+    tag: Option<&str>,
+    subject: Option<&str>,
+) {
     let address = place.registry.address().parse().unwrap();
     let empty = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
     let upload = format!("/v2/{repository}/blobs/uploads/?digest={empty}");
@@ -32,7 +37,7 @@ fn artifact(place: &Mirrored, repository: &str, tag: Option<&str>, subject: Opti
     send(address, "PUT", &path, &[("Content-Type", KIND)], bytes.as_bytes()).expect(201);
 }
 
-fn run(place: &Mirrored, code: i32, to: &str, flags: &[&str]) -> Value {
+pub(super) fn run(place: &Mirrored, code: i32, to: &str, flags: &[&str]) -> Value {
     place.forget();
     runs(place, code, &[&[place.destination().as_str(), to][..], flags].concat()).remove(0)
 }
@@ -99,7 +104,9 @@ fn signatures_and_referrers_that_stay_behind_are_counted_and_warned_of() {
         assert_eq!(report["counts"]["attached"], 2, "{report:#}");
         let warnings = report["warnings"].to_string();
         assert!(
-            warnings.contains("2 signatures, attestations or other referrers were skipped"),
+            warnings.contains(
+                "2 signatures, attestations or other referrers were left behind: this destination"
+            ),
             "{warnings}"
         );
     }
