@@ -28,6 +28,8 @@ pub enum Advice {
     },
     /// Name the charts: the registry may not list its repositories.
     NameCharts,
+    /// Remove a tag through a manifest of its own, where a registry deletes manifests only.
+    UntagByDummy,
     /// Name the charts: the registry did not list its repositories.
     Unlisted {
         /// The registry that refused the list for lack of credentials; `None` if it has no list.
@@ -307,6 +309,7 @@ impl Advice {
             Self::Authenticate(_) => "give the name and password of a user with this permission",
             Self::NameCredentialsFile => "name one",
             Self::NameCharts => "name the charts if a registry does not list them",
+            Self::UntagByDummy => "move the tag to an empty manifest and delete that",
             Self::Unlisted { .. } => {
                 "name the charts: this registry does not list its repositories"
             }

@@ -32,6 +32,7 @@ mod list;
 mod login;
 mod mirror;
 mod museum;
+mod object;
 mod oras;
 mod package;
 mod plugin;
@@ -118,6 +119,16 @@ enum Command {
     /// Push, pull and attach files of any kind
     #[command(subcommand)]
     Artifact(Lazy<artifact::ArtifactCommand>),
+    /// Fetch, push and delete manifests, and compose indexes
+    #[command(subcommand)]
+    Manifest(Lazy<object::ManifestCommand>),
+    /// Fetch, push and delete blobs
+    #[command(subcommand)]
+    Blob(Lazy<object::BlobCommand>),
+    /// Give further tags to an artifact, or remove one with `tag rm`
+    Tag(Lazy<object::tag::TagArgs>),
+    /// Remove a tag, and keep its manifest
+    Untag(Lazy<object::tag::UntagArgs>),
     /// Run the commands of ORAS, with its flags and texts
     #[command(disable_help_flag = true)]
     Oras(ChartArgs),
@@ -360,6 +371,10 @@ impl Run {
             Command::Copy(Lazy(args)) => copy::copy(self, *args),
             Command::Promote(Lazy(args)) => copy::promote(self, *args),
             Command::Artifact(Lazy(command)) => artifact::artifact(self, command),
+            Command::Manifest(Lazy(command)) => object::manifest(self, command),
+            Command::Blob(Lazy(command)) => object::blob(self, command),
+            Command::Tag(Lazy(args)) => object::tag::tag(self, &args),
+            Command::Untag(Lazy(args)) => object::tag::untag(self, &args),
             Command::Oras(_) => unreachable!("`parse` puts the verb in its place"),
             Command::OrasVerb(command) => oras::oras(self, *command),
             Command::Serve(Lazy(args)) => serve::serve(self, *args),

@@ -6,7 +6,7 @@ use super::{
         duration,
         exit::Exit,
         output,
-        remote::{TransportArgs, password_from_stdin},
+        remote::{RemoteArgs, TransportArgs, password_from_stdin},
         repository_flags::{text, with_client},
         table::table,
     },
@@ -14,11 +14,13 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    client::{Client, ClientEvent, EventSink, Options},
+    client::{Client, ClientEvent, EventSink, Options, Remote, Shown},
     index::config::RepositoryEntry,
     limits::Limits,
+    oci::Reference,
     ops::repository::{self as op, Add, Added, Event, Existing, Gone, open::Opener},
     quote, redact,
+    store::Catalog as _,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -101,12 +103,17 @@ pub(super) struct UpdateArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
+    /// List the repositories of this registry, or below this namespace of it, instead: `host[/ns]`
+    #[arg(value_name = "HOST[/NS]")]
+    registry: Option<String>,
     /// Write the list in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
     /// Leave out the heading
     #[arg(long)]
     no_headers: bool,
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 #[derive(Debug, Args)]
@@ -261,6 +268,9 @@ struct Row<'r> {
 }
 
 fn list(run: &Run, args: &ListArgs) -> Result<Exit> {
+    if let Some(registry) = &args.registry {
+        return list_registry(run, registry, args);
+    }
     let all = run.repository_files().load(&Limits::default())?.repositories;
     let rows: Vec<Row<'_>> = all
         .iter()
@@ -284,6 +294,24 @@ fn list(run: &Run, args: &ListArgs) -> Result<Exit> {
         }
         Format::Json => output::print_line(&rows)?,
         Format::Yaml => output::print_value(output::Format::Yaml, &rows)?,
+    }
+    Ok(Exit::Ok)
+}
+
+/// Lists the repositories of a registry, by their names below the namespace.
+fn list_registry(run: &Run, registry: &str, args: &ListArgs) -> Result<Exit> {
+    let bare = registry.strip_prefix("oci://").unwrap_or(registry);
+    let (host, namespace) = Reference::parse_namespace(bare)?;
+    let client = args.remote.client(run)?;
+    let below = Remote::new(client, host, namespace, Shown::All);
+    let names = run.block_on(below.repositories())?;
+    let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+    match args.output {
+        Format::Table => {
+            output::print(names.iter().map(|name| format!("{name}\n")).collect::<String>())?;
+        }
+        Format::Json => output::print_line(&names)?,
+        Format::Yaml => output::print_value(output::Format::Yaml, &names)?,
     }
     Ok(Exit::Ok)
 }

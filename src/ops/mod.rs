@@ -12,6 +12,7 @@ pub mod dependency;
 pub mod index;
 pub mod lint;
 pub mod lost_tags;
+pub mod object;
 pub mod package;
 pub mod pull;
 pub mod push;

@@ -25,6 +25,7 @@ mod migration;
 mod mirror;
 mod museum;
 mod nonsense;
+mod objects;
 mod peers;
 mod proofs;
 mod registry;

@@ -2,7 +2,6 @@
 
 use crate::{
     Error, ErrorKind, Result,
-    atomic_file::write_file,
     cli::{
         Run,
         artifact::{
@@ -19,23 +18,17 @@ use crate::{
             exit::Exit, journal::JournalArgs, output, remote::RemoteArgs, side_flags::SideArgs,
         },
     },
-    limits::Limits,
-    oci::{Descriptor, Platform, Tag, TagOrDigest},
+    oci::{Platform, Tag, TagOrDigest},
     ops::{
-        any_repository::AnyRepository,
         artifact::pull as op_pull,
         copy::{self as op_copy, Attached},
         lost_tags,
+        object::manifest::of_platform,
     },
-    store::{Fetch, Push, Resolve},
+    store::{Push, Resolve},
 };
-use clap::{Args, Subcommand};
-use serde_json::{Value, json};
-use std::{
-    fs::File,
-    io::{self, IsTerminal as _, Write},
-    path::{Path, PathBuf},
-};
+use clap::Args;
+use std::path::PathBuf;
 
 /// Flags for a registry or a layout.
 #[derive(Debug, Args)]
@@ -314,6 +307,9 @@ pub(in crate::cli) struct ResolveArgs {
     /// Print the whole reference by digest
     #[arg(long, short = 'l')]
     full_reference: bool,
+    /// Take the manifest of this platform of an index, `os/arch[/variant][:os-version]`
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Platform>,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -322,6 +318,11 @@ pub(super) fn resolve(run: &Run, args: ResolveArgs) -> Result<Exit> {
     let text = args.target.reference(&args.name);
     let place = Place::open(run, &text, &args.target.remote, Use::Read)?;
     let digest = run.block_on(async {
+        if let Some(platform) = &args.platform {
+            let manifest = place.manifest(run).await?;
+            let (found, _) = of_platform(&place.repository, manifest, platform).await?;
+            return Ok(found.digest().clone());
+        }
         match place.repository.resolve(&place.target()?).await? {
             Some(found) => Ok(found.digest),
             // The download has the error with similar tags.
@@ -334,204 +335,4 @@ pub(super) fn resolve(run: &Run, args: ResolveArgs) -> Result<Exit> {
     };
     output::println(shown)?;
     Ok(Exit::Ok)
-}
-
-#[derive(Debug, Subcommand)]
-pub(in crate::cli) enum ManifestCommand {
-    /// Print a manifest
-    #[command(visible_aliases = ["get", "show"])]
-    Fetch(ManifestFetchArgs),
-    /// Print the config of a manifest
-    #[command(visible_alias = "get-config")]
-    FetchConfig(FetchConfigArgs),
-}
-
-#[derive(Debug, Args)]
-pub(in crate::cli) struct ManifestFetchArgs {
-    /// Print the manifest of `registry/repository:tag` or `registry/repository@digest`
-    name: String,
-    /// Print its descriptor
-    #[arg(long)]
-    descriptor: bool,
-    /// Indent the JSON
-    #[arg(long)]
-    pretty: bool,
-    /// Write it to this file, or to stdout with `-`
-    #[arg(long, short = 'o', value_name = "FILE")]
-    output: Option<PathBuf>,
-    #[command(flatten)]
-    format: FormatArgs,
-    #[command(flatten)]
-    target: TargetArgs,
-}
-
-#[derive(Debug, Args)]
-pub(in crate::cli) struct FetchConfigArgs {
-    /// Print the config of `registry/repository:tag` or `registry/repository@digest`
-    name: String,
-    /// Print its descriptor
-    #[arg(long)]
-    descriptor: bool,
-    /// Indent the JSON
-    #[arg(long)]
-    pretty: bool,
-    /// Write it to this file, or to stdout with `-`
-    #[arg(long, short = 'o', value_name = "FILE")]
-    output: Option<PathBuf>,
-    #[command(flatten)]
-    target: TargetArgs,
-}
-
-pub(super) fn manifest(run: &Run, command: ManifestCommand) -> Result<Exit> {
-    match command {
-        ManifestCommand::Fetch(args) => manifest_fetch(run, &args),
-        ManifestCommand::FetchConfig(args) => fetch_config(run, &args),
-    }
-}
-
-fn manifest_fetch(run: &Run, args: &ManifestFetchArgs) -> Result<Exit> {
-    let printing = Printing::of_oras(&args.format, "text")?;
-    let text = args.target.reference(&args.name);
-    let place = Place::open(run, &text, &args.target.remote, Use::Read)?;
-    let manifest = run.block_on(place.manifest(run))?;
-    if printing.is_document() {
-        let content: Value = serde_json::from_slice(manifest.bytes())
-            .map_err(|error| Error::invalid("the manifest is not JSON").with_source(error))?;
-        let value = json!({
-            "reference": place.by_digest(manifest.digest()),
-            "mediaType": manifest.media_type(),
-            "digest": manifest.digest(),
-            "size": manifest.bytes().len(),
-            "content": sorted(content),
-        });
-        printing.print(String::new, &value)?;
-        return Ok(Exit::Ok);
-    }
-    if args.descriptor {
-        print_json(&manifest.descriptor(), args.pretty)?;
-        if args.output.is_none() {
-            return Ok(Exit::Ok);
-        }
-    }
-    write_document(manifest.bytes(), args.pretty, args.output.as_deref())
-}
-
-/// Returns a value with the keys of its mappings in byte order, as Go writes a map.
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Array(all) => Value::Array(all.into_iter().map(sorted).collect()),
-        Value::Object(fields) => {
-            let mut fields: Vec<(String, Value)> =
-                fields.into_iter().map(|(key, value)| (key, sorted(value))).collect();
-            fields.sort_by(|a, b| a.0.cmp(&b.0));
-            Value::Object(fields.into_iter().collect())
-        }
-        other => other,
-    }
-}
-
-fn fetch_config(run: &Run, args: &FetchConfigArgs) -> Result<Exit> {
-    let text = args.target.reference(&args.name);
-    let place = Place::open(run, &text, &args.target.remote, Use::Read)?;
-    let (config, bytes) = run.block_on(async {
-        let manifest = place.manifest(run).await?;
-        let config = manifest.document().config.clone().ok_or_else(|| {
-            Error::not_found(format!("`{}` has no config", place.by_digest(manifest.digest())))
-        })?;
-        let cap = Limits::default().config_bytes;
-        let bytes = place.repository.fetch_blob(&config, cap).await?;
-        Ok((config, bytes))
-    })?;
-    if args.descriptor {
-        print_json(&config, args.pretty)?;
-        return Ok(Exit::Ok);
-    }
-    write_document(&bytes, args.pretty, args.output.as_deref())
-}
-
-/// Writes a JSON document: the bytes as they are, or indented.
-fn write_document(bytes: &[u8], pretty: bool, path: Option<&Path>) -> Result<Exit> {
-    let indented = match pretty {
-        true => Some(indented(bytes)?),
-        false => None,
-    };
-    let shown = indented.as_deref().unwrap_or(bytes);
-    match path.filter(|path| *path != Path::new("-")) {
-        Some(path) => write_file(path, |file| file.write_all(shown))?,
-        None => output::print_content(shown)?,
-    }
-    Ok(Exit::Ok)
-}
-
-fn indented(bytes: &[u8]) -> Result<Vec<u8>> {
-    let value: Value = serde_json::from_slice(bytes)
-        .map_err(|error| Error::invalid("the content is not JSON").with_source(error))?;
-    let mut out = crate::json::to_vec_indented(&value);
-    out.push(b'\n');
-    Ok(out)
-}
-
-fn print_json(descriptor: &Descriptor, pretty: bool) -> Result<()> {
-    let plain = Descriptor::new(&descriptor.media_type, descriptor.digest.clone(), descriptor.size);
-    let bytes = crate::json::to_vec(&plain);
-    output::print_content(if pretty { indented(&bytes)? } else { bytes })
-}
-
-#[derive(Debug, Subcommand)]
-pub(in crate::cli) enum BlobCommand {
-    /// Write a blob to a file or to stdout
-    #[command(visible_alias = "get")]
-    Fetch(BlobFetchArgs),
-}
-
-#[derive(Debug, Args)]
-pub(in crate::cli) struct BlobFetchArgs {
-    /// Fetch `registry/repository@digest`
-    name: String,
-    /// Write it to this file, or to stdout with `-`
-    #[arg(long, short = 'o', value_name = "FILE", required = true)]
-    output: PathBuf,
-    #[command(flatten)]
-    target: TargetArgs,
-}
-
-pub(super) fn blob(run: &Run, command: BlobCommand) -> Result<Exit> {
-    let BlobCommand::Fetch(args) = command;
-    let text = args.target.reference(&args.name);
-    let place = Place::open(run, &text, &args.target.remote, Use::Read)?;
-    let digest = place.digest.clone().ok_or_else(|| {
-        Error::usage(format!("`{}` names no digest", args.name))
-            .with_hint("a blob is named by its digest: `REPOSITORY@sha256:…`")
-    })?;
-    let to_stdout = args.output == Path::new("-");
-    if to_stdout && io::stdout().is_terminal() {
-        return Err(Error::usage("a blob is not written to a terminal")
-            .with_hint("name a file with `--output`"));
-    }
-    run.block_on(async {
-        let blob = size_of(&place, &digest).await?;
-        let found = place.repository.fetch_blob_file(&blob).await?;
-        let fail = |error| Error::io("read blob", found.path(), error);
-        let mut from = File::open(found.path()).map_err(fail)?;
-        if to_stdout {
-            return match io::copy(&mut from, &mut io::stdout().lock()) {
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(fail(error)),
-                _ => Ok(()),
-            };
-        }
-        write_file(&args.output, |file| io::copy(&mut from, file).map(drop))
-    })?;
-    Ok(Exit::Ok)
-}
-
-/// Returns the descriptor of a blob of which only the digest is known.
-async fn size_of(place: &Place, digest: &crate::oci::Digest) -> Result<Descriptor> {
-    let size = match &place.repository {
-        AnyRepository::Registry(repository) => repository.blob_size(digest).await?,
-        AnyRepository::Layout(layout) => layout.blob_size(digest)?,
-        AnyRepository::Disk(repository) => repository.blob(digest)?.map(|blob| blob.size),
-    };
-    let size =
-        size.ok_or_else(|| Error::not_found(format!("`{}` has no blob `{digest}`", place.name)))?;
-    Ok(Descriptor::new("application/octet-stream", digest.clone(), size))
 }

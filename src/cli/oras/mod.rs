@@ -2,6 +2,7 @@
 //! The words after `oras` are parsed separately, as those after `chart`.
 
 mod commands;
+mod objects;
 mod repo;
 mod words;
 
@@ -45,10 +46,10 @@ pub(super) enum OrasCommand {
     Logout(super::login::LogoutArgs),
     /// Work with manifests
     #[command(subcommand)]
-    Manifest(commands::ManifestCommand),
+    Manifest(objects::ManifestCommand),
     /// Work with blobs
     #[command(subcommand)]
-    Blob(commands::BlobCommand),
+    Blob(objects::BlobCommand),
     /// List repositories and tags
     #[command(subcommand)]
     Repo(repo::RepoCommand),
@@ -67,8 +68,8 @@ pub(super) fn oras(run: &Run, command: OrasCommand) -> Result<Exit> {
         OrasCommand::Resolve(args) => commands::resolve(run, args),
         OrasCommand::Login(args) => super::login::login(run, args),
         OrasCommand::Logout(args) => super::login::logout(run, &args),
-        OrasCommand::Manifest(command) => commands::manifest(run, command),
-        OrasCommand::Blob(command) => commands::blob(run, command),
+        OrasCommand::Manifest(command) => objects::manifest(run, command),
+        OrasCommand::Blob(command) => objects::blob(run, command),
         OrasCommand::Repo(command) => repo::repo(run, command),
         OrasCommand::Version => super::version(),
     }

@@ -34,6 +34,7 @@ pub(crate) fn render(advice: &Advice, read_by: ReadBy) -> String {
             "give --username and --password, or --access-token"
         }
         Advice::NameCredentialsFile => "name one with --registry-config",
+        Advice::UntagByDummy => "`--dummy` moves the tag to an empty manifest and deletes that",
         Advice::NameCharts => "name the charts with `--charts` if a registry does not list them",
         Advice::Unlisted { refused_by } => {
             return unlisted(refused_by.as_deref(), "--username NAME --password-stdin");

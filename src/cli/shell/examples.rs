@@ -65,6 +65,32 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "manifest fetch",
+        &["manifest fetch registry.example.com/team/app:1.0.0 --platform linux/arm64"],
+    ),
+    ("manifest fetch-config", &["manifest fetch-config registry.example.com/team/app:1.0.0"]),
+    ("manifest push", &["manifest push registry.example.com/team/app:1.0.0,stable manifest.json"]),
+    ("manifest delete", &["manifest delete registry.example.com/team/app:1.0.0 --force"]),
+    (
+        "manifest index create",
+        &["manifest index create registry.example.com/team/app:1.0.0 amd64 arm64"],
+    ),
+    (
+        "manifest index update",
+        &["manifest index update registry.example.com/team/app:1.0.0 --add s390x"],
+    ),
+    ("blob fetch", &["blob fetch registry.example.com/team/app@sha256:… --to file.bin"]),
+    ("blob push", &["blob push registry.example.com/team/app file.bin"]),
+    ("blob delete", &["blob delete registry.example.com/team/app@sha256:… --force"]),
+    (
+        "tag",
+        &[
+            "tag registry.example.com/team/app:1.0.0 stable",
+            "tag rm registry.example.com/team/app:stable",
+        ],
+    ),
+    ("untag", &["untag registry.example.com/team/app:stable"]),
+    (
         "promote",
         &[
             "promote registry.example.com/dev/app:1.0.0 registry.example.com/prod/app:1.0.0",

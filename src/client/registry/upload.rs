@@ -18,7 +18,7 @@ use crate::{
         http::{
             error_response,
             failure::AttemptError,
-            message::{Patience, Payload, Report, Request, Response, text},
+            message::{Patience, Payload, Report, Request, Response, Strangers, text},
             redirect::{Credentials, follow, with_digest},
             retry::{Origin, Tries},
         },
@@ -116,6 +116,22 @@ impl Exists for Repository {
 }
 
 impl Repository {
+    /// Removes a blob from the repository.
+    ///
+    /// # Errors
+    /// `NotFound`; `Protocol` if the registry does not support it.
+    pub async fn delete_blob(&self, digest: &Digest) -> Result<()> {
+        let act = format!("delete blob `{digest}` of `{}/{}`", self.registry(), self.name);
+        let call = Request::new(Method::DELETE, self.url(&format!("blobs/{digest}"))?)
+            .strangers(Strangers::Refuse);
+        let cap = self.client.options().limits.answer_bytes;
+        let answer = self.client.settle(&self.ticket(Action::Delete), &act, &call, cap).await?;
+        match error_response::is_success(&answer) {
+            true => Ok(()),
+            false => Err(error_response::from_registry(self.registry(), &act, &answer)),
+        }
+    }
+
     /// Asks for the size of a blob in bytes. `None` if the registry does not have it.
     ///
     /// # Errors

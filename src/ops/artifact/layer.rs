@@ -252,6 +252,14 @@ fn directory(tar: &DirectoryTar, media_type: &str, limits: &Limits) -> Result<La
     Ok(layer)
 }
 
+/// Reads standard input as a blob.
+///
+/// # Errors
+/// `Io`.
+pub fn standard_input(media_type: &str, limits: &Limits) -> Result<Layer> {
+    stdin(limits).map(|spooled| of_spooled(spooled, media_type))
+}
+
 fn stdin(limits: &Limits) -> Result<Spooled> {
     let fail = |error| Error::new(ErrorKind::Io, "cannot read standard input").with_source(error);
     let mut spool = Spool::new(limits.memory_blob, None);

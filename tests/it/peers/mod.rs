@@ -11,6 +11,7 @@ use std::{
 mod artifacts;
 mod login;
 mod oras;
+mod oras_objects;
 mod package;
 mod plugin;
 mod registries;

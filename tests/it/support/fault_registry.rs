@@ -113,6 +113,8 @@ pub(crate) struct Registry {
     pub(crate) uploads: BTreeMap<String, Vec<u8>>,
     tokens: BTreeMap<String, Grants>,
     counter: usize,
+    /// Whether the deletion of a tag takes its manifest along.
+    pub(crate) tags_own_manifests: bool,
 }
 
 #[derive(Clone)]
@@ -129,6 +131,7 @@ impl Registry {
             blobs: BTreeMap::new(),
             manifests: BTreeMap::new(),
             tags: BTreeMap::new(),
+            tags_own_manifests: false,
             uploads: BTreeMap::new(),
             tokens: BTreeMap::new(),
             counter: 0,
@@ -337,7 +340,12 @@ impl Registry {
                     .with("oci-subject", if self.setup.referrers { subject } else { "" })
             }
             "DELETE" => {
-                if self.tags.remove(reference).is_none() {
+                let tagged = self.tags.remove(reference);
+                if let (Some(digest), true) = (&tagged, self.tags_own_manifests) {
+                    self.manifests.remove(digest);
+                    self.tags.retain(|_, other| other != digest);
+                }
+                if tagged.is_none() {
                     if self.manifests.remove(reference).is_none() {
                         return Answer::error(404, "MANIFEST_UNKNOWN");
                     }
