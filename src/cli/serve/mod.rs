@@ -12,7 +12,10 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     server::{self, Access, Anonymous, Config, Htpasswd, Open, Tls},
-    store::{Durability, disk::Disk},
+    store::{
+        Durability,
+        disk::{Disk, repository::Missing},
+    },
 };
 use chartmuseum::MuseumArgs;
 use clap::Args;
@@ -34,6 +37,10 @@ pub(super) struct ServeArgs {
     /// Store everything in this folder; default: `chartferry/registry` in the user's data folder
     #[arg(long, value_name = "DIR")]
     storage: Option<PathBuf>,
+    /// Accept manifests that name content which their repository does not have, as sparse mirrors
+    /// need it
+    #[arg(long, conflicts_with = "upstream")]
+    sparse: bool,
     /// Read users and the bcrypt hashes of their passwords from this file, again when it changes
     #[arg(long, value_name = "FILE")]
     htpasswd: Option<PathBuf>,
@@ -89,6 +96,7 @@ impl ServeArgs {
             open: if self.open { Open::Yes } else { Open::No },
             museum: self.museum.options()?,
             limits: self.museum.limits(),
+            missing: if self.sparse { Missing::Accept } else { Missing::Refuse },
             ..Config::default()
         })
     }

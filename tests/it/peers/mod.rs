@@ -9,6 +9,7 @@ use std::{
 };
 
 mod artifacts;
+mod conformance;
 mod login;
 mod oras;
 mod oras_objects;

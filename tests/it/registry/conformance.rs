@@ -1,6 +1,7 @@
 //! What the official conformance suite checks (distribution-spec, `conformance` of 2026-08-31,
 //! profile `dev` with sparse manifests), as tests of our own, those of blobs in
-//! [`super::conformance_blobs`]: its 1032 checks pass too, but need Go and a network to get it.
+//! [`super::conformance_blobs`]. The suite itself runs in `peers::conformance`, which prints the
+//! number of its checks.
 
 use super::{EMPTY, IMAGE, INDEX, Server, bytes, descriptor, digest};
 use chartferry::{
