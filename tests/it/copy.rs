@@ -89,8 +89,8 @@ async fn signature(repository: &Repository, of: &Digest, texts: &[&str]) -> Mani
 }
 
 /// A signed image of two platforms with everything that a build may attach.
-struct Fixture {
-    index: Manifest,
+pub(crate) struct Fixture {
+    pub(crate) index: Manifest,
     /// Every manifest that belongs to it.
     manifests: Vec<Manifest>,
     /// Referrers with their subjects.
@@ -100,7 +100,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    async fn push(repository: &Repository) -> Self {
+    pub(crate) async fn push(repository: &Repository) -> Self {
         let amd = artifact(repository, None, "amd64", None).await;
         let arm = artifact(repository, None, "arm64", None).await;
         let attestation = artifact(repository, None, "attestation", None).await;
@@ -132,6 +132,30 @@ impl Fixture {
         manifests.push(artifact(repository, Some(&att), "att", None).await);
         tags.push(att);
         Self { index, manifests, referrers, tags }
+    }
+
+    /// Counts what a repository has of it: manifests, entries of lists of referrers, and tags of
+    /// digests that hold their manifest.
+    pub(crate) async fn count(&self, repository: &Repository) -> (usize, usize, usize) {
+        let mut found = (0, 0, 0);
+        for manifest in &self.manifests {
+            let target = TagOrDigest::Digest(manifest.digest().clone());
+            found.0 += usize::from(repository.fetch_manifest(&target).await.is_ok());
+        }
+        for (subject, referrer) in &self.referrers {
+            let listed = repository.referrers(subject, None).await.unwrap_or_default();
+            found.1 += usize::from(listed.iter().any(|one| one.digest == *referrer));
+        }
+        for tag in &self.tags {
+            let target = TagOrDigest::Tag(tag.parse().unwrap());
+            found.2 += usize::from(matches!(repository.resolve(&target).await, Ok(Some(_))));
+        }
+        found
+    }
+
+    /// The counts of all of it.
+    pub(crate) fn whole(&self) -> (usize, usize, usize) {
+        (self.manifests.len(), self.referrers.len(), self.tags.len())
     }
 
     /// Asserts that a repository has all of it.

@@ -11,7 +11,7 @@ mod auth_login;
 mod bundle;
 mod circles;
 mod classic;
-mod copy;
+pub(crate) mod copy;
 mod directories;
 mod docs;
 mod faults;

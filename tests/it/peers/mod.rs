@@ -11,6 +11,7 @@ use std::{
 mod artifacts;
 mod conformance;
 mod login;
+mod nothing_lost;
 mod oras;
 mod oras_objects;
 mod package;
