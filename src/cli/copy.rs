@@ -15,11 +15,15 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     oci::{Digest, Platform, Tag, TagOrDigest},
-    ops::copy::{self as op, Attached, Existing, Replaces, Report, Side},
+    ops::{
+        copy::{self as op, Attached, Existing, Replaces, Report, Side},
+        registry_check::profile::Profile,
+    },
 };
 use clap::Args;
 use regex::Regex;
 use serde_json::json;
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct CopyArgs {
@@ -57,6 +61,9 @@ pub(super) struct CopyArgs {
     /// Leave a tag at the destination that refers to something else
     #[arg(long)]
     no_clobber: bool,
+    /// Use what `registry check -o json` found out about the destination's registry
+    #[arg(long, value_name = "FILE")]
+    registry_profile: Option<PathBuf>,
     /// Transfer this many blobs at once
     #[arg(long, value_name = "N", default_value_t = 8)]
     concurrency: usize,
@@ -114,6 +121,10 @@ pub(super) fn copy(run: &Run, args: CopyArgs) -> Result<Exit> {
         journal: Some(run.env.state()),
         ..op::Options::default()
     };
+    let mut options = options;
+    if let Some(path) = &args.registry_profile {
+        options.anonymous_mount = Profile::read(path)?.does("anonymousMount");
+    }
     if let Some(namespace) = args.source.strip_suffix("/**") {
         return many(&args, namespace, &options).namespace(run);
     }

@@ -38,6 +38,7 @@ mod package;
 mod plugin;
 mod pull;
 mod push;
+mod registry_check;
 mod repo;
 mod save;
 mod search;
@@ -211,6 +212,8 @@ enum RegistryCommand {
     Login(login::LoginArgs),
     /// Remove a registry's stored credentials
     Logout(login::LogoutArgs),
+    /// Find out what a registry can do
+    Check(registry_check::CheckArgs),
 }
 
 #[derive(Debug, Args)]
@@ -361,6 +364,9 @@ impl Run {
             }
             Command::Logout(Lazy(args))
             | Command::Registry(Lazy(RegistryCommand::Logout(args))) => login::logout(self, &args),
+            Command::Registry(Lazy(RegistryCommand::Check(args))) => {
+                registry_check::check(self, &args)
+            }
             Command::Repo(Lazy(command)) => repo::repo(self, command),
             Command::Museum(Lazy(command)) => museum::museum(self, command),
             Command::CmPush(Lazy(args)) => museum::cm_push(self, args),

@@ -64,6 +64,7 @@ pub use http::{
 pub use options::{HttpRedirects, Options, Persistence, PlainHosts, Scheme};
 pub use registry::{
     namespace::{Remote, Shown},
+    raw_answer::{RawAnswer, RawRequest, upload_end},
     session::{Mount, OpenUpload},
 };
 

@@ -16,6 +16,7 @@ pub mod object;
 pub mod package;
 pub mod pull;
 pub mod push;
+pub mod registry_check;
 pub mod repository;
 pub mod saved;
 pub mod show;

@@ -29,6 +29,7 @@ mod objects;
 mod peers;
 mod proofs;
 mod registry;
+mod registry_check;
 mod requests;
 mod semver;
 mod store;

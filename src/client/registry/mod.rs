@@ -8,6 +8,8 @@ pub(super) mod manifest;
 mod mount;
 pub(super) mod namespace;
 pub(super) mod partial;
+mod raw;
+pub(super) mod raw_answer;
 pub(super) mod referrers;
 pub(super) mod request;
 pub(super) mod session;

@@ -32,16 +32,30 @@ impl Repository {
         if !is_same_host || self.name == from.name {
             return Ok(Mount::Refused(None));
         }
+        self.mount_from(blob, Some(from)).await
+    }
+
+    /// Asks the registry to take a blob from any of its repositories. Few registries do.
+    ///
+    /// # Errors
+    /// As [`Self::mount`].
+    pub async fn mount_from_anywhere(&self, blob: &Descriptor) -> Result<Mount> {
+        self.mount_from(blob, None).await
+    }
+
+    async fn mount_from(&self, blob: &Descriptor, from: Option<&Self>) -> Result<Mount> {
         if self.host.mounts().known() == Some(Capability::No) {
             return Ok(Mount::Refused(None));
         }
         let mut url = self.url("blobs/uploads/")?;
-        url.query_pairs_mut()
-            .append_pair("mount", blob.digest.as_str())
-            .append_pair("from", from.name.as_str());
+        url.query_pairs_mut().append_pair("mount", blob.digest.as_str());
+        if let Some(from) = from {
+            url.query_pairs_mut().append_pair("from", from.name.as_str());
+        }
         let act = format!("mount `{}` in `{}/{}`", blob.digest, self.registry(), self.name);
         let upload = Upload::new(self, blob, Body::Bytes(Bytes::new()), act);
-        let ticket = Access { also: Some(from.name.clone()), ..self.ticket(Action::Write) };
+        let ticket =
+            Access { also: from.map(|from| from.name.clone()), ..self.ticket(Action::Write) };
         let Ok(answer) = upload.ask_as(&ticket, &Request::new(Method::POST, url)).await else {
             // Some registries refuse the token for both repositories.
             self.host.mounts().learn(Capability::No);

@@ -116,7 +116,7 @@ impl Carry<'_> {
     async fn all(&self, graph: &Graph, journal: &Journal, report: &mut Report) -> Result<()> {
         let Self { source, target, options, listener } = *self;
         let at_once = options.at_once.max(1);
-        report.blobs = copy_blobs(source, target, graph, at_once, listener, journal).await?;
+        report.blobs = copy_blobs(source, target, graph, options, listener, journal).await?;
         for group in graph.groups() {
             let stored = group.into_iter().map(|node| async move {
                 let digest = node.manifest.digest();

@@ -4,7 +4,7 @@
 use super::{
     graph::{Graph, Node},
     journal::Journal,
-    options::Side,
+    options::{Options, Side},
     report::{BlobCounts, Way},
     step::{Listener, Step},
 };
@@ -58,10 +58,11 @@ pub(super) async fn copy_blobs(
     source: Side<'_>,
     target: Side<'_>,
     graph: &Graph,
-    at_once: usize,
+    options: &Options,
     listener: Listener<'_>,
     journal: &Journal,
 ) -> Result<BlobCounts> {
+    let at_once = options.at_once.max(1);
     let assumed = match journal.is_denied() {
         true => HashSet::new(),
         false => assumed(target, graph, at_once).await,
@@ -77,10 +78,16 @@ pub(super) async fn copy_blobs(
             }
             let way = match is_assumed {
                 true => Way::There,
-                false => copy_blob(source.repository, target.repository, blob, running)
-                    .await
-                    .map_err(|error| running.fail(error))
-                    .ok()?,
+                false => copy_blob(
+                    source.repository,
+                    target.repository,
+                    blob,
+                    running,
+                    options.anonymous_mount,
+                )
+                .await
+                .map_err(|error| running.fail(error))
+                .ok()?,
             };
             journal.note(&blob.digest);
             listener(Step::Blob(blob, way));
@@ -129,6 +136,7 @@ async fn copy_blob(
     target: &AnyRepository,
     blob: &Descriptor,
     running: &Running,
+    anonymous_mount: bool,
 ) -> Result<Way> {
     if blob.size >= IN_MEMORY && target.holds_blob(blob).await? == Held::Yes {
         return Ok(Way::There);
@@ -136,6 +144,15 @@ async fn copy_blob(
     let mut opened = None;
     if let (AnyRepository::Registry(from), AnyRepository::Registry(to)) = (source, target) {
         match to.mount(blob, from).await? {
+            Mount::Done => return Ok(Way::Mounted),
+            Mount::Refused(upload) => opened = upload,
+        }
+    }
+    if let AnyRepository::Registry(to) = target
+        && anonymous_mount
+        && opened.is_none()
+    {
+        match to.mount_from_anywhere(blob).await? {
             Mount::Done => return Ok(Way::Mounted),
             Mount::Refused(upload) => opened = upload,
         }

@@ -42,6 +42,10 @@ pub struct Options {
     pub signed_names: bool,
     /// True to change nothing.
     pub dry_run: bool,
+    /// True if the destination's registry is known to mount blobs without the name of their
+    /// repository. Otherwise nothing is mounted so: a registry could give away what the client may
+    /// not read.
+    pub anonymous_mount: bool,
     /// The folder for the journal of a copy, with which the next run resumes it. None is kept
     /// without it.
     pub journal: Option<PathBuf>,
@@ -61,6 +65,7 @@ impl Default for Options {
             replaces: None,
             signed_names: false,
             dry_run: false,
+            anonymous_mount: false,
             journal: None,
         }
     }
