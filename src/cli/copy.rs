@@ -4,6 +4,7 @@ use super::{
     Run,
     artifact::place::Place,
     copy_all::Many,
+    copy_images::{self, Choice},
     shell::{
         exit::Exit,
         journal::JournalArgs,
@@ -17,6 +18,7 @@ use crate::{
     oci::{Digest, Platform, Tag, TagOrDigest},
     ops::{
         copy::{self as op, Attached, Existing, Replaces, Report, Side},
+        images::targets::Locked,
         registry_check::profile::Profile,
     },
 };
@@ -46,6 +48,18 @@ pub(super) struct CopyArgs {
     /// Copy only these platforms of an image, `os/arch[/variant]`
     #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
     platform: Vec<Platform>,
+    /// Take the container images of a chart along: those that it `declared`, `all` with those that
+    /// its values suggest, or those in a file; `-` is stdin
+    #[arg(
+        long,
+        value_name = "declared|all|FILE",
+        requires = "images_to",
+        conflicts_with = "all_tags"
+    )]
+    images: Option<Choice>,
+    /// Copy the images to `oci://host[/ns]`, each with its path and without its host
+    #[arg(long, value_name = "LOCATION", requires = "images")]
+    images_to: Option<String>,
     /// Copy all tags of the repository SRC
     #[arg(long, short = 'a')]
     all_tags: bool,
@@ -136,9 +150,25 @@ pub(super) fn copy(run: &Run, args: CopyArgs) -> Result<Exit> {
         return many(&args, &args.source, &options).repository(run);
     }
     let ends = Ends::open(run, &args.source, &args.destination, &args.sides, &args.remote)?;
+    let carried = match (&args.images, &args.images_to) {
+        (Some(choice), Some(to)) if !args.dry_run => {
+            let (source, from) = (&ends.source, &ends.from);
+            let (sides, remote) = (&args.sides, &args.remote);
+            let job = copy_images::Job { choice, to, source, from, sides, remote };
+            copy_images::carry(run, &job, &options)?
+        }
+        _ => copy_images::Carried::default(),
+    };
+    // The chart comes last, so that nobody sees it before its images.
     let report = ends.copy(run, &options)?;
     ends.note(run, &args.journal, "copy", &report);
-    conclude(run, &ends, &report, args.output, "copied", args.dry_run)
+    let told = Told { verb: "copied", dry_run: args.dry_run, images: &carried.images };
+    let exit = conclude(run, &ends, &report, args.output, &told)?;
+    if carried.failed > 0 {
+        let message = format!("{} declared images were not copied", carried.failed);
+        return Err(Error::new(ErrorKind::Partial, message));
+    }
+    Ok(exit)
 }
 
 fn many<'a>(args: &'a CopyArgs, source: &'a str, options: &'a op::Options) -> Many<'a> {
@@ -178,7 +208,8 @@ pub(super) fn promote(run: &Run, args: PromoteArgs) -> Result<Exit> {
     }
     let report = ends.copy(run, &options)?;
     ends.note(run, &args.journal, "promote", &report);
-    conclude(run, &ends, &report, args.output, "promoted", false)
+    let told = Told { verb: "promoted", dry_run: false, images: &[] };
+    conclude(run, &ends, &report, args.output, &told)
 }
 
 fn attached(all: bool) -> Attached {
@@ -278,15 +309,22 @@ fn shown(name: &str, target: Option<&TagOrDigest>) -> String {
     }
 }
 
+/// The words of a result, beside its report.
+struct Told<'a> {
+    verb: &'a str,
+    dry_run: bool,
+    images: &'a [Locked],
+}
+
 /// Prints the result and returns the exit code.
 fn conclude(
     run: &Run,
     ends: &Ends,
     report: &Report,
     format: Format,
-    verb: &str,
-    dry_run: bool,
+    told: &Told<'_>,
 ) -> Result<Exit> {
+    let (verb, dry_run) = (told.verb, told.dry_run);
     for warning in &report.warnings {
         run.talk.warn(warning);
     }
@@ -298,13 +336,20 @@ fn conclude(
     }
     let (source, destination) = (ends.shown_source(), ends.shown_target(&report.digest));
     if format == Format::Text {
-        output::print(text(report, &source, &destination, verb, dry_run))?;
+        let mut text = text(report, &source, &destination, verb, dry_run);
+        for image in told.images {
+            text.push_str(&format!("image {} -> {}\n", image.source, image.destination));
+        }
+        output::print(text)?;
     } else {
         let mut value = json!({ "source": source, "destination": destination });
         let fields = serde_json::to_value(report)
             .map_err(|error| Error::invalid("cannot write the result").with_source(error))?;
         if let (Some(value), serde_json::Value::Object(fields)) = (value.as_object_mut(), fields) {
             value.extend(fields);
+            if !told.images.is_empty() {
+                value.insert("images".to_owned(), json!(told.images));
+            }
         }
         output::print_value(format, &value)?;
     }

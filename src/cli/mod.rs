@@ -22,10 +22,12 @@ mod bundle;
 mod codefresh_token;
 mod copy;
 mod copy_all;
+mod copy_images;
 mod dependency;
 mod export;
 mod fetch;
 mod getter;
+mod images;
 mod index;
 mod lint;
 mod list;
@@ -106,6 +108,8 @@ enum Command {
     /// Get a file for Helm, as its plugin for `cm://` and `ocirepo://`
     #[command(hide = true)]
     Getter(Lazy<getter::GetterArgs>),
+    /// List the container images of charts
+    Images(Lazy<Box<images::ImagesArgs>>),
     /// Write the index.yaml of a folder of archives
     Index(Lazy<index::IndexArgs>),
     /// Save charts to one file, for places without a network
@@ -377,6 +381,7 @@ impl Run {
             Command::Copy(Lazy(args)) => copy::copy(self, *args),
             Command::Promote(Lazy(args)) => copy::promote(self, *args),
             Command::Artifact(Lazy(command)) => artifact::artifact(self, command),
+            Command::Images(Lazy(args)) => images::images(self, &args),
             Command::Manifest(Lazy(command)) => object::manifest(self, command),
             Command::Blob(Lazy(command)) => object::blob(self, command),
             Command::Tag(Lazy(args)) => object::tag::tag(self, &args),

@@ -9,6 +9,7 @@ pub mod chart_manifest;
 pub mod chartmuseum;
 pub mod copy;
 pub mod dependency;
+pub mod images;
 pub mod index;
 pub mod lint;
 pub mod lost_tags;

@@ -18,6 +18,7 @@ mod faults;
 mod fuzz;
 mod guide;
 mod hostile;
+mod images;
 mod index;
 mod layers;
 mod lost_tags;

@@ -89,6 +89,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "tag rm registry.example.com/team/app:stable",
         ],
     ),
+    ("images", &["images ./demo", "images oci://registry.example.com/charts/demo --names"]),
     ("registry check", &["registry check oci://registry.example.com/team"]),
     ("untag", &["untag registry.example.com/team/app:stable"]),
     (

@@ -120,3 +120,28 @@ fn assert_same_manifest(test: &Test, registry: &Daemon, chart: &str, version: &s
         "{chart}: created {theirs} by helm, {ours} by us"
     );
 }
+
+#[test]
+#[ignore = "needs peers"]
+fn a_check_finds_what_distribution_does_not_do() {
+    let (test, registry) = (Test::new(), Daemon::distribution_3());
+    let location = format!("{}/team", registry.oci());
+    let told = test.run(["registry", "check", &location, "-o", "json"]).anything().succeeds();
+    let report: Value = serde_json::from_str(&told.stdout).unwrap();
+    for (check, expected) in [
+        ("chart", "yes"),
+        ("artifact", "yes"),
+        ("referrers", "no"),
+        ("attach", "yes"),
+        ("parallelReferrers", "yes"),
+        ("conditionalPut", "no"),
+        ("ociTag", "no"),
+        ("mount", "yes"),
+        ("anonymousMount", "no"),
+        ("chunks", "yes"),
+        ("deleteManifest", "yes"),
+    ] {
+        assert_eq!(report["findings"][check], expected, "{check}: {report:#}");
+    }
+    assert_eq!(report["left"], serde_json::json!([]));
+}
