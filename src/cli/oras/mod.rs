@@ -1,6 +1,7 @@
 //! The commands of ORAS with its flags and texts, over the same work as chartferry's own commands.
 //! The words after `oras` are parsed separately, as those after `chart`.
 
+mod backup;
 mod commands;
 mod objects;
 mod repo;
@@ -35,6 +36,10 @@ pub(super) enum OrasCommand {
     /// Copy an artifact
     #[command(alias = "copy")]
     Cp(commands::CopyArgs),
+    /// Save tags of a repository to a folder or a tar file
+    Backup(backup::BackupArgs),
+    /// Restore the tags of a backup
+    Restore(backup::RestoreArgs),
     /// Give further tags to an artifact
     Tag(commands::TagArgs),
     /// Print the digest of an artifact
@@ -64,6 +69,8 @@ pub(super) fn oras(run: &Run, command: OrasCommand) -> Result<Exit> {
         OrasCommand::Attach(args) => commands::attach(run, args),
         OrasCommand::Discover(args) => commands::discover(run, args),
         OrasCommand::Cp(args) => commands::copy(run, args),
+        OrasCommand::Backup(args) => backup::backup(run, &args),
+        OrasCommand::Restore(args) => backup::restore(run, &args),
         OrasCommand::Tag(args) => commands::tag(run, args),
         OrasCommand::Resolve(args) => commands::resolve(run, args),
         OrasCommand::Login(args) => super::login::login(run, args),

@@ -151,3 +151,60 @@ fn single_objects_are_those_of_oras_and_so_are_the_lines() {
     differ.retain(|line| !line.starts_with(believed));
     assert!(differ.is_empty(), "{}", differ.join("\n"));
 }
+
+/// Lines of a backup without what differs from run to run: the order of transfers, and times.
+fn backup_lines(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = text
+        .lines()
+        .map(|line| line.split(" in ").next().unwrap_or(line))
+        .map(|line| line.split(" (").next().unwrap_or(line).to_owned())
+        .collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+#[ignore = "needs peers"]
+fn each_restores_what_the_other_backed_up() {
+    let pair = Pair::new();
+    for line in [
+        format!("push R:1 a.txt -a {CREATED}"),
+        format!("push R:2 b.txt -a {CREATED}"),
+        format!("attach R:1 b.txt -a {CREATED} --artifact-type a/sbom"),
+    ] {
+        assert_eq!(pair.run(true, &line).code, Some(0), "{line}");
+        assert_eq!(pair.run(false, &line).code, Some(0), "{line}");
+    }
+    for (tar, name) in [("", "folder"), (".tar", "file")] {
+        let mut told = Vec::new();
+        for theirs in [false, true] {
+            let line = format!("backup R:1,2 --include-referrers --output same{tar}");
+            let outcome = pair.run(theirs, &line);
+            assert_eq!(outcome.code, Some(0), "{outcome:?}");
+            let own = if theirs { "/theirs" } else { "/ours" };
+            told.push(backup_lines(&outcome.stdout.replace(own, "/R")));
+            let kept = format!("{}{tar}", if theirs { "by-oras" } else { "by-us" });
+            std::fs::rename(pair.test.path(format!("same{tar}")), pair.test.path(kept)).unwrap();
+        }
+        assert_eq!(told[0], told[1], "{name}");
+        // Ours restores theirs, and theirs restores ours.
+        for (theirs, input) in [(false, "by-oras"), (true, "by-us")] {
+            let line = format!("restore --input {input}{tar} R-{name}-{input}:1");
+            let repository = format!(
+                "{}/{}-{name}-{input}",
+                pair.registry.address(),
+                if theirs { "theirs" } else { "ours" }
+            );
+            let line = line.replace(&format!("R-{name}-{input}"), &repository);
+            let outcome = pair.run(theirs, &line);
+            assert_eq!(outcome.code, Some(0), "{outcome:?}");
+            assert!(outcome.stdout.contains("Pushed tag 1 with 1 referrer(s)"), "{outcome:?}");
+            let found = pair.test.run(["artifact", "discover", &format!("{repository}:1")]);
+            assert!(found.anything().succeeds().stdout.contains("a/sbom"));
+        }
+    }
+    let dry = pair.run(false, "restore --dry-run --input by-oras.tar R");
+    assert!(dry.stdout.contains("Dry run: would push tag 1 with 1 referrer(s)"), "{dry:?}");
+    let missing = pair.run(false, "backup R:9 --output none");
+    assert_eq!(missing.code, Some(5), "{missing:?}");
+}
