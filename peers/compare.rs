@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+#[path = "bench/artifact.rs"]
+mod artifact;
 #[path = "bench/index.rs"]
 mod index;
 #[path = "bench/mirror.rs"]
@@ -23,7 +25,7 @@ use std::{
 };
 use support::{Test, daemon::Daemon, list, peers, proxy::Proxy, source_tree};
 
-const USAGE: &str = "usage: peers/compare start|package|show|push|pull|all|index|parse|mirror|museum [--rounds N] [--archives N] [--entries N]… [--versions N] [--uploads N] [--against distribution|docker-registry|chartferry] [CHART-DIR…]";
+const USAGE: &str = "usage: peers/compare start|package|show|push|pull|all|index|parse|mirror|museum|artifact|copy [--rounds N] [--archives N] [--entries N]… [--versions N] [--uploads N] [--against distribution|docker-registry|chartferry] [CHART-DIR…]";
 
 fn main() -> ExitCode {
     let mut what = Vec::new();
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let (mut archives, mut entries) = (10_000, Vec::new());
     let (mut rounds, mut against, mut uploads) = (9, "distribution".to_owned(), None);
     let mut versions = None;
+    let (mut files, mut copies) = (false, false);
     // `cargo bench` adds `--bench` for the harness that this is not.
     let mut args = env::args().skip(1).filter(|arg| arg != "--bench");
     while let Some(arg) = args.next() {
@@ -39,6 +42,8 @@ fn main() -> ExitCode {
             "--archives" => archives = args.next().and_then(|n| n.parse().ok()).expect(USAGE),
             "--entries" => entries.push(args.next().and_then(|n| n.parse().ok()).expect(USAGE)),
             "all" => what.extend(["start", "package", "show", "push", "pull"].map(str::to_owned)),
+            "artifact" => files = true,
+            "copy" => copies = true,
             "museum" => uploads = uploads.or(Some(5000)),
             "--uploads" => uploads = Some(args.next().and_then(|n| n.parse().ok()).expect(USAGE)),
             "mirror" => versions = versions.or(Some(2000)),
@@ -54,8 +59,14 @@ fn main() -> ExitCode {
     if let Some(versions) = versions {
         mirror::run(versions);
     }
+    if files {
+        artifact::files(rounds.min(5));
+    }
+    if copies {
+        artifact::copies(rounds.min(3));
+    }
     if what.is_empty() {
-        if uploads.is_none() && versions.is_none() {
+        if uploads.is_none() && versions.is_none() && !files && !copies {
             println!("{USAGE}");
         }
         return ExitCode::SUCCESS;

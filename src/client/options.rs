@@ -122,6 +122,9 @@ pub struct Options {
     pub retry_after: Duration,
     /// Value of the `User-Agent` header.
     pub user_agent: String,
+    /// Headers for requests to registries. They go to no other origin, and not to a registry that
+    /// turns out to speak plain HTTP. Mark secret values as sensitive.
+    pub registry_headers: ::http::HeaderMap,
     /// Clock of the client.
     pub clock: Clock,
     /// Receiver of the client's events.
@@ -151,6 +154,7 @@ impl Default for Options {
             unreachable: None,
             retry_after: Duration::from_secs(300),
             user_agent: concat!("chartferry/", env!("CARGO_PKG_VERSION")).to_owned(),
+            registry_headers: ::http::HeaderMap::new(),
             clock: Clock::default(),
             notify: EventSink::default(),
         }

@@ -584,6 +584,33 @@ fn all_tags_are_copied_once() {
 }
 
 #[test]
+fn headers_of_one_registry_are_not_for_another() {
+    let (test, registry) = (Test::new(), Daemon::chartferry([]));
+    let address = registry.address();
+    test.file("a.txt", "one");
+    let source = format!("{address}/a:1");
+    let header = ["--header", "X-Key: secret"];
+    let push = ["artifact", "push", &source, "a.txt"];
+    test.run([&push[..], &header].concat()).anything().succeeds();
+    let words = ["copy", &source, "other.example.com/a"];
+    let refused = test.run([&words[..], &header].concat()).anything().fails(64);
+    assert!(
+        refused.stderr.contains("the headers of `--header` are for one registry"),
+        "{refused:?}"
+    );
+    let back = format!("{address}/b");
+    let words =
+        ["copy", &source, &back, "--from-header", "X-Key: one", "--to-header", "X-Key: two"];
+    test.run(words).anything().succeeds();
+    for bad in ["nothing", "a b: c", "Host: x"] {
+        let refused = test.run(["resolve", &source, "--header", bad]).anything().fails(64);
+        assert!(!refused.stderr.contains("nothing"), "a value may be secret: {refused:?}");
+    }
+    // As ORAS writes it.
+    test.run(["oras", "resolve", &source, "-H", "X-Key: secret"]).anything().succeeds();
+}
+
+#[test]
 fn every_repository_of_a_namespace_is_copied() {
     let (test, registry, other) = (Test::new(), Daemon::chartferry([]), Daemon::chartferry([]));
     let from = format!("{}/team", registry.address());

@@ -17,6 +17,7 @@ pub(in crate::cli) fn own(words: impl IntoIterator<Item = OsString>) -> Vec<OsSt
             Some("-u") => "--username",
             Some("-p") => "--password",
             Some("-d") => "--debug",
+            Some("-H") => "--header",
             Some("--identity-token") => "--password",
             Some("--identity-token-stdin") => "--password-stdin",
             Some("--no-tty") => continue,

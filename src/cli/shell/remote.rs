@@ -11,6 +11,7 @@ use crate::{
     digest::Digest,
 };
 use clap::Args;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::{
     collections::{BTreeSet, HashMap},
     io::{IsTerminal, Read},
@@ -37,6 +38,9 @@ pub(crate) struct RemoteArgs {
     /// Follow a registry's redirects of blobs from https to http, without credentials
     #[arg(long, help_heading = "Registry")]
     pub(crate) allow_http_redirects: bool,
+    /// Send this header to registries, and to no other origin
+    #[arg(long, value_name = "NAME: VALUE", help_heading = "Registry")]
+    pub(crate) header: Vec<String>,
     #[command(flatten)]
     pub(crate) transport: TransportArgs,
     #[arg(skip)]
@@ -89,6 +93,7 @@ impl RemoteArgs {
             None => self.transport.options(run)?,
         };
         options.http_redirects = http_redirects(self.allow_http_redirects);
+        options.registry_headers = headers(&self.header)?;
         options.keyring.given = given.map(|(username, password)| Given {
             credential: match username.is_empty() {
                 true => Credential::Identity(password),
@@ -108,7 +113,8 @@ impl RemoteArgs {
         &self,
         references: impl IntoIterator<Item = &'t String>,
     ) -> Result<()> {
-        if self.username.is_none() && self.password.is_none() && !self.password_stdin {
+        let named = self.username.is_some() || self.password.is_some() || self.password_stdin;
+        if !named && self.header.is_empty() {
             return Ok(());
         }
         let hosts: BTreeSet<&str> = references
@@ -120,7 +126,8 @@ impl RemoteArgs {
         let mut hosts = hosts.into_iter();
         let (Some(one), Some(other)) = (hosts.next(), hosts.next()) else { return Ok(()) };
         Err(Error::usage(format!(
-            "`--username` and `--password` are for one registry, not for `{one}` and `{other}`"
+            "{} are for one registry, not for `{one}` and `{other}`",
+            if named { "`--username` and `--password`" } else { "the headers of `--header`" }
         ))
         .with_hint("run the command once for each registry"))
     }
@@ -240,6 +247,25 @@ impl TransportArgs {
         }
         Ok(options)
     }
+}
+
+/// Reads headers, `NAME: VALUE`. Their values may be secrets.
+fn headers(lines: &[String]) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        // The value is not repeated: it may be a secret.
+        let bad = || Error::usage("`--header` is not of the form `NAME: VALUE`");
+        let (name, value) = line.split_once(':').ok_or_else(bad)?;
+        let name: HeaderName = name.trim().parse().map_err(|error| bad().with_source(error))?;
+        if matches!(name.as_str(), "host" | "content-length" | "transfer-encoding" | "connection") {
+            return Err(Error::usage(format!("`--header` cannot set `{name}`")));
+        }
+        let mut value: HeaderValue =
+            value.trim().parse().map_err(|error| bad().with_source(error))?;
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    Ok(headers)
 }
 
 /// Returns the policy for `--allow-http-redirects`.

@@ -29,6 +29,9 @@ pub(crate) struct SideArgs {
     /// Use HTTP without TLS for the source
     #[arg(long, help_heading = "Source")]
     from_plain_http: bool,
+    /// Send this header to the source's registry, and to no other origin
+    #[arg(long, value_name = "NAME: VALUE", help_heading = "Source")]
+    from_header: Vec<String>,
     /// Use this user name for the destination
     #[arg(long, value_name = "NAME", help_heading = "Destination")]
     to_username: Option<String>,
@@ -50,6 +53,9 @@ pub(crate) struct SideArgs {
     /// Use HTTP without TLS for the destination
     #[arg(long, help_heading = "Destination")]
     to_plain_http: bool,
+    /// Send this header to the destination's registry, and to no other origin
+    #[arg(long, value_name = "NAME: VALUE", help_heading = "Destination")]
+    to_header: Vec<String>,
 }
 
 /// The context and the flags of one side.
@@ -76,6 +82,7 @@ impl SideArgs {
             (&self.from_username, &self.from_password, self.from_password_stdin),
             &self.from_registry_config,
             (&self.from_ca_file, self.from_insecure, self.from_plain_http),
+            &self.from_header,
         );
         let to = one(
             run,
@@ -83,6 +90,7 @@ impl SideArgs {
             (&self.to_username, &self.to_password, self.to_password_stdin),
             &self.to_registry_config,
             (&self.to_ca_file, self.to_insecure, self.to_plain_http),
+            &self.to_header,
         );
         if !self.has_credentials() && from.is_like(&to) {
             from.remote.client(run)?;
@@ -111,6 +119,8 @@ impl SideArgs {
             || self.to_password_stdin
             || self.from_registry_config.is_some()
             || self.to_registry_config.is_some()
+            || !self.from_header.is_empty()
+            || !self.to_header.is_empty()
     }
 }
 
@@ -132,6 +142,7 @@ fn one(
     (username, password, stdin): (&Option<String>, &Option<String>, bool),
     registry_config: &Option<PathBuf>,
     (ca_file, insecure, plain_http): (&Option<PathBuf>, bool, bool),
+    header: &[String],
 ) -> OneSide {
     let mut run = run.clone();
     if registry_config.is_some() {
@@ -148,5 +159,6 @@ fn one(
     }
     remote.transport.insecure_skip_tls_verify |= insecure;
     remote.transport.plain_http |= plain_http;
+    remote.header = base.header.iter().chain(header).cloned().collect();
     OneSide { run, remote }
 }

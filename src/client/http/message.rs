@@ -37,6 +37,8 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
+    /// Headers of the user for the first origin only.
+    pub(crate) own_headers: HeaderMap,
     pub(crate) payload: Payload,
     pub(crate) patience: Patience,
     /// Name of the header for the credentials.
@@ -120,6 +122,7 @@ impl Request {
             method,
             url,
             headers: HeaderMap::new(),
+            own_headers: HeaderMap::new(),
             payload: Payload::None,
             patience: Patience::Usual,
             proof_header: AUTHORIZATION,

@@ -308,6 +308,9 @@ impl Transport {
             .client(url, call.names, hidden)?
             .request(call.method.clone(), url.clone())
             .headers(call.headers.clone());
+        if from == Origin::Registry {
+            request = request.headers(call.own_headers.clone());
+        }
         if let Some(authorization) = authorization {
             request = request.header(call.proof_header.clone(), authorization);
         }

@@ -301,6 +301,7 @@ impl Client {
     ) -> Result<StreamedResponse, AttemptError> {
         let mut call = call.clone();
         call.url = host.in_its_scheme(&call.url);
+        call.own_headers.clone_from(&self.options().registry_headers);
         // The scheme before the request: a concurrent request may detect another one.
         let speech = host.speech();
         let tried = self.transport().exchange(&call, header).await;
@@ -309,6 +310,8 @@ impl Client {
                 if call.url.set_scheme("http").is_err() {
                     return Err(fault.into());
                 }
+                // They may be secrets, and are not for a line that nobody chose.
+                call.own_headers.clear();
                 let plain = self.transport().exchange(&call, None).await;
                 match (plain, fault.kind) {
                     // A TLS server with a temporary fault answers plain HTTP with 400.

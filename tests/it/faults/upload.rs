@@ -176,6 +176,39 @@ fn an_upload_that_leads_elsewhere_takes_no_credentials_along() {
 }
 
 #[test]
+fn headers_of_the_user_go_to_the_registrys_own_origin_only() {
+    run(async {
+        let registry = FaultRegistry::start(Setup { single_post: false, ..Setup::default() }).await;
+        let other = FaultRegistry::start(Setup::default()).await;
+        let bench = Bench::with(|options| {
+            options.registry_headers.insert("x-key", "secret".parse().unwrap());
+        });
+        let repository = bench.repository(&registry);
+        push(&repository, b"at home").await.expect("pushed");
+        let at_home = registry.take();
+        assert!(at_home.iter().all(|(request, _)| request.header("x-key") == Some("secret")));
+        // An upload at another host, and a blob in another storage.
+        let location = format!("http://{}/v2/else/blobs/uploads/x?a", other.address());
+        registry
+            .fail(Fault::new("POST /blobs/", Act::Headers(vec![("location", location)])).times(2));
+        other.fail(Fault::new("PUT /blobs/uploads/", Act::Instead(Answer::new(201, ""))));
+        push(&repository, b"elsewhere").await.expect("elsewhere");
+        let elsewhere = other.take();
+        assert_eq!(elsewhere.len(), 1);
+        assert_eq!(elsewhere[0].0.header("x-key"), None);
+        let blob = Descriptor::of("t", b"at home");
+        let address = format!("http://{}/v2/x/blobs/{}", other.address(), blob.digest);
+        other.with(|other| other.hold("", b"at home".to_vec()));
+        let moved = Answer::new(307, "").with("location", &address);
+        registry.fail(Fault::new("GET /blobs/", Act::Instead(moved)));
+        repository.fetch_blob(&blob, 100).await.expect("fetched");
+        let elsewhere = other.take();
+        assert_eq!(elsewhere.len(), 1);
+        assert_eq!(elsewhere[0].0.header("x-key"), None);
+    });
+}
+
+#[test]
 fn an_upload_that_leads_nowhere_is_named() {
     run(async {
         for (location, words) in [
