@@ -328,3 +328,43 @@ fn too_many_tags_are_not_looked_at_without_force() {
         untag(&repository, "a", &tag("1"), options).await.expect("forced");
     });
 }
+
+#[test]
+fn an_attachment_names_the_manifest_of_a_platform_and_the_kind_of_its_list() {
+    let (test, registry, places) = both();
+    let place = &places[0];
+    let push = ["artifact", "push", &format!("{place}:amd"), "a.txt"];
+    let platform = ["--artifact-platform", "linux/amd64"];
+    test.run([&push[..], &platform].concat()).anything().succeeds();
+    let index = format!("{place}:all");
+    test.run(["manifest", "index", "create", &index, "amd"]).anything().succeeds();
+    let attach = |reference: &str, more: &[&str]| {
+        let words = ["artifact", "attach", reference, "a.txt", "--artifact-type", "a/b"];
+        test.run([&words[..], more].concat()).anything()
+    };
+    attach(&index, &["--platform", "linux/amd64"]).succeeds();
+    attach(&index, &["--platform", "linux/s390x"]).fails(5);
+    let listed = |reference: &str, more: &[&str]| {
+        let words = ["artifact", "discover", reference];
+        test.run([&words[..], more].concat()).anything().succeeds().stdout.contains("a/b")
+    };
+    assert!(!listed(&index, &[]));
+    assert!(listed(&index, &["--platform", "linux/amd64"]));
+    assert!(listed(&format!("{place}:amd"), &[]));
+    // The list under a tag is for clients that read no other.
+    attach(&format!("{place}:1"), &["--distribution-spec", "v1.1-referrers-tag"]).succeeds();
+    let stem = digest(&test, &format!("{place}:1")).replace(':', "-");
+    let list = test.run(["manifest", "fetch", &format!("{place}:{stem}")]).anything().succeeds();
+    assert!(list.stdout.contains("a/b"), "{list:?}");
+    attach(&format!("{place}:1"), &["--distribution-spec", "v1.1-referrers-api"]).succeeds();
+    drop(registry);
+    // A registry without lists of its own is told before anything is sent.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let without =
+        runtime.block_on(FaultRegistry::start(Setup { referrers: false, ..Setup::default() }));
+    let reference = format!("{}/a:1", without.address());
+    test.run(["artifact", "push", &reference, "a.txt"]).anything().succeeds();
+    let before = without.with(|registry| registry.manifests.len());
+    attach(&reference, &["--distribution-spec", "v1.1-referrers-api"]).fails(1);
+    assert_eq!(without.with(|registry| registry.manifests.len()), before);
+}

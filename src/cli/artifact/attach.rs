@@ -7,14 +7,15 @@ use super::{
     push::{described, export, tell},
 };
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     cli::{
         Run,
         shell::{exit::Exit, output::Format, remote::RemoteArgs},
     },
-    ops::artifact::attach as op,
+    oci::Platform,
+    ops::{any_repository::AnyRepository, artifact::attach as op, object::manifest::of_platform},
 };
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 #[derive(Debug, Args)]
@@ -27,6 +28,8 @@ pub(in crate::cli) struct AttachArgs {
     files: Vec<String>,
     #[command(flatten)]
     own: FilesArgs,
+    #[command(flatten)]
+    subject: SubjectArgs,
     /// Note this time as the artifact's creation: `now`, or RFC 3339
     #[arg(long, value_name = "now|TIME")]
     created: Option<CreatedAt>,
@@ -40,11 +43,33 @@ pub(in crate::cli) struct AttachArgs {
     remote: RemoteArgs,
 }
 
+/// Flags of the subject in both dialects.
+#[derive(Clone, Debug, Default, Args)]
+pub(in crate::cli) struct SubjectArgs {
+    /// Attach to the manifest of this platform of an index, `os/arch[/variant]`
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Platform>,
+    /// Require that the registry lists the attachment itself, or list it under a tag too
+    #[arg(long, value_enum, value_name = "API")]
+    distribution_spec: Option<ListArg>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ListArg {
+    /// The registry's own list of referrers
+    #[value(name = "v1.1-referrers-api")]
+    Api,
+    /// The list under the tag of the subject's digest
+    #[value(name = "v1.1-referrers-tag")]
+    Tag,
+}
+
 /// An attachment, whatever the dialect.
 pub(in crate::cli) struct Job<'a> {
     pub(in crate::cli) reference: &'a str,
     pub(in crate::cli) files: &'a [String],
     pub(in crate::cli) own: &'a FilesArgs,
+    pub(in crate::cli) subject: &'a SubjectArgs,
     pub(in crate::cli) created: CreatedAt,
     pub(in crate::cli) stdin: Option<&'a str>,
     pub(in crate::cli) printing: Printing,
@@ -58,6 +83,7 @@ pub(super) fn attach(run: &Run, args: AttachArgs) -> Result<Exit> {
             reference: &args.reference,
             files: &args.files,
             own: &args.own,
+            subject: &args.subject,
             created: args.created.clone().unwrap_or(CreatedAt::Epoch),
             stdin: args.name.as_deref(),
             printing: Printing::Own(args.output),
@@ -86,7 +112,19 @@ pub(in crate::cli) fn run_job(run: &Run, job: Job<'_>) -> Result<Exit> {
     let read = job.own.read(run, job.files, &job.created, options)?;
     let (subject, artifact) = run.block_on(async {
         // The subject is read whole: its descriptor must not depend on what a HEAD says.
-        let subject = place.manifest(run).await?.descriptor();
+        let mut subject = place.manifest(run).await?;
+        if let Some(platform) = &job.subject.platform {
+            subject = of_platform(&place.repository, subject, platform).await?.0;
+        }
+        let subject = subject.descriptor();
+        let list = job.subject.distribution_spec;
+        if let (AnyRepository::Registry(registry), Some(ListArg::Api)) = (&place.repository, list)
+            && registry.listed_referrers(&subject.digest).await?.is_none()
+        {
+            let message = format!("the registry of `{}` lists no referrers itself", place.name);
+            return Err(Error::new(ErrorKind::Protocol, message)
+                .with_hint("nothing was sent; without the flag, the list is kept under a tag"));
+        }
         if read.parts.layers.is_empty() {
             job.printing.progress("Uploading empty artifact");
         }
@@ -99,6 +137,9 @@ pub(in crate::cli) fn run_job(run: &Run, job: Job<'_>) -> Result<Exit> {
             &|step| tell(&job.printing, step),
         )
         .await?;
+        if let (AnyRepository::Registry(registry), Some(ListArg::Tag)) = (&place.repository, list) {
+            registry.list_under_tag(&artifact.manifest).await?;
+        }
         place.finish().await?;
         Ok((subject, artifact))
     })?;

@@ -11,8 +11,11 @@ use crate::{
         Run,
         shell::{exit::Exit, output::Format, remote::RemoteArgs},
     },
-    oci::Descriptor,
-    ops::artifact::discover::{self as op, MAX_DEPTH, Referrer},
+    oci::{Descriptor, Platform},
+    ops::{
+        artifact::discover::{self as op, MAX_DEPTH, Referrer},
+        object::manifest::of_platform,
+    },
 };
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -28,6 +31,9 @@ pub(in crate::cli) struct DiscoverArgs {
     /// List what is attached to attachments to this depth
     #[arg(long, value_name = "N")]
     depth: Option<usize>,
+    /// List what is attached to the manifest of this platform of an index
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Platform>,
     /// Write the result in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]
     output: Format,
@@ -40,6 +46,7 @@ pub(in crate::cli) struct Job<'a> {
     pub(in crate::cli) reference: &'a str,
     pub(in crate::cli) artifact_type: Option<&'a str>,
     pub(in crate::cli) depth: Option<usize>,
+    pub(in crate::cli) platform: Option<&'a Platform>,
     pub(in crate::cli) printing: Printing,
     pub(in crate::cli) remote: &'a RemoteArgs,
 }
@@ -51,6 +58,7 @@ pub(super) fn discover(run: &Run, args: DiscoverArgs) -> Result<Exit> {
             reference: &args.reference,
             artifact_type: args.artifact_type.as_deref(),
             depth: args.depth,
+            platform: args.platform.as_ref(),
             printing: Printing::Own(args.output),
             remote: &args.remote,
         },
@@ -62,7 +70,11 @@ pub(in crate::cli) fn run_job(run: &Run, job: Job<'_>) -> Result<Exit> {
     let place = Place::open(run, job.reference, job.remote, Use::Read)?;
     let depth = job.depth.unwrap_or(MAX_DEPTH).min(MAX_DEPTH);
     let (subject, referrers) = run.block_on(async {
-        let subject = place.manifest(run).await?.descriptor();
+        let mut subject = place.manifest(run).await?;
+        if let Some(platform) = job.platform {
+            subject = of_platform(&place.repository, subject, platform).await?.0;
+        }
+        let subject = subject.descriptor();
         let kind = job.artifact_type;
         let found = op::discover(&place.repository, &subject.digest, kind, depth).await?;
         Ok((subject, found))

@@ -5,7 +5,7 @@ use crate::{
     cli::{
         Run,
         artifact::{
-            attach,
+            attach::{self, SubjectArgs},
             dialect::{FormatArgs, Printing},
             discover,
             files::{CreatedAt, FilesArgs},
@@ -145,6 +145,8 @@ pub(in crate::cli) struct AttachArgs {
     #[command(flatten)]
     own: FilesArgs,
     #[command(flatten)]
+    subject: SubjectArgs,
+    #[command(flatten)]
     format: FormatArgs,
     #[command(flatten)]
     target: TargetArgs,
@@ -157,6 +159,7 @@ pub(super) fn attach(run: &Run, args: AttachArgs) -> Result<Exit> {
             reference: &args.target.reference(&args.name),
             files: &args.files,
             own: &args.own,
+            subject: &args.subject,
             created: CreatedAt::Now,
             stdin: None,
             printing: Printing::of_oras(&args.format, "text")?,
@@ -175,6 +178,9 @@ pub(in crate::cli) struct DiscoverArgs {
     /// List attachments to this depth
     #[arg(long, value_name = "N")]
     depth: Option<usize>,
+    /// List what is attached to the manifest of this platform of an index
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Platform>,
     #[command(flatten)]
     format: FormatArgs,
     #[command(flatten)]
@@ -188,6 +194,7 @@ pub(super) fn discover(run: &Run, args: DiscoverArgs) -> Result<Exit> {
             reference: &args.target.reference(&args.name),
             artifact_type: args.artifact_type.as_deref(),
             depth: args.depth,
+            platform: args.platform.as_ref(),
             printing: Printing::of_oras(&args.format, "tree")?,
             remote: &args.target.remote,
         },

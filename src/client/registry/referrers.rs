@@ -131,10 +131,17 @@ impl Repository {
             self.host.does_list_referrers(&self.name);
             return Ok(());
         }
-        let mut entry = manifest.descriptor();
-        entry.artifact_type = manifest.document().effective_artifact_type().map(str::to_owned);
-        entry.annotations = manifest.document().annotations.clone();
-        self.change_index(&subject.digest, &Change::Add(Box::new(entry))).await
+        self.change_index(&subject.digest, &Change::Add(Box::new(entry_of(manifest)))).await
+    }
+
+    /// Adds a manifest to the list of its subject's referrers under a tag, whether or not the
+    /// registry keeps a list itself. Old clients read only that tag.
+    ///
+    /// # Errors
+    /// `Conflict` if the list does not keep it; any error of the registry.
+    pub async fn list_under_tag(&self, manifest: &Manifest) -> Result<()> {
+        let Some(subject) = manifest.document().subject.as_ref() else { return Ok(()) };
+        self.change_index(&subject.digest, &Change::Add(Box::new(entry_of(manifest)))).await
     }
 
     /// Removes a deleted manifest from the list of its subject's referrers, if the registry keeps
@@ -192,6 +199,14 @@ impl Repository {
             "other clients write the same list; run the command again when they are done",
         ))
     }
+}
+
+/// Returns the entry of a referrer in a list.
+fn entry_of(manifest: &Manifest) -> Descriptor {
+    let mut entry = manifest.descriptor();
+    entry.artifact_type = manifest.document().effective_artifact_type().map(str::to_owned);
+    entry.annotations = manifest.document().annotations.clone();
+    entry
 }
 
 /// Change of an index of referrers.
