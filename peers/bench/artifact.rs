@@ -46,10 +46,10 @@ struct Sample {
 
 fn sample(test: &Test, line: &Line) -> Sample {
     let peak = test.path("peak");
-    let mut command = Command::new("time");
+    let mut command = Command::new("/usr/bin/time");
     command.arg("-f").arg("%M").arg("-o").arg(&peak).arg(&line.program).args(&line.words);
     test.environment(&mut command);
-    command.current_dir(test.root()).stdin(Stdio::null()).stdout(Stdio::null());
+    command.current_dir(test.path(".")).stdin(Stdio::null()).stdout(Stdio::null());
     let started = Instant::now();
     let output = command.stderr(Stdio::piped()).output().expect("GNU time runs");
     let wall = started.elapsed().as_secs_f64() * 1000.0;
@@ -230,7 +230,7 @@ fn small_copies(test: &Test, name: &str, source: &str, target: &str) {
             Line::peer("oras", &["cp", "-r", "--from-plain-http", "--to-plain-http", &from, &to])
         })
         .collect();
-    let words = ["repo", "copy", "--referrers", "--digest-tags", &many, &three];
+    let words = ["repo", "copy", "--referrers", &many, &three];
     let regctl = [Line::peer("regctl", &words)];
     let total = |lines: &[Line]| lines.iter().map(|line| sample(test, line).wall).sum::<f64>();
     let (ours, again, oras, regctl) = (total(&ours), total(&again), total(&oras), total(&regctl));

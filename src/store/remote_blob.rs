@@ -14,8 +14,8 @@ use std::{
 use tokio::sync::{mpsc, watch};
 
 /// Pieces that are read ahead of the sender. A piece has at most about 400 KiB, so that a blob in
-/// transfer holds about 3 MiB, while one side may pause for a moment without stopping the other.
-const AHEAD: usize = 8;
+/// transfer holds about 2 MiB, while one side may pause for a moment without stopping the other.
+const AHEAD: usize = 4;
 
 /// A blob that is read from any offset.
 pub trait ReadBlob: Send {

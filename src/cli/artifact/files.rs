@@ -41,7 +41,7 @@ pub(in crate::cli) struct FilesArgs {
     #[arg(long)]
     pub(in crate::cli) disable_path_validation: bool,
     /// Send this many blobs at once
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 16)]
     pub(in crate::cli) concurrency: usize,
     /// Write the manifest to this file too
     #[arg(long, value_name = "FILE")]

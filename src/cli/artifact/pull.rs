@@ -69,7 +69,7 @@ pub(in crate::cli) struct PullArgs {
     #[arg(long, value_name = "BYTES")]
     max_unpacked: Option<u64>,
     /// Download this many layers at once
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 8)]
     concurrency: usize,
     /// Write the result in this format
     #[arg(long, short = 'o', value_enum, default_value_t)]

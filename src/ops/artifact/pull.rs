@@ -20,7 +20,7 @@ use flate2::bufread::MultiGzDecoder;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Write as _},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -173,6 +173,10 @@ pub async fn pull<R: Fetch>(
     Ok(report)
 }
 
+/// Bytes up to which a file is held in memory while it is downloaded. A larger one goes through a
+/// file, which a later run can resume.
+const IN_MEMORY: u64 = crate::limits::MIB;
+
 /// The layers of a pull.
 struct Choice {
     /// The layers to write, with their names.
@@ -265,9 +269,21 @@ async fn fetch<R: Fetch>(
     place: PathBuf,
     left: &Arc<AtomicU64>,
 ) -> Result<Made> {
-    // The store compares the digest before anything is unpacked.
-    let blob = repository.fetch_blob_file(layer).await?;
     let is_folder = layer.annotations.get(UNPACK).is_some_and(|value| value == "true");
+    // The store compares the digest before anything is unpacked.
+    if layer.size <= IN_MEMORY && !is_folder {
+        spend(left, layer.size)?;
+        let bytes = repository.fetch_blob(layer, IN_MEMORY).await?;
+        let layer = layer.clone();
+        return blocking(move || {
+            let fail = |error| Error::io("write file", &place, error);
+            File::create_new(&place).and_then(|mut file| file.write_all(&bytes)).map_err(fail)?;
+            set_mode(&place, &layer)?;
+            Ok(Made { path: place, is_folder })
+        })
+        .await;
+    }
+    let blob = repository.fetch_blob_file(layer).await?;
     let (title, layer, left) = (title.to_owned(), layer.clone(), Arc::clone(left));
     blocking(move || {
         let path = if is_folder {

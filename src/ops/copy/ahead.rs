@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Result,
     oci::{Descriptor, Digest, Manifest, Tag, TagOrDigest, media},
-    store::{Fetch, Referrers},
+    store::Fetch,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -106,11 +106,12 @@ impl Ahead {
     pub(super) async fn referrers(
         &mut self,
         source: Side<'_>,
+        tags: &DigestTags,
         subject: &Digest,
     ) -> Result<Vec<Descriptor>> {
         match self.referrers.remove(subject) {
             Some(found) => found,
-            None => source.repository.referrers(subject, None).await,
+            None => tags.referrers(source, subject).await,
         }
     }
 
@@ -156,7 +157,7 @@ fn ask<'a>(source: Side<'a>, tags: &'a DigestTags, question: Question) -> BoxFut
                 Answer::Manifest(target, Box::new(found))
             }
             Question::Referrers(subject) => {
-                let found = source.repository.referrers(&subject, None).await;
+                let found = tags.referrers(source, &subject).await;
                 Answer::Referrers(subject, found)
             }
             Question::DigestTags(digest) => {

@@ -5,10 +5,17 @@
 use super::options::Side;
 use crate::{
     Error, ErrorKind, Result,
-    oci::{Digest, Tag, TagOrDigest},
-    store::{Resolve, Tags},
+    oci::{Descriptor, Digest, Tag, TagOrDigest},
+    ops::any_repository::AnyRepository,
+    store::{Referrers as _, Resolve, Tags},
 };
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 /// Hexadecimal digits of a digest in such a tag. Those of a SHA-512 are cut, so that they fit.
 const DIGITS: usize = 64;
@@ -53,7 +60,12 @@ const AFTER: usize = 100;
 
 /// The tags of a repository that are made of digests.
 #[derive(Clone, Debug)]
-pub struct DigestTags(Known);
+pub struct DigestTags {
+    known: Known,
+    /// True once the registry is known to keep no lists of referrers. Its manifests exist, so a 404
+    /// cannot mean that the repository is missing.
+    listless: Arc<AtomicBool>,
+}
 
 #[derive(Clone, Debug)]
 enum Known {
@@ -71,8 +83,8 @@ impl DigestTags {
     pub async fn list(source: Side<'_>) -> Result<Self> {
         let tags = match source.repository.tags_within(PAGES).await {
             Ok(Some(tags)) => tags,
-            Ok(None) => return Ok(Self(Known::Unlisted)),
-            Err(error) if has_no_list(&error) => return Ok(Self(Known::Unlisted)),
+            Ok(None) => return Ok(Self::of_known(Known::Unlisted)),
+            Err(error) if has_no_list(&error) => return Ok(Self::of_known(Known::Unlisted)),
             Err(error) => return Err(error),
         };
         Ok(Self::among(tags))
@@ -88,13 +100,37 @@ impl DigestTags {
                 all.entry(tag.as_str().to_owned()).or_default();
             }
         }
-        Self(Known::Listed(all))
+        Self::of_known(Known::Listed(all))
+    }
+
+    fn of_known(known: Known) -> Self {
+        Self { known, listless: Arc::default() }
+    }
+
+    /// Returns the referrers that the repository itself lists. Those of a list under a tag come by
+    /// [`Self::list_of`].
+    pub(super) async fn referrers(
+        &self,
+        source: Side<'_>,
+        subject: &Digest,
+    ) -> Result<Vec<Descriptor>> {
+        match source.repository {
+            AnyRepository::Registry(_) if self.listless.load(Ordering::Relaxed) => Ok(Vec::new()),
+            AnyRepository::Registry(registry) => {
+                let listed = registry.listed_referrers(subject).await?;
+                if listed.is_none() {
+                    self.listless.store(true, Ordering::Relaxed);
+                }
+                Ok(listed.unwrap_or_default())
+            }
+            other => other.referrers(subject, None).await,
+        }
     }
 
     /// Returns the tags of a digest.
     pub(super) async fn of(&self, source: Side<'_>, digest: &Digest) -> Result<Vec<Tag>> {
         let stem = stem(digest);
-        match &self.0 {
+        match &self.known {
             Known::Listed(all) => Ok(all.get(&stem).cloned().unwrap_or_default()),
             Known::Unlisted => {
                 let mut found = Vec::new();
@@ -113,7 +149,7 @@ impl DigestTags {
     /// Returns the number of a digest's tags, the list of its referrers among them, as far as they
     /// are listed.
     pub fn count_of(&self, digest: &Digest) -> usize {
-        match &self.0 {
+        match &self.known {
             Known::Listed(all) => {
                 let stem = stem(digest);
                 all.get(&stem).map_or(0, |tags| tags.len().max(1))
@@ -125,7 +161,7 @@ impl DigestTags {
     /// Returns the tag of a digest's list of referrers, if it may exist.
     pub(super) fn list_of(&self, digest: &Digest) -> Option<Tag> {
         let stem = stem(digest);
-        match &self.0 {
+        match &self.known {
             Known::Listed(all) if !all.contains_key(&stem) => None,
             Known::Listed(_) | Known::Unlisted => stem.parse().ok(),
         }

@@ -244,7 +244,7 @@ impl Reader<'_> {
     /// Adds the referrers of a manifest: those of the registry's list, and those of the list that
     /// clients keep under a tag, which a registry that gained the list may not have.
     async fn referrers(&mut self, subject: &Digest, depth: usize) -> Result<()> {
-        let mut listed = self.ahead.referrers(self.source, subject).await?;
+        let mut listed = self.ahead.referrers(self.source, self.tags, subject).await?;
         if let Some(tag) = self.tags.list_of(subject) {
             listed.extend(self.tagged_list(&tag, subject).await?);
         }
