@@ -21,17 +21,13 @@ mod artifact;
 mod bundle;
 mod codefresh_token;
 mod copy;
-mod copy_all;
-mod copy_images;
 mod dependency;
 mod export;
 mod fetch;
-mod getter;
 mod images;
 mod index;
 mod lint;
 mod list;
-mod login;
 mod mirror;
 mod museum;
 mod object;
@@ -40,7 +36,7 @@ mod package;
 mod plugin;
 mod pull;
 mod push;
-mod registry_check;
+mod registry;
 mod repo;
 mod save;
 mod search;
@@ -91,9 +87,9 @@ enum Command {
     #[command(disable_help_flag = true)]
     Chart(ChartArgs),
     /// Sign in to a registry
-    Login(Lazy<login::LoginArgs>),
+    Login(Lazy<registry::login::LoginArgs>),
     /// Remove a registry's stored credentials
-    Logout(Lazy<login::LogoutArgs>),
+    Logout(Lazy<registry::login::LogoutArgs>),
     /// Sign in to and out of registries
     #[command(subcommand)]
     Registry(Lazy<RegistryCommand>),
@@ -107,7 +103,7 @@ enum Command {
     CmPush(Lazy<museum::CmPushArgs>),
     /// Get a file for Helm, as its plugin for `cm://` and `ocirepo://`
     #[command(hide = true)]
-    Getter(Lazy<getter::GetterArgs>),
+    Getter(Lazy<plugin::getter::GetterArgs>),
     /// List the container images of charts
     Images(Lazy<Box<images::ImagesArgs>>),
     /// Write the index.yaml of a folder of archives
@@ -213,11 +209,11 @@ struct ChartCli {
 #[derive(Debug, Subcommand)]
 enum RegistryCommand {
     /// Sign in to a registry
-    Login(login::LoginArgs),
+    Login(registry::login::LoginArgs),
     /// Remove a registry's stored credentials
-    Logout(login::LogoutArgs),
+    Logout(registry::login::LogoutArgs),
     /// Find out what a registry can do
-    Check(registry_check::CheckArgs),
+    Check(registry::check::CheckArgs),
 }
 
 #[derive(Debug, Args)]
@@ -364,17 +360,19 @@ impl Run {
             Command::Verb(verb) => self.verb(verb),
             Command::Chart(_) => unreachable!("`parse` puts the verb in its place"),
             Command::Login(Lazy(args)) | Command::Registry(Lazy(RegistryCommand::Login(args))) => {
-                login::login(self, args)
+                registry::login::login(self, args)
             }
             Command::Logout(Lazy(args))
-            | Command::Registry(Lazy(RegistryCommand::Logout(args))) => login::logout(self, &args),
+            | Command::Registry(Lazy(RegistryCommand::Logout(args))) => {
+                registry::login::logout(self, &args)
+            }
             Command::Registry(Lazy(RegistryCommand::Check(args))) => {
-                registry_check::check(self, &args)
+                registry::check::check(self, &args)
             }
             Command::Repo(Lazy(command)) => repo::repo(self, command),
             Command::Museum(Lazy(command)) => museum::museum(self, command),
             Command::CmPush(Lazy(args)) => museum::cm_push(self, args),
-            Command::Getter(Lazy(args)) => getter::getter(self, &args),
+            Command::Getter(Lazy(args)) => plugin::getter::getter(self, &args),
             Command::Index(Lazy(args)) => index::index(self, &args),
             Command::Bundle(Lazy(command)) => bundle::bundle(self, command),
             Command::Mirror(Lazy(args)) => mirror::mirror(self, *args),

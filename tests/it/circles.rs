@@ -14,7 +14,7 @@ const ACCEPTED: &[(&str, usize)] = &[
     ("chart/decode.rs", 2),
     ("cli/fetch.rs", 2),
     ("cli/index/mod.rs", 2),
-    ("cli/login.rs", 2),
+    ("cli/shell/remote.rs", 2),
     ("cli/mirror/mod.rs", 2),
     ("cli/mod.rs", 3),
     ("client/mod.rs", 7),

@@ -263,6 +263,13 @@ pub(in crate::cli) fn update_job(run: &Run, job: &Job<'_>, args: &ChangeArgs) ->
             artifact_type: args.artifact_type.clone(),
             ..op::Changes::default()
         };
+        for digest in &removed {
+            if !index.document().manifests().iter().any(|entry| entry.digest == *digest) {
+                let message = format!("{digest} does not exist in the index {named}");
+                return Err(Error::usage(message));
+            }
+            job.tell(&format!("Removed   {digest}"))?;
+        }
         for text in &args.add {
             let entry = job.entry(&place, text).await?;
             job.tell(&format!("Added     {} {text}", entry.digest))?;
@@ -274,9 +281,6 @@ pub(in crate::cli) fn update_job(run: &Run, job: &Job<'_>, args: &ChangeArgs) ->
             changes.merge.push(other);
         }
         let changed = op::update(&index, changes)?;
-        for digest in &removed {
-            job.tell(&format!("Removed   {digest}"))?;
-        }
         job.tell(&format!("Updated   {}", changed.digest()))?;
         let tags: Vec<Tag> = place.tags.iter().chain(&args.tag).cloned().collect();
         job.conclude(run, &place, &changed, &tags).await

@@ -283,6 +283,9 @@ pub(in crate::cli) struct TagArgs {
     /// Add these tags
     #[arg(required = true)]
     tags: Vec<String>,
+    /// Set this many tags at once; they are set in their order
+    #[arg(long, value_name = "N")]
+    concurrency: Option<usize>,
     #[command(flatten)]
     target: TargetArgs,
 }

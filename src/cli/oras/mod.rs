@@ -46,9 +46,9 @@ pub(super) enum OrasCommand {
     #[command(alias = "digest")]
     Resolve(commands::ResolveArgs),
     /// Sign in to a registry
-    Login(super::login::LoginArgs),
+    Login(super::registry::login::LoginArgs),
     /// Remove a registry's stored credentials
-    Logout(super::login::LogoutArgs),
+    Logout(super::registry::login::LogoutArgs),
     /// Work with manifests
     #[command(subcommand)]
     Manifest(objects::ManifestCommand),
@@ -73,8 +73,8 @@ pub(super) fn oras(run: &Run, command: OrasCommand) -> Result<Exit> {
         OrasCommand::Restore(args) => backup::restore(run, &args),
         OrasCommand::Tag(args) => commands::tag(run, args),
         OrasCommand::Resolve(args) => commands::resolve(run, args),
-        OrasCommand::Login(args) => super::login::login(run, args),
-        OrasCommand::Logout(args) => super::login::logout(run, &args),
+        OrasCommand::Login(args) => super::registry::login::login(run, args),
+        OrasCommand::Logout(args) => super::registry::login::logout(run, &args),
         OrasCommand::Manifest(command) => objects::manifest(run, command),
         OrasCommand::Blob(command) => objects::blob(run, command),
         OrasCommand::Repo(command) => repo::repo(run, command),

@@ -11,7 +11,7 @@ use crate::{
         },
         shell::{exit::Exit, remote::RemoteArgs},
     },
-    oci::{Reference, RepositoryName},
+    oci::{Digest, Reference, RepositoryName},
     store::Tags,
 };
 use clap::{Args, Subcommand};
@@ -64,7 +64,15 @@ pub(super) fn repo(run: &Run, command: RepoCommand) -> Result<Exit> {
             let client = args.remote.client(run)?;
             let all = run.block_on(client.catalog(&registry))?;
             let names = below(&all, namespace.as_ref(), args.last.as_deref());
-            let value = json!({ "registry": registry.to_string(), "repositories": names });
+            // As in ORAS, only the text leaves the namespace out.
+            let whole: Vec<String> = names
+                .iter()
+                .map(|name| match &namespace {
+                    Some(namespace) => format!("{namespace}/{name}"),
+                    None => name.clone(),
+                })
+                .collect();
+            let value = json!({ "registry": registry.to_string(), "repositories": whole });
             printing.print(|| lines(&names), &value)?;
             Ok(Exit::Ok)
         }
@@ -89,7 +97,8 @@ fn tags(run: &Run, args: &RepoTagsArgs) -> Result<Exit> {
         tags.retain(|tag| tag > last);
     }
     if args.exclude_digest_tags {
-        tags.retain(|tag| !tag.starts_with("sha256-") && !tag.starts_with("sha512-"));
+        // As in ORAS: a tag that is a digest once its first dash is read as a colon.
+        tags.retain(|tag| tag.replacen('-', ":", 1).parse::<Digest>().is_err());
     }
     printing.print(|| lines(&tags), &json!({ "tags": tags }))?;
     Ok(Exit::Ok)

@@ -2,7 +2,7 @@
 
 use crate::{
     Error, ErrorKind, Result,
-    cli::{Run, login::ask_secret},
+    cli::{Run, registry::login::ask_secret},
     client::{
         Client, ClientEvent, Credential, CredentialSource, EventSink, Given, HttpRedirects,
         Identity, Keyring, Options, PlainHosts, Proxies, Scheme, Secret, Surroundings, Trust,

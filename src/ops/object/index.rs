@@ -71,7 +71,8 @@ pub struct Changes {
     pub artifact_type: Option<String>,
 }
 
-/// Returns the changed index. Its own fields, such as annotations, stay.
+/// Returns the changed index. Its own fields, such as annotations, stay. As in ORAS, entries are
+/// removed before others are added and merged.
 ///
 /// # Errors
 /// `Usage` for what is no index, and for the removal of an entry that is not there.
@@ -85,17 +86,17 @@ pub fn update(index: &Manifest, changes: Changes) -> Result<Manifest> {
             return Err(Error::usage(format!("`{}` is no index to merge", other.digest())));
         }
     }
-    let merged = changes.merge.iter().flat_map(|other| other.document().manifests().to_vec());
-    for entry in changes.add.into_iter().chain(merged) {
-        if !entries.iter().any(|known| known.digest == entry.digest) {
-            entries.push(entry);
-        }
-    }
     for digest in &changes.remove {
         let before = entries.len();
         entries.retain(|entry| entry.digest != *digest);
         if entries.len() == before {
             return Err(Error::usage(format!("the index has no entry {digest} to remove")));
+        }
+    }
+    let merged = changes.merge.iter().flat_map(|other| other.document().manifests().to_vec());
+    for entry in changes.add.into_iter().chain(merged) {
+        if !entries.iter().any(|known| known.digest == entry.digest) {
+            entries.push(entry);
         }
     }
     document.manifests = Some(entries);

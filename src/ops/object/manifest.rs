@@ -146,8 +146,20 @@ pub(super) async fn platform_of<R: Fetch>(
     let Some(config) = config else { return Ok(None) };
     let bytes = repository.fetch_blob(config, MAX_CONFIG).await?;
     // A config that is no JSON names nothing.
-    let config = serde_json::from_slice(&bytes).unwrap_or_default();
-    Ok(Platform::of_json(&config).map(|platform| platform.to_json()))
+    let config: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    if Platform::of_json(&config).is_none() {
+        return Ok(None);
+    }
+    // The fields and their order are those of Go's struct.
+    let mut platform = serde_json::Map::new();
+    for field in ["architecture", "os", "os.version", "os.features", "variant"] {
+        let value = &config[field];
+        let is_empty = value.as_str() == Some("") || value.as_array().is_some_and(Vec::is_empty);
+        if !value.is_null() && !is_empty {
+            platform.insert(field.to_owned(), value.clone());
+        }
+    }
+    Ok(Some(platform.into()))
 }
 
 /// JSON without two equal keys in one object. Readers would disagree on which of the two counts.

@@ -63,16 +63,22 @@ pub async fn untag<R: Fetch + Push + Resolve + Tags>(
     let digest = manifest.digest().clone();
     let others = others(repository, name, tag, &digest, options.force).await?;
     match options.means {
-        Means::Tag => repository.delete(&target).await.map_err(|error| unsupported(error, name))?,
+        Means::Tag => match repository.delete(&target).await {
+            // The tag existed; a deletion that is sent again after a lost answer finds none.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            other => other.map_err(|error| unsupported(error, name))?,
+        },
         Means::Dummy => replace_and_delete(repository, name, tag).await?,
     }
-    if repository.resolve(&target).await?.is_some() {
+    if matches!(repository.resolve(&target).await, Ok(Some(_))) {
         let message =
             format!("the registry accepted the removal, but `{name}:{tag}` is still there");
         return Err(Error::new(ErrorKind::Protocol, message));
     }
     let by_digest = TagOrDigest::Digest(digest.clone());
-    if repository.resolve(&by_digest).await?.is_some() {
+    // Anything but a clear yes puts the manifest back.
+    // A PUT by digest changes nothing if it stayed.
+    if matches!(repository.resolve(&by_digest).await, Ok(Some(_))) {
         return Ok(Untagged { digest, was_put_back: false, restored: Vec::new() });
     }
     let restore = async {

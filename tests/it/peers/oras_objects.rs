@@ -105,6 +105,8 @@ const LINES: &[&str] = &[
     "manifest index update R:ix --add amd",
     "manifest index update R:ix --remove sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
     "manifest index update R:ix --remove nonsense",
+    "repo tags R --exclude-digest-tags",
+    "tag --concurrency 2 R:ix one",
     "manifest index update R:none --merge iy",
     "manifest index update R:none --artifact-type a/b -o -",
     "manifest fetch R:none",

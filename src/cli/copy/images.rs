@@ -1,7 +1,7 @@
 //! `copy --images`: the container images of a chart come along, each by the digest that its tag has
 //! now.
 
-use super::{
+use crate::cli::{
     Run,
     artifact::place::Place,
     shell::{remote::RemoteArgs, side_flags::SideArgs},

@@ -8,7 +8,9 @@
 //! legacy format, which Helm 3 and 4 both load. One v1 file makes Helm 3 load no plugin at all
 //! (helm.md 6).
 
-use super::{
+pub(super) mod getter;
+
+use crate::cli::{
     Run,
     shell::{exit::Exit, output},
 };
@@ -25,7 +27,7 @@ use std::{
 };
 
 #[derive(Debug, Subcommand)]
-pub(super) enum PluginCommand {
+pub(in crate::cli) enum PluginCommand {
     /// Install the plugins `chart` and `chart-getter` in Helm's plugin folder
     Install,
     /// Remove the plugins
@@ -44,7 +46,7 @@ struct Kind {
 const VERBS: Kind = Kind { name: "chart", call: "chartferry chart" };
 const GETTER: Kind = Kind { name: "chart-getter", call: "chartferry getter" };
 
-pub(super) fn plugin(run: &Run, command: PluginCommand) -> Result<Exit> {
+pub(in crate::cli) fn plugin(run: &Run, command: PluginCommand) -> Result<Exit> {
     let folder = |kind: Kind| run.env.plugins().join(kind.name);
     match command {
         PluginCommand::Install => {

@@ -1,6 +1,6 @@
 //! The command `registry check`.
 
-use super::{
+use crate::cli::{
     Run,
     shell::{
         exit::Exit,
@@ -20,7 +20,7 @@ use std::time::SystemTime;
 use tokio::sync::Notify;
 
 #[derive(Debug, Args)]
-pub(super) struct CheckArgs {
+pub(in crate::cli) struct CheckArgs {
     /// Check the registry with repositories of its own below `oci://host[/ns]`
     #[arg(value_name = "LOCATION")]
     location: String,
@@ -31,7 +31,7 @@ pub(super) struct CheckArgs {
     remote: RemoteArgs,
 }
 
-pub(super) fn check(run: &Run, args: &CheckArgs) -> Result<Exit> {
+pub(in crate::cli) fn check(run: &Run, args: &CheckArgs) -> Result<Exit> {
     let bare = args.location.strip_prefix("oci://").unwrap_or(&args.location);
     let (registry, namespace) = Reference::parse_namespace(bare)?;
     let client = args.remote.client(run)?;

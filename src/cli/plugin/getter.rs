@@ -1,7 +1,7 @@
 //! The command `getter CERT KEY CA URL`, with which Helm calls its getter plugin for `cm://` and
 //! `ocirepo://` (helm.md 6.6). The file's bytes go to stdout, everything else to stderr.
 
-use super::{
+use crate::cli::{
     Run,
     shell::{
         exit::Exit,
@@ -25,7 +25,7 @@ use clap::Args;
 use std::io::{Read, Write};
 
 #[derive(Debug, Args)]
-pub(super) struct GetterArgs {
+pub(in crate::cli) struct GetterArgs {
     /// Use this client certificate (mTLS); may be empty
     certificate: String,
     /// Use this key of the certificate; may be empty
@@ -36,7 +36,7 @@ pub(super) struct GetterArgs {
     url: String,
 }
 
-pub(super) fn getter(run: &Run, args: &GetterArgs) -> Result<Exit> {
+pub(in crate::cli) fn getter(run: &Run, args: &GetterArgs) -> Result<Exit> {
     let file = file_name(&args.url)?;
     let repository = repository(run, args)?;
     let opener = opener(run, &repository)?;

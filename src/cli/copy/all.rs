@@ -1,6 +1,6 @@
 //! `copy` of many tags: those of a repository, or of every repository below a namespace.
 
-use super::{
+use crate::cli::{
     Run,
     artifact::place::Place,
     shell::{

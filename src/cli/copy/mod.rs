@@ -1,10 +1,11 @@
 //! The commands `copy` and `promote`.
 
-use super::{
+mod all;
+mod images;
+
+use crate::cli::{
     Run,
     artifact::place::Place,
-    copy_all::Many,
-    copy_images::{self, Choice},
     shell::{
         exit::Exit,
         journal::JournalArgs,
@@ -22,13 +23,15 @@ use crate::{
         registry_check::profile::Profile,
     },
 };
+use all::Many;
 use clap::Args;
+use images::Choice;
 use regex::Regex;
 use serde_json::json;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
-pub(super) struct CopyArgs {
+pub(in crate::cli) struct CopyArgs {
     /// Copy `host/ns/name:tag`, `host/ns/name@digest`, `oci://…` or `layout:DIR:tag`; `host/ns/**` is
     /// every repository below a namespace, with all tags
     #[arg(value_name = "SRC")]
@@ -96,7 +99,7 @@ pub(super) struct CopyArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct PromoteArgs {
+pub(in crate::cli) struct PromoteArgs {
     /// Promote `host/ns/name:tag`, `host/ns/name@digest`, `oci://…` or `layout:DIR:tag`
     #[arg(value_name = "SRC")]
     source: String,
@@ -123,7 +126,7 @@ pub(super) struct PromoteArgs {
     remote: RemoteArgs,
 }
 
-pub(super) fn copy(run: &Run, args: CopyArgs) -> Result<Exit> {
+pub(in crate::cli) fn copy(run: &Run, args: CopyArgs) -> Result<Exit> {
     let options = op::Options {
         referrers: attached(!args.no_referrers),
         digest_tags: attached(!args.no_digest_tags),
@@ -154,10 +157,10 @@ pub(super) fn copy(run: &Run, args: CopyArgs) -> Result<Exit> {
         (Some(choice), Some(to)) if !args.dry_run => {
             let (source, from) = (&ends.source, &ends.from);
             let (sides, remote) = (&args.sides, &args.remote);
-            let job = copy_images::Job { choice, to, source, from, sides, remote };
-            copy_images::carry(run, &job, &options)?
+            let job = images::Job { choice, to, source, from, sides, remote };
+            images::carry(run, &job, &options)?
         }
-        _ => copy_images::Carried::default(),
+        _ => images::Carried::default(),
     };
     // The chart comes last, so that nobody sees it before its images.
     let report = ends.copy(run, &options)?;
@@ -188,7 +191,7 @@ fn many<'a>(args: &'a CopyArgs, source: &'a str, options: &'a op::Options) -> Ma
     }
 }
 
-pub(super) fn promote(run: &Run, args: PromoteArgs) -> Result<Exit> {
+pub(in crate::cli) fn promote(run: &Run, args: PromoteArgs) -> Result<Exit> {
     let options = op::Options {
         expect: args.expect.clone(),
         existing: existing(args.no_clobber),
@@ -239,16 +242,16 @@ fn without_target(text: &str) -> &str {
 }
 
 /// Both ends of a copy.
-pub(super) struct Ends {
-    pub(super) source: Place,
-    pub(super) target: Place,
-    pub(super) from: TagOrDigest,
-    pub(super) tags: Vec<Tag>,
+pub(in crate::cli) struct Ends {
+    pub(in crate::cli) source: Place,
+    pub(in crate::cli) target: Place,
+    pub(in crate::cli) from: TagOrDigest,
+    pub(in crate::cli) tags: Vec<Tag>,
 }
 
 impl Ends {
     /// Opens both repositories. Without a tag at the destination, the source's tag counts.
-    pub(super) fn open(
+    pub(in crate::cli) fn open(
         run: &Run,
         source: &str,
         destination: &str,
@@ -270,7 +273,7 @@ impl Ends {
     }
 
     /// Runs the copy.
-    pub(super) fn copy(&self, run: &Run, options: &op::Options) -> Result<Report> {
+    pub(in crate::cli) fn copy(&self, run: &Run, options: &op::Options) -> Result<Report> {
         let source = Side { repository: &self.source.repository, name: &self.source.name };
         let target = Side { repository: &self.target.repository, name: &self.target.name };
         run.block_on(async {
@@ -283,7 +286,7 @@ impl Ends {
     }
 
     /// Notes the tags that the copy moved.
-    pub(super) fn note(&self, run: &Run, journal: &JournalArgs, by: &str, report: &Report) {
+    pub(in crate::cli) fn note(&self, run: &Run, journal: &JournalArgs, by: &str, report: &Report) {
         let name = self.target.name.as_str();
         let moved = report.moved.iter().map(|moved| (name, moved.tag.as_str(), &moved.from));
         journal.note(run, by, moved);

@@ -1,6 +1,6 @@
 //! `login` and `logout`, also as `registry login` and `registry logout`.
 
-use super::{
+use crate::cli::{
     Run,
     shell::{
         exit::Exit,
@@ -17,7 +17,7 @@ use clap::Args;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 #[derive(Debug, Args)]
-pub(super) struct LoginArgs {
+pub(in crate::cli) struct LoginArgs {
     /// Sign in to this registry, `host[:port]`; with a path, to one namespace of it
     #[arg(value_name = "HOST[/PATH]")]
     host: String,
@@ -35,13 +35,13 @@ pub(super) struct LoginArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct LogoutArgs {
+pub(in crate::cli) struct LogoutArgs {
     /// Sign out of this registry, `host[:port]`; with a path, of one namespace of it
     #[arg(value_name = "HOST[/PATH]")]
     host: String,
 }
 
-pub(super) fn login(run: &Run, args: LoginArgs) -> Result<Exit> {
+pub(in crate::cli) fn login(run: &Run, args: LoginArgs) -> Result<Exit> {
     let (registry, namespace) = place(&args.host)?;
     let credential = credential(run, &args)?;
     let client = Client::new(args.transport.options_to_write(run)?)?;
@@ -54,7 +54,7 @@ pub(super) fn login(run: &Run, args: LoginArgs) -> Result<Exit> {
     output::println("Login Succeeded").map(|()| Exit::Ok)
 }
 
-pub(super) fn logout(run: &Run, args: &LogoutArgs) -> Result<Exit> {
+pub(in crate::cli) fn logout(run: &Run, args: &LogoutArgs) -> Result<Exit> {
     let (registry, namespace) = place(&args.host)?;
     let client = Client::new(TransportArgs::default().options(run)?)?;
     let removed = run.block_on(client.logout_from(&registry, namespace.as_ref()))?;
@@ -129,7 +129,7 @@ fn ask(prompt: &str, flag: &str) -> Result<String> {
 ///
 /// # Errors
 /// `Usage` without a terminal.
-pub(super) fn ask_secret(prompt: &str) -> Result<String> {
+pub(in crate::cli) fn ask_secret(prompt: &str) -> Result<String> {
     if !io::stdin().is_terminal() {
         return Err(Error::usage("a password is needed: there is no terminal to ask on")
             .with_hint("pipe it in with `--password-stdin`"));
