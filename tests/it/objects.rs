@@ -83,6 +83,31 @@ fn a_manifest_goes_out_and_in_byte_for_byte() {
 }
 
 #[test]
+fn a_file_has_the_bytes_of_the_digest_and_stdout_one_document() {
+    let (test, _registry, places) = both();
+    for place in &places {
+        let one = format!("{place}:1");
+        for part in ["fetch", "fetch-config"] {
+            let told = test.run(["manifest", part, &one]).anything().succeeds().stdout;
+            for words in [&["--pretty"][..], &["--descriptor"], &["--descriptor", "--pretty"]] {
+                let line = [&["manifest", part, &one, "--to", "x"], words].concat();
+                test.run(line).anything().succeeds();
+                assert_eq!(test.read("x"), told.as_bytes(), "{part} {words:?}");
+            }
+            let both = ["manifest", part, &one, "--descriptor", "--to", "-"];
+            test.run(both).anything().fails(64);
+        }
+        let blob = format!("{place}@{}", Digest::sha256(b"one"));
+        let both = ["blob", "fetch", &blob, "--descriptor", "--to", "-"];
+        test.run(both).anything().fails(64);
+    }
+    let large = vec![b' '; (8 << 20) + 9];
+    let push = ["manifest", "push", &places[0], "-"];
+    let refused = test.run(push).stdin(large).anything().fails(1);
+    assert!(refused.stderr.contains("the input has more than the 8388608 bytes"), "{refused:?}");
+}
+
+#[test]
 fn a_deletion_asks_and_no_answer_is_no() {
     let (test, _registry, places) = both();
     for place in &places {
@@ -91,8 +116,14 @@ fn a_deletion_asks_and_no_answer_is_no() {
         test.run(["manifest", "push", &format!("{place}:2"), "m.json"]).anything().succeeds();
         for answer in ["", "n\n", "nonsense\n"] {
             let asked = test.run(["manifest", "delete", &one]).stdin(answer).anything().succeeds();
-            assert!(asked.stdout.contains("and all tags associated with it? [y/N]"), "{asked:?}");
-            assert!(asked.stdout.contains("Operation cancelled"), "{asked:?}");
+            assert!(asked.stderr.contains("and all tags associated with it? [y/N]"), "{asked:?}");
+            assert!(asked.stderr.contains("nothing was deleted\n"), "{asked:?}");
+            assert_eq!(asked.stdout, "", "stdout is for the result");
+            let asked =
+                test.run(["oras", "manifest", "delete", &one]).stdin(answer).anything().outcome();
+            if !place.starts_with("layout:") {
+                assert!(asked.stdout.ends_with("[y/N] Operation cancelled.\n"), "{asked:?}");
+            }
         }
         let name = digest(&test, &one);
         test.run(["manifest", "delete", &one]).stdin("y\n").anything().succeeds();
@@ -297,6 +328,36 @@ fn a_registry_that_deletes_no_tags_is_told_apart_and_a_dummy_helps() {
 }
 
 #[test]
+fn a_tag_that_may_not_change_is_no_reason_for_a_dummy() {
+    run(async {
+        let registry = FaultRegistry::start(Setup::default()).await;
+        let (_bench, repository, _) = tagged(&registry, &["1"]).await;
+        let refusal = Act::Instead(Answer::error(409, "TAG_IMMUTABLE"));
+        registry.fail(Fault::new("DELETE /manifests/1", refusal).always());
+        let error =
+            untag(&repository, "a", &tag("1"), Options::default()).await.expect_err("refused");
+        assert!(error.message().contains("409"), "{error}");
+        assert_eq!(error.advice(), None);
+    });
+}
+
+#[test]
+fn a_missing_layout_is_not_created_by_a_command_that_changes() {
+    let test = Test::new();
+    for words in [
+        &["tag", "layout:none:1", "2"][..],
+        &["oras", "tag", "--oci-layout", "none:1", "2"],
+        &["artifact", "attach", "layout:none:1", "--artifact-type", "a/b", "a.txt"],
+        &["manifest", "index", "update", "layout:none:1", "--tag", "2"],
+        &["tag", "layout:none.tar:1", "2"],
+    ] {
+        test.file("a.txt", "one");
+        test.run(words.iter().copied()).anything().fails(5);
+        assert!(!test.path("none").exists() && !test.path("none.tar").exists(), "{words:?}");
+    }
+}
+
+#[test]
 fn a_second_step_that_fails_says_what_is_left() {
     run(async {
         let registry = FaultRegistry::start(Setup::default()).await;
@@ -325,7 +386,8 @@ fn too_many_tags_are_not_looked_at_without_force() {
             untag(&repository, "a", &tag("1"), Options::default()).await.expect_err("too many");
         assert_eq!(error.kind(), ErrorKind::Limit);
         let options = Options { force: true, ..Options::default() };
-        untag(&repository, "a", &tag("1"), options).await.expect("forced");
+        let done = untag(&repository, "a", &tag("1"), options).await.expect("forced");
+        assert!(done.is_unlooked);
     });
 }
 

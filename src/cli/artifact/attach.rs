@@ -103,7 +103,7 @@ pub(in crate::cli) fn run_job(run: &Run, job: Job<'_>) -> Result<Exit> {
         return Err(Error::usage("neither a file nor an annotation is to be attached")
             .with_hint("name a file, or add `--annotation KEY=VALUE`"));
     }
-    let place = Place::open(run, job.reference, job.remote, Use::Write)?;
+    let place = Place::open(run, job.reference, job.remote, Use::Change)?;
     for file in job.files {
         let name = file.rsplit_once(':').map_or(file.as_str(), |(name, _)| name);
         job.printing.progress(&format!("Preparing {name}"));

@@ -29,6 +29,8 @@ use tempfile::TempDir;
 pub(in crate::cli) enum Use {
     /// Read it. A layout must exist.
     Read,
+    /// Write to what is there. A layout must exist.
+    Change,
     /// Write to it. A layout is created.
     Write,
 }
@@ -63,7 +65,7 @@ impl Place {
                 _ => None,
             };
             let layout = match (&tar, usage) {
-                (None, Use::Read) => found.open()?,
+                (None, Use::Read | Use::Change) => found.open()?,
                 (None, Use::Write) => Layout::create(&found.folder)?,
                 // Only the tar file outlives this run.
                 (Some(tar), _) => Layout::create_with(tar.1.path(), Durability::Late)?,
@@ -81,7 +83,7 @@ impl Place {
         let repository = client.repository(&reference.registry, &reference.repository);
         let repository = match usage {
             Use::Read => repository,
-            Use::Write => repository.with_intent(Intent::Writing),
+            Use::Change | Use::Write => repository.with_intent(Intent::Writing),
         };
         Ok(Self {
             repository: AnyRepository::Registry(repository),
@@ -202,12 +204,12 @@ fn unpacked(file: &Path, usage: Use) -> Result<TempDir> {
     };
     let folder = match usage {
         Use::Read => tempfile::tempdir(),
-        Use::Write => tempfile::tempdir_in(parent),
+        Use::Change | Use::Write => tempfile::tempdir_in(parent),
     }
     .map_err(fail)?;
     match usage {
         Use::Write if !file.exists() => {}
-        Use::Read | Use::Write => tar_file::unpack(file, folder.path())?,
+        Use::Read | Use::Change | Use::Write => tar_file::unpack(file, folder.path())?,
     }
     Ok(folder)
 }

@@ -3,7 +3,7 @@
 use super::{
     confirm::agrees,
     document,
-    manifest::{Deleting, as_given, deleted, missing},
+    manifest::{Deleting, as_given, deleted, missing, require_force},
 };
 use crate::{
     Error, Result,
@@ -94,9 +94,10 @@ pub(in crate::cli) fn fetch_job(
     to: Option<&Path>,
     remote: &RemoteArgs,
 ) -> Result<Exit> {
+    document::refuse_both(descriptor.is_some(), to)?;
     let place = Place::open(run, reference, remote, Use::Read)?;
     let digest = digest_of(&place, reference)?;
-    let to_stdout = to == Some(Path::new("-"));
+    let to_stdout = to.is_some_and(document::is_stdout);
     if to_stdout && descriptor.is_none() && io::stdout().is_terminal() {
         return Err(Error::usage("a blob is not written to a terminal")
             .with_hint("name a file to write it to"));
@@ -212,6 +213,7 @@ pub(super) fn delete(run: &Run, args: &DeleteArgs) -> Result<Exit> {
 
 /// Deletes a blob.
 pub(in crate::cli) fn delete_job(run: &Run, job: &Deleting<'_>) -> Result<Exit> {
+    require_force(job)?;
     let place = Place::open(run, job.reference, job.remote, Use::Read)?;
     let digest = digest_of(&place, job.reference)?;
     let Some(found) = run.block_on(op::find(&place.repository, digest))? else {
@@ -219,7 +221,7 @@ pub(in crate::cli) fn delete_job(run: &Run, job: &Deleting<'_>) -> Result<Exit> 
         return missing(&place, job, &message);
     };
     let question = format!("Are you sure you want to delete the blob \"{digest}\"?");
-    if !job.force && !agrees(&question)? {
+    if !job.force && !agrees(run, &job.printing, &question)? {
         return Ok(Exit::Ok);
     }
     run.block_on(async {

@@ -10,18 +10,29 @@ use crate::{
 use serde_json::Value;
 use std::{io::Write as _, path::Path};
 
-/// Writes a JSON document: the bytes as they are, or indented. `-` and no path mean stdout.
+/// Writes a JSON document. `-` and no path mean stdout, where it may be indented. A file gets the
+/// bytes as they are, since their digest is that of the document; ORAS does the same.
 pub(in crate::cli) fn write(bytes: &[u8], pretty: bool, path: Option<&Path>) -> Result<Exit> {
-    let indented = match pretty {
-        true => Some(indented(bytes)?),
-        false => None,
-    };
-    let shown = indented.as_deref().unwrap_or(bytes);
-    match path.filter(|path| *path != Path::new("-")) {
-        Some(path) => write_file(path, |file| file.write_all(shown))?,
-        None => output::print_content(shown)?,
+    match path.filter(|path| !is_stdout(path)) {
+        Some(path) => write_file(path, |file| file.write_all(bytes))?,
+        None if pretty => output::print_content(indented(bytes)?)?,
+        None => output::print_content(bytes)?,
     }
     Ok(Exit::Ok)
+}
+
+/// Refuses a descriptor on stdout beside the content itself, as ORAS does: nobody could tell where
+/// one ends.
+pub(super) fn refuse_both(descriptor: bool, path: Option<&Path>) -> Result<()> {
+    if descriptor && path.is_some_and(is_stdout) {
+        return Err(Error::usage("the descriptor and the content cannot both go to stdout")
+            .with_hint("name a file to write the content to"));
+    }
+    Ok(())
+}
+
+pub(super) fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 fn indented(bytes: &[u8]) -> Result<Vec<u8>> {
@@ -40,7 +51,12 @@ pub(in crate::cli) fn print_descriptor(descriptor: &Descriptor, pretty: bool) ->
         artifact_type: descriptor.artifact_type.clone(),
         ..Descriptor::new(&descriptor.media_type, descriptor.digest.clone(), descriptor.size)
     };
-    let bytes = json::to_vec(&shown);
+    print_whole(&shown, pretty)
+}
+
+/// Prints a descriptor with all its fields.
+pub(super) fn print_whole(descriptor: &Descriptor, pretty: bool) -> Result<()> {
+    let bytes = json::to_vec(descriptor);
     output::print_content(if pretty { indented(&bytes)? } else { bytes })
 }
 

@@ -250,7 +250,7 @@ pub(in crate::cli) fn update_job(run: &Run, job: &Job<'_>, args: &ChangeArgs) ->
             Error::usage(format!("remove: {text} is not a digest")).with_source(error)
         })?);
     }
-    let place = Place::open(run, job.reference, job.remote, Use::Write)?;
+    let place = Place::open(run, job.reference, job.remote, Use::Change)?;
     run.block_on(async {
         let named = match (place.tags.first(), &place.digest) {
             (Some(tag), _) => tag.to_string(),

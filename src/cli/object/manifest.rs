@@ -143,6 +143,11 @@ async fn read(run: &Run, place: &Place, job: &Reading<'_>) -> Result<(Manifest, 
 
 /// Prints a manifest.
 pub(in crate::cli) fn fetch_job(run: &Run, job: &Reading<'_>) -> Result<Exit> {
+    document::refuse_both(job.descriptor, job.to)?;
+    if job.printing.is_document() && (job.descriptor || job.to.is_some_and(document::is_stdout)) {
+        let message = "a formatted result excludes the descriptor, and the content on stdout";
+        return Err(Error::usage(message));
+    }
     let place = Place::open(run, job.reference, job.remote, Use::Read)?;
     let (manifest, descriptor) = run.block_on(read(run, &place, job))?;
     if job.printing.is_document() {
@@ -156,19 +161,19 @@ pub(in crate::cli) fn fetch_job(run: &Run, job: &Reading<'_>) -> Result<Exit> {
             "content": document::sorted(content),
         });
         job.printing.print(String::new, &value)?;
-        return Ok(Exit::Ok);
     }
     if job.descriptor {
         document::print_descriptor(&descriptor, job.pretty)?;
-        if job.to.is_none() {
-            return Ok(Exit::Ok);
-        }
+    }
+    if job.to.is_none() && (job.descriptor || job.printing.is_document()) {
+        return Ok(Exit::Ok);
     }
     document::write(manifest.bytes(), job.pretty, job.to)
 }
 
 /// Prints the config of a manifest.
 pub(in crate::cli) fn config_job(run: &Run, job: &Reading<'_>) -> Result<Exit> {
+    document::refuse_both(job.descriptor, job.to)?;
     let place = Place::open(run, job.reference, job.remote, Use::Read)?;
     let (config, bytes) = run.block_on(async {
         let (manifest, _) = read(run, &place, job).await?;
@@ -180,8 +185,10 @@ pub(in crate::cli) fn config_job(run: &Run, job: &Reading<'_>) -> Result<Exit> {
         Ok((config, bytes))
     })?;
     if job.descriptor {
-        document::print_descriptor(&config, job.pretty)?;
-        return Ok(Exit::Ok);
+        document::print_whole(&config, job.pretty)?;
+        if job.to.is_none() {
+            return Ok(Exit::Ok);
+        }
     }
     document::write(&bytes, job.pretty, job.to)
 }
@@ -301,15 +308,13 @@ fn bytes_of(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
             .read_to_end(&mut bytes),
     };
     read.map_err(|error| Error::io("read file", path, error))?;
-    if bytes.len() as u64 == most
-        && let Ok(found) = fs::metadata(path)
-    {
-        let message = format!(
-            "`{}` has {} bytes, more than the {} of a manifest",
-            path.display(),
-            found.len(),
-            limits.manifest_bytes
-        );
+    if bytes.len() as u64 == most {
+        let most = limits.manifest_bytes;
+        let found = match fs::metadata(path) {
+            Ok(found) => format!("`{}` has {} bytes,", path.display(), found.len()),
+            Err(_) => "the input has".to_owned(),
+        };
+        let message = format!("{found} more than the {most} bytes of a manifest");
         return Err(Error::new(ErrorKind::Limit, message));
     }
     Ok(bytes)
@@ -340,6 +345,7 @@ pub(super) fn delete(run: &Run, args: &DeleteArgs) -> Result<Exit> {
 
 /// Deletes a manifest.
 pub(in crate::cli) fn delete_job(run: &Run, job: &Deleting<'_>) -> Result<Exit> {
+    require_force(job)?;
     let place = Place::open(run, job.reference, job.remote, Use::Read)?;
     let target = place.target()?;
     let Some(found) = run.block_on(place.repository.resolve(&target))? else {
@@ -349,7 +355,7 @@ pub(in crate::cli) fn delete_job(run: &Run, job: &Deleting<'_>) -> Result<Exit> 
         "Are you sure you want to delete the manifest \"{}\" and all tags associated with it?",
         found.digest
     );
-    if !job.force && !agrees(&question)? {
+    if !job.force && !agrees(run, &job.printing, &question)? {
         return Ok(Exit::Ok);
     }
     run.block_on(async {
@@ -357,6 +363,15 @@ pub(in crate::cli) fn delete_job(run: &Run, job: &Deleting<'_>) -> Result<Exit> 
         place.finish().await
     })?;
     deleted(&place, job, &found)
+}
+
+/// Refuses to ask where the descriptor is the result, as ORAS does.
+pub(super) fn require_force(job: &Deleting<'_>) -> Result<()> {
+    if job.descriptor.is_some() && !job.force {
+        return Err(Error::usage("a deletion that prints the descriptor does not ask")
+            .with_hint("confirm the deletion with `--force`"));
+    }
+    Ok(())
 }
 
 /// Reports an object that is not there: with force that is no error, as in ORAS.

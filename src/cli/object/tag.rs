@@ -73,7 +73,7 @@ pub(in crate::cli) fn tag(run: &Run, args: &TagArgs) -> Result<Exit> {
         return remove(run, reference, args.removal, args.output, &args.remote);
     }
     let tags: Vec<Tag> = args.tags.iter().map(|tag| tag.parse()).collect::<Result<_, _>>()?;
-    let place = Place::open(run, &args.reference, &args.remote, Use::Write)?;
+    let place = Place::open(run, &args.reference, &args.remote, Use::Change)?;
     let (manifest, lost) = run.block_on(async {
         let manifest = place.manifest(run).await?;
         let lost = lost_tags::among(&place.repository, &manifest, &tags).await?;
@@ -125,6 +125,9 @@ fn remove(
             "the registry removed the manifest with its tag; it was put back with {} other tags",
             done.restored.len()
         ));
+    }
+    if done.was_put_back && done.is_unlooked {
+        run.talk.warn("its other tags were not looked at, and those are gone now");
     }
     if format == Format::Text {
         output::print(format!("removed {}:{tag}\ndigest {}\n", place.name, done.digest))?;

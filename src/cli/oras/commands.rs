@@ -293,7 +293,7 @@ pub(in crate::cli) struct TagArgs {
 pub(super) fn tag(run: &Run, args: TagArgs) -> Result<Exit> {
     let tags: Vec<Tag> = args.tags.iter().map(|tag| tag.parse()).collect::<Result<_, _>>()?;
     let text = args.target.reference(&args.name);
-    let place = Place::open(run, &text, &args.target.remote, Use::Write)?;
+    let place = Place::open(run, &text, &args.target.remote, Use::Change)?;
     run.block_on(async {
         let manifest = place.manifest(run).await?;
         let (kind, name) = (place.oras_kind(), place.oras_name());

@@ -15,6 +15,11 @@ const MOST_TAGS: usize = 1_000;
 /// Tags that are compared at once.
 const AT_ONCE: usize = 16;
 
+/// Codes of registries that delete manifests by digest only: the specification's, and those of
+/// older registries that take the tag for a broken digest. Another code, such as that of a tag
+/// that may not change, says that the tag is to stay.
+const NO_DELETION: [&str; 3] = ["UNSUPPORTED", "DIGEST_INVALID", "MANIFEST_INVALID"];
+
 /// The way to remove a tag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Means {
@@ -45,6 +50,9 @@ pub struct Untagged {
     pub was_put_back: bool,
     /// The other tags that were put back with it.
     pub restored: Vec<Tag>,
+    /// True if nobody looked which other tags the manifest had. Those are lost if the registry
+    /// removed the manifest.
+    pub is_unlooked: bool,
 }
 
 /// Removes a tag and keeps its manifest.
@@ -62,6 +70,7 @@ pub async fn untag<R: Fetch + Push + Resolve + Tags>(
     let manifest = repository.fetch_manifest(&target).await?;
     let digest = manifest.digest().clone();
     let others = others(repository, name, tag, &digest, options.force).await?;
+    let is_unlooked = others.is_none();
     match options.means {
         Means::Tag => match repository.delete(&target).await {
             // The tag existed; a deletion that is sent again after a lost answer finds none.
@@ -79,8 +88,9 @@ pub async fn untag<R: Fetch + Push + Resolve + Tags>(
     // Anything but a clear yes puts the manifest back.
     // A PUT by digest changes nothing if it stayed.
     if matches!(repository.resolve(&by_digest).await, Ok(Some(_))) {
-        return Ok(Untagged { digest, was_put_back: false, restored: Vec::new() });
+        return Ok(Untagged { digest, was_put_back: false, restored: Vec::new(), is_unlooked });
     }
+    let others = others.unwrap_or_default();
     let restore = async {
         repository.push_manifest(&manifest, None).await?;
         for other in &others {
@@ -94,25 +104,26 @@ pub async fn untag<R: Fetch + Push + Resolve + Tags>(
         );
         Error::new(ErrorKind::Partial, message).with_source(error)
     })?;
-    Ok(Untagged { digest, was_put_back: true, restored: others })
+    Ok(Untagged { digest, was_put_back: true, restored: others, is_unlooked })
 }
 
-/// Returns the other tags of the manifest, which a registry might remove with it.
+/// Returns the other tags of the manifest, which a registry might remove with it; `None` if they
+/// are too many to look at and `force` says to go on.
 async fn others<R: Resolve + Tags>(
     repository: &R,
     name: &str,
     tag: &Tag,
     digest: &Digest,
     force: bool,
-) -> Result<Vec<Tag>> {
+) -> Result<Option<Vec<Tag>>> {
     let all = match repository.tags().await {
         Ok(all) => all,
-        Err(_) if force => return Ok(Vec::new()),
+        Err(_) if force => return Ok(None),
         Err(error) => return Err(error),
     };
     if all.len() > MOST_TAGS {
         if force {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let message = format!(
             "`{name}` has {} tags, too many to look which others the manifest has",
@@ -127,11 +138,14 @@ async fn others<R: Resolve + Tags>(
         Ok::<_, Error>(found.filter(|found| found.digest == *digest).map(|_| other))
     });
     let found: Vec<Option<Tag>> = stream::iter(looked).buffered(AT_ONCE).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
+    Ok(Some(found.into_iter().flatten().collect()))
 }
 
 fn unsupported(error: Error, name: &str) -> Error {
-    if error.kind() != ErrorKind::Protocol {
+    let codes = error.registry_codes();
+    let is_about_deletion =
+        codes.is_empty() || codes.iter().any(|code| NO_DELETION.contains(&code.as_str()));
+    if error.kind() != ErrorKind::Protocol || !is_about_deletion {
         return error;
     }
     let message = format!("the registry of `{name}` does not remove tags");

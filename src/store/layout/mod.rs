@@ -443,17 +443,20 @@ impl Layout {
     }
 
     fn remove(&self, target: &TagOrDigest) -> Result<()> {
-        self.change(|index| {
-            let removed = match target {
-                TagOrDigest::Tag(tag) => index.remove_tag(self.repository.as_ref(), tag),
-                TagOrDigest::Digest(digest) => {
-                    let listed = index.remove_digest(digest);
-                    let path = self.place_to_change(digest)?;
-                    listed | (self.writer.remove(&path)? == super::Removed::Yes)
-                }
-            };
-            if removed { Ok(()) } else { Err(self.no_manifest(target)) }
-        })
+        let removed = match target {
+            TagOrDigest::Tag(tag) => {
+                self.change(|index| Ok(index.remove_tag(self.repository.as_ref(), tag)))?
+            }
+            TagOrDigest::Digest(digest) => {
+                let path = self.place_to_change(digest)?;
+                let _lock = self.lock()?;
+                // The entry goes first: an interrupted run leaves no entry without its content.
+                let listed = self.look(|index| index.by_digest(digest).is_some())?
+                    && self.rewrite(|index| Ok(index.remove_digest(digest)))?;
+                listed | (self.writer.remove(&path)? == super::Removed::Yes)
+            }
+        };
+        if removed { Ok(()) } else { Err(self.no_manifest(target)) }
     }
 
     fn list_referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {

@@ -19,7 +19,7 @@ const FILES: [&str; 2] = ["oci-layout", "index.json"];
 /// # Errors
 /// `Io`; `Invalid` for a file that is no tar, or has no layout in it.
 pub fn unpack(file: &Path, folder: &Path) -> Result<()> {
-    let open = File::open(file).map_err(|error| Error::io("open archive", file, error))?;
+    let open = File::open(file).map_err(|error| Error::input("open archive", file, error))?;
     let mut archive = tar::Archive::new(BufReader::new(open));
     let bad = |error: io::Error| {
         let message = format!("`{}` is no tar file of an image layout", file.display());

@@ -201,3 +201,18 @@ async fn what_a_loss_of_power_took_is_listed_no_more_and_written_anew() {
     Layout::create_with(root.path(), Durability::Late).expect("again");
     assert_eq!(tags(root.path(), "demo"), ["1.2.0", "1.0.0"], "what is in the index stays");
 }
+
+#[tokio::test]
+async fn a_removal_that_stops_leaves_no_entry_without_its_content() {
+    let root = tempfile::tempdir().expect("folder");
+    let layout = Layout::create_with(root.path(), Durability::Late).expect("layout");
+    note(&layout, "demo", "1.0.0").await;
+    layout.settle().await.expect("settled");
+    // A folder in place of the content stops the removal, as the end of the process would.
+    let digest = manifest("demo 1.0.0").digest().clone();
+    let place = layout.blob_path(&digest);
+    fs::remove_file(&place).expect("removed");
+    fs::create_dir(&place).expect("folder");
+    layout.remove(&TagOrDigest::Digest(digest)).expect_err("stopped");
+    assert_eq!(in_index(root.path()), 0);
+}
